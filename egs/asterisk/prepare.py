@@ -1,0 +1,229 @@
+"""Asterisk core sounds: a copy of the corpus in, data folders out. What and why: README.md."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from sure.data.data_dir import Utterance, write_data_dir
+from sure.errors import SureError
+from sure.text.normalize import normalize
+
+HERE = Path(__file__).resolve().parent
+TASKS = ("asr", "language", "speaker", "intent")
+SETS = ("train", "dev", "test")
+VOICES = {  # language -> folder of the Debian packages, speaker
+    "en": ("en_US_f_Allison", "allison"),
+    "es": ("es_MX_f_Allison", "allison"),
+    "fr": ("fr_CA_f_June", "june"),
+    "it": ("it_IT_m_Carlo", "carlo"),
+    "ru": ("ru_RU_f_IvrvoiceRU", "ivrvoice"),
+}
+NOT_SPEECH = re.compile(r"silence/.*|(a|de)scending-2tone|beep(err)?|confbridge-(join|leave)|tt-monkeys")
+INTENTS = {  # the prompt family: the folder, or the first word of the file name; others have few items
+    "agent": "agent", "conf": "conference", "confbridge": "conference", "demo": "demo", "dictate": "dictate",
+    "digits": "digits", "dir": "directory", "letters": "letters", "phonetic": "phonetic", "priv": "privacy",
+    "privacy": "privacy", "queue": "queue", "spy": "channel", "vm": "voicemail",
+}  # fmt: skip
+G722_BYTES_PER_SECOND = 8000
+SHORTEST = 0.1  # seconds; one Russian file is empty
+
+
+class Prompt(NamedTuple):
+    """One recording; `text` is normalised, or None when the corpus has no usable one."""
+
+    language: str
+    key: str  # file name without ending: digits/1, vm-login; parallel prompts share it
+    path: Path
+    text: str | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.language}-{self.key.replace('/', '-')}"
+
+    @property
+    def seconds(self) -> float:
+        return self.path.stat().st_size / G722_BYTES_PER_SECOND
+
+
+def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str | None = None) -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` and return them.
+
+    task: asr (`text`), language, speaker or intent (`utt2label`). lang: en, es, fr, it, ru or all; without it
+    asr takes es and intent takes all; language and speaker are always about all. Raises SureError.
+    """
+    languages = _languages(task, lang)
+    split = read_splits(HERE / "splits")
+    sets: dict[str, list[Utterance]] = {name: [] for name in SETS}
+    left_out: Counter[str] = Counter()
+    for prompt in read_prompts(Path(corpus), languages):
+        reason = _why_not(prompt, task, split)
+        if reason:
+            left_out[reason] += 1
+        else:
+            sets[split[prompt.key]].append(_utterance(prompt, task))
+    counts = ", ".join(f"{len(utterances)} {name}" for name, utterances in sets.items())
+    print(f"asterisk {task} ({' '.join(languages)}): {counts}")
+    for reason, count in sorted(left_out.items()):
+        print(f"  left out: {count} {reason}")
+    return [write_data_dir(Path(out) / name, utterances) for name, utterances in sets.items()]
+
+
+def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
+    """The recordings of these languages, sorted by language and key."""
+    corrections = yaml.safe_load((HERE / "corrections.yaml").read_text(encoding="utf-8"))
+    prompts = []
+    for language, (folder, transcript) in find_languages(corpus, languages).items():
+        texts = _correct(read_transcript(transcript), corrections.get(language, {}))
+        for path in sorted(folder.rglob("*.g722")):
+            key = path.relative_to(folder).with_suffix("").as_posix()
+            text = _spoken(texts.get(key) or "", language) if not NOT_SPEECH.fullmatch(key) else ""
+            prompts.append(Prompt(language, key, path.absolute(), text or None))
+    return prompts
+
+
+def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, Path]]:
+    """language -> (folder of its recordings, its transcript file), in any of the layouts of README.md."""
+    folders: dict[str, Path] = {}
+    transcripts: dict[str, Path] = {}
+    voices = {voice: language for language, (voice, _) in VOICES.items()}
+    corpus = corpus.absolute()
+    places = [corpus]
+    if corpus.name == "sounds":  # Debian: /usr/share/asterisk/sounds has its texts in /usr/share/doc
+        places += sorted((corpus.parent.parent / "doc").glob("asterisk-core-sounds-??"))
+    for place in places:
+        for folder, subfolders, files in os.walk(place):
+            subfolders.sort()
+            recordings = any(name.endswith(".g722") for name in files)
+            if recordings and Path(folder).name in voices:
+                folders[voices[Path(folder).name]] = Path(folder)
+            for name in sorted(files):
+                if match := re.fullmatch(r"core-sounds-([a-z]{2})\.txt(\.gz)?", name):
+                    transcripts.setdefault(match[1], Path(folder) / name)
+                    if recordings:  # the release tarballs: text and recordings side by side
+                        folders.setdefault(match[1], Path(folder))
+    missing = [
+        f"{language} ({what})"
+        for language in languages
+        for what, found in (("g722 recordings", folders), ("core-sounds text", transcripts))
+        if language not in found
+    ]
+    if missing:
+        raise SureError(
+            f"{corpus}: not found: {', '.join(missing)}. Expected the folders of the Debian packages "
+            "asterisk-core-sounds-XX-g722 and asterisk-core-sounds-XX, or one folder per unpacked "
+            "asterisk-core-sounds-XX-g722 tarball; the wav and gsm variants (8 kHz) do not serve"
+        )
+    return {language: (folders[language], transcripts[language]) for language in languages}
+
+
+def read_transcript(path: Path) -> dict[str, str]:
+    """key -> text. Comments start with `;`. Of a key that occurs twice the first line counts."""
+    try:
+        content = path.read_bytes()
+        lines = (
+            (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig").splitlines()
+        )
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
+    texts: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith(";"):
+            continue
+        key, colon, text = line.partition(":")
+        if not colon:
+            raise SureError(f"{path}, line {number}: expected `key: text`, found {line!r}")
+        texts.setdefault(key.strip(), text.strip())
+    return {key: _without_other_rows(text, texts) for key, text in texts.items()}
+
+
+def _without_other_rows(text: str, texts: dict[str, str]) -> str:
+    """Some lines repeat their key, and some run on into the next rows: `... confbridge-mute-in: Per ...`."""
+    found = [match for match in re.finditer(r"(?<!\w)([\w/-]+):\s", text) if re.search("[-/]", match[1])]
+    found = [match for match in found if match[1] in texts]
+    if found and found[0].start() == 0:
+        return _without_other_rows(text[found[0].end() :], texts)
+    return text[: found[0].start()].strip() if found else text
+
+
+def _correct(texts: dict[str, str], corrections: dict) -> dict[str, str | None]:
+    for written, key in corrections.get("keys", {}).items():
+        if written in texts:
+            texts.setdefault(key, texts[written])
+    for old, new in corrections.get("words", {}).items():
+        pattern = r"(?<!\w)" * old[0].isalpha() + re.escape(old) + r"(?!\w)" * old[-1].isalpha()
+        texts = {key: re.sub(pattern, new, text) for key, text in texts.items()}
+    return {
+        **texts,
+        **{key: text for key, text in corrections.get("texts", {}).items() if key in texts or text},
+    }
+
+
+def _spoken(text: str, language: str) -> str:
+    """The normalised text. Most of the Spanish file has no accents, so none are kept there, nor ñ."""
+    text = normalize(text, language)
+    if language == "es":
+        text = "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+    return text
+
+
+def read_splits(folder: Path) -> dict[str, str]:
+    """key -> set, from the lists `train.txt`, `dev.txt`, `test.txt`."""
+    split: dict[str, str] = {}
+    for name in SETS:
+        for key in (folder / f"{name}.txt").read_text(encoding="utf-8").split():
+            if key in split:
+                raise SureError(f"{folder / name}.txt: {key} is also in the {split[key]} list")
+            split[key] = name
+    return split
+
+
+def _languages(task: str, lang: str | None) -> list[str]:
+    if task not in TASKS:
+        raise SureError(f"task={task}: the asterisk recipe has the tasks {' '.join(TASKS)}")
+    if lang is None:
+        lang = "es" if task == "asr" else "all"
+    if lang not in (*VOICES, "all"):
+        raise SureError(f"lang={lang}: the asterisk recipe has the languages {' '.join(VOICES)} and all")
+    if task in ("language", "speaker") and lang != "all":
+        raise SureError(f"task={task} lang={lang}: this task compares the five languages; leave lang out")
+    return list(VOICES) if lang == "all" else [lang]
+
+
+def intent_of(key: str) -> str | None:
+    """The family of a key, or None for the many families with few items."""
+    return INTENTS.get(re.split("[/-]", key)[0])
+
+
+def _why_not(prompt: Prompt, task: str, split: dict[str, str]) -> str | None:
+    if NOT_SPEECH.fullmatch(prompt.key):
+        return "tones, noises and silences"
+    if prompt.seconds < SHORTEST:
+        return f"recordings shorter than {SHORTEST} s"
+    if task == "asr" and not prompt.text:
+        return "recordings without text"
+    if task == "intent" and intent_of(prompt.key) is None:
+        return "prompts of no intent family"
+    if prompt.key not in split:
+        return "prompts that are in no list of splits/"
+    return None
+
+
+def _utterance(prompt: Prompt, task: str) -> Utterance:
+    speaker = VOICES[prompt.language][1]
+    labels = {"language": prompt.language, "speaker": speaker, "intent": intent_of(prompt.key)}
+    return Utterance(
+        id=prompt.id,
+        audio=str(prompt.path),
+        text=prompt.text if task == "asr" else None,
+        labels={"label": labels[task]} if task != "asr" else {},
+        speaker=speaker,
+    )

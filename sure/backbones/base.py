@@ -1,0 +1,200 @@
+"""What every speech encoder offers: named sites, frames for samples, a forward pass that starts anywhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from sure.errors import SureError
+
+
+class Slot(nn.Module):
+    """A place in a layer where attached modules sit, in the order of attaching; empty it changes nothing.
+
+    Every attached module is called as `module(input, output, mask)` and returns the new output:
+    `input` (batch, time, width_in) is what the host received, `output` (batch, time, width_out) what it made
+    of it, `mask` (batch, time) is True on valid frames, or None when no frame is padding.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attached = nn.ModuleDict()
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        for module in self.attached.values():
+            output = module(input, output, mask)
+        return output
+
+
+class AttentionSlot(nn.Module):
+    """The place around one attention where a prefix sits; at most one.
+
+    It is called as `module(queries, keys, values, attend)`, each (batch, time, dim) with heads side by side,
+    and returns the context (batch, time, dim). `attend(queries, keys, values, masked=True)` is the host's own
+    attention. Keys beyond the input's time stand in front of it: they are never masked and have no position,
+    so no bias and no rotation. With `masked=False` all keys are such keys.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attached = nn.ModuleDict()
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, attend: Callable[..., Tensor]) -> Tensor:
+        for module in self.attached.values():
+            return module(queries, keys, values, attend)
+        return attend(queries, keys, values)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One named place of a backbone, e.g. `layer.3.attn.q`.
+
+    kind: linear, residual, attention, norm, convolution or tap (read-only).
+    layer: index of the transformer layer, None in the convolutional front end.
+    host: the module whose own parameters the site stands for (the linear map, the norm, the attention, the
+        convolution block); None for residual and tap.
+    slot: where built modules are put; None for taps.
+    """
+
+    name: str
+    kind: str
+    width_in: int
+    width_out: int
+    layer: int | None = None
+    host: nn.Module | None = field(default=None, repr=False, compare=False)
+    slot: Slot | AttentionSlot | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass
+class Encoded:
+    """What a backbone returns.
+
+    taps: layer_count + 1 tensors (batch, time, dim): the input of the first layer, then each layer's output,
+        the last one behind the backbone's final norm where it has one. After `resume` those below its start
+        are what it was given, or None.
+    lengths: (batch,) valid frames, on the CPU.
+    """
+
+    taps: list[Tensor]
+    lengths: Tensor
+
+    @property
+    def last(self) -> Tensor:
+        return self.taps[-1]
+
+
+class Backbone(nn.Module, ABC):
+    """A speech encoder. A family's file defines `class Family(Backbone)` with its front and its layers."""
+
+    sample_rate = 16000
+    normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
+    layers: nn.ModuleList  # each called as layer(hidden, mask, **context), with .sites(prefix, index)
+    dim: int
+    sha256: str = ""  # of the weights file; for random weights `random:<family>_<shape>:<seed>`
+
+    @classmethod
+    @abstractmethod
+    def from_weights(
+        cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object
+    ) -> Backbone:
+        """The backbone with the weights of a file, folder or bundle, or `random` or `random:<shape>` ones.
+
+        group_norm: `masked` (statistics over valid frames) or `as_trained` (over padding too, as originally).
+        seed, shape: of random weights; `shape` changes single sizes of the named shape.
+        Raises SureError when the weights do not fit, naming the first keys that differ.
+        """
+
+    @abstractmethod
+    def frame_count(self, samples: Tensor) -> Tensor:
+        """Frames (batch,) for sample counts (batch,); at least 0."""
+
+    @abstractmethod
+    def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Input of layer 0 (batch, time, dim), at least one frame, for waves (batch, samples).
+
+        lengths: (batch,) valid samples, on the CPU.
+        """
+
+    @abstractmethod
+    def convolution_sites(self) -> Iterator[Site]:
+        """The `conv.N` sites of the waveform front end."""
+
+    def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
+        """What all layers share for one input: position bias, rotary angles; nothing by default."""
+        return {}
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """The norm after the last layer, in families that have one."""
+        return hidden
+
+    def sites(self) -> list[Site]:
+        found = list(self.convolution_sites())
+        for index, layer in enumerate(self.layers):
+            found.extend(layer.sites(f"layer.{index}", index))
+            found.append(Site(f"layer.{index}.output", "tap", self.dim, self.dim, index))
+        return found
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Encoded:
+        """waves (batch, samples) float32 in [-1, 1], zero padded; lengths (batch,) samples, on the CPU."""
+        return self.resume(self.begin(waves, lengths), self.frame_count(lengths))
+
+    def begin(self, waves: Tensor, lengths: Tensor) -> list[Tensor]:
+        """The first tap, [(batch, time, dim)]; `resume` goes on from it."""
+        if self.normalize_waveform:
+            waves = normalize_waves(waves, lengths)
+        return [self.front(waves, lengths)]
+
+    def resume(self, taps: list[Tensor | None], lengths: Tensor, stop: int | None = None) -> Encoded:
+        """Run the layers above the taps that are there; `taps[-1]` is the input of layer `len(taps) - 1`.
+
+        Exact: every layer sees the same numbers as in a whole pass.
+        lengths: (batch,) frames, on the CPU. stop: the number of the last tap wanted, all by default.
+        """
+        taps = list(taps)
+        start, stop = len(taps) - 1, len(self.layers) if stop is None else stop
+        if start == stop:
+            return Encoded(taps, lengths)
+        hidden = taps[-1]
+        mask = valid_frames(lengths, hidden.shape[1], hidden.device)
+        context = self.context(hidden, mask)
+        for index in range(start, stop):
+            hidden = self.layers[index](hidden, mask, **context)
+            taps.append(hidden)
+        if stop == len(self.layers):
+            taps[-1] = self.finish(taps[-1])
+        return Encoded(taps, lengths)
+
+
+def valid_frames(lengths: Tensor, time: int, device: torch.device) -> Tensor | None:
+    """(batch, time) True on valid frames, or None when all are valid (attention then takes its fastest way).
+
+    `lengths` (batch,) stays on the CPU, so that this question never waits for the device.
+    """
+    if bool((lengths >= time).all()):
+        return None
+    return (torch.arange(time)[None, :] < lengths.cpu()[:, None]).to(device, non_blocking=True)
+
+
+def normalize_waves(waves: Tensor, lengths: Tensor, eps: float = 1e-5) -> Tensor:
+    """Zero mean, unit variance over each utterance's valid samples; padding stays zero. (batch, samples)"""
+    mask = valid_frames(lengths, waves.shape[1], waves.device)
+    if mask is None:
+        return nn.functional.layer_norm(waves, waves.shape[-1:], eps=eps)
+    count = mask.sum(1, keepdim=True).clamp(min=1)
+    mean = (waves * mask).sum(1, keepdim=True) / count
+    variance = (((waves - mean) * mask) ** 2).sum(1, keepdim=True) / count
+    return (waves - mean) * torch.rsqrt(variance + eps) * mask
+
+
+def check_keys(wanted: set[str], found: set[str], what: str) -> None:
+    """Raise SureError naming up to five keys of each side that the other lacks."""
+    missing, extra = sorted(wanted - found), sorted(found - wanted)
+    if missing or extra:
+        raise SureError(
+            f"{what}: weights do not fit: {len(missing)} missing ({', '.join(missing[:5])}), "
+            f"{len(extra)} unexpected ({', '.join(extra[:5])})"
+        )

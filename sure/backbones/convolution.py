@@ -1,0 +1,133 @@
+"""The convolutional front end that turns a waveform into frames, with norms that leave padding out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.base import Site, Slot, valid_frames
+
+GROUP_NORMS = ("masked", "as_trained")
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation whose statistics leave padding out, so that batch mates never change a result.
+
+    mode: `masked`, or `as_trained` for statistics over padding too, as the original models have it.
+    """
+
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5, mode: str = "masked"):
+        super().__init__(groups, channels, eps)
+        self.mode = mode
+
+    def forward(self, input: Tensor, lengths: Tensor | None) -> Tensor:
+        """input (batch, channels, time), lengths (batch,) valid frames, on the CPU -> as input"""
+        if self.mode == "as_trained" or lengths is None or bool((lengths >= input.shape[2]).all()):
+            return super().forward(input)
+        grouped = input.float().unflatten(1, (self.num_groups, -1))
+        statistics = [  # one utterance at a time: no copy of what is the largest tensor of the whole model
+            torch.var_mean(utterance[:, :, : max(length, 1)], dim=(1, 2), correction=0)
+            for utterance, length in zip(grouped, lengths.tolist(), strict=True)
+        ]
+        variance, mean = (torch.stack(part)[:, :, None] for part in zip(*statistics, strict=True))
+        scale = self.weight.view(self.num_groups, -1) * torch.rsqrt(variance + self.eps)
+        shift = self.bias.view(self.num_groups, -1) - mean * scale
+        return torch.addcmul(shift[..., None], grouped, scale[..., None]).flatten(1, 2)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each frame."""
+
+    def forward(self, input: Tensor, lengths: Tensor | None) -> Tensor:
+        """input (batch, channels, time) -> the same shape"""
+        return super().forward(input.transpose(1, 2)).transpose(1, 2)
+
+
+class ConvolutionBlock(nn.Module):
+    """Convolution without padding, norm, GELU; with `tanh_first` a tanh before the norm in place of the GELU.
+
+    A site's host: `compute` is the block without its slot, so that a copy of the block can sit in the slot.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        stride: int,
+        bias: bool,
+        norm: nn.Module | None = None,
+        tanh_first: bool = False,
+    ):
+        super().__init__()
+        self.convolution = nn.Conv1d(channels_in, channels_out, kernel, stride, bias=bias)
+        self.norm = norm
+        self.tanh_first = tanh_first
+        self.slot = Slot()
+
+    def frame_count(self, samples: Tensor) -> Tensor:
+        """Output frames for input frames, at least 0."""
+        (kernel,), (stride,) = self.convolution.kernel_size, self.convolution.stride
+        return (torch.div(samples - kernel, stride, rounding_mode="floor") + 1).clamp(min=0)
+
+    def compute(self, input: Tensor, lengths: Tensor | None) -> Tensor:
+        """input (batch, channels_in, time_in) -> (batch, channels_out, time)
+
+        lengths: (batch,) valid output frames, on the CPU; None when all are.
+        """
+        output = self.convolution(input)
+        if self.tanh_first:
+            output = torch.tanh(output)
+        if self.norm is not None:
+            output = self.norm(output, lengths)
+        return output if self.tanh_first else nn.functional.gelu(output)
+
+    def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
+        output = self.compute(input, lengths)
+        if self.slot.attached:
+            mask = valid_frames(lengths, output.shape[2], output.device)
+            output = self.slot(input.transpose(1, 2), output.transpose(1, 2), mask).transpose(1, 2)
+        return output
+
+
+class ConvolutionStack(nn.Module):
+    """Convolution blocks, one behind the other, from waveform to frames."""
+
+    def __init__(self, blocks: Sequence[ConvolutionBlock]):
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.width = blocks[-1].convolution.out_channels
+
+    @property
+    def minimum(self) -> int:
+        """Samples that make one frame."""
+        samples = 1
+        for block in reversed(self.blocks):
+            samples = (samples - 1) * block.convolution.stride[0] + block.convolution.kernel_size[0]
+        return samples
+
+    def frame_count(self, samples: Tensor) -> Tensor:
+        """Frames (batch,) for samples (batch,); 0 where there are too few for one."""
+        for block in self.blocks:
+            samples = block.frame_count(samples)
+        return samples
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """waves (batch, samples) -> (batch, time, width) with at least one frame
+
+        lengths: (batch,) valid samples, on the CPU.
+        """
+        short = self.minimum - waves.shape[1]
+        hidden = (nn.functional.pad(waves, (0, short)) if short > 0 else waves)[:, None]
+        for block in self.blocks:
+            lengths = block.frame_count(lengths)
+            hidden = block(hidden, lengths)
+        return hidden.transpose(1, 2)
+
+    def sites(self) -> Iterator[Site]:
+        for index, block in enumerate(self.blocks):
+            convolution = block.convolution
+            widths = convolution.in_channels, convolution.out_channels
+            yield Site(f"conv.{index}", "convolution", *widths, None, block, block.slot)

@@ -1,0 +1,20 @@
+"""HuBERT (arXiv 2106.07447): the network of wav2vec 2.0, trained to predict clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from sure.backbones.shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
+from sure.backbones.transformer import ConvolutionalTransformer
+
+
+class Family(ConvolutionalTransformer):
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "base": BASE,
+        "large": replace(LARGE, convolution_bias=False),
+        "tiny": TINY,
+        "tiny_large": replace(TINY_LARGE, convolution_bias=False),
+    }
+    bundles = ("HUBERT_",)

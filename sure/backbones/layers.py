@@ -1,0 +1,175 @@
+"""The transformer layer of all backbones: named linear maps, one attention, and slots where modules sit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.base import AttentionSlot, Site, Slot
+from sure.backbones.positions import Rotary, rotate
+
+
+class Linear(nn.Linear):
+    """A linear map with a slot behind it."""
+
+    def __init__(self, width_in: int, width_out: int, bias: bool = True):
+        super().__init__(width_in, width_out, bias)
+        self.slot = Slot()
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+        """input (batch, time, width_in), mask (batch, time) -> (batch, time, width_out)"""
+        return self.slot(input, super().forward(input), mask)
+
+    def site(self, name: str, layer: int) -> Site:
+        return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation over the last dimension, with a slot behind it."""
+
+    def __init__(self, width: int, eps: float = 1e-5, bias: bool = True):
+        super().__init__(width, eps=eps, bias=bias)
+        self.slot = Slot()
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+        """input (batch, time, width) -> the same shape"""
+        return self.slot(input, super().forward(input), mask)
+
+    def site(self, name: str, layer: int) -> Site:
+        width = self.normalized_shape[0]
+        return Site(name, "norm", width, width, layer, self, self.slot)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with four named maps and a place for a prefix.
+
+    gate: makes a factor (batch, heads, time, 1) for the position bias from the input; WavLM has one.
+    """
+
+    def __init__(self, dim: int, heads: int, bias: bool = True, gate: nn.Module | None = None):
+        super().__init__()
+        self.heads = heads
+        self.q = Linear(dim, dim, bias)
+        self.k = Linear(dim, dim, bias)
+        self.v = Linear(dim, dim, bias)
+        self.out = Linear(dim, dim, bias)
+        self.gate = gate
+        self.slot = AttentionSlot()
+
+    def forward(
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        position_bias: Tensor | None = None,
+        rotary: Rotary | None = None,
+    ) -> Tensor:
+        """hidden (batch, time, dim) -> (batch, time, dim)
+
+        mask: (batch, time), True on valid frames; None when all are.
+        position_bias: (heads, time, time), added to the scores after the gate.
+        rotary: turns queries and keys by their position.
+        """
+        if self.gate is not None and position_bias is not None:
+            position_bias = self.gate(hidden) * position_bias
+        bias = score_bias(mask, position_bias)
+
+        def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
+            """What AttentionSlot promises; keys beyond the input's time are a prefix and have no position."""
+            prefix = keys.shape[1] - hidden.shape[1] if masked else keys.shape[1]
+            queries, keys, values = map(self._split, (queries, keys, values))
+            if rotary is not None:
+                queries = rotate(queries, rotary)
+                keys = rotate(keys, rotary, prefix)
+            scores = _prepend(bias, prefix, queries.dtype) if masked else None
+            context = nn.functional.scaled_dot_product_attention(queries, keys, values, scores)
+            return context.transpose(1, 2).flatten(2)
+
+        context = self.slot(self.q(hidden, mask), self.k(hidden, mask), self.v(hidden, mask), attend)
+        return self.out(context, mask)
+
+    def _split(self, tensor: Tensor) -> Tensor:
+        """(batch, time, dim) -> (batch, heads, time, dim / heads)"""
+        return tensor.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def sites(self, prefix: str, layer: int) -> Iterator[Site]:
+        for name in ("q", "k", "v", "out"):
+            yield getattr(self, name).site(f"{prefix}.{name}", layer)
+        yield Site(prefix, "attention", self.q.in_features, self.out.out_features, layer, self, self.slot)
+
+
+def score_bias(mask: Tensor | None, position_bias: Tensor | None) -> Tensor | None:
+    """What is added to the scores, or True for the keys that may be seen; None where there is nothing to say.
+
+    The first key may always be seen: it is padding only where an utterance has no frame, which gives 0 / 0.
+    mask (batch, time); position_bias ([batch,] heads, time, time)
+    """
+    if mask is None:
+        return position_bias
+    seen = mask.clone()
+    seen[:, 0] = True
+    seen = seen[:, None, None, :]
+    return seen if position_bias is None else position_bias.masked_fill(~seen, float("-inf"))
+
+
+def _prepend(bias: Tensor | None, prefix: int, dtype: torch.dtype) -> Tensor | None:
+    """Room for `prefix` keys in front, all seen and without bias; floats in the queries' dtype."""
+    if bias is None:
+        return None
+    if bias.dtype == torch.bool:
+        return nn.functional.pad(bias, (prefix, 0), value=True) if prefix else bias
+    bias = bias.to(dtype)
+    return nn.functional.pad(bias, (prefix, 0)) if prefix else bias
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each with a residual sum and a norm before (`norm_first`) or after it.
+
+    The slots `after_attn` and `after_ffn` get what the sublayer received and the residual stream behind it:
+    behind the sum with `norm_first`, otherwise behind the norm. No dropout, no layer drop: layers are frozen.
+    """
+
+    def __init__(
+        self,
+        attention: Attention,
+        dim: int,
+        ffn_width: int,
+        norm_first: bool,
+        eps: float = 1e-5,
+        norm_bias: bool = True,
+    ):
+        super().__init__()
+        self.norm_first = norm_first
+        self.attn = attention
+        self.attn_norm = LayerNorm(dim, eps, norm_bias)
+        self.ffn_in = Linear(dim, ffn_width)
+        self.ffn_out = Linear(ffn_width, dim)
+        self.ffn_norm = LayerNorm(dim, eps, norm_bias)
+        self.after_attn = Slot()
+        self.after_ffn = Slot()
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, **context: object) -> Tensor:
+        """hidden (batch, time, dim), mask (batch, time) -> (batch, time, dim); `context` to the attention"""
+        if self.norm_first:
+            input = self.attn_norm(hidden, mask)
+            hidden = self.after_attn(input, hidden + self.attn(input, mask, **context), mask)
+            input = self.ffn_norm(hidden, mask)
+            return self.after_ffn(input, hidden + self.ffn(input, mask), mask)
+        hidden = self.after_attn(
+            hidden, self.attn_norm(hidden + self.attn(hidden, mask, **context), mask), mask
+        )
+        return self.after_ffn(hidden, self.ffn_norm(hidden + self.ffn(hidden, mask), mask), mask)
+
+    def ffn(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        return self.ffn_out(nn.functional.gelu(self.ffn_in(hidden, mask)), mask)
+
+    def sites(self, prefix: str, index: int) -> Iterator[Site]:
+        dim = self.ffn_in.in_features
+        yield from self.attn.sites(f"{prefix}.attn", index)
+        yield self.attn_norm.site(f"{prefix}.norm.attn", index)
+        yield Site(f"{prefix}.after_attn", "residual", dim, dim, index, None, self.after_attn)
+        yield self.ffn_in.site(f"{prefix}.ffn.in", index)
+        yield self.ffn_out.site(f"{prefix}.ffn.out", index)
+        yield self.ffn_norm.site(f"{prefix}.norm.ffn", index)
+        yield Site(f"{prefix}.after_ffn", "residual", dim, dim, index, None, self.after_ffn)

@@ -1,0 +1,136 @@
+"""Moonshine's encoder (arXiv 2410.15608), trained for English ASR: three convolutions and rotary layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack, GroupNorm
+from sure.backbones.layers import Attention, Layer, LayerNorm
+from sure.backbones.positions import rotary_angles
+from sure.backbones.weights import Loadable
+from sure.errors import SureError
+
+# Ours <- Hugging Face's, for the names inside a layer.
+LAYER_NAMES = {
+    "attn.q": "self_attn.q_proj",
+    "attn.k": "self_attn.k_proj",
+    "attn.v": "self_attn.v_proj",
+    "attn.out": "self_attn.o_proj",
+    "attn_norm": "input_layernorm",
+    "ffn_in": "mlp.fc1",
+    "ffn_out": "mlp.fc2",
+    "ffn_norm": "post_attention_layernorm",
+}
+FRONT_NAMES = {
+    "convolutions.blocks.0.convolution": "conv1",
+    "convolutions.blocks.0.norm": "groupnorm",
+    "convolutions.blocks.1.convolution": "conv2",
+    "convolutions.blocks.2.convolution": "conv3",
+    "norm": "layer_norm",
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a Moonshine encoder; the tiny-en model by default."""
+
+    dim: int = 288
+    layers: int = 6
+    heads: int = 8
+    ffn: int = 1152
+    rotary_share: float = 0.9  # of each head's channels
+    rotary_base: float = 10000.0
+    kernels: tuple[int, ...] = (127, 7, 3)
+    strides: tuple[int, ...] = (64, 3, 2)
+
+
+class Family(Loadable):
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "tiny_en": Shape(),
+        "base_en": Shape(dim=416, layers=8, ffn=1664, rotary_share=0.62),
+        "tiny": Shape(dim=32, layers=3, heads=4, ffn=64, kernels=(31, 7, 3), strides=(16, 3, 2)),
+    }
+
+    def __init__(self, shape: Shape, group_norm: str = "masked"):
+        super().__init__()
+        self.shape = shape
+        self.dim = dim = shape.dim
+        first, second, third = zip(shape.kernels, shape.strides, strict=True)
+        self.convolutions = ConvolutionStack(
+            [
+                ConvolutionBlock(1, dim, *first, False, GroupNorm(1, dim, mode=group_norm), tanh_first=True),
+                ConvolutionBlock(dim, 2 * dim, *second, True),
+                ConvolutionBlock(2 * dim, dim, *third, True),
+            ]
+        )
+        self.layers = nn.ModuleList(
+            Layer(Attention(dim, shape.heads, bias=False), dim, shape.ffn, norm_first=True, norm_bias=False)
+            for _ in range(shape.layers)
+        )
+        self.norm = LayerNorm(dim, bias=False)
+
+    def frame_count(self, samples: Tensor) -> Tensor:
+        return self.convolutions.frame_count(samples)
+
+    def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        return self.convolutions(waves, lengths)
+
+    def convolution_sites(self) -> Iterator[Site]:
+        return self.convolutions.sites()
+
+    def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
+        shape = self.shape
+        width = int(shape.dim // shape.heads * shape.rotary_share) // 2 * 2
+        return {"rotary": rotary_angles(hidden.shape[1], width, hidden.device, shape.rotary_base)}
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        return self.norm(hidden)
+
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        rotary = config.get("rope_parameters") or config.get("rope_scaling") or {}
+        wanted = {
+            "encoder_hidden_act": ("gelu", config.get("encoder_hidden_act", "gelu")),
+            "attention_bias": (False, config.get("attention_bias", False)),
+            "rope_type": ("default", rotary.get("rope_type", "default")),
+            "encoder_num_key_value_heads": (
+                config["encoder_num_attention_heads"],
+                config.get("encoder_num_key_value_heads") or config["encoder_num_attention_heads"],
+            ),
+        }
+        for key, (ours, theirs) in wanted.items():
+            if ours != theirs:
+                raise SureError(
+                    f"moonshine: config.json has {key}={theirs!r}; this family can be {ours!r} only"
+                )
+        return Shape(
+            dim=config["hidden_size"],
+            layers=config["encoder_num_hidden_layers"],
+            heads=config["encoder_num_attention_heads"],
+            ffn=config["intermediate_size"],
+            rotary_share=rotary.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.9)),
+            rotary_base=rotary.get("rope_theta", config.get("rope_theta", 10000.0)),
+        )
+
+    @classmethod
+    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        prefix = next((p for p in ("model.encoder.", "encoder.") if f"{p}conv1.weight" in state), "")
+        theirs = {
+            name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)
+        }
+        return {our_name(name): tensor for name, tensor in theirs.items()}
+
+
+def our_name(name: str) -> str:
+    """`layers.0.self_attn.q_proj.weight` -> `layers.0.attn.q.weight`; unknown names stay as they are."""
+    layer = name.startswith("layers.")
+    start = ".".join(name.split(".")[:2]) + "." if layer else ""
+    for ours, theirs in (LAYER_NAMES if layer else FRONT_NAMES).items():
+        if name.startswith(f"{start}{theirs}."):
+            return name.replace(f"{start}{theirs}.", f"{start}{ours}.", 1)
+    return name

@@ -1,0 +1,86 @@
+"""How layers know where a frame is: rotary angles (Moonshine), and a gated bias by distance (WavLM)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Rotary(NamedTuple):
+    """Cosines and sines (time, pairs) of the angle by which each pair of channels is turned."""
+
+    cosine: Tensor
+    sine: Tensor
+
+
+def rotary_angles(time: int, width: int, device: torch.device, base: float = 10000.0) -> Rotary:
+    """Angles t * base^(-2i / width) for time t and pair i (RoFormer, arXiv 2104.09864, equation 15)."""
+    frequencies = base ** -(torch.arange(0, width, 2, device=device) / width)
+    angles = torch.arange(time, device=device)[:, None] * frequencies
+    return Rotary(angles.cos(), angles.sin())
+
+
+def rotate(vectors: Tensor, rotary: Rotary, start: int = 0) -> Tensor:
+    """Turn pairs of neighbouring channels of the vectors from `start` on, as far as there are angles.
+
+    vectors (batch, heads, start + time, width): the one at `start` has position 0, those before it have none.
+    """
+    if start == vectors.shape[2]:
+        return vectors
+    turned = 2 * rotary.cosine.shape[1]
+    pairs = vectors[:, :, start:, :turned].unflatten(3, (-1, 2))
+    even, odd = pairs[..., 0], pairs[..., 1]
+    cosine, sine = rotary.cosine.to(vectors.dtype), rotary.sine.to(vectors.dtype)
+    pairs = torch.stack((even * cosine - odd * sine, odd * cosine + even * sine), -1).flatten(3)
+    rest = torch.cat((pairs, vectors[:, :, start:, turned:]), 3)
+    return torch.cat((vectors[:, :, :start], rest), 2) if start else rest
+
+
+class DistanceBias(nn.Module):
+    """A learned bias by head and bucket of distance: fine near zero, logarithmic up to `max_distance`."""
+
+    def __init__(self, heads: int, buckets: int, max_distance: int):
+        super().__init__()
+        self.embedding = nn.Embedding(buckets, heads)
+        self.max_distance = max_distance
+
+    def forward(self, time: int) -> Tensor:
+        """(heads, time, time): the bias of key j for query i depends on j - i alone."""
+        distances = torch.arange(
+            1 - time, time
+        )  # on the CPU: rounding at a bucket's edge must not depend on the device
+        buckets = self._bucket(distances).to(self.embedding.weight.device, non_blocking=True)
+        values = self.embedding(buckets).t()  # (heads, 2 time - 1)
+        return values.unfold(1, time, 1).flip(1)
+
+    def _bucket(self, distances: Tensor) -> Tensor:
+        """The bucket of each distance (WavLM, arXiv 2110.13900, section 3.1)."""
+        half = self.embedding.num_embeddings // 2
+        exact = half // 2
+        size = distances.abs()
+        spread = (
+            torch.log(size.clamp(min=1).float() / exact)
+            / math.log(self.max_distance / exact)
+            * (half - exact)
+        )
+        far = (exact + spread).long().clamp(max=half - 1)
+        return (distances > 0).long() * half + torch.where(size < exact, size, far)
+
+
+class BiasGate(nn.Module):
+    """How much the position bias counts for each query, by its content (arXiv 2110.13900, section 3.1)."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.linear = nn.Linear(dim // heads, 8)
+        self.scale = nn.Parameter(torch.ones(1, heads, 1, 1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """hidden (batch, time, dim) -> (batch, heads, time, 1)"""
+        scores = self.linear(hidden.unflatten(2, (self.heads, -1))).unflatten(3, (2, 4)).sum(4)
+        update, reset = torch.sigmoid(scores).transpose(1, 2).chunk(2, dim=3)
+        return update * (reset * self.scale - 1) + 2

@@ -1,0 +1,36 @@
+"""Random small models of every family, for tests and for trying a recipe out in seconds."""
+
+from __future__ import annotations
+
+from sure.backbones import hubert, moonshine, wav2vec2, wavlm
+from sure.backbones.base import Backbone
+from sure.errors import SureError
+from sure.registry import nearest
+
+# What comes behind `random:` -> the family and its shape.
+MODELS = {
+    "wav2vec2": (wav2vec2.Family, "tiny"),
+    "wav2vec2_large": (wav2vec2.Family, "tiny_large"),
+    "hubert": (hubert.Family, "tiny"),
+    "hubert_large": (hubert.Family, "tiny_large"),
+    "wavlm": (wavlm.Family, "tiny"),
+    "wavlm_large": (wavlm.Family, "tiny_large"),
+    "moonshine": (moonshine.Family, "tiny"),
+}
+
+
+class Family(Backbone):
+    """Makes tiny models of the other families; `random` is a wav2vec2."""
+
+    @classmethod
+    def from_weights(
+        cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object
+    ) -> Backbone:
+        kind, _, name = weights.partition(":")
+        if kind != "random" or (name and name not in MODELS):
+            known = [f"random:{name}" for name in MODELS]
+            raise SureError(
+                f"backbone.weights={weights} for tiny{nearest(weights, known)}; there are: {', '.join(known)}"
+            )
+        family, size = MODELS[name or "wav2vec2"]
+        return family.from_weights(f"random:{size}", group_norm, seed, **shape)

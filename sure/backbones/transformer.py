@@ -1,0 +1,114 @@
+"""What wav2vec 2.0, HuBERT and WavLM share: convolutions, projection, convolutional positions, layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones import translate
+from sure.backbones.base import Site, valid_frames
+from sure.backbones.convolution import ChannelNorm, ConvolutionBlock, ConvolutionStack, GroupNorm
+from sure.backbones.layers import Attention, Layer, LayerNorm
+from sure.backbones.positions import BiasGate, DistanceBias
+from sure.backbones.shapes import Shape
+from sure.backbones.weights import Loadable
+
+
+class PositionConvolution(nn.Module):
+    """Positions from a wide grouped convolution; its weight is a length per kernel tap times a direction."""
+
+    def __init__(self, dim: int, kernel: int, groups: int):
+        super().__init__()
+        self.length = nn.Parameter(torch.ones(1, 1, kernel))
+        self.direction = nn.Parameter(torch.empty(dim, dim // groups, kernel))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.kernel = kernel
+        self.groups = groups
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """hidden (batch, time, dim), zero on padding -> the same shape"""
+        weight = self.direction * (
+            self.length / torch.linalg.vector_norm(self.direction, dim=(0, 1), keepdim=True)
+        )
+        output = nn.functional.conv1d(
+            hidden.transpose(1, 2), weight, self.bias, padding=self.kernel // 2, groups=self.groups
+        )
+        return nn.functional.gelu(output[:, :, : hidden.shape[1]]).transpose(1, 2)
+
+
+class ConvolutionalTransformer(Loadable):
+    """wav2vec 2.0 and the models built like it; a family adds its shapes and its names."""
+
+    def __init__(self, shape: Shape, group_norm: str = "masked"):
+        super().__init__()
+        self.shape = shape
+        self.dim = shape.dim
+        self.normalize_waveform = shape.normalize_waveform
+        blocks, channels = [], 1
+        for width, kernel, stride in shape.convolutions:
+            norm = ChannelNorm(width) if shape.norm == "layer" else None
+            if shape.norm == "group" and not blocks:
+                norm = GroupNorm(width, width, mode=group_norm)
+            blocks.append(ConvolutionBlock(channels, width, kernel, stride, shape.convolution_bias, norm))
+            channels = width
+        self.convolutions = ConvolutionStack(blocks)
+        self.projection_norm = nn.LayerNorm(channels, shape.eps) if shape.projection_norm else nn.Identity()
+        self.projection = nn.Linear(channels, shape.dim)
+        # Stands for masked frames in pretraining; kept so that the model is whole and counts as published.
+        self.mask_embedding = nn.Parameter(torch.zeros(shape.dim))
+        self.position = PositionConvolution(shape.dim, shape.position_kernel, shape.position_groups)
+        self.distance_bias = (
+            DistanceBias(shape.heads, shape.buckets, shape.max_distance) if shape.buckets else None
+        )
+        self.norm = LayerNorm(shape.dim, shape.eps)
+        self.layers = nn.ModuleList(self._layer() for _ in range(shape.layers))
+
+    def _layer(self) -> Layer:
+        shape = self.shape
+        gate = BiasGate(shape.dim, shape.heads) if shape.buckets else None
+        return Layer(
+            Attention(shape.dim, shape.heads, gate=gate), shape.dim, shape.ffn, shape.norm_first, shape.eps
+        )
+
+    def frame_count(self, samples: Tensor) -> Tensor:
+        return self.convolutions.frame_count(samples)
+
+    def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        hidden = self.projection(self.projection_norm(self.convolutions(waves, lengths)))
+        if self.mask_embedding.requires_grad:
+            hidden = (
+                hidden + 0 * self.mask_embedding
+            )  # full fine-tuning: every tensor that trains has a gradient
+        mask = valid_frames(self.frame_count(lengths), hidden.shape[1], hidden.device)
+        if mask is not None:
+            hidden = hidden * mask[:, :, None]
+        hidden = hidden + self.position(hidden)
+        return hidden if self.shape.norm_first else self.norm(hidden)
+
+    def convolution_sites(self) -> Iterator[Site]:
+        return self.convolutions.sites()
+
+    def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
+        return {} if self.distance_bias is None else {"position_bias": self.distance_bias(hidden.shape[1])}
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        return self.norm(hidden) if self.shape.norm_first else hidden
+
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        return translate.huggingface_shape(config, preprocessor)
+
+    @classmethod
+    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        return translate.huggingface_state(state)
+
+    @classmethod
+    def bundle_shape(cls, parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
+        return translate.bundle_shape(parameters, normalize_waveform)
+
+    @classmethod
+    def bundle_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        return translate.bundle_state(state)

@@ -1,0 +1,19 @@
+"""wav2vec 2.0 (arXiv 2006.11477) and XLSR (arXiv 2006.13979, 2111.09296)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from sure.backbones.shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
+from sure.backbones.transformer import ConvolutionalTransformer
+
+
+class Family(ConvolutionalTransformer):
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "base": BASE,
+        "large": LARGE,
+        "tiny": TINY,
+        "tiny_large": TINY_LARGE,
+    }
+    bundles = ("WAV2VEC2_", "VOXPOPULI_", "MMS_FA")

@@ -1,0 +1,20 @@
+"""WavLM (arXiv 2110.13900): HuBERT with a gated bias for the distance between frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from sure.backbones.shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
+from sure.backbones.transformer import ConvolutionalTransformer
+
+
+class Family(ConvolutionalTransformer):
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "base": replace(BASE, buckets=320),
+        "large": replace(LARGE, buckets=320, convolution_bias=False),
+        "tiny": replace(TINY, buckets=32, max_distance=20),
+        "tiny_large": replace(TINY_LARGE, buckets=32, max_distance=20, convolution_bias=False),
+    }
+    bundles = ("WAVLM_",)

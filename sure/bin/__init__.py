@@ -1,0 +1,1 @@
+"""Thin entry points, one per stage; the work is in importable functions elsewhere."""

@@ -1,0 +1,93 @@
+"""Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from tqdm import tqdm
+
+from sure.config import Config, load_config
+from sure.data.data_dir import read_data_dir
+from sure.data.tables import format_table
+from sure.device import pick_device
+from sure.errors import SureError, run
+from sure.files import replace_file
+from sure.model import SureModel, build_model, build_task
+from sure.train.experiment import Experiment
+from sure.train.feed import audio_batches
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.decode", description=__doc__)
+    parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="names of data folders; default: data.tests")
+    options = parser.parse_args(argv)
+    experiment = Experiment(Path(options.exp))
+    config, model = load_trained(experiment)
+    for name, folder in sets(config, options.sets).items():
+        decode(config, model, folder, experiment.folder / f"decode_{name}")
+        print(f"{experiment.folder / f'decode_{name}'}: {folder}")
+
+
+def load_trained(experiment: Experiment) -> tuple[Config, SureModel]:
+    """An experiment's config, and its model with the best weights. Raises SureError before stage 4."""
+    again = f"run stage 4: python -m sure.bin.train --exp {experiment.folder}"
+    if not experiment.config.is_file():
+        raise SureError(f"{experiment.folder}: not an experiment folder (no config.yaml); {again}")
+    config = load_config(experiment.config)
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    path = experiment.best_weights
+    try:
+        weights = safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise SureError(f"{path}: no such file, so nothing is trained yet; {again}") from None
+    except safetensors.SafetensorError as error:
+        raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
+    model = build_model(config, build_task(config), saved=True)
+    model.load(weights, str(path))
+    return config, model.to(pick_device(config.train.device)).eval()
+
+
+def sets(config: Config, names: Sequence[str] | None) -> dict[str, str]:
+    """Data folders by set. Raises SureError for a name that the config does not have, or has twice."""
+    known: dict[str, str] = {}
+    for folder in [config.data.train, config.data.valid, *config.data.tests]:
+        name = Path(folder).name
+        if known.setdefault(name, folder) != folder:
+            raise SureError(
+                f"data: {known[name]} and {folder} have one name, and so would what is decoded; rename one"
+            )
+    for name in names or []:
+        if name not in known:
+            raise SureError(f"--sets {name}: no such set in the config, which has: {', '.join(known)}")
+    if not names and not config.data.tests:
+        raise SureError(f"data.tests is empty; say --sets, one or more of: {', '.join(known)}")
+    return {name: known[name] for name in names or [Path(folder).name for folder in config.data.tests]}
+
+
+def decode(config: Config, model: SureModel, data: str, out: Path) -> None:
+    """Decode one data folder, in float32; lines are sorted by id as the folder is."""
+    utterances = read_data_dir(data)
+    device = pick_device(config.train.device)
+    found: dict[str, str] = {}
+    progress = tqdm(total=len(utterances), desc=out.name, unit="utterance", disable=None, leave=False)
+    for batch in audio_batches(utterances, model.backbone, config):
+        lines = model.hypotheses(batch.waves.to(device), batch.wave_lengths)
+        found.update(zip(batch.ids, lines, strict=True))
+        progress.update(len(lines))
+    progress.close()
+    references = [(utterance.id, model.task.reference(utterance)) for utterance in utterances]
+    replace_file(out / "ref.txt", format_table(references))
+    replace_file(
+        out / "hyp.txt", format_table([(utterance.id, found[utterance.id]) for utterance in utterances])
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,22 @@
+"""Stage 1: bring a recipe's corpus to `downloads/corpus`, or record the user's own copy of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from sure.data.download import fetch
+from sure.errors import run
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.download", description=__doc__)
+    parser.add_argument("--sources", required=True, metavar="FILE", help="the recipe's sources.yaml")
+    parser.add_argument("--out", required=True, metavar="DIR", help="such as downloads")
+    parser.add_argument("--corpus", metavar="DIR", help="a copy of the corpus you have; nothing is fetched")
+    options = parser.parse_args(argv)
+    print(f"Corpus: {fetch(options.sources, options.out, options.corpus)}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""What a bundle says about audio files: one line each, the file, a tab, and the text or label."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from sure.data.audio import read_audio
+from sure.errors import SureError, run
+from sure.inference import Sure
+
+AT_ONCE = 64  # files in memory
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.infer", description=__doc__)
+    parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_moonshine_lora/seed1/bundle")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="audio of any format and rate")
+    parser.add_argument("--backbone", metavar="PATH", help="default: where the bundle says")
+    parser.add_argument("--merge", action="store_true", help="fold the adapters into the backbone first")
+    parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
+    options = parser.parse_args(argv)
+    sure = Sure.load(options.bundle, options.backbone, options.device)
+    if options.merge:
+        sure.merge()
+    broken = 0
+    for first in range(0, len(options.files), AT_ONCE):
+        broken += infer(sure, options.files[first : first + AT_ONCE])
+    if broken:
+        sys.exit(1)
+
+
+def infer(sure: Sure, files: Sequence[str]) -> int:
+    """Print a line for each file; those that cannot be used are named on stderr and counted."""
+    waves = {}
+    broken = 0
+    for file in files:
+        try:
+            waves[file] = sure.usable(read_audio(file), file)
+        except SureError as error:
+            broken += 1
+            print(f"error: {error}", file=sys.stderr)
+    for file, line in zip(waves, sure.predict(waves.values()), strict=True):
+        print(f"{file}\t{line}", flush=True)
+    return broken
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,38 @@
+"""Stage 8: what was trained as a bundle, EXP/bundle, that works with the backbone alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sure.bin.decode import load_trained
+from sure.errors import run
+from sure.petl.bundle import write_bundle
+from sure.train.experiment import Experiment
+from sure.train.packing import bundle_content
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.pack", description=__doc__)
+    parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
+    experiment = Experiment(Path(parser.parse_args(argv).exp))
+    config, model = load_trained(experiment)
+    files = bundle_content(config, model, scores(experiment))
+    write_bundle(experiment.folder / "bundle", files)
+    print(f"{experiment.folder / 'bundle'}: {sum(map(len, files.values())):,} bytes in {', '.join(files)}")
+
+
+def scores(experiment: Experiment) -> dict[str, Any]:
+    """By set: the name of the score and its value, of dev and of the sets that were scored."""
+    found = {"dev": json.loads(experiment.best.read_text(encoding="utf-8"))}
+    for path in sorted(experiment.folder.glob("decode_*/result.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found[result["set"]] = {key: result[key] for key in ("score_name", "score", "utterances", "data")}
+    return found
+
+
+if __name__ == "__main__":
+    run(main)

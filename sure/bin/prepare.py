@@ -1,0 +1,109 @@
+"""Stage 2: a corpus to validated data folders, with the `prepare` function of a recipe's prepare.py."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from sure.data.download import corpus_folder
+from sure.data.validate import POLICIES, validate_data_dir
+from sure.data.validation_report import BACKUP, REPORT
+from sure.errors import SureError, run
+
+SETS = ("train", "dev", "test")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.prepare", description=__doc__)
+    parser.add_argument("--recipe", default=".", metavar="DIR", help="the folder with prepare.py")
+    parser.add_argument("--corpus", metavar="DIR", help="default: what stage 1 left in downloads/")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="such as data/asr_es; the sets go below it"
+    )
+    parser.add_argument("--on_bad_utterance", choices=POLICIES, default="skip", help="default: %(default)s")
+    parser.add_argument("--allow_commands", choices=("true", "false"), default="false",
+                        help="run the commands (`... |`) of wav.scp, with your rights")  # fmt: skip
+    parser.add_argument("--nj", type=int, metavar="N", help="threads; default: one per processor")
+    parser.add_argument("options", nargs="*", metavar="key=value", help="passed to the recipe's prepare()")
+    options = parser.parse_intermixed_args(argv)
+    recipe = Path(options.recipe)
+    corpus = Path(options.corpus) if options.corpus else corpus_folder(recipe / "downloads")
+    if not corpus.is_dir():
+        raise SureError(f"--corpus {corpus}: no such folder")
+    prepare = load_prepare(recipe / "prepare.py")
+    sets = prepare_sets(prepare, corpus, Path(options.out), parse_options(prepare, options.options))
+    for folder in sets:
+        report = validate_data_dir(
+            folder, options.on_bad_utterance, options.allow_commands == "true", options.nj
+        )
+        print(report.summary())
+        if report.removed:
+            print(f"  every one of them: {folder / REPORT}; the tables as they were: {folder / BACKUP}")
+
+
+def load_prepare(path: Path) -> Callable:
+    """The function `prepare(corpus, out, **options)` of a recipe. Raises SureError when there is none."""
+    if not path.is_file():
+        raise SureError(f"{path}: no such file; a recipe folder has a prepare.py")
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.resolve().parent.name}_prepare", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.resolve().parent))  # for files that a recipe keeps beside it
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    prepare = getattr(module, "prepare", None)
+    if not callable(prepare):
+        raise SureError(f"{path}: expected a function prepare(corpus, out, **options)")
+    return prepare
+
+
+def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
+    """`key=value` words as keyword arguments of `prepare`. Raises SureError for an unknown or missing key."""
+    known = dict(list(inspect.signature(prepare).parameters.items())[2:])
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    known = {name: p for name, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    options = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier() or not (open_ended or key in known):
+            raise SureError(f"'{word}': this recipe's prepare.py takes {_describe(known)}")
+        options[key] = value
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise SureError(f"{name}=... is missing: this recipe's prepare.py takes {_describe(known)}")
+    return options
+
+
+def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, str]) -> list[Path]:
+    """Call `prepare`; the data folders below `out`, sorted.
+
+    Expected are the sets that `prepare` returns (names or folders), or else train, dev and test. Raises
+    SureError for a set that is not there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    returned = prepare(corpus, out, **options)
+    expected = [
+        made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)
+    ]
+    for folder in expected:
+        if not (folder / "wav.scp").is_file():
+            raise SureError(f"{folder}: prepare.py did not make this set (it has no wav.scp)")
+    return sorted({*expected, *(file.parent for file in out.rglob("wav.scp") if BACKUP not in file.parts)})
+
+
+def _describe(known: dict[str, inspect.Parameter]) -> str:
+    if not known:
+        return "no options"
+    return ", ".join(
+        f"{name}=..." if parameter.default is parameter.empty else f"{name}={parameter.default}"
+        for name, parameter in known.items()
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,146 @@
+"""Stage 6: scores of EXP/decode_<set>/{hyp.txt,ref.txt}, into result.json and result.txt beside them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sure import registry
+from sure.config import Config, load_config
+from sure.data.tables import Line, parse_seconds, read_lines
+from sure.errors import SureError, run
+from sure.files import replace_file
+from sure.tasks.base import BaseTask
+
+NAMED_IDS = 5  # of a list of ids in an error
+AGAIN = "decode this set again (stage 5)"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.score", description=__doc__)
+    parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every set that was decoded")
+    options = parser.parse_args(argv)
+    for result in score_experiment(Path(options.exp), options.sets):
+        name = result["score_name"]
+        low, high = result[f"{name}_interval"]
+        print(
+            f"{options.exp} {result['set']}: {name} {result['score']:.2f} % [{low:.2f}, {high:.2f}], "
+            f"{result['utterances']:,} utterances"
+        )
+
+
+def score_experiment(experiment: Path, sets: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Score the named sets, or all that were decoded; write and return one result each.
+
+    Raises SureError naming the stage to run, and the utterances that only one side has.
+    """
+    if not (experiment / "config.yaml").is_file():
+        raise SureError(f"{experiment}: not an experiment folder (no config.yaml); run stage 4 first")
+    config = load_config(experiment / "config.yaml")
+    decoded = {folder.name.removeprefix("decode_"): folder for folder in sorted(experiment.glob("decode_*/"))}
+    again = f"run stage 5: python -m sure.bin.decode --exp {experiment}"
+    if not decoded:
+        raise SureError(f"{experiment}: nothing decoded (no decode_<set> folder); {again}")
+    for name in sets or []:
+        if name not in decoded:
+            raise SureError(f"{experiment}: no decode_{name}, only {', '.join(decoded)}; {again}")
+    task_class = registry.find("tasks", config.task)
+    task = task_class(config.head, Path(config.tokenizer.folder), config.text.language)
+    return [score_set(experiment, name, decoded[name], config, task) for name in sets or decoded]
+
+
+def score_set(experiment: Path, name: str, folder: Path, config: Config, task: BaseTask) -> dict[str, Any]:
+    references, hypotheses = read_pair(folder)
+    try:
+        scores = task.score(references, hypotheses)
+    except SureError as error:
+        raise SureError(f"{folder}: {error}") from None
+    folders = [*config.data.tests, config.data.valid, config.data.train]
+    data = next((path for path in folders if Path(path).name == name), None)
+    result = {
+        "task": config.task,
+        "set": name,
+        "method": config.method,
+        "score_name": task.score_name,
+        "higher_is_better": task.higher_is_better,
+        "score": scores[task.score_name],
+        **scores,
+        "utterances": len(references),
+        "data": data,
+        "seconds_of_audio": _seconds_of_audio(data, references),
+        "references_sha256": hashlib.sha256(json.dumps(references, sort_keys=True).encode()).hexdigest(),
+        "date": datetime.date.today().isoformat(),
+        "command": _command(experiment),
+    }
+    trained = _summary(experiment / "summary.json")
+    result |= {key: value for key, value in trained.items() if key not in result}
+    replace_file(folder / "result.txt", task.listing(references, hypotheses))
+    replace_file(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    return result
+
+
+def read_pair(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """References and hypotheses by utterance id, in the order of ref.txt; a line may be an id alone.
+
+    Raises SureError for a missing file, an id that is there twice, and ids that only one file has.
+    """
+    references, hypotheses = (_read_texts(folder / name) for name in ("ref.txt", "hyp.txt"))
+    for here, there, name in ((references, hypotheses, "hyp.txt"), (hypotheses, references, "ref.txt")):
+        if missing := [id for id in here if id not in there]:
+            more = f" and {len(missing) - NAMED_IDS} more" if len(missing) > NAMED_IDS else ""
+            raise SureError(f"{folder / name}: no line for {', '.join(missing[:NAMED_IDS])}{more}; {AGAIN}")
+    if not references:
+        raise SureError(f"{folder / 'ref.txt'}: no utterances; {AGAIN}")
+    return references, {id: hypotheses[id] for id in references}
+
+
+def _read_texts(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise SureError(f"{path}: no such file; {AGAIN}")
+    lines: dict[str, Line] = {}
+    for line in read_lines(path):
+        if line.id in lines:
+            first = lines[line.id].number
+            raise SureError(f"{path}:{line.number}: the id '{line.id}' is already on line {first}; {AGAIN}")
+        lines[line.id] = line
+    return {id: line.value for id, line in lines.items()}
+
+
+def _seconds_of_audio(data: str | None, ids: Mapping[str, str]) -> float | None:
+    """The sum of the set's utt2dur, where its data folder is still there and has all the utterances."""
+    path = Path(data or "") / "utt2dur"
+    lines = read_lines(path) if path.is_file() else []
+    seconds = {line.id: parse_seconds(path, line, line.value) for line in lines}
+    return round(math.fsum(seconds[id] for id in ids), 3) if all(id in seconds for id in ids) else None
+
+
+def _command(experiment: Path) -> str | None:
+    """The command that trained: the last of command.txt."""
+    path = experiment / "command.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    commands = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return commands[-1] if commands else None
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """What training wrote about itself; nothing where it did not end."""
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        summary = None
+    if not isinstance(summary, dict):
+        raise SureError(f"{path}: not a JSON object; run stage 4 again, it writes this file at its end")
+    return summary
+
+
+if __name__ == "__main__":
+    run(main)

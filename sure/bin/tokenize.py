@@ -1,0 +1,48 @@
+"""Stage 3: learn tokens or labels from the training set, into tokenizer.folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sure import registry
+from sure.config import Config, load_config
+from sure.data.data_dir import read_data_dir
+from sure.errors import run
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.tokenize", description=__doc__)
+    parser.add_argument("--config", required=True, action="append", metavar="FILE", help="later ones win")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as tokenizer.kind=bpe")
+    options = parser.parse_intermixed_args(argv)
+    config = load_config(options.config, options.overrides)
+    folder = tokenize(config)
+    print(f"Tokens: {folder} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
+
+
+def tokenize(config: Config) -> Path:
+    """Fit the config's task on its training set; the folder is replaced as a whole, when all went well."""
+    folder = Path(config.tokenizer.folder)
+    beside, before = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".before")
+    for leftover in (beside, before):
+        shutil.rmtree(leftover, ignore_errors=True)
+    utterances = read_data_dir(config.data.train)
+    beside.mkdir(parents=True)
+    task = registry.find("tasks", config.task)
+    try:
+        task.fit(utterances, beside, tokenizer=config.tokenizer, language=config.text.language)
+        if folder.exists():
+            os.rename(folder, before)
+        os.rename(beside, folder)
+    finally:
+        for leftover in (beside, before):
+            shutil.rmtree(leftover, ignore_errors=True)
+    return folder
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""Stage 4: train, or go on with a training that was interrupted: it is the same command."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sure.config import load_config
+from sure.errors import run
+from sure.train.trainer import train
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.train", description=__doc__)
+    parser.add_argument("--config", required=True, action="append", metavar="FILE", help="later ones win")
+    parser.add_argument("--exp", required=True, metavar="DIR", help="such as exp/asr_moonshine_lora/seed1")
+    parser.add_argument("--restart", action="store_true", help="delete what is there and begin again")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as petl.rank=4 seed=2")
+    argv = sys.argv[1:] if argv is None else list(argv)
+    options = parser.parse_intermixed_args(argv)
+    command = shlex.join(["python", "-m", "sure.bin.train", *argv])
+    train(load_config(options.config, options.overrides), Path(options.exp), command, options.restart)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,220 @@
+"""The typed configuration: YAML files, later ones winning, then `key=value` overrides; an unknown key is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from sure import registry
+from sure.data.augment import AugmentConfig
+from sure.errors import SureError
+from sure.files import replace_file
+
+
+class Section(BaseModel):
+    """A part of the config; keys it does not have are refused."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class DataConfig(Section):
+    train: str
+    valid: str
+    tests: list[str] = []
+    min_seconds: float = 0.1
+    max_seconds: float = 20.0  # longer training utterances are left out, and counted; dev and test are never cut
+    cache_gigabytes: float = 2.0  # decoded audio kept in memory
+
+
+class TokenizerConfig(Section):
+    kind: Literal["character", "bpe", "unigram"] = "character"
+    size: int | None = None  # of sentencepiece vocabularies
+    folder: str = ""  # what stage 3 writes; default: `tokens` beside the training set
+
+
+class TextConfig(Section):
+    language: str = "en"
+
+
+class BackboneConfig(Section):
+    name: str
+    weights: str = "random"
+    layers: Literal["last", "weighted_sum"] = "last"
+    group_norm: Literal["masked", "as_trained"] = "masked"
+
+
+class TrainConfig(Section):
+    epochs: int = Field(30, gt=0)
+    batch_seconds: float = Field(60.0, gt=0)
+    accumulate: int = Field(1, gt=0)  # batches an optimizer step
+    lr_adapter: float = Field(1e-3, ge=0)
+    lr_head: float = Field(1e-3, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    warmup: float = Field(0.1, ge=0, le=1)  # part of all steps with a rising rate
+    hold: float = Field(0.0, ge=0, le=1)  # part after it with a constant one; then linear decay to 0
+    clip: float = Field(1.0, gt=0)
+    patience: int = Field(0, ge=0)  # epochs without a better dev score before stopping; 0: never
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    prefix_cache: Literal["auto", "off"] = "auto"
+    prefix_cache_gigabytes: float = Field(4.0, ge=0)
+    save_minutes: float = Field(10.0, gt=0)  # between checkpoints inside an epoch; every epoch's end has one
+    workers: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0)  # of torch on the CPU; 0: torch's choice
+    device: str = "auto"
+    explode: float = Field(1e4, gt=0)  # a training loss above this stops the run
+
+
+class DecodeConfig(Section):
+    method: Literal["greedy"] = "greedy"
+    batch_seconds: float = Field(120.0, gt=0)
+
+
+class Config(Section):
+    task: str
+    seed: int = 1
+    data: DataConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    text: TextConfig = TextConfig()
+    backbone: BackboneConfig
+    petl: list[SerializeAsAny[BaseModel]]
+    head: SerializeAsAny[BaseModel]
+    train: TrainConfig = TrainConfig()
+    decode: DecodeConfig = DecodeConfig()
+    augment: AugmentConfig = AugmentConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_the_named(cls, given: Any) -> Any:
+        """`petl` and `head` are checked by the classes that their method and task define."""
+        given = dict(given)
+        if "task" in given:
+            given["head"] = _typed(registry.find("tasks", given["task"]).Config, given.get("head", {}), "head")
+        if "petl" in given:
+            given["petl"] = [_method(item) for item in _listed(given["petl"])]
+        return given
+
+    @model_validator(mode="after")
+    def _defaults(self) -> Config:
+        registry.find("backbones", self.backbone.name)
+        if not self.tokenizer.folder:
+            self.tokenizer.folder = str(Path(self.data.train).parent / "tokens")
+        return self
+
+    @property
+    def method(self) -> str:
+        """The method's name, `a+b` for a combination."""
+        return "+".join(item.name for item in self.petl)
+
+    def save(self, path: Path) -> None:
+        """Write the whole resolved config as YAML, readable by `load_config`."""
+        plain = self.model_dump(mode="json")
+        plain["petl"] = plain["petl"][0] if len(plain["petl"]) == 1 else plain["petl"]
+        replace_file(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
+    """The config of one or more YAML files with `key=value` overrides such as `petl.rank=4`.
+
+    Raises SureError naming the file or key, what was expected, and the nearest name there is.
+    """
+    files = [files] if isinstance(files, (str, Path)) else list(files)
+    merged: dict[str, Any] = {}
+    for file in files:
+        merged = _merge(merged, _read_yaml(Path(file)))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise SureError(f"override {override!r}: expected key=value, e.g. train.epochs=3")
+        merged = _merge(merged, _nested(key.split("."), _parse(text, override)), key)
+    return make_config(merged, " + ".join(str(file) for file in files))
+
+
+def make_config(given: Mapping[str, Any], source: str) -> Config:
+    """A checked config from plain values; `source` is named in errors."""
+    try:
+        return Config.model_validate(given)
+    except ValidationError as error:
+        raise SureError(f"{source}: {_explain(error, Config)}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SureError(f"cannot read config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SureError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(loaded, dict):
+        raise SureError(f"config {path}: expected keys and values at the top, found {type(loaded).__name__}")
+    return loaded
+
+
+def _parse(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SureError(f"override {override!r}: the value is not YAML") from None
+
+
+def _nested(keys: list[str], value: Any) -> dict[str, Any]:
+    return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
+
+
+def _merge(base: Any, update: Any, key: str = "") -> Any:
+    """`update` laid over `base`. Another method's name starts `petl` anew: its settings mean nothing to the new one."""
+    if not isinstance(base, dict) or not isinstance(update, dict):
+        if isinstance(base, list) and isinstance(update, dict):
+            raise SureError(f"override {key}: petl is a list of methods here; write petl='[{{name: ...}}, ...]'")
+        return update
+    merged = dict(base)
+    for name, value in update.items():
+        old = merged.get(name)
+        if name == "petl" and isinstance(value, dict) and isinstance(old, dict) and value.get("name", old.get("name")) != old.get("name"):
+            merged[name] = value
+        else:
+            merged[name] = _merge(old, value, key) if name in merged else value
+    return merged
+
+
+def _listed(petl: Any) -> Iterator[Any]:
+    yield from petl if isinstance(petl, list) else [petl]
+
+
+def _method(given: Any) -> BaseModel:
+    given = {"name": given} if isinstance(given, str) else given
+    if isinstance(given, BaseModel):
+        return given
+    if not isinstance(given, dict) or not given.get("name"):
+        raise SureError(f"petl: expected a method's name, e.g. petl.name=lora; found {given!r}")
+    return _typed(registry.find("petl", given["name"]).Config, given, f"petl ({given['name']})")
+
+
+def _typed(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+    try:
+        return model.model_validate(given if isinstance(given, BaseModel) else dict(given or {}))
+    except ValidationError as error:
+        raise SureError(f"{where}: {_explain(error, model)}") from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first complaint in words: key, what is wrong, what exists."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(model, first["loc"])
+        return f"unknown key {key!r}{registry.nearest(str(first['loc'][-1]), known)}; there are: {', '.join(known)}"
+    if first["type"] == "missing":
+        return f"key {key!r} is missing"
+    return f"key {key!r}: {first['msg']}, found {first['input']!r}"
+
+
+def _keys_beside(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,254 @@
+"""The one audio reader: any format, rate and channel count to mono float32 at 16 kHz.
+
+soundfile reads wav, flac, ogg, opus, mp3, aiff, au and NIST sphere; PyAV reads g722, mp4, m4a and everything
+else; `name.ark:offset` is read through `sure.data.ark`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import torch
+import torchaudio
+
+from sure.data import ark
+from sure.errors import SureError
+
+SAMPLE_RATE = 16000
+SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".au", ".w64", ".sph"}
+AUDIO_SUFFIXES = SOUNDFILE_SUFFIXES | {".g722", ".mp4", ".m4a", ".aac", ".webm", ".mka"}
+# libsndfile's names of the formats in which it seeks to the exact sample
+SEEKABLE = {"WAV", "WAVEX", "FLAC", "AIFF", "AU", "W64", "RF64", "NIST"}
+# what programs that write wav to a pipe put for a size they cannot know, or more
+UNKNOWN_SIZE = 0x7FFFF000
+# seconds by which a segment may pass the end, as corpora round; it is cut there
+SEGMENT_TOLERANCE = 0.1
+# lossy codecs overshoot 1 a little; far above it the samples are integers in a float file
+LARGEST_PEAK = 8.0
+# soundfile raises subclasses of RuntimeError, and a damaged file can ask for any amount of memory
+DECODING_ERRORS = (
+    OSError,
+    ValueError,
+    IndexError,
+    RuntimeError,
+    MemoryError,
+    SureError,
+    av.error.FFmpegError,
+)
+BLOCK = 1 << 20
+
+
+class AudioError(SureError):
+    """An unusable audio file; `reason` is the kind of fault, for counting."""
+
+    def __init__(self, path: str | os.PathLike, reason: str, detail: str = ""):
+        super().__init__(f"{path}: {reason}{': ' if detail else ''}{detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def read_audio(
+    path: str | os.PathLike,
+    start: float | None = None,
+    end: float | None = None,
+    sample_rate: int = SAMPLE_RATE,
+) -> torch.Tensor:
+    """Read a file, or its part from `start` to `end` seconds, as (samples,) float32 mono in [-1, 1].
+
+    The part is cut at the file's own rate, to the nearest sample, before resampling. Channels are averaged.
+    Raises AudioError (a SureError) naming the file when it is missing, empty, truncated, unreadable or not
+    finite.
+    """
+    samples, rate = decode(path, start, end)
+    return resample(torch.from_numpy(samples), rate, sample_rate).clamp_(-1.0, 1.0)
+
+
+def audio_seconds(path: str | os.PathLike) -> float:
+    """The length in seconds: of what can be decoded, whatever the header says. Raises AudioError."""
+    samples, rate = decode(path)
+    return len(samples) / rate
+
+
+def resample(wave: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
+    """Windowed-sinc resampling of (..., samples) to ceil(samples * new_rate / rate) samples."""
+    if rate == new_rate:
+        return wave
+    common = math.gcd(rate, new_rate)
+    if rate // common * (new_rate // common) < 1 << 22:
+        return torchaudio.functional.resample(wave, rate, new_rate)
+    # torchaudio's filter bank has a row per phase: gigabytes for rates such as 44,099 Hz
+    from scipy.signal import resample_poly
+
+    resampled = resample_poly(wave.numpy(), new_rate // common, rate // common, axis=-1)
+    return torch.from_numpy(resampled).to(wave.dtype)
+
+
+def decode(
+    path: str | os.PathLike, start: float | None = None, end: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Samples (samples,) float32 mono at the file's own rate, and that rate. Raises AudioError."""
+    name = os.fspath(path)
+    if is_command(name):
+        raise AudioError(name, "is a command", "sure.bin.prepare --allow_commands true stores its output")
+    file = audio_file(name)
+    try:
+        if not file.is_file():
+            raise AudioError(name, "missing audio file" if not file.exists() else "not a file")
+        if file.stat().st_size == 0:
+            raise AudioError(name, "empty audio file", "0 bytes")
+        samples, rate, first = _decode_channels(name, start, end)
+    except AudioError:
+        raise
+    except DECODING_ERRORS as error:
+        raise AudioError(name, "unreadable audio file", " ".join(str(error).split())) from None
+    samples = _cut(name, samples, rate, first, start, end)
+    mono = samples.mean(axis=0, dtype=np.float32) if len(samples) > 1 else samples[0]
+    if not mono.size:
+        raise AudioError(name, "empty audio file", "no samples")
+    peak = float(np.abs(mono).max())
+    if not math.isfinite(peak):
+        count = int((~np.isfinite(mono)).sum())
+        raise AudioError(name, "samples are not finite", f"{count} NaN or infinite samples")
+    if peak > LARGEST_PEAK:
+        raise AudioError(name, "samples out of range", f"peak {peak:.6g}, expected float samples in [-1, 1]")
+    return np.ascontiguousarray(mono, dtype=np.float32), rate
+
+
+def is_command(path: str) -> bool:
+    """Kaldi's extended filenames: a shell pipeline in the place of a path."""
+    return path.rstrip().endswith("|") or path.lstrip().startswith("|")
+
+
+def audio_file(path: str) -> Path:
+    """The file that holds the audio: `x.ark` for `x.ark:123`."""
+    return Path(path.rpartition(":")[0] if _in_archive(path) else path)
+
+
+def _in_archive(path: str) -> bool:
+    return re.search(r"\.ark:\d+$", path) is not None
+
+
+def _decode_channels(name: str, start: float | None, end: float | None) -> tuple[np.ndarray, int, int]:
+    """(channels, samples), the rate, and which sample of the file the first one is."""
+    if _in_archive(name):
+        rate, samples = ark.read_at(name)
+        return np.atleast_2d(_to_float(samples.T)), rate, 0
+    if Path(name).suffix.lower() in SOUNDFILE_SUFFIXES:
+        return _decode_soundfile(name, start, end)
+    samples, rate = _decode_av(name)
+    return samples, rate, 0
+
+
+def _decode_soundfile(name: str, start: float | None, end: float | None) -> tuple[np.ndarray, int, int]:
+    with soundfile.SoundFile(name) as file:
+        frames, rate = file.frames, file.samplerate
+        if file.format in {"WAV", "WAVEX"}:
+            _check_riff_size(name)
+        elif file.format == "OGG":
+            _check_last_ogg_page(name)
+        first, wanted = 0, frames
+        if file.format in SEEKABLE and (start is not None or end is not None):
+            first = min(round((start or 0.0) * rate), frames)
+            wanted = max(0, min(frames, round(end * rate) if end is not None else frames) - first)
+            file.seek(first)
+        blocks, count = [], 0  # in blocks, because a streamed flac claims 2^63 samples
+        while count < wanted:
+            block = file.read(min(BLOCK, wanted - count), "float32", always_2d=True)
+            if not len(block):
+                break
+            blocks.append(block)
+            count += len(block)
+    # the length of an mp3 without an index is an estimate
+    promised = wanted * 0.95 if file.format == "MP3" else wanted
+    if count < promised and frames < 1 << 60:
+        raise AudioError(name, "truncated audio file", f"{count} of the {wanted} samples its header promises")
+    samples = np.concatenate(blocks).T if blocks else np.zeros((1, 0), np.float32)
+    # the end may lie past the file's: leave that to _cut, which knows the tolerance
+    return samples, rate, first
+
+
+def _check_riff_size(name: str) -> None:
+    """libsndfile silently shortens a wav whose data chunk is larger than the file."""
+    with open(name, "rb") as file:
+        if file.read(4) != b"RIFF":
+            return
+        size = os.fstat(file.fileno()).st_size
+        position = 12
+        while position + 8 <= size:
+            file.seek(position)
+            header = file.read(8)
+            length = int.from_bytes(header[4:], "little")
+            if header[:4] == b"data":
+                available = size - position - 8
+                if available < length < UNKNOWN_SIZE:
+                    detail = f"{available} of the {length} bytes its header promises"
+                    raise AudioError(name, "truncated audio file", detail)
+                return
+            position += 8 + length + length % 2
+
+
+def _check_last_ogg_page(name: str) -> None:
+    """Ogg has no total length, but each page says how long it is, the last too (RFC 3533, section 6)."""
+    with open(name, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * 65307))  # the largest page, twice: one whole page is in there
+        tail = file.read()
+    page = tail.rfind(b"OggS\0")
+    header = tail[page : page + 27]
+    segments = tail[page + 27 : page + 27 + header[26]] if len(header) == 27 else b""
+    complete = page >= 0 and len(header) == 27 and len(segments) == header[26]
+    if not complete or page + 27 + len(segments) + sum(segments) > len(tail):
+        raise AudioError(name, "truncated audio file", "it ends within a page")
+
+
+def _decode_av(name: str) -> tuple[np.ndarray, int]:
+    raw = "g722" if name.lower().endswith(".g722") else None  # headerless, so PyAV cannot guess it
+    with av.open(name, format=raw) as container:
+        if not container.streams.audio:
+            raise AudioError(name, "unreadable audio file", "no audio in it")
+        stream = container.streams.audio[0]
+        frames = list(container.decode(stream))
+        # other containers give no length, or an estimate
+        known = stream.duration is not None and "mp4" in container.format.name
+        promised = float(stream.duration * stream.time_base) if known else 0.0
+    if not frames:
+        raise AudioError(name, "empty audio file", "no samples")
+    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    if not frames[0].format.is_planar:  # (1, samples * channels), interleaved
+        samples = samples.reshape(-1, frames[0].layout.nb_channels).T
+    samples, rate = _to_float(samples), frames[0].sample_rate
+    seconds = samples.shape[1] / rate
+    if seconds < promised * 0.95 - 0.1:
+        detail = f"{seconds:.2f} of the {promised:.2f} seconds it promises"
+        raise AudioError(name, "truncated audio file", detail)
+    return samples, rate
+
+
+def _to_float(samples: np.ndarray) -> np.ndarray:
+    """Integers of any width to float32 in [-1, 1); float samples as they are."""
+    kind = samples.dtype.kind
+    if kind == "f":
+        return samples.astype(np.float32, copy=False)
+    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    return ((samples - half if kind == "u" else samples) / half).astype(np.float32)
+
+
+def _cut(
+    name: str, samples: np.ndarray, rate: int, first: int, start: float | None, end: float | None
+) -> np.ndarray:
+    """Cut (channels, samples), whose first sample is number `first` of the file, to [start, end) seconds."""
+    if start is None and end is None:
+        return samples
+    begin = round((start or 0.0) * rate) - first
+    stop = samples.shape[1] if end is None else round(end * rate) - first
+    if stop - samples.shape[1] > SEGMENT_TOLERANCE * rate or begin >= samples.shape[1]:
+        seconds = (first + samples.shape[1]) / rate
+        detail = f"{start or 0.0} to {end} s of a file of {seconds:.3f} s"
+        raise AudioError(name, "segment past the end", detail)
+    return samples[:, max(0, begin) : stop]

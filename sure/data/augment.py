@@ -1,0 +1,169 @@
+"""Augmentation: speed and noise on waveforms, masks on hidden features (SpecAugment). All off by default."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+from sure.data.audio import AUDIO_SUFFIXES, SAMPLE_RATE, read_audio, resample
+from sure.errors import SureError
+
+NOISES_IN_MEMORY = 64
+
+
+class AugmentConfig(BaseModel):
+    """The `augment:` section of a config.
+
+    speed: factors of which one is drawn per utterance and epoch, such as [0.9, 1.0, 1.1] (Ko et al. 2015);
+        pitch changes too, and 0.9 makes an utterance, and its batch, 1.11 times as long.
+    noise_snr_db: [lowest, highest] signal-to-noise ratio in decibels; null: no noise.
+    noise_probability: the share of utterances that get noise.
+    noise: the kind of noise that is generated, unless noise_files are given.
+    noise_files: recordings of noise: a folder, or a text file with one path per line.
+    time_masks, channel_masks: how many masks per utterance (Park et al. 2019), each of a width drawn from 0
+        to time_mask_frames or channel_mask_width; a time mask covers at most time_mask_share of the
+        utterance.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    speed: list[Annotated[float, Field(ge=0.5, le=2.0)]] = []
+    noise_snr_db: tuple[float, float] | None = None
+    noise_probability: float = Field(1.0, ge=0.0, le=1.0)
+    noise: Literal["white", "pink"] = "white"
+    noise_files: Path | None = None
+    time_masks: int = Field(0, ge=0)
+    time_mask_frames: int = Field(20, ge=0)
+    time_mask_share: float = Field(0.2, ge=0.0, le=1.0)
+    channel_masks: int = Field(0, ge=0)
+    channel_mask_width: int = Field(32, ge=0)
+
+    @model_validator(mode="after")
+    def _noise_is_complete(self) -> AugmentConfig:
+        if self.noise_snr_db is not None and self.noise_snr_db[0] > self.noise_snr_db[1]:
+            raise ValueError(f"noise_snr_db: expected [lowest, highest], got {list(self.noise_snr_db)}")
+        if self.noise_files is not None and self.noise_snr_db is None:
+            raise ValueError("noise_files needs noise_snr_db, such as [5, 20]")
+        return self
+
+    @property
+    def changes_waveform(self) -> bool:
+        """Whether waveforms differ from epoch to epoch (then nothing computed from them can be kept)."""
+        return any(factor != 1.0 for factor in self.speed) or self.noise_snr_db is not None
+
+    @property
+    def changes_features(self) -> bool:
+        return self.time_masks * self.time_mask_frames > 0 or self.channel_masks * self.channel_mask_width > 0
+
+
+class Augment:
+    """Waveform augmentation for `SpeechDataset`: (samples,) and a generator to (samples,)."""
+
+    def __init__(self, config: AugmentConfig):
+        self.config = config
+        self.noises = list_audio(config.noise_files) if config.noise_files else []
+
+    def __call__(self, wave: Tensor, generator: torch.Generator) -> Tensor:
+        config = self.config
+        if config.speed:
+            factor = config.speed[int(torch.randint(len(config.speed), (), generator=generator))]
+            wave = change_speed(wave, factor)
+        if config.noise_snr_db is not None and _uniform(generator, 0.0, 1.0) < config.noise_probability:
+            snr = _uniform(generator, *config.noise_snr_db)
+            wave = add_noise(wave, self._noise(len(wave), generator), snr)
+        return wave
+
+    def _noise(self, samples: int, generator: torch.Generator) -> Tensor:
+        if not self.noises:
+            make = pink_noise if self.config.noise == "pink" else white_noise
+            return make(samples, generator)
+        noise = _read_noise(self.noises[int(torch.randint(len(self.noises), (), generator=generator))])
+        first = int(torch.randint(len(noise), (), generator=generator))
+        repeats = -(-(first + samples) // len(noise))
+        return noise.repeat(repeats)[first : first + samples]
+
+
+def change_speed(wave: Tensor, factor: float) -> Tensor:
+    """Play (samples,) `factor` times as fast: samples / factor of them, with the pitch raised by it."""
+    return resample(wave, round(factor * SAMPLE_RATE), SAMPLE_RATE)
+
+
+def add_noise(wave: Tensor, noise: Tensor, snr_db: float) -> Tensor:
+    """Add `noise` scaled so that the wave's power is `snr_db` above it. Silence stays as it is."""
+    wave_power, noise_power = wave.square().mean(), noise.square().mean()
+    if wave_power == 0 or noise_power == 0:
+        return wave
+    return wave + noise * torch.sqrt(wave_power / noise_power / 10 ** (snr_db / 10))
+
+
+def white_noise(samples: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(samples, generator=generator)
+
+
+def pink_noise(samples: int, generator: torch.Generator) -> Tensor:
+    """(samples,) with power falling as 1 / frequency: white noise shaped in the frequency domain."""
+    spectrum = torch.fft.rfft(torch.randn(samples, generator=generator))
+    frequency = torch.arange(len(spectrum), dtype=torch.float32).clamp_min(1.0)
+    return torch.fft.irfft(spectrum / frequency.sqrt(), n=samples)
+
+
+def spec_augment(
+    features: Tensor, lengths: Tensor, config: AugmentConfig, generator: torch.Generator
+) -> Tensor:
+    """Set random spans of frames and channels of hidden features to zero (SpecAugment without time warping).
+
+    features (batch, time, dim), lengths (batch,) valid frames; every utterance gets masks of its own, drawn
+    with a CPU generator, so a device does not change them. Returns new features; those given stay as they
+    are.
+    """
+    if not config.changes_features:
+        return features
+    batch, time, dim = features.shape
+    valid = lengths.cpu()
+    hidden_frames = _spans(
+        config.time_masks, config.time_mask_frames, valid, time, generator, config.time_mask_share
+    )
+    widths = torch.full((batch,), dim)
+    hidden_channels = _spans(config.channel_masks, config.channel_mask_width, widths, dim, generator)
+    hidden = hidden_frames[:, :, None] | hidden_channels[:, None, :]
+    return features.masked_fill(hidden.to(features.device), 0.0)
+
+
+def list_audio(path: Path) -> list[str]:
+    """The audio files below a folder, or the paths in a text file, one per line. Raises SureError if none."""
+    if path.is_dir():
+        files = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
+    elif path.is_file():
+        files = [line.strip() for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    else:
+        raise SureError(f"noise_files: {path}: no such file or folder")
+    if not files:
+        raise SureError(f"noise_files: {path}: no audio files in it")
+    return files
+
+
+def _spans(
+    count: int, width: int, lengths: Tensor, size: int, generator: torch.Generator, share: float = 1.0
+) -> Tensor:
+    """(batch, size) True in `count` spans per row, each at most `width` and `share` of the row's length."""
+    largest = torch.minimum(torch.full_like(lengths, width), (lengths * share).long())
+    draws = torch.rand(2, len(lengths), count, generator=generator)
+    spans = (draws[0] * (largest[:, None] + 1)).long()
+    starts = (draws[1] * (lengths[:, None] - spans + 1)).long()
+    positions = torch.arange(size)
+    inside = (positions >= starts[..., None]) & (positions < (starts + spans)[..., None])
+    return inside.any(dim=1)
+
+
+@lru_cache(NOISES_IN_MEMORY)
+def _read_noise(path: str) -> Tensor:
+    return read_audio(path)
+
+
+def _uniform(generator: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator))

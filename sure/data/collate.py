@@ -1,0 +1,45 @@
+"""Items to a padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from sure.data.dataset import Item
+
+
+@dataclass
+class Batch:
+    """waves (batch, samples) float32, zero behind each utterance; wave_lengths (batch,) int64, in samples."""
+
+    ids: list[str]
+    waves: Tensor
+    wave_lengths: Tensor
+    targets: list[Any]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The batch with its waves and lengths on `device`; targets stay as the task made them."""
+        return replace(
+            self,
+            waves=self.waves.to(device, non_blocking=non_blocking),
+            wave_lengths=self.wave_lengths.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> Batch:
+        """For DataLoader's `pin_memory=True`."""
+        return replace(self, waves=self.waves.pin_memory(), wave_lengths=self.wave_lengths.pin_memory())
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Pad items to the longest, in the order given."""
+    return Batch(
+        ids=[item.id for item in items],
+        waves=pad_sequence([item.wave for item in items], batch_first=True),
+        wave_lengths=torch.tensor([len(item.wave) for item in items], dtype=torch.int64),
+        targets=[item.target for item in items],
+    )

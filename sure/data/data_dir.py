@@ -1,0 +1,218 @@
+"""Kaldi-style data folders: what an utterance is, and how a set of them is read and written.
+
+    wav.scp     id path                  the path runs to the end of the line and may contain spaces
+    segments    id recording start end   optional, seconds; then wav.scp lists recordings
+    text        id words...              optional
+    utt2label   id label                 optional; or `id group=label group=label` for several output groups
+    utt2spk     id speaker               optional
+    utt2dur     id seconds               written by `sure.data.validate`
+
+UTF-8, one space, sorted by id in C order. Relative audio paths are relative to the current directory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sure.data.audio import audio_seconds, is_command
+from sure.data.tables import (
+    TABLES,
+    Line,
+    format_labels,
+    format_table,
+    id_problem,
+    parse_labels,
+    parse_seconds,
+    parse_segment,
+    read_lines,
+)
+from sure.errors import SureError
+from sure.files import replace_file
+
+REPAIR = "sure.bin.prepare repairs data folders"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """`audio` between `start` and `end` (seconds, None: the whole file), and what is known of it.
+
+    `labels` is {} without utt2label, {"label": x} for a single label, else one entry per output group.
+    """
+
+    id: str
+    audio: str
+    start: float | None = None
+    end: float | None = None
+    seconds: float = 0.0
+    text: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    speaker: str | None = None
+
+
+def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
+    """Read a data folder, sorted by id. Without utt2dur each file is decoded to find its length.
+
+    Raises SureError, naming file and line, for anything inconsistent; `sure.bin.prepare` repairs folders.
+    """
+    folder = Path(path)
+    if not (folder / "wav.scp").is_file():
+        raise SureError(f"{folder}: not a data folder (no wav.scp); run stage 2, sure.bin.prepare, first")
+    present = [name for name in TABLES if (folder / name).is_file()]
+    tables = {name: _read_unique(folder / name) if name in present else {} for name in TABLES}
+    places = _read_places(folder, tables, "segments" in present)
+    for name in set(present) - {"wav.scp", "segments"}:
+        _same_ids(folder / name, tables[name], places)
+        for line in tables[name].values():
+            if not line.value:
+                raise SureError(f"{folder / name}:{line.number}: nothing after the id '{line.id}'; {REPAIR}")
+    if not places:
+        raise SureError(f"{folder}: no utterances")
+    labels = {id: parse_labels(folder / "utt2label", line) for id, line in tables["utt2label"].items()}
+    _same_groups(folder / "utt2label", labels)
+    utterances = []
+    for id in sorted(places):
+        audio, start, end = places[id]
+        if "utt2dur" in present:
+            seconds = parse_seconds(folder / "utt2dur", tables["utt2dur"][id], tables["utt2dur"][id].value)
+        else:
+            seconds = (audio_seconds(audio) if end is None else end) - (start or 0.0)
+        text = tables["text"][id].value if "text" in present else None
+        speaker = tables["utt2spk"][id].value if "utt2spk" in present else None
+        utterances.append(Utterance(id, audio, start, end, seconds, text, labels.get(id, {}), speaker))
+    return utterances
+
+
+def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> Path:
+    """Write a data folder from utterances in any order; tables that an earlier run left there are removed.
+
+    `text`, `utt2label` and `utt2spk` are written when the utterances carry them: all or none. `seconds` is
+    not written, validation measures it. An empty text is written, and reported by validation. Raises
+    SureError for an id, label or path that a line cannot hold, and for repeated ids.
+    """
+    folder, utterances = Path(path), sorted(utterances, key=lambda utterance: utterance.id)
+    if not utterances:
+        raise SureError(f"{folder}: no utterances to write")
+    for earlier, utterance in zip([None, *utterances], utterances, strict=False):
+        _check_writable(folder, utterance)
+        if earlier is not None and earlier.id == utterance.id:
+            raise SureError(f"{folder}: the id '{utterance.id}' is given to two utterances")
+    tables: dict[str, list[tuple[str, str]]] = {}
+    if any(u.start is not None or u.end is not None for u in utterances):
+        recordings = _name_recordings(utterances)
+        tables["wav.scp"] = sorted((id, audio) for audio, id in recordings.items())
+        tables["segments"] = [(u.id, f"{recordings[u.audio]} {_span(u)}") for u in utterances]
+    else:
+        tables["wav.scp"] = [(u.id, u.audio) for u in utterances]
+    if _all_or_none(folder, utterances, "text", [u.text is not None for u in utterances]):
+        tables["text"] = [(u.id, " ".join(u.text.split())) for u in utterances]
+    if _all_or_none(folder, utterances, "labels", [bool(u.labels) for u in utterances]):
+        tables["utt2label"] = [(u.id, format_labels(u.labels)) for u in utterances]
+    if _all_or_none(folder, utterances, "speaker", [u.speaker is not None for u in utterances]):
+        tables["utt2spk"] = [(u.id, u.speaker) for u in utterances]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TABLES:
+        if name in tables:
+            replace_file(folder / name, format_table(tables[name]))
+        else:
+            (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+def _read_unique(path: Path) -> dict[str, Line]:
+    lines: dict[str, Line] = {}
+    for line in read_lines(path):
+        if line.id in lines:
+            raise SureError(
+                f"{path}:{line.number}: the id '{line.id}' is already on line {lines[line.id].number}"
+            )
+        if problem := id_problem(line.id):
+            raise SureError(f"{path}:{line.number}: the id '{line.id}' {problem}")
+        lines[line.id] = line
+    return lines
+
+
+def _read_places(folder: Path, tables: dict[str, dict[str, Line]], segmented: bool) -> dict[str, tuple]:
+    """utterance -> (audio path, start, end)."""
+    for line in tables["wav.scp"].values():
+        if not line.value:
+            raise SureError(f"{folder / 'wav.scp'}:{line.number}: '{line.id}' has no path; {REPAIR}")
+        if is_command(line.value):
+            raise SureError(
+                f"{folder / 'wav.scp'}:{line.number}: '{line.value}' is a command; "
+                "sure.bin.prepare --allow_commands true runs it once and stores its output"
+            )
+    if not segmented:
+        return {id: (line.value, None, None) for id, line in tables["wav.scp"].items()}
+    places = {}
+    for id, line in tables["segments"].items():
+        recording, start, end = parse_segment(folder / "segments", line)
+        if recording not in tables["wav.scp"]:
+            raise SureError(
+                f"{folder / 'segments'}:{line.number}: the recording '{recording}' is not in wav.scp"
+            )
+        places[id] = (tables["wav.scp"][recording].value, start, end)
+    return places
+
+
+def _same_ids(path: Path, table: dict[str, Line], places: dict[str, tuple]) -> None:
+    for id, line in table.items():
+        if id not in places:
+            raise SureError(f"{path}:{line.number}: the utterance '{id}' has no audio; {REPAIR}")
+    for id in places:
+        if id not in table:
+            raise SureError(f"{path}: no line for the utterance '{id}'; {REPAIR}")
+
+
+def _same_groups(path: Path, labels: dict[str, dict[str, str]]) -> None:
+    first = next(iter(labels), None)
+    for id, groups in labels.items():
+        if set(groups) != set(labels[first]):
+            raise SureError(
+                f"{path}: '{id}' has the groups {sorted(groups)}, '{first}' has {sorted(labels[first])}"
+            )
+
+
+def _check_writable(folder: Path, utterance: Utterance) -> None:
+    labels = [text for pair in utterance.labels.items() for text in pair]
+    words = [*labels, *([] if utterance.speaker is None else [utterance.speaker])]
+    if problem := id_problem(utterance.id):
+        raise SureError(f"{folder}: the id '{utterance.id}' {problem}")
+    for word in words:
+        if not word or any(character.isspace() for character in word):
+            raise SureError(f"{folder}: '{utterance.id}': a label or speaker must be one word, got '{word}'")
+    if any("=" in group for group in utterance.labels) or "=" in utterance.labels.get("label", ""):
+        raise SureError(
+            f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them"
+        )
+    if not utterance.audio.strip() or utterance.audio != utterance.audio.strip() or "\n" in utterance.audio:
+        raise SureError(f"{folder}: '{utterance.id}': unusable audio path {utterance.audio!r}")
+
+
+def _all_or_none(folder: Path, utterances: list[Utterance], what: str, given: list[bool]) -> bool:
+    if any(given) and not all(given):
+        missing = utterances[given.index(False)].id
+        raise SureError(f"{folder}: some utterances have {what}, but '{missing}' has none")
+    return all(given)
+
+
+def _name_recordings(utterances: list[Utterance]) -> dict[str, str]:
+    """audio path -> recording id: the file's name, numbered where two folders hold the same name."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for audio in sorted({utterance.audio for utterance in utterances}):
+        stem = "_".join(Path(audio).stem.split())
+        name, count = stem, 1
+        while id_problem(name) or name in taken:
+            count += 1
+            name = f"{stem}_{count}" if id_problem(name) is None else f"recording_{count}"
+        names[audio] = name
+        taken.add(name)
+    return names
+
+
+def _span(utterance: Utterance) -> str:
+    end = -1 if utterance.end is None else utterance.end
+    return f"{utterance.start or 0.0:.10g} {end:.10g}"

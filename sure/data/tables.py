@@ -1,0 +1,97 @@
+"""Lines of the tables in a data folder: `id` and the rest, and what the rest means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from sure.errors import SureError
+
+PER_UTTERANCE = ("text", "utt2label", "utt2spk")
+TABLES = ("wav.scp", "segments", *PER_UTTERANCE, "utt2dur")
+
+
+class Line(NamedTuple):
+    """One line of a table: its number in the file, its id, and the rest."""
+
+    number: int
+    id: str
+    value: str
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The lines of a table, blank ones left out. Raises SureError, naming the line, for what is not UTF-8."""
+    lines = []
+    for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            parts = raw.decode("utf-8").strip().split(maxsplit=1)
+        except UnicodeDecodeError as error:
+            raise SureError(
+                f"{path}:{number}: not UTF-8 ({error.reason}); convert the file to UTF-8"
+            ) from None
+        if parts:
+            value = parts[1] if len(parts) > 1 else ""
+            lines.append(Line(number, parts[0], value if path.name == "wav.scp" else " ".join(value.split())))
+    return lines
+
+
+def format_table(rows: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"{id} {value}".rstrip() + "\n" for id, value in rows)
+
+
+def id_problem(id: str) -> str | None:
+    """Why an id cannot be used (ids also become file names), or None."""
+    if not id or id in {".", ".."}:
+        return "is not a name"
+    if "/" in id or "\\" in id:
+        return "contains a path separator"
+    if any(character.isspace() or not character.isprintable() for character in id):
+        return "contains whitespace or a control character"
+    return None
+
+
+def parse_labels(path: Path, line: Line) -> dict[str, str]:
+    """`label` -> {"label": label}; `a=x b=y` -> {"a": "x", "b": "y"}."""
+    words = line.value.split()
+    if len(words) == 1 and "=" not in words[0]:
+        return {"label": words[0]}
+    labels = dict(word.split("=", 1) for word in words if "=" in word)
+    if not words or len(labels) != len(words) or not all(group and label for group, label in labels.items()):
+        raise SureError(
+            f"{path}:{line.number}: expected one label without spaces, or group=label pairs with different "
+            f"groups, got '{line.value}'"
+        )
+    return labels
+
+
+def format_labels(labels: dict[str, str]) -> str:
+    if set(labels) == {"label"}:
+        return labels["label"]
+    return " ".join(f"{group}={label}" for group, label in labels.items())
+
+
+def parse_segment(path: Path, line: Line) -> tuple[str, float, float | None]:
+    """`recording start end`; an end of -1 means the end of the recording, as in Kaldi, and becomes None."""
+    words = line.value.split()
+    if len(words) != 3:
+        raise SureError(
+            f"{path}:{line.number}: expected 'id recording start end', got '{line.id} {line.value}'"
+        )
+    start, end = (parse_seconds(path, line, word) for word in words[1:])
+    if start < 0 or (end != -1 and end <= start):
+        raise SureError(
+            f"{path}:{line.number}: expected 0 <= start < end in seconds, got {words[1]} {words[2]}"
+        )
+    return words[0], start, None if end == -1 else end
+
+
+def parse_seconds(path: Path, line: Line, word: str) -> float:
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise SureError(f"{path}:{line.number}: expected seconds, got '{word}'")
+    return number

@@ -1,0 +1,266 @@
+"""Check a prepared data folder by decoding everything in it, repair it, and say what was wrong.
+
+Order, spacing, byte order marks and repeated identical lines are put right. What cannot be put right is
+removed and reported, one utterance at a time. Tables that change are kept as they were in `.backup/`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode, is_command
+from sure.data.tables import (
+    PER_UTTERANCE,
+    Line,
+    format_table,
+    id_problem,
+    parse_labels,
+    parse_segment,
+    read_lines,
+)
+from sure.data.validation_report import BACKUP, REPORT, Report
+from sure.errors import SureError
+from sure.files import replace_file
+
+POLICIES = ("skip", "stop")
+
+
+def validate_data_dir(
+    path: str | os.PathLike,
+    on_bad_utterance: str = "skip",
+    allow_commands: bool = False,
+    nj: int | None = None,
+) -> Report:
+    """Validate and repair a data folder; write `utt2dur` and `validation.txt`. A good folder stays as it is.
+
+    Removed (`skip`), or the reason to stop before anything is written (`stop`): ids given twice with
+    different content, ids that cannot be file names, missing, empty, truncated, unreadable or non-finite
+    audio, malformed segments and segments past the end, utterances without text, label or speaker where
+    others have one, and such lines without audio. Rates other than 16 kHz are noted: they are resampled when
+    read.
+
+    Commands in wav.scp (`sox x.sph -t wav - |`) are refused unless `allow_commands`. Then the shell runs each
+    of them once, here; the output is kept in `audio/` and wav.scp names that file, so no later stage runs
+    commands.
+
+    Raises SureError when nothing would remain, and with `stop` for any problem; the folder is then unchanged.
+    nj: threads (default: one per processor).
+    """
+    folder = Path(path)
+    if on_bad_utterance not in POLICIES:
+        raise SureError(f"on_bad_utterance: expected one of {', '.join(POLICIES)}, got '{on_bad_utterance}'")
+    if not (folder / "wav.scp").is_file():
+        raise SureError(f"{folder}: not a data folder: it has no wav.scp")
+    check = _Check(folder)
+    try:
+        check.run_commands(allow_commands)
+        check.compare_tables()
+        check.measure(nj or os.cpu_count() or 1)
+        if check.report.removed and on_bad_utterance == "stop":
+            raise SureError(
+                f"nothing was changed; repair these, or leave them out with --on_bad_utterance skip:\n"
+                f"{check.report.summary()}"
+            )
+        if not check.durations:
+            raise SureError(f"nothing usable remains, so nothing was changed:\n{check.report.summary()}")
+        check.write()
+    finally:
+        shutil.rmtree(check.outputs, ignore_errors=True)
+    return check.report
+
+
+class _Check:
+    """The state of one validation: tables as read, utterances that are still good, and the report."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.report = Report(folder)
+        self.tables = {
+            name: self._unique_lines(folder / name)
+            for name in ("wav.scp", "segments", *PER_UTTERANCE)
+            if (folder / name).is_file()
+        }
+        self.wavs = self.tables["wav.scp"]
+        self.segmented = "segments" in self.tables
+        self.listing = "segments" if self.segmented else "wav.scp"  # the table that lists the utterances
+        self.utterances = self.tables[self.listing]
+        self.good = set(self.utterances)
+        for id in [id for id, line in self.wavs.items() if not line.value]:
+            self._drop(id, "no path", f"wav.scp:{self.wavs.pop(id).number}")
+        self.durations: dict[str, float] = {}
+        self.outputs = folder / "audio.part"
+        self.command_outputs: dict[str, Path] = {}
+
+    def _unique_lines(self, path: Path) -> dict[str, Line]:
+        """id -> line. Identical repetitions count once; of contradicting ones nobody knows which is right."""
+        lines: dict[str, Line] = {}
+        contradicting = set()
+        for line in read_lines(path):
+            where = f"{path.name}:{line.number}"
+            if problem := id_problem(line.id):
+                self.report.remove(line.id, "unusable id", f"{where}, {problem}")
+            elif lines.setdefault(line.id, line).value != line.value:
+                contradicting.add(line.id)
+                self.report.remove(line.id, "duplicate id", f"{where}, also line {lines[line.id].number}")
+        return {id: line for id, line in lines.items() if id not in contradicting}
+
+    def run_commands(self, allowed: bool) -> None:
+        commands = {id: line for id, line in self.wavs.items() if is_command(line.value)}
+        if commands and not allowed:
+            line = min(commands.values(), key=lambda line: line.number)
+            raise SureError(
+                f"{self.folder / 'wav.scp'}:{line.number}: '{line.value}' is a command, and would run with "
+                "your rights: read wav.scp, and if you trust it say --allow_commands true"
+            )
+        shutil.rmtree(self.outputs, ignore_errors=True)
+        for id, line in commands.items():
+            self.outputs.mkdir(exist_ok=True)
+            output = self.outputs / f"{id}.wav"
+            with output.open("wb") as file:
+                # through the shell, because a pipeline is what Kaldi's wav.scp holds
+                done = subprocess.run(
+                    line.value.strip().strip("|"), shell=True, stdout=file, stderr=subprocess.PIPE
+                )
+            if done.returncode:
+                message = " ".join(done.stderr.decode(errors="replace").split())[-200:]
+                where = f"wav.scp:{line.number}, exit {done.returncode}, {message}"
+                self.report.remove(id, "command failed", where)
+                self.good.discard(id)
+                del self.wavs[id]
+            else:
+                self.command_outputs[id] = output
+
+    def compare_tables(self) -> None:
+        """Every utterance needs a line in every table there is, and every line an utterance."""
+        reported = {problem.id for problem in self.report.removed}
+        for name in PER_UTTERANCE:
+            table = self.tables.get(name)
+            if table is None:
+                continue
+            for id, line in table.items():
+                if id not in self.utterances and id not in reported:
+                    self.report.remove(id, f"{name} without audio", f"{name}:{line.number}")
+                elif not line.value:
+                    self._drop(id, f"empty {name}", f"{name}:{line.number}")
+            for id in self.utterances.keys() - table.keys():
+                self.good.discard(id)
+                if id not in reported:
+                    self.report.remove(
+                        id, f"no line in {name}", f"{self.listing}:{self.utterances[id].number}"
+                    )
+        if "utt2label" in self.tables:
+            self._compare_labels()
+
+    def _compare_labels(self) -> None:
+        groups = {}
+        for id in sorted(self.good):
+            line = self.tables["utt2label"][id]
+            try:
+                groups[id] = tuple(sorted(parse_labels(self.folder / "utt2label", line)))
+            except SureError as error:
+                self._drop(id, "unreadable label", str(error))
+        usual = Counter(groups.values()).most_common(1)
+        for id, names in groups.items():
+            if names != usual[0][0]:
+                line = self.tables["utt2label"][id]
+                self._drop(id, f"label groups other than {' '.join(usual[0][0])}", f"utt2label:{line.number}")
+
+    def _drop(self, id: str, reason: str, where: str) -> None:
+        self.good.discard(id)
+        self.report.remove(id, reason, where)
+
+    def measure(self, nj: int) -> None:
+        """Decode every recording once, and set the duration of every utterance whose audio is sound."""
+        spans: dict[str, list[tuple]] = defaultdict(list)  # recording -> (utterance, start, end)
+        for id in sorted(self.good):
+            line = self.utterances[id]
+            try:
+                recording, start, end = (
+                    parse_segment(self.folder / "segments", line) if self.segmented else (id, None, None)
+                )
+            except SureError as error:
+                self._drop(id, "unusable segment", str(error))
+                continue
+            if recording in self.wavs:
+                spans[recording].append((id, start, end))
+            else:
+                self._drop(id, "segment without a recording", f"segments:{line.number}, {recording}")
+
+        rates: Counter[int] = Counter()
+        with ThreadPoolExecutor(nj) as pool:  # threads suffice: the decoders let go of the interpreter lock
+            results = pool.map(self._decode, spans)
+            progress = tqdm(results, str(self.folder), len(spans), leave=False, disable=None)
+            for recording, result in zip(spans, progress, strict=True):
+                if isinstance(result, AudioError):
+                    for id, *_ in spans[recording]:
+                        self._drop(
+                            id,
+                            result.reason,
+                            self.wavs[recording].value + f", {result.detail}" * bool(result.detail),
+                        )
+                    continue
+                seconds, rate = result
+                rates[rate] += 1
+                for id, start, end in spans[recording]:
+                    self._set_duration(id, start or 0.0, seconds if end is None else end, seconds)
+        others = {rate: count for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE}
+        if others:
+            detail = ", ".join(f"{count} at {rate} Hz" for rate, count in others.items())
+            self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {detail}")
+
+    def _decode(self, recording: str) -> tuple[float, int] | AudioError:
+        try:
+            samples, rate = decode(self.command_outputs.get(recording, self.wavs[recording].value))
+            return len(samples) / rate, rate
+        except AudioError as error:
+            return error
+
+    def _set_duration(self, id: str, start: float, end: float, seconds: float) -> None:
+        if end > seconds + SEGMENT_TOLERANCE or start >= seconds:
+            where = f"segments:{self.utterances[id].number}, the recording has {seconds:.3f} s"
+            self._drop(id, "segment past the end", where)
+        else:
+            self.durations[id] = min(end, seconds) - start
+
+    def write(self) -> None:
+        self.report.utterances, self.report.seconds = len(self.durations), sum(self.durations.values())
+        rows = {
+            name: {id: line.value for id, line in table.items() if id in self.durations}
+            for name, table in self.tables.items()
+        }
+        if self.segmented:
+            used = {value.split()[0] for value in rows["segments"].values()}
+            rows["wav.scp"] = {id: line.value for id, line in self.wavs.items() if id in used}
+            if unused := len(self.wavs) - len(used):
+                self.report.notes.append(f"{unused} recordings without a usable segment were left out")
+        if self.command_outputs:
+            (self.folder / "audio").mkdir(exist_ok=True)
+            self.report.notes.append(
+                f"{len(self.command_outputs)} commands were run, their output is in audio/"
+            )
+        for id in rows["wav.scp"].keys() & self.command_outputs.keys():
+            output = self.folder / "audio" / self.command_outputs[id].name
+            os.replace(self.command_outputs[id], output)
+            rows["wav.scp"][id] = str(output)
+        rows["utt2dur"] = {id: f"{seconds:.4f}" for id, seconds in self.durations.items()}
+        texts = {name: format_table(sorted(table.items())) for name, table in rows.items()}
+        changed = [name for name, text in texts.items() if _bytes(self.folder / name) != text.encode()]
+        for name in changed:
+            if name != "utt2dur" and (self.folder / name).is_file():
+                (self.folder / BACKUP).mkdir(exist_ok=True)
+                shutil.copy2(self.folder / name, self.folder / BACKUP / name)
+        for name in changed:
+            replace_file(self.folder / name, texts[name])
+        if _bytes(self.folder / REPORT) != str(self.report).encode():
+            replace_file(self.folder / REPORT, str(self.report))
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -1,0 +1,59 @@
+"""What the validation of a data folder found: printed in short, kept whole in `validation.txt`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+REPORT = "validation.txt"
+BACKUP = ".backup"
+IDS_SHOWN = 5
+
+
+class Problem(NamedTuple):
+    """Why one id was removed: a reason that is counted, and where to look (file and line, or the audio)."""
+
+    id: str
+    reason: str
+    where: str
+
+
+@dataclass
+class Report:
+    """`str(report)` is the content of `validation.txt`; `summary()` shows the first ids of every reason."""
+
+    folder: Path
+    utterances: int = 0
+    seconds: float = 0.0
+    removed: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def remove(self, id: str, reason: str, where: str) -> None:
+        self.removed.append(Problem(id, reason, where))
+
+    def summary(self) -> str:
+        lines = [f"{self.folder}: {self._heading()}"]
+        for reason, problems in self._by_reason():
+            shown = "; ".join(f"{problem.id} ({problem.where})" for problem in problems[:IDS_SHOWN])
+            more = f"; and {len(problems) - IDS_SHOWN} more" if len(problems) > IDS_SHOWN else ""
+            lines.append(f"  {len(problems)} {reason}: {shown}{more}")
+        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+
+    def __str__(self) -> str:
+        lines = [self._heading(), *(f"note: {note}" for note in self.notes)]
+        for reason, problems in self._by_reason():
+            lines.append(f"{len(problems)} {reason}:")
+            lines += [f"  {problem.id}\t{problem.where}" for problem in problems]
+        return "\n".join(lines) + "\n"
+
+    def _heading(self) -> str:
+        removed = f"{len(self.removed)} problems removed" if self.removed else "no problems"
+        return f"{self.utterances} utterances, {self.seconds / 3600:.2f} hours, {removed}"
+
+    def _by_reason(self) -> list[tuple[str, list[Problem]]]:
+        groups = defaultdict(list)
+        for problem in sorted(self.removed):
+            groups[problem.reason].append(problem)
+        return sorted(groups.items())

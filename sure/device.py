@@ -1,0 +1,63 @@
+"""The processor: which one, in which precision, with how much memory used."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+from sure.errors import SureError
+
+BF16_FLAGS = ("amx_bf16", "avx512_bf16")
+BF16_WIDTH = 512  # in narrower layers a CPU loses more by the conversions than it gains by the products
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` is CUDA where there is one. Raises SureError for a device that does not exist here."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SureError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def autocast(precision: str, device: torch.device, width: int) -> AbstractContextManager:
+    """A context for forward passes; `auto`: bf16 where the processor has it and gains by it."""
+    if precision == "auto":
+        on_cuda = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        has_bf16 = any(flag in _processor_flags() for flag in BF16_FLAGS)
+        on_cpu = device.type == "cpu" and width >= BF16_WIDTH and has_bf16
+        precision = "bf16" if on_cuda or on_cpu else "fp32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def describe_device(device: torch.device) -> str:
+    """The processor's name; with the number of threads on the CPU, where speed depends on it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    names = [line.partition(":")[2].strip() for line in _processor_lines() if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()} ({torch.get_num_threads()} threads)"
+
+
+def peak_memory_megabytes(device: torch.device) -> float:
+    """Most memory ever in use by this process: tensors on a GPU, everything on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _processor_flags() -> set[str]:
+    return {flag for line in _processor_lines() if line.startswith("flags") for flag in line.split()}
+
+
+def _processor_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

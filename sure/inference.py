@@ -1,0 +1,121 @@
+"""A bundle on its backbone, for new audio: `Sure.load("exp/.../bundle").predict(["a.wav"])`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from sure.config import Config, make_config
+from sure.data.audio import SAMPLE_RATE, read_audio
+from sure.data.batching import SecondsBatchSampler
+from sure.device import pick_device
+from sure.errors import SureError
+from sure.model import SureModel, build_backbone, build_model, build_task
+from sure.petl.bundle import Bundle, read_bundle
+
+Audio = str | Path | Tensor | np.ndarray
+
+
+class Sure:
+    """A trained model that is ready to use."""
+
+    def __init__(self, model: SureModel, device: torch.device):
+        self.model = model.to(device).eval()
+        self.device = device
+
+    @classmethod
+    def load(
+        cls, bundle: str | Path, backbone_weights: str | Path | None = None, device: str = "auto"
+    ) -> Sure:
+        """The model of a bundle folder.
+
+        backbone_weights: by default what the bundle names, from the current directory or a folder above the
+            bundle. Raises SureError when it is not there, or is not what the bundle was trained on.
+        """
+        packed = read_bundle(Path(bundle))
+        weights = str(backbone_weights or _find_weights(packed))
+        config = _config_of(packed, weights)
+        backbone = build_backbone(config)
+        packed.check_backbone(backbone, weights)
+        model = build_model(config, build_task(config, packed.folder), saved=True, backbone=backbone)
+        model.load(packed.tensors, str(packed.folder))
+        return cls(model, pick_device(device))
+
+    def predict(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[str]:
+        """One line for each: what the task says about it (text, a label, ...).
+
+        audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming one it cannot use.
+        """
+        waves = [self._wave(index, one) for index, one in enumerate(audio)]
+        sampler = SecondsBatchSampler(
+            [len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False
+        )
+        lines = [""] * len(waves)
+        for indices in sampler:
+            lengths = torch.tensor([len(waves[index]) for index in indices])
+            padded = pad_sequence([waves[index] for index in indices], batch_first=True).to(self.device)
+            for index, line in zip(indices, self.model.hypotheses(padded, lengths), strict=True):
+                lines[index] = line
+        return lines
+
+    transcribe = predict  # the same, by the name that fits speech recognition
+
+    def merge(self) -> None:
+        """Fold the adapters into the backbone's weights: the same answers within rounding, faster.
+
+        Raises SureError for methods that cannot be merged; then nothing has changed.
+        """
+        self.model.attachment.merge()
+
+    def usable(self, wave: Tensor, name: str) -> Tensor:
+        """The waveform itself. Raises SureError naming it when it is not one that the backbone can take."""
+        if wave.dim() != 1:
+            raise SureError(f"{name}: expected (samples,) of one channel, found shape {list(wave.shape)}")
+        if not torch.isfinite(wave).all():
+            raise SureError(f"{name}: has samples that are not finite")
+        if int(self.model.backbone.frame_count(torch.tensor([len(wave)]))) < 1:
+            raise SureError(f"{name}: {len(wave)} samples at 16 kHz are too few for a single frame")
+        return wave
+
+    def _wave(self, index: int, audio: Audio) -> Tensor:
+        if isinstance(audio, (str, Path)):
+            return self.usable(read_audio(audio), str(audio))
+        return self.usable(torch.as_tensor(audio, dtype=torch.float32).cpu(), f"waveform {index}")
+
+
+def _config_of(bundle: Bundle, weights: str) -> Config:
+    about = bundle.about
+    backbone = {key: about["backbone"][key] for key in ("name", "layers", "group_norm")}
+    return make_config(
+        {
+            "task": about["task"],
+            "seed": about["seed"],
+            "data": {"train": "", "valid": ""},
+            "text": {"language": about["language"]},
+            "backbone": {**backbone, "weights": weights},
+            "petl": about["petl"],
+            "head": about["head"],
+        },
+        str(bundle.folder),
+    )
+
+
+def _find_weights(bundle: Bundle) -> str:
+    """The path that the bundle names, from here or from a folder above it; what is no path stays as it is."""
+    named = bundle.about["backbone"]["weights"]
+    if "/" not in named and "." not in named:
+        return named
+    places: Sequence[Path] = [Path(), *bundle.folder.resolve().parents, bundle.folder]
+    for place in places:
+        for path in (place / named, place / Path(named).name):
+            if path.exists():
+                return str(path)
+    raise SureError(
+        f"{bundle.folder} needs the backbone {named} (sha256 {bundle.about['backbone']['sha256']}), which is "
+        "neither here nor in a folder above the bundle; say where it is: --backbone PATH, or backbone_weights"
+    )

@@ -1,0 +1,188 @@
+"""Attach methods to a backbone: freeze everything, put modules at sites, and know exactly what trains and what is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.base import Backbone, Site
+from sure.errors import SureError
+from sure.petl.base import PetlMethod
+from sure.petl.patterns import match_sites
+
+
+@dataclass
+class Row:
+    """A line of the coverage table: what a pattern of a method matched."""
+
+    method: str
+    pattern: str
+    sites: int
+    layers: int
+    parameters: int
+
+
+class LastLayer(nn.Module):
+    """The readout when no method brings one: the last tap. taps: list of (batch, time, width)"""
+
+    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+        return taps[-1]
+
+
+class Attachment:
+    """Methods attached to a backbone.
+
+    `saved_parameters` names what trains by site, `layer.3.attn.q/lora_a`, never by Python path.
+    """
+
+    def __init__(self, backbone: Backbone, methods: Sequence[PetlMethod]):
+        """Raises SureError for a pattern that matches nothing, two modules of one name at a site, 0 % or 100 % trained."""
+        self.backbone = backbone
+        self.methods = list(methods)
+        self.rows: list[Row] = []
+        self.readout: nn.Module = LastLayer()
+        self._own: dict[str, nn.Parameter] = {}  # host parameters that were set free, by saved name
+        self._modules: dict[str, nn.Module] = {}  # built modules, by "site/key"
+        self._sites: dict[str, Site] = {}  # where a built module sits, by the same name
+        self._lowest = len(backbone.layers)  # the highest tap that is still a fixed function of the waveform
+        backbone.requires_grad_(False)
+        self.backbone_parameters = dict(backbone.named_parameters())
+        self._keyed: dict[str, PetlMethod] = {}  # the methods by the key that saved names have
+        for method in self.methods:
+            key = method.config.name
+            while key in self._keyed:
+                key += "_"
+            self._keyed[key] = method
+            self._attach(key, method)
+        trained = self.saved_parameters()
+        for parameter in trained.values():
+            parameter.requires_grad_(True)
+        if not any(method.config.name == "full" for method in self.methods) and all(
+            parameter.requires_grad for parameter in self.backbone_parameters.values()
+        ):
+            raise SureError("petl: every parameter of the backbone trains; say petl.name=full if that is meant")
+
+    def _attach(self, key: str, method: PetlMethod) -> None:
+        sites = self.backbone.sites()
+        matched = match_sites(method.config.sites, sites, method.kinds, key)
+        method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
+        for pattern, group in matched.items():
+            before = self._count()
+            for site in group:
+                self._place(key, method, site)
+            self.rows.append(Row(key, pattern, len(group), len({site.layer for site in group}), self._count() - before))
+        self._place_elsewhere(key, method, [site for site in sites if site.kind == "tap"])
+        if matched and not any(row.parameters for row in self.rows if row.method == key):
+            raise SureError(f"petl ({key}): nothing at {method.config.sites!r} has a parameter that {key} could train")
+
+    def _place(self, key: str, method: PetlMethod, site: Site) -> None:
+        name = f"{site.name}/{key}"
+        module = method.build(site)
+        own = method.unfreeze(site)
+        if module is not None:
+            if name in self._modules:
+                raise SureError(f"petl ({key}): two patterns name {site.name}; each site takes one {key}")
+            if site.kind == "attention" and site.slot.attached:
+                raise SureError(f"petl ({key}): {site.name} already has a prefix; one attention takes one")
+            device = next(self.backbone.parameters()).device
+            site.slot.attached[key] = module.to(device)
+            self._modules[name] = module
+            self._sites[name] = site
+        for parameter in own:
+            self._own[f"{name}_{parameter}"] = site.host.get_parameter(parameter)
+        if module is not None or own:
+            self._lowest = min(self._lowest, -1 if site.layer is None else site.layer)
+
+    def _place_elsewhere(self, key: str, method: PetlMethod, taps: list[Site]) -> None:
+        """What is not at a site: shared parameters, the readout, and with `full` the backbone itself."""
+        before = self._count()
+        if method.shared is not None:
+            self._modules[f"shared/{key}"] = method.shared
+        readout = method.readout(taps, self.backbone.dim)
+        if readout is not None:
+            if not isinstance(self.readout, LastLayer):
+                raise SureError(f"petl ({key}): another method reads the layers already; one model has one readout")
+            self.readout = self._modules[f"readout/{key}"] = readout
+        names = method.unfreeze_backbone(self.backbone)
+        for name in names:
+            self._own[f"backbone/{key}_{name}"] = self.backbone_parameters[name]
+        if names:
+            self._lowest = -1
+        if self._count() > before:
+            what = "whole backbone" if names else "readout" if readout is not None else "shared"
+            self.rows.append(Row(key, f"({what})", 0, 0, self._count() - before))
+
+    def _count(self) -> int:
+        return sum(parameter.numel() for parameter in self.saved_parameters().values())
+
+    def saved_parameters(self) -> dict[str, nn.Parameter]:
+        """Every tensor that trains in the backbone and its methods, by site name."""
+        found = dict(self._own)
+        for name, module in self._modules.items():
+            found.update({f"{name}_{inner}": parameter for inner, parameter in module.named_parameters()})
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """What a bundle holds: detached tensors by site name; folded where a method folds on saving."""
+        found = {name: parameter.detach() for name, parameter in self._own.items()}
+        for name, module in self._modules.items():
+            state = module.saved_state() if hasattr(module, "saved_state") else module.state_dict()
+            found.update({f"{name}_{inner}": tensor.detach() for inner, tensor in state.items()})
+        return found
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Tensor], source: str) -> None:
+        """Load exactly what `state` gave. Raises SureError naming what is missing, unexpected, or of another shape."""
+        if any(method.saved() != method.config for method in self.methods):
+            raise SureError(f"{source}: attach the methods with their saved settings before loading")
+        wanted = self.state()
+        missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+        if missing or extra:
+            raise SureError(
+                f"{source}: does not fit the methods attached ({', '.join(m.config.name for m in self.methods)}): "
+                f"{len(missing)} missing ({', '.join(missing[:3])}), {len(extra)} unexpected ({', '.join(extra[:3])})"
+            )
+        for name, tensor in wanted.items():
+            if tensor.shape != state[name].shape:
+                raise SureError(
+                    f"{source}: {name} has shape {list(state[name].shape)}, this backbone needs {list(tensor.shape)}"
+                )
+            tensor.copy_(state[name])
+
+    def modules(self) -> nn.ModuleList:
+        """The built modules, to move and to switch between training and evaluation."""
+        return nn.ModuleList(self._modules.values())
+
+    @property
+    def cacheable_taps(self) -> int:
+        """How many taps, from the first, are a fixed function of the waveform: 0 where the front end trains."""
+        return self._lowest + 1
+
+    def reads_all_taps(self) -> bool:
+        return not isinstance(self.readout, LastLayer)
+
+    def coverage(self) -> list[Row]:
+        return self.rows
+
+    def built(self) -> Iterator[tuple[Site, nn.Module]]:
+        """Every site with the module that was built for it."""
+        for name, site in self._sites.items():
+            yield site, self._modules[name]
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Fold every module into the frozen weights and take it away; the output stays the same within rounding.
+
+        Raises SureError naming the first method that cannot be merged, before anything is changed.
+        """
+        for name in self._sites:
+            key = name.rpartition("/")[2]
+            if not self._keyed[key].mergeable:
+                raise SureError(f"petl ({key}) cannot be merged into the backbone's weights")
+        for name, site in self._sites.items():
+            self._modules.pop(name).merge(site.host)
+            site.slot.attached.clear()
+        self._sites.clear()

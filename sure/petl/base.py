@@ -1,0 +1,66 @@
+"""What a method is: a config of its own, and the module that it puts at each of the sites it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+
+
+class PetlConfig(BaseModel):
+    """Settings every method has; a method's `Config` adds its own and says its default sites."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    sites: str = ""  # patterns, separated by spaces: `layer.*.attn.[qv] layer.[6-11].after_ffn`
+
+
+class PetlMethod:
+    """Base of every `Method`. Override what the method does; each file `sure/petl/<name>.py` defines one `Method`."""
+
+    Config: type[PetlConfig] = PetlConfig
+    kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site it can sit at
+    mergeable = False  # its modules have `merge(host)`, which folds them into the frozen weights
+
+    def __init__(self, config: PetlConfig):
+        self.config = config
+        self.shared: nn.Module | None = None  # parameters that several sites share; set in `prepare`
+
+    def prepare(self, sites: Sequence[Site]) -> None:
+        """Called once with all matched sites, before the first `build`."""
+
+    def build(self, site: Site) -> nn.Module | None:
+        """The new module that sits at `site`, called as `module(input, output, mask)`; see backbones/base.py."""
+        return None
+
+    def unfreeze(self, site: Site) -> Sequence[str]:
+        """Names of the host's own parameters that train, e.g. `("bias",)`."""
+        return ()
+
+    def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:
+        """Names of the backbone's parameters that train whatever the sites; only `full` has any."""
+        return ()
+
+    def readout(self, taps: Sequence[Site], width: int) -> nn.Module | None:
+        """A module that reads all taps: `module(taps, mask)`, taps a list of (batch, time, width) -> (batch, time, width)."""
+        return None
+
+    def saved(self) -> PetlConfig:
+        """The config that rebuilds what is saved; differs from `config` where something is folded on saving."""
+        return self.config
+
+
+class Scale(nn.Module):
+    """output * scale, one learned factor a channel, ones at the start. output (batch, time, width)"""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        return output * self.scale

@@ -1,0 +1,19 @@
+"""BitFit: the biases of the layers' linear maps and norms train, nothing is added (arXiv 2106.10199)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Method(PetlMethod):
+    kinds = ("linear", "norm")
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.attn.* layer.*.ffn.* layer.*.norm.*"
+
+    def unfreeze(self, site: Site) -> Sequence[str]:
+        """Maps without a bias (Moonshine's attention, its norms) have nothing to train; the coverage table shows it."""
+        return ("bias",) if getattr(site.host, "bias", None) is not None else ()

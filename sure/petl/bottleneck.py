@@ -1,0 +1,52 @@
+"""Bottleneck adapter: y = x + W_up act(W_down x + b_d) + b_u (Houlsby et al., arXiv 1902.00751; SURE, arXiv 2303.03267)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiLU}
+
+
+class Bottleneck(nn.Module):
+    """Down, activation, up, beside the residual stream; the up map starts at zero, so the start is the identity."""
+
+    def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float):
+        super().__init__()
+        self.down = nn.Linear(width, hidden)
+        self.up = nn.Linear(hidden, width)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
+        self.scale = scale
+        nn.init.normal_(self.down.weight, std=0.02)
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        """output (batch, time, width) -> the same shape"""
+        return output + self.scale * self.up(self.dropout(self.activation(self.down(output))))
+
+
+class Method(PetlMethod):
+    kinds = ("residual",)
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.after_ffn"
+        width: int | None = None  # hidden units; None: half the site's width, as in SURE
+        activation: Literal["relu", "gelu", "tanh", "silu"] = "relu"
+        dropout: float = 0.0
+        scale: float = 1.0
+        variant: Literal["identity", "paper"] = "identity"  # paper: W_up starts at N(0, .02) too, not at zero
+
+    def build(self, site: Site) -> nn.Module:
+        config = self.config
+        module = Bottleneck(
+            site.width_out, config.width or site.width_out // 2, config.activation, config.dropout, config.scale
+        )
+        if config.variant == "paper":
+            nn.init.normal_(module.up.weight, std=0.02)
+        return module

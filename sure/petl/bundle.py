@@ -1,0 +1,114 @@
+"""Bundles, small enough to send around: adapter.safetensors, adapter.json and the task's own files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from sure.backbones.base import Backbone
+from sure.errors import SureError
+from sure.files import replace_file
+
+FORMAT = 1
+WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
+NAMED = 3  # tensors in an error
+
+
+@dataclass
+class Bundle:
+    """about: the content of adapter.json; tensors by saved name."""
+
+    folder: Path
+    about: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def check_backbone(self, backbone: Backbone, weights: str) -> None:
+        """Raises SureError naming what differs when the bundle was not trained on this backbone."""
+        wanted, found = self.about["backbone"], describe_backbone(backbone)
+        for key, what in (("dim", "of width"), ("depth", "with layers"), ("sha256", "with sha256")):
+            if wanted[key] != found[key]:
+                raise SureError(
+                    f"{self.folder} was trained on {wanted['name']} ({wanted['weights']}), a backbone {what} "
+                    f"{wanted[key]}; {weights} is one {what} {found[key]}. It fits its own backbone only"
+                )
+
+
+def describe_backbone(backbone: Backbone) -> dict[str, Any]:
+    return {"dim": backbone.dim, "depth": len(backbone.layers), "sha256": backbone.sha256}
+
+
+def bundle_files(
+    about: Mapping[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The files of a bundle by name, adapter.json last: it has the digest of the weights it belongs to."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    weights = safetensors.torch.save(plain)
+    about = {
+        "format": FORMAT,
+        **about,
+        "tensors": {name: list(tensor.shape) for name, tensor in sorted(tensors.items())},
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
+    return {**others, WEIGHTS: weights, ABOUT: text.encode()}
+
+
+def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write what `bundle_files` gave, each file whole or not at all."""
+    for name, content in files.items():
+        replace_file(folder / name, content)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check a bundle. Raises SureError naming the file and what is wrong with it."""
+    about = _read_about(folder / ABOUT)
+    path = folder / WEIGHTS
+    try:
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)
+    except OSError as error:
+        raise SureError(f"cannot read {path}: {error.strerror}") from None
+    except safetensors.SafetensorError as error:
+        raise SureError(f"{path} is damaged ({error}); pack or copy the bundle again") from None
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    wanted = about["tensors"]
+    missing, extra = sorted(wanted.keys() - shapes.keys()), sorted(shapes.keys() - wanted.keys())
+    if missing or extra:
+        raise SureError(
+            f"{path} lacks what {ABOUT} lists: {len(missing)} missing ({', '.join(missing[:NAMED])}), "
+            f"{len(extra)} unexpected ({', '.join(extra[:NAMED])})"
+        )
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise SureError(f"{path}: {name} has shape {shapes[name]}, {ABOUT} says {shape}")
+    if hashlib.sha256(content).hexdigest() != about["sha256"]:
+        raise SureError(
+            f"{path} is not the file that {ABOUT} describes (sha256); pack or copy the bundle again"
+        )
+    return Bundle(folder, about, tensors)
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SureError(
+            f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SureError(f"{path} cannot be read ({error}); pack or copy the bundle again") from None
+    keys = {"format", "task", "language", "seed", "backbone", "petl", "head", "tensors", "sha256"}
+    if not isinstance(about, dict) or not keys <= about.keys():
+        lacking = ", ".join(sorted(keys - set(about))) if isinstance(about, dict) else "everything"
+        raise SureError(f"{path} does not describe a bundle: it lacks {lacking}")
+    if about["format"] != FORMAT:
+        raise SureError(f"{path} has format {about['format']}, this version of SURE reads format {FORMAT}")
+    return about

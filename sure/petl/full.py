@@ -1,0 +1,23 @@
+"""Full fine-tuning: every parameter of the backbone trains; the yardstick the other methods are measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Method(PetlMethod):
+    class Config(PetlConfig):
+        # `auto`: the task decides; CTC tasks keep the convolutional front end frozen (wav2vec 2.0, arXiv 2006.11477, 4.2)
+        convolutions: Literal["auto", "train", "freeze"] = "auto"
+
+    def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:
+        names = [name for name, _ in backbone.named_parameters() if ".attached." not in name]
+        if self.config.convolutions != "freeze":
+            return names
+        frozen = {id(own) for site in backbone.convolution_sites() for own in site.host.parameters()}
+        return [name for name in names if id(backbone.get_parameter(name)) not in frozen]

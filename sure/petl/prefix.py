@@ -1,0 +1,98 @@
+"""Prefix tuning: learned keys and values that every frame can attend to (Li and Liang, arXiv 2101.00190)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Reparametrisation(nn.Module):
+    """P = W_2 tanh(W_1 E) for all layers at once (arXiv 2101.00190, section 4.3); saved as plain P."""
+
+    def __init__(self, length: int, width: int, hidden: int, layers: int, zero_values: bool):
+        super().__init__()
+        self.embedding = nn.Parameter(torch.randn(length, width))
+        self.first = nn.Linear(width, hidden)
+        self.second = nn.Linear(hidden, 2 * layers * width)
+        self.layers = layers
+        if zero_values:
+            for tensor in (self.second.weight, self.second.bias):
+                nn.init.zeros_(tensor.data.unflatten(0, (layers, 2, width))[:, 1])
+
+    def forward(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of one layer, each (length, width)."""
+        length, width = self.embedding.shape
+        rows = slice(2 * layer * width, 2 * (layer + 1) * width)
+        hidden = torch.tanh(self.first(self.embedding))
+        both = nn.functional.linear(hidden, self.second.weight[rows], self.second.bias[rows])
+        return both[:, :width], both[:, width:]
+
+    def saved_state(self) -> dict[str, Tensor]:
+        return {}
+
+
+class Prefix(nn.Module):
+    """Keys and values (length, width) of one attention.
+
+    identity: context + softmax(q P_K) P_V with P_V zero at the start, a softmax of its own (as arXiv 2303.16199, section 3.2)
+    paper: K = [P_K; K], V = [P_V; V] under one softmax
+    """
+
+    def __init__(self, length: int, width: int, dropout: float, paper: bool, made_by: Callable | None):
+        super().__init__()
+        if made_by is None:
+            self.keys = nn.Parameter(torch.randn(length, width))
+            self.values = nn.Parameter(torch.randn(length, width) if paper else torch.zeros(length, width))
+        self.dropout = nn.Dropout(dropout)
+        self.paper = paper
+        self.made_by = made_by  # a plain function, so that the shared parameters are not registered here too
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        return self.made_by() if self.made_by else (self.keys, self.values)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, attend: Callable[..., Tensor]) -> Tensor:
+        """queries, keys, values (batch, time, width) -> context (batch, time, width)"""
+        more_keys, more_values = (self.dropout(part).expand(len(keys), -1, -1).to(keys.dtype) for part in self.vectors())
+        if self.paper:
+            return attend(queries, torch.cat([more_keys, keys], 1), torch.cat([more_values, values], 1))
+        return attend(queries, keys, values) + attend(queries, more_keys, more_values, masked=False)
+
+    def saved_state(self) -> dict[str, Tensor]:
+        keys, values = self.vectors()
+        return {"keys": keys, "values": values}
+
+
+class Method(PetlMethod):
+    kinds = ("attention",)
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.attn"
+        length: int = Field(30, gt=0)
+        dropout: float = Field(0.1, ge=0, lt=1)
+        reparametrise: bool = False
+        hidden: int | None = None  # width of the reparametrisation; None: the site's width
+        variant: Literal["identity", "paper"] = "identity"
+
+    def prepare(self, sites: Sequence[Site]) -> None:
+        config = self.config
+        self.order = {site.name: index for index, site in enumerate(sites)}
+        if config.reparametrise:
+            width = sites[0].width_out
+            self.shared = Reparametrisation(
+                config.length, width, config.hidden or width, len(sites), config.variant == "identity"
+            )
+
+    def build(self, site: Site) -> nn.Module:
+        config, shared, index = self.config, self.shared, self.order[site.name]
+        made_by = (lambda: shared(index)) if shared is not None else None
+        return Prefix(config.length, site.width_out, config.dropout, config.variant == "paper", made_by)
+
+    def saved(self) -> PetlConfig:
+        return self.config.model_copy(update={"reparametrise": False, "hidden": None})

@@ -1,0 +1,1 @@
+"""Scores of decoded output against references."""

@@ -1,0 +1,118 @@
+"""Scores of classification (scikit-learn), for one output group or several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import classification_report, f1_score, recall_score
+
+from sure.errors import SureError
+from sure.score.bootstrap import bootstrap_interval, ratio_interval
+
+Groups = Mapping[str, Sequence[str]]  # output group -> label of every utterance
+TABLE_LABELS = 20  # a confusion table is printed up to this many labels
+AVERAGED = ("macro_f1", "weighted_f1", "unweighted_average_recall")
+
+
+def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, Any]:
+    """Scores in percent, with intervals for accuracy and macro F1.
+
+    accuracy: utterances with the labels of all groups right.
+    macro_f1: mean F1 of the labels that occur in references or hypotheses.
+    weighted_f1: the same, weighted by how often references have a label.
+    unweighted_average_recall: mean recall of the labels of the references.
+    groups: the same for each output group, and `confusion`: reference -> hypothesis -> utterances.
+    With several groups the F1 and recall above are means over the groups.
+    """
+    right = {group: _array(references[group]) == _array(hypotheses[group]) for group in references}
+    exact = np.logical_and.reduce(list(right.values()))
+    if not len(exact):
+        raise SureError("no utterances to score")
+    groups = {
+        group: {
+            "accuracy": 100.0 * float(right[group].mean()),
+            "macro_f1": _f1(references[group], hypotheses[group], "macro"),
+            "weighted_f1": _f1(references[group], hypotheses[group], "weighted"),
+            "unweighted_average_recall": _unweighted_average_recall(references[group], hypotheses[group]),
+            "confusion": _confusion(references[group], hypotheses[group]),
+        }
+        for group in references
+    }
+    return {
+        "accuracy": 100.0 * float(exact.mean()),
+        "accuracy_interval": ratio_interval(exact, np.ones(len(exact))),
+        **{name: float(np.mean([scores[name] for scores in groups.values()])) for name in AVERAGED},
+        "macro_f1_interval": _macro_f1_interval(references, hypotheses),
+        "groups": groups,
+    }
+
+
+def classification_listing(ids: Sequence[str], references: Groups, hypotheses: Groups) -> str:
+    """Per group: precision, recall and F1 of each label, the confusions, and every wrong utterance."""
+    parts = []
+    for group, wanted in references.items():
+        found = hypotheses[group]
+        report = classification_report(wanted, found, zero_division=0, digits=4)
+        wrong = [f"{id} {r} {h or '-'}" for id, r, h in zip(ids, wanted, found, strict=True) if r != h]
+        parts += [
+            f"{group}\n\n{report}",
+            _confusion_text(_confusion(wanted, found)),
+            "\n".join([f"wrong: {len(wrong)} of {len(wanted)} (id reference hypothesis)", *wrong]) + "\n",
+        ]
+    return "\n".join(parts)
+
+
+def _f1(wanted: Sequence[str], found: Sequence[str], average: str) -> float:
+    return 100.0 * float(f1_score(wanted, found, average=average, zero_division=0))
+
+
+def _unweighted_average_recall(wanted: Sequence[str], found: Sequence[str]) -> float:
+    labels = sorted(set(wanted))
+    return 100.0 * float(recall_score(wanted, found, labels=labels, average="macro", zero_division=0))
+
+
+def _macro_f1_interval(references: Groups, hypotheses: Groups) -> list[float]:
+    """A label's F1: 2 hits / (references + hypotheses) with it; a draw averages over the labels it has."""
+    tables = []
+    for group, wanted in references.items():
+        names = np.unique(np.concatenate([_array(wanted), _array(hypotheses[group])]))
+        is_wanted, is_found = (_array(side)[:, None] == names for side in (wanted, hypotheses[group]))
+        tables.append((2.0 * (is_wanted & is_found), is_wanted.astype(np.float64) + is_found))
+
+    def macro_f1(counts: np.ndarray) -> np.ndarray:
+        means = []
+        for hits, occurrences in tables:
+            occurred = counts @ occurrences
+            f1 = np.divide(counts @ hits, occurred, out=np.zeros_like(occurred), where=occurred > 0)
+            means.append(f1.sum(1) / (occurred > 0).sum(1))
+        return 100.0 * np.mean(means, axis=0)
+
+    return bootstrap_interval(macro_f1, len(next(iter(references.values()))))
+
+
+def _confusion(wanted: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {label: {} for label in sorted(set(wanted))}
+    for (label, heard), count in sorted(Counter(zip(wanted, found, strict=True)).items()):
+        table[label][heard] = count
+    return table
+
+
+def _confusion_text(confusion: Mapping[str, Mapping[str, int]]) -> str:
+    """A table, or with many labels the confusions from the most frequent on."""
+    names = sorted(set(confusion).union(*confusion.values()))
+    if len(names) > TABLE_LABELS:
+        pairs = [(-n, label, heard) for label, row in confusion.items() for heard, n in row.items()]
+        lines = [f"{-n} {label} {heard or '-'}" for n, label, heard in sorted(pairs) if label != heard]
+        return "\n".join(["confusions (utterances reference hypothesis)", *lines]) + "\n"
+    rows = [["", *(name or "-" for name in names)]]
+    rows += [[label, *(str(confusion[label].get(name, 0)) for name in names)] for label in confusion]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(["confusion (rows: reference, columns: hypothesis)", *lines]) + "\n"
+
+
+def _array(labels: Sequence[str]) -> np.ndarray:
+    return np.asarray(labels, dtype=str)

@@ -1,0 +1,184 @@
+"""A Markdown report: one table per task and test set, one row per experiment, seeds averaged."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sure.errors import SureError
+
+SCORES = {"wer": "WER %", "cer": "CER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %"}
+REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
+STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result.json, and the folder of the experiment (all seeds) and of the seed that it belongs to."""
+
+    experiment: Path
+    seed: Path
+    values: dict[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values.get(key)
+
+    @property
+    def test(self) -> tuple[str, ...]:
+        """What results of one table share: the references themselves, not only the name of the set."""
+        return self["task"], self["set"], self["references_sha256"]
+
+
+def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
+    """Results below seed folders or the folders over them, in the order given; and the seeds that have none.
+
+    Raises SureError for a folder that is not there, an unreadable result, and when there is nothing at all.
+    """
+    results, without = [], []
+    for seed in dict.fromkeys(seed for folder in folders for seed in _seeds(folder)):
+        experiment = seed.parent if re.fullmatch(r"seed\d+", seed.name) else seed
+        found = [Result(experiment, seed, _read(path)) for path in sorted(seed.glob("decode_*/result.json"))]
+        results += found
+        without += [] if found else [seed]
+    if not results:
+        names = ", ".join(map(str, folders)) or "no folder given"
+        raise SureError(f"nothing to report, no decode_<set>/result.json in: {names}; {STAGES}")
+    return results, without
+
+
+def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
+    """The report of `collect`'s results, and the seeds without any named below."""
+    parts = [_section(group) for group in _grouped(results, lambda result: result.test)]
+    if without:
+        parts.append(f"Without scores ({STAGES}): {', '.join(f'`{seed}`' for seed in without)}\n")
+    return "\n".join(parts)
+
+
+def _section(results: list[Result]) -> str:
+    first = results[0]
+    rows = _grouped(results, lambda result: result.experiment)
+    main = first["score_name"]
+    scores = [main, *(name for name in first.values if name != main and first[f"{name}_interval"])]
+    names = _row_names(rows)
+    header = ["method", "seeds", *(SCORES.get(score, f"{score.replace('_', ' ')} %") for score in scores)]
+    header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
+    header += ["rate adapter / head"]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)]]
+    lines += [_row(name, row, scores) for name, row in zip(names, rows, strict=True)]
+    better = "higher" if first["higher_is_better"] else "lower"
+    title = f"## {first['task']}, {first['data'] or first['set']}"
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    notes = (
+        f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch chosen there.\n"
+        "One seed: 95 % bootstrap interval over utterances; several: mean ± sample standard deviation."
+    )
+    return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n```\n{_commands(results)}\n```\n"
+
+
+def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
+    rates = dict.fromkeys(f"{_number(r['lr_adapter'], 'g')} / {_number(r['lr_head'], 'g')}" for r in row)
+    return [
+        name,
+        str(len(row)),
+        *(_score(row, score) for score in scores),
+        _spread(row, "dev_score"),
+        _mean(row, "adapter_parameters", ",.0f"),
+        _mean(row, "trained_parameters", ",.0f"),
+        _mean(row, "trained_percent", ".2f"),
+        _mean(row, "bundle_bytes", ",.1f", 1e-3),
+        _mean(row, "training_seconds", ",.0f"),
+        _mean(row, "peak_memory_megabytes", ",.0f"),
+        ", ".join(rates),
+    ]
+
+
+def _score(row: list[Result], score: str) -> str:
+    interval = row[0][f"{score}_interval"]
+    if len(row) > 1 or not interval:
+        return _spread(row, score)
+    return f"{_number(row[0][score], '.2f')} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _spread(row: list[Result], key: str) -> str:
+    values = [result[key] for result in row if result[key] is not None]
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return _mean(row, key, ".2f") + deviation
+
+
+def _mean(row: list[Result], key: str, form: str, unit: float = 1.0) -> str:
+    values = [result[key] * unit for result in row if result[key] is not None]
+    return _number(statistics.fmean(values) if values else None, form)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _row_names(rows: list[list[Result]]) -> list[str]:
+    """The folders' names from the method on; whole names, or paths, where these would be the same."""
+    folders = [row[0].experiment for row in rows]
+    found = [
+        re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows
+    ]
+    short = [match[0] if match else folder.name for match, folder in zip(found, folders, strict=True)]
+    names = (short, [folder.name for folder in folders], [str(folder) for folder in folders])
+    return next(choice for choice in names if len(set(choice)) == len(choice))
+
+
+def _facts(results: list[Result]) -> str:
+    """What the table was measured on; several values side by side where results differ."""
+    backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in results)
+    seconds = results[0]["seconds_of_audio"]
+    facts = {
+        "task": _distinct(results, "task"),
+        "set": _distinct(results, "set"),
+        "utterances": f"{results[0]['utterances']:,}" + (f" ({seconds / 60:.1f} minutes)" if seconds else ""),
+        "backbone": ", ".join(f"{name or '-'} (sha256 {digest})" for name, digest in backbones),
+        "device": _distinct(results, "device"),
+        "scored on": _distinct(results, "date"),
+        "code": _distinct(results, "git_hash"),
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _distinct(results: list[Result], key: str) -> str:
+    return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"
+
+
+def _commands(results: list[Result]) -> str:
+    """Training, one command a seed; then decoding and scoring, which is the same for all."""
+    commands = dict.fromkeys(result["command"] for result in results if result["command"])
+    seeds = shlex.join(dict.fromkeys(str(result.seed) for result in results))
+    after = [f'    python -m sure.bin.{stage} --exp "$exp"' for stage in ("decode", "score")]
+    return "\n".join([*commands, f"for exp in {seeds}; do", *after, "done"])
+
+
+def _grouped(results: Sequence[Result], key: Any) -> list[list[Result]]:
+    """Results with an equal key together, in the order in which keys first occur."""
+    groups: dict[Any, list[Result]] = {}
+    for result in results:
+        groups.setdefault(key(result), []).append(result)
+    return list(groups.values())
+
+
+def _seeds(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise SureError(f"{folder}: no such experiment folder; {STAGES}")
+    seeds = [path for path in folder.iterdir() if path.is_dir() and re.fullmatch(r"seed\d+", path.name)]
+    return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed"))) or [folder]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and set(REQUIRED) <= set(values):
+            return values
+    except ValueError:
+        pass
+    raise SureError(f"{path}: not a result of stage 6; run python -m sure.bin.score again")

@@ -1,0 +1,1 @@
+"""Heads, losses and decoding; one file per task, found by its name."""

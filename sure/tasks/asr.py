@@ -1,0 +1,36 @@
+"""Speech recognition: normalised text, by CTC; compared by word error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sure.data.data_dir import Utterance
+from sure.errors import SureError
+from sure.score.error_rate import aligned_listing, error_rates
+from sure.tasks.ctc import CtcTask
+from sure.text.normalize import normalize
+
+
+class Task(CtcTask):
+    """Words of one language; with `text.language: all` of several, each normalised by its own in stage 2."""
+
+    score_name = "wer"
+    higher_is_better = False
+
+    @classmethod
+    def transcript(cls, utterance: Utterance, language: str) -> str:
+        if utterance.text is None:
+            raise SureError(
+                f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)"
+            )
+        try:
+            return normalize(utterance.text, language)
+        except SureError as error:
+            raise SureError(f"{utterance.id}: {error}") from None
+
+    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
+        return error_rates(references, hypotheses)
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        return aligned_listing(references, hypotheses)

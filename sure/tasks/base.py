@@ -1,0 +1,77 @@
+"""What a task is: a vocabulary learned at stage 3, a head, a loss, a way to decode, and a score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from sure.data.data_dir import Utterance
+
+
+class HeadConfig(BaseModel):
+    """Settings every head has; a task's `Config` adds its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dropout: float = 0.0
+
+
+class BaseTask(ABC):
+    """Base of every `Task`; each file `sure/tasks/<name>.py` defines one."""
+
+    Config: type[HeadConfig] = HeadConfig
+    score_name: str  # key of `score`'s result that models are compared by: "wer", "accuracy", ...
+    higher_is_better: bool
+    freeze_convolution = False  # full fine-tuning leaves the convolutional front end frozen (CTC tasks)
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
+        """Stage 3: learn tokens or labels from the training utterances and write them to `folder`.
+
+        tokenizer: has `kind` and `size` (sure.config.TokenizerConfig).
+        """
+
+    @abstractmethod
+    def __init__(self, config: HeadConfig, folder: Path, language: str):
+        """Load what `fit` wrote. Raises SureError naming the folder and the stage that makes it when it is not there."""
+
+    @abstractmethod
+    def files(self) -> list[str]:
+        """Names of the files in `folder` that a bundle has to carry."""
+
+    @abstractmethod
+    def build_head(self, width: int) -> nn.Module:
+        """`head(features (batch, time, width), lengths (batch,) on the CPU) -> outputs`, a tensor with batch first."""
+
+    @abstractmethod
+    def target(self, utterance: Utterance) -> Tensor:
+        """What the loss compares with, (items,) int64. Raises SureError naming the utterance when it cannot be made."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """One loss an utterance (batch,), each normalised by the utterance's own length where that applies."""
+
+    @abstractmethod
+    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+        """One line of `hyp.txt` an utterance, without its id."""
+
+    @abstractmethod
+    def reference(self, utterance: Utterance) -> str:
+        """The line of `ref.txt` that `decode` is compared with."""
+
+    @abstractmethod
+    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
+        """Scores by name over utterance ids, `score_name` among them, each a number in percent or a small table.
+
+        Confidence intervals (`<score_name>_interval`: [low, high], 95 %) by bootstrap over utterances, seeded.
+        """
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        """`result.txt`: what a person wants to read (aligned errors, a confusion table)."""
+        return ""

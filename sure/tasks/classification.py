@@ -1,0 +1,145 @@
+"""Classification of whole utterances, with one label or one label per output group."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from sure.data.data_dir import Utterance
+from sure.data.tables import format_labels
+from sure.errors import SureError
+from sure.registry import nearest
+from sure.score.classification import classification_listing, classification_scores
+from sure.tasks.base import BaseTask, HeadConfig
+from sure.tasks.heads import ClassificationHead
+from sure.text.labels import FILE as LABELS_FILE
+from sure.text.labels import Labels
+
+COUNTS_FILE = "label_counts.json"
+
+
+class ClassificationTask(BaseTask):
+    """Outputs are the logits of all groups side by side, (batch, labels of all groups)."""
+
+    class Config(HeadConfig):
+        # balanced: every label weighs the same in training, however rare it is
+        class_weights: Literal["none", "balanced"] = "none"
+        label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
+
+    score_name = "accuracy"
+    higher_is_better = True
+
+    @classmethod
+    def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
+        labels = Labels.from_utterances(utterance.labels for utterance in utterances)
+        labels.save(folder)
+        counts = {group: Counter(one.labels[group] for one in utterances) for group in labels.groups}
+        text = json.dumps(counts, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        (Path(folder) / COUNTS_FILE).write_text(text, encoding="utf-8")
+
+    def __init__(self, config: HeadConfig, folder: Path, language: str):
+        self.config = config
+        self.labels = Labels.load(folder)
+        self.sizes = [len(self.labels.names(group)) for group in self.labels.groups]
+        self.weights: list[Tensor | None] = [None] * len(self.sizes)
+        if config.class_weights == "balanced":
+            self.weights = balanced_weights(self.labels, Path(folder) / COUNTS_FILE)
+
+    def files(self) -> list[str]:
+        return [LABELS_FILE, *([COUNTS_FILE] if self.config.class_weights == "balanced" else [])]
+
+    def build_head(self, width: int) -> nn.Module:
+        return ClassificationHead(width, sum(self.sizes), self.config.dropout)
+
+    def target(self, utterance: Utterance) -> Tensor:
+        """The index of each group's label, (groups,)."""
+        self._same_groups(utterance)
+        return torch.tensor(
+            [self._index(utterance, group) for group in self.labels.groups], dtype=torch.int64
+        )
+
+    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """Sum of the groups' cross entropies, (batch,)."""
+        wanted = torch.stack(list(targets)).to(outputs.device).unbind(1)
+        smoothing = self.config.label_smoothing
+        total = outputs.new_zeros(len(outputs), dtype=torch.float32)
+        for logits, labels, weight in zip(self._split(outputs.float()), wanted, self.weights, strict=True):
+            weight = None if weight is None else weight.to(outputs.device)
+            total = total + F.cross_entropy(
+                logits, labels, weight, reduction="none", label_smoothing=smoothing
+            )
+        return total
+
+    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+        """`label`, or `group=label group=label`; of equal logits the first label wins."""
+        best = torch.stack([logits.argmax(1) for logits in self._split(outputs)], 1).tolist()
+        names = {group: self.labels.names(group) for group in self.labels.groups}
+        chosen = [{g: names[g][index] for g, index in zip(names, indices, strict=True)} for indices in best]
+        return [format_labels(labels) for labels in chosen]
+
+    def reference(self, utterance: Utterance) -> str:
+        self._same_groups(utterance)
+        return format_labels({group: utterance.labels[group] for group in self.labels.groups})
+
+    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
+        return classification_scores(*self._parsed(references, hypotheses))
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        return classification_listing(list(references), *self._parsed(references, hypotheses))
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        return outputs.split(self.sizes, dim=1)
+
+    def _same_groups(self, utterance: Utterance) -> None:
+        if sorted(utterance.labels) != self.labels.groups:
+            found = " ".join(utterance.labels) or "none"
+            raise SureError(
+                f"{utterance.id}: expected a label for {' '.join(self.labels.groups)}, as in training, "
+                f"found {found}; correct its line in utt2label"
+            )
+
+    def _index(self, utterance: Utterance, group: str) -> int:
+        label, known = utterance.labels[group], self.labels.names(group)
+        if label not in known:
+            raise SureError(
+                f"{utterance.id}: the {group} {label!r} is not in the training set{nearest(label, known)}, "
+                f"which has: {' '.join(known)}"
+            )
+        return self.labels.index(group, label)
+
+    def _parsed(
+        self, references: Mapping[str, str], hypotheses: Mapping[str, str]
+    ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """The labels of every group, in the order of `references`."""
+        groups = self.labels.groups
+        wanted = [self._parse(references[id]) for id in references]
+        found = [self._parse(hypotheses[id]) for id in references]
+        for id, labels in zip(references, wanted, strict=True):
+            if not all(labels.get(group) for group in groups):
+                raise SureError(
+                    f"{id}: expected a label for {' '.join(groups)} in ref.txt, found {references[id]!r}"
+                )
+        return tuple({g: [labels.get(g, "") for labels in side] for g in groups} for side in (wanted, found))
+
+    def _parse(self, line: str) -> dict[str, str]:
+        if self.labels.groups == ["label"]:
+            return {"label": line.strip()}
+        return dict(word.split("=", 1) for word in line.split() if "=" in word)
+
+
+def balanced_weights(labels: Labels, path: Path) -> list[Tensor]:
+    """Per group, utterances / (labels * utterances with the label): their mean over the training set is 1."""
+    try:
+        counts = json.loads(path.read_text(encoding="utf-8"))
+        given = [[counts[group][name] for name in labels.names(group)] for group in labels.groups]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SureError(f"{path}: no count for each label; run stage 3, tokenize, again") from None
+    return [sum(group) / (len(group) * torch.tensor(group, dtype=torch.float32)) for group in given]

@@ -1,0 +1,101 @@
+"""Sequences of tokens by connectionist temporal classification (Graves et al., ICML 2006)."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sure.data.data_dir import Utterance
+from sure.errors import SureError
+from sure.tasks.base import BaseTask, HeadConfig
+from sure.tasks.heads import CtcHead
+from sure.text.tokenizer import Tokenizer, train_tokenizer
+
+
+class CtcTask(BaseTask):
+    """Outputs are logits, (batch, time, tokens), token 0 the blank; a task says what its transcripts are."""
+
+    freeze_convolution = True
+
+    @classmethod
+    @abstractmethod
+    def transcript(cls, utterance: Utterance, language: str) -> str:
+        """What is to be recognised. Raises SureError naming the utterance when it has none."""
+
+    @classmethod
+    def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
+        transcripts = [cls.transcript(utterance, language) for utterance in utterances]
+        train_tokenizer(transcripts, tokenizer.kind, tokenizer.size, folder)
+
+    def __init__(self, config: HeadConfig, folder: Path, language: str):
+        self.config = config
+        self.language = language
+        self.tokenizer = Tokenizer.load(folder)
+        self._reported: set[str] = set()
+
+    def files(self) -> list[str]:
+        model = [] if self.tokenizer.kind == "character" else ["sentencepiece.model"]
+        return ["tokenizer.json", "tokens.txt", *model]
+
+    def build_head(self, width: int) -> nn.Module:
+        return CtcHead(width, self.tokenizer.size, self.config.dropout)
+
+    def target(self, utterance: Utterance) -> Tensor:
+        """Token ids, (tokens,). A character that training never had is left out, with a warning."""
+        text = self.reference(utterance)
+        unknown = self.tokenizer.unknown(text)
+        tokens = self.tokenizer.encode(text, unknown="skip")
+        if text and not tokens:
+            raise SureError(
+                f"{utterance.id}: nothing of {text!r} has a token; run stage 3, tokenize, on this corpus"
+            )
+        for character in sorted(set(unknown) - self._reported):
+            self._reported.add(character)
+            logging.getLogger(__name__).warning(
+                "%s: %r is not in the training texts: left out of targets, an error in scores",
+                utterance.id,
+                character,
+            )
+        return torch.tensor(tokens, dtype=torch.int64)
+
+    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """-log p(target) / tokens of it, (batch,); 0, without a gradient, where the target does not fit."""
+        logs = F.log_softmax(outputs.float(), dim=-1).transpose(0, 1)
+        sizes = torch.tensor([len(target) for target in targets], dtype=torch.int64)
+        # A target that does not fit has probability 0; its infinite loss must not reach the sum. `fits` says
+        # which those are, so that they are counted and not just hidden.
+        losses = F.ctc_loss(
+            logs,
+            torch.cat(list(targets)).to(outputs.device),
+            lengths.cpu(),
+            sizes,
+            blank=Tokenizer.blank,
+            reduction="none",
+            zero_infinity=True,
+        )
+        return losses / sizes.clamp(min=1).to(outputs.device)
+
+    @staticmethod
+    def fits(lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """(batch,) bool: there is a frame for every token, and one for the blank between two equal ones.
+
+        Both on the CPU, as it looks at the tokens.
+        """
+        needed = [len(target) + int((target[1:] == target[:-1]).sum()) for target in targets]
+        return lengths.cpu() >= torch.tensor(needed, dtype=torch.int64)
+
+    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+        """Greedy: the best token of each frame (of equals the lowest id), repeats merged, blanks out."""
+        best = outputs.argmax(-1).cpu()
+        paths = (path[:length] for path, length in zip(best, lengths.tolist(), strict=True))
+        return [self.tokenizer.decode(torch.unique_consecutive(path).tolist()) for path in paths]
+
+    def reference(self, utterance: Utterance) -> str:
+        return self.transcript(utterance, self.language)

@@ -1,0 +1,52 @@
+"""What turns a backbone's features into a task's outputs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ClassificationHead(nn.Module):
+    """Linear to 256, mean over the valid frames, Linear to the labels of all output groups side by side.
+
+    The head of SUPERB (2105.01051) and SURE (2303.03267): 256 (width + 1) + 257 labels parameters.
+    """
+
+    HIDDEN = 256
+
+    def __init__(self, width: int, labels: int, dropout: float = 0.0):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(width, self.HIDDEN)
+        self.output = nn.Linear(self.HIDDEN, labels)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """features (batch, time, width), lengths (batch,) valid frames on the CPU -> logits (batch, labels).
+
+        An utterance without frames gets the logits of a hidden vector of zeros.
+        """
+        padding = padding_mask(lengths, features.shape[1]).to(features.device)[..., None]
+        # Whatever stands in the padding, NaN included, is gone before it meets a weight and its gradient.
+        hidden = self.projection(self.dropout(features.masked_fill(padding, 0.0)))
+        total = hidden.float().masked_fill(padding, 0.0).sum(1)
+        frames = lengths.clamp(min=1).to(features.device, total.dtype)
+        return self.output((total / frames[:, None]).to(hidden.dtype))
+
+
+class CtcHead(nn.Module):
+    """Linear from every frame to the tokens, the blank included: (width + 1) * tokens parameters."""
+
+    def __init__(self, width: int, tokens: int, dropout: float = 0.0):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(width, tokens)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """features (batch, time, width), lengths (batch,) on the CPU -> logits (batch, time, tokens)."""
+        padding = padding_mask(lengths, features.shape[1]).to(features.device)[..., None]
+        return self.output(self.dropout(features.masked_fill(padding, 0.0)))
+
+
+def padding_mask(lengths: Tensor, time: int) -> Tensor:
+    """(batch, time), True behind each utterance's end."""
+    return torch.arange(time, device=lengths.device) >= lengths[:, None]

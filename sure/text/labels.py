@@ -1,0 +1,99 @@
+"""Label sets of a classification task: ordered names per output group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from sure.errors import SureError
+
+FILE = "labels.json"
+
+
+class Labels:
+    """The label names of every output group, sorted by code point, so an index never depends on a run.
+
+    A task with one output has the single group `label`; intent with slots has one group per slot.
+    """
+
+    def __init__(self, names: dict[str, list[str]]):
+        self._names = {group: tuple(names[group]) for group in sorted(names)}
+        self._index = {
+            (group, name): i for group, names in self._names.items() for i, name in enumerate(names)
+        }
+
+    @classmethod
+    def from_utterances(cls, labels: Iterable[dict[str, str]]) -> Labels:
+        """From the `labels` of training utterances; SureError when there are none or their groups differ."""
+        labels = list(labels)
+        if not labels or not labels[0]:
+            raise SureError(
+                "no labels: the training set needs an utt2label file with one label per utterance"
+            )
+        groups = sorted(labels[0])
+        for one in labels:
+            if sorted(one) != groups:
+                raise SureError(
+                    f"utterances with different output groups: {' '.join(groups)}, and {one!r}; "
+                    "in utt2label every utterance needs a label for every group"
+                )
+        return cls({group: sorted({one[group] for one in labels}) for group in groups})
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self._names)
+
+    def names(self, group: str) -> list[str]:
+        """The label names of a group, in the order of their indices."""
+        if group not in self._names:
+            raise SureError(f"no output group {group!r}; there are: {' '.join(self._names)}")
+        return list(self._names[group])
+
+    def index(self, group: str, label: str) -> int:
+        """The index of a label in its group; SureError when training had no such label."""
+        names = self.names(group)
+        if (group, label) not in self._index:
+            raise SureError(
+                f"label {label!r} of group {group!r} is not in the training set, which has: {' '.join(names)}"
+            )
+        return self._index[group, label]
+
+    def save(self, folder: str | Path) -> None:
+        """Write `labels.json` into `folder`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(self._names, ensure_ascii=False, indent=2) + "\n"
+        (folder / FILE).write_text(content, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Labels:
+        """Read `labels.json` from `folder`; SureError when it is missing or something else."""
+        path = Path(folder) / FILE
+        try:
+            names = json.loads(path.read_text(encoding="utf-8"))
+            sound = (
+                isinstance(names, dict)
+                and names
+                and all(
+                    isinstance(group, list) and group and len(set(group)) == len(group)
+                    for group in names.values()
+                )
+            )
+        except FileNotFoundError:
+            raise SureError(
+                f"{path} is missing: run the tokenize stage, or point to the folder that it wrote"
+            ) from None
+        except (ValueError, TypeError):  # not UTF-8, not JSON, or names that are not strings
+            sound = False
+        if not sound:
+            raise SureError(
+                f"{path} is not a label file (groups with lists of names): run the tokenize stage again"
+            )
+        return cls(names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Labels) and self._names == other._names
+
+    def __repr__(self) -> str:
+        return f"Labels({self._names})"

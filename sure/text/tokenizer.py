@@ -1,0 +1,268 @@
+"""Tokenizers: characters, or sentencepiece bpe and unigram; id 0 is always the CTC blank."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+import sentencepiece
+
+from sure.errors import SureError
+
+BLANK = "<blank>"
+SPACE = "<space>"  # longer than one character, so no character of a text can be mistaken for it
+KINDS = ("character", "bpe", "unigram")
+
+
+class Tokenizer:
+    """Text to ids and back. Use `train_tokenizer` or `Tokenizer.load`; the texts are already normalised."""
+
+    blank = 0
+    kind: str
+
+    @property
+    def size(self) -> int:
+        """Number of ids, the blank included: the width of a CTC head."""
+        raise NotImplementedError
+
+    def unknown(self, text: str) -> list[str]:
+        """The symbols of `text` that have no id, in order, each as often as it occurs (for reports)."""
+        raise NotImplementedError
+
+    def encode(self, text: str, unknown: str = "error") -> list[int]:
+        """Ids of `text`, never the blank. Runs of white space count as one space, none at the ends.
+
+        A symbol without an id raises SureError, or is left out with `unknown="skip"`; see `unknown`.
+        """
+        if unknown not in ("error", "skip"):
+            raise SureError(f"unknown={unknown!r}: expected error or skip")
+        text = " ".join(text.split())
+        if missing := self.unknown(text):
+            if unknown == "error":
+                raise SureError(
+                    f"{_describe(missing[0])} in the text {text!r} has no token: the training texts "
+                    "do not contain it; normalise or correct the text, or train the tokenizer on such texts"
+                )
+            text = " ".join("".join(char for char in text if char not in missing).split())
+        return self._encode(text)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of `ids`, with single spaces and none at the ends; blanks are left out, repeats are kept."""
+        ids = [int(i) for i in ids]
+        for i in ids:
+            if not 0 <= i < self.size:
+                raise SureError(f"token id {i}: this tokenizer has the ids 0 to {self.size - 1}")
+        return " ".join(self._decode([i for i in ids if i != self.blank]).split())
+
+    def save(self, folder: str | Path) -> None:
+        """Write `tokenizer.json` (kind and size), `tokens.txt` (one symbol a line, line 1 is id 0), and for
+        bpe and unigram `sentencepiece.model` into `folder`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "tokens.txt", "".join(f"{token}\n" for token in self._tokens()))
+        self._save_model(folder)
+        _write(folder / "tokenizer.json", json.dumps({"kind": self.kind, "size": self.size}) + "\n")
+
+    @staticmethod
+    def load(folder: str | Path) -> Tokenizer:
+        """The tokenizer that `save` wrote; SureError names what is missing or wrong."""
+        folder = Path(folder)
+        path = folder / "tokenizer.json"
+        try:
+            about = json.loads(_read(path))
+        except ValueError:
+            about = None
+        if not isinstance(about, dict) or about.get("kind") not in KINDS:
+            raise SureError(
+                f"{path}: expected a kind, one of {' '.join(KINDS)}: run the tokenize stage again"
+            )
+        if about["kind"] == "character":
+            tokenizer = CharacterTokenizer(
+                _read(folder / "tokens.txt").removesuffix("\n").split("\n"), folder
+            )
+        else:
+            tokenizer = SentencepieceTokenizer(about["kind"], _read_model(folder))
+        if tokenizer.size != about.get("size"):
+            raise SureError(
+                f"{folder}: tokenizer.json says {about.get('size')} tokens, found {tokenizer.size}: the "
+                "files do not belong together; run the tokenize stage again"
+            )
+        return tokenizer
+
+    def _tokens(self) -> list[str]:
+        raise NotImplementedError
+
+    def _encode(self, text: str) -> list[int]:
+        raise NotImplementedError
+
+    def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
+
+    def _save_model(self, folder: Path) -> None:
+        """Write what `tokens.txt` does not hold."""
+
+
+class CharacterTokenizer(Tokenizer):
+    """One id per character, sorted by code point after the blank, so the order never depends on a process."""
+
+    kind = "character"
+
+    def __init__(self, tokens: list[str], source: str | Path = "tokens"):
+        tokens_are_symbols = all(len(token) == 1 or token == SPACE for token in tokens[1:])
+        if tokens[0] != BLANK or not tokens_are_symbols or len(set(tokens)) < max(2, len(tokens)):
+            raise SureError(
+                f"{Path(source) / 'tokens.txt'}: expected {BLANK} on line 1, then one character "
+                f"(or {SPACE}) a line, each once: run the tokenize stage again"
+            )
+        self._list = tokens
+        self._ids = {" " if token == SPACE else token: i for i, token in enumerate(tokens) if i}
+
+    @classmethod
+    def train(cls, texts: list[str]) -> CharacterTokenizer:
+        characters = sorted(set().union(*texts))
+        return cls([BLANK, *(SPACE if char == " " else char for char in characters)])
+
+    @property
+    def size(self) -> int:
+        return len(self._list)
+
+    def unknown(self, text: str) -> list[str]:
+        return [char for char in " ".join(text.split()) if char not in self._ids]
+
+    def _tokens(self) -> list[str]:
+        return self._list
+
+    def _encode(self, text: str) -> list[int]:
+        return [self._ids[char] for char in text if char in self._ids]
+
+    def _decode(self, ids: list[int]) -> str:
+        return "".join(" " if self._list[i] == SPACE else self._list[i] for i in ids)
+
+
+class SentencepieceTokenizer(Tokenizer):
+    """Sentencepiece bpe or unigram pieces. Its id 0 (unknown) is never encoded and serves as the blank."""
+
+    def __init__(self, kind: str, model: bytes):
+        self.kind = kind
+        self._model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        # every character of the training texts is a piece of its own; sentencepiece writes the space as ▁
+        self._alphabet = {token for token in self._tokens() if len(token) == 1} - {"▁"} | {" "}
+
+    @classmethod
+    def train(cls, texts: list[str], kind: str, size: int) -> SentencepieceTokenizer:
+        """One thread and sorted texts: the same texts give the same model, byte for byte."""
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(sorted(texts)),
+                model_writer=model,
+                model_type=kind,
+                vocab_size=size,
+                character_coverage=1.0,
+                normalization_rule_name="identity",
+                unk_id=0,
+                unk_piece=BLANK,
+                bos_id=-1,
+                eos_id=-1,
+                pad_id=-1,
+                num_threads=1,
+                max_sentence_length=1 << 20,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise SureError(_size_advice(kind, size, str(error))) from None
+        return cls(kind, model.getvalue())
+
+    @property
+    def size(self) -> int:
+        return self._processor.get_piece_size()
+
+    def unknown(self, text: str) -> list[str]:
+        return [char for char in " ".join(text.split()) if char not in self._alphabet]
+
+    def _tokens(self) -> list[str]:
+        return [self._processor.id_to_piece(i) for i in range(self.size)]
+
+    def _encode(self, text: str) -> list[int]:
+        return [i for i in self._processor.encode(text) if i != self.blank]
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._processor.decode(ids)
+
+    def _save_model(self, folder: Path) -> None:
+        (folder / "sentencepiece.model").write_bytes(self._model)
+
+
+def train_tokenizer(
+    texts: Iterable[str], kind: str, size: int | None = None, folder: str | Path | None = None
+) -> Tokenizer:
+    """Train on normalised `texts` (the training set alone) and save into `folder` when one is given.
+
+    `size` counts the blank; bpe and unigram need it, characters have their own. Raises SureError for an
+    unknown kind, for texts without words, and for a size out of bounds, naming the bound.
+    """
+    texts = [" ".join(text.split()) for text in texts]
+    if kind not in KINDS:
+        raise SureError(f"tokenizer kind {kind!r}: expected one of {' '.join(KINDS)}")
+    if not any(texts):
+        raise SureError("no text to train a tokenizer on: the training set needs a text file with words")
+    if kind == "character":
+        tokenizer: Tokenizer = CharacterTokenizer.train(texts)
+    elif size is None:
+        raise SureError(f"tokenizer kind {kind} needs tokenizer.size, the number of tokens (500, say)")
+    else:
+        tokenizer = SentencepieceTokenizer.train(texts, kind, int(size))
+    if folder is not None:
+        tokenizer.save(folder)
+    return tokenizer
+
+
+def _size_advice(kind: str, size: int, message: str) -> str:
+    """Sentencepiece's own message, with the bound that it names said plainly."""
+    if largest := re.search(r"too high.*<= (\d+)", message, re.DOTALL):
+        return (
+            f"tokenizer.size={size} is too large: {kind} can make at most {largest[1]} tokens of these texts"
+        )
+    if smallest := re.search(r"required_chars\D*\d+ vs (\d+)", message, re.DOTALL):
+        return f"tokenizer.size={size} is too small: the characters and the blank alone need {smallest[1]}"
+    return f"sentencepiece could not train {size} {kind} tokens: {message}"
+
+
+def _describe(char: str) -> str:
+    return f"{char!r} (U+{ord(char):04X} {unicodedata.name(char, 'unnamed')})"
+
+
+def _write(path: Path, content: str) -> None:
+    path.write_text(content, encoding="utf-8", newline="\n")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise SureError(
+            f"{path} is missing: run the tokenize stage, or point to the folder that it wrote"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SureError(f"{path} is not UTF-8 text ({error}): run the tokenize stage again") from None
+
+
+def _read_model(folder: Path) -> bytes:
+    path = folder / "sentencepiece.model"
+    try:
+        model = path.read_bytes()
+        sentencepiece.SentencePieceProcessor(model_proto=model)
+    except (FileNotFoundError, NotADirectoryError):
+        raise SureError(
+            f"{path} is missing: run the tokenize stage, or point to the folder that it wrote"
+        ) from None
+    except RuntimeError as error:
+        raise SureError(
+            f"{path} is not a sentencepiece model ({error}): run the tokenize stage again"
+        ) from None
+    return model

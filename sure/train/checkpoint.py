@@ -1,0 +1,116 @@
+"""Checkpoints that cannot be lost: written beside, renamed, checked by a digest, with the one before kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sure.errors import SureError
+from sure.files import Sink, replace_file, sync_folder
+
+log = logging.getLogger(__name__)
+
+MARK = b"\nsure sha256 "  # and 64 digits stand behind torch's own format, which ignores them
+CHUNK = 1 << 20
+
+
+class Checkpoints:
+    """`last.pt` and `previous.pt` of a folder: once saved, one is whole at every instant."""
+
+    def __init__(self, folder: Path):
+        self.last = folder / "last.pt"
+        self.previous = folder / "previous.pt"
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep tensors and plain containers. Raises SureError without room for them; the old ones stay."""
+        following = self.last.with_name("next.pt")
+
+        def write(sink: Sink) -> None:
+            digest = _Digest(sink)
+            torch.save(state, digest)
+            sink.write(MARK + digest.hash.hexdigest().encode())
+
+        replace_file(following, write)
+        if self.last.exists():
+            os.replace(self.last, self.previous)
+        os.replace(following, self.last)
+        sync_folder(self.last.parent)
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest whole state, None where none was ever saved. Raises SureError when all are damaged."""
+        found = [path for path in (self.last, self.previous) if path.exists()]
+        for path in found:
+            if _is_whole(path):
+                return torch.load(path, map_location="cpu", weights_only=True)
+            # out of the way: the next save must not put it in the place of the good one
+            damaged = path.with_name(path.name + ".damaged")
+            os.replace(path, damaged)
+            log.warning("%s is damaged (its digest is wrong); moved to %s", path, damaged.name)
+        if found or list(self.last.parent.glob("*.damaged")):
+            raise SureError(
+                f"{self.last.parent}: no checkpoint is whole; --restart trains from the beginning"
+            )
+        return None
+
+
+class _Digest:
+    """Passes on what is written and hashes it."""
+
+    def __init__(self, sink: Sink):
+        self.sink = sink
+        self.hash = hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.hash.update(content)
+        return self.sink.write(content)
+
+    def flush(self) -> None:
+        pass
+
+
+def _is_whole(path: Path) -> bool:
+    digest = hashlib.sha256()
+    left = path.stat().st_size - len(MARK) - digest.digest_size * 2
+    with path.open("rb") as file:
+        while left > 0:
+            chunk = file.read(min(CHUNK, left))
+            digest.update(chunk)
+            left -= len(chunk)
+        return file.read() == MARK + digest.hexdigest().encode()
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def random_state() -> dict[str, Any]:
+    """Of Python, numpy and torch, as plain values."""
+    version, numbers, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state()
+    state = {
+        "python": [version, list(numbers), gauss],
+        "numpy": [keys.tolist(), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state.get("cuda", [])) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

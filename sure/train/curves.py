@@ -1,0 +1,80 @@
+"""An experiment's numbers by epoch: metrics.jsonl, tensorboard/ and, drawn, images/*.png."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from sure.errors import SureError
+from sure.files import replace_file
+
+
+class History:
+    """One line an epoch. Checkpoints hold the lines, so after a resume the files say what they say."""
+
+    def __init__(self, folder: Path, lines: list[dict[str, Any]], score_name: str):
+        from tensorboardX.event_file_writer import EventsWriter
+
+        self.folder = folder
+        self.lines = lines
+        self.score_name = score_name
+        self._write_lines()
+        events = folder / "tensorboard"
+        events.mkdir(parents=True, exist_ok=True)
+        for old in events.glob("events.*"):
+            old.unlink()
+        # in our own thread: tensorboardX's SummaryWriter has one that dies silently on a full disk
+        self.writer = EventsWriter(str(events / "events"))
+        for line in lines:
+            self._write_events(line)
+
+    def add(self, line: dict[str, Any]) -> None:
+        self.lines.append(line)
+        self._write_lines()
+        try:
+            self._write_events(line)
+        except OSError as error:
+            raise SureError(
+                f"cannot write {self.folder / 'tensorboard'}: {error.strerror}; make room and run it again"
+            ) from None
+
+    def draw(self) -> None:
+        """images/{loss,rate,score}.png over epochs."""
+        if not self.lines:
+            return
+        rates = [key for key in self.lines[-1] if key.startswith("lr_")]
+        self._plot("loss", ["train_loss", "dev_loss"])
+        self._plot("rate", rates)
+        self._plot("score", [f"dev_{self.score_name}"])
+
+    def _write_lines(self) -> None:
+        replace_file(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in self.lines))
+
+    def _write_events(self, line: dict[str, Any]) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        for key, value in line.items():
+            if key not in ("epoch", "step"):
+                event = Event(wall_time=time.time(), step=line["step"], summary=scalar(key, value))
+                self.writer.write_event(event)
+        self.writer.flush()
+
+    def _plot(self, name: str, keys: list[str]) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        axes = figure.add_subplot()
+        epochs = [line["epoch"] for line in self.lines]
+        for key in keys:
+            axes.plot(epochs, [line[key] for line in self.lines], marker=".", label=key.replace("_", " "))
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        FigureCanvasAgg(figure)
+        replace_file(
+            self.folder / "images" / f"{name}.png", lambda sink: figure.savefig(sink, format="png", dpi=100)
+        )

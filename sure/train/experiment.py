@@ -1,0 +1,181 @@
+"""The experiment folder: its config, command, versions, log and lock, and the summary at the end."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import sure
+from sure.config import Config
+from sure.errors import SureError
+from sure.files import replace_file
+
+log = logging.getLogger(__name__)
+
+# What may differ from the run that is resumed: it changes where and how fast, not what is learned.
+FREE_KEYS = (
+    "data.tests",
+    "data.cache_gigabytes",
+    "decode.",
+    "train.device",
+    "train.save_minutes",
+    "train.threads",
+    "train.workers",
+)
+WRITTEN = (
+    "checkpoints",
+    "tensorboard",
+    "images",
+    "metrics.jsonl",
+    "best.json",
+    "best.safetensors",
+    "summary.json",
+    "config.yaml",
+)
+PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
+
+
+class Experiment:
+    """A folder `exp/<name>/seed<k>` and what lies in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.checkpoints = folder / "checkpoints"
+        self.best_weights = folder / "best.safetensors"
+        self.best = folder / "best.json"
+        self.summary = folder / "summary.json"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep a second training out. Raises SureError naming it. A killed one leaves no lock behind."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / ".lock", "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise SureError(
+                    f"{self.folder}: {file.read().strip() or 'another process'} is training here"
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            yield
+
+    def clear(self) -> None:
+        """Delete what training wrote, decoded sets and the bundle made from it included."""
+        for path in [
+            *(self.folder / name for name in WRITTEN),
+            self.folder / "bundle",
+            *self.folder.glob("decode_*"),
+        ]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def open(self, config: Config, command: str) -> None:
+        """Write config and command. Raises SureError naming the keys that differ from what is resumed."""
+        if self.config.exists() and (self.summary.exists() or any(self.checkpoints.glob("*.pt"))):
+            differing = _differences(
+                yaml.safe_load(self.config.read_text(encoding="utf-8")), config.model_dump(mode="json")
+            )
+            if differing:
+                raise SureError(
+                    f"{self.folder} was begun with another config: {'; '.join(differing)}. "
+                    "Use another --exp, or --restart to delete what was trained and begin again"
+                )
+        config.save(self.config)
+        with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
+            file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}\n{command}\n")
+
+    def write_environment(self, device: str) -> None:
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+        lines = [f"python {platform.python_version()}", *versions, f"git {git_hash()}", f"device {device}"]
+        replace_file(self.folder / "environment.txt", "\n".join(lines) + "\n")
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Send what `sure` logs to train.log and to stderr."""
+        logger = logging.getLogger("sure")
+        level = logger.level
+        file = LogFile(self.folder / "train.log", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        screen = logging.StreamHandler(sys.stderr)
+        screen.setFormatter(logging.Formatter("%(message)s"))
+        logger.setLevel(logging.INFO)
+        for handler in (file, screen):
+            logger.addHandler(handler)
+        try:
+            yield
+        except Exception as error:
+            file.handle(
+                logger.makeRecord("sure", logging.ERROR, "", 0, f"{type(error).__name__}: {error}", (), None)
+            )
+            raise
+        finally:
+            logger.setLevel(level)
+            for handler in (file, screen):
+                logger.removeHandler(handler)
+                handler.close()
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        replace_file(self.summary, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+
+
+class LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """On a full disk lines are lost; the training ends when a file that matters cannot be written."""
+
+
+def git_hash() -> str:
+    """Of the code that runs, with `-dirty` where it was changed since; `unknown` outside a repository."""
+    describe = [
+        "git",
+        "-C",
+        str(Path(sure.__file__).parent),
+        "describe",
+        "--always",
+        "--abbrev=12",
+        "--exclude=*",
+        "--dirty",
+    ]
+    try:
+        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _differences(there: Any, now: Any) -> list[str]:
+    there, now = dict(_flat(there)), dict(_flat(now))
+    keys = [key for key in dict.fromkeys([*there, *now]) if not key.startswith(FREE_KEYS)]
+    return [
+        f"{key}: {there.get(key)} there, {now.get(key)} now" for key in keys if there.get(key) != now.get(key)
+    ]
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """`train.epochs`, 30 for each value; a list is one value, except `petl` with a single method."""
+    if key == "petl" and isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else name)
+    else:
+        yield key, value

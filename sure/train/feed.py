@@ -1,0 +1,164 @@
+"""A data set as batches in a planned order: from the prefix cache where there is one, else from audio."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sure.backbones.base import Backbone
+from sure.config import Config
+from sure.data.augment import Augment
+from sure.data.batching import SecondsBatchSampler
+from sure.data.collate import Batch, collate
+from sure.data.data_dir import Utterance
+from sure.data.dataset import SpeechDataset
+from sure.errors import SureError
+from sure.model import SureModel
+from sure.train.prefix_cache import Features, frame_counts, plan_cache
+
+log = logging.getLogger(__name__)
+
+IDS_SHOWN = 10
+
+
+class Feed:
+    """Batches of one data set. A plan is a list of lists of indices; `batches` gives them in that order.
+
+    budget: bytes left for a prefix cache; what this one takes is `cache_bytes`.
+    """
+
+    def __init__(
+        self, utterances: Sequence[Utterance], model: SureModel, config: Config, budget: float, training: bool
+    ):
+        self.utterances = list(utterances)
+        self.seconds = [utterance.seconds for utterance in self.utterances]
+        check_lengths(self.utterances, model.backbone)
+        self.cache, self.cache_bytes = plan_cache(model, config, self.seconds, budget, training)
+        augment = Augment(config.augment) if training and config.augment.changes_waveform else None
+        self.dataset = SpeechDataset(
+            self.utterances,
+            model.task.target,
+            augment,
+            config.seed,
+            cache_gigabytes=0.0 if self.cache else config.data.cache_gigabytes,
+        )
+        batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
+        self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
+        self.workers = config.train.workers
+        self.order: list[
+            list[int]
+        ] = []  # what the loader goes through next; the same list, with other content
+        self._loader: DataLoader | None = None
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch: a pure function of the seed and its number."""
+        self.dataset.set_epoch(epoch)
+        self.sampler.set_epoch(epoch)
+        return list(self.sampler)
+
+    def fill_cache(self, what: str) -> None:
+        """Compute the prefix cache, if there is to be one; it takes the place of the audio."""
+        if self.cache and not self.cache.entries:
+            one_by_one = [[index] for index in range(len(self.utterances))]
+            self.cache.fill(self._load(one_by_one), what, len(self.utterances))
+            self._loader = None
+
+    def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
+        if self.cache is None:
+            yield from self._load(plan)
+            return
+        for indices in plan:
+            taps, lengths = self.cache.get(indices)
+            ids = [self.utterances[index].id for index in indices]
+            yield Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
+
+    def digest(self) -> str:
+        """Of the utterances' ids, durations and targets."""
+        rows = zip(self.utterances, self.dataset.targets, strict=True)
+        content = [[utterance.id, utterance.seconds, target.tolist()] for utterance, target in rows]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def _load(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
+        self.order[:] = plan
+        if self._loader is None:
+            self._loader = make_loader(self.dataset, self.order, self.workers)
+        yield from plain_errors(self._loader)
+
+
+def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int) -> DataLoader:
+    return DataLoader(
+        dataset,
+        batch_sampler=order,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # or it would draw from the global one, which resuming restores
+    )
+
+
+def plain_errors(loader: DataLoader) -> Iterator[Batch]:
+    """The loader's batches; an error of a worker without the traceback that comes before its message."""
+    try:
+        yield from loader
+    except SureError as error:
+        raise SureError(str(error).strip().rsplit("SureError: ", 1)[-1]) from None
+
+
+def audio_batches(utterances: Sequence[Utterance], backbone: Backbone, config: Config) -> Iterator[Batch]:
+    """Batches of audio without targets, long ones first, for decoding."""
+    check_lengths(utterances, backbone)
+    dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
+    seconds = [utterance.seconds for utterance in utterances]
+    sampler = SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False)
+    return plain_errors(make_loader(dataset, sampler, config.train.workers))
+
+
+def check_lengths(utterances: Sequence[Utterance], backbone: Backbone) -> None:
+    """Raises SureError naming the first utterance that is too short for a single frame."""
+    frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
+    for utterance, count in zip(utterances, frames.tolist(), strict=True):
+        if count < 1:
+            raise SureError(
+                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are too short for a frame; "
+                "take it out of its data folder"
+            )
+
+
+def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) -> list[Utterance]:
+    """The training utterances that can be learned from; what is left out is counted and named in the log.
+
+    Raises SureError when nothing is left.
+    """
+    shortest, longest = config.data.min_seconds, config.data.max_seconds
+    frames = frame_counts(model.backbone, [utterance.seconds for utterance in utterances])
+    left_out: dict[str, list[str]] = {}
+    kept = []
+    for utterance, count in zip(utterances, frames, strict=True):
+        if utterance.seconds < shortest or count < 1:
+            left_out.setdefault(f"shorter than data.min_seconds={shortest:g}", []).append(utterance.id)
+        elif utterance.seconds > longest:
+            left_out.setdefault(f"longer than data.max_seconds={longest:g}", []).append(utterance.id)
+        elif not _fits(model, count, utterance):
+            left_out.setdefault("with more to say than they have frames", []).append(utterance.id)
+        else:
+            kept.append(utterance)
+    for reason, ids in left_out.items():
+        more = ", ..." if len(ids) > IDS_SHOWN else ""
+        log.warning(
+            "left out of training: %d utterances %s: %s%s", len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more
+        )
+    if not kept:
+        raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join(left_out)})")
+    return kept
+
+
+def _fits(model: SureModel, frames: Tensor, utterance: Utterance) -> bool:
+    fits = getattr(model.task, "fits", None)
+    return fits is None or bool(fits(frames[None], [model.task.target(utterance)])[0])

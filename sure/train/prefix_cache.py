@@ -1,0 +1,118 @@
+"""Frozen-prefix cache: what lies below the first site that trains is computed once an utterance."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from sure.backbones.base import Backbone
+from sure.config import Config
+from sure.data.collate import Batch
+from sure.model import SureModel
+
+log = logging.getLogger(__name__)
+
+FLOAT_BYTES = 4
+
+
+@dataclass
+class Features:
+    """A batch from the cache: taps to go on from, (batch, time, dim) or None; lengths (batch,) in frames."""
+
+    ids: list[str]
+    taps: list[Tensor | None]
+    lengths: Tensor
+    targets: list[Tensor]
+
+
+class PrefixCache:
+    """Taps 0 to `depth` of every utterance of a data set, or the last of them alone.
+
+    Each utterance is computed by itself, in float32: entries follow from backbone and waveform alone, so
+    training does not depend on batch mates, order, or where it was resumed. They are kept in memory; `add`
+    and `get` are where a cache on disk would come in.
+    """
+
+    def __init__(self, backbone: Backbone, depth: int, keep_all: bool):
+        self.backbone = backbone
+        self.depth = depth
+        self.first = 0 if keep_all else depth  # of the taps that are kept
+        self.entries: list[list[Tensor]] = []
+
+    @torch.no_grad()
+    def add(self, wave: Tensor) -> None:
+        """Compute and keep the next utterance's taps; wave (samples,)."""
+        device = next(self.backbone.parameters()).device
+        lengths = torch.tensor([len(wave)])
+        taps = self.backbone.begin(wave[None].to(device), lengths)
+        taps = self.backbone.resume(taps, self.backbone.frame_count(lengths), stop=self.depth).taps
+        self.entries.append([tap[0].float().cpu() for tap in taps[self.first :]])
+
+    def get(self, indices: Sequence[int]) -> tuple[list[Tensor | None], Tensor]:
+        """Taps of a batch, zero behind each utterance's end, and its lengths in frames."""
+        found = [self.entries[index] for index in indices]
+        lengths = torch.tensor([len(taps[0]) for taps in found])
+        padded = [pad_sequence(list(tap), batch_first=True) for tap in zip(*found, strict=True)]
+        return [None] * self.first + padded, lengths
+
+    def fill(self, batches: Iterable[Batch], what: str, count: int) -> None:
+        """Add utterances that come one a batch, in the order of their indices."""
+        begun = time.monotonic()
+        for batch in tqdm(batches, "prefix cache", count, disable=None, leave=False):
+            self.add(batch.waves[0])
+        size = sum(tap.nbytes for taps in self.entries for tap in taps)
+        log.info(
+            "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",
+            what, self._place(), len(self.entries), size / 1e6, time.monotonic() - begun,
+        )  # fmt: skip
+
+    def _place(self) -> str:
+        """The first place that is computed anew in every step."""
+        return "the whole backbone" if self.depth == len(self.backbone.layers) else f"layer.{self.depth}"
+
+
+def plan_cache(
+    model: SureModel, config: Config, seconds: Sequence[float], budget: float, training: bool
+) -> tuple[PrefixCache | None, float]:
+    """An empty cache for these durations, and its bytes when filled; None, logged why, where none can be.
+
+    budget: in bytes. Where all taps are kept and would not fit, those of fewer layers may.
+    """
+    what = "the training set" if training else "the dev set"
+    depth = model.attachment.cacheable_taps - 1
+    if training and config.augment.changes_features:
+        depth = min(depth, 0)  # masks are drawn on the first tap anew in every epoch
+    why_not = ""
+    if config.train.prefix_cache == "off":
+        why_not = "train.prefix_cache=off"
+    elif training and config.augment.changes_waveform:
+        why_not = "the waveform is augmented"
+    elif config.backbone.group_norm == "as_trained":
+        why_not = "with backbone.group_norm=as_trained features depend on batch mates"
+    elif depth < 0:
+        why_not = "the waveform front end trains"
+    else:
+        keep_all = model.attachment.reads_all_taps()
+        tap_bytes = int(frame_counts(model.backbone, seconds).sum()) * model.backbone.dim * FLOAT_BYTES
+        while keep_all and depth > 0 and (depth + 1) * tap_bytes > budget:
+            depth -= 1
+        size = tap_bytes * (depth + 1 if keep_all else 1)
+        if size <= budget:
+            return PrefixCache(model.backbone, depth, keep_all), size
+        left = f"the {budget / 1e6:.0f} MB that train.prefix_cache_gigabytes leaves"
+        why_not = f"{size / 1e6:.0f} MB are more than {left}"
+    log.info("no prefix cache of %s: %s", what, why_not)
+    return None, 0
+
+
+def frame_counts(backbone: Backbone, seconds: Sequence[float]) -> Tensor:
+    """Frames (utterances,) of utterances of these durations."""
+    samples = torch.tensor(seconds, dtype=torch.float64) * backbone.sample_rate
+    return backbone.frame_count(samples.round().long())

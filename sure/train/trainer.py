@@ -1,0 +1,294 @@
+"""The training loop: epochs over batches by seconds, dev scores, checkpoints; running it again goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from sure.config import Config
+from sure.data.data_dir import read_data_dir
+from sure.device import autocast, describe_device, peak_memory_megabytes, pick_device
+from sure.errors import SureError
+from sure.files import replace_file
+from sure.model import build_model, build_task
+from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
+from sure.train.curves import History
+from sure.train.evaluate import encode, evaluate
+from sure.train.experiment import Experiment
+from sure.train.feed import Feed, usable
+from sure.train.health import Step, Watch, check_gradients
+from sure.train.interrupt import EXIT_STATUS, Interrupt
+from sure.train.optimizer import make_optimizer, make_schedule
+from sure.train.progress import Progress
+from sure.train.summary import coverage_table, summarise
+
+log = logging.getLogger(__name__)
+
+CUDA_LOOKS_EVERY = 20  # steps between looks at the losses on a GPU, each of which waits for it
+DRAW_EVERY_SECONDS = 10.0  # curves are drawn after an epoch that took longer, and at the end
+
+
+def train(config: Config, folder: Path, command: str, restart: bool = False) -> None:
+    """Train in an experiment folder, or go on where an earlier call stopped; nothing to do once finished.
+
+    Raises SureError for what a user can put right; SystemExit(75) after SIGTERM or SIGUSR1.
+    """
+    experiment = Experiment(folder)
+    with experiment.lock():
+        if restart:
+            experiment.clear()
+        experiment.open(config, command)
+        with experiment.logging():
+            if experiment.summary.exists():
+                log.info("%s: already finished", folder)
+                return
+            log.info("%s", command)
+            interrupt = Interrupt()
+            with interrupt.listening():
+                Trainer(config, experiment, interrupt).run(command)
+
+
+@dataclass
+class State:
+    """Where training stands. With weights, optimizer and random numbers, it is what a checkpoint holds."""
+
+    epoch: int = 1  # the one that runs
+    batches: int = 0  # of it that are done
+    steps: int = 0  # of the optimizer, over all epochs
+    loss_sum: float = 0.0  # of this epoch, over `utterances`
+    utterances: int = 0
+    audio_seconds: float = 0.0
+    epoch_seconds: float = 0.0  # of this epoch's training
+    training_seconds: float = 0.0  # of everything, over all calls
+    best_epoch: int = 0
+    best_score: float = 0.0
+    best_loss: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Model, data and state of one experiment."""
+
+    def __init__(self, config: Config, experiment: Experiment, interrupt: Interrupt):
+        self.config, self.experiment, self.interrupt = config, experiment, interrupt
+        if config.train.threads:
+            torch.set_num_threads(config.train.threads)
+        self.device = pick_device(config.train.device)
+        experiment.write_environment(describe_device(self.device))
+        seed_everything(config.seed)
+        self.task = build_task(config)
+        self.model = build_model(config, self.task).to(self.device)
+        log.info("%s", coverage_table(self.model))
+        self.autocast = autocast(config.train.precision, self.device, self.model.backbone.dim)
+
+        budget = config.train.prefix_cache_gigabytes * 1e9
+        utterances = usable(read_data_dir(config.data.train), self.model, config)
+        self.train_feed = Feed(utterances, self.model, config, budget, training=True)
+        budget -= self.train_feed.cache_bytes
+        self.dev_feed = Feed(read_data_dir(config.data.valid), self.model, config, budget, training=False)
+
+        accumulate = config.train.accumulate
+        self.planned_steps = config.train.epochs * -(-len(self.train_feed.sampler) // accumulate)
+        groups = self.model.parameter_groups()
+        self.parameters = {**groups["adapter"], **groups["head"]}
+        self.optimizer = make_optimizer(self.model, config.train)
+        self.schedule = make_schedule(self.optimizer, config.train, self.planned_steps)
+        self.watch = Watch(config.train.explode, CUDA_LOOKS_EVERY if self.device.type == "cuda" else 1)
+        self.gradients_checked = False
+
+        self.state = State()
+        self.best_weights: dict[str, Tensor] = {}
+        self.checkpoints = Checkpoints(experiment.checkpoints)
+        self._resume()
+        self.history = History(experiment.folder, self.state.history, self.task.score_name)
+        self.clock = self.saved = time.monotonic()
+
+    def run(self, command: str) -> None:
+        """Train to the end, and write the summary."""
+        self.train_feed.fill_cache("the training set")
+        self.dev_feed.fill_cache("the dev set")
+        self._tick()
+        while self.state.epoch <= self.config.train.epochs and not self._out_of_patience():
+            self.train_epoch()
+            self.finish_epoch()
+        self.history.draw()
+        self.experiment.write_summary(summarise(self.config, self.model, self.state, self.device, command))
+        score = f"{self.task.score_name} {self.state.best_score:.2f}"
+        log.info("finished: dev %s at epoch %d", score, self.state.best_epoch)
+
+    def train_epoch(self) -> None:
+        """Go through what is left of the epoch; every step is the mean over the utterances of its batches."""
+        state, train = self.state, self.config.train
+        plan = self.train_feed.plan(state.epoch)
+        batches = self.train_feed.batches(plan[state.batches :])
+        progress = Progress(f"epoch {state.epoch}/{train.epochs}", len(plan), state.batches)
+        self.model.train()
+        while state.batches < len(plan):
+            group = plan[state.batches : state.batches + train.accumulate]
+            utterances = sum(map(len, group))
+            ids, losses = [], []
+            for batch in (next(batches) for _ in group):
+                with self.autocast:
+                    loss = self.model.losses(encode(self.model, batch, self.device), batch.targets)
+                (loss.sum() / utterances).backward()
+                ids += batch.ids
+                losses.append(loss.detach())
+            if not self.gradients_checked:
+                check_gradients(self.model)
+                self.gradients_checked = True
+            norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), train.clip)
+            self._note(
+                self.watch.add(Step(f"epoch {state.epoch}, step {state.steps + 1}", ids, losses, norm))
+            )
+            self.optimizer.step()
+            self.schedule.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            state.batches += len(group)
+            state.steps += 1
+            seconds = sum(self.train_feed.seconds[index] for indices in group for index in indices)
+            state.audio_seconds += seconds
+            mean = state.loss_sum / max(state.utterances, 1)
+            progress.step(len(group), seconds, mean, self.schedule.get_last_lr()[0])
+            if time.monotonic() - self.saved > train.save_minutes * 60:
+                self.save(training=True)
+            self._stop_if_asked(training=True)
+        self._note(self.watch.look())
+        self._tick(training=True)
+        progress.close()
+
+    def finish_epoch(self) -> None:
+        """Evaluate on dev, keep the weights if they are the best, write the epoch's line and a checkpoint."""
+        state, task = self.state, self.task
+        dev = evaluate(self.model, self.dev_feed, self.device, self.autocast, self._stop_if_asked)
+        score, loss = dev[f"dev_{task.score_name}"], dev["dev_loss"]
+        sign = 1 if task.higher_is_better else -1
+        # equal scores are common with few utterances, and at the start of CTC: then the loss decides
+        better = not state.best_epoch or (sign * score, -loss) > (sign * state.best_score, -state.best_loss)
+        if better:
+            state.best_epoch, state.best_score, state.best_loss = state.epoch, score, loss
+            with torch.no_grad():
+                weights = self.model.state()
+            self.best_weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+            self._write_best()
+        rates = zip(self.optimizer.param_groups, self.schedule.get_last_lr(), strict=True)
+        line = {
+            "epoch": state.epoch,
+            "step": state.steps,
+            "train_loss": state.loss_sum / state.utterances,
+            **dev,
+            **{f"lr_{group['name']}": rate for group, rate in rates},
+            "seconds": round(state.epoch_seconds, 3),
+            "audio_seconds_per_second": round(state.audio_seconds / max(state.epoch_seconds, 1e-9), 1),
+            "peak_memory_megabytes": round(peak_memory_megabytes(self.device), 1),
+        }
+        log.info(
+            "epoch %d: train loss %.4f, dev loss %.4f, dev %s %.2f%s, %.1f s, %.0f s of audio/s",
+            state.epoch, line["train_loss"], loss, task.score_name, score, " (best)" if better else "",
+            state.epoch_seconds, line["audio_seconds_per_second"],
+        )  # fmt: skip
+        self.history.add(line)
+        if state.epoch_seconds > DRAW_EVERY_SECONDS:
+            self.history.draw()
+        state.epoch += 1
+        state.batches = state.utterances = 0
+        state.loss_sum = state.audio_seconds = state.epoch_seconds = 0.0
+        self.save()
+        self._tick()
+
+    def _note(self, losses: list[float]) -> None:
+        self.state.loss_sum += sum(losses)
+        self.state.utterances += len(losses)
+
+    def _tick(self, training: bool = False) -> None:
+        """Add the time since the last call."""
+        now = time.monotonic()
+        self.state.training_seconds += now - self.clock
+        self.state.epoch_seconds += now - self.clock if training else 0.0
+        self.clock = now
+
+    def _out_of_patience(self) -> bool:
+        """Of no better dev score for `patience` epochs."""
+        patience, since = self.config.train.patience, self.state.epoch - 1 - self.state.best_epoch
+        if patience and since >= patience:
+            log.info("no better dev %s for %d epochs: stopping early", self.task.score_name, since)
+            return True
+        return False
+
+    def save(self, training: bool = False) -> None:
+        """Write a checkpoint; training: in the middle of an epoch's training."""
+        self._note(self.watch.look())
+        self._tick(training)
+        self.checkpoints.save(
+            {
+                "inputs": self._inputs(),
+                "state": dataclasses.asdict(self.state),
+                "weights": {name: parameter.detach() for name, parameter in self.parameters.items()},
+                "buffers": dict(self._buffers()),
+                "best_weights": self.best_weights,
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "random": random_state(),
+            }
+        )
+        self.saved = time.monotonic()
+
+    @torch.no_grad()
+    def _resume(self) -> None:
+        """Go back to the newest checkpoint, if there is one."""
+        saved = self.checkpoints.load()
+        if saved is None:
+            return
+        for name, digest in self._inputs().items():
+            if saved["inputs"][name] != digest:
+                raise SureError(
+                    f"{self.experiment.folder}: the {name} is not what it was when training was interrupted; "
+                    "bring it back, or use another --exp, or --restart to begin again"
+                )
+        self.state = State(**saved["state"])
+        for name, parameter in self.parameters.items():
+            parameter.copy_(saved["weights"][name])
+        for name, buffer in self._buffers():
+            buffer.copy_(saved["buffers"][name])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.best_weights = saved["best_weights"]
+        if self.best_weights:
+            self._write_best()
+        restore_random_state(saved["random"])
+        log.info("going on at epoch %d, batch %d", self.state.epoch, self.state.batches)
+
+    def _write_best(self) -> None:
+        state = self.state
+        replace_file(self.experiment.best_weights, safetensors.torch.save(self.best_weights))
+        best = {"epoch": state.best_epoch, "score_name": self.task.score_name, "score": state.best_score}
+        replace_file(self.experiment.best, json.dumps({**best, "loss": state.best_loss}) + "\n")
+
+    def _buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Running statistics and the like, of methods and head."""
+        for part in ("methods", "head"):
+            for name, buffer in getattr(self.model, part).named_buffers():
+                yield f"{part}.{name}", buffer
+
+    def _inputs(self) -> dict[str, str]:
+        """Digests of what a resumed run must find as it was."""
+        return {
+            "backbone": self.model.backbone.sha256,
+            "training set": self.train_feed.digest(),
+            "dev set": self.dev_feed.digest(),
+        }
+
+    def _stop_if_asked(self, training: bool = False) -> None:
+        if self.interrupt.signal:
+            self.save(training)
+            log.info("%s: saved; run the same command again to go on", self.interrupt.signal.name)
+            raise SystemExit(EXIT_STATUS)

@@ -1,0 +1,104 @@
+"""Small models of transformers and torchaudio with lively weights, to compare ours with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torchaudio
+import transformers
+from torch import Tensor, nn
+
+CONVOLUTIONS = [(32, 10, 5), (32, 3, 2), (24, 2, 2)]
+SAMPLES = 2000
+
+SIZES = dict(
+    hidden_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    intermediate_size=64,
+    conv_dim=[32, 32, 24],
+    conv_kernel=[10, 3, 2],
+    conv_stride=[5, 2, 2],
+    num_feat_extract_layers=3,
+    num_conv_pos_embeddings=16,
+    num_conv_pos_embedding_groups=4,
+)
+LARGE = dict(feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True, num_conv_pos_embeddings=15)
+DISTANCES = dict(num_buckets=20, max_bucket_distance=30)
+MOONSHINE = dict(
+    hidden_size=72,
+    encoder_num_hidden_layers=3,
+    encoder_num_attention_heads=4,
+    intermediate_size=96,
+    decoder_num_hidden_layers=1,
+    decoder_num_attention_heads=4,
+    vocab_size=20,
+)
+
+
+def waves(lengths: list[int], seed: int = 0) -> Tensor:
+    """(batch, samples): noise, zero behind each utterance's end"""
+    made = 0.3 * torch.randn(len(lengths), max(lengths), generator=torch.Generator().manual_seed(seed))
+    return made * (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])
+
+
+@torch.no_grad()
+def enliven(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Random numbers everywhere, biases and norms too, so that a swapped or dropped tensor shows."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if "norm" in name or "const" in name or name.endswith(("weight_g", "original0")):
+            parameter.copy_((1 if name.endswith(("weight", "const", "_g", "0")) else 0) + 0.2 * noise)
+        else:
+            parameter.copy_(noise * (0.2 if parameter.dim() < 2 else parameter[0].numel() ** -0.5))
+    return model.eval()
+
+
+def huggingface(family: str, size: str, **settings: object) -> nn.Module:
+    """A random transformers model of a family; size: base or large."""
+    if family == "moonshine":
+        return enliven(transformers.MoonshineModel(transformers.MoonshineConfig(**MOONSHINE, **settings)))
+    config, model = {
+        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
+        "hubert": (transformers.HubertConfig, transformers.HubertModel),
+        "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
+    }[family]
+    variant = {**(LARGE if size == "large" else {}), **(DISTANCES if family == "wavlm" else {}), **settings}
+    return enliven(model(config(**{**SIZES, **variant})))
+
+
+def torchaudio_model(family: str, size: str) -> nn.Module:
+    """A random torchaudio model of a family, and the parameters that a bundle would have."""
+    large = size == "large"
+    parameters = dict(
+        extractor_mode="layer_norm" if large else "group_norm",
+        extractor_conv_layer_config=CONVOLUTIONS,
+        extractor_conv_bias=large,
+        encoder_embed_dim=48,
+        encoder_projection_dropout=0.1,
+        encoder_pos_conv_kernel=15 if large else 16,
+        encoder_pos_conv_groups=4,
+        encoder_num_layers=3,
+        encoder_num_heads=4,
+        encoder_attention_dropout=0.1,
+        encoder_ff_interm_features=64,
+        encoder_ff_interm_dropout=0.1,
+        encoder_dropout=0.1,
+        encoder_layer_norm_first=large,
+        encoder_layer_drop=0.1,
+        aux_num_out=7,
+    )
+    make = torchaudio.models.wav2vec2_model
+    if family == "wavlm":
+        make = torchaudio.models.wavlm_model
+        parameters.update(encoder_num_buckets=20, encoder_max_distance=30)
+    model = enliven(make(**parameters))
+    model.parameters_of_bundle = parameters
+    return model
+
+
+def saved(model: nn.Module, folder: Path) -> str:
+    model.save_pretrained(folder)
+    return str(folder)

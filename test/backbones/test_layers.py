@@ -1,0 +1,135 @@
+"""Attention against the formula written out, the length-aware norm against single utterances."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from sure.backbones.convolution import GroupNorm
+from sure.backbones.layers import Attention
+from sure.backbones.positions import BiasGate, DistanceBias, rotary_angles, rotate
+
+BATCH, TIME, DIM, HEADS = 3, 7, 24, 4
+MASK = torch.arange(TIME) < torch.tensor([7, 4, 0])[:, None]
+
+
+def by_hand(queries, keys, values, rotary=None, bias=None, mask=None):
+    """softmax(q k / sqrt d + bias) v, each head and query on its own; all (batch, heads, time, d)"""
+    context = torch.zeros_like(queries)
+    for batch in range(queries.shape[0]):
+        seen = [k for k in range(keys.shape[2]) if mask is None or mask[batch, k]]
+        for head in range(queries.shape[1]):
+            for time in range(queries.shape[2]):
+                scores = []
+                for key in seen:
+                    score = queries[batch, head, time] @ keys[batch, head, key] / math.sqrt(queries.shape[3])
+                    scores.append(score if bias is None else score + bias[batch, head, time, key])
+                if seen:
+                    weights = torch.softmax(torch.stack(scores), 0)
+                    context[batch, head, time] = weights @ values[batch, head, seen]
+    return context
+
+
+def split(tensor):
+    return tensor.unflatten(2, (HEADS, -1)).transpose(1, 2)
+
+
+class Capture(nn.Module):
+    """Sits in the attention's slot; keeps what it was given and what it returned."""
+
+    def __init__(self, prefix=None, masked=True):
+        super().__init__()
+        self.prefix, self.masked = prefix, masked
+
+    def forward(self, queries, keys, values, attend):
+        self.given = queries, keys, values
+        if self.prefix is None:
+            self.context = attend(queries, keys, values)
+        elif self.masked:
+            both = torch.cat([self.prefix, keys], 1), torch.cat([self.prefix, values], 1)
+            self.context = attend(queries, *both)
+        else:
+            self.context = attend(queries, self.prefix, self.prefix, masked=False)
+        return self.context
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+@pytest.mark.parametrize("positions", [None, "rotary", "bias"])
+@pytest.mark.parametrize("prefix", [None, "masked", "own"])
+@torch.no_grad()
+def test_attention_is_its_formula(prefix, positions, mask):
+    torch.manual_seed(1)
+    hidden = torch.randn(BATCH, TIME, DIM)
+    attention = Attention(DIM, HEADS, gate=BiasGate(DIM, HEADS) if positions == "bias" else None)
+    vectors = torch.randn(BATCH, 2, DIM) if prefix else None
+    capture = attention.slot.attached["capture"] = Capture(vectors, prefix == "masked")
+    context = {}
+    if positions == "rotary":
+        context["rotary"] = rotary_angles(TIME, 4, hidden.device)
+    if positions == "bias":
+        context["position_bias"] = 3 * torch.randn(HEADS, TIME, TIME)
+    output = attention(hidden, mask, **context)
+    assert output.isfinite().all()
+    assert torch.equal(output, attention.out(capture.context))
+    assert all(
+        torch.equal(given, own(hidden))
+        for given, own in zip(capture.given, (attention.q, attention.k, attention.v), strict=True)
+    )
+
+    queries, keys, values = map(split, capture.given)
+    if positions == "rotary":
+        queries, keys = rotate(queries, context["rotary"]), rotate(keys, context["rotary"])
+    bias = attention.gate(hidden) * context["position_bias"] if positions == "bias" else None
+    if prefix == "masked":
+        keys, values = torch.cat([split(vectors), keys], 2), torch.cat([split(vectors), values], 2)
+        bias = None if bias is None else nn.functional.pad(bias, (2, 0))
+        mask = None if mask is None else nn.functional.pad(mask, (2, 0), value=True)
+    if prefix == "own":
+        keys = values = split(vectors)
+        bias = mask = None
+    wanted = by_hand(queries, keys, values, bias=bias, mask=mask).transpose(1, 2).flatten(2)
+    rows = slice(None) if mask is None else slice(2)  # the third utterance has no frame
+    assert torch.allclose(capture.context[rows], wanted[rows], atol=1e-5)
+
+
+def test_rotary_scores_depend_on_distance_alone():
+    rotary = rotary_angles(10, 4, torch.device("cpu"))
+    query, key = torch.randn(2, 1, 1, 1, 6)
+    queries, keys = (rotate(vector.expand(1, 1, 10, 6), rotary)[0, 0] for vector in (query, key))
+    scores = queries @ keys.T
+    for distance in range(-8, 9):
+        assert torch.allclose(*torch.aminmax(torch.diagonal(scores, distance)), atol=1e-5)
+    assert not torch.allclose(scores[0, 0], scores[0, 5], atol=1e-3)
+    assert torch.equal(queries[:, 4:], query.expand(1, 1, 10, 6)[0, 0, :, 4:])
+
+
+def test_distance_bias_depends_on_key_minus_query():
+    bias = DistanceBias(2, 32, 100)
+    nn.init.normal_(bias.embedding.weight)
+    found = bias(300)
+    for query, key in ((0, 0), (5, 9), (9, 5), (0, 299), (299, 0), (100, 150)):
+        bucket = bias._bucket(torch.tensor([key - query]))
+        assert torch.equal(found[:, query, key], bias.embedding(bucket)[0])
+    assert bias._bucket(torch.tensor([-7, 7, -1000, 1000])).tolist() == [7, 23, 15, 31]
+
+
+@pytest.mark.parametrize("groups", [1, 4, 12])
+def test_group_norm_leaves_padding_out(groups):
+    torch.manual_seed(0)
+    norm = GroupNorm(groups, 12)
+    for parameter in norm.parameters():
+        nn.init.normal_(parameter)
+    lengths = torch.tensor([50, 31, 1, 0])
+    both = (5 + torch.randn(4, 12, 50)).requires_grad_()
+    output = norm(both, lengths)
+    assert output.isfinite().all()
+    for index, length in enumerate(lengths.tolist()[:2]):
+        single = both[index : index + 1, :, :length].detach().requires_grad_()
+        alone = nn.functional.group_norm(single, groups, norm.weight, norm.bias, norm.eps)
+        assert torch.allclose(output[index, :, :length], alone[0], atol=1e-5)
+        weights = torch.randn_like(alone)
+        (ours,) = torch.autograd.grad((output[index, :, :length] * weights[0]).sum(), both, retain_graph=True)
+        (theirs,) = torch.autograd.grad((alone * weights).sum(), single)
+        assert torch.allclose(ours[index, :, :length], theirs[0], atol=1e-5)
+        assert not ours[index, :, length:].any()

@@ -1,0 +1,9 @@
+"""What all tests share: one thread, so that they time and round alike everywhere."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+torch.set_num_threads(1)
+sys.path.insert(0, str(Path(__file__).parent / "contract"))

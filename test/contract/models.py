@@ -1,0 +1,76 @@
+"""Small models for the contract tests: every method x every backbone family x every kind of task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sure import registry
+from sure.backbones.tiny import MODELS
+from sure.config import make_config
+from sure.data.data_dir import Utterance
+from sure.model import SureModel, build_model, build_task
+
+FAMILIES = sorted(MODELS)
+# Every method as it comes, and settings that take another way through the code.
+METHODS: dict[str, dict | list] = {name: {"name": name} for name in registry.names("petl")} | {
+    "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
+    "lora-bottleneck-weighted_sum": [{"name": "lora", "rank": 2}, {"name": "bottleneck"}, {"name": "weighted_sum"}],
+}
+TASKS = {"asr": "abc cab bca", "language": "spanish"}
+LENGTHS = torch.tensor([9600, 16000, 5200, 2000])  # samples; the second is the longest
+TARGETS = ["abc", "cab a", "b", "a"]
+
+
+def waves() -> torch.Tensor:
+    """(batch, samples), zero behind each utterance's end."""
+    generator = torch.Generator().manual_seed(7)
+    made = 0.1 * torch.randn(len(LENGTHS), int(LENGTHS.max()), generator=generator)
+    return made * (torch.arange(made.shape[1])[None] < LENGTHS[:, None])
+
+
+def utterances(task: str) -> list[Utterance]:
+    words = TARGETS if task == "asr" else ["spanish", "english", "spanish", "french"]
+    return [
+        Utterance(
+            id=f"u{index}",
+            audio="",
+            start=None,
+            end=None,
+            seconds=1.0,
+            text=word if task == "asr" else None,
+            labels={} if task == "asr" else {"label": word},
+            speaker=None,
+        )
+        for index, word in enumerate(words)
+    ]
+
+
+def make(folder: Path, method: str, family: str, task: str, saved: bool = False, **settings) -> SureModel:
+    """A model with random weights that are the same at every call."""
+    config = make_config(
+        {
+            "task": task,
+            "seed": 3,
+            "data": {"train": str(folder / "train"), "valid": str(folder / "dev")},
+            "tokenizer": {"folder": str(folder / task)},
+            "backbone": {"name": "tiny", "weights": f"random:{family}"},
+            "petl": {**METHODS[method], **settings} if settings else METHODS[method],
+        },
+        "test",
+    )
+    if not (folder / task).exists():
+        registry.find("tasks", task).fit(
+            utterances(task), folder / task, tokenizer=config.tokenizer, language=config.text.language
+        )
+    return build_model(config, build_task(config), saved=saved)
+
+
+@torch.no_grad()
+def disturb(model: SureModel, size: float = 0.05) -> None:
+    """Move everything that trains off its start, as training would."""
+    generator = torch.Generator().manual_seed(11)
+    for parameters in model.parameter_groups().values():
+        for parameter in parameters.values():
+            parameter += size * torch.randn(parameter.shape, generator=generator)

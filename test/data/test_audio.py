@@ -1,0 +1,240 @@
+"""The audio reader: every format, rate and channel count; segments; damaged files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import torch
+import torchaudio
+from audio_files import tone, write_audio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sure.data import ark
+from sure.data.audio import AudioError, audio_seconds, decode, read_audio
+from sure.errors import SureError
+
+LOSSLESS = [".wav", ".flac", ".aiff", ".au", ".w64"]
+LOSSY = [".ogg", ".mp3", ".g722", ".m4a", ".mp4"]
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest normalised cross-correlation over all shifts: codecs delay the signal."""
+    size = len(a) + len(b)
+    product = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)
+    return float(product.max() / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+def test_lossless_formats_are_read_exactly(here: Path, suffix: str) -> None:
+    samples = np.round(tone() * 32768) / 32768
+    wave = read_audio(write_audio(here / f"x{suffix}", samples))
+    assert wave.dtype == torch.float32 and wave.ndim == 1
+    assert np.array_equal(wave.numpy(), samples.astype(np.float32))
+
+
+@pytest.mark.parametrize("suffix", LOSSY)
+def test_lossy_formats_sound_like_the_original(here: Path, suffix: str) -> None:
+    samples = tone(2.0)
+    wave = read_audio(write_audio(here / f"x{suffix}", samples)).numpy()
+    assert abs(len(wave) - len(samples)) < 0.2 * 16000
+    assert similarity(wave, samples) > 0.98
+    assert similarity(wave, samples[::-1]) < 0.5
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_other_rates_become_16_khz_as_torchaudio_resamples(here: Path, rate: int, suffix: str) -> None:
+    path = write_audio(here / f"x{suffix}", tone(0.7, rate), rate)
+    stored = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+    expected = torchaudio.functional.resample(stored, rate, 16000).clamp(-1, 1)
+    assert torch.equal(read_audio(path), expected)
+    assert len(expected) == math.ceil(len(stored) * 16000 / rate)
+
+
+def test_rates_without_a_common_divisor_need_no_gigabytes(here: Path) -> None:
+    path = write_audio(here / "x.wav", tone(0.5, 44099), 44099)
+    close = torchaudio.functional.resample(torch.from_numpy(tone(0.5, 44100)).float(), 44100, 16000)
+    assert similarity(read_audio(path).numpy(), close.numpy()) > 0.99
+
+
+def test_m4a_at_48_khz_stereo(here: Path) -> None:
+    left = tone(1.0, 48000)
+    wave = read_audio(write_audio(here / "x.m4a", np.stack([left, left], axis=1), 48000))
+    assert similarity(wave.numpy(), tone(1.0)) > 0.95
+
+
+def test_channels_are_averaged(here: Path) -> None:
+    channels = np.stack([tone(seed=seed) for seed in range(3)], axis=1)
+    wave = read_audio(write_audio(here / "x.wav", channels))
+    stored = soundfile.read(here / "x.wav", dtype="float32")[0]
+    assert np.allclose(wave.numpy(), stored.mean(axis=1), atol=1e-7)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), suffix=st.sampled_from([".wav", ".flac", ".ogg"]))
+def test_a_segment_is_the_same_samples_as_the_whole(here: Path, data: st.DataObject, suffix: str) -> None:
+    path = here / f"whole{suffix}"
+    if not path.exists():
+        write_audio(path, tone(1.0, 8000), 8000)
+    whole, rate = decode(path)
+    first = data.draw(st.integers(0, len(whole) - 2))
+    last = data.draw(st.integers(first + 1, len(whole)))
+    part, _ = decode(path, first / rate, last / rate)
+    assert np.array_equal(part, whole[first:last])
+
+
+def test_a_segment_is_cut_before_it_is_resampled(here: Path) -> None:
+    path = write_audio(here / "x.wav", tone(1.0, 44100), 44100)
+    stored = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+    expected = torchaudio.functional.resample(stored[11025:22050], 44100, 16000).clamp(-1, 1)
+    assert torch.equal(read_audio(path, 0.25, 0.5), expected)
+
+
+def test_a_segment_may_pass_the_end_a_little_and_no_more(here: Path) -> None:
+    for suffix in (".wav", ".ogg"):
+        path = write_audio(here / f"x{suffix}", tone(1.0))
+        assert len(read_audio(path, 0.5, 1.05)) == 8000
+        for start, end in ((0.5, 1.2), (1.0, 1.05), (2.0, None)):
+            with pytest.raises(SureError, match=r"past the end.*1\.000 s"):
+                read_audio(path, start, end)
+
+
+def test_audio_seconds(here: Path) -> None:
+    assert audio_seconds(write_audio(here / "x.wav", tone(1.25, 8000), 8000)) == 1.25
+    assert audio_seconds(write_audio(here / "x.g722", tone(1.25))) == 1.25
+
+
+def test_samples_stay_within_one(here: Path) -> None:
+    soundfile.write(here / "x.wav", np.array([1.4, -1.4, 0.5] * 100), 16000, subtype="FLOAT")
+    assert read_audio(here / "x.wav").abs().max() == 1.0
+
+
+def test_audio_in_an_archive(here: Path) -> None:
+    integers = (tone() * 32767).astype(np.int16)
+    scp = ark.write_ark("wav.ark", [("a", (16000, integers))])
+    place = scp.read_text().split()[1]
+    assert np.array_equal(read_audio(place).numpy(), integers.astype(np.float32) / 32768)
+    assert len(read_audio(place, 0.25, 0.5)) == 4000
+
+
+def cut(path: Path, share: float) -> Path:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4"])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_truncated_files_are_refused_by_name(here: Path, suffix: str, share: float) -> None:
+    path = cut(write_audio(here / f"cut{suffix}", tone(5.0)), share)
+    with pytest.raises(AudioError, match=rf"cut\{suffix}: (truncated|unreadable|empty) audio file") as caught:
+        read_audio(path)
+    assert isinstance(caught.value, SureError)
+
+
+def test_an_m4a_cut_between_two_packets_is_truncated(here: Path) -> None:
+    path = write_audio(here / "x.m4a", tone(5.0))
+    with av.open(str(path)) as container:
+        packets = [packet.pos + packet.size for packet in container.demux() if packet.size]
+    path.write_bytes(path.read_bytes()[: packets[len(packets) // 2]])
+    with pytest.raises(AudioError, match=r"truncated audio file: 2\.\d+ of the 5\.\d+ seconds"):
+        read_audio(path)
+
+
+def test_a_wav_that_lost_its_last_byte_is_truncated_and_an_odd_chunk_is_not(here: Path) -> None:
+    path = write_audio(here / "x.wav", tone())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:12] + b"LIST\x03\0\0\0abc\0" + whole[12:])
+    assert len(read_audio(path)) == 16000
+    path.write_bytes(whole[:-1])
+    with pytest.raises(AudioError, match="truncated audio file: 31999 of the 32000 bytes"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000])
+def test_a_wav_written_to_a_pipe_has_no_size_and_is_read_to_its_end(here: Path, size: int) -> None:
+    path = write_audio(here / "x.wav", tone())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert len(read_audio(path)) == 16000
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".g722", ".m4a"])
+def test_files_that_are_no_audio(here: Path, suffix: str) -> None:
+    path = here / f"no{suffix}"
+    # g722 has no header: there any bytes are audio
+    path.write_bytes(b"" if suffix == ".g722" else b"not audio, whatever the name says. " * 50)
+    with pytest.raises(SureError, match=rf"no\{suffix}: (empty|unreadable|truncated) audio file"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_file_without_samples_is_empty(here: Path, suffix: str) -> None:
+    path = write_audio(here / f"none{suffix}", np.zeros(0))
+    with pytest.raises(AudioError, match="empty audio file"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite(here: Path, value: float) -> None:
+    samples = np.stack([tone(), tone()], axis=1)
+    samples[100, 1] = value
+    soundfile.write(here / "x.wav", samples, 16000, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"x\.wav: samples are not finite: 1 NaN"):
+        read_audio(here / "x.wav")
+
+
+def test_a_float_file_with_the_range_of_integers(here: Path) -> None:
+    soundfile.write(here / "x.wav", tone() * 32768, 16000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="out of range"):
+        read_audio(here / "x.wav")
+
+
+def test_missing_files_folders_and_commands(here: Path) -> None:
+    (here / "folder.wav").mkdir()
+    for path, message in (
+        ("gone.wav", "gone.wav: missing audio file"),
+        ("folder.wav", "folder.wav: not a file"),
+        ("touch made |", "is a command"),
+        ("gone.ark:12", "missing audio file"),
+    ):
+        with pytest.raises(SureError, match=message):
+            read_audio(path)
+    assert not (here / "made").exists()
+
+
+def test_a_video_without_sound(here: Path) -> None:
+    with av.open("silent.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=5, width=16, height=16, pix_fmt="yuv420p")
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(AudioError, match="no audio in it"):
+        read_audio("silent.mp4")
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout"),
+    [("pcm_u8", "stereo"), ("pcm_s16le", "stereo"), ("pcm_s32le", "mono")],
+)
+def test_sample_formats_and_layouts_that_pyav_decodes(here: Path, codec: str, layout: str) -> None:
+    """Through Matroska, which soundfile does not read; interleaved integers of several widths."""
+    channels = 1 if layout == "mono" else 2
+    integers = (np.stack([tone(seed=seed) for seed in range(channels)]) * 32767).astype(np.int16)
+    with av.open("x.mka", "w", format="matroska") as container:
+        stream = container.add_stream(codec, rate=16000, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(integers.T).reshape(1, -1), "s16", layout)
+        frame.sample_rate = 16000
+        for part in [*av.AudioResampler(stream.format, layout, 16000).resample(frame), None]:
+            container.mux(stream.encode(part))
+    expected = integers.mean(axis=0) / 32768
+    step = 2 / 256 if codec == "pcm_u8" else 1e-6
+    assert np.abs(read_audio("x.mka").numpy() - expected).max() < step

@@ -1,0 +1,188 @@
+"""Augmentation: the right amount of it, the same for the same generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchaudio
+from audio_files import tone, write_audio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sure.data.augment import (
+    Augment,
+    AugmentConfig,
+    add_noise,
+    change_speed,
+    pink_noise,
+    spec_augment,
+    white_noise,
+)
+from sure.data.dataset import generator_for
+from sure.errors import SureError
+
+WAVE = torch.from_numpy(tone(2.0)).float()
+
+
+def snr(clean: torch.Tensor, noisy: torch.Tensor) -> float:
+    return float(10 * torch.log10(clean.square().mean() / (noisy - clean).square().mean()))
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1, 0.5, 1.37])
+def test_speed_is_that_of_torchaudio(factor: float) -> None:
+    expected, _ = torchaudio.functional.speed(WAVE, 16000, factor)
+    assert torch.equal(change_speed(WAVE, factor), expected)
+    assert abs(len(expected) - len(WAVE) / factor) < 2
+
+
+def test_speed_raises_the_pitch() -> None:
+    steady = torch.sin(2 * torch.pi * 400 * torch.arange(16000) / 16000)
+    spectrum = torch.fft.rfft(change_speed(steady, 1.25)[:8000]).abs()
+    assert int(spectrum.argmax()) * 2 == 500
+
+
+def test_each_factor_is_drawn() -> None:
+    augment = Augment(AugmentConfig(speed=[0.9, 1.0, 1.1]))
+    counts = {}
+    for draw in range(90):
+        length = len(augment(WAVE[:1600], generator_for(draw)))
+        counts[length] = counts.get(length, 0) + 1
+    assert sorted(counts) == [1455, 1600, 1778] and min(counts.values()) > 15
+
+
+@pytest.mark.parametrize("kind", ["white", "pink"])
+def test_noise_has_the_ratio_asked_for(kind: str) -> None:
+    augment = Augment(AugmentConfig(noise_snr_db=(3.0, 9.0), noise=kind))
+    ratios = [snr(WAVE, augment(WAVE, generator_for(draw))) for draw in range(60)]
+    assert 3.0 - 0.01 < min(ratios) < 4.0 and 8.0 < max(ratios) < 9.0 + 0.01
+
+
+def test_noise_from_files(here: Path) -> None:
+    for number in range(3):
+        write_audio(here / "noise" / f"{number}.wav", np.full(800, 0.1 * (number + 1)))
+    (here / "noise" / "README").write_text("not audio")
+    (here / "list.txt").write_text("noise/2.wav\n\n")
+    augment = Augment(AugmentConfig(noise_snr_db=(10, 10), noise_files="noise"))
+    assert [Path(path).name for path in augment.noises] == ["0.wav", "1.wav", "2.wav"]
+    noisy = augment(WAVE, generator_for(0))  # shorter than the wave, so repeated
+    assert noisy.shape == WAVE.shape and snr(WAVE, noisy) == pytest.approx(10, abs=0.01)
+    assert torch.allclose(noisy - WAVE, (noisy - WAVE)[0].expand_as(WAVE), atol=1e-5)
+    assert Augment(AugmentConfig(noise_snr_db=(10, 10), noise_files="list.txt")).noises == ["noise/2.wav"]
+    for missing in ("nowhere", "list.txt"):
+        (here / "list.txt").write_text("\n")
+        with pytest.raises(SureError, match=f"noise_files: {missing}"):
+            Augment(AugmentConfig(noise_snr_db=(10, 10), noise_files=missing))
+
+
+def test_noise_probability_and_silence() -> None:
+    augment = Augment(AugmentConfig(noise_snr_db=(10, 10), noise_probability=0.3))
+    changed = sum(not torch.equal(augment(WAVE, generator_for(draw)), WAVE) for draw in range(200))
+    assert 35 < changed < 85
+    silence = torch.zeros(100)
+    assert torch.equal(add_noise(silence, torch.randn(100), 10), silence)
+
+
+def test_the_colours_of_noise() -> None:
+    def slope(noise: torch.Tensor) -> float:
+        power = torch.fft.rfft(noise).abs().square()[1:]
+        octaves = torch.stack([power[2**k : 2 ** (k + 1)].mean().log2() for k in range(5, 15)])
+        return float((octaves[-1] - octaves[0]) / 9)
+
+    assert abs(slope(white_noise(1 << 17, generator_for(0)))) < 0.1
+    assert abs(slope(pink_noise(1 << 17, generator_for(0))) + 1) < 0.1
+    assert len(pink_noise(1, generator_for(0))) == 1 and len(pink_noise(7, generator_for(0))) == 7
+
+
+def test_the_same_generator_gives_the_same_and_the_input_stays() -> None:
+    augment = Augment(AugmentConfig(speed=[0.9, 1.1], noise_snr_db=(5, 20), noise="pink"))
+    before = WAVE.clone()
+    assert torch.equal(augment(WAVE, generator_for(1, "a")), augment(WAVE, generator_for(1, "a")))
+    assert torch.equal(WAVE, before)
+    assert Augment(AugmentConfig())(WAVE, generator_for(0)) is WAVE
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    st.integers(1, 3), st.integers(1, 15), st.integers(0, 3), st.integers(1, 6), st.integers(0, 99),
+)  # fmt: skip
+def test_masks(
+    lengths: list[int], frames: int, width: int, channels: int, channel_width: int, seed: int
+) -> None:
+    config = AugmentConfig(
+        time_masks=frames, time_mask_frames=width, channel_masks=channels, channel_mask_width=channel_width
+    )
+    features = torch.ones(len(lengths), max(lengths), 20)  # more than all channel masks together
+    masked = spec_augment(features, torch.tensor(lengths), config, generator_for(seed))
+    assert bool((features == 1).all()) and masked.shape == features.shape
+    assert bool(((masked == 0) | (masked == 1)).all())
+    assert torch.equal(masked, spec_augment(features, torch.tensor(lengths), config, generator_for(seed)))
+    for row, length in zip(masked, lengths, strict=True):
+        hidden_frames = (row == 0).all(dim=1)
+        hidden_channels = (row == 0).all(dim=0)
+        assert int(hidden_frames.sum()) <= frames * min(width, int(length * 0.2))
+        assert int(hidden_channels.sum()) <= channels * channel_width
+        expected = ~(hidden_frames[:, None] | hidden_channels[None, :])
+        assert torch.equal(row.bool(), expected)
+        assert not bool(hidden_frames[length:].any())
+
+
+def test_masks_reach_every_place_and_width_and_differ_between_utterances() -> None:
+    config = AugmentConfig(time_masks=1, time_mask_frames=4, time_mask_share=1.0)
+    masked = (
+        spec_augment(torch.ones(4000, 10, 1), torch.full((4000,), 10), config, generator_for(0))[..., 0] == 0
+    )
+    widths = masked.sum(dim=1)
+    counts = torch.bincount(widths, minlength=5)
+    assert len(counts) == 5 and int(counts.min()) > 600 and int(counts.max()) < 1000
+    assert bool(masked.any(dim=0).all())
+    config = AugmentConfig(channel_masks=1, channel_mask_width=3)
+    masked = (
+        spec_augment(torch.ones(500, 1, 8), torch.ones(500, dtype=torch.int64), config, generator_for(0)) == 0
+    )
+    assert bool(masked.any(dim=0).all()) and len(masked.unique(dim=0)) > 10
+
+
+def test_masks_work_in_training() -> None:
+    features = torch.randn(2, 30, 4, dtype=torch.bfloat16, requires_grad=True)
+    config = AugmentConfig(time_masks=2, channel_masks=1, channel_mask_width=2)
+    masked = spec_augment(features, torch.tensor([30, 20]), config, generator_for(1))
+    masked.sum().backward()
+    assert masked.dtype == torch.bfloat16 and torch.equal(features.grad == 0, masked == 0)
+    assert spec_augment(features, torch.tensor([30, 20]), AugmentConfig(), generator_for(1)) is features
+
+
+@pytest.mark.parametrize(
+    ("settings", "waveform", "features"),
+    [
+        ({}, False, False),
+        ({"speed": [1.0]}, False, False),
+        ({"speed": [0.9, 1.0]}, True, False),
+        ({"noise_snr_db": [5, 20]}, True, False),
+        ({"time_masks": 2}, False, True),
+        ({"time_masks": 2, "time_mask_frames": 0}, False, False),
+        ({"channel_masks": 1}, False, True),
+    ],
+)
+def test_what_changes(settings: dict, waveform: bool, features: bool) -> None:
+    config = AugmentConfig(**settings)
+    assert (config.changes_waveform, config.changes_features) == (waveform, features)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"noise_snr_db": [20, 5]}, "lowest, highest"),
+        ({"noise_files": "x"}, "needs noise_snr_db"),
+        ({"noise": "brown"}, "white"),
+        ({"speed": [3.0]}, "less than or equal to 2"),
+        ({"time_mask": 2}, "Extra inputs"),
+    ],
+)
+def test_wrong_settings(settings: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        AugmentConfig(**settings)

@@ -1,0 +1,134 @@
+"""Items and batches: the same for any number of workers, cached or not."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from audio_files import tone, write_audio
+from torch.utils.data import DataLoader
+
+from sure.data.audio import read_audio
+from sure.data.augment import Augment, AugmentConfig
+from sure.data.collate import Batch, collate
+from sure.data.data_dir import Utterance
+from sure.data.dataset import Item, SpeechDataset, generator_for
+from sure.errors import SureError
+
+NOISY = AugmentConfig(speed=[0.9, 1.0, 1.1], noise_snr_db=(5, 20))
+
+
+@pytest.fixture
+def utterances(here: Path) -> list[Utterance]:
+    """16-bit and float files, other rates, and parts of files."""
+    write_audio(here / "a.wav", tone(0.5))
+    write_audio(here / "b.wav", tone(0.4, 8000, seed=1), 8000)
+    soundfile.write(here / "c.wav", tone(0.3, seed=2), 16000, subtype="FLOAT")
+    write_audio(here / "d.flac", tone(1.0, seed=3))
+    return [
+        Utterance("a", "a.wav", text="first"),
+        Utterance("b", "b.wav", text="second"),
+        Utterance("c", "c.wav", text="third"),
+        Utterance("d", "d.flac", 0.25, 0.75, text="fourth"),
+    ]
+
+
+def waves(dataset: SpeechDataset, workers: int = 0, epochs: int = 1) -> list[torch.Tensor]:
+    loader = DataLoader(dataset, 2, collate_fn=collate, num_workers=workers, persistent_workers=bool(workers))
+    found = []
+    for epoch in range(epochs):
+        dataset.set_epoch(epoch)
+        for batch in loader:
+            found += [wave[:length] for wave, length in zip(batch.waves, batch.wave_lengths, strict=True)]
+    return found
+
+
+def all_equal(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
+    return len(some) == len(others) and all(map(torch.equal, some, others))
+
+
+def test_items_are_waves_and_targets(utterances: list[Utterance]) -> None:
+    dataset = SpeechDataset(utterances, target=lambda utterance: utterance.text.upper())
+    assert len(dataset) == 4
+    for utterance, item in zip(utterances, [dataset[index] for index in range(4)], strict=True):
+        assert (item.id, item.target) == (utterance.id, utterance.text.upper())
+        assert torch.equal(item.wave, read_audio(utterance.audio, utterance.start, utterance.end))
+
+
+def test_the_cache_is_exact_and_spares_decoding(here: Path, utterances: list[Utterance]) -> None:
+    dataset = SpeechDataset(utterances, target=lambda utterance: None)
+    first = [dataset[index].wave for index in range(4)]
+    kept = [wave.clone() for wave in first]
+    for wave in first:
+        wave.zero_()  # what a caller does to its item must not reach the cache
+    for path in here.iterdir():
+        path.unlink()
+    second = [dataset[index].wave for index in range(4)]
+    assert all_equal(second, kept)
+    second[2].zero_()
+    assert all_equal([dataset[index].wave for index in range(4)], kept)
+
+
+def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) -> None:
+    # a: 8,000 and d: 8,000 samples as 16-bit integers; b (resampled) 6,400 and c 4,800 as float32
+    dataset = SpeechDataset(
+        utterances, target=lambda utterance: None, cache_gigabytes=(16000 + 25600 + 100) / 1e9
+    )
+    for index in range(4):
+        dataset[index]
+    for path in here.iterdir():
+        path.unlink()
+    assert len(dataset[0].wave) == 8000 and len(dataset[1].wave) == 6400
+    with pytest.raises(SureError, match=r"utterance 'c': c\.wav: missing audio file"):
+        dataset[2]
+    uncached = SpeechDataset(utterances, target=lambda utterance: None, cache_gigabytes=0)
+    with pytest.raises(SureError):
+        uncached[0]
+
+
+@pytest.mark.parametrize("cache", [0.0, 1.0])
+def test_augmented_items_do_not_depend_on_workers_order_or_cache(
+    utterances: list[Utterance], cache: float
+) -> None:
+    def dataset(gigabytes: float = cache, seed: int = 3) -> SpeechDataset:
+        return SpeechDataset(utterances, lambda utterance: None, Augment(NOISY), seed, gigabytes)
+
+    alone = waves(dataset(0.0), epochs=3)
+    assert all_equal(waves(dataset(), epochs=3), alone)
+    assert all_equal(waves(dataset(), workers=2, epochs=3), alone)  # workers that stay see the epoch change
+    gc.collect()
+    resumed = dataset()
+    resumed.set_epoch(2)
+    assert all_equal([resumed[index].wave for index in (3, 2, 1, 0)], alone[:7:-1])
+    assert not any(torch.equal(a, b) for a, b in zip(alone[:4], alone[4:8], strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(alone[:4], waves(dataset(seed=4)), strict=True))
+
+
+def test_generators_differ_by_every_part() -> None:
+    def draw(*parts: object) -> float:
+        return float(torch.rand((), generator=generator_for(*parts)))
+
+    assert draw(1, 2, "a") == draw(1, 2, "a")
+    assert len({draw(1, 2, "a"), draw(2, 1, "a"), draw(1, 2, "b"), draw(12, "a"), draw(1, "2a")}) == 5
+
+
+def test_collate_pads_with_zeros_and_keeps_lengths() -> None:
+    items = [Item(str(n), torch.full((n,), float(n)), {"target": n}) for n in (3, 1, 2)]
+    batch = collate(items)
+    assert batch.ids == ["3", "1", "2"] and batch.targets == [{"target": 3}, {"target": 1}, {"target": 2}]
+    assert torch.equal(batch.waves, torch.tensor([[3.0, 3.0, 3.0], [1.0, 0.0, 0.0], [2.0, 2.0, 0.0]]))
+    assert batch.wave_lengths.dtype == torch.int64 and batch.wave_lengths.tolist() == [3, 1, 2]
+    moved = batch.to("meta")
+    assert isinstance(moved, Batch) and moved.waves.device.type == moved.wave_lengths.device.type == "meta"
+    assert moved.ids == batch.ids and batch.waves.device.type == "cpu"
+
+
+def test_an_unreadable_file_names_its_utterance(here: Path) -> None:
+    np.save(here / "x.npy", np.zeros(3))
+    dataset = SpeechDataset([Utterance("u1", "x.npy")], target=lambda utterance: None)
+    with pytest.raises(SureError, match=r"utterance 'u1': x\.npy: unreadable"):
+        dataset[0]

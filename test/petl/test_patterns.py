@@ -1,0 +1,60 @@
+"""Site patterns name exactly the sites a reader would expect, and never nothing in silence."""
+
+import pytest
+
+from sure.backbones.base import Site
+from sure.errors import SureError
+from sure.petl.patterns import match_sites, summary
+
+SITES = [
+    Site(f"layer.{layer}.{place}", kind, 8, 8, layer)
+    for layer in range(12)
+    for place, kind in [("attn.q", "linear"), ("attn.v", "linear"), ("attn", "attention"), ("after_ffn", "residual")]
+] + [Site("conv.0", "convolution", 1, 8)]
+
+
+def names(patterns, kinds=("linear", "residual", "attention", "convolution")):
+    return [site.name for found in match_sites(patterns, SITES, kinds, "test").values() for site in found]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        ("layer.3.attn.q", ["layer.3.attn.q"]),
+        ("layer.[9-11].after_ffn", ["layer.9.after_ffn", "layer.10.after_ffn", "layer.11.after_ffn"]),
+        ("layer.2.attn.[qv]", ["layer.2.attn.q", "layer.2.attn.v"]),
+        ("layer.2.attn.*", ["layer.2.attn.q", "layer.2.attn.v"]),
+        ("layer.{0,11}.attn", ["layer.0.attn", "layer.11.attn"]),
+        ("conv.0 layer.1.attn.q", ["conv.0", "layer.1.attn.q"]),
+    ],
+)
+def test_names(patterns, wanted):
+    assert names(patterns) == wanted
+
+
+def test_star_is_one_part():
+    assert len(names("layer.*.after_ffn")) == 12
+    assert "layer.0.attn" not in names("layer.*.attn.*")
+
+
+@pytest.mark.parametrize("pattern", ["layer.*.attn.k", "layer.12.attn.q", "layer.[10-12].after_ffn", "layers.*.attn.q"])
+def test_nothing_matched_is_an_error(pattern):
+    with pytest.raises(SureError, match="matches nothing") as error:
+        names(pattern)
+    assert "layer.[0-11].after_ffn" in str(error.value)
+
+
+def test_wrong_kind_is_an_error():
+    with pytest.raises(SureError, match="site of kind 'attention'"):
+        names("layer.0.attn", kinds=("linear",))
+
+
+def test_backward_range_is_an_error():
+    with pytest.raises(SureError, match="backwards"):
+        names("layer.[11-6].attn.q")
+
+
+def test_summary_folds_layers():
+    assert summary(SITES) == (
+        "layer.[0-11].attn.q, layer.[0-11].attn.v, layer.[0-11].attn, layer.[0-11].after_ffn, conv.[0-0]"
+    )

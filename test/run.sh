@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The one test command: style, import floors, tests; installs what they need first. Options go to pytest:
+#   test/run.sh -k lora -x
+set -Eeuo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$root"
+. utils/environment.sh
+use_environment ark,convert,test
+
+python -m ruff check .
+python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+python -m pytest "$@"

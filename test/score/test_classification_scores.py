@@ -1,0 +1,92 @@
+"""Classification scores against scikit-learn and against counts made by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+
+from sure.errors import SureError
+from sure.score.classification import classification_listing, classification_scores
+
+NAMES = ["a", "b", "c", "d"]
+
+
+def f1_by_hand(wanted, found, label):
+    hits = sum(w == f == label for w, f in zip(wanted, found, strict=True))
+    wrong = (wanted.count(label) - hits) + (found.count(label) - hits)
+    return 2 * hits / (2 * hits + wrong)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(NAMES[:3]), st.sampled_from(NAMES)), min_size=1, max_size=30))
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_one_group(pairs):
+    wanted, found = map(list, zip(*pairs, strict=True))
+    scores = classification_scores({"label": wanted}, {"label": found})
+    assert scores["accuracy"] == pytest.approx(100 * accuracy_score(wanted, found))
+    by_hand = {label: f1_by_hand(wanted, found, label) for label in {*wanted, *found}}
+    assert scores["macro_f1"] == pytest.approx(100 * np.mean(list(by_hand.values())))
+    weighted = sum(f1 * wanted.count(label) for label, f1 in by_hand.items()) / len(wanted)
+    assert scores["weighted_f1"] == pytest.approx(100 * weighted)
+    assert scores["unweighted_average_recall"] == pytest.approx(100 * balanced_accuracy_score(wanted, found))
+    table = scores["groups"]["label"]["confusion"]
+    dense = [[table.get(w, {}).get(f, 0) for f in NAMES] for w in NAMES]
+    assert dense == confusion_matrix(wanted, found, labels=NAMES).tolist()
+    for name in ("accuracy", "macro_f1"):
+        low, high = scores[f"{name}_interval"]
+        assert 0 <= low <= high <= 100
+
+
+def test_macro_f1_is_not_the_weighted_one():
+    wanted, found = ["a"] * 8 + ["b"] * 2, ["a"] * 10
+    scores = classification_scores({"label": wanted}, {"label": found})
+    assert scores["macro_f1"] == pytest.approx(100 * (16 / 18 + 0) / 2)
+    assert scores["weighted_f1"] == pytest.approx(100 * 0.8 * 16 / 18)
+    assert scores["unweighted_average_recall"] == pytest.approx(50)
+
+
+def test_macro_f1_interval_is_that_of_the_same_draws_through_scikit_learn():
+    generator = np.random.default_rng(0)
+    wanted = generator.choice(NAMES, 60, p=[0.5, 0.3, 0.15, 0.05])
+    found = np.where(generator.random(60) < 0.7, wanted, generator.choice(NAMES, 60))
+    draws = np.random.default_rng(0)
+    values = []
+    for _ in range(1000):
+        drawn = draws.integers(60, size=60)
+        values.append(100 * f1_score(wanted[drawn], found[drawn], average="macro", zero_division=0))
+    scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()})
+    assert scores["macro_f1_interval"] == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist())
+
+
+def test_several_groups_are_right_together():
+    wanted = {"action": ["on", "on", "off", "off"], "object": ["x", "y", "x", "y"]}
+    found = {"action": ["on", "off", "off", "off"], "object": ["x", "y", "y", "y"]}
+    scores = classification_scores(wanted, found)
+    assert scores["accuracy"] == 50
+    assert [scores["groups"][group]["accuracy"] for group in ("action", "object")] == [75, 75]
+    both = [100 * f1_score(wanted[group], found[group], average="macro") for group in wanted]
+    assert scores["macro_f1"] == pytest.approx(sum(both) / 2)
+
+
+def test_nothing_to_score():
+    with pytest.raises(SureError, match="no utterances"):
+        classification_scores({"label": []}, {"label": []})
+
+
+def test_listing_has_the_table_and_the_wrong_utterances():
+    listing = classification_listing(
+        ["u1", "u2", "u3"], {"label": ["es", "ru", "ru"]}, {"label": ["es", "es", ""]}
+    )
+    assert "   - es ru\nes 0  1  0\nru 1  1  0\n" in listing
+    assert listing.endswith("wrong: 2 of 3 (id reference hypothesis)\nu2 ru es\nu3 ru -\n")
+
+
+def test_listing_of_many_labels_starts_with_the_most_frequent_confusion():
+    wanted = [f"speaker{i:03d}" for i in range(50)] + ["speaker007"] * 2
+    found = ["speaker003" if name == "speaker007" else name for name in wanted]
+    found[10] = "speaker011"
+    listing = classification_listing([f"u{i}" for i in range(52)], {"label": wanted}, {"label": found})
+    first = listing.index("confusions")
+    assert listing[first:].splitlines()[1:3] == ["3 speaker007 speaker003", "1 speaker010 speaker011"]

@@ -1,0 +1,129 @@
+"""Error rates and their listing, against a Levenshtein distance written out here."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sure.errors import SureError
+from sure.score.error_rate import aligned_listing, error_rates
+
+
+def distance(reference, hypothesis):
+    """Wagner and Fischer's table, one row at a time."""
+    row = list(range(len(hypothesis) + 1))
+    for i, said in enumerate(reference, 1):
+        last, row[0] = row[0], i
+        for j, heard in enumerate(hypothesis, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (said != heard))
+    return row[-1]
+
+
+def by_id(texts):
+    return {f"utt{i}": text for i, text in enumerate(texts)}
+
+
+words = st.lists(st.sampled_from(["a", "b", "ab", "ñu", "еще"]), max_size=6).map(" ".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(
+        lambda pairs: any(said for said, _ in pairs)
+    )
+)
+def test_rates_are_levenshtein_over_length(pairs):
+    references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
+    scores = error_rates(references, hypotheses)
+    for name, units, split in (("wer", "words", str.split), ("cer", "characters", list)):
+        errors = sum(distance(split(said), split(heard)) for said, heard in pairs)
+        size = sum(len(split(said)) for said, _ in pairs)
+        heard_size = sum(len(split(heard)) for _, heard in pairs)
+        assert scores[name] == pytest.approx(100 * errors / size)
+        counts = scores[units]
+        assert counts["substitutions"] + counts["deletions"] + counts["insertions"] == errors
+        assert (
+            counts["correct"] + counts["substitutions"] + counts["deletions"] == counts["reference"] == size
+        )
+        assert counts["correct"] + counts["substitutions"] + counts["insertions"] == heard_size
+        low, high = scores[f"{name}_interval"]
+        assert 0 <= low <= high
+    wrong = sum(said != heard for said, heard in pairs)
+    assert scores["sentence_error_rate"] == pytest.approx(100 * wrong / len(pairs))
+
+
+def test_a_worked_example():
+    references = by_id(["the cat sat on the mat", "good morning"])
+    scores = error_rates(references, by_id(["the cat sit on mat", "good good morning"]))
+    assert scores["words"] == {
+        "reference": 8, "correct": 6, "substitutions": 1, "deletions": 1, "insertions": 1,
+    }  # fmt: skip
+    assert scores["wer"] == pytest.approx(37.5)
+    assert scores["cer"] == pytest.approx(100 * (1 + 4 + 5) / (22 + 12))
+    assert scores["sentence_error_rate"] == 100
+
+
+def test_empty_sides():
+    scores = error_rates(by_id(["", "", "a b"]), by_id(["x y", "", ""]))
+    assert scores["words"] == {
+        "reference": 2, "correct": 0, "substitutions": 0, "deletions": 2, "insertions": 2,
+    }  # fmt: skip
+    assert scores["wer"] == pytest.approx(200)
+
+
+@pytest.mark.parametrize("references", [[], [""], ["", "  "]])
+def test_only_empty_references_have_no_rate(references):
+    with pytest.raises(SureError, match="all references are empty"):
+        error_rates(by_id(references), by_id(["word"] * len(references)))
+
+
+def test_the_order_and_spacing_of_lines_do_not_matter():
+    references, hypotheses = by_id(["a b c", "d e", "f"]), by_id(["a c c", "d e e", ""])
+    backwards = dict(reversed(hypotheses.items()))
+    spaced = {id: f" {text} ".replace(" ", "\t ") for id, text in references.items()}
+    assert error_rates(references, hypotheses) == error_rates(spaced, backwards)
+
+
+def test_the_interval_holds_the_rate_and_narrows_with_utterances():
+    def rates(copies):
+        return error_rates(by_id(["a b c d"] * 2 * copies), by_id(["a b c d", "a b x"] * copies))
+
+    few, many = rates(4), rates(400)
+    for scores in (few, many):
+        assert scores["wer_interval"][0] < scores["wer"] == 25 < scores["wer_interval"][1]
+    assert many["wer_interval"][1] - many["wer_interval"][0] < few["wer_interval"][1] - few["wer_interval"][0]
+
+
+def test_listing_aligns_both_lines():
+    references, hypotheses = by_id(["the cat sat", "el niño ya", ""]), by_id(["the big cut sat", "el ya", ""])
+    blocks = aligned_listing(references, hypotheses).split("\n\n")
+    assert blocks[0].splitlines() == [
+        "utt0",
+        "correct 2, substituted 1, deleted 0, inserted 1",
+        "REF: the *** CAT sat",
+        "HYP: the BIG CUT sat",
+        "         I   S",
+    ]
+    assert blocks[1].splitlines() == [
+        "utt1",
+        "correct 2, substituted 0, deleted 1, inserted 0",
+        "REF: el NIÑO ya",
+        "HYP: el **** ya",
+        "        D",
+    ]
+    assert blocks[2].startswith("utt2\ncorrect 0, substituted 0, deleted 0, inserted 0\nREF: \nHYP: \n")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=3))
+def test_listing_loses_no_word(pairs):
+    references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
+    lines = aligned_listing(references, hypotheses).splitlines()
+    for mark, side in (("REF:", references), ("HYP:", hypotheses)):
+        shown = [line.removeprefix(mark).split() for line in lines if line.startswith(mark)]
+        kept = [" ".join(word for word in row if set(word) != {"*"}).lower() for row in shown]
+        assert kept == list(side.values())
+
+
+def test_listing_names_the_most_frequent_errors():
+    listing = aligned_listing(by_id(["a b", "a b"]), by_id(["a c", "a c"]))
+    assert "b --> c = 2x" in listing

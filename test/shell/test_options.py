@@ -1,0 +1,135 @@
+"""What a recipe accepts on its command line, and what it says about the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("words", [("--seeds", "7"), ("--seeds=7",)])
+def test_both_ways_to_write_an_option(project, words):
+    done = project.run("--dry_run", "true", *words)
+    assert done.status == 0
+    assert "seed=7" in done.out and "seed=1 " not in done.out
+
+
+def test_dashes_for_underscores_and_empty_values(project):
+    assert "report" not in project.run("--dry-run=true", "--stop-stage=score", "--tag=").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--ptel", "lora"), ["unknown option --ptel", "--petl", "--task"]),
+        (("--root", "/"), ["unknown option --root"]),
+        (("--a[$(touch made)]", "1"), ["unknown option"]),
+        (("--petl",), ["--petl needs a value"]),
+        (("--petl", "--seeds", "1"), ["--petl needs a value"]),
+        (("lora",), ["unexpected word 'lora'"]),
+        (("--dry_run", "yes"), ["--dry_run takes true or false, not 'yes'"]),
+        (("--force", "yes"), ["--force takes true or false, not 'yes'"]),
+        (("--seeds", "one"), ["--seeds takes numbers"]),
+        (("--seeds", ""), ["--seeds takes numbers"]),
+        (("--nj", "0"), ["--nj takes a number from 1"]),
+        (("--gpu", "all"), ["--gpu takes a number"]),
+        (("--tag", "a/b"), ["--tag takes letters"]),
+        (("--launch", "pbs"), ["--launch 'pbs' is not known; there are:", "local"]),
+        (("--task", "tts"), ["--task 'tts' is not known; there are: asr language speaker intent"]),
+        (("--lang", "de"), ["--lang 'de' is not known", "es en fr it ru all"]),
+        (("--petl", "loora"), ["no method 'loora'", "conv_adapter linear_probe lora"]),
+        (("--petl", " "), ["--petl names no method"]),
+        (("--set", "rank 4"), ["--set takes key=value words", "not 'rank'"]),
+        (("--stage", "0"), ["--stage '0' is no stage", "1 download", "8 pack"]),
+        (("--stage", "9"), ["--stage '9' is no stage", "1 download", "8 pack"]),
+        (("--stop_stage", "trian"), ["--stop_stage 'trian' is no stage", "4 train"]),
+        (("--stage", "score", "--stop_stage", "4"), ["--stop_stage 4 comes before --stage score"]),
+    ],
+)
+def test_a_wrong_call_is_one_error_that_lists_what_exists_and_runs_nothing(project, words, said):
+    done = project.run(*words)
+    assert done.status == 2
+    assert done.err.startswith("error: ") and done.err.count("\n") == 1
+    assert all(text in done.err for text in said), done.err
+    assert done.calls == []
+    assert not (project.recipe / "downloads").exists() and not (project.recipe / "made").exists()
+
+
+def test_help_lists_every_option_with_its_default_and_the_stages(project):
+    done = project.run("--help")
+    assert done.status == 0 and done.calls == []
+    assert done.out.startswith("Asterisk core sounds")
+    for line in ("--petl ", "[linear_probe conv_adapter lora]", "--lang", "[es]", "4 train", "8 pack"):
+        assert line in done.out
+
+
+@pytest.mark.parametrize("stage", ["5", "decode"])
+def test_stages_by_number_and_by_name(project, stage):
+    assert project.run("--petl", "lora").status == 0
+    assert project.run("--petl", "lora", "--stage", stage, "--stop_stage", "score").stages == [
+        "decode",
+        "score",
+    ]
+
+
+def test_dry_run_prints_every_command_and_does_nothing(project):
+    done = project.run("--dry_run", "true", "--petl", "lora", "--seeds", "1 2")
+    assert done.status == 0 and done.calls == []
+    commands = [line.split()[2] for line in done.out.splitlines() if line.startswith("python -m ")]
+    stages = ["download", "prepare", "tokenize", *["train"] * 2, *["decode"] * 2, *["score"] * 2, "report"]
+    assert commands == [f"sure.bin.{stage}" for stage in [*stages, "pack", "pack"]]
+    assert "fetch_backbone.py' moonshine_tiny_en" in done.out  # quoted: the path has a space
+    assert not any((project.recipe / name).exists() for name in ("downloads", "data", "exp"))
+
+
+def test_overrides_reach_training_and_site_patterns_keep_their_spaces(project):
+    words = "train.epochs=3 petl.sites=layer.*.attn.q layer.*.ffn.in tokenizer.kind=bpe"
+    calls = project.run("--petl", "lora", "--set", words).calls
+    train = next(call for call in calls if call[0] == "train")
+    assert train[-3:] == ["train.epochs=3", "petl.sites=layer.*.attn.q layer.*.ffn.in", "tokenizer.kind=bpe"]
+    tokenize = next(call for call in calls if call[0] == "tokenize")
+    assert tokenize[-1] == "tokenizer.kind=bpe" and "train.epochs=3" not in tokenize
+
+
+def test_what_training_is_given(project):
+    (project.recipe / "conf" / "petl").mkdir()
+    for name in ("lora", "asr_lora", "language_lora"):
+        (project.recipe / "conf" / "petl" / f"{name}.yaml").write_text("train: {}\n")
+    call = project.run("--petl", "lora", "--lang", "fr", "--seeds", "3", "--tag", "wide").calls[3]
+    assert call == (
+        "train --config conf/asr.yaml --config conf/petl/lora.yaml --config conf/petl/asr_lora.yaml "
+        "--exp exp/asr_fr_moonshine_lora_wide/seed3 text.language=fr data.train=data/asr_fr/train "
+        "data.valid=data/asr_fr/dev data.tests=[data/asr_fr/test] tokenizer.folder=data/asr_fr/tokens "
+        "petl.name=lora seed=3 backbone.name=moonshine "
+        "backbone.weights=downloads/moonshine_tiny_en.safetensors"
+    ).split(" ")
+
+
+def test_classification_is_the_same_without_a_language(project):
+    calls = project.run("--task", "speaker", "--petl", "lora").calls
+    assert [call[0] for call in calls] == "download prepare tokenize train decode score report pack".split()
+    assert calls[1][-1] == "task=speaker"
+    assert not any(word.startswith("text.language") for call in calls for word in call)
+    assert "exp/speaker_moonshine_lora/seed1" in calls[3]
+
+
+def test_random_weights_are_a_control_with_a_name_of_its_own(project):
+    done = project.run("--petl", "lora", "--weights", "random", "--tag", "x")
+    train = done.calls[done.stages.index("train")]
+    assert "exp/asr_es_moonshine_lora_random_x/seed1" in train and "backbone.weights=random" in train
+    assert not (project.recipe / "downloads" / "moonshine_tiny_en.safetensors").exists()
+
+
+def test_paths_are_relative_to_where_the_user_is(project, tmp_path):
+    (tmp_path / "my copy").mkdir()
+    (tmp_path / "mine.safetensors").write_text("weights")
+    words = ("--petl", "lora", "--corpus", "my copy", "--weights", "mine.safetensors")
+    done = project.run(*words, cwd=tmp_path)
+    assert done.status == 0
+    assert done.calls[0][-2:] == ["--corpus", str(tmp_path / "my copy")]
+    assert f"backbone.weights={tmp_path / 'mine.safetensors'}" in done.calls[3]
+
+
+def test_a_corpus_is_remembered_until_it_is_forgotten(project, tmp_path):
+    (tmp_path / "copy").mkdir()
+    project.run("--petl", "lora", "--corpus", str(tmp_path / "copy"))
+    assert project.run("--petl", "lora").calls == []
+    assert "--corpus" not in project.run("--petl", "lora", "--corpus=").calls[0]

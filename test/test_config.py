@@ -1,0 +1,87 @@
+"""A config is checked to the last key, and an error says what there is instead."""
+
+from pathlib import Path
+
+import pytest
+
+from sure.config import load_config
+from sure.errors import SureError
+
+BASE = """
+task: asr
+data: {train: data/x/train, valid: data/x/dev, tests: [data/x/test]}
+backbone: {name: moonshine, weights: downloads/m.safetensors}
+petl: {name: lora, rank: 8}
+train: {epochs: 3, lr_adapter: 5e-4}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "asr.yaml"
+    path.write_text(BASE)
+    return path
+
+
+def test_values_are_typed(file):
+    config = load_config(file, ["petl.rank=4", "train.lr_head=1e-3", "data.tests=[a, b]"])
+    assert config.petl[0].rank == 4
+    assert (config.train.lr_adapter, config.train.lr_head) == (5e-4, 1e-3)
+    assert config.data.tests == ["a", "b"]
+    assert config.tokenizer.folder == str(Path("data/x/tokens"))
+
+
+def test_saved_and_read_again_is_the_same(file, tmp_path):
+    config = load_config(file, ["petl.name=prefix", "petl.length=5"])
+    config.save(tmp_path / "resolved.yaml")
+    assert load_config(tmp_path / "resolved.yaml") == config
+
+
+def test_another_method_starts_anew(file):
+    config = load_config(file, ["petl.name=bottleneck"])
+    assert config.method == "bottleneck"
+    assert not hasattr(config.petl[0], "rank")
+
+
+def test_methods_combine(file):
+    config = load_config(file, ["petl=[{name: lora, rank: 2}, {name: weighted_sum}]"])
+    assert config.method == "lora+weighted_sum"
+
+
+def test_a_later_file_wins(file, tmp_path):
+    (tmp_path / "more.yaml").write_text("train: {epochs: 9}")
+    config = load_config([file, tmp_path / "more.yaml"])
+    assert (config.train.epochs, config.train.lr_adapter) == (9, 5e-4)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["train.epoch=3"], ["'train.epoch'", "did you mean 'epochs'"]),
+        (["petl.name=lara"], ["'lara'", "did you mean 'lora'", "bottleneck"]),
+        (["petl.name=prefix", "petl.rank=8"], ["petl (prefix)", "'rank'", "length"]),
+        (["task=asrr"], ["'asrr'", "did you mean 'asr'"]),
+        (["backbone.name=moonshin"], ["did you mean 'moonshine'"]),
+        (["train.epochs=-1"], ["'train.epochs'", "greater than 0", "-1"]),
+        (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
+        (["nonsense"], ["expected key=value"]),
+        (["head.hiden=3"], ["head", "'hiden'"]),
+    ],
+)
+def test_one_clear_error(file, overrides, words):
+    with pytest.raises(SureError) as error:
+        load_config(file, overrides)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "!!python/object/apply:os.getcwd []"])
+def test_what_is_not_a_config_is_refused(tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(SureError, match="bad.yaml"):
+        load_config(tmp_path / "bad.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SureError, match="nowhere.yaml"):
+        load_config(tmp_path / "nowhere.yaml")

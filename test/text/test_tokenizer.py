@@ -1,0 +1,162 @@
+"""Promises that every kind of tokenizer keeps."""
+
+import os
+import random
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sure.errors import SureError
+from sure.text.tokenizer import KINDS, Tokenizer, train_tokenizer
+
+TEXTS = [
+    "por favor ingrese su numero de agente seguido por la tecla de numero",
+    "la conferencia ha sido bloqueada", "esta usted ahora en modo mudo", "wow zulu kilo x",
+    "l'heure sera exactement à dix", "нажмите решетку", "hola mundo",
+]  # fmt: skip
+SIZE = {"character": None, "bpe": 80, "unigram": 55}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def tokenizer(kind):
+    return train_tokenizer(TEXTS, kind, SIZE[kind])
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_round_trip_without_the_blank(tokenizer):
+    for text in TEXTS:
+        ids = tokenizer.encode(text)
+        assert tokenizer.decode(ids) == text
+        assert tokenizer.blank == 0 and 0 not in ids
+        assert max(ids) < tokenizer.size
+
+
+def test_blanks_and_white_space_make_no_difference(tokenizer):
+    ids = tokenizer.encode(" hola \t mundo\n")
+    assert ids == tokenizer.encode("hola mundo")
+    with_blanks = [i for id in ids for i in (0, id)] + [0]
+    assert tokenizer.decode(torch.tensor(with_blanks)) == "hola mundo"
+    assert tokenizer.decode([]) == "" and tokenizer.encode("") == []
+
+
+def test_save_and_load_keep_every_id(tokenizer, kind, tmp_path):
+    tokenizer.save(tmp_path / "tokens")
+    loaded = Tokenizer.load(tmp_path / "tokens")
+    assert (loaded.kind, loaded.size) == (kind, tokenizer.size)
+    assert [loaded.encode(text) for text in TEXTS] == [tokenizer.encode(text) for text in TEXTS]
+    lines = (tmp_path / "tokens" / "tokens.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == tokenizer.size and lines[0] == "<blank>"
+
+
+def test_size_is_what_was_asked_for(tokenizer, kind):
+    expected = 2 + len(set("".join(TEXTS)) - {" "}) if kind == "character" else SIZE[kind]
+    assert tokenizer.size == expected
+
+
+def test_files_do_not_depend_on_order_or_process(kind, tmp_path):
+    shuffled = random.Random(1).sample(TEXTS, len(TEXTS))
+    train_tokenizer(shuffled, kind, SIZE[kind], tmp_path / "here")
+    arguments = f"{TEXTS!r}, {kind!r}, {SIZE[kind]}, {str(tmp_path / 'there')!r}"
+    program = f"from sure.text.tokenizer import train_tokenizer; train_tokenizer({arguments})"
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+    assert files(tmp_path / "here") == files(tmp_path / "there")
+
+
+def test_characters_are_sorted_by_code_point(tmp_path):
+    train_tokenizer(["b a", "я à"], "character", folder=tmp_path)
+    assert (tmp_path / "tokens.txt").read_text(encoding="utf-8") == "<blank>\n<space>\na\nb\nà\nя\n"
+
+
+@given(
+    st.lists(st.text(alphabet=st.characters(codec="utf-8")), min_size=1).filter(lambda t: "".join(t).strip())
+)
+def test_characters_round_trip_for_any_text(texts):
+    tokenizer = train_tokenizer(texts, "character")
+    for text in texts:
+        assert tokenizer.decode(tokenizer.encode(text)) == " ".join(text.split())
+
+
+def test_unknown_symbols(tokenizer):
+    with pytest.raises(SureError, match=r"'ß' \(U\+00DF LATIN SMALL LETTER SHARP S\).*'hola ß mundo'"):
+        tokenizer.encode("hola ß mundo")
+    assert tokenizer.unknown("ßhola ♥ munßdo") == ["ß", "♥", "ß"]
+    assert tokenizer.decode(tokenizer.encode("ßhola ♥ munßdo", unknown="skip")) == "hola mundo"
+    with pytest.raises(SureError, match="drop"):
+        tokenizer.encode("hola", unknown="drop")
+
+
+@pytest.mark.parametrize("bad", [-1, 10**6])
+def test_ids_out_of_range(tokenizer, bad):
+    with pytest.raises(SureError, match=str(bad)):
+        tokenizer.decode([1, bad])
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_sizes_that_do_not_fit_name_the_bound(kind):
+    for size, bound in ((99999, "at most"), (5, "need")):
+        with pytest.raises(SureError, match=rf"size={size} .*{bound} \d+") as caught:
+            train_tokenizer(TEXTS, kind, size)
+        named = int(re.search(rf"{bound} (\d+)", str(caught.value))[1])
+        assert train_tokenizer(TEXTS, kind, named).size == named  # the bound holds
+    with pytest.raises(SureError, match="tokenizer.size"):
+        train_tokenizer(TEXTS, kind)
+
+
+def test_bad_requests():
+    with pytest.raises(SureError, match="'bytes'.*character bpe unigram"):
+        train_tokenizer(TEXTS, "bytes", 10)
+    for texts in ([], ["", " "]):
+        with pytest.raises(SureError, match="no text"):
+            train_tokenizer(texts, "character")
+
+
+def test_missing_files_are_named(tokenizer, tmp_path):
+    with pytest.raises(SureError, match="tokenizer.json is missing"):
+        Tokenizer.load(tmp_path / "nowhere")
+    tokenizer.save(tmp_path)
+    needed = "tokens.txt" if tokenizer.kind == "character" else "sentencepiece.model"
+    (tmp_path / needed).unlink()
+    with pytest.raises(SureError, match=f"{needed} is missing"):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("tokenizer.json", b"{"),
+        ("tokenizer.json", b'{"kind": "words", "size": 3}'),
+        ("tokenizer.json", b'{"kind": "character", "size": 3}'),
+        ("tokens.txt", b""),
+        ("tokens.txt", b"a\nb\n"),
+        ("tokens.txt", b"<blank>\na\na\n"),
+        ("tokens.txt", b"<blank>\nab\n"),
+        ("tokens.txt", b"<blank>\n\xff\n"),
+    ],
+)
+def test_damaged_character_files_are_named(name, content, tmp_path):
+    train_tokenizer(TEXTS, "character", folder=tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SureError, match=re.escape(name)):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_damaged_model_is_named(tmp_path):
+    train_tokenizer(TEXTS, "bpe", 80, tmp_path)
+    model = tmp_path / "sentencepiece.model"
+    model.write_bytes(model.read_bytes()[:200])
+    with pytest.raises(SureError, match="sentencepiece.model"):
+        Tokenizer.load(tmp_path)

@@ -1,0 +1,117 @@
+"""A checkpoint survives kills, flipped bits, torn files and full disks."""
+
+from __future__ import annotations
+
+import logging
+import random
+import resource
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from toys import Child
+
+from sure.errors import SureError
+from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
+
+
+def state(number: int, size: int = 1000) -> dict:
+    return {"number": number, "tensor": torch.full((size,), float(number)), "list": [1.5, None, "x"]}
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    return Checkpoints(tmp_path / "checkpoints")
+
+
+def test_what_was_saved_last_is_loaded(checkpoints):
+    assert checkpoints.load() is None
+    for number in (1, 2, 3):
+        checkpoints.save(state(number))
+        loaded = checkpoints.load()
+        assert loaded["number"] == number
+        assert torch.equal(loaded["tensor"], state(number)["tensor"])
+        assert loaded["list"] == [1.5, None, "x"]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "torn", "empty", "longer"])
+def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    content = bytearray(checkpoints.last.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    new = {"torn": content[:-100], "empty": b"", "longer": content + b"x"}.get(damage, content)
+    checkpoints.last.write_bytes(new)
+    with caplog.at_level(logging.WARNING):
+        assert checkpoints.load()["number"] == 1
+    assert "last.pt is damaged" in caplog.text
+    # the next save does not throw the good one away
+    checkpoints.save(state(3))
+    assert checkpoints.load()["number"] == 3
+    checkpoints.last.write_bytes(b"")
+    assert checkpoints.load()["number"] == 1
+
+
+def test_nothing_whole_is_an_error_and_not_a_fresh_start(checkpoints):
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    for path in (checkpoints.last, checkpoints.previous):
+        path.write_bytes(path.read_bytes()[:-1])
+    for _ in range(2):  # asking again does not help
+        with pytest.raises(SureError, match="--restart"):
+            checkpoints.load()
+
+
+def test_killed_at_any_instant_leaves_a_whole_one(checkpoints, tmp_path):
+    generator = random.Random(0)
+    reached = tmp_path / "reached"
+
+    def save_for_ever():
+        number = (checkpoints.load() or {"number": 0})["number"]
+        while True:
+            number += 1
+            checkpoints.save(state(number, 200_000))
+            reached.write_text(str(number))
+
+    for _ in range(15):
+        child = Child(save_for_ever, tmp_path / "stderr")
+        time.sleep(generator.uniform(0.0, 0.15))
+        child.kill(signal.SIGKILL)
+        assert child.status() == -signal.SIGKILL
+        promised = int(reached.read_text() or 0) if reached.exists() else 0
+        loaded = checkpoints.load()
+        assert (loaded or {"number": 0})["number"] >= promised
+    assert checkpoints.load()["number"] > 10
+
+
+def test_a_full_disk_keeps_what_was_there(checkpoints, tmp_path):
+    checkpoints.save(state(1))
+
+    def save_without_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        checkpoints.save(state(2, 1_000_000))
+
+    child = Child(save_without_room, tmp_path / "stderr")
+    assert child.status() == 2
+    message = child.stderr.read_text()
+    assert message.startswith("error: cannot write ") and "File too large" in message
+    assert message.count("\n") == 1
+    assert checkpoints.load()["number"] == 1
+    assert [path.name for path in checkpoints.last.parent.iterdir()] == ["last.pt"]
+    checkpoints.save(state(2, 1_000_000))
+    assert checkpoints.load()["number"] == 2
+
+
+def test_random_numbers_go_on(checkpoints):
+    seed_everything(3)
+    draw = lambda: (random.gauss(0, 1), np.random.randn(3).tolist(), torch.randn(3).tolist())  # noqa: E731
+    draw()
+    checkpoints.save({"random": random_state()})
+    expected = draw()
+    seed_everything(4)
+    restore_random_state(checkpoints.load()["random"])
+    assert draw() == expected

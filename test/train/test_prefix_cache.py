@@ -1,0 +1,100 @@
+"""What the cache gives is what the backbone gives, and it is off where that would not hold."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from toys import settings
+
+from sure.config import make_config
+from sure.data.audio import read_audio
+from sure.data.data_dir import read_data_dir
+from sure.model import build_model, build_task
+from sure.train.feed import Feed
+from sure.train.prefix_cache import plan_cache
+
+LAYERS = 3  # of tiny Moonshine
+METHODS = {
+    "probe": ({"petl": {"name": "linear_probe"}}, LAYERS),
+    "upper": ({"petl": {"name": "lora", "sites": "layer.[1-2].attn.*"}}, 1),
+    "all": ({"petl": {"name": "bottleneck"}}, 0),
+    "last": ({"petl": {"name": "prefix", "sites": "layer.2.attn"}}, 2),
+    "sum": ({"petl": {"name": "linear_probe"}, "backbone__layers": "weighted_sum"}, LAYERS),
+    "sum of upper": (
+        {"petl": {"name": "lora", "sites": "layer.2.attn.*"}, "backbone__layers": "weighted_sum"},
+        2,
+    ),
+}
+
+
+def make(corpus, **changes):
+    config = make_config(settings(corpus, **changes), "test")
+    return config, build_model(config, build_task(config)).eval()
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("family", ["moonshine", "wavlm"])
+def test_cached_equals_computed(corpus, name, family):
+    changes, depth = METHODS[name]
+    config, model = make(corpus, **changes, backbone__weights=f"random:{family}")
+    utterances = read_data_dir(config.data.train)[:5]
+    feed = Feed(utterances, model, config, budget=1e9, training=True)
+    feed.fill_cache("the test")
+    if family == "moonshine":
+        assert feed.cache.depth == depth
+    with torch.no_grad():
+        for index, utterance in enumerate(utterances):  # alone: bit for bit
+            taps, lengths = feed.cache.get([index])
+            wave = read_audio(utterance.audio)
+            whole = model.encode(wave[None], torch.tensor([len(wave)]))
+            cached = model.encode_from(taps, lengths)
+            assert torch.equal(lengths, whole.lengths)
+            assert torch.equal(model.outputs(cached), model.outputs(whole))
+        batch = next(feed.batches([[0, 1, 2, 3, 4]]))  # in a batch: within rounding
+        outputs = model.outputs(model.encode_from(batch.taps, batch.lengths))
+        feed.cache = None
+        audio = next(feed.batches([[0, 1, 2, 3, 4]]))
+        whole = model.encode(audio.waves, audio.wave_lengths)
+        torch.testing.assert_close(outputs, model.outputs(whole), rtol=1e-4, atol=1e-5)
+    assert batch.ids == audio.ids
+    assert torch.equal(batch.lengths, whole.lengths)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"train__prefix_cache": "off"}, "train.prefix_cache=off"),
+        ({"augment": {"speed": [0.9, 1.1]}}, "augmented"),
+        ({"petl": {"name": "full"}}, "front end trains"),
+        ({"train__prefix_cache_gigabytes": 0.0}, "prefix_cache_gigabytes"),
+        ({"backbone__group_norm": "as_trained"}, "batch mates"),
+    ],
+)
+def test_off_says_why(corpus, caplog, changes, reason):
+    config, model = make(corpus, **changes)
+    with caplog.at_level(logging.INFO):
+        cache, size = plan_cache(model, config, [1.0, 2.0], config.train.prefix_cache_gigabytes * 1e9, True)
+    assert cache is None and size == 0
+    assert reason in caplog.text and caplog.text.count("\n") == 1
+
+
+def test_masks_are_drawn_on_the_first_tap_so_only_that_is_kept(corpus):
+    masks = {"time_masks": 1, "time_mask_frames": 5}
+    config, model = make(corpus, petl={"name": "linear_probe"}, augment=masks)
+    assert plan_cache(model, config, [1.0], 1e9, training=True)[0].depth == 0
+    assert plan_cache(model, config, [1.0], 1e9, training=False)[0].depth == LAYERS
+
+
+def test_a_small_budget_keeps_fewer_layers_and_the_plan_is_what_it_takes(corpus):
+    config, model = make(corpus, **METHODS["sum"][0])
+    utterances = read_data_dir(config.data.train)
+    seconds = [utterance.seconds for utterance in utterances]
+    _, all_layers = plan_cache(model, config, seconds, 1e9, True)
+    cache, size = plan_cache(model, config, seconds, all_layers * 0.6, True)
+    assert cache.depth == 1 and size == all_layers / 2
+    feed = Feed(utterances, model, config, all_layers * 0.6, training=True)
+    feed.fill_cache("the test")
+    taken = sum(tap.nbytes for taps in feed.cache.entries for tap in taps)
+    assert taken == pytest.approx(size, rel=0.02)

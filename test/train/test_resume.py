@@ -1,0 +1,150 @@
+"""Killed at any moment and started again, training ends with the same weights, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toys import Child, make_set, train_arguments, train_child, train_here
+
+from sure.bin import train
+from sure.errors import SureError
+
+SETTINGS = {"train__epochs": 5, "train__save_minutes": 1e-9}  # a checkpoint after every step
+VARIANTS = {
+    "cached": SETTINGS,
+    "augmented": {
+        **SETTINGS,
+        "task": "asr",
+        "petl": {"name": "prefix", "length": 4, "reparametrise": True},
+        "augment": {"speed": [0.9, 1.1], "time_masks": 1, "time_mask_frames": 4},
+        "train__accumulate": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def undisturbed(request, corpus, tmp_path_factory):
+    changes = VARIANTS[request.param]
+    return changes, train_here(corpus, tmp_path_factory.mktemp("undisturbed") / "exp", **changes)
+
+
+def assert_same(exp, reference):
+    """Best weights, last weights, optimizer, and every number that is not a time."""
+    one, other = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    one, other = (torch.load(e / "checkpoints" / "last.pt", weights_only=True) for e in (exp, reference))
+    for part in ("weights", "best_weights"):
+        assert all(torch.equal(one[part][name], other[part][name]) for name in other[part])
+    for key, values in other["optimizer"]["state"].items():
+        assert all(torch.equal(one["optimizer"]["state"][key][name], values[name]) for name in values)
+    for name in ("metrics.jsonl", "best.json"):
+        one, other = ([strip(line) for line in (e / name).read_text().splitlines()] for e in (exp, reference))
+        assert one == other
+
+
+def strip(line):
+    timed = ("seconds", "audio_seconds_per_second", "peak_memory_megabytes")
+    return {key: value for key, value in json.loads(line).items() if key not in timed}
+
+
+def test_killed_again_and_again(corpus, tmp_path, undisturbed):
+    changes, reference = undisturbed
+    generator = random.Random(len(changes))
+    exp, kills, resumed = tmp_path / "exp", 0, set()
+    for attempt in range(40):
+        child = train_child(corpus, exp, **changes)
+        until = time.monotonic() + generator.uniform(0.1, 0.5) * (1 + attempt / 5)
+        while time.monotonic() < until and not child.ended():
+            time.sleep(0.005)
+        child.kill(signal.SIGKILL)
+        status = child.status()
+        resumed.update(
+            line for line in child.stderr.read_text().splitlines() if line.startswith("going on at")
+        )
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL, child.stderr.read_text()
+        kills += 1
+    assert kills >= 2 and resumed
+    assert_same(exp, reference)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_asked_to_stop_it_saves_and_exits_with_75(corpus, tmp_path, number, undisturbed):
+    changes, reference = undisturbed
+    changes = {**changes, "train__save_minutes": 60.0}
+    child = train_child(corpus, tmp_path / "exp", **changes)
+    while "prefix cache of the dev set" not in read(child.stderr):
+        assert not child.ended(), read(child.stderr)
+        time.sleep(0.002)
+    child.kill(number)
+    assert child.status() == 75
+    assert f"{number.name}: saved; run the same command again" in read(child.stderr)
+    assert not (tmp_path / "exp" / "summary.json").exists()
+    train_here(corpus, tmp_path / "exp", **changes)
+    assert_same(tmp_path / "exp", reference)
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before(corpus, tmp_path, undisturbed):
+    changes, reference = undisturbed
+    last = tmp_path / "exp" / "checkpoints" / "last.pt"
+    stop_after_checkpoint(corpus, tmp_path / "exp", changes, "previous.pt")
+    content = bytearray(last.read_bytes())
+    content[len(content) // 3] ^= 4
+    last.write_bytes(content)
+    train_here(corpus, tmp_path / "exp", **changes)
+    assert "last.pt is damaged" in (tmp_path / "exp" / "train.log").read_text()
+    assert_same(tmp_path / "exp", reference)
+
+
+def test_a_full_disk_stops_training_and_loses_nothing(corpus, tmp_path, undisturbed):
+    changes, reference = undisturbed
+    exp = tmp_path / "exp"
+    stop_after_checkpoint(corpus, exp, changes, "last.pt")
+    limit = (exp / "checkpoints" / "last.pt").stat().st_size // 2
+    arguments = train_arguments(corpus, exp, **changes)
+
+    def without_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        train.main(arguments)
+
+    child = Child(without_room, tmp_path / "stderr")
+    assert child.status() == 2
+    message = child.stderr.read_text().splitlines()[-1]
+    assert message.startswith("error: cannot write ") and "File too large" in message
+    assert "run the same command again" in message
+    assert not list(exp.rglob("*.partial"))
+    train_here(corpus, exp, **changes)
+    assert_same(exp, reference)
+
+
+def stop_after_checkpoint(corpus, exp, changes, name):
+    child = train_child(corpus, exp, **changes)
+    while not (exp / "checkpoints" / name).exists():
+        assert not child.ended(), read(child.stderr)
+        time.sleep(0.002)
+    child.kill(signal.SIGTERM)
+    assert child.status() == 75
+
+
+def test_other_data_than_before_is_refused(corpus, tmp_path):
+    make_set(tmp_path, "train", 12)
+    changes = {**SETTINGS, "data__train": str(tmp_path / "data" / "train")}
+    stop_after_checkpoint(corpus, tmp_path / "exp", changes, "last.pt")
+    make_set(tmp_path, "train", 13)
+    with pytest.raises(SureError, match="the training set is not what it was"):
+        train_here(corpus, tmp_path / "exp", **changes)
+    make_set(tmp_path, "train", 12)
+    train_here(corpus, tmp_path / "exp", **changes)

@@ -1,0 +1,236 @@
+"""Training learns, writes what it promises, and refuses what cannot be right."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+from toys import make_set, train_child, train_here
+
+from sure.bin import train
+from sure.config import load_config
+from sure.errors import SureError
+
+
+def lines(exp):
+    return [json.loads(line) for line in (exp / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory):
+    """A finished experiment, not to be changed."""
+    exp = tmp_path_factory.mktemp("exp") / "seed1"
+    return train_here(corpus, exp, train__epochs=12)
+
+
+def weights(exp):
+    return load_file(exp / "best.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_learns(trained):
+    history = lines(trained)
+    assert [line["epoch"] for line in history] == list(range(1, 13))
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+    assert max(line["dev_accuracy"] for line in history) >= 80
+
+
+def test_what_is_written(trained, corpus):
+    for name in ("loss", "rate", "score"):
+        assert (trained / "images" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert load_config(trained / "config.yaml").train.epochs == 12
+    command = (trained / "command.txt").read_text().splitlines()[-1]
+    assert command.startswith("python -m sure.bin.train --config ")
+    assert "torch 2" in (trained / "environment.txt").read_text()
+    best = json.loads((trained / "best.json").read_text())
+    history = lines(trained)
+    assert best["score"] == max(line["dev_accuracy"] for line in history)
+    assert best["score"] == history[best["epoch"] - 1]["dev_accuracy"]
+    line = history[3]
+    assert {"step", "train_loss", "dev_loss", "lr_adapter", "lr_head", "seconds"} <= line.keys()
+    assert {"audio_seconds_per_second", "peak_memory_megabytes"} <= line.keys()
+
+
+def test_the_summary(trained):
+    summary = json.loads((trained / "summary.json").read_text())
+    table = (trained / "train.log").read_text()
+    assert summary["trained_parameters"] == summary["adapter_parameters"] + summary["head_parameters"]
+    for key in ("trained_parameters", "head_parameters"):
+        assert f"{summary[key]:,}" in table
+    assert summary["trained_percent"] == pytest.approx(
+        100 * summary["trained_parameters"] / summary["total_parameters"]
+    )
+    stored = sum(tensor.nbytes for tensor in weights(trained).values())
+    assert stored < summary["bundle_bytes"] < stored + 20_000
+    assert summary["backbone_sha256"] == "random:moonshine_tiny:1"
+    assert summary["epochs"] == 12 and summary["seed"] == 1
+    assert summary["dev_score"] == json.loads((trained / "best.json").read_text())["score"]
+    assert summary["training_seconds"] > 0 and summary["peak_memory_megabytes"] > 100
+
+
+def test_tensorboard_has_the_same_numbers(trained):
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import RecordWriter  # noqa: F401  (the format: length, crc, event, crc)
+
+    (file,) = (trained / "tensorboard").iterdir()
+    content, found = file.read_bytes(), {}
+    while content:
+        size = int.from_bytes(content[:8], "little")
+        event = Event.FromString(content[12 : 12 + size])
+        found.update({(value.tag, event.step): value.simple_value for value in event.summary.value})
+        content = content[16 + size :]
+    for line in lines(trained):
+        assert found["train_loss", line["step"]] == pytest.approx(line["train_loss"])
+        assert found["dev_accuracy", line["step"]] == pytest.approx(line["dev_accuracy"])
+
+
+def test_once_finished_it_does_nothing(trained, corpus, caplog):
+    before = {path: path.stat().st_mtime_ns for path in trained.glob("*.safetensors")}
+    with caplog.at_level(logging.INFO):
+        train_here(corpus, trained, train__epochs=12)
+    assert "already finished" in caplog.text
+    assert before == {path: path.stat().st_mtime_ns for path in trained.glob("*.safetensors")}
+
+
+def test_another_config_needs_another_folder(trained, corpus):
+    with pytest.raises(SureError) as error:
+        train_here(corpus, trained, train__epochs=12, petl__rank=3, seed=2)
+    for word in ("petl.rank: 2 there, 3 now", "seed: 1 there, 2 now", "--restart", "--exp"):
+        assert word in str(error.value)
+    assert load_config(trained / "config.yaml").petl[0].rank == 2
+
+
+def test_restart_begins_again(corpus, tmp_path):
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=1)
+    first = weights(exp)
+    train_here(corpus, exp, "--restart", train__epochs=1, seed=2)
+    assert load_config(exp / "config.yaml").seed == 2
+    assert not same(first, weights(exp))
+
+
+def test_the_same_for_any_number_of_workers_and_anew_for_a_seed(corpus, tmp_path):
+    changes = {"train__prefix_cache": "off", "train__epochs": 2, "augment": {"speed": [0.9, 1.0, 1.1]}}
+    runs = [
+        train_here(corpus, tmp_path / f"{workers}-{seed}", train__workers=workers, seed=seed, **changes)
+        for workers, seed in ((0, 1), (2, 1), (0, 2))
+    ]
+    assert same(weights(runs[0]), weights(runs[1]))
+    assert not same(weights(runs[0]), weights(runs[2]))
+
+
+def test_the_cache_changes_nothing_that_is_learned(corpus, tmp_path):
+    dropout_off = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1}
+    cached = train_here(corpus, tmp_path / "cached", **dropout_off)
+    computed = train_here(corpus, tmp_path / "computed", train__prefix_cache="off", **dropout_off)
+    assert lines(cached)[0]["train_loss"] == pytest.approx(lines(computed)[0]["train_loss"], rel=1e-4)
+
+
+def test_accumulated_batches_are_one_large_batch(corpus, tmp_path):
+    """The first moment of AdamW after the only step is a tenth of the gradient."""
+    dropout_off = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1, "train__clip": 1e9}
+    one = train_here(corpus, tmp_path / "one", train__batch_seconds=1000.0, **dropout_off)
+    many = train_here(
+        corpus, tmp_path / "many", train__batch_seconds=2.0, train__accumulate=1000, **dropout_off
+    )
+    moments = []
+    for exp in (one, many):
+        assert lines(exp)[0]["step"] == 1
+        states = torch.load(exp / "checkpoints" / "last.pt", weights_only=True)["optimizer"]["state"]
+        moments.append([states[key]["exp_avg"] for key in sorted(states)])
+    assert any(moment.abs().max() > 1e-4 for moment in moments[0])
+    for left, right in zip(*moments, strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-7)
+
+
+def test_early_stopping(corpus, tmp_path):
+    exp = train_here(
+        corpus,
+        tmp_path / "exp",
+        train__epochs=50,
+        train__patience=2,
+        train__lr_head=0.0,
+        train__lr_adapter=0.0,
+    )
+    assert len(lines(exp)) == 3
+    assert json.loads((exp / "best.json").read_text())["epoch"] == 1
+    assert json.loads((exp / "summary.json").read_text())["epochs"] == 3
+
+
+def test_what_cannot_be_learned_is_left_out_and_named(corpus, tmp_path):
+    make_set(tmp_path, "train", 24)
+    folder = tmp_path / "data" / "train"
+    text = (folder / "text").read_text().replace("train-003 ", "train-003 " + 60 * "abcd")
+    (folder / "text").write_text(text)
+    durations = {
+        id: float(seconds)
+        for id, seconds in (line.split() for line in (folder / "utt2dur").read_text().splitlines())
+    }
+    longest = sorted(durations.values())[-3]
+    exp = train_here(
+        corpus,
+        tmp_path / "exp",
+        task="asr",
+        data__train=str(folder),
+        data__max_seconds=longest,
+        train__epochs=1,
+    )
+    log = (exp / "train.log").read_text()
+    assert "1 utterances with more to say than they have frames: train-003" in log
+    too_long = [id for id, seconds in durations.items() if seconds > longest]
+    assert (
+        f"{len(too_long)} utterances longer than data.max_seconds={longest:g}: {', '.join(too_long)}" in log
+    )
+    with pytest.raises(SureError, match="no utterance is left"):
+        train_here(corpus, tmp_path / "none", data__train=str(folder), data__min_seconds=15.0)
+
+
+def test_speech_recognition_learns_too(corpus, tmp_path):
+    exp = train_here(corpus, tmp_path / "exp", task="asr", train__epochs=3, train__accumulate=2)
+    history = lines(exp)
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert "dev_wer" in history[0] and "dev_cer" in history[0]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_broken_audio_is_named(corpus, tmp_path, workers):
+    make_set(tmp_path, "train", 6)
+    soundfile.write(tmp_path / "wav" / "train4.wav", [0.0] * 100, 16000)
+    (tmp_path / "wav" / "train4.wav").write_bytes((tmp_path / "wav" / "train4.wav").read_bytes()[:60])
+    with pytest.raises(SureError) as error:
+        train_here(
+            corpus, tmp_path / "exp", data__train=str(tmp_path / "data" / "train"), train__workers=workers
+        )
+    assert str(error.value).startswith("utterance 'train-004': ") and "train4.wav" in str(error.value)
+
+
+def test_one_training_a_folder(corpus, tmp_path):
+    child = train_child(corpus, tmp_path / "exp", train__epochs=1000)
+    try:
+        while not (tmp_path / "exp" / "metrics.jsonl").exists():
+            assert not child.ended(), child.stderr.read_text()
+        with pytest.raises(SureError, match=f"process {child.process} on .* is training here"):
+            train_here(corpus, tmp_path / "exp", train__epochs=1000)
+    finally:
+        child.kill(9)
+        child.status()
+
+
+def test_bad_settings_are_one_error(corpus, tmp_path, capsys):
+    for changes, word in (
+        ({"train__device": "cuda:99"}, "cuda:99"),
+        ({"train__device": "abacus"}, "abacus"),
+        ({"data__train": str(tmp_path / "nowhere")}, "nowhere"),
+        ({"petl__sites": "layer.9.attn.q"}, "layer.9.attn.q"),
+    ):
+        with pytest.raises(SureError, match=word):
+            train_here(corpus, tmp_path / "exp", **changes)
+    with pytest.raises(SystemExit):
+        train.main(["--exp", "x"])
+    assert "--config" in capsys.readouterr().err

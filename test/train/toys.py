@@ -1,0 +1,129 @@
+"""A corpus of tones that a tiny model can learn, and stages in processes of their own that can be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+
+from sure.bin import tokenize, train
+from sure.data.data_dir import Utterance, write_data_dir
+from sure.errors import run
+
+RATE = 16000
+PITCHES = {"a": 220.0, "b": 440.0, "c": 880.0, "d": 1760.0}
+
+
+def tones(text: str) -> np.ndarray:
+    """One tone of .12 s a letter, with pauses; (samples,) float32."""
+    time = np.arange(int(0.12 * RATE)) / RATE
+    pause = np.zeros(int(0.05 * RATE))
+    parts = [part for letter in text for part in (0.3 * np.sin(2 * math.pi * PITCHES[letter] * time), pause)]
+    return np.concatenate([pause, *parts]).astype(np.float32)
+
+
+def make_set(folder: Path, name: str, count: int) -> None:
+    """data/<name> with texts, and the first letter of each as its label."""
+    generator = np.random.default_rng(len(name))
+    utterances = []
+    for index in range(count):
+        text = "".join(generator.choice(list(PITCHES), size=generator.integers(2, 6)))
+        path = folder / "wav" / f"{name}{index}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, tones(text), RATE, subtype="PCM_16")
+        labels = {"label": text[0]}
+        utterances.append(Utterance(f"{name}-{index:03d}", str(path), text=text, labels=labels))
+    data = write_data_dir(folder / "data" / name, utterances)
+    seconds = [f"{u.id} {len(tones(u.text)) / RATE:.4f}\n" for u in utterances]
+    (data / "utt2dur").write_text("".join(seconds))
+
+
+def make_corpus(folder: Path) -> Path:
+    for name, count in (("train", 24), ("dev", 6), ("test", 7)):
+        make_set(folder, name, count)
+    for task in ("asr", "language"):
+        tokenize.main(["--config", str(write_config(folder, folder / f"{task}.yaml", task=task))])
+    return folder
+
+
+def settings(corpus: Path, **changes: object) -> dict:
+    """A config for the corpus; `train__epochs=2` changes a value inside a section."""
+    given: dict = {
+        "task": "language",
+        "seed": 1,
+        "data": {name: str(corpus / "data" / name) for name in ("train", "dev")},
+        "backbone": {"name": "tiny", "weights": "random:moonshine"},
+        "petl": {"name": "lora", "rank": 2, "dropout": 0.1},
+        "head": {"dropout": 0.1},
+        "train": {"epochs": 3, "batch_seconds": 3.0, "lr_adapter": 3e-3, "lr_head": 3e-3, "threads": 1},
+    }
+    given["data"] |= {"valid": given["data"].pop("dev"), "tests": [str(corpus / "data" / "test")]}
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        place = given
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    given["tokenizer"] = {"folder": str(corpus / f"tokens_{given['task']}")}
+    return given
+
+
+def write_config(corpus: Path, path: Path, **changes: object) -> Path:
+    path.write_text(yaml.safe_dump(settings(corpus, **changes)))
+    return path
+
+
+def train_arguments(corpus: Path, exp: Path, **changes: object) -> list[str]:
+    exp.parent.mkdir(parents=True, exist_ok=True)
+    config = write_config(corpus, exp.with_suffix(".yaml"), **changes)
+    return ["--config", str(config), "--exp", str(exp)]
+
+
+def train_here(corpus: Path, exp: Path, *more: str, **changes: object) -> Path:
+    """Train in this process."""
+    train.main([*train_arguments(corpus, exp, **changes), *more])
+    return exp
+
+
+class Child:
+    """A process forked from this one, so everything is imported already; its stderr goes to a file."""
+
+    def __init__(self, function: Callable[[], object], stderr: Path):
+        self.stderr = stderr
+        self.process = os.fork()
+        if self.process == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                descriptor = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                os.dup2(descriptor, 2)
+                sys.stderr = os.fdopen(2, "w", buffering=1)
+                try:
+                    run(function)
+                except SystemExit as error:
+                    status = error.code
+                except BaseException as error:
+                    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            os._exit(status)
+
+    def kill(self, signal: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal)
+
+    def ended(self) -> bool:
+        return os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def status(self) -> int:
+        """Wait for its end; negative for a signal."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+def train_child(corpus: Path, exp: Path, *more: str, **changes: object) -> Child:
+    arguments = [*train_arguments(corpus, exp, **changes), *more]
+    return Child(lambda: train.main(arguments), exp.with_suffix(".stderr"))

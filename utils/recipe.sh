@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# What every recipe shares; a run.sh sources this file first, declares its options, and ends with `run_stages`.
+# Sets strict mode, `root` (the project), `recipe` (the folder of run.sh, which becomes the current one), and reports
+# failures. docs/adding.md and egs/TEMPLATE show how a recipe is made.
+set -Eeuo pipefail
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+  printf 'error: bash %s is too old; recipes need 4.4 or newer\n' "$BASH_VERSION" >&2
+  exit 2
+fi
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd -P)
+caller=$PWD
+forced=false current_stage="" step_name="" step_command="" step_log="" problem=""
+stage_subshell=$BASH_SUBSHELL
+
+. "$root/utils/options.sh"
+. "$root/utils/environment.sh"
+. "$root/utils/log.sh"
+. "$root/utils/parallel.sh"
+. "$root/utils/marks.sh"
+
+# report_failure STATUS COMMAND: the ERR trap. Says what failed, shows the end of its log and how to go on.
+report_failure() {
+  trap - ERR
+  ((BASH_SUBSHELL == stage_subshell)) || exit "$1"  # only once, not in each $(...) that the failure passes
+  {
+    printf '\nerror: %sfailed with exit code %s%s\n' "${current_stage:+stage $current_stage }" "$1" "${step_name:+: $step_name}"
+    [[ -z $problem ]] || printf '  problem: %s\n' "$problem"
+    printf '  command: %s\n' "${step_command:-$2}"
+    if [[ -n $step_log ]]; then
+      printf '  log:     %s, which ends:\n' "$recipe/$step_log"
+      show_end "$step_log"
+    fi
+    [[ -z $current_stage ]] || printf '  resume:  %s\n' "$(resume_command)"
+  } >&2
+  exit "$1"
+}
+trap 'report_failure $? "$BASH_COMMAND"' ERR
+
+# stop_here PROBLEM: fails with exit code 1 and the report above.
+stop_here() { problem=$*; report_failure 1 ""; }
+
+# resume_command: the call again, without running again what is finished.
+resume_command() {
+  local key
+  local -a words=("$0")
+  [[ $0 == */* ]] || words=(bash "$0")
+  for key in "${option_names[@]}"; do
+    if [[ -v option_given[$key] && $key != stage && $key != force ]]; then words+=("--$key" "${option_given[$key]}"); fi
+  done
+  if [[ -v option_given[stage] ]]; then words+=(--stage "${current_stage#* }" --force false); fi
+  quoted "${words[@]}"
+}
+
+# from_caller PATH: PATH, made absolute when it is one of the folder that the user called from.
+from_caller() {
+  if [[ -n $1 && $1 != /* && -e $caller/$1 ]]; then printf '%s\n' "$caller/$1"; else printf '%s\n' "$1"; fi
+}
+
+# run_stages: from --stage to --stop_stage, by the functions stage_NAME of the pipeline.
+run_stages() {
+  local number first last
+  stage_number stop_stage; last=$number
+  first=1
+  if [[ -v option_given[stage] ]]; then stage_number stage; first=$number forced=true; fi
+  if [[ -n $force ]]; then forced=$force; fi
+  ((first <= last)) || usage_error "--stop_stage $stop_stage comes before --stage $stage; the stages are: $(list_stages)"
+  if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment ark,convert; fi
+  for ((number = first; number <= last; number++)); do
+    current_stage="$number ${stages[number - 1]}"
+    printf '# stage %s\n' "$current_stage"
+    "stage_${stages[number - 1]}"
+  done
+  current_stage=""
+  if declare -F after_stages >/dev/null; then after_stages "$first" "$last"; fi
+}
+cd "$recipe"
