@@ -173,7 +173,12 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
     merged = dict(base)
     for name, value in update.items():
         old = merged.get(name)
-        if name == "petl" and isinstance(value, dict) and isinstance(old, dict) and value.get("name", old.get("name")) != old.get("name"):
+        if (
+            name == "petl"
+            and isinstance(value, dict)
+            and isinstance(old, dict)
+            and value.get("name", old.get("name")) != old.get("name")
+        ):
             merged[name] = value
         else:
             merged[name] = _merge(old, value, key) if name in merged else value

@@ -22,6 +22,8 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise RuntimeError(f"there are {torch.cuda.device_count()} CUDA devices")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise SureError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from None

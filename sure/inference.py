@@ -16,7 +16,7 @@ from sure.data.batching import SecondsBatchSampler
 from sure.device import pick_device
 from sure.errors import SureError
 from sure.model import SureModel, build_backbone, build_model, build_task
-from sure.petl.bundle import Bundle, read_bundle
+from sure.petl.bundle import ABOUT, Bundle, read_bundle
 
 Audio = str | Path | Tensor | np.ndarray
 
@@ -91,18 +91,19 @@ class Sure:
 def _config_of(bundle: Bundle, weights: str) -> Config:
     about = bundle.about
     backbone = {key: about["backbone"][key] for key in ("name", "layers", "group_norm")}
-    return make_config(
-        {
-            "task": about["task"],
-            "seed": about["seed"],
-            "data": {"train": "", "valid": ""},
-            "text": {"language": about["language"]},
-            "backbone": {**backbone, "weights": weights},
-            "petl": about["petl"],
-            "head": about["head"],
-        },
-        str(bundle.folder),
-    )
+    given = {
+        "task": about["task"],
+        "seed": about["seed"],
+        "data": {"train": "", "valid": ""},
+        "text": {"language": about["language"]},
+        "backbone": {**backbone, "weights": weights},
+        "petl": about["petl"],
+        "head": about["head"],
+    }
+    try:
+        return make_config(given, ABOUT)
+    except SureError as error:
+        raise SureError(f"{bundle.folder}: {error}") from None
 
 
 def _find_weights(bundle: Bundle) -> str:

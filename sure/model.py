@@ -86,7 +86,10 @@ class SureModel(nn.Module):
 
     def state(self) -> dict[str, Tensor]:
         """All that a bundle keeps, by site name and `head/...`; everything else is the frozen backbone."""
-        return {**self.attachment.state(), **{f"head/{name}": tensor for name, tensor in self.head.state_dict().items()}}
+        return {
+            **self.attachment.state(),
+            **{f"head/{name}": tensor for name, tensor in self.head.state_dict().items()},
+        }
 
     def load(self, state: dict[str, Tensor], source: str) -> None:
         """Load what `state` gave, exactly. Raises SureError naming `source` and what differs."""
@@ -118,9 +121,7 @@ def build_backbone(config: Config) -> Backbone:
     return family.from_weights(config.backbone.weights, config.backbone.group_norm, seed=config.seed)
 
 
-def build_model(
-    config: Config, task: BaseTask, *, saved: bool = False, backbone: Backbone | None = None
-) -> SureModel:
+def build_model(config: Config, task: BaseTask, *, saved: bool = False, backbone: Backbone | None = None) -> SureModel:
     """The model of a config; new weights follow `config.seed` alone, whatever was drawn before.
 
     saved: attach the methods as they are saved (a folded reparametrisation, say), ready for `load`.

@@ -6,4 +6,5 @@ from pathlib import Path
 import torch
 
 torch.set_num_threads(1)
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
+for folder in (Path(__file__).parent, Path(__file__).parent / "contract"):
+    sys.path.insert(0, str(folder))

@@ -15,7 +15,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 say() { printf '# %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
-fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; }
+fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' >/dev/null 2>&1; }
 
 # find_python: prints the first Python that fits and can make an environment.
 find_python() {
@@ -24,7 +24,7 @@ find_python() {
     if ! command -v "$name" >/dev/null; then continue; fi
     if ! fits "$name"; then
       tried+=$'\n'"  $name: $("$name" --version 2>&1 | head -n 1)"
-    elif ! "$name" -c 'import ensurepip, venv' 2>/dev/null; then
+    elif ! "$name" -c 'import ensurepip, venv' >/dev/null 2>&1; then
       tried+=$'\n'"  $name: fits, but makes no environments; its venv module is missing (Debian, Ubuntu: python3-venv)"
     else
       printf '%s\n' "$name"
@@ -67,6 +67,7 @@ elif [[ $force == true ]] || ! "$folder/bin/python" -m pip --version >/dev/null 
   "$python" -m venv --clear "$folder"
 fi
 if before=$(installed_extras "$folder"); then extras=$before,$extras; fi
+extras=$(tr , '\n' <<<"$extras" | sed '/^$/d' | LC_ALL=C sort -u | paste -sd ,)
 
 install() { "$folder/bin/python" -m pip --disable-pip-version-check install --no-input "$@"; }
 
@@ -84,6 +85,6 @@ if [[ ,$extras, == *,ark,* ]]; then
   say "the extra ark is kaldiio, under NTT's evaluation licence; --extras ark-mit,convert takes omniio (MIT) instead"
 fi
 "$folder/bin/python" tools/check_install.py || fail "the installation is not complete; what to do stands above"
-printf '%s\n%s\n' "$(project_digest)" "$(tr , '\n' <<<"$extras" | sort -u | paste -sd ,)" >"$mark.new"
+printf '%s\n%s\n' "$(project_digest)" "$extras" >"$mark.new"
 mv "$mark.new" "$mark"
 say "done: $folder"

@@ -20,6 +20,7 @@ option backbone moonshine      "family of the frozen encoder: a file of sure/bac
 option weights downloads/moonshine_tiny_en.safetensors "its weights; random: the same network untrained, as a control"
 option corpus ""               "folder of a copy of the corpus that you have; nothing is downloaded then"
 option allow_commands false    "true: entries of wav.scp may be commands (\`... |\`), which run on this machine"
+option on_bad_utterance stop  "skip: leave utterances out that cannot be used; stop: name them, and stop"
 option tag ""                  "ending for the experiment folders, to keep variants apart"
 option set ""                  "config overrides, e.g. \"train.epochs=3 petl.rank=4\""
 option launch local            "where commands run: a file of utils/launch"
@@ -95,7 +96,7 @@ show_help() {
   sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$recipe/run.sh"
   printf '\nOptions (--name value or --name=value):\n'
   for key in "${option_names[@]}"; do
-    printf '  --%-15s %s [%s]\n' "$key" "${option_help[$key]}" "${option_default[$key]}"
+    printf '  --%-17s %s [%s]\n' "$key" "${option_help[$key]}" "${option_default[$key]}"
   done
   printf '\nStages: %s\n' "$(list_stages)"
 }
@@ -106,6 +107,7 @@ check_options() {
   launchers=$(cd "$root/utils/launch" && printf '%s ' *.sh)
   # shellcheck disable=SC2086 # one word for each launcher
   one_of launch ${launchers//.sh/}
+  one_of on_bad_utterance stop skip
   [[ $nj =~ ^[1-9][0-9]*$ ]] || usage_error "--nj takes a number from 1, not '$nj'"
   [[ $gpu =~ ^[0-9]+$ ]] || usage_error "--gpu takes a number, not '$gpu'"
   [[ $seeds =~ ^[0-9]+([[:space:]]+[0-9]+)*$ ]] || usage_error "--seeds takes numbers such as \"1 2 3\", not '$seeds'"

@@ -98,9 +98,7 @@ class Backbone(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_weights(
-        cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object
-    ) -> Backbone:
+    def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Backbone:
         """The backbone with the weights of a file, folder or bundle, or `random` or `random:<shape>` ones.
 
         group_norm: `masked` (statistics over valid frames) or `as_trained` (over padding too, as originally).

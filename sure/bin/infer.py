@@ -33,17 +33,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def infer(sure: Sure, files: Sequence[str]) -> int:
     """Print a line for each file; those that cannot be used are named on stderr and counted."""
-    waves = {}
-    broken = 0
+    usable, waves = [], []
     for file in files:
         try:
-            waves[file] = sure.usable(read_audio(file), file)
+            waves.append(sure.usable(read_audio(file), file))
+            usable.append(file)
         except SureError as error:
-            broken += 1
             print(f"error: {error}", file=sys.stderr)
-    for file, line in zip(waves, sure.predict(waves.values()), strict=True):
+    for file, line in zip(usable, sure.predict(waves), strict=True):
         print(f"{file}\t{line}", flush=True)
-    return broken
+    return len(files) - len(usable)
 
 
 if __name__ == "__main__":

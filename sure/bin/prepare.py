@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="such as data/asr_es; the sets go below it"
     )
-    parser.add_argument("--on_bad_utterance", choices=POLICIES, default="skip", help="default: %(default)s")
+    parser.add_argument("--on_bad_utterance", choices=POLICIES, default="stop", help="default: %(default)s")
     parser.add_argument("--allow_commands", choices=("true", "false"), default="false",
                         help="run the commands (`... |`) of wav.scp, with your rights")  # fmt: skip
     parser.add_argument("--nj", type=int, metavar="N", help="threads; default: one per processor")

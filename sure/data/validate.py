@@ -29,12 +29,12 @@ from sure.data.validation_report import BACKUP, REPORT, Report
 from sure.errors import SureError
 from sure.files import replace_file
 
-POLICIES = ("skip", "stop")
+POLICIES = ("stop", "skip")
 
 
 def validate_data_dir(
     path: str | os.PathLike,
-    on_bad_utterance: str = "skip",
+    on_bad_utterance: str = "stop",
     allow_commands: bool = False,
     nj: int | None = None,
 ) -> Report:

@@ -1,4 +1,4 @@
-"""Attach methods to a backbone: freeze everything, put modules at sites, and know exactly what trains and what is saved."""
+"""Attach methods to a backbone: freeze everything, put modules at sites, know what trains and what is saved."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Attachment:
     """
 
     def __init__(self, backbone: Backbone, methods: Sequence[PetlMethod]):
-        """Raises SureError for a pattern that matches nothing, two modules of one name at a site, 0 % or 100 % trained."""
+        """Raises SureError for a pattern that matches nothing, two modules of a name at a site, 0 % or 100 % trained."""
         self.backbone = backbone
         self.methods = list(methods)
         self.rows: list[Row] = []

@@ -47,7 +47,7 @@ class PetlMethod:
         return ()
 
     def readout(self, taps: Sequence[Site], width: int) -> nn.Module | None:
-        """A module that reads all taps: `module(taps, mask)`, taps a list of (batch, time, width) -> (batch, time, width)."""
+        """A module that reads all taps, each (batch, time, width): `module(taps, mask)` -> (batch, time, width)."""
         return None
 
     def saved(self) -> PetlConfig:

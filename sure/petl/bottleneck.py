@@ -1,4 +1,4 @@
-"""Bottleneck adapter: y = x + W_up act(W_down x + b_d) + b_u (Houlsby et al., arXiv 1902.00751; SURE, arXiv 2303.03267)."""
+"""Bottleneck adapter: y = x + W_up act(W_down x + b_d) + b_u (arXiv 1902.00751; SURE, arXiv 2303.03267)."""
 
 from __future__ import annotations
 

@@ -90,9 +90,7 @@ def read_bundle(folder: Path) -> Bundle:
         if shapes[name] != shape:
             raise SureError(f"{path}: {name} has shape {shapes[name]}, {ABOUT} says {shape}")
     if hashlib.sha256(content).hexdigest() != about["sha256"]:
-        raise SureError(
-            f"{path} is not the file that {ABOUT} describes (sha256); pack or copy the bundle again"
-        )
+        raise SureError(f"{path} is not the file that {ABOUT} describes (sha256); pack or copy the bundle again")
     return Bundle(folder, about, tensors)
 
 
@@ -100,9 +98,7 @@ def _read_about(path: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SureError(
-            f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one"
-        ) from None
+        raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one") from None
     except (OSError, ValueError) as error:
         raise SureError(f"{path} cannot be read ({error}); pack or copy the bundle again") from None
     keys = {"format", "task", "language", "seed", "backbone", "petl", "head", "tensors", "sha256"}

@@ -1,4 +1,4 @@
-"""ConvAdapter: y = x + SE(K3 * (K2 * ReLU(K1 * LN(x)))), depthwise convolutions with squeeze and excite (SURE, arXiv 2303.03267)."""
+"""ConvAdapter: y = x + SE(K3 * (K2 * ReLU(K1 * LN(x)))), SE squeeze and excite (SURE, arXiv 2303.03267)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 class Method(PetlMethod):
     class Config(PetlConfig):
-        # `auto`: the task decides; CTC tasks keep the convolutional front end frozen (wav2vec 2.0, arXiv 2006.11477, 4.2)
+        # auto: the task decides; CTC tasks keep the front end frozen (wav2vec 2.0, arXiv 2006.11477, section 4.2)
         convolutions: Literal["auto", "train", "freeze"] = "auto"
 
     def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Linear probe: the backbone stays frozen and only the head trains (with `backbone.layers: weighted_sum`, the sum too)."""
+"""Linear probe: nothing but the head trains (with `backbone.layers: weighted_sum`, the sum too)."""
 
 from __future__ import annotations
 

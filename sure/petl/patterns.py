@@ -15,8 +15,8 @@ RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str) -> dict[str, list[Site]]:
     """The sites each pattern names, in the backbone's order.
 
-    Raises SureError for a pattern (or one number of a range) that matches nothing, and for a site of a kind the method cannot
-    take: a method that is silently not applied does not occur.
+    Raises SureError for a pattern (or one number of a range) that matches nothing, and for a site of a kind the method
+    cannot take: a method that is silently not applied does not occur.
     """
     matched: dict[str, list[Site]] = {}
     for pattern in patterns.split():
@@ -25,10 +25,11 @@ def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], meth
             expression = _compile(plain)
             here = [site for site in sites if expression.fullmatch(site.name)]
             if not here:
-                names = [site.name for site in sites]
+                where = "" if plain == pattern else f" at {plain!r}"
+                near = nearest(plain, [site.name for site in sites])
                 raise SureError(
-                    f"petl ({method}): site pattern {pattern!r} matches nothing{f' at {plain!r}' if plain != pattern else ''}"
-                    f"{nearest(plain, names)}; sites are: {summary(sites)}"
+                    f"petl ({method}): site pattern {pattern!r} matches nothing{where}{near}; "
+                    f"sites are: {summary(sites)}"
                 )
             found.extend(here)
         for site in found:

@@ -41,7 +41,7 @@ class Reparametrisation(nn.Module):
 class Prefix(nn.Module):
     """Keys and values (length, width) of one attention.
 
-    identity: context + softmax(q P_K) P_V with P_V zero at the start, a softmax of its own (as arXiv 2303.16199, section 3.2)
+    identity: context + softmax(q P_K) P_V, a softmax of its own (as arXiv 2303.16199, 3.2) and P_V zero at the start
     paper: K = [P_K; K], V = [P_V; V] under one softmax
     """
 
@@ -59,7 +59,9 @@ class Prefix(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, attend: Callable[..., Tensor]) -> Tensor:
         """queries, keys, values (batch, time, width) -> context (batch, time, width)"""
-        more_keys, more_values = (self.dropout(part).expand(len(keys), -1, -1).to(keys.dtype) for part in self.vectors())
+        more_keys, more_values = (
+            self.dropout(part).expand(len(keys), -1, -1).to(keys.dtype) for part in self.vectors()
+        )
         if self.paper:
             return attend(queries, torch.cat([more_keys, keys], 1), torch.cat([more_values, values], 1))
         return attend(queries, keys, values) + attend(queries, more_keys, more_values, masked=False)

@@ -51,7 +51,7 @@ class BaseTask(ABC):
 
     @abstractmethod
     def target(self, utterance: Utterance) -> Tensor:
-        """What the loss compares with, (items,) int64. Raises SureError naming the utterance when it cannot be made."""
+        """What the loss compares with, (items,) int64. Raises SureError naming an utterance it cannot be made of."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:

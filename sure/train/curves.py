@@ -66,7 +66,7 @@ class History:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = Figure(figsize=(6, 4))
         axes = figure.add_subplot()
         epochs = [line["epoch"] for line in self.lines]
         for key in keys:

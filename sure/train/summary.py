@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -12,9 +12,7 @@ from sure.device import describe_device, peak_memory_megabytes
 from sure.model import SureModel
 from sure.train.experiment import git_hash
 from sure.train.packing import bundle_content
-
-if TYPE_CHECKING:
-    from sure.train.trainer import State
+from sure.train.state import State
 
 
 def coverage_table(model: SureModel) -> str:

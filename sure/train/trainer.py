@@ -7,9 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -30,6 +28,7 @@ from sure.train.health import Step, Watch, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
+from sure.train.state import State
 from sure.train.summary import coverage_table, summarise
 
 log = logging.getLogger(__name__)
@@ -56,24 +55,6 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
             interrupt = Interrupt()
             with interrupt.listening():
                 Trainer(config, experiment, interrupt).run(command)
-
-
-@dataclass
-class State:
-    """Where training stands. With weights, optimizer and random numbers, it is what a checkpoint holds."""
-
-    epoch: int = 1  # the one that runs
-    batches: int = 0  # of it that are done
-    steps: int = 0  # of the optimizer, over all epochs
-    loss_sum: float = 0.0  # of this epoch, over `utterances`
-    utterances: int = 0
-    audio_seconds: float = 0.0
-    epoch_seconds: float = 0.0  # of this epoch's training
-    training_seconds: float = 0.0  # of everything, over all calls
-    best_epoch: int = 0
-    best_score: float = 0.0
-    best_loss: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Trainer:

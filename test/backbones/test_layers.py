@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from sure.backbones.base import normalize_waves
 from sure.backbones.convolution import GroupNorm
-from sure.backbones.layers import Attention
+from sure.backbones.layers import Attention, score_bias
 from sure.backbones.positions import BiasGate, DistanceBias, rotary_angles, rotate
 
 BATCH, TIME, DIM, HEADS = 3, 7, 24, 4
@@ -133,3 +134,21 @@ def test_group_norm_leaves_padding_out(groups):
         (theirs,) = torch.autograd.grad((alone * weights).sum(), single)
         assert torch.allclose(ours[index, :, :length], theirs[0], atol=1e-5)
         assert not ours[index, :, length:].any()
+
+
+def test_every_query_sees_a_key():
+    """Also in an utterance without a frame: some attention kernels would make it NaN."""
+    assert score_bias(MASK, None).any(-1).all()
+    assert score_bias(MASK, torch.zeros(HEADS, TIME, TIME)).isfinite().any(-1).all()
+    assert torch.equal(score_bias(MASK, None)[:2, 0, 0], MASK[:2])
+
+
+def test_normalised_waveforms():
+    lengths = torch.tensor([400, 250, 0])
+    valid = torch.arange(400) < lengths[:, None]
+    waves = (2 + 3 * torch.randn(3, 400, generator=torch.Generator().manual_seed(0))) * valid
+    found = normalize_waves(waves, lengths)
+    assert not found[~valid].any()
+    for wave, length in zip(found[:2], lengths.tolist(), strict=False):
+        assert abs(wave[:length].mean()) < 1e-5 and abs(wave[:length].var(correction=0) - 1) < 1e-4
+    assert torch.allclose(normalize_waves(waves[1:2, :250], lengths[1:2]), found[1:2, :250], atol=1e-5)

@@ -112,9 +112,7 @@ def test_fetches_and_converts(converted, moonshine_original, tmp_path):
 def test_a_missing_converter_is_named(tmp_path, monkeypatch, tool):
     source = tool.SOURCES["moonshine_tiny_en"]
     absent = "a_package_that_nobody_has"
-    monkeypatch.setitem(
-        tool.SOURCES, "other", type(source)(**{**vars(source), "needs": ("onnxruntime", absent)})
-    )
+    monkeypatch.setitem(tool.SOURCES, "other", type(source)(**{**vars(source), "needs": ("onnxruntime", absent)}))
     with pytest.raises(tool.SureError, match=f"pip install {absent}$"):
         tool.fetch_backbone("other", tmp_path)
     assert not list(tmp_path.iterdir())

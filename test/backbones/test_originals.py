@@ -50,9 +50,7 @@ def test_padded_as_trained_equals_transformers(tmp_path, family, size):
 def test_moonshine_as_trained_normalises_over_padding_like_transformers(tmp_path):
     theirs = huggingface("moonshine", "base")
     lengths = [5000, 3000]
-    ours = registry.find("backbones", "moonshine").from_weights(
-        saved(theirs, tmp_path), group_norm="as_trained"
-    )
+    ours = registry.find("backbones", "moonshine").from_weights(saved(theirs, tmp_path), group_norm="as_trained")
     heard = theirs.encoder(waves(lengths), output_hidden_states=True).hidden_states[0]
     assert distance(ours.front(waves(lengths), torch.tensor(lengths)), heard) < TOLERANCE
     ours.convolutions.blocks[0].norm.mode = "masked"

@@ -29,9 +29,7 @@ def same(one, other):
 @pytest.mark.parametrize("model", MODELS)
 def test_saved_and_read_again(tmp_path, model):
     backbone = Family.from_weights(f"random:{model}", seed=5)
-    backbone.sites()[0].slot.attached["module"] = nn.Linear(
-        2, 2
-    )  # attached modules are not the backbone's own
+    backbone.sites()[0].slot.attached["module"] = nn.Linear(2, 2)  # attached modules are not the backbone's own
     path = tmp_path / "model.safetensors"
     backbone.save(path)
     again = type(backbone).from_weights(str(path))
@@ -42,9 +40,7 @@ def test_saved_and_read_again(tmp_path, model):
     assert list(tmp_path.iterdir()) == [path]
     lengths = torch.tensor([3000, 2000])
     with torch.no_grad():
-        assert torch.equal(
-            again(waves([3000, 2000]), lengths).last, backbone(waves([3000, 2000]), lengths).last
-        )
+        assert torch.equal(again(waves([3000, 2000]), lengths).last, backbone(waves([3000, 2000]), lengths).last)
 
 
 def test_random_weights_follow_the_seed_and_touch_no_global_state():
@@ -106,9 +102,7 @@ def test_waveforms_are_normalised_where_the_preprocessor_says_so(tmp_path, said,
     batch *= torch.arange(2000) < torch.tensor(lengths)[:, None]
     encoded = ours(batch, torch.tensor(lengths))
     for index, length in enumerate(lengths):
-        heard = extractor(
-            batch[index, :length].numpy(), sampling_rate=16000, return_tensors="pt"
-        ).input_values
+        heard = extractor(batch[index, :length].numpy(), sampling_rate=16000, return_tensors="pt").input_values
         alone = theirs(heard).last_hidden_state[0]
         assert torch.allclose(encoded.last[index, : len(alone)], alone, atol=1e-4)
 
@@ -235,9 +229,7 @@ def test_every_bundle_fits(bundle):
     with torch.device("meta"):
         theirs = found.bundle_state(make(**bundle._params).state_dict())
         ours = found(found.bundle_shape(bundle._params, bundle._normalize_waveform)).state_dict()
-    assert {name: tensor.shape for name, tensor in ours.items()} == {
-        name: t.shape for name, t in theirs.items()
-    }
+    assert {name: tensor.shape for name, tensor in ours.items()} == {name: t.shape for name, t in theirs.items()}
 
 
 @pytest.mark.parametrize("normalised", [False, True])

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 import torch
+from models import FAMILIES, LENGTHS, METHODS, TASKS, disturb, make, utterances, waves
 from safetensors.torch import load_file, save_file
 
-from models import FAMILIES, LENGTHS, METHODS, TASKS, disturb, make, utterances, waves
 from sure import registry
 from sure.errors import SureError
 

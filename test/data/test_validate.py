@@ -19,6 +19,11 @@ from sure.data.validate import validate_data_dir
 from sure.errors import SureError
 
 
+def validate(folder: Path, **options):
+    """Validation that leaves bad utterances out; by default they stop it."""
+    return validate_data_dir(folder, **{"on_bad_utterance": "skip", **options})
+
+
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Every file's bytes and time of change."""
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -50,14 +55,14 @@ def ids(folder: Path) -> str:
 def test_a_good_folder_gets_durations_and_stays_as_it_is(here: Path) -> None:
     folder = good_set(here)
     before = snapshot(folder)
-    report = validate_data_dir(folder)
+    report = validate(folder)
     after = snapshot(folder)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"utt2dur", "validation.txt"}
     assert (folder / "utt2dur").read_text() == "a 0.5000\nb 0.7500\nc 1.0000\nd 1.2500\n"
     assert (report.utterances, report.seconds, report.removed, report.notes) == (4, 3.5, [], [])
     assert [utterance.seconds for utterance in read_data_dir(folder)] == [0.5, 0.75, 1.0, 1.25]
-    validate_data_dir(folder)
+    validate(folder)
     assert snapshot(folder) == after
 
 
@@ -67,7 +72,7 @@ def test_order_and_spacing_are_put_right(here: Path) -> None:
     for path in folder.iterdir():
         lines = path.read_text().splitlines()
         path.write_text("\ufeff" + "\r\n".join(reversed(lines)).replace(" ", "  \t", 1) + "\n\n" + lines[0])
-    assert validate_data_dir(folder).removed == []
+    assert validate(folder).removed == []
     assert {name: (folder / name).read_bytes() for name in expected} == expected
 
 
@@ -147,11 +152,11 @@ def test_one_bad_utterance_is_removed_and_named(here: Path, kind: str) -> None:
 
     before = snapshot(folder)
     with pytest.raises(SureError, match=r"nothing was changed") as stopped:
-        validate_data_dir(folder, on_bad_utterance="stop")
+        validate_data_dir(folder)
     assert snapshot(folder) == before
     assert re.search(rf"1 ({reason}): b \(.*{re.escape(where)}", str(stopped.value))
 
-    report = validate_data_dir(folder)
+    report = validate(folder)
     assert list(reasons(report)) == ["b"] and re.fullmatch(reason, reasons(report)["b"])
     assert where in report.removed[0].where
     assert ids(folder) == "acd"
@@ -162,7 +167,7 @@ def test_one_bad_utterance_is_removed_and_named(here: Path, kind: str) -> None:
     for path in (folder / ".backup").iterdir():
         assert path.read_bytes() == as_it_was[path.name]
 
-    again = validate_data_dir(folder)
+    again = validate(folder)
     assert again.removed == [] and ids(folder) == "acd"
 
 
@@ -170,7 +175,7 @@ def test_one_bad_utterance_is_removed_and_named(here: Path, kind: str) -> None:
 def test_lines_without_audio(here: Path, table: str) -> None:
     folder = good_set(here)
     append(folder / table, "ghost x")
-    report = validate_data_dir(folder)
+    report = validate(folder)
     assert reasons(report) == {"ghost": f"{table} without audio"}
     assert report.removed[0].where == f"{table}:5"
     assert ids(folder) == "abcd"
@@ -180,7 +185,7 @@ def test_lines_without_audio(here: Path, table: str) -> None:
 def test_ids_that_cannot_be_file_names(here: Path, bad: str) -> None:
     folder = good_set(here)
     append(folder / "wav.scp", f"{bad} corpus/a.wav")
-    report = validate_data_dir(folder)
+    report = validate(folder)
     assert reasons(report) == {bad: "unusable id"}
     assert ids(folder) == "abcd"
 
@@ -188,7 +193,7 @@ def test_ids_that_cannot_be_file_names(here: Path, bad: str) -> None:
 def test_repeated_identical_lines_are_one(here: Path) -> None:
     folder = good_set(here)
     append(folder / "text", "b words of b")
-    assert validate_data_dir(folder).removed == []
+    assert validate(folder).removed == []
     assert ids(folder) == "abcd"
 
 
@@ -198,7 +203,7 @@ def test_many_faults_at_once_are_all_counted(here: Path) -> None:
         (here / "corpus" / f"{name}.wav").unlink()
     add_nan(here)
     append(folder / "text", "ghost x")
-    report = validate_data_dir(folder)
+    report = validate(folder)
     assert ids(folder) == "aklmnop"
     text = (folder / "validation.txt").read_text()
     assert "8 missing audio file:" in text and all(
@@ -215,7 +220,7 @@ def test_nothing_left_is_an_error_and_changes_nothing(here: Path) -> None:
     with pytest.raises(
         SureError, match=r"(?s)nothing usable remains.*4 missing audio file: a \(corpus/a.wav\)"
     ):
-        validate_data_dir(folder)
+        validate(folder)
     assert snapshot(folder) == before
 
 
@@ -223,7 +228,7 @@ def test_other_rates_are_noted_and_kept(here: Path) -> None:
     folder = good_set(here)
     write_audio(here / "corpus/b.wav", tone(1.5, 8000), 8000)
     write_audio(here / "corpus/c.wav", tone(1.5, 44100), 44100)
-    report = validate_data_dir(folder)
+    report = validate(folder)
     assert report.removed == []
     assert report.notes == ["resampled to 16000 Hz when read: 1 at 8000 Hz, 1 at 44100 Hz"]
     assert [utterance.seconds for utterance in read_data_dir(folder)] == [0.5, 1.5, 1.5, 1.25]
@@ -249,7 +254,7 @@ def test_segments(here: Path) -> None:
         "i": "r2 zero 1",
     }
     (folder / "segments").write_text("".join(f"{id} {line}\n" for id, line in lines.items()))
-    report = validate_data_dir(folder)
+    report = validate(folder)
     assert reasons(report) == {
         "c": "segment past the end",
         "e": "segment past the end",
@@ -266,7 +271,7 @@ def test_segments(here: Path) -> None:
     assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\n"
     assert "2 recordings without a usable segment were left out" in report.notes
     after = snapshot(folder)
-    validate_data_dir(folder)
+    validate(folder)
     assert {name: after[name] for name in after if name != "validation.txt"} == {
         name: value for name, value in snapshot(folder).items() if name != "validation.txt"
     }
@@ -277,17 +282,17 @@ def test_commands_are_refused_unless_allowed(here: Path) -> None:
     edit("wav.scp", "b corpus/b.wav", "b cat 'corpus/b.wav' | tee ran |")(here)
     before = snapshot(folder)
     with pytest.raises(SureError, match=r"wav\.scp:2: .* is a command.*--allow_commands true"):
-        validate_data_dir(folder)
+        validate(folder)
     assert snapshot(folder) == before and not (here / "ran").exists()
 
-    report = validate_data_dir(folder, allow_commands=True)
+    report = validate(folder, allow_commands=True)
     assert report.removed == [] and "1 commands were run" in report.notes[0]
     assert (folder / "audio/b.wav").read_bytes() == (here / "corpus/b.wav").read_bytes()
     utterance = read_data_dir(folder)[1]
     assert (utterance.id, utterance.seconds) == ("b", 0.75) and Path(utterance.audio).name == "b.wav"
     assert "tee ran |" in (folder / ".backup/wav.scp").read_text()
     assert not (folder / "audio.part").exists()
-    assert validate_data_dir(folder).removed == []
+    assert validate(folder).removed == []
 
 
 def test_a_command_that_fails_or_writes_no_audio(here: Path) -> None:
@@ -296,9 +301,9 @@ def test_a_command_that_fails_or_writes_no_audio(here: Path) -> None:
     edit("wav.scp", "c corpus/c.wav", "c echo hello |")(here)
     before = snapshot(folder)
     with pytest.raises(SureError):
-        validate_data_dir(folder, on_bad_utterance="stop", allow_commands=True)
+        validate(folder, on_bad_utterance="stop", allow_commands=True)
     assert snapshot(folder) == before
-    report = validate_data_dir(folder, allow_commands=True)
+    report = validate(folder, allow_commands=True)
     assert reasons(report) == {"b": "command failed", "c": "unreadable audio file"}
     assert "nowhere.wav" in next(problem.where for problem in report.removed if problem.id == "b")
     assert ids(folder) == "ad"
@@ -306,9 +311,9 @@ def test_a_command_that_fails_or_writes_no_audio(here: Path) -> None:
 
 def test_wrong_use(here: Path) -> None:
     with pytest.raises(SureError, match="not a data folder"):
-        validate_data_dir(here)
-    with pytest.raises(SureError, match="expected one of skip, stop, got 'ignore'"):
-        validate_data_dir(good_set(here), on_bad_utterance="ignore")
+        validate(here)
+    with pytest.raises(SureError, match="expected one of stop, skip, got 'ignore'"):
+        validate(good_set(here), on_bad_utterance="ignore")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -333,7 +338,7 @@ def test_whatever_the_tables_say_the_result_can_be_read_and_is_stable(
         (folder / name).write_text("".join(line + "\n" for line in lines))
     before = snapshot(folder)
     try:
-        report = validate_data_dir(folder, nj=1)
+        report = validate(folder, nj=1)
     except SureError:
         assert snapshot(folder) == before
         return
@@ -341,6 +346,6 @@ def test_whatever_the_tables_say_the_result_can_be_read_and_is_stable(
     assert report.utterances == len(utterances)
     assert sum(utterance.seconds for utterance in utterances) == pytest.approx(report.seconds, abs=1e-3)
     tables = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    assert validate_data_dir(folder, nj=1).removed == []
+    assert validate(folder, nj=1).removed == []
     del tables["validation.txt"]
     assert tables == {name: (folder / name).read_bytes() for name in tables}

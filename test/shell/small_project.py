@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,15 @@ class Done:
         return [call[0] for call in self.calls]
 
 
+def make_environment(root: Path, folder: Path, extras: str, python: str) -> None:
+    """What tools/install.sh leaves; `python` is in it, with its packages or, as a real path, without any."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(python)} "$@"\n')
+    (folder / "bin" / "python").chmod(0o755)
+    digest = hashlib.sha256((root / "pyproject.toml").read_bytes()).hexdigest()
+    (folder / ".sure-installed").write_text(f"{digest}\n{extras}\n")
+
+
 class Project:
     """A copy of the shell parts in `root`, with a recipe that is the real one of egs/asterisk."""
 
@@ -137,12 +147,7 @@ class Project:
         self.make_environment(root / ".venv", "ark,convert")
 
     def make_environment(self, folder: Path, extras: str) -> None:
-        """What tools/install.sh leaves, with this Python in it."""
-        (folder / "bin").mkdir(parents=True, exist_ok=True)
-        (folder / "bin" / "python").unlink(missing_ok=True)
-        (folder / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
-        digest = hashlib.sha256((self.root / "pyproject.toml").read_bytes()).hexdigest()
-        (folder / ".sure-installed").write_text(f"{digest}\n{extras}\n")
+        make_environment(self.root, folder, extras, os.path.realpath(sys.executable))
 
     def environment(self, **variables: str) -> dict[str, str]:
         left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "SURE_TORCH_INDEX")

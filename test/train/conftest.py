@@ -1,14 +1,6 @@
 """The corpus of tones, made once."""
 
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import toys
 
 

@@ -22,8 +22,12 @@ done
 if [[ ! -v option_given[corpus] && -f downloads/corpus.txt ]]; then corpus=$(<downloads/corpus.txt); fi
 corpus=$(from_caller "$corpus")
 if [[ -d $corpus ]]; then corpus=$(cd "$corpus" && pwd -P); fi
-if [[ $weights != random && ! -e $weights ]]; then weights=$(from_caller "$weights"); fi
-variant=$([[ $weights != random ]] || printf _random)${tag:+_$tag}
+variant=${tag:+_$tag}
+if [[ $weights == random || $weights == random:* ]]; then
+  variant=_random$variant
+elif [[ ! -e $weights ]]; then
+  weights=$(from_caller "$weights")
+fi
 
 tests=$(printf ',%s' "${test_sets[@]/#/$data/}")
 overrides+=(data.train="$data/train" data.valid="$data/dev" data.tests="[${tests:1}]" tokenizer.folder="$data/tokens")
@@ -56,7 +60,7 @@ stage_prepare() {
   inputs+=(downloads/.marks/corpus)
   outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
   step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
-    "${allow[@]}" "${prepare_options[@]}"
+    --on_bad_utterance "$on_bad_utterance" "${allow[@]}" "${prepare_options[@]}"
 }
 
 stage_tokenize() {

@@ -1,0 +1,126 @@
+"""The calling form of utils/launch, on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from small_project import ROOT, is_alive, until
+
+LOCAL = ROOT / "utils" / "launch" / "local.sh"
+
+
+def launch(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["bash", str(LOCAL), *words],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_command_prints_to_the_terminal_and_to_a_log_with_a_head(tmp_path):
+    done = launch(tmp_path, "new folder/job.log", "bash", "-c", "echo out; echo err >&2")
+    assert done.returncode == 0 and done.stdout == "out\nerr\n"
+    head, host, *rest = (tmp_path / "new folder" / "job.log").read_text().splitlines()
+    assert head == "# bash -c 'echo out; echo err >&2'"
+    assert host.startswith(f"# on {os.uname().nodename}, 20")
+    assert rest[:2] == ["out", "err"] and rest[2].startswith("# status 0, ")
+
+
+def test_words_stay_as_they_are(tmp_path):
+    words = ["a b", "it's", 'x"y', "", "*", "$HOME", "\\", "é"]
+    done = launch(tmp_path, "job.log", "printf", "<%s>", *words)
+    assert done.stdout == "".join(f"<{word}>" for word in words)
+
+
+@pytest.mark.parametrize("status", [1, 42, 75])
+@pytest.mark.parametrize("quiet", ["true", "false"])
+def test_the_exit_code_of_a_command_is_kept(tmp_path, status, quiet):
+    done = launch(tmp_path, "--quiet", quiet, "job.log", "bash", "-c", f"echo said; exit {status}")
+    assert done.returncode == status
+    assert done.stdout == ("" if quiet == "true" else "said\n")
+    assert f"said\n# status {status}, " in (tmp_path / "job.log").read_text()
+
+
+def test_a_killed_command_has_its_signal_as_status(tmp_path):
+    assert launch(tmp_path, "job.log", "bash", "-c", "kill -9 $$").returncode == 137
+
+
+def test_a_log_is_continued(tmp_path):
+    launch(tmp_path, "job.log", "echo", "first")
+    launch(tmp_path, "job.log", "echo", "second")
+    text = (tmp_path / "job.log").read_text()
+    assert text.index("\nfirst\n") < text.index("\nsecond\n")
+
+
+def test_resources_are_settings_of_the_command(tmp_path):
+    show = 'echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS"'
+    words = ("--mem", "4G", "--time", "1:00:00", "--threads", "3", "job.log", "bash", "-c", show)
+    assert launch(tmp_path, "--gpu", "0", *words).stdout == " 3\n"
+    assert launch(tmp_path, "--gpu", "1", *words).stdout.endswith(" 3\n")
+
+
+def test_an_array_runs_every_number_with_a_log_each(tmp_path):
+    done = launch(tmp_path, "JOB=8:11", "log/job.JOB.log", "touch", "made JOB", "JOB-JOB")
+    assert done.returncode == 0 and done.stdout == ""
+    made = {path.name for path in tmp_path.iterdir()} - {"log"}
+    assert made == {name for number in range(8, 12) for name in (f"made {number}", f"{number}-{number}")}
+    assert sorted(path.name for path in (tmp_path / "log").iterdir()) == sorted(
+        f"job.{number}.log" for number in range(8, 12)
+    )
+
+
+def test_at_most_nj_tasks_run_at_once(tmp_path):
+    # a task takes a place, and fails if more than two are taken
+    task = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.3; rmdir place.JOB"
+    assert launch(tmp_path, "--nj", "2", "JOB=1:6", "log/JOB.log", "bash", "-c", task).returncode == 0
+    assert not (tmp_path / "crowded").exists()
+
+
+def test_failing_tasks_are_named_with_status_and_the_end_of_their_log_and_the_others_run(tmp_path):
+    task = "echo line of JOB; case JOB in 2) exit 3 ;; 4) kill -9 $$ ;; esac; touch made.JOB"
+    done = launch(tmp_path, "--nj", "2", "JOB=1:5", "log/JOB.log", "bash", "-c", task)
+    assert done.returncode == 1
+    assert "task 2 failed with status 3; log/2.log ends:\n" in done.stderr and "  | line of 2" in done.stderr
+    assert "task 4 failed with status 137" in done.stderr
+    assert "task 1 " not in done.stderr and "line of 3" not in done.stderr
+    assert sorted(path.name for path in tmp_path.glob("made.*")) == ["made.1", "made.3", "made.5"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_array_leaves_nothing_running(tmp_path, number):
+    task = "echo $$ >pid.part.JOB; mv pid.part.JOB pid.JOB; sleep 60"
+    process = subprocess.Popen(
+        ["bash", str(LOCAL), "--nj", "2", "JOB=1:2", "log/JOB.log", "bash", "-c", task],
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    until(lambda: len(list(tmp_path.glob("pid.[12]"))) == 2)
+    os.kill(process.pid, number)
+    assert process.wait(timeout=60) == 128 + number
+    pids = [int(path.read_text()) for path in tmp_path.glob("pid.[12]")]
+    until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--memory", "4G", "job.log", "true"], "unknown option --memory; there are: --gpu"),
+        (["--gpu"], "--gpu needs a value"),
+        (["--nj", "none", "job.log", "true"], "--nj takes a number"),
+        (["job.log"], "expected LOG COMMAND"),
+        (["JOB=a:b", "JOB.log", "true"], "expected JOB=first:last"),
+        (["JOB=3:2", "JOB.log", "true"], "the first number is above the last"),
+        (["JOB=1:2", "job.log", "true"], "needs JOB in its name"),
+    ],
+)
+def test_a_wrong_call_is_refused(tmp_path, words, said):
+    done = launch(tmp_path, *words)
+    assert done.returncode == 2 and said in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,93 @@
+"""The folder to copy, run end to end: a new recipe, in a path with a space, on real audio and a tiny backbone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from small_project import ROOT, make_environment
+
+RATE = 16000
+NOTES = {"a": 300, "b": 600, "c": 900}  # Hz: each letter of a text is a tone
+WORDS = ("--backbone", "tiny", "--weights", "random:moonshine", "--petl", "lora", "--set", "train.epochs=1")
+
+
+def make_corpus(folder: Path) -> Path:
+    """Three tables, and a recording of half a second for each line."""
+    (folder / "clips").mkdir(parents=True)
+    for name, texts in {"train": ["ab", "bc", "ca", "abc"], "dev": ["ba", "c"], "test": ["cb", "a"]}.items():
+        lines = ["audio\ttext\tlabel\tspeaker"]
+        for number, text in enumerate(texts):
+            time = np.arange(RATE // 4 * len(text)) / RATE
+            notes = np.repeat([NOTES[letter] for letter in text], RATE // 4)
+            soundfile.write(
+                folder / "clips" / f"{name} {number}.wav", 0.3 * np.sin(6.283 * notes * time), RATE
+            )
+            lines.append(f"clips/{name} {number}.wav\t{text}\t{'long' if number % 2 else 'short'}\tmachine")
+        (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("a new clone")
+    ignored = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
+    for name in ("sure", "utils", "tools"):
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    shutil.copytree(ROOT / "egs" / "TEMPLATE", root / "egs" / "my corpus", ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", root)
+    make_environment(root, root / ".venv", "ark,convert", sys.executable)
+    make_corpus(root.parent / "the corpus")
+    return root / "egs" / "my corpus"
+
+
+def run(recipe: Path, *words: str) -> subprocess.CompletedProcess:
+    variables = {
+        name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    }
+    return subprocess.run(
+        ["bash", str(recipe / "run.sh"), *WORDS, *words],
+        cwd=recipe.parents[1].parent,
+        env=variables | {"OMP_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_without_a_corpus_it_says_what_to_give(recipe):
+    done = run(recipe)
+    assert done.returncode == 2
+    assert "stage 1 download failed" in done.stderr and "--corpus DIR" in done.stderr
+
+
+@pytest.mark.parametrize("task", ["asr", "intent"])
+def test_a_copy_of_the_template_runs_from_corpus_to_bundle(recipe, task):
+    done = run(recipe, "--task", task, "--corpus", "the corpus")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = (recipe / "exp" / f"{task}_results.md").read_text()
+    assert table.startswith("#") or "|" in table
+    assert done.stdout.rstrip().endswith(f"The table is in {recipe}/exp/{task}_results.md")
+    assert table.strip() in done.stdout
+    seed = recipe / "exp" / f"{task}_tiny_lora_random" / "seed1"
+    assert (seed / "bundle" / "adapter.safetensors").exists() and (
+        seed / "decode_test" / "result.json"
+    ).exists()
+    again = run(recipe, "--task", task)
+    assert again.returncode == 0 and again.stdout.count("  skip ") == 8, again.stdout
+
+
+def test_a_table_with_a_mistake_is_one_error_with_its_line(recipe, tmp_path):
+    corpus = make_corpus(tmp_path / "broken")
+    lines = (corpus / "train.tsv").read_text().splitlines()
+    (corpus / "train.tsv").write_text("\n".join([*lines[:2], "clips/train 1.wav\t\tlong\tmachine"]) + "\n")
+    done = run(recipe, "--corpus", str(corpus), "--stage", "download", "--stop_stage", "prepare")
+    assert done.returncode == 2
+    assert f"{corpus}/train.tsv, line 3: the column 'text' is missing or empty" in done.stderr
