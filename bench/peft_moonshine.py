@@ -4,8 +4,8 @@
 
 Takes data, tokens, rates, rank and seed from a finished SURE experiment, trains both sides one after the other in
 processes of their own with the same batches in the same order, and prints error rates, seconds an epoch, peak memory
-and their ratios. transformers' side is written as its users write it: MoonshineEncoder with an attention mask, PEFT's LoraConfig on
-the same linear maps, AdamW, the same schedule and clipping, the epoch with the best dev score tested.
+and their ratios. transformers' side is written as its users write it: MoonshineEncoder with an attention mask, PEFT's
+LoraConfig on the same linear maps, AdamW, the same schedule and clipping, the epoch with the best dev score tested.
 """
 
 from __future__ import annotations

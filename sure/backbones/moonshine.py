@@ -105,9 +105,7 @@ class Family(Loadable):
         }
         for key, (ours, theirs) in wanted.items():
             if ours != theirs:
-                raise SureError(
-                    f"moonshine: config.json has {key}={theirs!r}; this family can be {ours!r} only"
-                )
+                raise SureError(f"moonshine: config.json has {key}={theirs!r}; this family can be {ours!r} only")
         return Shape(
             dim=config["hidden_size"],
             layers=config["encoder_num_hidden_layers"],
@@ -120,9 +118,7 @@ class Family(Loadable):
     @classmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         prefix = next((p for p in ("model.encoder.", "encoder.") if f"{p}conv1.weight" in state), "")
-        theirs = {
-            name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)
-        }
+        theirs = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
         return {our_name(name): tensor for name, tensor in theirs.items()}
 
 

@@ -61,11 +61,7 @@ class DistanceBias(nn.Module):
         half = self.embedding.num_embeddings // 2
         exact = half // 2
         size = distances.abs()
-        spread = (
-            torch.log(size.clamp(min=1).float() / exact)
-            / math.log(self.max_distance / exact)
-            * (half - exact)
-        )
+        spread = torch.log(size.clamp(min=1).float() / exact) / math.log(self.max_distance / exact) * (half - exact)
         far = (exact + spread).long().clamp(max=half - 1)
         return (distances > 0).long() * half + torch.where(size < exact, size, far)
 

@@ -45,9 +45,7 @@ LARGE = Shape(
     norm_first=True,
     normalize_waveform=True,
 )
-TINY = Shape(
-    dim=32, layers=3, heads=4, ffn=64, convolutions=TINY_CONVOLUTIONS, position_kernel=16, position_groups=4
-)
+TINY = Shape(dim=32, layers=3, heads=4, ffn=64, convolutions=TINY_CONVOLUTIONS, position_kernel=16, position_groups=4)
 TINY_LARGE = Shape(
     dim=32,
     layers=3,

@@ -23,9 +23,7 @@ class Family(Backbone):
     """Makes tiny models of the other families; `random` is a wav2vec2."""
 
     @classmethod
-    def from_weights(
-        cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object
-    ) -> Backbone:
+    def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Backbone:
         kind, _, name = weights.partition(":")
         if kind != "random" or (name and name not in MODELS):
             known = [f"random:{name}" for name in MODELS]

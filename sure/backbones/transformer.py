@@ -30,9 +30,7 @@ class PositionConvolution(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """hidden (batch, time, dim), zero on padding -> the same shape"""
-        weight = self.direction * (
-            self.length / torch.linalg.vector_norm(self.direction, dim=(0, 1), keepdim=True)
-        )
+        weight = self.direction * (self.length / torch.linalg.vector_norm(self.direction, dim=(0, 1), keepdim=True))
         output = nn.functional.conv1d(
             hidden.transpose(1, 2), weight, self.bias, padding=self.kernel // 2, groups=self.groups
         )
@@ -60,18 +58,14 @@ class ConvolutionalTransformer(Loadable):
         # Stands for masked frames in pretraining; kept so that the model is whole and counts as published.
         self.mask_embedding = nn.Parameter(torch.zeros(shape.dim))
         self.position = PositionConvolution(shape.dim, shape.position_kernel, shape.position_groups)
-        self.distance_bias = (
-            DistanceBias(shape.heads, shape.buckets, shape.max_distance) if shape.buckets else None
-        )
+        self.distance_bias = DistanceBias(shape.heads, shape.buckets, shape.max_distance) if shape.buckets else None
         self.norm = LayerNorm(shape.dim, shape.eps)
         self.layers = nn.ModuleList(self._layer() for _ in range(shape.layers))
 
     def _layer(self) -> Layer:
         shape = self.shape
         gate = BiasGate(shape.dim, shape.heads) if shape.buckets else None
-        return Layer(
-            Attention(shape.dim, shape.heads, gate=gate), shape.dim, shape.ffn, shape.norm_first, shape.eps
-        )
+        return Layer(Attention(shape.dim, shape.heads, gate=gate), shape.dim, shape.ffn, shape.norm_first, shape.eps)
 
     def frame_count(self, samples: Tensor) -> Tensor:
         return self.convolutions.frame_count(samples)
@@ -79,9 +73,7 @@ class ConvolutionalTransformer(Loadable):
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
         hidden = self.projection(self.projection_norm(self.convolutions(waves, lengths)))
         if self.mask_embedding.requires_grad:
-            hidden = (
-                hidden + 0 * self.mask_embedding
-            )  # full fine-tuning: every tensor that trains has a gradient
+            hidden = hidden + 0 * self.mask_embedding  # full fine-tuning: every tensor that trains has a gradient
         mask = valid_frames(self.frame_count(lengths), hidden.shape[1], hidden.device)
         if mask is not None:
             hidden = hidden * mask[:, :, None]

@@ -62,9 +62,7 @@ def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> S
         layers=config["num_hidden_layers"],
         heads=config["num_attention_heads"],
         ffn=config["intermediate_size"],
-        convolutions=tuple(
-            zip(config["conv_dim"], config["conv_kernel"], config["conv_stride"], strict=True)
-        ),
+        convolutions=tuple(zip(config["conv_dim"], config["conv_kernel"], config["conv_stride"], strict=True)),
         convolution_bias=get("conv_bias", False),
         norm="layer" if layer_norm else "group",
         norm_first=get("do_stable_layer_norm", False),
@@ -103,9 +101,7 @@ def huggingface_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     prefix = next((model for model in MODELS if any(name.startswith(model) for name in state)), "")
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     found = {our_name(name): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
-    if (
-        "mask_embedding" not in found and "norm.weight" in found
-    ):  # a model that is never trained with masks has none
+    if "mask_embedding" not in found and "norm.weight" in found:  # a model that is never trained with masks has none
         found["mask_embedding"] = torch.zeros_like(found["norm.weight"])
     return found
 

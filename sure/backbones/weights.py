@@ -54,18 +54,14 @@ class Loadable(Backbone):
         return cls.__module__.rsplit(".", 1)[-1]
 
     @classmethod
-    def from_weights(
-        cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object
-    ) -> Loadable:
+    def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Loadable:
         if group_norm not in GROUP_NORMS:
             raise SureError(f"backbone.group_norm is one of {', '.join(GROUP_NORMS)}, not {group_norm!r}")
         kind, _, name = weights.partition(":")
         if kind == "random":
             return cls._random(name or next(iter(cls.shapes)), group_norm, seed, shape)
         if shape:
-            raise SureError(
-                f"backbone: {', '.join(shape)} can be set for random weights only, not for {weights}"
-            )
+            raise SureError(f"backbone: {', '.join(shape)} can be set for random weights only, not for {weights}")
         path = Path(weights).expanduser()
         if path.is_dir():
             found, state, sha256 = cls._from_folder(path)
@@ -87,9 +83,7 @@ class Loadable(Backbone):
         """Write the weights, without attached modules, to a file that `from_weights` reads; atomic."""
         path = Path(path)
         about = {"family": self.family_name(), "shape": dataclasses.asdict(self.shape)}
-        state = {
-            name: own.contiguous() for name, own in self.state_dict().items() if ".attached." not in name
-        }
+        state = {name: own.contiguous() for name, own in self.state_dict().items() if ".attached." not in name}
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with beside.open("wb") as file:
@@ -138,9 +132,7 @@ class Loadable(Backbone):
         return backbone.to_empty(device="cpu")
 
     @classmethod
-    def _filled(
-        cls, shape: Any, state: Mapping[str, Tensor], group_norm: str, sha256: str, what: str
-    ) -> Loadable:
+    def _filled(cls, shape: Any, state: Mapping[str, Tensor], group_norm: str, sha256: str, what: str) -> Loadable:
         backbone = cls._empty(shape, group_norm)
         wanted = backbone.state_dict()
         check_keys(set(wanted), set(state), what)
@@ -166,9 +158,7 @@ class Loadable(Backbone):
         try:
             shape = dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:
-            raise SureError(
-                f"backbone: a shape of {cls.family_name()} has no such setting ({error})"
-            ) from None
+            raise SureError(f"backbone: a shape of {cls.family_name()} has no such setting ({error})") from None
         backbone = cls._empty(shape, group_norm)
         initialise(backbone, seed)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))

@@ -49,7 +49,7 @@ def load_trained(experiment: Experiment) -> tuple[Config, SureModel]:
         raise SureError(f"{path}: no such file, so nothing is trained yet; {again}") from None
     except safetensors.SafetensorError as error:
         raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
-    model = build_model(config, build_task(config), saved=True)
+    model = build_model(config, build_task(config, experiment.tokens), saved=True)
     model.load(weights, str(path))
     return config, model.to(pick_device(config.train.device)).eval()
 
@@ -60,9 +60,7 @@ def sets(config: Config, names: Sequence[str] | None) -> dict[str, str]:
     for folder in [config.data.train, config.data.valid, *config.data.tests]:
         name = Path(folder).name
         if known.setdefault(name, folder) != folder:
-            raise SureError(
-                f"data: {known[name]} and {folder} have one name, and so would what is decoded; rename one"
-            )
+            raise SureError(f"data: {known[name]} and {folder} have one name, and so would what is decoded; rename one")
     for name in names or []:
         if name not in known:
             raise SureError(f"--sets {name}: no such set in the config, which has: {', '.join(known)}")
@@ -84,9 +82,7 @@ def decode(config: Config, model: SureModel, data: str, out: Path) -> None:
     progress.close()
     references = [(utterance.id, model.task.reference(utterance)) for utterance in utterances]
     replace_file(out / "ref.txt", format_table(references))
-    replace_file(
-        out / "hyp.txt", format_table([(utterance.id, found[utterance.id]) for utterance in utterances])
-    )
+    replace_file(out / "hyp.txt", format_table([(utterance.id, found[utterance.id]) for utterance in utterances]))
 
 
 if __name__ == "__main__":

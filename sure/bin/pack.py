@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
     experiment = Experiment(Path(parser.parse_args(argv).exp))
     config, model = load_trained(experiment)
-    files = bundle_content(config, model, scores(experiment))
+    files = bundle_content(config, model, experiment.tokens, scores(experiment))
     write_bundle(experiment.folder / "bundle", files)
     print(f"{experiment.folder / 'bundle'}: {sum(map(len, files.values())):,} bytes in {', '.join(files)}")
 

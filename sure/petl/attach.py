@@ -39,7 +39,7 @@ class Attachment:
     """
 
     def __init__(self, backbone: Backbone, methods: Sequence[PetlMethod]):
-        """Raises SureError for a pattern that matches nothing, two modules of a name at a site, 0 % or 100 % trained."""
+        """Raises SureError for a pattern that matches nothing, a site taken twice, 0 % or 100 % trained."""
         self.backbone = backbone
         self.methods = list(methods)
         self.rows: list[Row] = []
@@ -174,10 +174,13 @@ class Attachment:
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Fold every module into the frozen weights and take it away; the output stays the same within rounding.
+        """Fold every module at a site into the frozen weights and take it away; a readout stays.
 
-        Raises SureError naming the first method that cannot be merged, before anything is changed.
+        The output stays the same within rounding. Raises SureError naming the first method that cannot be merged,
+        before anything is changed.
         """
+        if not self._sites:
+            raise SureError(f"petl ({', '.join(self._keyed)}) cannot be merged: it puts nothing at any site")
         for name in self._sites:
             key = name.rpartition("/")[2]
             if not self._keyed[key].mergeable:

@@ -75,6 +75,4 @@ class History:
         axes.grid(alpha=0.3)
         axes.legend()
         FigureCanvasAgg(figure)
-        replace_file(
-            self.folder / "images" / f"{name}.png", lambda sink: figure.savefig(sink, format="png", dpi=100)
-        )
+        replace_file(self.folder / "images" / f"{name}.png", lambda sink: figure.savefig(sink, format="png", dpi=100))

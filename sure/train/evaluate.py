@@ -42,7 +42,5 @@ def evaluate(
         after_batch()
     references = {utterance.id: model.task.reference(utterance) for utterance in feed.utterances}
     scores = model.task.score(references, {id: hypotheses[id] for id in references})
-    numbers = {
-        f"dev_{name}": float(value) for name, value in scores.items() if isinstance(value, (int, float))
-    }
+    numbers = {f"dev_{name}": float(value) for name, value in scores.items() if isinstance(value, (int, float))}
     return {"dev_loss": total / len(references), **numbers}

@@ -24,6 +24,8 @@ import sure
 from sure.config import Config
 from sure.errors import SureError
 from sure.files import replace_file
+from sure.model import build_task
+from sure.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +39,8 @@ FREE_KEYS = (
     "train.threads",
     "train.workers",
 )
-WRITTEN = (
-    "checkpoints",
-    "tensorboard",
-    "images",
-    "metrics.jsonl",
-    "best.json",
-    "best.safetensors",
-    "summary.json",
-    "config.yaml",
-)
+RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle")
+RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "summary.json")
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
 
 
@@ -56,6 +50,7 @@ class Experiment:
     def __init__(self, folder: Path):
         self.folder = folder
         self.config = folder / "config.yaml"
+        self.tokens = folder / "tokens"  # what stage 3 had learned when training began
         self.checkpoints = folder / "checkpoints"
         self.best_weights = folder / "best.safetensors"
         self.best = folder / "best.json"
@@ -70,21 +65,26 @@ class Experiment:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise SureError(
-                    f"{self.folder}: {file.read().strip() or 'another process'} is training here"
-                ) from None
+                raise SureError(f"{self.folder}: {file.read().strip() or 'another process'} is training here") from None
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
             yield
 
+    def begun(self) -> bool:
+        """Whether there is anything trained that another config would spoil."""
+        return self.config.exists() and (self.summary.exists() or any(self.checkpoints.glob("*.pt")))
+
+    def task(self, config: Config) -> BaseTask:
+        """The task with the tokens or labels that belong to this training; stage 3 may have run again since."""
+        if not self.begun():
+            for name in build_task(config).files():
+                replace_file(self.tokens / name, (Path(config.tokenizer.folder) / name).read_bytes())
+        return build_task(config, self.tokens)
+
     def clear(self) -> None:
         """Delete what training wrote, decoded sets and the bundle made from it included."""
-        for path in [
-            *(self.folder / name for name in WRITTEN),
-            self.folder / "bundle",
-            *self.folder.glob("decode_*"),
-        ]:
+        for path in [*(self.folder / name for name in RESULTS), *self.folder.glob("decode_*")]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -92,11 +92,9 @@ class Experiment:
 
     def open(self, config: Config, command: str) -> None:
         """Write config and command. Raises SureError naming the keys that differ from what is resumed."""
-        if self.config.exists() and (self.summary.exists() or any(self.checkpoints.glob("*.pt"))):
-            differing = _differences(
-                yaml.safe_load(self.config.read_text(encoding="utf-8")), config.model_dump(mode="json")
-            )
-            if differing:
+        if self.begun():
+            before = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            if differing := _differences(before, config.model_dump(mode="json")):
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "
                     "Use another --exp, or --restart to delete what was trained and begin again"
@@ -125,9 +123,7 @@ class Experiment:
         try:
             yield
         except Exception as error:
-            file.handle(
-                logger.makeRecord("sure", logging.ERROR, "", 0, f"{type(error).__name__}: {error}", (), None)
-            )
+            file.handle(logger.makeRecord("sure", logging.ERROR, "", 0, f"{type(error).__name__}: {error}", (), None))
             raise
         finally:
             logger.setLevel(level)
@@ -146,18 +142,10 @@ class LogFile(logging.FileHandler):
 
 def git_hash() -> str:
     """Of the code that runs, with `-dirty` where it was changed since; `unknown` outside a repository."""
-    describe = [
-        "git",
-        "-C",
-        str(Path(sure.__file__).parent),
-        "describe",
-        "--always",
-        "--abbrev=12",
-        "--exclude=*",
-        "--dirty",
-    ]
+    describe = "describe --always --abbrev=12 --exclude=* --dirty"
+    command = ["git", "-C", str(Path(sure.__file__).parent), *describe.split()]
     try:
-        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -165,9 +153,7 @@ def git_hash() -> str:
 def _differences(there: Any, now: Any) -> list[str]:
     there, now = dict(_flat(there)), dict(_flat(now))
     keys = [key for key in dict.fromkeys([*there, *now]) if not key.startswith(FREE_KEYS)]
-    return [
-        f"{key}: {there.get(key)} there, {now.get(key)} now" for key in keys if there.get(key) != now.get(key)
-    ]
+    return [f"{key}: {there.get(key)} there, {now.get(key)} now" for key in keys if there.get(key) != now.get(key)]
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -51,9 +51,7 @@ class Feed:
         batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
         self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
         self.workers = config.train.workers
-        self.order: list[
-            list[int]
-        ] = []  # what the loader goes through next; the same list, with other content
+        self.order: list[list[int]] = []  # what the loader goes through next; the same list, with other content
         self._loader: DataLoader | None = None
 
     def plan(self, epoch: int) -> list[list[int]]:
@@ -151,9 +149,7 @@ def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) ->
             kept.append(utterance)
     for reason, ids in left_out.items():
         more = ", ..." if len(ids) > IDS_SHOWN else ""
-        log.warning(
-            "left out of training: %d utterances %s: %s%s", len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more
-        )
+        log.warning("left out of training: %d utterances %s: %s%s", len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more)
     if not kept:
         raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join(left_out)})")
     return kept

@@ -72,9 +72,7 @@ class Watch:
 
     def _complain(self, step: Step, losses: list[float], norm: float) -> str:
         mean = sum(losses) / len(losses)
-        worst = sorted(
-            zip(step.ids, losses, strict=True), key=lambda pair: (math.isfinite(pair[1]), -pair[1])
-        )
+        worst = sorted(zip(step.ids, losses, strict=True), key=lambda pair: (math.isfinite(pair[1]), -pair[1]))
         listed = ", ".join(f"{id} {loss:.4g}" for id, loss in worst)
         return (
             f"{step.place}: the loss is {mean:.4g} (train.explode={self.explode:g}), the gradient's norm "

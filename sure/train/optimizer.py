@@ -33,9 +33,7 @@ def rate_factor(warmup: float, hold: float, steps: int) -> Callable[[int], float
     warmup, hold: parts of all steps with the rising and the constant rate. Raises SureError over 1.
     """
     if warmup + hold > 1:
-        raise SureError(
-            f"train.warmup={warmup} and train.hold={hold}: together at most 1, the whole training"
-        )
+        raise SureError(f"train.warmup={warmup} and train.hold={hold}: together at most 1, the whole training")
     rising, constant = round(warmup * steps), round(hold * steps)
     falling = max(1, steps - rising - constant)
 

@@ -11,9 +11,9 @@ from sure.petl.bundle import bundle_files, describe_backbone
 
 
 def bundle_content(
-    config: Config, model: SureModel, scores: dict[str, Any] | None = None
+    config: Config, model: SureModel, tokens: Path, scores: dict[str, Any] | None = None
 ) -> dict[str, bytes]:
-    """The files of a bundle by name; scores by data set, to be quoted with it."""
+    """The files of a bundle by name. tokens: the folder of the task's own files; scores: by data set."""
     counts = model.counts()
     about = {
         "task": config.task,
@@ -32,6 +32,5 @@ def bundle_content(
         "parameters": {"adapter": counts.adapter, "head": counts.head, "total": counts.total},
         "scores": scores or {},
     }
-    folder = Path(config.tokenizer.folder)
-    others = {name: (folder / name).read_bytes() for name in model.task.files()}
+    others = {name: (tokens / name).read_bytes() for name in model.task.files()}
     return bundle_files(about, model.state(), others)

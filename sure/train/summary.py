@@ -10,7 +10,7 @@ import torch
 from sure.config import Config
 from sure.device import describe_device, peak_memory_megabytes
 from sure.model import SureModel
-from sure.train.experiment import git_hash
+from sure.train.experiment import Experiment, git_hash
 from sure.train.packing import bundle_content
 from sure.train.state import State
 
@@ -28,14 +28,18 @@ def coverage_table(model: SureModel) -> str:
     rows.append(("frozen", "", "", "", *_share(counts.total - counts.trained, counts.total)))
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
-        "  ".join([*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])])
-        for row in (header, *rows)
+        "  ".join([*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])]) for row in (header, *rows)
     ]
     return "\n".join(["what trains:", *lines])
 
 
 def summarise(
-    config: Config, model: SureModel, state: State, device: torch.device, command: str
+    experiment: Experiment,
+    config: Config,
+    model: SureModel,
+    state: State,
+    device: torch.device,
+    command: str,
 ) -> dict[str, Any]:
     """The content of summary.json, which scores and reports quote."""
     counts = model.counts()
@@ -47,7 +51,7 @@ def summarise(
         "head_parameters": counts.head,
         "total_parameters": counts.total,
         "trained_percent": counts.percent,
-        "bundle_bytes": sum(map(len, bundle_content(config, model).values())),
+        "bundle_bytes": sum(map(len, bundle_content(config, model, experiment.tokens).values())),
         "training_seconds": round(state.training_seconds, 1),
         "peak_memory_megabytes": round(peak_memory_megabytes(device), 1),
         "device": describe_device(device),

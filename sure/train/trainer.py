@@ -18,7 +18,7 @@ from sure.data.data_dir import read_data_dir
 from sure.device import autocast, describe_device, peak_memory_megabytes, pick_device
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.model import build_model, build_task
+from sure.model import build_model
 from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
 from sure.train.curves import History
 from sure.train.evaluate import encode, evaluate
@@ -67,7 +67,7 @@ class Trainer:
         self.device = pick_device(config.train.device)
         experiment.write_environment(describe_device(self.device))
         seed_everything(config.seed)
-        self.task = build_task(config)
+        self.task = experiment.task(config)
         self.model = build_model(config, self.task).to(self.device)
         log.info("%s", coverage_table(self.model))
         self.autocast = autocast(config.train.precision, self.device, self.model.backbone.dim)
@@ -103,7 +103,9 @@ class Trainer:
             self.train_epoch()
             self.finish_epoch()
         self.history.draw()
-        self.experiment.write_summary(summarise(self.config, self.model, self.state, self.device, command))
+        self.experiment.write_summary(
+            summarise(self.experiment, self.config, self.model, self.state, self.device, command)
+        )
         score = f"{self.task.score_name} {self.state.best_score:.2f}"
         log.info("finished: dev %s at epoch %d", score, self.state.best_epoch)
 
@@ -128,9 +130,7 @@ class Trainer:
                 check_gradients(self.model)
                 self.gradients_checked = True
             norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), train.clip)
-            self._note(
-                self.watch.add(Step(f"epoch {state.epoch}, step {state.steps + 1}", ids, losses, norm))
-            )
+            self._note(self.watch.add(Step(f"epoch {state.epoch}, step {state.steps + 1}", ids, losses, norm)))
             self.optimizer.step()
             self.schedule.step()
             self.optimizer.zero_grad(set_to_none=True)

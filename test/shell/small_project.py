@@ -115,7 +115,8 @@ def make_environment(root: Path, folder: Path, extras: str, python: str) -> None
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(python)} "$@"\n')
     (folder / "bin" / "python").chmod(0o755)
-    digest = hashlib.sha256((root / "pyproject.toml").read_bytes()).hexdigest()
+    requirements = (root / "pyproject.toml").read_text().partition("[tool.")[0]
+    digest = hashlib.sha256(requirements.encode()).hexdigest()
     (folder / ".sure-installed").write_text(f"{digest}\n{extras}\n")
 
 

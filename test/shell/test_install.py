@@ -133,7 +133,10 @@ def test_an_installation_that_does_not_work_is_not_called_finished(machine):
 def test_changed_requirements_and_further_extras_are_installed(machine):
     active = machine.make_active()
     machine.install(**active)
-    (machine.root / "pyproject.toml").open("a").write("# changed\n")
+    file = machine.root / "pyproject.toml"
+    file.write_text(file.read_text() + "# settings of a tool\n")
+    assert machine.install(**active).returncode == 0 and machine.asked == []
+    file.write_text("# changed\n" + file.read_text())
     assert machine.install(**active).returncode == 0 and len(machine.asked) == 1
     assert machine.install("--extras", "test", **active).returncode == 0
     assert machine.asked[0][-1] == ".[ark,convert,test]"

@@ -27,6 +27,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("lora",), ["unexpected word 'lora'"]),
         (("--dry_run", "yes"), ["--dry_run takes true or false, not 'yes'"]),
         (("--force", "yes"), ["--force takes true or false, not 'yes'"]),
+        (("--on_bad_utterance", "ask"), ["--on_bad_utterance 'ask' is not known; there are: stop skip"]),
         (("--seeds", "one"), ["--seeds takes numbers"]),
         (("--seeds", ""), ["--seeds takes numbers"]),
         (("--nj", "0"), ["--nj takes a number from 1"]),

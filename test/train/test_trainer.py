@@ -136,9 +136,7 @@ def test_accumulated_batches_are_one_large_batch(corpus, tmp_path):
     """The first moment of AdamW after the only step is a tenth of the gradient."""
     dropout_off = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1, "train__clip": 1e9}
     one = train_here(corpus, tmp_path / "one", train__batch_seconds=1000.0, **dropout_off)
-    many = train_here(
-        corpus, tmp_path / "many", train__batch_seconds=2.0, train__accumulate=1000, **dropout_off
-    )
+    many = train_here(corpus, tmp_path / "many", train__batch_seconds=2.0, train__accumulate=1000, **dropout_off)
     moments = []
     for exp in (one, many):
         assert lines(exp)[0]["step"] == 1
@@ -194,9 +192,7 @@ def test_broken_audio_is_named(corpus, tmp_path, workers):
     soundfile.write(tmp_path / "wav" / "train4.wav", [0.0] * 100, 16000)
     (tmp_path / "wav" / "train4.wav").write_bytes((tmp_path / "wav" / "train4.wav").read_bytes()[:60])
     with pytest.raises(SureError) as error:
-        train_here(
-            corpus, tmp_path / "exp", data__train=str(tmp_path / "data" / "train"), train__workers=workers
-        )
+        train_here(corpus, tmp_path / "exp", data__train=str(tmp_path / "data" / "train"), train__workers=workers)
     assert str(error.value).startswith("utterance 'train-004': ") and "train4.wav" in str(error.value)
 
 
@@ -224,3 +220,17 @@ def test_bad_settings_are_one_error(corpus, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main(["--exp", "x"])
     assert "--config" in capsys.readouterr().err
+
+
+def test_what_stage_3_learned_is_kept(corpus, tmp_path):
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=1)
+    labels = (corpus / "tokens_language" / "labels.json").read_bytes()
+    assert (exp / "tokens" / "labels.json").read_bytes() == labels
+
+
+def test_half_precision_leaves_the_weights_whole(corpus, tmp_path):
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=2, train__precision="bf16")
+    half, whole = lines(exp), lines(train_here(corpus, tmp_path / "whole", train__epochs=2))
+    assert half[-1]["train_loss"] == pytest.approx(whole[-1]["train_loss"], rel=0.1)
+    assert half[-1]["train_loss"] != whole[-1]["train_loss"]
+    assert {tensor.dtype for tensor in weights(exp).values()} == {torch.float32}

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What all kinds of task share: checks, the overrides of the config, and stages 1 to 3. Before it sources a pipeline, a recipe sets
+# What all kinds of task share: checks, the overrides of the config, and stages 1 to 3.
+# Before it sources a pipeline, a recipe sets
 #   task, dataset     conf/<task>.yaml; the name in data/ and at the start of the experiment folders, e.g. asr_es
 #   prepare_options   key=value words for prepare() of prepare.py (default: none)
 #   test_sets         names of the test sets (default: test)
