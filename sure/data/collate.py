@@ -23,16 +23,12 @@ class Batch:
     targets: list[Any]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """The batch with its waves and lengths on `device`; targets stay as the task made them."""
-        return replace(
-            self,
-            waves=self.waves.to(device, non_blocking=non_blocking),
-            wave_lengths=self.wave_lengths.to(device, non_blocking=non_blocking),
-        )
+        """The batch with its waves on `device`; targets stay as the task made them."""
+        return replace(self, waves=self.waves.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """For DataLoader's `pin_memory=True`."""
-        return replace(self, waves=self.waves.pin_memory(), wave_lengths=self.wave_lengths.pin_memory())
+        return replace(self, waves=self.waves.pin_memory())
 
 
 def collate(items: Sequence[Item]) -> Batch:
