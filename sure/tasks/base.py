@@ -39,7 +39,7 @@ class BaseTask(ABC):
 
     @abstractmethod
     def __init__(self, config: HeadConfig, folder: Path, language: str):
-        """Load what `fit` wrote. Raises SureError naming the folder, and the stage that makes it, when it is missing."""
+        """Load what `fit` wrote. Raises SureError naming the folder and the stage that makes it when it is missing."""
 
     @abstractmethod
     def files(self) -> list[str]:
