@@ -29,6 +29,23 @@ class DataConfig(Section):
     max_seconds: float = 20.0  # longer training utterances are left out, and counted; dev and test are never cut
     cache_gigabytes: float = 2.0  # decoded audio kept in memory
 
+    @model_validator(mode="after")
+    def _names_differ(self) -> DataConfig:
+        self.sets()
+        return self
+
+    def sets(self) -> dict[str, str]:
+        """Data folders by set: the folder's own name, as in decode_<set>. Raises SureError for two with one name."""
+        known: dict[str, str] = {}
+        for folder in (self.train, self.valid, *self.tests):
+            other = known.setdefault(Path(folder).name, folder)
+            if Path(other) != Path(folder):
+                raise SureError(
+                    f"data: {other} and {folder} have one name, so both would be decoded into "
+                    f"decode_{Path(folder).name}; rename one of the folders"
+                )
+        return known
+
 
 class TokenizerConfig(Section):
     kind: Literal["character", "bpe", "unigram"] = "character"
@@ -95,6 +112,8 @@ class Config(Section):
             given["head"] = _typed(registry.find("tasks", given["task"]).Config, given.get("head", {}), "head")
         if "petl" in given:
             given["petl"] = [_method(item) for item in _listed(given["petl"])]
+            if not given["petl"]:
+                raise SureError("petl: the list is empty; petl.name=linear_probe trains the head alone")
         return given
 
     @model_validator(mode="after")
@@ -199,6 +218,8 @@ def _method(given: Any) -> BaseModel:
 
 
 def _typed(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+    if not isinstance(given, (BaseModel, Mapping, type(None))):
+        raise SureError(f"{where}: expected keys and values such as {{dropout: 0.1}}, found {given!r}")
     try:
         return model.model_validate(given if isinstance(given, BaseModel) else dict(given or {}))
     except ValidationError as error:

@@ -24,8 +24,10 @@ def names(folder: str) -> list[str]:
 def find(folder: str, name: str) -> Any:
     """The class that `sure/<folder>/<name>.py` defines.
 
-    Raises SureError naming the nearest name when there is no such file.
+    Raises SureError naming the nearest name when there is no such file, and for what is no name at all.
     """
+    if not isinstance(name, str):
+        raise SureError(f"{name!r}: expected the name of a file in sure/{folder}, one of: {', '.join(names(folder))}")
     found = None
     if name.isidentifier() and importlib.util.find_spec(f"sure.{folder}.{name}") is not None:
         found = _class_of(folder, name)  # only this file is imported: starting up takes seconds otherwise

@@ -66,6 +66,12 @@ def test_a_later_file_wins(file, tmp_path):
         (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
         (["nonsense"], ["expected key=value"]),
         (["head.hiden=3"], ["head", "'hiden'"]),
+        (["head=3"], ["head", "expected keys and values", "3"]),
+        (["task=[asr]"], ["['asr']", "sure/tasks", "intent"]),
+        (["petl={name: [lora]}"], ["['lora']", "sure/petl", "lora"]),
+        (["petl=[]"], ["petl", "empty", "linear_probe"]),
+        (["data.tests=[data/es/test, data/fr/test]"], ["data/es/test and data/fr/test", "decode_test", "rename"]),
+        (["data.valid=data/x/test", "data.tests=[data/y/test/]"], ["data/x/test and data/y/test/"]),
     ],
 )
 def test_one_clear_error(file, overrides, words):
@@ -73,6 +79,11 @@ def test_one_clear_error(file, overrides, words):
         load_config(file, overrides)
     for word in words:
         assert word in str(error.value)
+
+
+def test_sets_are_named_after_their_folders(file):
+    config = load_config(file, ["data.tests=[data/x/test, data/x/test/, data/y/other]"])
+    assert list(config.data.sets()) == ["train", "dev", "test", "other"]
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "!!python/object/apply:os.getcwd []"])

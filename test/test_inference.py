@@ -96,6 +96,24 @@ def test_a_bundle_is_small_and_says_what_it_is(packed):
     assert names == {"adapter.json", "adapter.safetensors", "labels.json"}
 
 
+def test_a_bundle_packed_before_there_were_digests_of_its_files_is_read(packed, tmp_path):
+    bundle = damaged_copy(packed, tmp_path)
+    edit(bundle, lambda about: about.pop("files"))
+    assert Sure.load(bundle, packed / FILE).predict([packed / "wav" / "test0.wav"])
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_packing_names_a_score_that_cannot_be_read(packed, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(packed)
+    exp = tmp_path / "exp"
+    shutil.copytree(packed / "exp" / "random" / "seed1", exp)
+    (exp / "best.json").unlink()
+    if content:
+        (exp / "best.json").write_text(content)
+    with pytest.raises(SureError, match="best.json .*4, train"):
+        pack.main(["--exp", str(exp)])
+
+
 def test_it_goes_wherever_it_is_copied(packed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bundle = tmp_path / "a bundle"
@@ -160,10 +178,10 @@ def drop_tensor(bundle):
     save_file(tensors, bundle / "adapter.safetensors")
 
 
-def flip(bundle):
-    content = bytearray((bundle / "adapter.safetensors").read_bytes())
+def flip(bundle, name="adapter.safetensors"):
+    content = bytearray((bundle / name).read_bytes())
     content[-5] ^= 1
-    (bundle / "adapter.safetensors").write_bytes(content)
+    (bundle / name).write_bytes(content)
 
 
 DAMAGES = {
@@ -172,6 +190,12 @@ DAMAGES = {
     "no labels": (lambda b: (b / "labels.json").unlink(), "labels.json"),
     "torn": (lambda b: (b / "adapter.safetensors").write_bytes(b"123"), "damaged"),
     "flipped": (flip, "sha256"),
+    "flipped labels": (lambda b: flip(b, "labels.json"), "labels.json .*sha256"),
+    "no backbone": (lambda b: edit(b, lambda a: a.update(backbone={})), "backbone lacks depth, dim"),
+    "odd backbone": (lambda b: edit(b, lambda a: a.update(backbone="x")), "backbone is 'x'"),
+    "odd task": (lambda b: edit(b, lambda a: a.update(task=5)), "task is 5"),
+    "odd head": (lambda b: edit(b, lambda a: a.update(head=5)), "head is 5"),
+    "odd tensors": (lambda b: edit(b, lambda a: a.update(tensors=[])), r"tensors is \[\]"),
     "not json": (lambda b: (b / "adapter.json").write_text("{"), "cannot be read"),
     "missing tensor": (drop_tensor, r"1 missing \(head/output.bias\)"),
     "newer": (lambda b: edit(b, lambda a: a.update(format=9)), "format 9"),

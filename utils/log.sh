@@ -10,7 +10,9 @@ quoted() {
   printf '%s\n' "${text:1}"
 }
 
-# show_end LOG: its last lines, indented; what a progress bar overwrote counts as lines.
+# show_end LOG: the last lines of the last command in it, indented; what a progress bar overwrote counts as lines.
 show_end() {
-  tail -c 20000 "$1" | tr '\r' '\n' | sed '/^[[:space:]]*$/d' | tail -n 20 | sed 's/^/  | /'
+  tail -c 20000 "$1" | tr '\r' '\n' | sed '/^[[:space:]]*$/d' |
+    awk '/^# on [^ ]+, / { count = 0 } { line[count++] = $0 } END { for (i = 0; i < count; i++) print "  | " line[i] }' |
+    tail -n 20
 }

@@ -22,6 +22,7 @@ stage_subshell=$BASH_SUBSHELL
 # report_failure STATUS COMMAND: the ERR trap. Says what failed, shows the end of its log and how to go on.
 report_failure() {
   trap - ERR
+  if [[ $1 == 137 && -z $problem ]]; then problem="it was killed: by the system if memory ran out, or by someone"; fi
   ((BASH_SUBSHELL == stage_subshell)) || exit "$1"  # only once, not in each $(...) that the failure passes
   {
     printf '\nerror: %sfailed with exit code %s%s\n' "${current_stage:+stage $current_stage }" "$1" "${step_name:+: $step_name}"

@@ -55,12 +55,8 @@ def load_trained(experiment: Experiment) -> tuple[Config, SureModel]:
 
 
 def sets(config: Config, names: Sequence[str] | None) -> dict[str, str]:
-    """Data folders by set. Raises SureError for a name that the config does not have, or has twice."""
-    known: dict[str, str] = {}
-    for folder in [config.data.train, config.data.valid, *config.data.tests]:
-        name = Path(folder).name
-        if known.setdefault(name, folder) != folder:
-            raise SureError(f"data: {known[name]} and {folder} have one name, and so would what is decoded; rename one")
+    """Data folders by set. Raises SureError for a name that the config does not have."""
+    known = config.data.sets()
     for name in names or []:
         if name not in known:
             raise SureError(f"--sets {name}: no such set in the config, which has: {', '.join(known)}")

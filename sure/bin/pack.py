@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sure.bin.decode import load_trained
-from sure.errors import run
+from sure.errors import SureError, run
 from sure.petl.bundle import write_bundle
 from sure.train.experiment import Experiment
 from sure.train.packing import bundle_content
@@ -27,11 +27,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def scores(experiment: Experiment) -> dict[str, Any]:
     """By set: the name of the score and its value, of dev and of the sets that were scored."""
-    found = {"dev": json.loads(experiment.best.read_text(encoding="utf-8"))}
+    found = {"dev": _read(experiment.best, "4, train")}
     for path in sorted(experiment.folder.glob("decode_*/result.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        found[result["set"]] = {key: result[key] for key in ("score_name", "score", "utterances", "data")}
+        result = _read(path, "6, score")
+        name = path.parent.name.removeprefix("decode_")
+        found[name] = {key: result.get(key) for key in ("score_name", "score", "utterances", "data")}
     return found
+
+
+def _read(path: Path, stage: str) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        raise SureError(f"{path} is not there, or is not a JSON object; run the stage that writes it again: {stage}")
+    return values
 
 
 if __name__ == "__main__":

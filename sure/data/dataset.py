@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
-from sure.data.audio import read_audio
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, read_audio
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 
@@ -30,6 +30,7 @@ class SpeechDataset(Dataset):
     """Map-style dataset of `Item`s.
 
     target: called with each utterance, once, at the start.
+    Items raise SureError naming an utterance that cannot be read, or is not as long as it was at stage 2.
     augment: called as augment(wave, generator). The generator depends on seed, epoch and utterance id alone,
         so items are the same for any number of workers, in any order, and after a resume.
     cache_gigabytes: memory for decoded waveforms, so that later epochs do not decode; shared out among the
@@ -77,6 +78,13 @@ class SpeechDataset(Dataset):
             wave = read_audio(utterance.audio, utterance.start, utterance.end)
         except SureError as error:
             raise SureError(f"utterance '{utterance.id}': {error}") from None
+        seconds = len(wave) / SAMPLE_RATE
+        # plans were made for the seconds; a text for which there are no frames any more would be passed over silently
+        if utterance.seconds and abs(seconds - utterance.seconds) > SEGMENT_TOLERANCE:
+            raise SureError(
+                f"utterance '{utterance.id}': {utterance.audio} has {seconds:.2f} s, and had {utterance.seconds:.2f} s "
+                "when it was prepared; bring it back, or run stage 2, prepare, again"
+            )
         packed = _pack(wave)
         worker = get_worker_info()
         if self._cached_bytes + packed.nbytes <= self.cache_bytes / (worker.num_workers if worker else 1):

@@ -65,8 +65,13 @@ def validate_data_dir(
         check.measure(nj or os.cpu_count() or 1)
         if check.report.removed and on_bad_utterance == "stop":
             raise SureError(
-                f"nothing was changed; repair these, or leave them out with --on_bad_utterance skip:\n"
-                f"{check.report.summary()}"
+                "\n".join(
+                    [
+                        f"{folder}: {len(check.report.removed)} problems, so nothing was changed; "
+                        "repair these, or leave them out with --on_bad_utterance skip:",
+                        *check.report.problems(),
+                    ]
+                )
             )
         if not check.durations:
             raise SureError(f"nothing usable remains, so nothing was changed:\n{check.report.summary()}")

@@ -34,12 +34,17 @@ class Report:
         self.removed.append(Problem(id, reason, where))
 
     def summary(self) -> str:
-        lines = [f"{self.folder}: {self._heading()}"]
+        notes = [f"  note: {note}" for note in self.notes]
+        return "\n".join([f"{self.folder}: {self._heading()}", *self.problems(), *notes])
+
+    def problems(self) -> list[str]:
+        """A line for every reason, with its first ids."""
+        lines = []
         for reason, problems in self._by_reason():
             shown = "; ".join(f"{problem.id} ({problem.where})" for problem in problems[:IDS_SHOWN])
             more = f"; and {len(problems) - IDS_SHOWN} more" if len(problems) > IDS_SHOWN else ""
             lines.append(f"  {len(problems)} {reason}: {shown}{more}")
-        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+        return lines
 
     def __str__(self) -> str:
         lines = [self._heading(), *(f"note: {note}" for note in self.notes)]

@@ -20,6 +20,11 @@ from sure.files import replace_file
 FORMAT = 1
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
 NAMED = 3  # tensors in an error
+# What adapter.json has to have. It has more, for people; and `files`, digests of the task's own files.
+KINDS = {"format": int, "task": str, "language": str, "seed": int, "backbone": dict, "petl": list, "head": dict}
+KINDS |= {"tensors": dict, "sha256": str}
+BACKBONE_KEYS = {"name", "weights", "layers", "group_norm", "dim", "depth", "sha256"}
+AGAIN = "pack or copy the bundle again"
 
 
 @dataclass
@@ -48,7 +53,7 @@ def describe_backbone(backbone: Backbone) -> dict[str, Any]:
 def bundle_files(
     about: Mapping[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """The files of a bundle by name, adapter.json last: it has the digest of the weights it belongs to."""
+    """The files of a bundle by name, adapter.json last: it has the digests of the others."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     weights = safetensors.torch.save(plain)
     about = {
@@ -56,6 +61,7 @@ def bundle_files(
         **about,
         "tensors": {name: list(tensor.shape) for name, tensor in sorted(tensors.items())},
         "sha256": hashlib.sha256(weights).hexdigest(),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in others.items()},
     }
     text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
     return {**others, WEIGHTS: weights, ABOUT: text.encode()}
@@ -72,12 +78,10 @@ def read_bundle(folder: Path) -> Bundle:
     about = _read_about(folder / ABOUT)
     path = folder / WEIGHTS
     try:
-        content = path.read_bytes()
+        content = _read(path)
         tensors = safetensors.torch.load(content)
-    except OSError as error:
-        raise SureError(f"cannot read {path}: {error.strerror}") from None
     except safetensors.SafetensorError as error:
-        raise SureError(f"{path} is damaged ({error}); pack or copy the bundle again") from None
+        raise SureError(f"{path} is damaged ({error}); {AGAIN}") from None
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     wanted = about["tensors"]
     missing, extra = sorted(wanted.keys() - shapes.keys()), sorted(shapes.keys() - wanted.keys())
@@ -89,9 +93,22 @@ def read_bundle(folder: Path) -> Bundle:
     for name, shape in wanted.items():
         if shapes[name] != shape:
             raise SureError(f"{path}: {name} has shape {shapes[name]}, {ABOUT} says {shape}")
-    if hashlib.sha256(content).hexdigest() != about["sha256"]:
-        raise SureError(f"{path} is not the file that {ABOUT} describes (sha256); pack or copy the bundle again")
+    _check_digest(path, content, about["sha256"])
+    for name, digest in about.get("files", {}).items():  # bundles packed earlier do not have it
+        _check_digest(folder / name, _read(folder / name), digest)
     return Bundle(folder, about, tensors)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SureError(f"cannot read {path}: {error.strerror}; {AGAIN}") from None
+
+
+def _check_digest(path: Path, content: bytes, digest: str) -> None:
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise SureError(f"{path} is not the file that {ABOUT} describes (sha256); {AGAIN}")
 
 
 def _read_about(path: Path) -> dict[str, Any]:
@@ -100,11 +117,15 @@ def _read_about(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one") from None
     except (OSError, ValueError) as error:
-        raise SureError(f"{path} cannot be read ({error}); pack or copy the bundle again") from None
-    keys = {"format", "task", "language", "seed", "backbone", "petl", "head", "tensors", "sha256"}
-    if not isinstance(about, dict) or not keys <= about.keys():
-        lacking = ", ".join(sorted(keys - set(about))) if isinstance(about, dict) else "everything"
-        raise SureError(f"{path} does not describe a bundle: it lacks {lacking}")
+        raise SureError(f"{path} cannot be read ({error}); {AGAIN}") from None
+    if not isinstance(about, dict) or not KINDS.keys() <= about.keys():
+        lacking = ", ".join(sorted(KINDS.keys() - set(about))) if isinstance(about, dict) else "everything"
+        raise SureError(f"{path} does not describe a bundle: it lacks {lacking}; {AGAIN}")
     if about["format"] != FORMAT:
         raise SureError(f"{path} has format {about['format']}, this version of SURE reads format {FORMAT}")
+    for key, kind in {**KINDS, "files": dict}.items():
+        if not isinstance(about.get(key, kind()), kind):
+            raise SureError(f"{path}: {key} is {about[key]!r}, which no bundle has there; {AGAIN}")
+    if lacking := sorted(BACKBONE_KEYS - about["backbone"].keys()):
+        raise SureError(f"{path}: backbone lacks {', '.join(lacking)}; {AGAIN}")
     return about

@@ -54,7 +54,8 @@ class CtcTask(BaseTask):
         tokens = self.tokenizer.encode(text, unknown="skip")
         if text and not tokens:
             raise SureError(
-                f"{utterance.id}: nothing of {text!r} has a token; run stage 3, tokenize, on this corpus"
+                f"{utterance.id}: nothing of {text!r} has a token; run stage 3, tokenize, on this corpus, "
+                "or leave out what has no character of the training texts"
             )
         for character in sorted(set(unknown) - self._reported):
             self._reported.add(character)

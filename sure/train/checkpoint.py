@@ -54,7 +54,10 @@ class Checkpoints:
             os.replace(path, damaged)
             log.warning("%s is damaged (its digest is wrong); moved to %s", path, damaged.name)
         if found or list(self.last.parent.glob("*.damaged")):
-            raise SureError(f"{self.last.parent}: no checkpoint is whole; --restart trains from the beginning")
+            raise SureError(
+                f"{self.last.parent}: no checkpoint is whole; delete {self.last.parent.parent}, as --restart does, "
+                "to train from the beginning"
+            )
         return None
 
 

@@ -97,7 +97,7 @@ class Experiment:
             if differing := _differences(before, config.model_dump(mode="json")):
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "
-                    "Use another --exp, or --restart to delete what was trained and begin again"
+                    "Use another --exp (run.sh: --tag NAME); or delete the folder, as --restart does, to begin again"
                 )
         config.save(self.config)
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:

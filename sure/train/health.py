@@ -1,4 +1,4 @@
-"""Two checks on a training run: all that is to train gets a gradient, and no loss is NaN or explodes."""
+"""Checks on a training run: all that is to train gets a gradient, and no loss is NaN or explodes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from sure.errors import SureError
 from sure.model import SureModel
 
 NAMED = 5  # tensors in an error
+ADVICE = (
+    "If audio and texts are right, a lower train.lr_adapter or train.lr_head, or a longer train.warmup, may help "
+    "(with another --exp)"
+)
 
 
 def check_gradients(model: SureModel) -> None:
@@ -28,6 +32,12 @@ def check_gradients(model: SureModel) -> None:
             f"{len(without)} tensors are to train and got no gradient: {', '.join(without[:NAMED])}{more}; "
             "nothing that the loss depends on uses them"
         )
+
+
+def check_dev_loss(epoch: int, loss: float) -> None:
+    """The last step of a training is seen here only. Raises SureError before its weights are kept."""
+    if not math.isfinite(loss):
+        raise SureError(f"epoch {epoch}: the dev loss is {loss:.4g}. The last checkpoint is older. {ADVICE}")
 
 
 @dataclass
@@ -76,7 +86,5 @@ class Watch:
         listed = ", ".join(f"{id} {loss:.4g}" for id, loss in worst)
         return (
             f"{step.place}: the loss is {mean:.4g} (train.explode={self.explode:g}), the gradient's norm "
-            f"{norm:.4g}; the losses of this batch: {listed}. The last checkpoint is older. If audio and "
-            "texts are right, a lower train.lr_adapter or train.lr_head, or a longer train.warmup, may help "
-            "(with another --exp)"
+            f"{norm:.4g}; the losses of this batch: {listed}. The last checkpoint is older. {ADVICE}"
         )

@@ -24,7 +24,7 @@ from sure.train.curves import History
 from sure.train.evaluate import encode, evaluate
 from sure.train.experiment import Experiment
 from sure.train.feed import Feed, usable
-from sure.train.health import Step, Watch, check_gradients
+from sure.train.health import Step, Watch, check_dev_loss, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
@@ -152,6 +152,7 @@ class Trainer:
         state, task = self.state, self.task
         dev = evaluate(self.model, self.dev_feed, self.device, self.autocast, self._stop_if_asked)
         score, loss = dev[f"dev_{task.score_name}"], dev["dev_loss"]
+        check_dev_loss(state.epoch, loss)
         sign = 1 if task.higher_is_better else -1
         # equal scores are common with few utterances, and at the start of CTC: then the loss decides
         better = not state.best_epoch or (sign * score, -loss) > (sign * state.best_score, -state.best_loss)
@@ -233,7 +234,8 @@ class Trainer:
             if saved["inputs"][name] != digest:
                 raise SureError(
                     f"{self.experiment.folder}: the {name} is not what it was when training was interrupted; "
-                    "bring it back, or use another --exp, or --restart to begin again"
+                    "bring it back, or use another --exp (run.sh: --tag NAME); or delete the folder, as --restart "
+                    "does, to begin again"
                 )
         self.state = State(**saved["state"])
         for name, parameter in self.parameters.items():

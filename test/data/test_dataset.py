@@ -127,6 +127,17 @@ def test_collate_pads_with_zeros_and_keeps_lengths() -> None:
     assert moved.ids == batch.ids and batch.waves.device.type == "cpu"
 
 
+def test_a_file_that_is_not_as_long_as_it_was_names_its_utterance(here: Path) -> None:
+    write_audio(here / "a.wav", tone(0.5))
+    for seconds, good in ((0.5, True), (0.45, True), (0.7, False), (0.3, False)):
+        dataset = SpeechDataset([Utterance("name-1", "a.wav", seconds=seconds)], target=str)
+        if good:
+            assert len(dataset[0].wave) == 8000
+        else:
+            with pytest.raises(SureError, match=rf"'name-1': a.wav has 0.50 s, and had {seconds}0 s .*stage 2"):
+                dataset[0]
+
+
 def test_an_unreadable_file_names_its_utterance(here: Path) -> None:
     np.save(here / "x.npy", np.zeros(3))
     dataset = SpeechDataset([Utterance("u1", "x.npy")], target=lambda utterance: None)

@@ -59,6 +59,16 @@ def test_a_log_is_continued(tmp_path):
     assert text.index("\nfirst\n") < text.index("\nsecond\n")
 
 
+def test_the_end_of_a_log_is_that_of_its_last_command(tmp_path):
+    for said in ("an old error", "a new error"):
+        launch(tmp_path, "job.log", "bash", "-c", f"printf '1/2\\r2/2\\n\\n'; echo {said}; exit 1")
+    show = f'. "{ROOT}/utils/log.sh"; show_end "{tmp_path}/job.log"'
+    shown = subprocess.run(["bash", "-euo", "pipefail", "-c", show], capture_output=True, text=True, check=True).stdout
+    on, *lines, status = shown.splitlines()
+    assert on.startswith("  | # on ") and status.startswith("  | # status 1, ")
+    assert lines == ["  | 1/2", "  | 2/2", "  | a new error"]
+
+
 def test_resources_are_settings_of_the_command(tmp_path):
     show = 'echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS"'
     words = ("--mem", "4G", "--time", "1:00:00", "--threads", "3", "job.log", "bash", "-c", show)

@@ -95,6 +95,7 @@ def test_a_stage_asked_for_runs_again_and_training_starts_anew_only_when_it_had_
     assert "--restart" not in done.calls[1]
     half = project.run(*LORA, "--stage", "train", "--stop_stage", "train", KILL_AT="train")
     assert half.status == 137 and half.calls[0][-1] == "--restart"
+    assert "problem: it was killed" in half.err
     again = project.run(*LORA, "--stage", "train", "--stop_stage", "train")
     assert again.status == 0 and "--restart" not in again.calls[0]
 

@@ -62,7 +62,8 @@ def test_nothing_whole_is_an_error_and_not_a_fresh_start(checkpoints):
     for path in (checkpoints.last, checkpoints.previous):
         path.write_bytes(path.read_bytes()[:-1])
     for _ in range(2):  # asking again does not help
-        with pytest.raises(SureError, match="--restart"):
+        folder = checkpoints.last.parents[1]
+        with pytest.raises(SureError, match=f"delete {folder}, as --restart does"):
             checkpoints.load()
 
 

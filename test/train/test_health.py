@@ -63,3 +63,10 @@ def test_an_exploding_run_stops_with_its_utterances_and_keeps_its_checkpoint(cor
     assert not (exp / "summary.json").exists()
     log = (exp / "train.log").read_text()
     assert "gradient" in log and "train-0" in log
+
+
+def test_a_last_step_that_ruins_the_weights_is_seen_on_dev(corpus, tmp_path):
+    exp = tmp_path / "exp"
+    with pytest.raises(SureError, match="epoch 1: the dev loss is nan"):
+        train_here(corpus, exp, train__lr_head=float("inf"), train__epochs=1, train__batch_seconds=1000.0)
+    assert not (exp / "summary.json").exists() and not (exp / "best.safetensors").exists()
