@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import urllib.request
 
 import pytest
 import torch
@@ -255,6 +256,7 @@ def test_a_bundle_that_was_fetched_before(tmp_path, monkeypatch, name, normalise
 
 def test_a_bundle_that_cannot_be_fetched(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use, for all tests after
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
