@@ -1,10 +1,12 @@
-"""What all tests share: one thread, so that they time and round alike everywhere."""
+"""What all tests share: one thread, so that they time and round alike everywhere, and Ctrl-C as in a terminal."""
 
+import signal
 import sys
 from pathlib import Path
 
 import torch
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
 for folder in (Path(__file__).parent, Path(__file__).parent / "contract"):
     sys.path.insert(0, str(folder))

@@ -46,6 +46,7 @@ def test_good_archives(here: Path, name: str) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["out", name]
 
 
+@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="this Python cannot check links, so none is unpacked")
 def test_links_within_stay_and_no_mode_is_dangerous(here: Path) -> None:
     members = [
         member("d/a", content=b"one"),
