@@ -16,8 +16,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 class AddLowRank(torch.autograd.Function):
     """output + scale * (input A^T) B^T over frames, with the thin products the way round that is fast.
 
-    Left to autograd, the six thin products of a rank-8 branch take as long as a third of the wide ones beside them
-    (benchmark: bench/low_rank.py).
+    Left to autograd, some of the six thin products of a rank-8 branch run several times slower than their transposes do.
     """
 
     @staticmethod
