@@ -16,7 +16,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 class AddLowRank(torch.autograd.Function):
     """output + scale * (input A^T) B^T over frames, with the thin products the way round that is fast.
 
-    Left to autograd, some of the six thin products of a rank-8 branch run several times slower than their transposes do.
+    Left to autograd, some of the six thin products run several times slower than their transposes do.
     """
 
     @staticmethod
