@@ -30,6 +30,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--on_bad_utterance", "ask"), ["--on_bad_utterance 'ask' is not known; there are: stop skip"]),
         (("--seeds", "one"), ["--seeds takes numbers"]),
         (("--seeds", ""), ["--seeds takes numbers"]),
+        (("--rates", "fast"), ["--rates takes numbers"]),
         (("--nj", "0"), ["--nj takes a number from 1"]),
         (("--gpu", "all"), ["--gpu takes a number"]),
         (("--tag", "a/b"), ["--tag takes letters"]),
@@ -134,3 +135,15 @@ def test_a_corpus_is_remembered_until_it_is_forgotten(project, tmp_path):
     project.run("--petl", "lora", "--corpus", str(tmp_path / "copy"))
     assert project.run("--petl", "lora").calls == []
     assert "--corpus" not in project.run("--petl", "lora", "--corpus=").calls[0]
+
+
+def test_every_rate_is_an_experiment_of_its_own_and_the_run_ends_with_their_dev_scores(project):
+    words = ("--petl", "lora", "--rates", "3e-4 1e-2", "--set", "train.epochs=3", "--stop_stage", "train")
+    done = project.run(*words)
+    assert done.status == 0, done.err
+    trained = [call for call in done.calls if call[0] == "train"]
+    folders = [call[call.index("--exp") + 1] for call in trained]
+    assert folders == [f"exp/asr_es_moonshine_lora_rate{rate}/seed1" for rate in ("3e-4", "1e-2")]
+    last_words = [[f"train.lr_adapter={rate}", "train.epochs=3"] for rate in ("3e-4", "1e-2")]
+    assert [call[-2:] for call in trained] == last_words
+    assert done.calls[-1] == ["rates", *folders] and done.out.rstrip().endswith("rates ran")

@@ -1,18 +1,27 @@
 # shellcheck shell=bash
-# Stages 4 to 8, over methods and seeds: each experiment is a folder exp/<dataset>_<backbone>_<method>[_<variant>]/seed<k>.
+# Stages 4 to 8, over methods, rates and seeds: each experiment is a folder
+# exp/<dataset>_<backbone>_<method>[_<variant>][_rate<rate>]/seed<k>.
 
 stage_train() { each_experiment train_experiment; }
 stage_decode() { each_experiment decode_experiment; }
 stage_score() { each_experiment score_experiment; }
 stage_pack() { each_experiment pack_experiment; }
 
-# each_experiment FUNCTION: calls it with every "METHOD SEED", --nj at once.
+# list_experiments: sets `experiments` to every "METHOD SEED RATE" of this call; without --rates there is no RATE.
+list_experiments() {
+  experiments=()
+  for method in "${methods[@]}"; do
+    for rate in ${rates:-""}; do
+      for seed in $seeds; do experiments+=("$method $seed $rate"); done
+    done
+  done
+}
+
+# each_experiment FUNCTION: calls it with each of them, --nj at once.
 each_experiment() {
   local experiment
-  local -a experiments=()
-  for method in "${methods[@]}"; do
-    for seed in $seeds; do experiments+=("$method $seed"); done
-  done
+  local -a experiments
+  list_experiments
   if ((nj > 1)) && [[ $dry_run == false ]]; then
     in_parallel "$nj" "$1" "${experiments[@]}"
     ((parallel_status == 0)) || exit "$parallel_status"  # what failed has said so
@@ -21,11 +30,11 @@ each_experiment() {
   fi
 }
 
-# choose_experiment "METHOD SEED": sets method, seed, its folder exp, and what its jobs ask for.
+# choose_experiment "METHOD SEED RATE": sets method, seed, rate, its folder exp, and what its jobs ask for.
 choose_experiment() {
   stage_subshell=$BASH_SUBSHELL
-  read -r method seed <<<"$1"
-  exp=exp/${dataset}_${backbone}_$method$variant/seed$seed
+  read -r method seed rate <<<"$1"
+  exp=exp/${dataset}_${backbone}_$method$variant${rate:+_rate$rate}/seed$seed
   resources=(--gpu "$gpu")
   if ((nj > 1)); then resources+=(--quiet true --threads $((($(nproc) + nj - 1) / nj))); fi
 }
@@ -47,7 +56,7 @@ train_experiment() {
   if [[ -f $weights ]]; then inputs+=("$weights"); fi
   outputs=("$exp/summary.json" "$exp/best.safetensors") when_redone=(--restart)
   step "$exp" train python -m sure.bin.train "${configs[@]}" --exp "$exp" "${overrides[@]}" petl.name="$method" \
-    seed="$seed" backbone.name="$backbone" backbone.weights="$weights" "${settings[@]}"
+    seed="$seed" backbone.name="$backbone" backbone.weights="$weights" ${rate:+train.lr_adapter="$rate"} "${settings[@]}"
 }
 
 decode_experiment() {
@@ -74,24 +83,23 @@ score_experiment() {
 
 # The report is of all experiments with this data that have a score: those of this call first, then earlier ones.
 stage_report() {
-  local seed_folder
-  local -a experiments=()
-  for method in "${methods[@]}"; do
-    for seed in $seeds; do choose_experiment "$method $seed"; experiments+=("$exp"); done
-  done
+  local seed_folder experiment
+  local -a experiments folders=()
+  list_experiments
+  for experiment in "${experiments[@]}"; do choose_experiment "$experiment"; folders+=("$exp"); done
   for seed_folder in "exp/${dataset}_"*/seed*; do
-    if [[ -d $seed_folder && " ${experiments[*]} " != *" $seed_folder "* ]]; then experiments+=("$seed_folder"); fi
+    if [[ -d $seed_folder && " ${folders[*]} " != *" $seed_folder "* ]]; then folders+=("$seed_folder"); fi
   done
   inputs=()
   if [[ $dry_run == false ]]; then
-    for seed_folder in "${experiments[@]}"; do
+    for seed_folder in "${folders[@]}"; do
       mapfile -t -O "${#inputs[@]}" inputs < <(compgen -G "$seed_folder/decode_*/result.json")
     done
     ((${#inputs[@]})) || stop_here "no experiment of $dataset has a score; run the stages from train to score"
-    mapfile -t experiments < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
+    mapfile -t folders < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
   fi
   outputs=("$results") resources=(--quiet true)
-  step exp "$dataset.report" python -m sure.bin.report --out "$results" "${experiments[@]}"
+  step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
 }
 
 pack_experiment() {
@@ -102,8 +110,17 @@ pack_experiment() {
   step "$exp" pack python -m sure.bin.pack --exp "$exp"
 }
 
-# after_stages FIRST LAST: the run ends with the table, when its stages include the report.
+# after_stages FIRST LAST: the run ends with the table, when its stages include the report; with --rates, before it the
+# dev scores of each rate.
 after_stages() {
+  local experiment
+  local -a experiments folders=()
+  if [[ -n $rates && $dry_run == false ]] && (($1 <= 4 && $2 >= 4)); then
+    list_experiments
+    for experiment in "${experiments[@]}"; do choose_experiment "$experiment"; folders+=("$exp"); done
+    printf '\n'
+    python -m sure.bin.rates "${folders[@]}"
+  fi
   if (($1 <= 7 && $2 >= 7)) && [[ -f $results && $dry_run == false ]]; then
     printf '\n%s\n\nThe table is in %s\n' "$(<"$results")" "$recipe/$results"
   fi

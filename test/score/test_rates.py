@@ -1,0 +1,44 @@
+"""The table that rates are chosen by, from summaries of stage 4."""
+
+import json
+import re
+
+import pytest
+
+from sure.bin import rates
+from sure.errors import SureError
+
+
+@pytest.fixture
+def train(tmp_path):
+    def experiment(method, rate, dev_score, seed=1, task="asr"):
+        folder = tmp_path / f"asr_{method}_rate{rate}" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        summary = {"task": task, "method": method, "lr_adapter": rate, "seed": seed, "epochs": 5}
+        summary["dev_score"] = dev_score
+        (folder / "summary.json").write_text(json.dumps(summary))
+        return str(folder)
+
+    return experiment
+
+
+def test_the_best_rate_of_each_method_stands_out_and_a_missing_one_is_a_dash(train, capsys):
+    rates.main([train("lora", 0.01, 70.0), train("lora", 0.001, 60.0), train("bitfit", 0.01, 50.0)])
+    printed = capsys.readouterr().out
+    assert "| method | 0.001 | 0.01 |" in printed
+    assert "| lora | **60.00** | 70.00 |" in printed  # of a word error rate the lower
+    assert "| bitfit | - | **50.00** |" in printed
+    assert "wer" in printed and "lower is better" in printed
+
+
+def test_seeds_are_averaged_and_of_an_accuracy_the_higher_is_better(train, capsys):
+    scores = [("lora", 0.1, 80.0, 1), ("lora", 0.1, 90.0, 2), ("lora", 0.2, 84.0, 1), ("lora", 0.2, 84.0, 2)]
+    rates.main([train(*row, task="language") for row in scores])
+    assert "| lora | **85.00** | 84.00 |" in capsys.readouterr().out
+
+
+def test_an_unfinished_training_and_a_mixture_of_tasks_are_errors(train, tmp_path):
+    with pytest.raises(SureError, match=re.escape(str(tmp_path / "seed1" / "summary.json"))):
+        rates.main([str(tmp_path / "seed1")])
+    with pytest.raises(SureError, match="asr, language"):
+        rates.main([train("lora", 0.1, 1.0), train("bitfit", 0.1, 1.0, task="language")])
