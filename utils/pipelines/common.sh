@@ -7,7 +7,6 @@
 # and the pipeline sets target, the file of a data folder that is learned, and overrides of the config.
 
 data=data/$dataset
-results=exp/${dataset}_results.md
 [[ -v prepare_options ]] || prepare_options=()
 [[ -v test_sets ]] || test_sets=(test)
 read -ra methods <<<"$petl"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Stages 4 to 8, over methods, rates and seeds: each experiment is a folder
+# Stages 4 to 6 and 8, over methods, rates and seeds: each experiment is a folder
 # exp/<dataset>_<backbone>_<method>[_<variant>][_rate<rate>]/seed<k>.
 
 stage_train() { each_experiment train_experiment; }
@@ -81,27 +81,6 @@ score_experiment() {
   step "$exp" score python -m sure.bin.score --exp "$exp"
 }
 
-# The report is of all experiments with this data that have a score: those of this call first, then earlier ones.
-stage_report() {
-  local seed_folder experiment
-  local -a experiments folders=()
-  list_experiments
-  for experiment in "${experiments[@]}"; do choose_experiment "$experiment"; folders+=("$exp"); done
-  for seed_folder in "exp/${dataset}_"*/seed*; do
-    if [[ -d $seed_folder && " ${folders[*]} " != *" $seed_folder "* ]]; then folders+=("$seed_folder"); fi
-  done
-  inputs=()
-  if [[ $dry_run == false ]]; then
-    for seed_folder in "${folders[@]}"; do
-      mapfile -t -O "${#inputs[@]}" inputs < <(compgen -G "$seed_folder/decode_*/result.json")
-    done
-    ((${#inputs[@]})) || stop_here "no experiment of $dataset has a score; run the stages from train to score"
-    mapfile -t folders < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
-  fi
-  outputs=("$results") resources=(--quiet true)
-  step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
-}
-
 pack_experiment() {
   local part
   choose_experiment "$1"
@@ -110,18 +89,4 @@ pack_experiment() {
   step "$exp" pack python -m sure.bin.pack --exp "$exp"
 }
 
-# after_stages FIRST LAST: the run ends with the table, when its stages include the report; with --rates, before it the
-# dev scores of each rate.
-after_stages() {
-  local experiment
-  local -a experiments folders=()
-  if [[ -n $rates && $dry_run == false ]] && (($1 <= 4 && $2 >= 4)); then
-    list_experiments
-    for experiment in "${experiments[@]}"; do choose_experiment "$experiment"; folders+=("$exp"); done
-    printf '\n'
-    python -m sure.bin.rates "${folders[@]}"
-  fi
-  if (($1 <= 7 && $2 >= 7)) && [[ -f $results && $dry_run == false ]]; then
-    printf '\n%s\n\nThe table is in %s\n' "$(<"$results")" "$recipe/$results"
-  fi
-}
+. "$root/utils/pipelines/report.sh"

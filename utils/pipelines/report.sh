@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Stage 7, and the tables that a run ends with.
+
+results=exp/${dataset}_results.md
+
+# list_folders: sets `folders` to those of the experiments of this call.
+list_folders() {
+  local experiment
+  local -a experiments
+  folders=()
+  list_experiments
+  for experiment in "${experiments[@]}"; do choose_experiment "$experiment"; folders+=("$exp"); done
+}
+
+# The report is of all experiments with this data that have a score: those of this call first, then earlier ones.
+stage_report() {
+  local seed_folder
+  local -a folders
+  list_folders
+  for seed_folder in "exp/${dataset}_"*/seed*; do
+    if [[ -d $seed_folder && " ${folders[*]} " != *" $seed_folder "* ]]; then folders+=("$seed_folder"); fi
+  done
+  inputs=()
+  if [[ $dry_run == false ]]; then
+    for seed_folder in "${folders[@]}"; do
+      mapfile -t -O "${#inputs[@]}" inputs < <(compgen -G "$seed_folder/decode_*/result.json")
+    done
+    ((${#inputs[@]})) || stop_here "no experiment of $dataset has a score; run the stages from train to score"
+    mapfile -t folders < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
+  fi
+  outputs=("$results") resources=(--quiet true)
+  step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
+}
+
+# after_stages FIRST LAST: after a training with --rates the dev scores of each, after a report its table.
+after_stages() {
+  local -a folders
+  if [[ $dry_run == true ]]; then return; fi
+  if [[ -n $rates ]] && (($1 <= 4 && $2 >= 4)); then
+    list_folders
+    printf '\n'
+    python -m sure.bin.rates "${folders[@]}"
+  fi
+  if (($1 <= 7 && $2 >= 7)) && [[ -f $results ]]; then
+    printf '\n%s\n\nThe table is in %s\n' "$(<"$results")" "$recipe/$results"
+  fi
+}
