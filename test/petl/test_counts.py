@@ -31,6 +31,12 @@ COUNTS = [
     ("conv_adapter", {"width": 768 // 8}, BASE, 964_224),
     ("conv_adapter", {"width": 768 // 16}, BASE, 961_344),
     ("bitfit", {}, BASE, 101_376),
+    ("layer_norm", {}, BASE, 36_864),
+    ("adapter_bias", {}, BASE, 18_444),
+    ("houlsby", {}, BASE, 2_379_264),
+    ("ssf", {}, BASE, 202_752),
+    ("compacter", {}, BASE, 58_816),
+    ("dora", {"sites": "layer.*.attn.[qv]"}, BASE, 313_344),
 ]
 
 

@@ -1,0 +1,70 @@
+"""Compacter: a bottleneck of Kronecker products with shared factors (Karimi Mahabadi et al., arXiv 2106.04647)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.errors import SureError
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Rules(nn.Module):
+    """The small factors A_i, (n, n, n), that the maps of all layers share."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.factors = nn.Parameter(torch.randn(count, count, count) / count)
+
+
+class KroneckerLinear(nn.Module):
+    """A map with weight sum_i A_i (x) s_i t_i^T, and a bias. rules() gives A."""
+
+    def __init__(self, width_in: int, width_out: int, rules: Callable[[], Tensor], zero: bool):
+        super().__init__()
+        count = len(rules())
+        for width in (width_in, width_out):
+            if width % count:
+                raise SureError(f"petl (compacter): factors={count} does not divide the width {width}")
+        self.rules = rules  # a plain function, so that the shared parameters are not registered here too
+        self.s = nn.Parameter(torch.randn(count, width_in // count) * (count / width_in) ** 0.5)
+        self.t = nn.Parameter((torch.zeros if zero else torch.randn)(count, width_out // count))
+        self.bias = nn.Parameter(torch.zeros(width_out))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, time, width_in) -> (batch, time, width_out)"""
+        weight = torch.einsum("iab,ic,id->acbd", self.rules(), self.s, self.t)
+        return hidden @ weight.flatten(2).flatten(0, 1).to(hidden.dtype) + self.bias.to(hidden.dtype)
+
+
+class Compacter(nn.Module):
+    """Down, GELU, up, beside the residual stream; t of the up map is zero at the start: the identity."""
+
+    def __init__(self, width: int, hidden: int, rules: Callable[[], Tensor]):
+        super().__init__()
+        self.down = KroneckerLinear(width, hidden, rules, zero=False)
+        self.up = KroneckerLinear(hidden, width, rules, zero=True)
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        """output (batch, time, width) -> the same shape"""
+        return output + self.up(nn.functional.gelu(self.down(output)))
+
+
+class Method(PetlMethod):
+    kinds = ("residual",)
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.after_attn layer.*.after_ffn"
+        width: int = Field(48, gt=0)  # hidden units
+        factors: int = Field(4, gt=0)  # n: Kronecker products in a sum, and the size of each A
+
+    def prepare(self, sites: Sequence[Site]) -> None:
+        self.shared = Rules(self.config.factors)
+
+    def build(self, site: Site) -> nn.Module:
+        shared = self.shared
+        return Compacter(site.width_out, self.config.width, lambda: shared.factors)

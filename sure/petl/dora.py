@@ -1,0 +1,45 @@
+"""DoRA: m (W + s B A) / ||W + s B A||: LoRA turns the rows of W, m is their learned length (arXiv 2402.09353)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.petl import lora
+
+
+class DecomposedLowRank(lora.LowRank):
+    """A low-rank branch whose sum with W has rows of learned length; m starts at the lengths of W's own rows."""
+
+    def __init__(self, host: nn.Linear, rank: int, alpha: float, dropout: float):
+        super().__init__(host.in_features, host.out_features, rank, alpha, dropout)
+        self.host = lambda: host  # a plain function, so that the frozen map is not registered here too
+        self.magnitude = nn.Parameter(self._norms().detach())
+
+    def _norms(self) -> Tensor:
+        """Lengths of the rows, (width_out,)."""
+        weight = self.host().weight
+        return torch.linalg.vector_norm(weight + self.scale * (self.b @ self.a).to(weight), dim=1)
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        """input (batch, time, width_in), output (batch, time, width_out) -> as output
+
+        The lengths are constants to the gradient (section 4.3).
+        """
+        with torch.no_grad():
+            norms = self._norms()
+        change = (self.magnitude / norms).to(output.dtype) - 1
+        bias = self.host().bias
+        moved = super().forward(input, output, mask)  # at the start as it was, bit for bit: change is zero
+        return moved + change * (moved if bias is None else moved - bias.to(moved.dtype))
+
+    def merge(self, host: nn.Linear) -> None:
+        ratio = self.magnitude / self._norms()
+        super().merge(host)
+        host.weight *= ratio[:, None]
+
+
+class Method(lora.Method):
+    def build(self, site: Site) -> nn.Module:
+        return DecomposedLowRank(site.host, self.config.rank, self.config.alpha, self.config.dropout)

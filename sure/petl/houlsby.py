@@ -1,0 +1,11 @@
+"""Houlsby's adapters: a narrow bottleneck after attention and after the FFN (arXiv 1902.00751, figure 2)."""
+
+from __future__ import annotations
+
+from sure.petl import bottleneck
+
+
+class Method(bottleneck.Method):
+    class Config(bottleneck.Method.Config):
+        sites: str = "layer.*.after_attn layer.*.after_ffn"
+        width: int | None = 64

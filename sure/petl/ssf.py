@@ -1,0 +1,41 @@
+"""SSF: gamma y + beta after every map and norm, one scale and one shift a channel (Lian et al., arXiv 2210.08823)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class ScaleAndShift(nn.Module):
+    """Scale one and shift zero at the start."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+        self.shift = nn.Parameter(torch.zeros(width))
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        """output (batch, time, width) -> the same shape"""
+        return output * self.scale + self.shift
+
+    def merge(self, host: nn.Module) -> None:
+        """A host without a bias gets one."""
+        host.weight *= self.scale.view(-1, *[1] * (host.weight.dim() - 1))
+        if host.bias is None:
+            host.bias = nn.Parameter(self.shift.clone(), requires_grad=False)
+        else:
+            host.bias.mul_(self.scale).add_(self.shift)
+
+
+class Method(PetlMethod):
+    kinds = ("linear", "norm")
+    mergeable = True
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.attn.* layer.*.ffn.* layer.*.norm.*"
+
+    def build(self, site: Site) -> nn.Module:
+        return ScaleAndShift(site.width_out)
