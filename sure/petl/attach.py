@@ -172,6 +172,19 @@ class Attachment:
         for name, site in self._sites.items():
             yield site, self._modules[name]
 
+    def detach(self) -> None:
+        """Take every module away again: the backbone is as it was before, all of it frozen.
+
+        What trained of the backbone itself keeps its values.
+        """
+        for name, site in self._sites.items():
+            del site.slot.attached[name.rpartition("/")[2]]
+        self._sites.clear()
+        self._modules.clear()
+        self._own.clear()
+        self.readout = LastLayer()
+        self.backbone.requires_grad_(False)
+
     @torch.no_grad()
     def merge(self) -> None:
         """Fold every module at a site into the frozen weights and take it away; a readout stays.

@@ -1,11 +1,16 @@
 """Every method's count of trained parameters on the base and large shapes, as its publication's formula gives it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sure import registry
 from sure.petl.attach import Attachment
+from sure.petl.table import markdown
 
 BASE, LARGE = "random", "random:large"
+DOCS = Path(registry.__file__).parents[1] / "docs" / "methods.md"
 
 COUNTS = [
     ("full", {}, BASE, 94_371_712),
@@ -56,9 +61,7 @@ def test_count(backbones, name, settings, weights, count):
         assert sum(parameter.numel() for parameter in attachment.saved_parameters().values()) == count
         assert sum(row.parameters for row in attachment.coverage()) == count
     finally:
-        for site in backbone.sites():
-            if site.slot is not None:
-                site.slot.attached.clear()
+        attachment.detach()
 
 
 def test_reparametrised_prefix_saves_the_plain_one(backbones):
@@ -67,6 +70,24 @@ def test_reparametrised_prefix_saves_the_plain_one(backbones):
     try:
         assert sum(tensor.numel() for tensor in attachment.state().values()) == 552_960
     finally:
-        for site in backbones[BASE].sites():
-            if site.slot is not None:
-                site.slot.attached.clear()
+        attachment.detach()
+
+
+def test_a_detached_backbone_is_as_it_was(backbones):
+    backbone = backbones[BASE]
+    before = list(backbone.state_dict())
+    methods = [(name, registry.find("petl", name)) for name in ("lora", "bottleneck", "bitfit")]
+    attachment = Attachment(backbone, [method(method.Config(name=name)) for name, method in methods])
+    assert len(backbone.state_dict()) > len(before)
+    attachment.detach()
+    assert list(backbone.state_dict()) == before
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+
+
+def test_the_table_in_docs_is_current(backbones):
+    """Every row that is there; a new method need not be listed to be used."""
+    text = DOCS.read_text()
+    listed = re.findall(r"^\| `(\w+)`", text, re.MULTILINE)
+    assert len(listed) >= 14
+    made = markdown({"wav2vec2_base": backbones[BASE], "wav2vec2_large": backbones[LARGE]}, listed)
+    assert text.endswith(made), "run: python -m sure.bin.methods --out docs/methods.md"

@@ -1,0 +1,53 @@
+"""The methods: what each is, where it sits, and what trains on backbones of given shapes, counted by attaching it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sure import registry
+from sure.backbones.base import Backbone
+from sure.errors import run
+from sure.files import replace_file
+from sure.petl.table import markdown
+
+HEAD = """# Methods
+
+Made by `python -m sure.bin.methods --out docs/methods.md`: parameters that train with each method's default settings,
+without the task's head. The settings are the fields of `Config` in `sure/petl/<method>.py`.
+
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.methods", description=__doc__)
+    parser.add_argument(
+        "--backbone",
+        nargs="+",
+        default=["wav2vec2_base", "wav2vec2_large"],
+        metavar="FAMILY_SHAPE",
+        help="wav2vec2_base, hubert_large, moonshine, ...; with random weights, so nothing is downloaded",
+    )
+    parser.add_argument("--petl", nargs="+", default=registry.names("petl"), metavar="METHOD", help="default: all")
+    parser.add_argument("--out", metavar="FILE", help="such as docs/methods.md; otherwise printed")
+    options = parser.parse_args(argv)
+    for method in options.petl:
+        registry.find("petl", method)  # a wrong name is an error before anything is built
+    table = markdown({name: _random(name) for name in options.backbone}, options.petl)
+    if options.out:
+        replace_file(Path(options.out), HEAD + table)
+    else:
+        print(table, end="")
+
+
+def _random(name: str) -> Backbone:
+    """`wav2vec2_large`: family and shape; a family alone has its usual shape."""
+    if name in registry.names("backbones"):
+        return registry.find("backbones", name).from_weights("random")
+    family, _, shape = name.rpartition("_")
+    return registry.find("backbones", family or name).from_weights(f"random:{shape}")
+
+
+if __name__ == "__main__":
+    run(main)
