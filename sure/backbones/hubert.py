@@ -18,3 +18,4 @@ class Family(ConvolutionalTransformer):
         "tiny_large": replace(TINY_LARGE, convolution_bias=False),
     }
     bundles = ("HUBERT_",)
+    huggingface_class = "Hubert"

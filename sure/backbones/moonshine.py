@@ -11,28 +11,28 @@ from torch import Tensor, nn
 from sure.backbones.base import Site
 from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack, GroupNorm
 from sure.backbones.layers import Attention, Layer, LayerNorm
+from sure.backbones.names import Names
 from sure.backbones.positions import rotary_angles
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 
-# Ours <- Hugging Face's, for the names inside a layer.
-LAYER_NAMES = {
-    "attn.q": "self_attn.q_proj",
-    "attn.k": "self_attn.k_proj",
-    "attn.v": "self_attn.v_proj",
-    "attn.out": "self_attn.o_proj",
-    "attn_norm": "input_layernorm",
-    "ffn_in": "mlp.fc1",
-    "ffn_out": "mlp.fc2",
-    "ffn_norm": "post_attention_layernorm",
-}
-FRONT_NAMES = {
-    "convolutions.blocks.0.convolution": "conv1",
-    "convolutions.blocks.0.norm": "groupnorm",
-    "convolutions.blocks.1.convolution": "conv2",
-    "convolutions.blocks.2.convolution": "conv3",
-    "norm": "layer_norm",
-}
+NAMES = Names(
+    {
+        "convolutions.blocks.0.convolution": "encoder.conv1",
+        "convolutions.blocks.0.norm": "encoder.groupnorm",
+        "convolutions.blocks.1.convolution": "encoder.conv2",
+        "convolutions.blocks.2.convolution": "encoder.conv3",
+        "norm": "encoder.layer_norm",
+        "layers.#.attn.q": "encoder.layers.#.self_attn.q_proj",
+        "layers.#.attn.k": "encoder.layers.#.self_attn.k_proj",
+        "layers.#.attn.v": "encoder.layers.#.self_attn.v_proj",
+        "layers.#.attn.out": "encoder.layers.#.self_attn.o_proj",
+        "layers.#.attn_norm": "encoder.layers.#.input_layernorm",
+        "layers.#.ffn_in": "encoder.layers.#.mlp.fc1",
+        "layers.#.ffn_out": "encoder.layers.#.mlp.fc2",
+        "layers.#.ffn_norm": "encoder.layers.#.post_attention_layernorm",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Shape:
 
 
 class Family(Loadable):
+    huggingface_class = "Moonshine"
+    huggingface_names = NAMES
     shapes: ClassVar[Mapping[str, Shape]] = {
         "tiny_en": Shape(),
         "base_en": Shape(dim=416, layers=8, ffn=1664, rotary_share=0.62),
@@ -116,17 +118,23 @@ class Family(Loadable):
         )
 
     @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        """Of an encoder whose decoder has no layers: SURE has none."""
+        if (shape.kernels, shape.strides) != (Shape.kernels, Shape.strides):
+            raise SureError(f"Hugging Face's moonshine has kernels {Shape.kernels} only, this one has {shape.kernels}")
+        rotary = {"partial_rotary_factor": shape.rotary_share, "rope_theta": shape.rotary_base}
+        return {
+            "hidden_size": shape.dim,
+            "intermediate_size": shape.ffn,
+            "encoder_num_hidden_layers": shape.layers,
+            "encoder_num_attention_heads": shape.heads,
+            "decoder_num_hidden_layers": 0,
+            "decoder_num_attention_heads": shape.heads,
+            "rope_parameters": {"rope_type": "default", **rotary},
+        }
+
+    @classmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         prefix = next((p for p in ("model.encoder.", "encoder.") if f"{p}conv1.weight" in state), "")
-        theirs = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-        return {our_name(name): tensor for name, tensor in theirs.items()}
-
-
-def our_name(name: str) -> str:
-    """`layers.0.self_attn.q_proj.weight` -> `layers.0.attn.q.weight`; unknown names stay as they are."""
-    layer = name.startswith("layers.")
-    start = ".".join(name.split(".")[:2]) + "." if layer else ""
-    for ours, theirs in (LAYER_NAMES if layer else FRONT_NAMES).items():
-        if name.startswith(f"{start}{theirs}."):
-            return name.replace(f"{start}{theirs}.", f"{start}{ours}.", 1)
-    return name
+        inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        return {NAMES.ours(f"encoder.{name}"): tensor for name, tensor in inside.items()}

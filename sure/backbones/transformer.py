@@ -40,6 +40,9 @@ class PositionConvolution(nn.Module):
 class ConvolutionalTransformer(Loadable):
     """wav2vec 2.0 and the models built like it; a family adds its shapes and its names."""
 
+    huggingface_names = translate.NAMES
+    huggingface_heads = True
+
     def __init__(self, shape: Shape, group_norm: str = "masked"):
         super().__init__()
         self.shape = shape
@@ -92,6 +95,10 @@ class ConvolutionalTransformer(Loadable):
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         return translate.huggingface_shape(config, preprocessor)
+
+    @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        return translate.huggingface_config(shape, cls.family_name())
 
     @classmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:

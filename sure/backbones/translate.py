@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sure.backbones.names import Names
 from sure.backbones.shapes import CONVOLUTIONS, Shape
 from sure.errors import SureError
 
-# Hugging Face's -> ours, applied one after the other.
-NAMES = (
-    (r"^feature_extractor\.conv_layers\.(\d+)\.conv\.", r"convolutions.blocks.\1.convolution."),
-    (r"^feature_extractor\.conv_layers\.(\d+)\.layer_norm\.", r"convolutions.blocks.\1.norm."),
-    (r"^feature_projection\.layer_norm\.", "projection_norm."),
-    (r"^feature_projection\.projection\.", "projection."),
-    (r"^encoder\.pos_conv_embed\.conv\.(weight_g|parametrizations\.weight\.original0)$", "position.length"),
-    (
-        r"^encoder\.pos_conv_embed\.conv\.(weight_v|parametrizations\.weight\.original1)$",
-        "position.direction",
-    ),
-    (r"^encoder\.pos_conv_embed\.conv\.bias$", "position.bias"),
-    (r"^encoder\.layer_norm\.", "norm."),
-    (r"^encoder\.layers\.0\.attention\.rel_attn_embed\.", "distance_bias.embedding."),
-    (r"^encoder\.layers\.", "layers."),
-    (r"\.attention\.([qkv]|out)_proj\.", r".attn.\1."),
-    (r"\.attention\.gru_rel_pos_linear\.", ".attn.gate.linear."),
-    (r"\.attention\.gru_rel_pos_const$", ".attn.gate.scale"),
-    (r"^(layers\.\d+)\.layer_norm\.", r"\1.attn_norm."),
-    (r"\.feed_forward\.intermediate_dense\.", ".ffn_in."),
-    (r"\.feed_forward\.output_dense\.", ".ffn_out."),
-    (r"^(layers\.\d+)\.final_layer_norm\.", r"\1.ffn_norm."),
-    (r"^masked_spec_embed$", "mask_embedding"),
+NAMES = Names(
+    {
+        "convolutions.blocks.#.convolution": "feature_extractor.conv_layers.#.conv",
+        "convolutions.blocks.#.norm": "feature_extractor.conv_layers.#.layer_norm",
+        "projection_norm": "feature_projection.layer_norm",
+        "projection": "feature_projection.projection",
+        "position.length": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+        "position.direction": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+        "position.bias": "encoder.pos_conv_embed.conv.bias",
+        "norm": "encoder.layer_norm",
+        "distance_bias.embedding": "encoder.layers.0.attention.rel_attn_embed",
+        "layers.#.attn.q": "encoder.layers.#.attention.q_proj",
+        "layers.#.attn.k": "encoder.layers.#.attention.k_proj",
+        "layers.#.attn.v": "encoder.layers.#.attention.v_proj",
+        "layers.#.attn.out": "encoder.layers.#.attention.out_proj",
+        "layers.#.attn.gate.linear": "encoder.layers.#.attention.gru_rel_pos_linear",
+        "layers.#.attn.gate.scale": "encoder.layers.#.attention.gru_rel_pos_const",
+        "layers.#.attn_norm": "encoder.layers.#.layer_norm",
+        "layers.#.ffn_in": "encoder.layers.#.feed_forward.intermediate_dense",
+        "layers.#.ffn_out": "encoder.layers.#.feed_forward.output_dense",
+        "layers.#.ffn_norm": "encoder.layers.#.final_layer_norm",
+        "mask_embedding": "masked_spec_embed",
+    }
 )
+# How older files have the weight of the position convolution.
+OLDER = {
+    "encoder.pos_conv_embed.conv.weight_g": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+    "encoder.pos_conv_embed.conv.weight_v": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+}
 
-
+# Our fields and Hugging Face's settings: what a config.json has to say, and what it may leave at its default.
+SIZES = {
+    "dim": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "ffn": "intermediate_size",
+}
+OPTIONS = {
+    "convolution_bias": ("conv_bias", False),
+    "norm_first": ("do_stable_layer_norm", False),
+    "position_kernel": ("num_conv_pos_embeddings", 128),
+    "position_groups": ("num_conv_pos_embedding_groups", 16),
+    "eps": ("layer_norm_eps", 1e-5),
+    "projection_norm": ("feat_proj_layer_norm", True),
+    "max_distance": ("max_bucket_distance", 800),
+}
+CONVOLUTION = ("conv_dim", "conv_kernel", "conv_stride")
 # Hugging Face settings that change the computation, with the one value that our layers compute.
 ONLY = {
     "hidden_act": "gelu",
@@ -56,25 +77,27 @@ def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> S
         if config.get(key, value) != value:
             raise SureError(f"config.json has {key}={config[key]!r}; only {value!r} is supported")
     layer_norm = config.get("feat_extract_norm", "group") == "layer"
-    get = config.get
     return Shape(
-        dim=config["hidden_size"],
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        ffn=config["intermediate_size"],
-        convolutions=tuple(zip(config["conv_dim"], config["conv_kernel"], config["conv_stride"], strict=True)),
-        convolution_bias=get("conv_bias", False),
+        **{field: config[key] for field, key in SIZES.items()},
+        **{field: config.get(key, default) for field, (key, default) in OPTIONS.items()},
+        convolutions=tuple(zip(*(config[key] for key in CONVOLUTION), strict=True)),
         norm="layer" if layer_norm else "group",
-        norm_first=get("do_stable_layer_norm", False),
         # without a preprocessor's word, as trained: models with layer norms had normalised waveforms
         normalize_waveform=preprocessor.get("do_normalize", layer_norm),
-        position_kernel=get("num_conv_pos_embeddings", 128),
-        position_groups=get("num_conv_pos_embedding_groups", 16),
-        eps=get("layer_norm_eps", 1e-5),
-        projection_norm=get("feat_proj_layer_norm", True),
-        buckets=get("num_buckets", 320) if config["model_type"] == "wavlm" else 0,
-        max_distance=get("max_bucket_distance", 800),
+        buckets=config.get("num_buckets", 320) if config["model_type"] == "wavlm" else 0,
     )
+
+
+def huggingface_config(shape: Shape, family: str) -> dict[str, Any]:
+    """The settings from which `huggingface_shape` makes this shape; the waveform's part is the preprocessor's."""
+    if not shape.projection_norm and family != "hubert":
+        raise SureError(f"a {family} without a norm before its projection is not known to Hugging Face")
+    settings = {key: getattr(shape, field) for field, key in SIZES.items()}
+    settings |= {key: getattr(shape, field) for field, (key, _) in OPTIONS.items()}
+    settings |= {key: list(part) for key, part in zip(CONVOLUTION, zip(*shape.convolutions, strict=True), strict=True)}
+    settings |= {"feat_extract_norm": shape.norm, "num_buckets": shape.buckets}
+    elsewhere = {"feat_proj_layer_norm": "hubert", "num_buckets": "wavlm", "max_bucket_distance": "wavlm"}
+    return {key: value for key, value in settings.items() if elsewhere.get(key, family) == family}
 
 
 def bundle_shape(parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
@@ -100,7 +123,7 @@ def huggingface_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The encoder's tensors under our names."""
     prefix = next((model for model in MODELS if any(name.startswith(model) for name in state)), "")
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-    found = {our_name(name): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
+    found = {NAMES.ours(OLDER.get(name, name)): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
     if "mask_embedding" not in found and "norm.weight" in found:  # a model that is never trained with masks has none
         found["mask_embedding"] = torch.zeros_like(found["norm.weight"])
     return found
@@ -121,10 +144,3 @@ def bundle_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
         else:
             renamed[name] = tensor
     return huggingface_state(renamed)
-
-
-def our_name(name: str) -> str:
-    """`encoder.layers.0.attention.q_proj.weight` -> `layers.0.attn.q.weight`; unknown names stay."""
-    for theirs, ours in NAMES:
-        name = re.sub(theirs, ours, name)
-    return name

@@ -17,3 +17,4 @@ class Family(ConvolutionalTransformer):
         "tiny_large": TINY_LARGE,
     }
     bundles = ("WAV2VEC2_", "VOXPOPULI_", "MMS_FA")
+    huggingface_class = "Wav2Vec2"

@@ -18,3 +18,6 @@ class Family(ConvolutionalTransformer):
         "tiny_large": replace(TINY_LARGE, buckets=32, max_distance=20, convolution_bias=False),
     }
     bundles = ("WAVLM_",)
+    huggingface_class = "WavLM"
+    # F.multi_head_attention_forward gets their weights there
+    huggingface_skips = ("attn.q", "attn.k", "attn.v", "attn.out")

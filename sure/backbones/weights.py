@@ -20,6 +20,7 @@ from sure.backbones.bundles import read_bundle
 from sure.backbones.convolution import GROUP_NORMS
 from sure.backbones.digests import sha256_of_file, sha256_of_tensors
 from sure.backbones.huggingface import read_folder
+from sure.backbones.names import Names
 from sure.errors import SureError
 from sure.registry import nearest
 
@@ -32,10 +33,19 @@ class Loadable(Backbone):
     shapes: by the name behind `random:`; the first one is plain `random`.
     bundles: how the names of this family's torchaudio bundles start; the family then has `bundle_shape`
         and `bundle_state` too.
+    huggingface_class: how the names of its classes in transformers start, `Wav2Vec2` of `Wav2Vec2Model`.
+    huggingface_names: our names and those of the model that AutoModel builds.
+    huggingface_heads: whether there are a `...ForCTC` and a `...ForSequenceClassification`.
+    huggingface_skips: maps whose weights the model there reads without calling them, so that a module in their
+        place does nothing; by the end of our names.
     """
 
     shapes: ClassVar[Mapping[str, Any]]
     bundles: ClassVar[tuple[str, ...]] = ()
+    huggingface_class: ClassVar[str]
+    huggingface_names: ClassVar[Names]
+    huggingface_heads: ClassVar[bool] = False
+    huggingface_skips: ClassVar[tuple[str, ...]] = ()
     shape: Any
 
     @classmethod
@@ -47,6 +57,11 @@ class Loadable(Backbone):
     @abstractmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The encoder's tensors under our names; what belongs to heads and pretraining is left out."""
+
+    @classmethod
+    def huggingface_config(cls, shape: Any) -> dict[str, Any]:
+        """The settings that `huggingface_shape` reads as this shape. Raises SureError where there are none."""
+        raise SureError(f"{cls.family_name()} cannot be written as a Hugging Face model")
 
     @classmethod
     def family_name(cls) -> str:
