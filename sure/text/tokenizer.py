@@ -63,7 +63,7 @@ class Tokenizer:
         bpe and unigram `sentencepiece.model` into `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "tokens.txt", "".join(f"{token}\n" for token in self._tokens()))
+        _write(folder / "tokens.txt", "".join(f"{token}\n" for token in self.tokens()))
         self._save_model(folder)
         _write(folder / "tokenizer.json", json.dumps({"kind": self.kind, "size": self.size}) + "\n")
 
@@ -93,7 +93,8 @@ class Tokenizer:
             )
         return tokenizer
 
-    def _tokens(self) -> list[str]:
+    def tokens(self) -> list[str]:
+        """The symbols by id, the blank first."""
         raise NotImplementedError
 
     def _encode(self, text: str) -> list[int]:
@@ -133,7 +134,7 @@ class CharacterTokenizer(Tokenizer):
     def unknown(self, text: str) -> list[str]:
         return [char for char in " ".join(text.split()) if char not in self._ids]
 
-    def _tokens(self) -> list[str]:
+    def tokens(self) -> list[str]:
         return self._list
 
     def _encode(self, text: str) -> list[int]:
@@ -151,7 +152,7 @@ class SentencepieceTokenizer(Tokenizer):
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         # every character of the training texts is a piece of its own; sentencepiece writes the space as ▁
-        self._alphabet = {token for token in self._tokens() if len(token) == 1} - {"▁"} | {" "}
+        self._alphabet = {token for token in self.tokens() if len(token) == 1} - {"▁"} | {" "}
 
     @classmethod
     def train(cls, texts: list[str], kind: str, size: int) -> SentencepieceTokenizer:
@@ -185,7 +186,7 @@ class SentencepieceTokenizer(Tokenizer):
     def unknown(self, text: str) -> list[str]:
         return [char for char in " ".join(text.split()) if char not in self._alphabet]
 
-    def _tokens(self) -> list[str]:
+    def tokens(self) -> list[str]:
         return [self._processor.id_to_piece(i) for i in range(self.size)]
 
     def _encode(self, text: str) -> list[int]:

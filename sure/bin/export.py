@@ -1,0 +1,41 @@
+"""A bundle for other libraries: as a PEFT folder, or merged as a transformers model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sure.errors import SureError, run
+from sure.exchange.to_peft import peft_files
+from sure.exchange.to_transformers import transformers_files
+from sure.files import replace_file
+from sure.inference import Sure
+from sure.petl.bundle import read_bundle
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.export", description=__doc__)
+    parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_wav2vec2_lora/seed1/bundle")
+    parser.add_argument("--to", required=True, choices=["peft", "transformers"])
+    parser.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--backbone", metavar="PATH", help="default: where the bundle says")
+    options = parser.parse_args(argv)
+    out = Path(options.out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SureError(f"--out {out} is there already; give a new folder, so that no files are mixed")
+    model = Sure.load(options.bundle, options.backbone, device="cpu").model
+    if options.to == "peft":
+        weights = options.backbone or read_bundle(Path(options.bundle)).about["backbone"]["weights"]
+        files, notes = peft_files(model, weights if Path(weights).is_dir() else None)
+    else:
+        files, notes = transformers_files(model)
+    for name, content in files.items():
+        replace_file(out / name, content)
+    print(f"{out}: {sum(map(len, files.values())):,} bytes in {', '.join(files)}")
+    for note in notes:
+        print(f"- {note}")
+
+
+if __name__ == "__main__":
+    run(main)

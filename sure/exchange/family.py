@@ -1,0 +1,49 @@
+"""What the exchange asks of a backbone: the other library's names for its modules."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from sure.backbones.base import Backbone
+from sure.backbones.weights import Loadable
+from sure.errors import SureError
+
+
+def family_of(backbone: Backbone) -> type[Loadable]:
+    """The backbone's family. Raises SureError where transformers has no such model."""
+    family = type(backbone)
+    if not isinstance(backbone, Loadable) or not hasattr(family, "huggingface_names"):
+        name = family.__module__.rsplit(".", 1)[-1]
+        raise SureError(f"the backbone {name} has no counterpart in transformers")
+    return family
+
+
+class Places:
+    """Where the modules of a backbone are in transformers' model, `layers.0.attn.q` and its like.
+
+    Names are those of the model that AutoModel builds: `encoder.layers.0.attention.q_proj`.
+    """
+
+    def __init__(self, backbone: Backbone):
+        self.family = family_of(backbone)
+        self.backbone = backbone
+        self._paths = {id(module): path for path, module in backbone.named_modules()}
+
+    def theirs(self, host: nn.Module) -> str:
+        """The name there of one of the backbone's modules."""
+        return self.family.huggingface_names.theirs(self._paths[id(host)])
+
+    def host(self, name: str) -> nn.Module | None:
+        """The backbone's module of that name, whatever their model with a head puts before it; None without one."""
+        parts = name.split(".")
+        known = dict(self.backbone.named_modules())
+        # as it is; inside a model with a head (wav2vec2.encoder...); of the bare encoder (layers.0...)
+        for candidate in [*(".".join(parts[start:]) for start in range(len(parts))), f"encoder.{name}"]:
+            ours = self.family.huggingface_names.ours(candidate)
+            if ours != candidate and ours in known:
+                return known[ours]
+        return None
+
+    def called(self, host: nn.Module) -> bool:
+        """Whether their model calls this module; where it only reads its weights, an adapter would do nothing."""
+        return not self._paths[id(host)].endswith(self.family.huggingface_skips)

@@ -1,0 +1,172 @@
+"""A PEFT LoRA folder as methods of ours, attached to a backbone: the same outputs, and a start for training."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from sure import registry
+from sure.backbones.base import Backbone, Site
+from sure.errors import SureError
+from sure.exchange.family import Places
+from sure.exchange.to_peft import CONFIG, PREFIX, WEIGHTS
+from sure.petl.attach import Attachment
+from sure.petl.base import PetlMethod
+
+# Settings that are read, that only say where tensors are (their names say it too), or that change nothing here.
+READ = {"peft_type", "use_dora", "use_rslora", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "lora_dropout"}
+PLACES = {"target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"}
+ABOUT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
+UNUSED = {"megatron_core", "qalora_group_size", "loftq_config", "ensure_weight_tying", "runtime_config"}
+STARTS = (True, False, "gaussian", "orthogonal")  # init_lora_weights that leave the backbone's weights alone
+PARTS = {"lora_A.weight": "a", "lora_B.weight": "b", "lora_magnitude_vector": "magnitude"}
+
+
+@dataclass
+class Branch:
+    """What PEFT put at one site: tensors by our names, and its alpha as ours."""
+
+    site: Site
+    tensors: dict[str, Tensor]
+    alpha: float
+
+    @property
+    def rank(self) -> int:
+        return len(self.tensors["a"])
+
+
+def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
+    """Attach the LoRA of a PEFT folder to a backbone with nothing attached.
+
+    One method for every pair of rank and alpha; `attachment.methods` have their settings.
+    Raises SureError naming the setting, tensor or module that has no counterpart here.
+    """
+    config = _read_config(folder / CONFIG)
+    name = "dora" if config.get("use_dora") else "lora"
+    branches = _branches(folder, config, backbone, {"a", "b"} | ({"magnitude"} if name == "dora" else set()))
+    groups: dict[tuple[int, float], list[Branch]] = {}
+    for branch in branches:
+        groups.setdefault((branch.rank, branch.alpha), []).append(branch)
+    method = registry.find("petl", name)
+    methods: list[PetlMethod] = []
+    for (rank, alpha), group in groups.items():
+        settings = {"rank": rank, "alpha": alpha, "dropout": config.get("lora_dropout", 0.0)}
+        sites = patterns([branch.site for branch in group], len(backbone.layers))
+        methods.append(method(method.Config(name=name, sites=sites, **settings)))
+    attachment = Attachment(backbone, methods)
+    _fill(attachment, {branch.site.name: branch for branch in branches}, folder / WEIGHTS)
+    return attachment
+
+
+@torch.no_grad()
+def _fill(attachment: Attachment, branches: Mapping[str, Branch], source: Path) -> None:
+    for site, module in attachment.built():
+        for part, tensor in branches[site.name].tensors.items():
+            own = getattr(module, part)
+            if own.shape != tensor.shape:
+                raise SureError(
+                    f"{source}: {part} of {site.name} has shape {list(tensor.shape)}, this backbone needs "
+                    f"{list(own.shape)}; give the backbone that it was trained on"
+                )
+            own.copy_(tensor)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SureError(f"{path.parent} is not a PEFT folder (no {CONFIG}); give what save_pretrained wrote") from None
+    except (OSError, ValueError) as error:
+        raise SureError(f"{path} cannot be read ({error}); save the adapter again") from None
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        kind = config.get("peft_type") if isinstance(config, dict) else config
+        raise SureError(f"{path}: peft_type is {kind!r}; LORA (with use_dora or without) can be imported")
+    for key, value in config.items():
+        if key == "init_lora_weights":
+            fine = value in STARTS
+        else:
+            fine = key in READ | PLACES | ABOUT | UNUSED or value in (None, False, "none", [], {})
+        if not fine:
+            raise SureError(f"{path}: {key}={value!r} has no counterpart here; train or save the adapter without it")
+    return config
+
+
+def _branches(folder: Path, config: Mapping[str, Any], backbone: Backbone, wanted: set[str]) -> list[Branch]:
+    path = folder / WEIGHTS
+    places = Places(backbone)
+    by_host = {id(site.host): site for site in backbone.sites() if site.kind == "linear"}
+    modules: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in _read_tensors(path).items():
+        module, part = next(
+            ((name.removesuffix(f".{end}"), ours) for end, ours in PARTS.items() if name.endswith(f".{end}")),
+            (name, ""),
+        )
+        if not part:
+            raise SureError(f"{path}: {name} is no tensor of LoRA on a linear map; nothing else can be imported")
+        modules.setdefault(module.removeprefix(PREFIX), {})[part] = tensor
+    branches = []
+    for name, tensors in modules.items():
+        host = places.host(name)
+        if id(host) not in by_host:
+            known = ", ".join(sorted({places.theirs(site.host) for site in by_host.values() if site.layer == 0}))
+            raise SureError(f"{path}: no site here is {name}; the maps of a layer are {known}")
+        if not places.called(host):
+            raise SureError(
+                f"{path}: transformers' {places.family.huggingface_class}Model reads the weights of {name} without "
+                "calling it, so PEFT's adapter there has had no effect and has learned nothing; leave it out"
+            )
+        if set(tensors) != wanted:
+            raise SureError(f"{path}: {name} has {', '.join(sorted(tensors))} instead of {', '.join(sorted(wanted))}")
+        branches.append(Branch(by_host[id(host)], tensors, _alpha(config, name, len(tensors["a"]))))
+    if not branches:
+        raise SureError(f"{path} holds no tensor; save the adapter again")
+    order = {site.name: index for index, site in enumerate(by_host.values())}
+    return sorted(branches, key=lambda branch: order[branch.site.name])
+
+
+def _alpha(config: Mapping[str, Any], name: str, rank: int) -> float:
+    """Ours, which is always divided by the rank; a pattern there is a regular expression of the name's end."""
+    patterns_of = config.get("alpha_pattern") or {}
+    matching = (alpha for key, alpha in patterns_of.items() if re.match(rf"(.*\.)?({key})$", name))
+    alpha = next(matching, config.get("lora_alpha", 8))
+    return float(alpha * rank**0.5 if config.get("use_rslora") else alpha)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        pickled = path.with_suffix(".bin")
+        why = f"; {pickled.name} is a pickle, which can run code" if pickled.is_file() else ""
+        raise SureError(f"{path} is not there{why}; save the adapter with safe_serialization=True")
+    try:
+        return safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise SureError(f"{path} is damaged ({error}); save the adapter again") from None
+
+
+def patterns(sites: list[Site], layers: int) -> str:
+    """The shortest patterns for sites of layers: `layer.*.attn.q`, `layer.[2-5].attn.q`, `layer.{0,4}.attn.q`."""
+    by_place: dict[str, list[int]] = {}
+    for site in sites:
+        by_place.setdefault(site.name.split(".", 2)[2], []).append(site.layer)
+    found = []
+    for place, numbers in by_place.items():
+        first, last = min(numbers), max(numbers)
+        if len(numbers) == layers:
+            which = "*"
+        elif len(numbers) == 1:
+            which = str(first)
+        elif len(numbers) == last - first + 1:
+            which = f"[{first}-{last}]"
+        else:
+            which = "{" + ",".join(map(str, sorted(numbers))) + "}"
+        found.append(f"layer.{which}.{place}")
+    return " ".join(found)

@@ -1,0 +1,150 @@
+"""Methods as a PEFT folder: adapter_config.json and adapter_model.safetensors, for `PeftModel.from_pretrained`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.errors import SureError
+from sure.exchange.family import Places
+from sure.exchange.head import FILE as HEAD_FILE
+from sure.exchange.head import head_file
+from sure.model import SureModel
+from sure.petl.attach import Attachment
+from sure.petl.base import Scale
+from sure.petl.dora import DecomposedLowRank
+from sure.petl.lora import LowRank
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."  # of every tensor's name there
+# What PEFT can say, by what our modules compute.
+KINDS = {"lora": LowRank, "dora": DecomposedLowRank, "ia3": Scale}
+ABLE = "PEFT can have lora, dora or ia3 at linear maps, and the layers' norms (layer_norm)"
+INSTEAD = "export it --to transformers, merged into the weights"
+
+
+@dataclass
+class Adapter:
+    """What goes into one PEFT folder. modules: by their name; norms: the tensors of norms that train, likewise."""
+
+    kind: str = ""
+    modules: dict[str, nn.Module] = field(default_factory=dict)
+    norms: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+
+def peft_files(model: SureModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
+    """The files of the folder by name, and what there is to say about them.
+
+    base: the name of the Hugging Face model, where it has one.
+    Raises SureError naming the first method or site that PEFT cannot express.
+    """
+    places = Places(model.backbone)
+    adapter = _collect(model.attachment, places)
+    settings = {"base_model_name_or_path": base, "inference_mode": True, **_settings(adapter, model.attachment)}
+    tensors = {f"{PREFIX}{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in _tensors(adapter)}
+    files = {
+        CONFIG: (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(),
+        WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}),
+        HEAD_FILE: head_file(model),
+    }
+    name = f"{places.family.huggingface_class}Model"
+    return files, [
+        f"PeftModel.from_pretrained({name}.from_pretrained(...), FOLDER) gives the adapted encoder",
+        f"head and readout have no place in PEFT; they are in {HEAD_FILE}",
+    ]
+
+
+def _collect(attachment: Attachment, places: Places) -> Adapter:
+    adapter = Adapter()
+    for site, module in attachment.built():
+        method = next(key for key, value in site.slot.attached.items() if value is module)
+        kind = next((kind for kind, known in KINDS.items() if type(module).forward is known.forward), None)
+        if kind is None or site.kind != "linear":
+            raise SureError(f"petl ({method}) at {site.name} has no form in PEFT. {ABLE}")
+        if adapter.kind not in ("", kind):
+            raise SureError(f"petl: {adapter.kind} and {kind} do not fit into one PEFT folder; {INSTEAD}")
+        name = _called(site, method, places)
+        if name in adapter.modules:
+            raise SureError(f"petl ({method}): {site.name} has two modules, in PEFT it can have one; {INSTEAD}")
+        adapter.kind = kind
+        adapter.modules[name] = module
+    norms = {id(site.host): site.host for site in attachment.backbone.sites() if site.kind == "norm"}
+    hosts = dict(attachment.backbone.named_modules())
+    for own, parameter in attachment.backbone_parameters.items():
+        if parameter.requires_grad:
+            host = hosts[own.rpartition(".")[0]]
+            if id(host) not in norms:
+                saved = next(name for name, value in attachment.saved_parameters().items() if value is parameter)
+                raise SureError(f"petl: {saved} is a weight of the backbone itself. {ABLE}; {INSTEAD}")
+            adapter.norms[places.theirs(host)] = dict(host.named_parameters(recurse=False))
+    if not adapter.modules and not adapter.norms:
+        names = ", ".join(method.config.name for method in attachment.methods)
+        raise SureError(f"petl ({names}) has nothing in the backbone that could be exported. {ABLE}")
+    return adapter
+
+
+def _called(site: Site, method: str, places: Places) -> str:
+    """The name of the site's map there."""
+    name = places.theirs(site.host)
+    if not places.called(site.host):
+        raise SureError(
+            f"petl ({method}): {site.name} is {name} in transformers' {places.family.huggingface_class}Model, which "
+            f"reads the weights of this map without calling it: PEFT's adapter would do nothing there; {INSTEAD}"
+        )
+    return name
+
+
+def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
+    norms = sorted(adapter.norms)
+    if not adapter.kind:
+        return {"peft_type": "LN_TUNING", "target_modules": norms}
+    settings = {"target_modules": sorted(adapter.modules), "modules_to_save": norms or None}
+    if adapter.kind == "ia3":
+        return {"peft_type": "IA3", **settings, "feedforward_modules": []}
+    configs = [method.config for method in attachment.methods if hasattr(method.config, "rank")]
+    rank_stabilised = all(getattr(config, "rslora", False) for config in configs)
+    dropouts = {config.dropout for config in configs}
+    ranks = {name: len(module.a) for name, module in adapter.modules.items()}
+    alphas = {
+        name: _plain(module.scale * len(module.a) ** (0.5 if rank_stabilised else 1))
+        for name, module in adapter.modules.items()
+    }
+    rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
+    return {
+        "peft_type": "LORA",
+        **settings,
+        "r": rank,
+        "lora_alpha": alpha,
+        "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
+        "alpha_pattern": {name: other for name, other in alphas.items() if other != alpha},
+        "lora_dropout": dropouts.pop() if len(dropouts) == 1 else 0.0,  # PEFT has one; it matters in training alone
+        "use_dora": adapter.kind == "dora",
+        "use_rslora": rank_stabilised,
+    }
+
+
+def _plain(value: float) -> float:
+    """Without the digits that rounding left; whole numbers as such."""
+    value = round(value, 9)
+    return int(value) if value == int(value) else value
+
+
+def _tensors(adapter: Adapter) -> list[tuple[str, Tensor]]:
+    found: list[tuple[str, Tensor]] = []
+    for name, module in adapter.modules.items():
+        if adapter.kind == "ia3":
+            found.append((f"{name}.ia3_l", module.scale[:, None]))
+            continue
+        found += [(f"{name}.lora_A.weight", module.a), (f"{name}.lora_B.weight", module.b)]
+        if adapter.kind == "dora":
+            found.append((f"{name}.lora_magnitude_vector", module.magnitude))
+    inside = "" if adapter.kind else "ln_tuning_layers."
+    for name, tensors in adapter.norms.items():
+        found += [(f"{name}.{inside}{part}", tensor) for part, tensor in tensors.items()]
+    return found

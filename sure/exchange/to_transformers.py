@@ -1,0 +1,145 @@
+"""A model as a transformers folder: methods merged, and our head in theirs where the two compute the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from sure import registry
+from sure.backbones.convolution import GroupNorm
+from sure.backbones.weights import Loadable
+from sure.errors import SureError
+from sure.exchange.ctc_tokenizer import tokenizer_files
+from sure.exchange.family import Places, family_of
+from sure.exchange.head import FILE as HEAD_FILE
+from sure.exchange.head import head_file
+from sure.model import SureModel
+from sure.petl.weighted_sum import WeightedSum
+from sure.tasks.classification import ClassificationTask
+from sure.tasks.ctc import CtcTask
+from sure.tasks.heads import ClassificationHead, CtcHead
+
+CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+
+
+def transformers_files(model: SureModel) -> tuple[dict[str, bytes], list[str]]:
+    """The files of the folder by name, and what there is to say about them; the model is merged by it.
+
+    Raises SureError for a method that cannot be merged, and for weights that transformers' model does not have.
+    """
+    family = family_of(model.backbone)
+    config = family.huggingface_config(model.backbone.shape)
+    state = merged_state(model, family)
+    misfit = _misfit(model, family)
+    kind = "Model"
+    others: dict[str, bytes] = {}
+    notes: list[str] = []
+    if misfit:
+        others[HEAD_FILE] = head_file(model)
+        notes.append(f"the backbone alone, as {misfit}; head and readout are in {HEAD_FILE}")
+    else:
+        state = {f"{family.family_name()}.{name}": tensor for name, tensor in state.items()}
+        kind, tensors, settings = _head(model)
+        state |= tensors
+        config |= settings
+        if isinstance(model.task, CtcTask):
+            files, note = tokenizer_files(model.task.tokenizer)
+            others |= files
+            notes += [note] if note else []
+    if "decoder_num_hidden_layers" in config:
+        notes.append("its decoder is empty: use the encoder, AutoModel.from_pretrained(FOLDER).encoder")
+    if isinstance(model.backbone.convolutions.blocks[0].norm, GroupNorm):
+        notes.append("transformers lets padding into the front end's statistics: equal results need one file at a time")
+    config |= {"model_type": family.family_name(), "architectures": [f"{family.huggingface_class}{kind}"]}
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    return {
+        CONFIG: _json({**config, "dtype": "float32"}),
+        PREPROCESSOR: _json(_preprocessor(model)),
+        **others,
+        WEIGHTS: safetensors.torch.save(plain, {"format": "pt"}),
+    }, [f"AutoModel{'' if kind == 'Model' else kind}.from_pretrained(FOLDER) loads it", *notes]
+
+
+@torch.no_grad()
+def merged_state(model: SureModel, family: type[Loadable]) -> dict[str, Tensor]:
+    """The merged backbone's tensors under transformers' names."""
+    backbone = model.backbone
+    if any(True for _ in model.attachment.built()):
+        try:
+            model.attachment.merge()
+        except SureError as error:
+            able = [name for name in registry.names("petl") if registry.find("petl", name).mergeable]
+            raise SureError(
+                f"{error}, and transformers has no module for it. What can be exported: {', '.join(able)}, and methods "
+                "that train the backbone's own weights"
+            ) from None
+    state = backbone.state_dict()
+    if added := sorted(state.keys() - model.attachment.backbone_parameters.keys()):
+        names = ", ".join(added[:3])
+        raise SureError(
+            f"transformers' {family.huggingface_class}Model has no place for {len(added)} tensors that merging made: "
+            f"{names}; keep the methods to sites with a bias, or use the bundle with sure.bin.infer"
+        )
+    return {family.huggingface_names.theirs(name): tensor for name, tensor in state.items()}
+
+
+def _misfit(model: SureModel, family: type[Loadable]) -> str:
+    """Why our head is none of transformers'; empty where it is one."""
+    readout = model.attachment.readout
+    weighted = isinstance(readout, WeightedSum)
+    if not family.huggingface_heads:
+        return f"transformers has no {family.huggingface_class} with a head of this kind"
+    if model.attachment.reads_all_taps() and not weighted:
+        return f"transformers has no readout like {type(readout).__name__}"
+    if isinstance(model.head, CtcHead):
+        return "transformers' CTC head reads the last layer, ours a weighted sum" if weighted else ""
+    if not isinstance(model.head, ClassificationHead) or not isinstance(model.task, ClassificationTask):
+        return f"transformers has no head like {type(model.head).__name__}"
+    if len(model.task.sizes) > 1:
+        return f"transformers' head chooses one label, ours one for each of {', '.join(model.task.labels.groups)}"
+    if weighted and model.backbone.shape.norm_first:
+        return "transformers' weighted sum has the last layer before the final norm, ours behind it"
+    return ""
+
+
+def _head(model: SureModel) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
+    """The end of the class's name, the tensors and the settings of transformers' head."""
+    own = {"use_weighted_layer_sum": False}
+    if isinstance(model.head, CtcHead):
+        blank = model.task.tokenizer.blank
+        settings = {**own, "vocab_size": model.task.tokenizer.size, "pad_token_id": blank}
+        settings |= {"bos_token_id": None, "eos_token_id": None}
+        return "ForCTC", _linear("lm_head", model.head.output), settings
+    tensors = _linear("projector", model.head.projection) | _linear("classifier", model.head.output)
+    if model.attachment.reads_all_taps():
+        tensors["layer_weights"] = model.attachment.readout.weights
+        own = {"use_weighted_layer_sum": True}
+    names = model.task.labels.names(model.task.labels.groups[0])
+    settings = {**own, "classifier_proj_size": model.head.HIDDEN}
+    settings |= {"id2label": {str(index): name for index, name in enumerate(names)}}
+    settings |= {"label2id": {name: index for index, name in enumerate(names)}}
+    return "ForSequenceClassification", tensors, settings
+
+
+def _linear(name: str, host: torch.nn.Linear) -> dict[str, Tensor]:
+    return {f"{name}.weight": host.weight, f"{name}.bias": host.bias}
+
+
+def _preprocessor(model: SureModel) -> dict[str, Any]:
+    return {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "do_normalize": model.backbone.normalize_waveform,
+        "feature_size": 1,
+        "padding_side": "right",
+        "padding_value": 0.0,
+        "return_attention_mask": True,  # padding is left out of attention, as here
+        "sampling_rate": model.backbone.sample_rate,
+    }
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()
