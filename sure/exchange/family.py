@@ -26,8 +26,8 @@ class Places:
 
     def __init__(self, backbone: Backbone):
         self.family = family_of(backbone)
-        self.backbone = backbone
-        self._paths = {id(module): path for path, module in backbone.named_modules()}
+        self._modules = dict(backbone.named_modules())
+        self._paths = {id(module): path for path, module in self._modules.items()}
 
     def theirs(self, host: nn.Module) -> str:
         """The name there of one of the backbone's modules."""
@@ -36,12 +36,11 @@ class Places:
     def host(self, name: str) -> nn.Module | None:
         """The backbone's module of that name, whatever their model with a head puts before it; None without one."""
         parts = name.split(".")
-        known = dict(self.backbone.named_modules())
         # as it is; inside a model with a head (wav2vec2.encoder...); of the bare encoder (layers.0...)
         for candidate in [*(".".join(parts[start:]) for start in range(len(parts))), f"encoder.{name}"]:
             ours = self.family.huggingface_names.ours(candidate)
-            if ours != candidate and ours in known:
-                return known[ours]
+            if ours != candidate and ours in self._modules:
+                return self._modules[ours]
         return None
 
     def called(self, host: nn.Module) -> bool:

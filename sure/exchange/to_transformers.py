@@ -14,7 +14,7 @@ from sure.backbones.convolution import GroupNorm
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 from sure.exchange.ctc_tokenizer import tokenizer_files
-from sure.exchange.family import Places, family_of
+from sure.exchange.family import family_of
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
 from sure.model import SureModel

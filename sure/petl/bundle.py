@@ -20,9 +20,10 @@ from sure.files import replace_file
 FORMAT = 1
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
 NAMED = 3  # tensors in an error
-# What adapter.json has to have. It has more, for people; and `files`, digests of the task's own files.
-KINDS = {"format": int, "task": str, "language": str, "seed": int, "backbone": dict, "petl": list, "head": dict}
-KINDS |= {"tensors": dict, "sha256": str}
+# What adapter.json has to have, without a task and with one. It has more, for people; and `files`, digests of the
+# task's own files.
+ADAPTER_KINDS = {"format": int, "backbone": dict, "petl": list, "tensors": dict, "sha256": str}
+KINDS = {**ADAPTER_KINDS, "task": str, "language": str, "seed": int, "head": dict}
 BACKBONE_KEYS = {"name", "weights", "layers", "group_norm", "dim", "depth", "sha256"}
 AGAIN = "pack or copy the bundle again"
 
@@ -73,9 +74,12 @@ def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
         replace_file(folder / name, content)
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read and check a bundle. Raises SureError naming the file and what is wrong with it."""
-    about = _read_about(folder / ABOUT)
+def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
+    """Read and check a bundle. Raises SureError naming the file and what is wrong with it.
+
+    kinds: what adapter.json has to have; with ADAPTER_KINDS an adapter alone is enough.
+    """
+    about = _read_about(folder / ABOUT, kinds)
     path = folder / WEIGHTS
     try:
         content = _read(path)
@@ -111,19 +115,19 @@ def _check_digest(path: Path, content: bytes, digest: str) -> None:
         raise SureError(f"{path} is not the file that {ABOUT} describes (sha256); {AGAIN}")
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one") from None
     except (OSError, ValueError) as error:
         raise SureError(f"{path} cannot be read ({error}); {AGAIN}") from None
-    if not isinstance(about, dict) or not KINDS.keys() <= about.keys():
-        lacking = ", ".join(sorted(KINDS.keys() - set(about))) if isinstance(about, dict) else "everything"
+    if not isinstance(about, dict) or not kinds.keys() <= about.keys():
+        lacking = ", ".join(sorted(kinds.keys() - set(about))) if isinstance(about, dict) else "everything"
         raise SureError(f"{path} does not describe a bundle: it lacks {lacking}; {AGAIN}")
     if about["format"] != FORMAT:
         raise SureError(f"{path} has format {about['format']}, this version of SURE reads format {FORMAT}")
-    for key, kind in {**KINDS, "files": dict}.items():
+    for key, kind in {**kinds, "files": dict}.items():
         if not isinstance(about.get(key, kind()), kind):
             raise SureError(f"{path}: {key} is {about[key]!r}, which no bundle has there; {AGAIN}")
     if lacking := sorted(BACKBONE_KEYS - about["backbone"].keys()):

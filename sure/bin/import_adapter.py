@@ -1,0 +1,44 @@
+"""A PEFT LoRA as an adapter that training can begin with: DIR/{adapter.safetensors,adapter.json,start.yaml}."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from sure import registry
+from sure.errors import run
+from sure.exchange.from_peft import attach_peft
+from sure.files import replace_file
+from sure.petl.bundle import bundle_files, describe_backbone, write_bundle
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.import_adapter", description=__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="what PEFT's save_pretrained wrote")
+    parser.add_argument("--from", dest="source", default="peft", choices=["peft"])
+    parser.add_argument("--backbone", required=True, metavar="FAMILY", help="such as wav2vec2")
+    parser.add_argument("--weights", required=True, metavar="PATH", help="of the model that the LoRA was trained on")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    options = parser.parse_args(argv)
+    backbone = registry.find("backbones", options.backbone).from_weights(options.weights)
+    attachment = attach_peft(backbone, Path(options.folder))
+    named = {"name": options.backbone, "weights": options.weights}
+    methods = [method.config.model_dump(mode="json") for method in attachment.methods]
+    about = {
+        "source": f"{options.source}: {options.folder}",
+        "backbone": {**named, "layers": "last", "group_norm": "masked", **describe_backbone(backbone)},
+        "petl": methods,
+    }
+    out = Path(options.out)
+    write_bundle(out, bundle_files(about, attachment.state(), {}))
+    start = {"backbone": named, "petl": methods, "train": {"start": options.out}}
+    replace_file(out / "start.yaml", yaml.safe_dump(start, sort_keys=False))
+    print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage())} sites")
+    print(f"- train with it: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
+
+
+if __name__ == "__main__":
+    run(main)
