@@ -12,7 +12,7 @@ from sure.errors import SureError
 def family_of(backbone: Backbone) -> type[Loadable]:
     """The backbone's family. Raises SureError where transformers has no such model."""
     family = type(backbone)
-    if not isinstance(backbone, Loadable) or not hasattr(family, "huggingface_names"):
+    if not isinstance(backbone, Loadable) or not hasattr(family, "huggingface_class"):
         name = family.__module__.rsplit(".", 1)[-1]
         raise SureError(f"the backbone {name} has no counterpart in transformers")
     return family
