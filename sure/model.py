@@ -131,7 +131,7 @@ def build_model(config: Config, task: BaseTask, *, saved: bool = False, backbone
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         attachment = Attachment(backbone, _methods(config, task, saved))
-        head = task.build_head(backbone.dim)
+        head = task.build_head(attachment.width)
     return SureModel(backbone, attachment, task, head, config.augment)
 
 

@@ -164,6 +164,11 @@ class Attachment:
     def reads_all_taps(self) -> bool:
         return not isinstance(self.readout, LastLayer)
 
+    @property
+    def width(self) -> int:
+        """Of what the head reads."""
+        return getattr(self.readout, "width", self.backbone.dim)
+
     def coverage(self) -> list[Row]:
         return self.rows
 

@@ -47,7 +47,10 @@ class PetlMethod:
         return ()
 
     def readout(self, taps: Sequence[Site], width: int) -> nn.Module | None:
-        """A module that reads all taps, each (batch, time, width): `module(taps, mask)` -> (batch, time, width)."""
+        """A module that reads all taps, each (batch, time, width): `module(taps, mask)` -> (batch, time, width).
+
+        Where what it returns is of another width, its attribute `width` says which.
+        """
         return None
 
     def saved(self) -> PetlConfig:

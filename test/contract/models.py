@@ -15,6 +15,7 @@ from sure.model import SureModel, build_model, build_task
 FAMILIES = sorted(MODELS)
 # Every method as it comes, and settings that take another way through the code.
 METHODS: dict[str, dict | list] = {name: {"name": name} for name in registry.names("petl")} | {
+    "bottleneck-everywhere": {"name": "bottleneck", "sites": "conv.* layer.*.after_attn layer.*.ffn layer.*.after_ffn"},
     "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
     "lora-bottleneck-weighted_sum": [{"name": "lora", "rank": 2}, {"name": "bottleneck"}, {"name": "weighted_sum"}],
 }
