@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
@@ -18,6 +18,10 @@ class PetlConfig(BaseModel):
 
     name: str = ""
     sites: str = ""  # patterns, separated by spaces: `layer.*.attn.[qv] layer.[6-11].after_ffn`
+    lr: float | None = Field(None, ge=0)  # instead of train.lr_adapter
+    layer_decay: float = Field(1.0, gt=0)  # of the rate, once for every layer above
+    start: str = ""  # a bundle: training starts from what it has of this method
+    trains: bool = True  # false: attached as `start` has it, and frozen like the backbone
 
 
 class PetlMethod:
@@ -25,6 +29,7 @@ class PetlMethod:
 
     Config: type[PetlConfig] = PetlConfig
     kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site it can sit at
+    alone = False  # its modules share their site with no other method's
     mergeable = False  # its modules have `merge(host)`, which folds them into the frozen weights
 
     def __init__(self, config: PetlConfig):
@@ -55,7 +60,11 @@ class PetlMethod:
 
     def saved(self) -> PetlConfig:
         """The config that rebuilds what is saved; differs from `config` where something is folded on saving."""
-        return self.config
+        return self.config.model_copy(update={"start": ""})
+
+    def rate_factor(self, tensor: str) -> float:
+        """By what the rate is multiplied for a tensor of a built module, by its name there."""
+        return 1.0
 
 
 class Scale(nn.Module):

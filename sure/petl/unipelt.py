@@ -68,5 +68,6 @@ class Method(PetlMethod):
         if site.kind == "attention":
             return GatedPrefix(Prefix(config.length, site.width_out, 0.0, False, None), site.width_in)
         if site.kind == "linear":
-            return Gated(LowRank(site.width_in, site.width_out, config.rank, config.alpha, 0.0), site.width_in)
+            scale = config.alpha / config.rank
+            return Gated(LowRank(site.width_in, site.width_out, config.rank, scale, 0.0), site.width_in)
         return Gated(Bottleneck(site.width_out, config.width, "relu", 0.0, 1.0), site.width_in)

@@ -63,7 +63,7 @@ def test_count(backbones, name, settings, weights, count):
     method = registry.find("petl", name)
     attachment = Attachment(backbone, [method(method.Config(name=name, **settings))])
     try:
-        assert sum(parameter.numel() for parameter in attachment.saved_parameters().values()) == count
+        assert sum(parameter.numel() for parameter in attachment.trained_parameters().values()) == count
         assert sum(row.parameters for row in attachment.coverage()) == count
     finally:
         attachment.detach()
