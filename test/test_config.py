@@ -79,7 +79,7 @@ def test_a_later_file_wins(file, tmp_path):
         (["head=3"], ["head", "expected keys and values", "3"]),
         (["task=[asr]"], ["['asr']", "sure/tasks", "intent"]),
         (["petl={name: [lora]}"], ["['lora']", "sure/petl", "lora"]),
-        (["petl.name=lora+prefix", "petl.rank=4"], ["petl.rank", "lora, prefix", "petl='[{name: lora, rank: ...}, ...]'"]),
+        (["petl.name=lora+prefix", "petl.rank=4"], ["petl.rank", "lora, prefix", "petl='[{name: lora, rank: ...}"]),
         (["petl.name=lora+prefx"], ["'prefx'", "did you mean 'prefix'"]),
         (["petl=[lora, prefix]", "petl.rank=4"], ["petl is a list of methods"]),
         (["petl=[]"], ["petl", "empty", "linear_probe"]),

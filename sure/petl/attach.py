@@ -44,7 +44,9 @@ class Attachment:
         self.methods = list(methods)
         self.rows: list[Row] = []
         self.readout: nn.Module = LastLayer()
+        self.merged = False  # then the backbone's weights are no longer those of its file
         self._own: dict[str, nn.Parameter] = {}  # host parameters that were set free, by saved name
+        self._hosts_own: dict[str, Tensor] = {}  # what the host had there before `load`
         self._modules: dict[str, nn.Module] = {}  # built modules, by "site/key"
         self._sites: dict[str, Site] = {}  # where a built module sits, by the same name
         self._lowest = len(backbone.layers)  # the highest tap that is still a fixed function of the waveform
@@ -171,7 +173,12 @@ class Attachment:
                 raise SureError(
                     f"{source}: {name} has shape {list(state[name].shape)}, this backbone needs {list(tensor.shape)}"
                 )
-            tensor.copy_(state[name])
+        for name, tensor in wanted.items():
+            if name in self._own:
+                self._hosts_own.setdefault(name, tensor)
+                self._own[name].data = state[name].to(tensor, copy=True)
+            else:
+                tensor.copy_(state[name])
 
     def modules(self) -> nn.ModuleList:
         """The built modules, to move and to switch between training and evaluation."""
@@ -199,17 +206,25 @@ class Attachment:
             yield site, self._modules[name]
 
     def detach(self) -> None:
-        """Take every module away again: the backbone is as it was before, all of it frozen.
+        """Take every module away: the backbone is as it was before, all of it frozen. `attach` brings them back.
 
-        What trained of the backbone itself keeps its values.
+        What trained of the backbone itself here, and did not come by `load`, keeps its values.
         """
         for name, site in self._sites.items():
             del site.slot.attached[name.rpartition("/")[2]]
-        self._sites.clear()
-        self._modules.clear()
-        self._own.clear()
-        self.readout = LastLayer()
+        self._swap_own()
         self.backbone.requires_grad_(False)
+
+    def attach(self) -> None:
+        """Put back what `detach` took away, into a backbone that has nothing attached; frozen, for inference."""
+        for name, site in self._sites.items():
+            site.slot.attached[name.rpartition("/")[2]] = self._modules[name]
+        self._swap_own()
+
+    def _swap_own(self) -> None:
+        for name, tensor in self._hosts_own.items():
+            own = self._own[name]
+            self._hosts_own[name], own.data = own.data, tensor.to(own.device)
 
     @torch.no_grad()
     def merge(self) -> None:
@@ -228,6 +243,7 @@ class Attachment:
             self._modules.pop(name).merge(site.host)
             site.slot.attached.clear()
         self._sites.clear()
+        self.merged = True
 
 
 def keys_of(methods: Iterable[str]) -> list[str]:
@@ -252,3 +268,10 @@ def freeze(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
+
+
+def empty_slots(backbone: Backbone) -> None:
+    """Take away whatever sits in a backbone."""
+    for site in backbone.sites():
+        if site.slot is not None:
+            site.slot.attached.clear()

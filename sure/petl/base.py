@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.errors import SureError
+
+Place = tuple[str, str]  # of a tensor: the site and the name there, ("layer.3.attn.q", "a")
 
 
 class PetlConfig(BaseModel):
@@ -30,6 +33,7 @@ class PetlMethod:
     Config: type[PetlConfig] = PetlConfig
     kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site it can sit at
     alone = False  # its modules share their site with no other method's
+    linear = False  # what it changes is linear in its tensors, so that their average is the average of the changes
     mergeable = False  # its modules have `merge(host)`, which folds them into the frozen weights
 
     def __init__(self, config: PetlConfig):
@@ -61,6 +65,23 @@ class PetlMethod:
     def saved(self) -> PetlConfig:
         """The config that rebuilds what is saved; differs from `config` where something is folded on saving."""
         return self.config.model_copy(update={"start": ""})
+
+    @classmethod
+    def average(
+        cls, configs: Sequence[PetlConfig], states: Sequence[Mapping[Place, Tensor]], shares: Sequence[float]
+    ) -> tuple[PetlConfig, dict[Place, Tensor]]:
+        """One config, and tensors by place, that change the backbone by the mean of what those given change.
+
+        shares: of each in the mean; they add up to 1. Raises SureError where that cannot be said in this form.
+        """
+        name = configs[0].name
+        if not cls.linear:
+            raise SureError(f"petl ({name}): what it changes is not linear in its tensors, so there is no mean of it")
+        if any(state.keys() != states[0].keys() for state in states):
+            raise SureError(f"petl ({name}): the adapters sit at different places ({configs[0].sites!r}, ...)")
+        return configs[0], {
+            place: sum(share * state[place] for share, state in zip(shares, states, strict=True)) for place in states[0]
+        }
 
     def rate_factor(self, tensor: str) -> float:
         """By what the rate is multiplied for a tensor of a built module, by its name there."""

@@ -43,6 +43,7 @@ class DecomposedLowRank(lora.LowRank):
 
 
 class Method(lora.Method):
+    linear = False
     alone = True  # the lengths are those of the host's rows, whatever else is added there
 
     class Config(lora.Method.Config):

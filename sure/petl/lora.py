@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -12,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.petl.base import PetlConfig, PetlMethod
+from sure.petl.base import PetlConfig, PetlMethod, Place
 
 
 class AddLowRank(torch.autograd.Function):
@@ -56,9 +57,14 @@ class LowRank(nn.Module):
         made = AddLowRank.apply(frames, output.flatten(0, -2), self.a.to(dtype), self.b.to(dtype), self.scale)
         return made.view_as(output)
 
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """A (rank, width_in) and B (width_out, rank) whose product B A is what the branch adds to the host's weight."""
+        return self.a, self.scale * self.b
+
     def change(self) -> Tensor:
         """What it adds to the host's weight, (width_out, width_in)."""
-        return self.scale * (self.b @ self.a)
+        a, b = self.factors()
+        return b @ a
 
     def merge(self, host: nn.Linear) -> None:
         host.weight += self.change()
@@ -89,12 +95,13 @@ class PrincipalLowRank(LowRank):
         )
         return output + self.scale * (now - start)  # at first the same numbers, so exactly zero
 
-    def change(self) -> Tensor:
-        return self.scale * (self.b @ self.a - self.start_b @ self.start_a)
+    def factors(self) -> tuple[Tensor, Tensor]:
+        return torch.cat([self.a, self.start_a]), self.scale * torch.cat([self.b, -self.start_b], 1)
 
 
 class Method(PetlMethod):
     kinds = ("linear",)
+    linear = True
     mergeable = True
 
     class Config(PetlConfig):
@@ -108,7 +115,7 @@ class Method(PetlMethod):
 
     @property
     def scale(self) -> float:
-        return self.config.alpha / (math.sqrt(self.config.rank) if self.config.rslora else self.config.rank)
+        return scale_of(self.config)
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
@@ -130,3 +137,27 @@ class Method(PetlMethod):
 
     def rate_factor(self, tensor: str) -> float:
         return self.config.b_rate if tensor == "b" else 1.0
+
+    @classmethod
+    def average(
+        cls, configs: Sequence[Config], states: Sequence[Mapping[Place, Tensor]], shares: Sequence[float]
+    ) -> tuple[Config, dict[Place, Tensor]]:
+        """The factors side by side: the ranks add up, and the mean of the changes is exact."""
+        if not cls.linear or any(config.sites != configs[0].sites for config in configs):
+            return super().average(configs, states, shares)
+        found: dict[Place, Tensor] = {}
+        for site in dict.fromkeys(site for site, _ in states[0]):
+            parts_a, parts_b = [], []
+            for config, state, share in zip(configs, states, shares, strict=True):
+                for start, sign in (("", 1), ("start_", -1)):
+                    if (site, f"{start}a") in state:
+                        parts_a.append(state[site, f"{start}a"])
+                        parts_b.append(sign * share * scale_of(config) * state[site, f"{start}b"])
+            found[site, "a"], found[site, "b"] = torch.cat(parts_a), torch.cat(parts_b, 1)
+        rank = len(next(iter(found.values())))
+        changes = {"rank": rank, "alpha": float(rank), "rslora": False, "init": "kaiming"}
+        return configs[0].model_copy(update=changes), found
+
+
+def scale_of(config: Method.Config) -> float:
+    return config.alpha / (math.sqrt(config.rank) if config.rslora else config.rank)

@@ -13,7 +13,7 @@ from sure.model import SureModel
 
 
 def make_optimizer(model: SureModel, config: TrainConfig) -> torch.optim.AdamW:
-    """A group for the head, and one for every rate in the adapters: `adapter` has train.lr_adapter, `adapter_1e-4` 1e-4."""
+    """A group for the head and one for every rate in the adapters: `adapter` for train.lr_adapter, `adapter_0.0001`."""
     parameters = model.parameter_groups()
     rates = {name: float(f"{rate:.4g}") for name, rate in model.attachment.rates(config.lr_adapter).items()}
     groups = [
