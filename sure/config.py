@@ -188,6 +188,8 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
     """`update` laid over `base`. Another method's name starts `petl` anew: its settings mean nothing to the new one."""
     if not isinstance(base, dict) or not isinstance(update, dict):
         if isinstance(base, list) and isinstance(update, dict):
+            if update.keys() == {"name"}:  # a list is known by the names in it
+                return base if update["name"] == _name_of(base) else update
             raise SureError(f"override {key}: petl is a list of methods here; write petl='[{{name: ...}}, ...]'")
         return update
     merged = dict(base)
@@ -206,7 +208,22 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
 
 
 def _listed(petl: Any) -> Iterator[Any]:
-    yield from petl if isinstance(petl, list) else [petl]
+    """The methods of `petl`; the name `lora+prefix` stands for two of them."""
+    name = petl if isinstance(petl, str) else petl.get("name") if isinstance(petl, dict) else None
+    if not isinstance(name, str) or "+" not in name:
+        yield from petl if isinstance(petl, list) else [petl]
+        return
+    if isinstance(petl, dict) and len(petl) > 1:
+        other = next(key for key in petl if key != "name")
+        raise SureError(
+            f"petl.{other}: which of {name.replace('+', ', ')} is meant? "
+            f"Write petl='[{{name: {name.partition('+')[0]}, {other}: ...}}, ...]'"
+        )
+    yield from name.split("+")
+
+
+def _name_of(petl: list[Any]) -> str:
+    return "+".join(str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in petl)
 
 
 def _method(given: Any) -> BaseModel:

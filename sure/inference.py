@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,39 +10,81 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from sure.backbones.base import Backbone
 from sure.config import Config, make_config
 from sure.data.audio import SAMPLE_RATE, read_audio
 from sure.data.batching import SecondsBatchSampler
 from sure.device import pick_device
 from sure.errors import SureError
 from sure.model import SureModel, build_backbone, build_model, build_task
+from sure.petl.attach import empty_slots
+from sure.petl.average import average_bundles
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
+from sure.registry import nearest
 
 Audio = str | Path | Tensor | np.ndarray
 
 
 class Sure:
-    """A trained model that is ready to use."""
+    """One backbone with one or more trained adapters, by name; one of them is in use."""
 
-    def __init__(self, model: SureModel, device: torch.device):
-        self.model = model.to(device).eval()
+    def __init__(self, backbone: Backbone, weights: str, device: torch.device):
+        self.backbone = backbone.to(device).eval()
+        self.weights = weights  # of the backbone, as errors name it
         self.device = device
+        self.models: dict[str, SureModel] = {}
+        self.bundles: dict[str, Bundle] = {}
+        self.name = ""  # of the one in use
 
     @classmethod
-    def load(cls, bundle: str | Path, backbone_weights: str | Path | None = None, device: str = "auto") -> Sure:
-        """The model of a bundle folder.
+    def load(
+        cls,
+        bundle: str | Path,
+        backbone_weights: str | Path | None = None,
+        device: str = "auto",
+        name: str = "default",
+    ) -> Sure:
+        """The model of a bundle folder, as its adapter `name`.
 
         backbone_weights: by default what the bundle names, from the current directory or a folder above the
             bundle. Raises SureError when it is not there, or is not what the bundle was trained on.
         """
         packed = read_bundle(Path(bundle))
         weights = str(backbone_weights or _find_weights(packed))
-        config = _config_of(packed, weights)
-        backbone = build_backbone(config)
-        packed.check_backbone(backbone, weights)
-        model = build_model(config, build_task(config, packed.folder), saved=True, backbone=backbone)
-        model.load(packed.tensors, str(packed.folder))
-        return cls(model, pick_device(device))
+        sure = cls(build_backbone(_config_of(packed, weights)), weights, pick_device(device))
+        sure._add(name, packed)
+        return sure
+
+    def add(self, name: str, bundle: str | Path) -> None:
+        """Another bundle on the same backbone, of any task; it is in use from now on.
+
+        Raises SureError for a name that is taken, and a bundle of another backbone; the one in use stays so then.
+        """
+        self._add(name, read_bundle(Path(bundle)))
+
+    def use(self, name: str) -> None:
+        """Switch to an adapter. Raises SureError for an unknown name, and after `merge`."""
+        self._known(name)
+        if name != self.name:
+            self._release()
+            self.models[name].attachment.attach()
+            self.name = name
+
+    def average(self, name: str, shares: Mapping[str, float], head: str = "") -> None:
+        """A new adapter that changes the backbone by the mean of what others change, with these shares; then in use.
+
+        head: the adapter whose task, head and readout it gets; by default the one with the largest share.
+        Raises SureError for unknown names, and for methods whose changes cannot be added up.
+        """
+        head = head or max(shares, key=shares.__getitem__)
+        for other in (*shares, head):
+            self._known(other)
+        self._add(name, average_bundles(shares, self.bundles, self.bundles[head]))
+
+    @property
+    def model(self) -> SureModel:
+        """Of the adapter in use."""
+        return self.models[self.name]
 
     def predict(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[str]:
         """One line for each: what the task says about it (text, a label, ...).
@@ -67,6 +109,39 @@ class Sure:
         Raises SureError for methods that cannot be merged; then nothing has changed.
         """
         self.model.attachment.merge()
+
+    def _known(self, name: str) -> None:
+        if name not in self.models:
+            raise SureError(f"no adapter {name!r}{nearest(name, self.models)}; there are: {', '.join(self.models)}")
+
+    def _release(self) -> None:
+        """Make the backbone what it is in its file."""
+        if self.model.attachment.merged:
+            raise SureError(f"{self.name!r} is merged into the backbone, which fits no other adapter now; load it anew")
+        self.model.attachment.detach()
+
+    def _add(self, name: str, bundle: Bundle) -> None:
+        if name in self.models:
+            raise SureError(f"there is an adapter {name!r} already; give this one another name")
+        bundle.check_backbone(self.backbone, self.weights)
+        for other in self.bundles.values():
+            ours, theirs = (each.about["backbone"]["group_norm"] for each in (bundle, other))
+            if ours != theirs:
+                raise SureError(f"{bundle.folder} was trained with backbone.group_norm={ours}, this one has {theirs}")
+        config = _config_of(bundle, self.weights)
+        task = build_task(config, bundle.folder)
+        if self.models:
+            self._release()
+        try:
+            model = build_model(config, task, saved=True, backbone=self.backbone)
+            model.load(bundle.tensors, str(bundle.folder))
+        except SureError:
+            empty_slots(self.backbone)
+            if self.models:
+                self.model.attachment.attach()
+            raise
+        self.models[name], self.bundles[name] = model.to(self.device).eval(), bundle
+        self.name = name
 
     def usable(self, wave: Tensor, name: str) -> Tensor:
         """The waveform itself. Raises SureError naming it when it is not one that the backbone can take."""

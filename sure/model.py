@@ -15,6 +15,7 @@ from sure.config import Config
 from sure.data.augment import AugmentConfig, spec_augment
 from sure.errors import SureError
 from sure.petl.attach import Attachment
+from sure.petl.start import start_from_bundles
 from sure.tasks.base import BaseTask
 
 
@@ -82,7 +83,7 @@ class SureModel(nn.Module):
     def parameter_groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """`adapter` and `head`: every tensor that trains, by the name it is saved under."""
         head = {f"head/{name}": parameter for name, parameter in self.head.named_parameters()}
-        return {"adapter": self.attachment.saved_parameters(), "head": head}
+        return {"adapter": self.attachment.trained_parameters(), "head": head}
 
     def state(self) -> dict[str, Tensor]:
         """All that a bundle keeps, by site name and `head/...`; everything else is the frozen backbone."""
@@ -131,7 +132,9 @@ def build_model(config: Config, task: BaseTask, *, saved: bool = False, backbone
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         attachment = Attachment(backbone, _methods(config, task, saved))
-        head = task.build_head(backbone.dim)
+        head = task.build_head(attachment.width)
+        if not saved:
+            start_from_bundles(attachment, config.backbone.weights)
     return SureModel(backbone, attachment, task, head, config.augment)
 
 

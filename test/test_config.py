@@ -48,6 +48,16 @@ def test_methods_combine(file):
     assert config.method == "lora+weighted_sum"
 
 
+def test_a_combination_has_a_name(file, tmp_path):
+    config = load_config(file, ["petl.name=lora+prefix"])
+    assert [item.name for item in config.petl] == ["lora", "prefix"]
+    assert config.petl[0].rank == 8  # its default: the settings of a lone lora are not meant
+    (tmp_path / "both.yaml").write_text("petl: [{name: lora, rank: 2}, {name: prefix, length: 5}]")
+    files = [file, tmp_path / "both.yaml"]
+    assert load_config(files, ["petl.name=lora+prefix"]).petl[0].rank == 2  # the name of the list that is there
+    assert [item.name for item in load_config(files, ["petl.name=bitfit"]).petl] == ["bitfit"]
+
+
 def test_a_later_file_wins(file, tmp_path):
     (tmp_path / "more.yaml").write_text("train: {epochs: 9}")
     config = load_config([file, tmp_path / "more.yaml"])
@@ -69,6 +79,9 @@ def test_a_later_file_wins(file, tmp_path):
         (["head=3"], ["head", "expected keys and values", "3"]),
         (["task=[asr]"], ["['asr']", "sure/tasks", "intent"]),
         (["petl={name: [lora]}"], ["['lora']", "sure/petl", "lora"]),
+        (["petl.name=lora+prefix", "petl.rank=4"], ["petl.rank", "lora, prefix", "petl='[{name: lora, rank: ...}"]),
+        (["petl.name=lora+prefx"], ["'prefx'", "did you mean 'prefix'"]),
+        (["petl=[lora, prefix]", "petl.rank=4"], ["petl is a list of methods"]),
         (["petl=[]"], ["petl", "empty", "linear_probe"]),
         (["data.tests=[data/es/test, data/fr/test]"], ["data/es/test and data/fr/test", "decode_test", "rename"]),
         (["data.valid=data/x/test", "data.tests=[data/y/test/]"], ["data/x/test and data/y/test/"]),

@@ -14,7 +14,7 @@ option() {
 option stage ""                "first stage, by number or name; it and those after it run even when finished"
 option stop_stage pack         "last stage, by number or name"
 option force ""                "true: run finished stages again, false: skip them (default: true after --stage)"
-option petl "linear_probe conv_adapter lora" "methods to compare: files of sure/petl"
+option petl "linear_probe conv_adapter lora" "methods to compare: files of sure/petl; lora+prefix: both at once"
 option seeds "1"               "seeds; every method is trained with each"
 option rates ""                "rates to compare on dev, e.g. \"3e-4 1e-3\": every method is trained with each as rate of its adapter"
 option backbone moonshine      "family of the frozen encoder: a file of sure/backbones"

@@ -53,10 +53,10 @@ class AttentionSlot(nn.Module):
 class Site:
     """One named place of a backbone, e.g. `layer.3.attn.q`.
 
-    kind: linear, residual, attention, norm, convolution or tap (read-only).
+    kind: linear, residual, sublayer, attention, norm, convolution or tap (read-only).
     layer: index of the transformer layer, None in the convolutional front end.
     host: the module whose own parameters the site stands for (the linear map, the norm, the attention, the
-        convolution block); None for residual and tap.
+        convolution block); None for residual, sublayer and tap.
     slot: where built modules are put; None for taps.
     """
 

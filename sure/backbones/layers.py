@@ -127,7 +127,8 @@ class Layer(nn.Module):
     """Attention and feed-forward, each with a residual sum and a norm before (`norm_first`) or after it.
 
     The slots `after_attn` and `after_ffn` get what the sublayer received and the residual stream behind it:
-    behind the sum with `norm_first`, otherwise behind the norm. No dropout, no layer drop: layers are frozen.
+    behind the sum with `norm_first`, otherwise behind the norm. `beside_ffn` gets what the FFN received and made,
+    before the sum. No dropout, no layer drop: layers are frozen.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Layer(nn.Module):
         self.ffn_out = Linear(ffn_width, dim)
         self.ffn_norm = LayerNorm(dim, eps, norm_bias)
         self.after_attn = Slot()
+        self.beside_ffn = Slot()
         self.after_ffn = Slot()
 
     def forward(self, hidden: Tensor, mask: Tensor | None, **context: object) -> Tensor:
@@ -160,7 +162,8 @@ class Layer(nn.Module):
         return self.after_ffn(hidden, self.ffn_norm(hidden + self.ffn(hidden, mask), mask), mask)
 
     def ffn(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        return self.ffn_out(nn.functional.gelu(self.ffn_in(hidden, mask)), mask)
+        """hidden (batch, time, dim) -> the same shape"""
+        return self.beside_ffn(hidden, self.ffn_out(nn.functional.gelu(self.ffn_in(hidden, mask)), mask), mask)
 
     def sites(self, prefix: str, index: int) -> Iterator[Site]:
         dim = self.ffn_in.in_features
@@ -169,5 +172,6 @@ class Layer(nn.Module):
         yield Site(f"{prefix}.after_attn", "residual", dim, dim, index, None, self.after_attn)
         yield self.ffn_in.site(f"{prefix}.ffn.in", index)
         yield self.ffn_out.site(f"{prefix}.ffn.out", index)
+        yield Site(f"{prefix}.ffn", "sublayer", dim, dim, index, None, self.beside_ffn)
         yield self.ffn_norm.site(f"{prefix}.norm.ffn", index)
         yield Site(f"{prefix}.after_ffn", "residual", dim, dim, index, None, self.after_ffn)

@@ -29,10 +29,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="FAMILY_SHAPE",
         help="wav2vec2_base, hubert_large, moonshine, ...; with random weights, so nothing is downloaded",
     )
-    parser.add_argument("--petl", nargs="+", default=registry.names("petl"), metavar="METHOD", help="default: all")
+    parser.add_argument(
+        "--petl",
+        nargs="+",
+        default=registry.names("petl"),
+        metavar="METHOD",
+        help="default: all; lora+prefix: both at once",
+    )
     parser.add_argument("--out", metavar="FILE", help="such as docs/methods.md; otherwise printed")
     options = parser.parse_args(argv)
-    for method in options.petl:
+    for method in "+".join(options.petl).split("+"):
         registry.find("petl", method)  # a wrong name is an error before anything is built
     table = markdown({name: _random(name) for name in options.backbone}, options.petl)
     if options.out:

@@ -23,7 +23,7 @@ class Shift(nn.Module):
 
 
 class Method(PetlMethod):
-    kinds = ("residual",)
+    kinds = ("residual", "sublayer", "convolution")
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +35,7 @@ class LastLayer(nn.Module):
 class Attachment:
     """Methods attached to a backbone.
 
-    `saved_parameters` names what trains by site, `layer.3.attn.q/lora_a`, never by Python path.
+    `trained_parameters` names what trains by site, `layer.3.attn.q/lora_a`, never by Python path.
     """
 
     def __init__(self, backbone: Backbone, methods: Sequence[PetlMethod]):
@@ -44,21 +44,22 @@ class Attachment:
         self.methods = list(methods)
         self.rows: list[Row] = []
         self.readout: nn.Module = LastLayer()
+        self.merged = False  # then the backbone's weights are no longer those of its file
         self._own: dict[str, nn.Parameter] = {}  # host parameters that were set free, by saved name
+        self._hosts_own: dict[str, Tensor] = {}  # what the host had there before `load`
         self._modules: dict[str, nn.Module] = {}  # built modules, by "site/key"
         self._sites: dict[str, Site] = {}  # where a built module sits, by the same name
         self._lowest = len(backbone.layers)  # the highest tap that is still a fixed function of the waveform
         backbone.requires_grad_(False)
         self.backbone_parameters = dict(backbone.named_parameters())
-        self._keyed: dict[str, PetlMethod] = {}  # the methods by the key that saved names have
-        for method in self.methods:
-            key = method.config.name
-            while key in self._keyed:
-                key += "_"
-            self._keyed[key] = method
+        # the methods by the key that saved names have
+        self.keyed = dict(zip(keys_of(method.config.name for method in self.methods), self.methods, strict=True))
+        for key, method in self.keyed.items():
             self._attach(key, method)
-        trained = self.saved_parameters()
-        for parameter in trained.values():
+        for name, module in self._modules.items():
+            if not self._method(name).config.trains:
+                freeze(module)
+        for parameter in self.trained_parameters().values():
             parameter.requires_grad_(True)
         if not any(method.config.name == "full" for method in self.methods) and all(
             parameter.requires_grad for parameter in self.backbone_parameters.values()
@@ -75,7 +76,8 @@ class Attachment:
                 self._place(key, method, site)
             self.rows.append(Row(key, pattern, len(group), len({site.layer for site in group}), self._count() - before))
         self._place_elsewhere(key, method, [site for site in sites if site.kind == "tap"])
-        if matched and not any(row.parameters for row in self.rows if row.method == key):
+        trains = any(row.parameters for row in self.rows if row.method == key)
+        if matched and method.config.trains and not trains:
             raise SureError(f"petl ({key}): nothing at {method.config.sites!r} has a parameter that {key} could train")
 
     def _place(self, key: str, method: PetlMethod, site: Site) -> None:
@@ -85,15 +87,18 @@ class Attachment:
         if module is not None:
             if name in self._modules:
                 raise SureError(f"petl ({key}): two patterns name {site.name}; each site takes one {key}")
-            if site.kind == "attention" and site.slot.attached:
-                raise SureError(f"petl ({key}): {site.name} already has a prefix; one attention takes one")
+            for other in site.slot.attached:
+                if site.kind == "attention":
+                    raise SureError(f"petl ({key}): {site.name} already has a prefix, of {other}; it takes one")
+                if method.alone or self.keyed[other].alone:
+                    raise SureError(f"petl ({key}): {site.name} already has {other}; the two cannot share it")
             device = next(self.backbone.parameters()).device
             site.slot.attached[key] = module.to(device)
             self._modules[name] = module
             self._sites[name] = site
         for parameter in own:
             self._own[f"{name}_{parameter}"] = site.host.get_parameter(parameter)
-        if module is not None or own:
+        if (module is not None or own) and method.config.trains:
             self._lowest = min(self._lowest, -1 if site.layer is None else site.layer)
 
     def _place_elsewhere(self, key: str, method: PetlMethod, taps: list[Site]) -> None:
@@ -109,20 +114,38 @@ class Attachment:
         names = method.unfreeze_backbone(self.backbone)
         for name in names:
             self._own[f"backbone/{key}_{name}"] = self.backbone_parameters[name]
-        if names:
+        if names and method.config.trains:
             self._lowest = -1
         if self._count() > before:
             what = "whole backbone" if names else "readout" if readout is not None else "shared"
             self.rows.append(Row(key, f"({what})", 0, 0, self._count() - before))
 
     def _count(self) -> int:
-        return sum(parameter.numel() for parameter in self.saved_parameters().values())
+        return sum(parameter.numel() for parameter in self.trained_parameters().values())
 
-    def saved_parameters(self) -> dict[str, nn.Parameter]:
+    def _method(self, name: str) -> PetlMethod:
+        """Whose `layer.3.attn.q/lora_a` or `layer.3.attn.q/lora` is."""
+        return self.keyed[key_of(name, self.keyed)]
+
+    def trained_parameters(self) -> dict[str, nn.Parameter]:
         """Every tensor that trains in the backbone and its methods, by site name."""
         found = dict(self._own)
         for name, module in self._modules.items():
             found.update({f"{name}_{inner}": parameter for inner, parameter in module.named_parameters()})
+        return {name: parameter for name, parameter in found.items() if self._method(name).config.trains}
+
+    def rates(self, default: float) -> dict[str, float]:
+        """The rate of every tensor that trains, by its name; `default` where its method names none."""
+        last = len(self.backbone.layers) - 1
+        layers = {site.name: -1 if site.layer is None else site.layer for site in self.backbone.sites()}
+        found = {}
+        for name in self.trained_parameters():
+            key = key_of(name, self.keyed)
+            method = self.keyed[key]
+            place, _, tensor = name.partition("/")
+            rate = default if method.config.lr is None else method.config.lr
+            above = last - layers.get(place, last)
+            found[name] = rate * method.config.layer_decay**above * method.rate_factor(tensor.removeprefix(f"{key}_"))
         return found
 
     def state(self) -> dict[str, Tensor]:
@@ -150,7 +173,12 @@ class Attachment:
                 raise SureError(
                     f"{source}: {name} has shape {list(state[name].shape)}, this backbone needs {list(tensor.shape)}"
                 )
-            tensor.copy_(state[name])
+        for name, tensor in wanted.items():
+            if name in self._own:
+                self._hosts_own.setdefault(name, tensor)
+                self._own[name].data = state[name].to(tensor, copy=True)
+            else:
+                tensor.copy_(state[name])
 
     def modules(self) -> nn.ModuleList:
         """The built modules, to move and to switch between training and evaluation."""
@@ -164,6 +192,11 @@ class Attachment:
     def reads_all_taps(self) -> bool:
         return not isinstance(self.readout, LastLayer)
 
+    @property
+    def width(self) -> int:
+        """Of what the head reads."""
+        return getattr(self.readout, "width", self.backbone.dim)
+
     def coverage(self) -> list[Row]:
         return self.rows
 
@@ -173,17 +206,25 @@ class Attachment:
             yield site, self._modules[name]
 
     def detach(self) -> None:
-        """Take every module away again: the backbone is as it was before, all of it frozen.
+        """Take every module away: the backbone is as it was before, all of it frozen. `attach` brings them back.
 
-        What trained of the backbone itself keeps its values.
+        What trained of the backbone itself here, and did not come by `load`, keeps its values.
         """
         for name, site in self._sites.items():
             del site.slot.attached[name.rpartition("/")[2]]
-        self._sites.clear()
-        self._modules.clear()
-        self._own.clear()
-        self.readout = LastLayer()
+        self._swap_own()
         self.backbone.requires_grad_(False)
+
+    def attach(self) -> None:
+        """Put back what `detach` took away, into a backbone that has nothing attached; frozen, for inference."""
+        for name, site in self._sites.items():
+            site.slot.attached[name.rpartition("/")[2]] = self._modules[name]
+        self._swap_own()
+
+    def _swap_own(self) -> None:
+        for name, tensor in self._hosts_own.items():
+            own = self._own[name]
+            self._hosts_own[name], own.data = own.data, tensor.to(own.device)
 
     @torch.no_grad()
     def merge(self) -> None:
@@ -193,12 +234,44 @@ class Attachment:
         before anything is changed.
         """
         if not self._sites:
-            raise SureError(f"petl ({', '.join(self._keyed)}) cannot be merged: it puts nothing at any site")
+            raise SureError(f"petl ({', '.join(self.keyed)}) cannot be merged: it puts nothing at any site")
         for name in self._sites:
             key = name.rpartition("/")[2]
-            if not self._keyed[key].mergeable:
+            if not self.keyed[key].mergeable:
                 raise SureError(f"petl ({key}) cannot be merged into the backbone's weights")
         for name, site in self._sites.items():
             self._modules.pop(name).merge(site.host)
             site.slot.attached.clear()
         self._sites.clear()
+        self.merged = True
+
+
+def keys_of(methods: Iterable[str]) -> list[str]:
+    """The key of each method in saved names: its own name, with `_` behind that of a second one of the name."""
+    keys: list[str] = []
+    for key in methods:
+        while key in keys:
+            key += "_"
+        keys.append(key)
+    return keys
+
+
+def key_of(name: str, keys: Iterable[str]) -> str:
+    """The key in the name of a saved tensor or a built module: `layer.3.attn.q/lora_a` -> `lora`."""
+    rest = name.partition("/")[2]
+    return max((key for key in keys if rest == key or rest.startswith(f"{key}_")), key=len)
+
+
+def freeze(module: nn.Module) -> None:
+    """What does not train is what it was: without gradients, and without dropout."""
+    module.requires_grad_(False)
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+
+
+def empty_slots(backbone: Backbone) -> None:
+    """Take away whatever sits in a backbone."""
+    for site in backbone.sites():
+        if site.slot is not None:
+            site.slot.attached.clear()

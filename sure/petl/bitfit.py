@@ -10,6 +10,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 class Method(PetlMethod):
     kinds = ("linear", "norm")
+    linear = True
 
     class Config(PetlConfig):
         sites: str = "layer.*.attn.* layer.*.ffn.* layer.*.norm.*"

@@ -9,44 +9,52 @@ from torch import Tensor, nn
 from sure.backbones.base import Site
 from sure.petl.base import PetlConfig, PetlMethod
 
+Activation = Literal["relu", "gelu", "tanh", "silu"]
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
 
 class Bottleneck(nn.Module):
-    """Down, activation, up, beside the residual stream; the up map starts at zero, so the start is the identity."""
+    """Down, activation, up, added to the host's output; the up map starts at zero, so the start is the identity.
 
-    def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float):
+    parallel: it reads what the host received, not what it made (arXiv 2110.04366, section 3.3).
+    """
+
+    def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float, parallel: bool = False):
         super().__init__()
         self.down = nn.Linear(width, hidden)
         self.up = nn.Linear(hidden, width)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout)
         self.scale = scale
+        self.parallel = parallel
         nn.init.normal_(self.down.weight, std=0.02)
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
 
     def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
         """output (batch, time, width) -> the same shape"""
-        return output + self.scale * self.up(self.dropout(self.activation(self.down(output))))
+        hidden = self.activation(self.down(input if self.parallel else output))
+        return output + self.scale * self.up(self.dropout(hidden))
 
 
 class Method(PetlMethod):
-    kinds = ("residual",)
+    """Behind a sublayer or a convolution it is in line with it, at `layer.N.ffn` beside it."""
+
+    kinds = ("residual", "sublayer", "convolution")
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"
         width: int | None = None  # hidden units; None: half the site's width, as in SURE
-        activation: Literal["relu", "gelu", "tanh", "silu"] = "relu"
+        activation: Activation = "relu"
         dropout: float = 0.0
         scale: float = 1.0
         variant: Literal["identity", "paper"] = "identity"  # paper: W_up starts at N(0, .02) too, not at zero
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
-        module = Bottleneck(
-            site.width_out, config.width or site.width_out // 2, config.activation, config.dropout, config.scale
-        )
+        width = config.width or site.width_out // 2
+        parallel = site.kind == "sublayer"
+        module = Bottleneck(site.width_out, width, config.activation, config.dropout, config.scale, parallel)
         if config.variant == "paper":
             nn.init.normal_(module.up.weight, std=0.02)
         return module

@@ -55,7 +55,7 @@ class Compacter(nn.Module):
 
 
 class Method(PetlMethod):
-    kinds = ("residual",)
+    kinds = ("residual", "sublayer", "convolution")
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_attn layer.*.after_ffn"

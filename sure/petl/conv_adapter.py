@@ -63,7 +63,7 @@ def _keep(hidden: Tensor, keep: Tensor | None) -> Tensor:
 
 
 class Method(PetlMethod):
-    kinds = ("residual",)
+    kinds = ("residual", "sublayer", "convolution")
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -12,15 +14,15 @@ from sure.petl import lora
 class DecomposedLowRank(lora.LowRank):
     """A low-rank branch whose sum with W has rows of learned length; m starts at the lengths of W's own rows."""
 
-    def __init__(self, host: nn.Linear, rank: int, alpha: float, dropout: float):
-        super().__init__(host.in_features, host.out_features, rank, alpha, dropout)
+    def __init__(self, host: nn.Linear, rank: int, scale: float, dropout: float):
+        super().__init__(host.in_features, host.out_features, rank, scale, dropout)
         self.host = lambda: host  # a plain function, so that the frozen map is not registered here too
         self.magnitude = nn.Parameter(self._norms().detach())
 
     def _norms(self) -> Tensor:
         """Lengths of the rows, (width_out,)."""
         weight = self.host().weight
-        return torch.linalg.vector_norm(weight + self.scale * (self.b @ self.a).to(weight), dim=1)
+        return torch.linalg.vector_norm(weight + self.change().to(weight), dim=1)
 
     def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
         """input (batch, time, width_in), output (batch, time, width_out) -> as output
@@ -41,5 +43,11 @@ class DecomposedLowRank(lora.LowRank):
 
 
 class Method(lora.Method):
-    def build(self, site: Site) -> nn.Module:
-        return DecomposedLowRank(site.host, self.config.rank, self.config.alpha, self.config.dropout)
+    linear = False
+    alone = True  # the lengths are those of the host's rows, whatever else is added there
+
+    class Config(lora.Method.Config):
+        init: Literal["kaiming", "orthogonal"] = "kaiming"
+
+    def low_rank(self, site: Site) -> nn.Module:
+        return DecomposedLowRank(site.host, self.config.rank, self.scale, self.config.dropout)

@@ -11,6 +11,8 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class Method(PetlMethod):
+    linear = True
+
     class Config(PetlConfig):
         # auto: the task decides; CTC tasks keep the front end frozen (wav2vec 2.0, arXiv 2006.11477, section 4.2)
         convolutions: Literal["auto", "train", "freeze"] = "auto"

@@ -97,4 +97,4 @@ class Method(PetlMethod):
         return Prefix(config.length, site.width_out, config.dropout, config.variant == "paper", made_by)
 
     def saved(self) -> PetlConfig:
-        return self.config.model_copy(update={"reparametrise": False, "hidden": None})
+        return super().saved().model_copy(update={"reparametrise": False, "hidden": None})

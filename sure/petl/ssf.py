@@ -32,6 +32,7 @@ class ScaleAndShift(nn.Module):
 
 class Method(PetlMethod):
     kinds = ("linear", "norm")
+    linear = True
     mergeable = True
 
     class Config(PetlConfig):

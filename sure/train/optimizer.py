@@ -13,13 +13,18 @@ from sure.model import SureModel
 
 
 def make_optimizer(model: SureModel, config: TrainConfig) -> torch.optim.AdamW:
-    """One group each for `adapter` and `head`, where they have anything that trains."""
-    rates = {"adapter": config.lr_adapter, "head": config.lr_head}
+    """A group for the head and one for every rate in the adapters: `adapter` for train.lr_adapter, `adapter_0.0001`."""
+    parameters = model.parameter_groups()
+    rates = {name: float(f"{rate:.4g}") for name, rate in model.attachment.rates(config.lr_adapter).items()}
     groups = [
-        {"params": list(parameters.values()), "lr": rates[name], "name": name}
-        for name, parameters in model.parameter_groups().items()
-        if parameters
+        {
+            "params": [parameter for name, parameter in parameters["adapter"].items() if rates[name] == rate],
+            "lr": rate,
+            "name": "adapter" if rate == float(f"{config.lr_adapter:.4g}") else f"adapter_{rate:g}",
+        }
+        for rate in sorted(set(rates.values()), reverse=True)
     ]
+    groups.append({"params": list(parameters["head"].values()), "lr": config.lr_head, "name": "head"})
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
 
 

@@ -18,6 +18,7 @@ IN_LAYER = {
     "after_attn": "residual",
     "ffn.in": "linear",
     "ffn.out": "linear",
+    "ffn": "sublayer",
     "norm.ffn": "norm",
     "after_ffn": "residual",
     "output": "tap",
@@ -43,7 +44,7 @@ def test_names_and_kinds(model):
     assert (found["layer.1.ffn.in"].width_in, found["layer.1.ffn.in"].width_out) == (32, 64)
     assert (found["layer.1.ffn.out"].width_in, found["layer.1.ffn.out"].width_out) == (64, 32)
     assert all((site.slot is None) == (site.kind == "tap") for site in found.values())
-    assert all((site.host is None) == (site.kind in ("tap", "residual")) for site in found.values())
+    assert all((site.host is None) == (site.kind in ("tap", "residual", "sublayer")) for site in found.values())
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -15,9 +15,19 @@ from sure.model import SureModel, build_model, build_task
 FAMILIES = sorted(MODELS)
 # Every method as it comes, and settings that take another way through the code.
 METHODS: dict[str, dict | list] = {name: {"name": name} for name in registry.names("petl")} | {
+    "bottleneck-everywhere": {"name": "bottleneck", "sites": "conv.* layer.*.after_attn layer.*.ffn layer.*.after_ffn"},
+    "lora-pissa": {"name": "lora", "rank": 4, "init": "pissa", "rslora": True},
+    "lora-orthogonal": {"name": "lora", "init": "orthogonal"},
     "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
     "lora-bottleneck-weighted_sum": [{"name": "lora", "rank": 2}, {"name": "bottleneck"}, {"name": "weighted_sum"}],
 }
+
+
+def classes(given: dict | list) -> list[type]:
+    """The methods of one value of METHODS."""
+    return [registry.find("petl", item["name"]) for item in (given if isinstance(given, list) else [given])]
+
+
 TASKS = {"asr": "abc cab bca", "language": "spanish"}
 LENGTHS = torch.tensor([9600, 16000, 5200, 2000])  # samples; the second is the longest
 TARGETS = ["abc", "cab a", "b", "a"]

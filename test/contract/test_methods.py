@@ -8,13 +8,13 @@ import sys
 
 import pytest
 import torch
-from models import FAMILIES, LENGTHS, METHODS, TASKS, disturb, make, utterances, waves
+from models import FAMILIES, LENGTHS, METHODS, TASKS, classes, disturb, make, utterances, waves
 from safetensors.torch import load_file, save_file
 
 from sure import registry
 from sure.errors import SureError
 
-MERGEABLE = [name for name in registry.names("petl") if registry.find("petl", name).mergeable]
+MERGEABLE = [name for name, given in METHODS.items() if all(method.mergeable for method in classes(given))]
 PAPER = [name for name in registry.names("petl") if "variant" in registry.find("petl", name).Config.model_fields]
 
 

@@ -42,6 +42,11 @@ COUNTS = [
     ("ssf", {}, BASE, 202_752),
     ("compacter", {}, BASE, 58_816),
     ("dora", {"sites": "layer.*.attn.[qv]"}, BASE, 313_344),
+    ("cnn_adapter", {}, BASE, 4_200_448),
+    ("mam", {}, BASE, 5_283_840),
+    ("unipelt", {}, BASE, 1_410_672),
+    ("e_adapter", {}, BASE, 4_749_312),
+    ("l_adapter", {}, BASE, 4_737_024),
 ]
 
 
@@ -58,7 +63,7 @@ def test_count(backbones, name, settings, weights, count):
     method = registry.find("petl", name)
     attachment = Attachment(backbone, [method(method.Config(name=name, **settings))])
     try:
-        assert sum(parameter.numel() for parameter in attachment.saved_parameters().values()) == count
+        assert sum(parameter.numel() for parameter in attachment.trained_parameters().values()) == count
         assert sum(row.parameters for row in attachment.coverage()) == count
     finally:
         attachment.detach()

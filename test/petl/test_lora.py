@@ -16,7 +16,7 @@ def test_gradients_are_those_of_finite_differences():
 @pytest.mark.parametrize("autocast", [False, True])
 def test_equals_the_formula(autocast):
     torch.manual_seed(0)
-    module = LowRank(16, 24, rank=4, alpha=6.0, dropout=0.0)
+    module = LowRank(16, 24, rank=4, scale=1.5, dropout=0.0)
     torch.nn.init.normal_(module.b)
     input, output = torch.randn(2, 9, 16, requires_grad=True), torch.randn(2, 9, 24, requires_grad=True)
     wanted = output + 1.5 * (input @ module.a.t()) @ module.b.t()

@@ -13,7 +13,7 @@ read -ra methods <<<"$petl"
 check_options
 [[ -f conf/$task.yaml ]] || usage_error "no conf/$task.yaml in $recipe, which task $task needs"
 ((${#methods[@]})) || usage_error "--petl names no method"
-for method in "${methods[@]}"; do
+for method in ${methods[*]//+/ }; do
   [[ -f $root/sure/petl/$method.py ]] || usage_error "no method '$method' in sure/petl; there are: $(
     cd "$root/sure/petl" && grep -l '^class Method' ./*.py | sed 's|^\./\(.*\)\.py$|\1|' | paste -sd ' ')"
 done

@@ -1,0 +1,41 @@
+"""CNN adapter: conv(x) + 0.01 conv'(x), a small copy beside each block of the front end (CHAPTER, arXiv 2212.01282)."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+
+from sure.backbones.base import Site, Slot
+from sure.backbones.convolution import ConvolutionBlock
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class BlockCopy(nn.Module):
+    """A copy of a convolution block whose convolution starts at zero, and so its output."""
+
+    def __init__(self, host: ConvolutionBlock, scale: float):
+        super().__init__()
+        self.block = copy.deepcopy(host)
+        self.block.slot = Slot()  # whatever else sits at the host is not copied
+        self.scale = scale
+        zero = [*self.block.convolution.parameters(), getattr(self.block.norm, "bias", None)]
+        for parameter in zero:
+            if parameter is not None:
+                nn.init.zeros_(parameter)
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        """input (batch, time_in, channels_in), output (batch, time, channels) -> as output"""
+        lengths = None if mask is None else mask.sum(1).cpu()
+        return output + self.scale * self.block.compute(input.transpose(1, 2), lengths).transpose(1, 2)
+
+
+class Method(PetlMethod):
+    kinds = ("convolution",)
+
+    class Config(PetlConfig):
+        sites: str = "conv.*"
+        scale: float = 0.01
+
+    def build(self, site: Site) -> nn.Module:
+        return BlockCopy(site.host, self.config.scale)

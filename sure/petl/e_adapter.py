@@ -1,0 +1,41 @@
+"""E-adapter: y = x + LN(W_up act(W_down x)) after the FFN, 256 wide (Otake et al., ICASSP 2023, arXiv 2212.02780)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.petl import bottleneck
+
+
+class NormedBottleneck(nn.Module):
+    """A bottleneck whose output is normalised; the norm's weight starts at zero: the identity. `paper`: at one."""
+
+    def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float, paper: bool):
+        super().__init__()
+        self.down = nn.Linear(width, hidden)
+        self.up = nn.Linear(hidden, width)
+        self.norm = nn.LayerNorm(width)
+        self.activation = bottleneck.ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
+        self.scale = scale
+        if not paper:
+            nn.init.zeros_(self.norm.weight)
+
+    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+        """output (batch, time, width) -> the same shape"""
+        return output + self.scale * self.norm(self.up(self.dropout(self.activation(self.down(output)))))
+
+
+class Method(bottleneck.Method):
+    kinds = ("residual", "convolution")
+
+    class Config(bottleneck.Method.Config):
+        width: int | None = 256
+        activation: bottleneck.Activation = "gelu"
+
+    def build(self, site: Site) -> nn.Module:
+        config = self.config
+        width = config.width or site.width_out // 2
+        paper = config.variant == "paper"
+        return NormedBottleneck(site.width_out, width, config.activation, config.dropout, config.scale, paper)

@@ -1,0 +1,52 @@
+"""L-adapters: sum_l LN(GELU(Linear_l h_l)), a branch from every layer to the head (Otake et al., arXiv 2212.02780)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Branch(nn.Module):
+    def __init__(self, width_in: int, width: int):
+        super().__init__()
+        self.map = nn.Linear(width_in, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tap: Tensor) -> Tensor:
+        """tap (batch, time, width_in) -> (batch, time, width)"""
+        return self.norm(nn.functional.gelu(self.map(tap)))
+
+
+class LayerBranches(nn.Module):
+    """A branch from each of some layers. How much each counts is in its norm's weight, 1 / branches at the start."""
+
+    def __init__(self, layers: Sequence[int], width_in: int, width: int):
+        super().__init__()
+        self.layers = list(layers)
+        self.width = width
+        self.branches = nn.ModuleList(Branch(width_in, width) for _ in self.layers)
+        for branch in self.branches:
+            nn.init.constant_(branch.norm.weight, 1 / len(self.branches))
+
+    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+        """taps: list of (batch, time, width_in), the first layer's input in front -> (batch, time, width)"""
+        return sum(branch(taps[layer + 1]) for layer, branch in zip(self.layers, self.branches, strict=True))
+
+
+class Method(PetlMethod):
+    kinds = ("tap",)
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.output"
+        width: int = Field(512, gt=0)  # of the branches, and so of what the head reads
+
+    def prepare(self, sites: Sequence[Site]) -> None:
+        self.layers = [site.layer for site in sites]
+
+    def readout(self, taps: Sequence[Site], width: int) -> nn.Module:
+        return LayerBranches(self.layers, width, self.config.width)

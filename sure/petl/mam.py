@@ -1,0 +1,28 @@
+"""MAM: a prefix in the attention and a scaled bottleneck beside the FFN (He et al., arXiv 2110.04366, section 4.6)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import nn
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+from sure.petl.bottleneck import Bottleneck
+from sure.petl.prefix import Prefix
+
+
+class Method(PetlMethod):
+    kinds = ("attention", "sublayer")
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.attn layer.*.ffn"
+        length: int = Field(30, gt=0)  # of the prefix
+        width: int = Field(256, gt=0)  # hidden units of the bottleneck
+        scale: float = 4.0  # of the bottleneck
+        dropout: float = Field(0.1, ge=0, lt=1)  # on both
+
+    def build(self, site: Site) -> nn.Module:
+        config = self.config
+        if site.kind == "attention":
+            return Prefix(config.length, site.width_out, config.dropout, paper=False, made_by=None)
+        return Bottleneck(site.width_out, config.width, "relu", config.dropout, config.scale, parallel=True)

@@ -1,0 +1,71 @@
+"""Ladder side network: small layers that climb beside the frozen ones and read them (Sung et al., arXiv 2206.06522)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sure.backbones.base import Site
+from sure.backbones.layers import Attention, Layer
+from sure.errors import SureError
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Rung(nn.Module):
+    """A small layer on a mix of the side network's state and a frozen layer's output."""
+
+    def __init__(self, width_in: int, width: int, heads: int):
+        super().__init__()
+        self.down = nn.Linear(width_in, width)
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.layer = Layer(Attention(width, heads), width, 4 * width, norm_first=True)
+
+    def forward(self, state: Tensor, tap: Tensor, mask: Tensor | None) -> Tensor:
+        """state (batch, time, width), tap (batch, time, width_in) -> as state"""
+        share = torch.sigmoid(self.gate)
+        return self.layer(share * self.down(tap) + (1 - share) * state, mask)
+
+
+class SideNetwork(nn.Module):
+    """The head reads the last layer + W_up state; W_up starts at zero. No gradient enters the backbone."""
+
+    def __init__(self, layers: Sequence[int], width_in: int, width: int, heads: int):
+        super().__init__()
+        self.layers = list(layers)
+        self.down = nn.Linear(width_in, width)
+        self.rungs = nn.ModuleList(Rung(width_in, width, heads) for _ in self.layers)
+        self.up = nn.Linear(width, width_in)
+        for zero in (self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+        """taps: list of (batch, time, width_in), the first layer's input in front -> (batch, time, width_in)"""
+        taps = [tap.detach() for tap in taps]
+        state = self.down(taps[0])
+        for layer, rung in zip(self.layers, self.rungs, strict=True):
+            state = rung(state, taps[layer + 1], mask)
+        return taps[-1] + self.up(state)
+
+
+class Method(PetlMethod):
+    kinds = ("tap",)
+
+    class Config(PetlConfig):
+        sites: str = "layer.*.output"
+        reduction: int = Field(8, gt=0)  # its layers are so many times narrower than the backbone's
+        heads: int = Field(4, gt=0)
+
+    def prepare(self, sites: Sequence[Site]) -> None:
+        self.layers = [site.layer for site in sites]
+
+    def readout(self, taps: Sequence[Site], width: int) -> nn.Module:
+        narrow, heads = width // self.config.reduction, self.config.heads
+        if not narrow or narrow % heads:
+            raise SureError(
+                f"petl (side_network): reduction={self.config.reduction} makes it {narrow} wide, which "
+                f"heads={heads} does not divide; the backbone is {width} wide"
+            )
+        return SideNetwork(self.layers, width, narrow, heads)

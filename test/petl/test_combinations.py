@@ -1,0 +1,81 @@
+"""Several methods on one backbone: what fits together works, what makes no sense is one clear error."""
+
+import pytest
+import torch
+
+from sure.backbones.tiny import Family
+from sure.config import make_config
+from sure.errors import SureError
+from sure.petl.attach import Attachment
+from sure.registry import find
+
+DATA = {"task": "language", "data": {"train": "", "valid": ""}, "backbone": {"name": "tiny"}}
+
+
+def attach(petl) -> Attachment:
+    config = make_config(DATA | {"petl": petl}, "test")
+    backbone = Family.from_weights("random:wav2vec2", seed=1)
+    return Attachment(backbone, [find("petl", item.name)(item) for item in config.petl])
+
+
+@pytest.mark.parametrize(
+    ("petl", "message"),
+    [
+        ([{"name": "prefix"}, {"name": "prefix"}], "layer.0.attn already has a prefix, of prefix"),
+        ("mam+prefix", "layer.0.attn already has a prefix, of mam"),
+        ("prefix+unipelt", "layer.0.attn already has a prefix"),
+        ("lora+dora", "dora.*layer.0.attn.q already has lora"),
+        ("dora+ssf", "ssf.*layer.0.attn.q already has dora"),
+        ("l_adapter+weighted_sum", "weighted_sum.*another method reads the layers"),
+        ({"name": "lora", "sites": "layer.*.attn.q layer.0.attn.*"}, "two patterns name layer.0.attn.q"),
+        ({"name": "lora", "sites": "layer.[1-3].attn.q"}, "matches nothing at 'layer.3.attn.q'"),
+        ({"name": "l_adapter", "sites": "layer.7.output"}, "matches nothing"),
+        ({"name": "prefix", "sites": "layer.*.attn.q"}, "site of kind 'linear'; prefix sits at: attention"),
+        ({"name": "side_network", "reduction": 3}, "reduction=3 makes it 10 wide, which heads=4 does not divide"),
+        ({"name": "lora", "rank": 40}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
+    ],
+)
+def test_nonsense_is_refused(petl, message):
+    with pytest.raises(SureError, match=message):
+        attach(petl)
+
+
+@pytest.mark.parametrize("petl", ["prefix", "lora+prefix", "lora+bottleneck"])
+def test_merging_what_is_no_weight_is_refused_and_changes_nothing(petl):
+    attachment = attach(petl)
+    before = {name: tensor.clone() for name, tensor in attachment.backbone.state_dict().items()}
+    with pytest.raises(SureError, match=f"petl \\({petl.split('+')[-1]}\\) cannot be merged"):
+        attachment.merge()
+    after = attachment.backbone.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_layers_can_have_settings_of_their_own():
+    lora = {"name": "lora", "sites": "layer.0.attn.q", "rank": 2}
+    attachment = attach([lora, lora | {"sites": "layer.[1-2].attn.q", "rank": 4, "alpha": 4.0}])
+    shapes = {name: list(tensor.shape) for name, tensor in attachment.state().items()}
+    assert shapes == {
+        "layer.0.attn.q/lora_a": [2, 32],
+        "layer.0.attn.q/lora_b": [32, 2],
+        "layer.1.attn.q/lora__a": [4, 32],
+        "layer.1.attn.q/lora__b": [32, 4],
+        "layer.2.attn.q/lora__a": [4, 32],
+        "layer.2.attn.q/lora__b": [32, 4],
+    }
+    assert [(row.method, row.sites, row.parameters) for row in attachment.coverage()] == [
+        ("lora", 1, 128),
+        ("lora_", 2, 512),
+    ]
+
+
+@torch.no_grad()
+def test_methods_at_one_site_merge_in_their_order():
+    """LoRA, then SSF on what it makes; and the other way round."""
+    wave, lengths = 0.1 * torch.randn(1, 4000), torch.tensor([4000])
+    for petl in ("lora+ssf", "ssf+lora"):
+        attachment = attach(petl)
+        for parameter in attachment.trained_parameters().values():
+            parameter += 0.05 * torch.randn_like(parameter)
+        wanted = attachment.backbone(wave, lengths).last
+        attachment.merge()
+        torch.testing.assert_close(attachment.backbone(wave, lengths).last, wanted, atol=1e-5, rtol=1e-5)
