@@ -65,7 +65,6 @@ class BackboneConfig(Section):
 
 
 class TrainConfig(Section):
-    start: str | None = None  # a bundle, or an adapter from sure.bin.import_adapter, whose weights training begins with
     epochs: int = Field(30, gt=0)
     batch_seconds: float = Field(60.0, gt=0)
     accumulate: int = Field(1, gt=0)  # batches an optimizer step

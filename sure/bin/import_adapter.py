@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     out = Path(options.out)
     write_bundle(out, bundle_files(about, attachment.state(), {}))
-    start = {"backbone": named, "petl": methods, "train": {"start": options.out}}
+    petl = [{**method.config.model_dump(exclude_unset=True), "start": options.out} for method in attachment.methods]
+    start = {"backbone": named, "petl": petl}
     replace_file(out / "start.yaml", yaml.safe_dump(start, sort_keys=False))
     print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage())} sites")
     print(f"- train with it: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")

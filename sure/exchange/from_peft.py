@@ -33,11 +33,11 @@ PARTS = {"lora_A.weight": "a", "lora_B.weight": "b", "lora_magnitude_vector": "m
 
 @dataclass
 class Branch:
-    """What PEFT put at one site: tensors by our names, and its alpha as ours."""
+    """What PEFT put at one site. name: of the map there; tensors by our names."""
 
+    name: str
     site: Site
     tensors: dict[str, Tensor]
-    alpha: float
 
     @property
     def rank(self) -> int:
@@ -52,19 +52,29 @@ def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     """
     config = _read_config(folder / CONFIG)
     name = "dora" if config.get("use_dora") else "lora"
-    branches = _branches(folder, config, backbone, {"a", "b"} | ({"magnitude"} if name == "dora" else set()))
+    branches = _branches(folder, backbone, {"a", "b"} | ({"magnitude"} if name == "dora" else set()))
+    try:
+        methods = _methods(name, config, branches, len(backbone.layers))
+    except (TypeError, ValueError, re.error) as error:
+        reason = " ".join(str(error).split())
+        raise SureError(f"{folder / CONFIG} has a setting that PEFT does not write ({reason})") from None
+    attachment = Attachment(backbone, methods)
+    _fill(attachment, {branch.site.name: branch for branch in branches}, folder / WEIGHTS)
+    return attachment
+
+
+def _methods(name: str, config: Mapping[str, Any], branches: list[Branch], layers: int) -> list[PetlMethod]:
     groups: dict[tuple[int, float], list[Branch]] = {}
     for branch in branches:
-        groups.setdefault((branch.rank, branch.alpha), []).append(branch)
+        groups.setdefault((branch.rank, _alpha(config, branch.name)), []).append(branch)
     method = registry.find("petl", name)
     methods: list[PetlMethod] = []
     for (rank, alpha), group in groups.items():
         settings = {"rank": rank, "alpha": alpha, "dropout": config.get("lora_dropout", 0.0)}
-        sites = patterns([branch.site for branch in group], len(backbone.layers))
+        settings |= {"rslora": bool(config.get("use_rslora"))}
+        sites = patterns([branch.site for branch in group], layers)
         methods.append(method(method.Config(name=name, sites=sites, **settings)))
-    attachment = Attachment(backbone, methods)
-    _fill(attachment, {branch.site.name: branch for branch in branches}, folder / WEIGHTS)
-    return attachment
+    return methods
 
 
 @torch.no_grad()
@@ -100,7 +110,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _branches(folder: Path, config: Mapping[str, Any], backbone: Backbone, wanted: set[str]) -> list[Branch]:
+def _branches(folder: Path, backbone: Backbone, wanted: set[str]) -> list[Branch]:
     path = folder / WEIGHTS
     places = Places(backbone)
     by_host = {id(site.host): site for site in backbone.sites() if site.kind == "linear"}
@@ -126,19 +136,18 @@ def _branches(folder: Path, config: Mapping[str, Any], backbone: Backbone, wante
             )
         if set(tensors) != wanted:
             raise SureError(f"{path}: {name} has {', '.join(sorted(tensors))} instead of {', '.join(sorted(wanted))}")
-        branches.append(Branch(by_host[id(host)], tensors, _alpha(config, name, len(tensors["a"]))))
+        branches.append(Branch(name, by_host[id(host)], tensors))
     if not branches:
         raise SureError(f"{path} holds no tensor; save the adapter again")
     order = {site.name: index for index, site in enumerate(by_host.values())}
     return sorted(branches, key=lambda branch: order[branch.site.name])
 
 
-def _alpha(config: Mapping[str, Any], name: str, rank: int) -> float:
-    """Ours, which is always divided by the rank; a pattern there is a regular expression of the name's end."""
+def _alpha(config: Mapping[str, Any], name: str) -> float:
+    """A pattern there is a regular expression of the name's end; the first that fits is meant."""
     patterns_of = config.get("alpha_pattern") or {}
     matching = (alpha for key, alpha in patterns_of.items() if re.match(rf"(.*\.)?({key})$", name))
-    alpha = next(matching, config.get("lora_alpha", 8))
-    return float(alpha * rank**0.5 if config.get("use_rslora") else alpha)
+    return float(next(matching, config.get("lora_alpha", 8)))
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.exchange.family import Places
+from sure.exchange.family import Places, differences
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
 from sure.model import SureModel
 from sure.petl.attach import Attachment
 from sure.petl.base import Scale
 from sure.petl.dora import DecomposedLowRank
-from sure.petl.lora import LowRank
+from sure.petl.lora import LowRank, Method, PrincipalLowRank
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."  # of every tensor's name there
 # What PEFT can say, by what our modules compute.
-KINDS = {"lora": LowRank, "dora": DecomposedLowRank, "ia3": Scale}
+KINDS = {LowRank: "lora", PrincipalLowRank: "lora", DecomposedLowRank: "dora", Scale: "ia3"}
 ABLE = "PEFT can have lora, dora or ia3 at linear maps, and the layers' norms (layer_norm)"
 INSTEAD = "export it --to transformers, merged into the weights"
 
@@ -57,6 +57,7 @@ def peft_files(model: SureModel, base: str | None) -> tuple[dict[str, bytes], li
     return files, [
         f"PeftModel.from_pretrained({name}.from_pretrained(...), FOLDER) gives the adapted encoder",
         f"head and readout have no place in PEFT; they are in {HEAD_FILE}",
+        *differences(model.backbone),
     ]
 
 
@@ -64,7 +65,7 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
     adapter = Adapter()
     for site, module in attachment.built():
         method = next(key for key, value in site.slot.attached.items() if value is module)
-        kind = next((kind for kind, known in KINDS.items() if type(module).forward is known.forward), None)
+        kind = next((kind for known, kind in KINDS.items() if type(module).forward is known.forward), None)
         if kind is None or site.kind != "linear":
             raise SureError(f"petl ({method}) at {site.name} has no form in PEFT. {ABLE}")
         if adapter.kind not in ("", kind):
@@ -74,15 +75,17 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
             raise SureError(f"petl ({method}): {site.name} has two modules, in PEFT it can have one; {INSTEAD}")
         adapter.kind = kind
         adapter.modules[name] = module
-    norms = {id(site.host): site.host for site in attachment.backbone.sites() if site.kind == "norm"}
-    hosts = dict(attachment.backbone.named_modules())
-    for own, parameter in attachment.backbone_parameters.items():
-        if parameter.requires_grad:
-            host = hosts[own.rpartition(".")[0]]
-            if id(host) not in norms:
-                saved = next(name for name, value in attachment.saved_parameters().items() if value is parameter)
-                raise SureError(f"petl: {saved} is a weight of the backbone itself. {ABLE}; {INSTEAD}")
-            adapter.norms[places.theirs(host)] = dict(host.named_parameters(recurse=False))
+    norms = {
+        id(parameter): site.host
+        for site in attachment.backbone.sites()
+        if site.kind == "norm"
+        for parameter in site.host.parameters(recurse=False)
+    }
+    for own, parameter in attachment.host_parameters().items():
+        host = norms.get(id(parameter))
+        if host is None:
+            raise SureError(f"petl: {own} is a weight of the backbone itself. {ABLE}; {INSTEAD}")
+        adapter.norms[places.theirs(host)] = dict(host.named_parameters(recurse=False))
     if not adapter.modules and not adapter.norms:
         names = ", ".join(method.config.name for method in attachment.methods)
         raise SureError(f"petl ({names}) has nothing in the backbone that could be exported. {ABLE}")
@@ -107,14 +110,13 @@ def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
     settings = {"target_modules": sorted(adapter.modules), "modules_to_save": norms or None}
     if adapter.kind == "ia3":
         return {"peft_type": "IA3", **settings, "feedforward_modules": []}
-    configs = [method.config for method in attachment.methods if hasattr(method.config, "rank")]
-    rank_stabilised = all(getattr(config, "rslora", False) for config in configs)
+    configs = [method.config for method in attachment.methods if isinstance(method, Method)]
+    rank_stabilised = all(config.rslora for config in configs)
     dropouts = {config.dropout for config in configs}
-    ranks = {name: len(module.a) for name, module in adapter.modules.items()}
-    alphas = {
-        name: _plain(module.scale * len(module.a) ** (0.5 if rank_stabilised else 1))
-        for name, module in adapter.modules.items()
-    }
+    factors = {name: _factors(module) for name, module in adapter.modules.items()}
+    ranks = {name: len(a) for name, (a, _, _) in factors.items()}
+    power = 0.5 if rank_stabilised else 1
+    alphas = {name: _plain(scale * ranks[name] ** power) for name, (_, _, scale) in factors.items()}
     rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
     return {
         "peft_type": "LORA",
@@ -129,6 +131,11 @@ def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
     }
 
 
+def _factors(module: LowRank) -> tuple[Tensor, Tensor, float]:
+    """A, B and the scale of their product; PiSSA's start goes along as further ranks."""
+    return (*module.factors(), 1.0) if isinstance(module, PrincipalLowRank) else (module.a, module.b, module.scale)
+
+
 def _plain(value: float) -> float:
     """Without the digits that rounding left; whole numbers as such."""
     value = round(value, 9)
@@ -141,7 +148,8 @@ def _tensors(adapter: Adapter) -> list[tuple[str, Tensor]]:
         if adapter.kind == "ia3":
             found.append((f"{name}.ia3_l", module.scale[:, None]))
             continue
-        found += [(f"{name}.lora_A.weight", module.a), (f"{name}.lora_B.weight", module.b)]
+        a, b, _ = _factors(module)
+        found += [(f"{name}.lora_A.weight", a), (f"{name}.lora_B.weight", b)]
         if adapter.kind == "dora":
             found.append((f"{name}.lora_magnitude_vector", module.magnitude))
     inside = "" if adapter.kind else "ln_tuning_layers."

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from sure import registry
-from sure.backbones.convolution import GroupNorm
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 from sure.exchange.ctc_tokenizer import tokenizer_files
-from sure.exchange.family import family_of
+from sure.exchange.family import differences, family_of
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
 from sure.model import SureModel
@@ -52,16 +51,15 @@ def transformers_files(model: SureModel) -> tuple[dict[str, bytes], list[str]]:
             notes += [note] if note else []
     if "decoder_num_hidden_layers" in config:
         notes.append("its decoder is empty: use the encoder, AutoModel.from_pretrained(FOLDER).encoder")
-    if isinstance(model.backbone.convolutions.blocks[0].norm, GroupNorm):
-        notes.append("transformers lets padding into the front end's statistics: equal results need one file at a time")
-    config |= {"model_type": family.family_name(), "architectures": [f"{family.huggingface_class}{kind}"]}
+    architecture = f"{family.huggingface_class}{kind}"
+    config |= {"model_type": family.family_name(), "architectures": [architecture]}
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     return {
         CONFIG: _json({**config, "dtype": "float32"}),
         PREPROCESSOR: _json(_preprocessor(model)),
         **others,
         WEIGHTS: safetensors.torch.save(plain, {"format": "pt"}),
-    }, [f"AutoModel{'' if kind == 'Model' else kind}.from_pretrained(FOLDER) loads it", *notes]
+    }, [f"{architecture}.from_pretrained(FOLDER) loads it", *notes, *differences(model.backbone)]
 
 
 @torch.no_grad()
@@ -79,10 +77,10 @@ def merged_state(model: SureModel, family: type[Loadable]) -> dict[str, Tensor]:
             ) from None
     state = backbone.state_dict()
     if added := sorted(state.keys() - model.attachment.backbone_parameters.keys()):
-        names = ", ".join(added[:3])
+        methods = ", ".join(model.attachment.keyed)
         raise SureError(
-            f"transformers' {family.huggingface_class}Model has no place for {len(added)} tensors that merging made: "
-            f"{names}; keep the methods to sites with a bias, or use the bundle with sure.bin.infer"
+            f"petl ({methods}): transformers' {family.huggingface_class}Model has no place for {len(added)} tensors "
+            f"that merging made ({', '.join(added[:3])}); keep to sites with a bias, or use sure.bin.infer"
         )
     return {family.huggingface_names.theirs(name): tensor for name, tensor in state.items()}
 

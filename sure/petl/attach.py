@@ -134,6 +134,10 @@ class Attachment:
             found.update({f"{name}_{inner}": parameter for inner, parameter in module.named_parameters()})
         return {name: parameter for name, parameter in found.items() if self._method(name).config.trains}
 
+    def host_parameters(self) -> dict[str, nn.Parameter]:
+        """The backbone's own parameters that methods change, by site name."""
+        return dict(self._own)
+
     def rates(self, default: float) -> dict[str, float]:
         """The rate of every tensor that trains, by its name; `default` where its method names none."""
         last = len(self.backbone.layers) - 1

@@ -9,7 +9,7 @@ import torch
 from sure.errors import SureError
 from sure.petl.attach import Attachment, key_of, keys_of
 from sure.petl.base import PetlMethod
-from sure.petl.bundle import Bundle, read_bundle
+from sure.petl.bundle import ADAPTER_KINDS, Bundle, read_bundle
 
 FREE = {"lr", "layer_decay", "start", "trains", "dropout", "b_rate", "init"}  # settings that may differ
 
@@ -22,7 +22,7 @@ def start_from_bundles(attachment: Attachment, weights: str) -> None:
     """
     for key, method in attachment.keyed.items():
         if method.config.start:
-            bundle = read_bundle(Path(method.config.start))
+            bundle = read_bundle(Path(method.config.start), ADAPTER_KINDS)
             bundle.check_backbone(attachment.backbone, weights)
             _fill(attachment, key, method, bundle)
         elif not method.config.trains:

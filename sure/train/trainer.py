@@ -28,7 +28,6 @@ from sure.train.health import Step, Watch, check_dev_loss, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
-from sure.train.start import begin_with
 from sure.train.state import State
 from sure.train.summary import coverage_table, summarise
 
@@ -69,10 +68,7 @@ class Trainer:
         experiment.write_environment(describe_device(self.device))
         seed_everything(config.seed)
         self.task = experiment.task(config)
-        self.model = build_model(config, self.task)
-        if config.train.start and not experiment.begun():
-            begin_with(self.model, Path(config.train.start))
-        self.model.to(self.device)
+        self.model = build_model(config, self.task).to(self.device)
         log.info("%s", coverage_table(self.model))
         self.autocast = autocast(config.train.precision, self.device, self.model.backbone.dim)
 

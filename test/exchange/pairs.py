@@ -17,6 +17,7 @@ from sure.model import SureModel, build_model, build_task
 
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 FAMILIES += [("moonshine", "base")]
+SMALL = {"side_network": {"name": "side_network", "heads": 3}}  # methods whose defaults need wider models
 TOLERANCE = 1e-5
 SAMPLES = 5000
 

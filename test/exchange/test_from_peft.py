@@ -162,6 +162,14 @@ def test_the_attention_of_wavlm_is_refused(tmp_path):
         imported(folder, "wavlm", below)
 
 
+def test_the_decoder_of_moonshine_is_refused(tmp_path):
+    theirs = huggingface("moonshine", "base")
+    below = saved(theirs, tmp_path / "moonshine")
+    peft.get_peft_model(theirs, peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path / "peft")
+    with pytest.raises(SureError, match="no site here is decoder.layers.0"):
+        imported(tmp_path / "peft", "moonshine", below)
+
+
 def edited(folder, **settings):
     path = folder / "adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
@@ -180,7 +188,10 @@ def test_broken_folders_are_named(tmp_path):
     refused("layer_replication")
     edited(folder, layer_replication=None, a_setting_of_tomorrow=3)
     refused("a_setting_of_tomorrow=3")
-    edited(folder, a_setting_of_tomorrow=None, peft_type="IA3")
+    for setting in ({"lora_alpha": "much"}, {"alpha_pattern": {"(": 2}}, {"lora_dropout": 2}):
+        edited(folder, **{"a_setting_of_tomorrow": None, "lora_alpha": 8, "alpha_pattern": {}, **setting})
+        refused("adapter_config.json has a setting that PEFT does not write")
+    edited(folder, lora_dropout=0.0, peft_type="IA3")
     refused("peft_type is 'IA3'")
     edited(folder, peft_type="LORA", use_dora=True)
     refused("has a, b instead of a, b, magnitude")

@@ -5,7 +5,7 @@ import json
 import peft
 import pytest
 import torch
-from pairs import FAMILIES, TOLERANCE, distance, encoded, load_peft, ours, pair, written
+from pairs import FAMILIES, SMALL, TOLERANCE, distance, encoded, load_peft, ours, pair, written
 from safetensors.torch import load_file
 
 from sure import registry
@@ -76,7 +76,7 @@ def test_ia3(tmp_path, family, size, with_norms):
         methods.append(norms(norms.Config(name="layer_norm", sites="layer.0.norm.*")))
     model.attachment = Attachment(model.backbone, methods)
     with torch.no_grad():
-        for parameter in model.attachment.saved_parameters().values():
+        for parameter in model.attachment.trained_parameters().values():
             parameter += 0.2 * torch.randn_like(parameter)
     plain = encoded(theirs)
     files, _ = peft_files(model, None)
@@ -94,19 +94,52 @@ def test_ranks_and_alphas_that_differ_are_patterns(tmp_path):
     assert config["base_model_name_or_path"] == "somewhere" and len(config["target_modules"]) == 7
 
 
-def test_rank_stabilised(tmp_path):
-    """A setting that our LoRA may get: then the adapter says so instead of hiding it in alpha."""
-    model, theirs = pair(tmp_path, "wav2vec2", "base", {"name": "lora", "rank": 4, "alpha": 6})
-    method = model.attachment.methods[0]
-    stabilised = type("Config", (type(method.config),), {"__annotations__": {"rslora": bool}, "rslora": True})
-    method.config = stabilised(**method.config.model_dump())
-    for _, module in model.attachment.built():
-        module.scale = 6 / 4**0.5
+@pytest.mark.parametrize("ranks", [(4, 4), (4, 2)])
+@pytest.mark.parametrize("stabilised", [(True, True), (True, False)])
+def test_rank_stabilised(tmp_path, ranks, stabilised):
+    """A PEFT folder is so as a whole or not at all; then alpha makes up for it."""
+    places = ("layer.0.*.out", "layer.[1-2].ffn.in")
+    petl = [
+        {"name": "lora", "sites": sites, "rank": rank, "alpha": 6, "rslora": rslora}
+        for sites, rank, rslora in zip(places, ranks, stabilised, strict=True)
+    ]
+    model, theirs = pair(tmp_path, "wav2vec2", "base", petl)
     files, _ = peft_files(model, None)
     config = json.loads(files["adapter_config.json"])
-    assert config["use_rslora"] and config["lora_alpha"] == 6
+    assert config["use_rslora"] == all(stabilised)
+    assert not all(stabilised) or (config["lora_alpha"] == 6 and not config["alpha_pattern"])
     adapted = load_peft(theirs, written(tmp_path / "peft", files))
     assert distance(ours(model), encoded(adapted)) < TOLERANCE
+
+
+def test_principal_directions_are_lora_of_twice_the_rank(tmp_path):
+    model, theirs = pair(tmp_path, "wav2vec2", "base", {"name": "lora", "rank": 3, "init": "pissa", "rslora": True})
+    files, _ = peft_files(model, None)
+    assert json.loads(files["adapter_config.json"])["r"] == 6
+    assert distance(ours(model), encoded(load_peft(theirs, written(tmp_path / "peft", files)))) < TOLERANCE
+
+
+def test_what_is_attached_and_frozen_is_exported(tmp_path):
+    petl = [{"name": "layer_norm", "sites": "layer.*.norm.ffn"}, "lora"]
+    model, theirs = pair(tmp_path, "wav2vec2", "base", petl)
+    model.attachment.methods[0].config.trains = False
+    for parameter in model.backbone.parameters():
+        parameter.requires_grad_(False)
+    files, _ = peft_files(model, None)
+    assert len(json.loads(files["adapter_config.json"])["modules_to_save"]) == 3
+    assert distance(ours(model), encoded(load_peft(theirs, written(tmp_path / "peft", files)))) < TOLERANCE
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "wavlm", "moonshine"])
+@pytest.mark.parametrize("name", registry.names("petl"))
+def test_every_method_is_exported_right_or_refused(tmp_path, name, family):
+    model, theirs = pair(tmp_path, family, "base", SMALL.get(name, name))
+    try:
+        files, _ = peft_files(model, None)
+    except SureError as error:
+        assert name in str(error)
+    else:
+        assert distance(ours(model), encoded(load_peft(theirs, written(tmp_path / "peft", files)))) < TOLERANCE
 
 
 def test_dropout_is_kept_where_there_is_one(tmp_path):
@@ -131,7 +164,10 @@ REFUSED = {
     "bitfit": ("bitfit", "layer.0.attn.q/bitfit_bias.*--to transformers"),
     "full": ("full", "backbone/full.*--to transformers"),
     "nothing": ("linear_probe", "linear_probe.*nothing"),
-    "both": (["lora", {"name": "dora", "sites": "layer.0.attn.q"}], "lora and dora.*one PEFT folder"),
+    "both": (
+        [{"name": "lora", "sites": "layer.0.attn.k"}, {"name": "dora", "sites": "layer.0.attn.q"}],
+        "dora and lora.*one PEFT folder|lora and dora.*one PEFT folder",
+    ),
     "twice": ([{"name": "lora", "sites": "layer.0.attn.q"}] * 2, "two modules"),
     "beside": (["lora", "bottleneck"], "bottleneck"),
 }

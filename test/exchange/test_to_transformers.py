@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 from models import disturb
-from pairs import FAMILIES, TOLERANCE, config_of, distance, encoded, logits, ours, pair, sound, written
+from pairs import FAMILIES, SMALL, TOLERANCE, config_of, distance, encoded, logits, ours, pair, sound, written
 from safetensors.torch import load_file
 
 from sure import registry
@@ -168,6 +168,20 @@ def test_several_output_groups_have_no_head_there(tmp_path):
     model.task.sizes = [1, 2]
     files, notes = transformers_files(model)
     assert "action, object" in notes[1] and json.loads(files["config.json"])["architectures"] == ["Wav2Vec2Model"]
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "moonshine"])
+@pytest.mark.parametrize("name", registry.names("petl"))
+def test_every_method_is_exported_right_or_refused(tmp_path, name, family):
+    model, _ = pair(tmp_path, family, "base", SMALL.get(name, name))
+    wanted = ours(model)
+    try:
+        files, _ = transformers_files(model)
+    except SureError as error:
+        assert name in str(error)
+    else:
+        theirs = transformers.AutoModel.from_pretrained(written(tmp_path / "out", files)).eval()
+        assert distance(wanted, encoded(theirs)) < TOLERANCE
 
 
 @pytest.mark.parametrize("petl", ["bottleneck", "prefix", "conv_adapter", ["lora", "bottleneck"]])
