@@ -155,6 +155,15 @@ def test_the_preprocessor_is_read_by_transformers(tmp_path):
     assert found.do_normalize and found.return_attention_mask and found.sampling_rate == 16000
 
 
+def test_texts_come_back_as_they_were(tmp_path):
+    """Spaces before punctuation, capitals and accents included."""
+    text = "Do n't , señor . '"
+    tokenizer = train_tokenizer([text], "character")
+    found = transformers.AutoTokenizer.from_pretrained(written(tmp_path / "out", tokenizer_files(tokenizer)[0]))
+    assert found(text).input_ids == tokenizer.encode(text)
+    assert found.decode(tokenizer.encode(text)) == tokenizer.decode(tokenizer.encode(text)) == text
+
+
 def test_pieces_and_the_delimiter_have_no_tokenizer_there():
     files, note = tokenizer_files(train_tokenizer(["abc cab bca"] * 5, "bpe", 8))
     assert not files and "bpe" in note
