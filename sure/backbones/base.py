@@ -92,6 +92,8 @@ class Backbone(nn.Module, ABC):
 
     sample_rate = 16000
     normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
+    max_samples: int | None = None  # of an utterance that it can hear; None: any number
+    fixed_parameters: tuple[str, ...] = ()  # names of those that no method trains
     layers: nn.ModuleList  # each called as layer(hidden, mask, **context), with .sites(prefix, index)
     dim: int
     sha256: str = ""  # of the weights file; for random weights `random:<family>_<shape>:<seed>`
@@ -119,7 +121,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def convolution_sites(self) -> Iterator[Site]:
-        """The `conv.N` sites of the waveform front end."""
+        """The `conv.N` sites of the convolutional front end."""
 
     def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
         """What all layers share for one input: position bias, rotary angles; nothing by default."""
