@@ -102,7 +102,7 @@ def test_empty_slots_leave_no_trace(model):
     ],
 )
 def test_parameters_count_as_published(family, weights, count):
-    """As transformers counts wav2vec2-base, wav2vec2-large-xlsr-53, ..., whisper-tiny's encoder and whisper-large-v3's."""
+    """As transformers counts wav2vec2-base, wav2vec2-large-xlsr-53, ..., the encoder of whisper-large-v3."""
     found = registry.find("backbones", family)
     shape = found.shapes[weights.partition(":")[2] or next(iter(found.shapes))]
     with torch.device("meta"):

@@ -105,7 +105,7 @@ def test_as_trained_hears_thirty_seconds_like_transformers(tmp_path):
 def test_longer_than_thirty_seconds_is_refused():
     backbone = Family.from_weights("random:toy")
     assert int(backbone.frame_count(torch.tensor([WHOLE]))) == 1500
-    with pytest.raises(SureError, match=r"has 30\.1 s; whisper hears at most 30 s"):
+    with pytest.raises(SureError, match=r"has 30\.1 s, but whisper hears 30 s at most"):
         backbone(torch.zeros(2, WHOLE + 1600), torch.tensor([WHOLE + 1600, 8000]))
     with torch.no_grad():  # longer silence behind the end is none of the utterance
         assert backbone(torch.zeros(1, WHOLE + 1600), torch.tensor([8000])).lengths.tolist() == [25]
