@@ -70,7 +70,7 @@ def onnx_tensors(source: Path) -> dict:
 
 
 def convert_whisper(source: Path, target: Path) -> None:
-    """Whisper's encoder out of a CTranslate2 model -> float32 in our layout."""
+    """Whisper's encoder out of a CTranslate2 model, in half precision there -> float32 in our layout."""
     from sure.backbones.whisper import Family, Shape
 
     backbone = Family(Shape())

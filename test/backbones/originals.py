@@ -122,3 +122,19 @@ def torchaudio_model(family: str, size: str) -> nn.Module:
 def saved(model: nn.Module, folder: Path) -> str:
     model.save_pretrained(folder)
     return str(folder)
+
+
+def whisper_features(wave: Tensor, padding: str | bool = "max_length", bins: int = 80) -> Tensor:
+    """(1, bins, time), by the original's feature extractor; wave (samples,)"""
+    extractor = transformers.WhisperFeatureExtractor(feature_size=bins)
+    return extractor(wave.numpy(), sampling_rate=16000, padding=padding, return_tensors="pt").input_features
+
+
+def whisper_encoded(encoder: nn.Module, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+    """What the original's modules make of a spectrogram of any length: the first tap and the last."""
+    hidden = nn.functional.gelu(encoder.conv1(spectrogram))
+    hidden = nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
+    first = hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    for layer in encoder.layers:
+        hidden = layer(hidden, None)
+    return first, encoder.layer_norm(hidden)

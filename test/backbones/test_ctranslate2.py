@@ -6,7 +6,7 @@ import struct
 import pytest
 import torch
 import transformers
-from test_whisper import encoded_by, features
+from originals import whisper_encoded, whisper_features
 
 from sure.backbones.ctranslate2 import read_ctranslate2
 from sure.backbones.positions import sinusoids
@@ -98,14 +98,14 @@ def test_conversion_is_the_recorded_one(fetcher, converted):
 def test_equals_transformers_on_speech(converted, theirs, speech, samples):
     wave = read_audio(str(speech))[:samples]
     ours = Family.from_weights(str(converted))(wave[None], torch.tensor([samples])).last
-    _, last = encoded_by(theirs, features(wave, padding=False))
+    _, last = whisper_encoded(theirs, whisper_features(wave, padding=False))
     assert (ours - last).abs().max() < 1e-5 * last.abs().max()
 
 
 @torch.no_grad()
 def test_as_trained_equals_transformers_on_speech(converted, theirs, speech):
     wave = read_audio(str(speech))[:48000]
-    output = theirs(features(wave)).last_hidden_state
+    output = theirs(whisper_features(wave)).last_hidden_state
     encoded = Family.from_weights(str(converted), "as_trained")(wave[None], torch.tensor([48000]))
     assert encoded.lengths.tolist() == [150]
     assert (encoded.last - output).abs().max() < 1e-5 * output.abs().max()

@@ -3,8 +3,7 @@
 import pytest
 import torch
 import transformers
-from originals import WHISPER, enliven, huggingface, saved, waves
-from torch import nn
+from originals import WHISPER, enliven, huggingface, saved, waves, whisper_encoded, whisper_features
 
 from sure.backbones.mel import log_mel, mel_filters
 from sure.backbones.positions import sinusoids
@@ -13,22 +12,6 @@ from sure.errors import SureError
 
 TOLERANCE = 1e-5
 WHOLE = 480000  # samples of 30 s
-
-
-def features(wave, padding="max_length", bins=80):
-    """(1, bins, time), by the original's feature extractor; wave (samples,)"""
-    extractor = transformers.WhisperFeatureExtractor(feature_size=bins)
-    return extractor(wave.numpy(), sampling_rate=16000, padding=padding, return_tensors="pt").input_features
-
-
-def encoded_by(encoder, spectrogram):
-    """What the original's modules make of a spectrogram of any length: the first tap and the last."""
-    hidden = nn.functional.gelu(encoder.conv1(spectrogram))
-    hidden = nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
-    first = hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
-    for layer in encoder.layers:
-        hidden = layer(hidden, None)
-    return first, encoder.layer_norm(hidden)
 
 
 @pytest.mark.parametrize("bins", [80, 128])
@@ -41,7 +24,7 @@ def test_mel_filters_are_the_originals(bins):
 def test_spectrogram_is_the_original_extractors_without_padding(samples):
     wave = waves([samples])
     ours = log_mel(wave, torch.tensor([samples]), 80)
-    theirs = features(wave[0], padding=False)
+    theirs = whisper_features(wave[0], padding=False)
     assert ours.shape == theirs.shape == (1, 80, samples // 160)
     assert (ours - theirs).abs().max() < TOLERANCE
 
@@ -65,7 +48,7 @@ def test_thirty_seconds_equal_transformers(tmp_path, group_norm):
     ours = Family.from_weights(saved(theirs, tmp_path), group_norm)
     wave = waves([WHOLE])
     encoded = ours(wave, torch.tensor([WHOLE]))
-    output = theirs(features(wave[0]), output_hidden_states=True)
+    output = theirs(whisper_features(wave[0]), output_hidden_states=True)
     assert encoded.lengths.tolist() == [1500] == [output.last_hidden_state.shape[1]]
     for tap, hidden in zip(encoded.taps[:-1], output.hidden_states[:-1], strict=True):
         assert (tap - hidden).abs().max() < TOLERANCE
@@ -81,7 +64,7 @@ def test_shorter_equals_transformers_on_as_many_frames(tmp_path, samples, bins):
     ours = Family.from_weights(saved(theirs, tmp_path))
     wave = waves([samples])
     encoded = ours(wave, torch.tensor([samples]))
-    first, last = encoded_by(theirs.encoder, features(wave[0], padding=False, bins=bins))
+    first, last = whisper_encoded(theirs.encoder, whisper_features(wave[0], padding=False, bins=bins))
     assert encoded.lengths.tolist() == [last.shape[1]] == [(samples // 160 + 1) // 2]
     assert (encoded.taps[0] - first).abs().max() < TOLERANCE
     assert (encoded.last - last).abs().max() < TOLERANCE
@@ -95,7 +78,7 @@ def test_as_trained_hears_thirty_seconds_like_transformers(tmp_path):
     batch = waves(lengths)
     encoded = Family.from_weights(folder, "as_trained")(batch, torch.tensor(lengths))
     assert encoded.lengths.tolist() == [30, 13, 0]
-    output = theirs.encoder(torch.cat([features(wave) for wave in batch])).last_hidden_state
+    output = theirs.encoder(torch.cat([whisper_features(wave) for wave in batch])).last_hidden_state
     assert encoded.last.shape == output.shape == (3, 1500, 48)
     assert (encoded.last - output).abs().max() < TOLERANCE
     masked = Family.from_weights(folder)(batch, torch.tensor(lengths)).last
