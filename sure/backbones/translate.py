@@ -1,13 +1,13 @@
-"""How Hugging Face and torchaudio write down wav2vec 2.0, HuBERT and WavLM: settings and tensor names."""
+"""How Hugging Face and torchaudio write down wav2vec 2.0 and its kin: settings and tensor names."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sure.backbones.huggingface import rename
 from sure.backbones.shapes import CONVOLUTIONS, Shape
 from sure.errors import SureError
 
@@ -23,6 +23,7 @@ NAMES = (
         "position.direction",
     ),
     (r"^encoder\.pos_conv_embed\.conv\.bias$", "position.bias"),
+    (r"^encoder\.pos_conv_embed\.layers\.(\d+)\.conv\.", r"position.layers.\1."),
     (r"^encoder\.layer_norm\.", "norm."),
     (r"^encoder\.layers\.0\.attention\.rel_attn_embed\.", "distance_bias.embedding."),
     (r"^encoder\.layers\.", "layers."),
@@ -47,7 +48,7 @@ ONLY = {
 }
 # What a wav2vec 2.0 encoder is made of; heads, quantisers and projections of pretraining are named otherwise.
 ENCODER = ("feature_extractor.", "feature_projection.", "encoder.", "masked_spec_embed")
-MODELS = ("wav2vec2.", "hubert.", "wavlm.")  # where the encoder is in a model with a head
+MODELS = ("wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.")  # where the encoder is in a model with a head
 
 
 def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
@@ -100,7 +101,7 @@ def huggingface_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The encoder's tensors under our names."""
     prefix = next((model for model in MODELS if any(name.startswith(model) for name in state)), "")
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-    found = {our_name(name): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
+    found = {rename(name, NAMES): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
     if "mask_embedding" not in found and "norm.weight" in found:  # a model that is never trained with masks has none
         found["mask_embedding"] = torch.zeros_like(found["norm.weight"])
     return found
@@ -121,10 +122,3 @@ def bundle_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
         else:
             renamed[name] = tensor
     return huggingface_state(renamed)
-
-
-def our_name(name: str) -> str:
-    """`encoder.layers.0.attention.q_proj.weight` -> `layers.0.attn.q.weight`; unknown names stay."""
-    for theirs, ours in NAMES:
-        name = re.sub(theirs, ours, name)
-    return name

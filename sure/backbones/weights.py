@@ -20,6 +20,7 @@ from sure.backbones.bundles import read_bundle
 from sure.backbones.convolution import GROUP_NORMS
 from sure.backbones.digests import sha256_of_file, sha256_of_tensors
 from sure.backbones.huggingface import read_folder
+from sure.backbones.positions import Sinusoids, sinusoids
 from sure.errors import SureError
 from sure.registry import nearest
 
@@ -173,7 +174,7 @@ def _as_tuple(value: Any) -> Any:
 
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
-    """Random weights from a generator of its own: norms 1, biases 0, the rest N(0, gain / fan in)."""
+    """Random weights from a generator of its own: norms 1, biases 0, sinusoids, the rest N(0, gain / fan in)."""
     generator = torch.Generator().manual_seed(seed)
     for part in module.modules():
         for name, parameter in part.named_parameters(recurse=False):
@@ -181,6 +182,8 @@ def initialise(module: nn.Module, seed: int) -> None:
                 parameter.zero_()
             elif name == "scale" or isinstance(part, nn.GroupNorm | nn.LayerNorm):
                 parameter.fill_(1.0)
+            elif isinstance(part, Sinusoids):
+                parameter.copy_(sinusoids(*parameter.shape))
             else:
                 gain = 2.0 if isinstance(part, nn.Conv1d) else 1.0
                 fan_in = parameter[0].numel() if parameter.dim() > 1 else parameter.numel()
