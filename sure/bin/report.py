@@ -14,7 +14,9 @@ from sure.score.report import collect, markdown
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.report", description=__doc__)
-    parser.add_argument("--out", required=True, metavar="FILE", help="such as REPORT.md; also printed, and drawn beside it as REPORT.png")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="such as REPORT.md; printed too, and drawn in REPORT.png"
+    )
     parser.add_argument("experiments", nargs="+", metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
     options = parser.parse_args(argv)
     out = Path(options.out)
