@@ -151,6 +151,8 @@ class Sure:
             raise SureError(f"{name}: has samples that are not finite")
         if int(self.model.backbone.frame_count(torch.tensor([len(wave)]))) < 1:
             raise SureError(f"{name}: {len(wave)} samples at 16 kHz are too few for a single frame")
+        if (seconds := len(wave) / self.model.backbone.sample_rate) > (limit := self.model.backbone.max_seconds):
+            raise SureError(f"{name}: {seconds:g} s are more than the {limit:g} s that the backbone can hear; cut it")
         return wave
 
     def _wave(self, index: int, audio: Audio) -> Tensor:

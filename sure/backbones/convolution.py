@@ -1,4 +1,4 @@
-"""The convolutional front end that turns a waveform into frames, with norms that leave padding out."""
+"""Convolutional front ends, from waveform or spectrogram to frames, that leave padding out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution without padding, norm, GELU; with `tanh_first` a tanh before the norm in place of the GELU.
+    """Convolution, norm, GELU; with `tanh_first` a tanh before the norm in place of the GELU.
 
     A site's host: `compute` is the block without its slot, so that a copy of the block can sit in the slot.
     """
@@ -60,17 +60,19 @@ class ConvolutionBlock(nn.Module):
         bias: bool,
         norm: nn.Module | None = None,
         tanh_first: bool = False,
+        padding: int = 0,  # zeros at either end of an utterance
     ):
         super().__init__()
-        self.convolution = nn.Conv1d(channels_in, channels_out, kernel, stride, bias=bias)
+        self.convolution = nn.Conv1d(channels_in, channels_out, kernel, stride, padding, bias=bias)
         self.norm = norm
         self.tanh_first = tanh_first
         self.slot = Slot()
 
-    def frame_count(self, samples: Tensor) -> Tensor:
+    def frame_count(self, frames: Tensor) -> Tensor:
         """Output frames for input frames, at least 0."""
         (kernel,), (stride,) = self.convolution.kernel_size, self.convolution.stride
-        return (torch.div(samples - kernel, stride, rounding_mode="floor") + 1).clamp(min=0)
+        frames = frames + 2 * self.convolution.padding[0]
+        return (torch.div(frames - kernel, stride, rounding_mode="floor") + 1).clamp(min=0)
 
     def compute(self, input: Tensor, lengths: Tensor | None) -> Tensor:
         """input (batch, channels_in, time_in) -> (batch, channels_out, time)
@@ -92,8 +94,14 @@ class ConvolutionBlock(nn.Module):
         return output
 
 
+def zero_padding(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """hidden (batch, channels, time), zero behind each utterance's end; lengths (batch,), on the CPU"""
+    mask = valid_frames(lengths, hidden.shape[2], hidden.device)
+    return hidden if mask is None else hidden * mask[:, None]
+
+
 class ConvolutionStack(nn.Module):
-    """Convolution blocks, one behind the other, from waveform to frames."""
+    """Convolution blocks, one behind the other, from a waveform or spectrogram to frames."""
 
     def __init__(self, blocks: Sequence[ConvolutionBlock]):
         super().__init__()
@@ -104,8 +112,9 @@ class ConvolutionStack(nn.Module):
     def minimum(self) -> int:
         """Samples that make one frame."""
         samples = 1
-        for block in reversed(self.blocks):
-            samples = (samples - 1) * block.convolution.stride[0] + block.convolution.kernel_size[0]
+        for convolution in (block.convolution for block in reversed(self.blocks)):
+            (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
+            samples = (samples - 1) * stride + kernel - 2 * padding
         return samples
 
     def frame_count(self, samples: Tensor) -> Tensor:
@@ -114,14 +123,16 @@ class ConvolutionStack(nn.Module):
             samples = block.frame_count(samples)
         return samples
 
-    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """waves (batch, samples) -> (batch, time, width) with at least one frame
+    def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
+        """input (batch, channels, samples) -> (batch, time, width) with at least one frame
 
         lengths: (batch,) valid samples, on the CPU.
         """
-        short = self.minimum - waves.shape[1]
-        hidden = (nn.functional.pad(waves, (0, short)) if short > 0 else waves)[:, None]
+        short = self.minimum - input.shape[2]
+        hidden = nn.functional.pad(input, (0, short)) if short > 0 else input
         for block in self.blocks:
+            if block.convolution.padding[0]:  # what an utterance's last frames see is zero in a batch too
+                hidden = zero_padding(hidden, lengths)
             lengths = block.frame_count(lengths)
             hidden = block(hidden, lengths)
         return hidden.transpose(1, 2)

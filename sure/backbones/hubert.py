@@ -14,6 +14,7 @@ class Family(ConvolutionalTransformer):
     shapes: ClassVar[Mapping[str, Shape]] = {
         "base": BASE,
         "large": replace(LARGE, convolution_bias=False),
+        "distil": replace(BASE, layers=2, projection_norm=False),  # DistilHuBERT (arXiv 2110.01900)
         "tiny": TINY,
         "tiny_large": replace(TINY_LARGE, convolution_bias=False),
     }

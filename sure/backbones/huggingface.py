@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ def read_folder(folder: Path, family: str) -> Folder:
     config = _read_json(folder / "config.json")
     if config is None:
         raise SureError(f"{folder} has no config.json; give the folder that save_pretrained wrote")
-    kind = config.get("model_type")
+    kind = str(config.get("model_type")).replace("-", "_")  # as files are named: data2vec-audio is data2vec_audio
     if kind != family:
         raise SureError(f"{folder} holds a {kind} model; set backbone.name={kind} instead of {family}")
     path = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
@@ -42,6 +44,13 @@ def read_folder(folder: Path, family: str) -> Folder:
         raise SureError(f"{folder} has neither {' nor '.join(WEIGHTS)}; save a model in shards as one file")
     preprocessor = _read_json(folder / "preprocessor_config.json") or {}
     return Folder(config, preprocessor, _read_tensors(path), sha256_of_file(path))
+
+
+def rename(name: str, names: Iterable[tuple[str, str]]) -> str:
+    """The name with each pattern replaced, one after the other; unknown names stay as they are."""
+    for theirs, ours in names:
+        name = re.sub(theirs, ours, name)
+    return name
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -45,14 +45,22 @@ class LayerNorm(nn.LayerNorm):
 class Attention(nn.Module):
     """Multi-head self-attention with four named maps and a place for a prefix.
 
+    key_bias: of the map to keys; as `bias` by default. Whisper has none there.
     gate: makes a factor (batch, heads, time, 1) for the position bias from the input; WavLM has one.
     """
 
-    def __init__(self, dim: int, heads: int, bias: bool = True, gate: nn.Module | None = None):
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        bias: bool = True,
+        gate: nn.Module | None = None,
+        key_bias: bool | None = None,
+    ):
         super().__init__()
         self.heads = heads
         self.q = Linear(dim, dim, bias)
-        self.k = Linear(dim, dim, bias)
+        self.k = Linear(dim, dim, bias if key_bias is None else key_bias)
         self.v = Linear(dim, dim, bias)
         self.out = Linear(dim, dim, bias)
         self.gate = gate

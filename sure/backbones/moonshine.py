@@ -80,7 +80,7 @@ class Family(Loadable):
         return self.convolutions.frame_count(samples)
 
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        return self.convolutions(waves, lengths)
+        return self.convolutions(waves[:, None], lengths)
 
     def convolution_sites(self) -> Iterator[Site]:
         return self.convolutions.sites()

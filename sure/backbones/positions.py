@@ -1,4 +1,4 @@
-"""How layers know where a frame is: rotary angles (Moonshine), and a gated bias by distance (WavLM)."""
+"""How layers know where a frame is: rotary angles (Moonshine), sinusoids (Whisper), a bias by distance (WavLM)."""
 
 from __future__ import annotations
 
@@ -37,6 +37,25 @@ def rotate(vectors: Tensor, rotary: Rotary, start: int = 0) -> Tensor:
     pairs = torch.stack((even * cosine - odd * sine, odd * cosine + even * sine), -1).flatten(3)
     rest = torch.cat((pairs, vectors[:, :, start:, turned:]), 3)
     return torch.cat((vectors[:, :, :start], rest), 2) if start else rest
+
+
+def sinusoids(time: int, dim: int, base: float = 10000.0) -> Tensor:
+    """(time, dim): sines, then cosines, of t * base^(-i / (dim / 2 - 1)) for time t and pair i."""
+    frequencies = base ** -(torch.arange(dim // 2) / (dim // 2 - 1))
+    angles = torch.arange(time)[:, None] * frequencies
+    return torch.cat((angles.sin(), angles.cos()), 1)
+
+
+class Sinusoids(nn.Module):
+    """Adds a fixed vector to each frame; a parameter because the original's is one, but it never trains."""
+
+    def __init__(self, time: int, dim: int):
+        super().__init__()
+        self.table = nn.Parameter(sinusoids(time, dim), requires_grad=False)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """hidden (batch, time, dim) -> the same shape"""
+        return hidden + self.table[: hidden.shape[1]]
 
 
 class DistanceBias(nn.Module):

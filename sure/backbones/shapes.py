@@ -1,4 +1,4 @@
-"""Sizes and variants of wav2vec 2.0, HuBERT and WavLM models."""
+"""Sizes and variants of wav2vec 2.0, HuBERT, WavLM and data2vec models."""
 
 from __future__ import annotations
 

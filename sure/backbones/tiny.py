@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sure.backbones import hubert, moonshine, wav2vec2, wavlm
+from sure.backbones import data2vec_audio, hubert, moonshine, wav2vec2, wavlm, whisper
 from sure.backbones.base import Backbone
 from sure.errors import SureError
 from sure.registry import nearest
@@ -15,7 +15,9 @@ MODELS = {
     "hubert_large": (hubert.Family, "tiny_large"),
     "wavlm": (wavlm.Family, "tiny"),
     "wavlm_large": (wavlm.Family, "tiny_large"),
+    "data2vec_audio": (data2vec_audio.Family, "tiny"),
     "moonshine": (moonshine.Family, "tiny"),
+    "whisper": (whisper.Family, "toy"),
 }
 
 

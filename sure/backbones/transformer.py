@@ -1,4 +1,4 @@
-"""What wav2vec 2.0, HuBERT and WavLM share: convolutions, projection, convolutional positions, layers."""
+"""What wav2vec 2.0, HuBERT, WavLM and data2vec share: convolutions, projection, convolutional positions, layers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PositionConvolution(nn.Module):
         self.kernel = kernel
         self.groups = groups
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """hidden (batch, time, dim), zero on padding -> the same shape"""
         weight = self.direction * (self.length / torch.linalg.vector_norm(self.direction, dim=(0, 1), keepdim=True))
         output = nn.functional.conv1d(
@@ -60,10 +60,14 @@ class ConvolutionalTransformer(Loadable):
         self.projection = nn.Linear(channels, shape.dim)
         # Stands for masked frames in pretraining; kept so that the model is whole and counts as published.
         self.mask_embedding = nn.Parameter(torch.zeros(shape.dim))
-        self.position = PositionConvolution(shape.dim, shape.position_kernel, shape.position_groups)
+        self.position = self.positions(group_norm)
         self.distance_bias = DistanceBias(shape.heads, shape.buckets, shape.max_distance) if shape.buckets else None
         self.norm = LayerNorm(shape.dim, shape.eps)
         self.layers = nn.ModuleList(self._layer() for _ in range(shape.layers))
+
+    def positions(self, group_norm: str) -> nn.Module:
+        """What makes positions of the frames: called with (batch, time, dim), zero on padding, and the mask."""
+        return PositionConvolution(self.shape.dim, self.shape.position_kernel, self.shape.position_groups)
 
     def _layer(self) -> Layer:
         shape = self.shape
@@ -74,13 +78,13 @@ class ConvolutionalTransformer(Loadable):
         return self.convolutions.frame_count(samples)
 
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        hidden = self.projection(self.projection_norm(self.convolutions(waves, lengths)))
+        hidden = self.projection(self.projection_norm(self.convolutions(waves[:, None], lengths)))
         if self.mask_embedding.requires_grad:
             hidden = hidden + 0 * self.mask_embedding  # full fine-tuning: every tensor that trains has a gradient
         mask = valid_frames(self.frame_count(lengths), hidden.shape[1], hidden.device)
         if mask is not None:
             hidden = hidden * mask[:, :, None]
-        hidden = hidden + self.position(hidden)
+        hidden = hidden + self.position(hidden, mask)
         return hidden if self.shape.norm_first else self.norm(hidden)
 
     def convolution_sites(self) -> Iterator[Site]:

@@ -1,4 +1,4 @@
-"""How Hugging Face and torchaudio write down wav2vec 2.0, HuBERT and WavLM: settings and tensor names."""
+"""How Hugging Face and torchaudio write down wav2vec 2.0 and its kin: settings and tensor names."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ NAMES = Names(
         "position.length": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
         "position.direction": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
         "position.bias": "encoder.pos_conv_embed.conv.bias",
+        "position.layers.#": "encoder.pos_conv_embed.layers.#.conv",  # data2vec
         "norm": "encoder.layer_norm",
         "distance_bias.embedding": "encoder.layers.0.attention.rel_attn_embed",
         "layers.#.attn.q": "encoder.layers.#.attention.q_proj",
@@ -68,7 +69,7 @@ ONLY = {
 }
 # What a wav2vec 2.0 encoder is made of; heads, quantisers and projections of pretraining are named otherwise.
 ENCODER = ("feature_extractor.", "feature_projection.", "encoder.", "masked_spec_embed")
-MODELS = ("wav2vec2.", "hubert.", "wavlm.")  # where the encoder is in a model with a head
+MODELS = ("wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.")  # where the encoder is in a model with a head
 
 
 def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from sure.backbones.shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
@@ -12,7 +13,9 @@ from sure.backbones.transformer import ConvolutionalTransformer
 class Family(ConvolutionalTransformer):
     shapes: ClassVar[Mapping[str, Shape]] = {
         "base": BASE,
-        "large": LARGE,
+        "large": LARGE,  # XLSR-53 and the smallest XLS-R too
+        "xlsr_1b": replace(LARGE, dim=1280, layers=48, ffn=5120),
+        "xlsr_2b": replace(LARGE, dim=1920, layers=48, ffn=7680),
         "tiny": TINY,
         "tiny_large": TINY_LARGE,
     }

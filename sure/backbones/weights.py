@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Backbone, check_keys
 from sure.backbones.bundles import read_bundle
-from sure.backbones.convolution import GROUP_NORMS
+from sure.backbones.convolution import GROUP_NORMS, GroupNorm
 from sure.backbones.digests import sha256_of_file, sha256_of_tensors
 from sure.backbones.huggingface import read_folder
 from sure.backbones.names import Names
+from sure.backbones.positions import Sinusoids, sinusoids
 from sure.errors import SureError
 from sure.registry import nearest
 
@@ -62,6 +63,28 @@ class Loadable(Backbone):
     def huggingface_config(cls, shape: Any) -> dict[str, Any]:
         """The settings that `huggingface_shape` reads as this shape. Raises SureError where there are none."""
         raise SureError(f"{cls.family_name()} cannot be written as a Hugging Face model")
+
+    @classmethod
+    def huggingface_preprocessor(cls, shape: Any) -> dict[str, Any]:
+        """The settings of the feature extractor there."""
+        return {
+            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+            "do_normalize": getattr(shape, "normalize_waveform", False),
+            "feature_size": 1,
+            "padding_side": "right",
+            "padding_value": 0.0,
+            "return_attention_mask": True,  # padding is left out of attention, as here
+            "sampling_rate": cls.sample_rate,
+        }
+
+    def huggingface_differences(self) -> list[str]:
+        """What transformers computes otherwise around the same weights, for people to know."""
+        found = []
+        if any(isinstance(module, GroupNorm) for module in self.modules()):
+            found.append("on padded batches it differs: transformers lets padding into the front end's statistics")
+        if self.normalize_waveform:
+            found.append("normalising a waveform, transformers adds 1e-7 to its variance, and SURE 1e-5, as in training")
+        return found
 
     @classmethod
     def family_name(cls) -> str:
@@ -188,7 +211,7 @@ def _as_tuple(value: Any) -> Any:
 
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
-    """Random weights from a generator of its own: norms 1, biases 0, the rest N(0, gain / fan in)."""
+    """Random weights from a generator of its own: norms 1, biases 0, sinusoids, the rest N(0, gain / fan in)."""
     generator = torch.Generator().manual_seed(seed)
     for part in module.modules():
         for name, parameter in part.named_parameters(recurse=False):
@@ -196,6 +219,8 @@ def initialise(module: nn.Module, seed: int) -> None:
                 parameter.zero_()
             elif name == "scale" or isinstance(part, nn.GroupNorm | nn.LayerNorm):
                 parameter.fill_(1.0)
+            elif isinstance(part, Sinusoids):
+                parameter.copy_(sinusoids(*parameter.shape))
             else:
                 gain = 2.0 if isinstance(part, nn.Conv1d) else 1.0
                 fan_in = parameter[0].numel() if parameter.dim() > 1 else parameter.numel()

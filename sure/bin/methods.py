@@ -49,10 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _random(name: str) -> Backbone:
     """`wav2vec2_large`: family and shape; a family alone has its usual shape."""
-    if name in registry.names("backbones"):
-        return registry.find("backbones", name).from_weights("random")
-    family, _, shape = name.rpartition("_")
-    return registry.find("backbones", family or name).from_weights(f"random:{shape}")
+    starts = [family for family in registry.names("backbones") if f"{name}_".startswith(f"{family}_")]
+    family = max(starts, key=len, default=name)
+    shape = name.removeprefix(family).removeprefix("_")
+    return registry.find("backbones", family).from_weights(f"random:{shape}" if shape else "random")
 
 
 if __name__ == "__main__":

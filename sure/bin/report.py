@@ -1,4 +1,4 @@
-"""Stage 7: one Markdown table over methods and seeds, from the result.json files of stage 6."""
+"""Stage 7: one Markdown table over methods and seeds, and a picture, from the result.json files of stage 6."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from pathlib import Path
 
 from sure.errors import run
 from sure.files import replace_file
+from sure.score.picture import draw
 from sure.score.report import collect, markdown
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.report", description=__doc__)
-    parser.add_argument("--out", required=True, metavar="FILE", help="such as REPORT.md; also printed")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="such as REPORT.md; printed too, and drawn in REPORT.png"
+    )
     parser.add_argument("experiments", nargs="+", metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
     options = parser.parse_args(argv)
-    text = markdown(*collect([Path(experiment) for experiment in options.experiments]))
-    replace_file(Path(options.out), text)
+    out = Path(options.out)
+    results, without = collect([Path(experiment) for experiment in options.experiments])
+    text = markdown(results, without)
+    replace_file(out, text)
+    draw(results, out.with_suffix(".png"))
     print(text, end="")
 
 

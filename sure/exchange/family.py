@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import nn
 
 from sure.backbones.base import Backbone
-from sure.backbones.convolution import GroupNorm
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 
@@ -17,16 +16,6 @@ def family_of(backbone: Backbone) -> type[Loadable]:
         name = family.__module__.rsplit(".", 1)[-1]
         raise SureError(f"the backbone {name} has no counterpart in transformers")
     return family
-
-
-def differences(backbone: Backbone) -> list[str]:
-    """What transformers computes otherwise around the same weights, for people to know."""
-    found = []
-    if any(isinstance(module, GroupNorm) for module in backbone.modules()):
-        found.append("on padded batches it differs: transformers lets padding into the front end's statistics")
-    if backbone.normalize_waveform:
-        found.append("normalising a waveform, transformers adds 1e-7 to its variance, and SURE 1e-5, as in training")
-    return found
 
 
 class Places:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.exchange.family import Places, differences
+from sure.exchange.family import Places
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
 from sure.model import SureModel
@@ -57,7 +57,7 @@ def peft_files(model: SureModel, base: str | None) -> tuple[dict[str, bytes], li
     return files, [
         f"PeftModel.from_pretrained({name}.from_pretrained(...), FOLDER) gives the adapted encoder",
         f"head and readout have no place in PEFT; they are in {HEAD_FILE}",
-        *differences(model.backbone),
+        *model.backbone.huggingface_differences(),
     ]
 
 

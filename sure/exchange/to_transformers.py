@@ -13,7 +13,7 @@ from sure import registry
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 from sure.exchange.ctc_tokenizer import tokenizer_files
-from sure.exchange.family import differences, family_of
+from sure.exchange.family import family_of
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
 from sure.model import SureModel
@@ -49,17 +49,17 @@ def transformers_files(model: SureModel) -> tuple[dict[str, bytes], list[str]]:
             files, note = tokenizer_files(model.task.tokenizer)
             others |= files
             notes += [note] if note else []
-    if "decoder_num_hidden_layers" in config:
+    if {"decoder_num_hidden_layers", "decoder_layers"} & config.keys():
         notes.append("its decoder is empty: use the encoder, AutoModel.from_pretrained(FOLDER).encoder")
     architecture = f"{family.huggingface_class}{kind}"
-    config |= {"model_type": family.family_name(), "architectures": [architecture]}
+    config |= {"model_type": family.family_name().replace("_", "-"), "architectures": [architecture]}
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     return {
         CONFIG: _json({**config, "dtype": "float32"}),
-        PREPROCESSOR: _json(_preprocessor(model)),
+        PREPROCESSOR: _json(family.huggingface_preprocessor(model.backbone.shape)),
         **others,
         WEIGHTS: safetensors.torch.save(plain, {"format": "pt"}),
-    }, [f"{architecture}.from_pretrained(FOLDER) loads it", *notes, *differences(model.backbone)]
+    }, [f"{architecture}.from_pretrained(FOLDER) loads it", *notes, *model.backbone.huggingface_differences()]
 
 
 @torch.no_grad()
@@ -125,18 +125,6 @@ def _head(model: SureModel) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
 
 def _linear(name: str, host: torch.nn.Linear) -> dict[str, Tensor]:
     return {f"{name}.weight": host.weight, f"{name}.bias": host.bias}
-
-
-def _preprocessor(model: SureModel) -> dict[str, Any]:
-    return {
-        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-        "do_normalize": model.backbone.normalize_waveform,
-        "feature_size": 1,
-        "padding_side": "right",
-        "padding_value": 0.0,
-        "return_attention_mask": True,  # padding is left out of attention, as here
-        "sampling_rate": model.backbone.sample_rate,
-    }
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
@@ -44,9 +45,9 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"
-        width: int | None = None  # hidden units; None: half the site's width, as in SURE
+        width: int | None = Field(None, gt=0)  # hidden units; None: half the site's width, as in SURE
         activation: Activation = "relu"
-        dropout: float = 0.0
+        dropout: float = Field(0.0, ge=0, lt=1)
         scale: float = 1.0
         variant: Literal["identity", "paper"] = "identity"  # paper: W_up starts at N(0, .02) too, not at zero
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sure.backbones.base import Site
 from sure.errors import SureError
 from sure.petl.base import PetlConfig, PetlMethod
+from sure.petl.bottleneck import ACTIVATIONS, Activation
 
 
 class Rules(nn.Module):
@@ -42,16 +43,18 @@ class KroneckerLinear(nn.Module):
 
 
 class Compacter(nn.Module):
-    """Down, GELU, up, beside the residual stream; t of the up map is zero at the start: the identity."""
+    """Down, activation, up, beside the residual stream; t of the up map is zero at the start: the identity."""
 
-    def __init__(self, width: int, hidden: int, rules: Callable[[], Tensor]):
+    def __init__(self, width: int, hidden: int, activation: str, dropout: float, rules: Callable[[], Tensor]):
         super().__init__()
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
         self.down = KroneckerLinear(width, hidden, rules, zero=False)
         self.up = KroneckerLinear(hidden, width, rules, zero=True)
 
     def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
         """output (batch, time, width) -> the same shape"""
-        return output + self.up(nn.functional.gelu(self.down(output)))
+        return output + self.up(self.dropout(self.activation(self.down(output))))
 
 
 class Method(PetlMethod):
@@ -61,10 +64,12 @@ class Method(PetlMethod):
         sites: str = "layer.*.after_attn layer.*.after_ffn"
         width: int = Field(48, gt=0)  # hidden units
         factors: int = Field(4, gt=0)  # n: Kronecker products in a sum, and the size of each A
+        activation: Activation = "gelu"
+        dropout: float = Field(0.0, ge=0, lt=1)
 
     def prepare(self, sites: Sequence[Site]) -> None:
         self.shared = Rules(self.config.factors)
 
     def build(self, site: Site) -> nn.Module:
-        shared = self.shared
-        return Compacter(site.width_out, self.config.width, lambda: shared.factors)
+        config, shared = self.config, self.shared
+        return Compacter(site.width_out, config.width, config.activation, config.dropout, lambda: shared.factors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
@@ -35,7 +36,9 @@ class ConvAdapter(nn.Module):
     Ours starts as the identity (K3 is zero) and keeps padding out of every sum; `paper` does neither.
     """
 
-    def __init__(self, width: int, hidden: int, kernels: tuple[int, int, int], reduction: int, paper: bool):
+    def __init__(
+        self, width: int, hidden: int, kernels: tuple[int, int, int], reduction: int, dropout: float, paper: bool
+    ):
         super().__init__()
         first, second, third = kernels
         self.norm = nn.LayerNorm(width)
@@ -43,6 +46,7 @@ class ConvAdapter(nn.Module):
         self.conv2 = nn.Conv1d(hidden, hidden, second, padding="same", groups=hidden, bias=False)
         self.conv3 = nn.Conv1d(hidden, width, third, padding="same", groups=hidden, bias=False)
         self.excite = SqueezeExcite(width, width // reduction, masked=not paper)
+        self.dropout = nn.Dropout(dropout)
         self.paper = paper
         if not paper:
             nn.init.zeros_(self.conv3.weight)
@@ -52,7 +56,7 @@ class ConvAdapter(nn.Module):
         keep = None if mask is None or self.paper else mask[:, None].to(output.dtype)
         hidden = self.norm(output).transpose(1, 2)
         hidden = torch.relu(self.conv1(_keep(hidden, keep)))
-        hidden = self.conv2(_keep(hidden, keep))
+        hidden = self.conv2(self.dropout(_keep(hidden, keep)))
         hidden = self.conv3(_keep(hidden, keep))
         hidden = _keep(hidden, keep).transpose(1, 2)
         return output + self.excite(hidden, mask)
@@ -67,9 +71,10 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"
-        width: int | None = None  # hidden channels; None: half the site's width
+        width: int | None = Field(None, gt=0)  # hidden channels; None: half the site's width
         kernels: tuple[int, int, int] = (3, 5, 3)
-        reduction: int = 16  # of the squeeze and excite
+        reduction: int = Field(16, gt=0)  # of the squeeze and excite
+        dropout: float = Field(0.0, ge=0, lt=1)
         variant: Literal["identity", "paper"] = "identity"
 
     def build(self, site: Site) -> nn.Module:
@@ -79,5 +84,6 @@ class Method(PetlMethod):
             config.width or site.width_out // 2,
             config.kernels,
             config.reduction,
+            config.dropout,
             paper=config.variant == "paper",
         )

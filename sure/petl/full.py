@@ -18,7 +18,8 @@ class Method(PetlMethod):
         convolutions: Literal["auto", "train", "freeze"] = "auto"
 
     def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:
-        names = [name for name, _ in backbone.named_parameters() if ".attached." not in name]
+        own = [name for name, _ in backbone.named_parameters() if ".attached." not in name]
+        names = [name for name in own if name not in backbone.fixed_parameters]
         if self.config.convolutions != "freeze":
             return names
         frozen = {id(own) for site in backbone.convolution_sites() for own in site.host.parameters()}

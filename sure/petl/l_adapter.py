@@ -9,27 +9,30 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.petl.base import PetlConfig, PetlMethod
+from sure.petl.bottleneck import ACTIVATIONS, Activation
 
 
 class Branch(nn.Module):
-    def __init__(self, width_in: int, width: int):
+    def __init__(self, width_in: int, width: int, activation: str, dropout: float):
         super().__init__()
         self.map = nn.Linear(width_in, width)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tap: Tensor) -> Tensor:
         """tap (batch, time, width_in) -> (batch, time, width)"""
-        return self.norm(nn.functional.gelu(self.map(tap)))
+        return self.norm(self.dropout(self.activation(self.map(tap))))
 
 
 class LayerBranches(nn.Module):
     """A branch from each of some layers. How much each counts is in its norm's weight, 1 / branches at the start."""
 
-    def __init__(self, layers: Sequence[int], width_in: int, width: int):
+    def __init__(self, layers: Sequence[int], width_in: int, width: int, activation: str, dropout: float):
         super().__init__()
         self.layers = list(layers)
         self.width = width
-        self.branches = nn.ModuleList(Branch(width_in, width) for _ in self.layers)
+        self.branches = nn.ModuleList(Branch(width_in, width, activation, dropout) for _ in self.layers)
         for branch in self.branches:
             nn.init.constant_(branch.norm.weight, 1 / len(self.branches))
 
@@ -44,9 +47,12 @@ class Method(PetlMethod):
     class Config(PetlConfig):
         sites: str = "layer.*.output"
         width: int = Field(512, gt=0)  # of the branches, and so of what the head reads
+        activation: Activation = "gelu"
+        dropout: float = Field(0.0, ge=0, lt=1)
 
     def prepare(self, sites: Sequence[Site]) -> None:
         self.layers = [site.layer for site in sites]
 
     def readout(self, taps: Sequence[Site], width: int) -> nn.Module:
-        return LayerBranches(self.layers, width, self.config.width)
+        config = self.config
+        return LayerBranches(self.layers, width, config.width, config.activation, config.dropout)

@@ -7,7 +7,7 @@ from torch import nn
 
 from sure.backbones.base import Site
 from sure.petl.base import PetlConfig, PetlMethod
-from sure.petl.bottleneck import Bottleneck
+from sure.petl.bottleneck import Activation, Bottleneck
 from sure.petl.prefix import Prefix
 
 
@@ -19,10 +19,11 @@ class Method(PetlMethod):
         length: int = Field(30, gt=0)  # of the prefix
         width: int = Field(256, gt=0)  # hidden units of the bottleneck
         scale: float = 4.0  # of the bottleneck
+        activation: Activation = "relu"
         dropout: float = Field(0.1, ge=0, lt=1)  # on both
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
         if site.kind == "attention":
             return Prefix(config.length, site.width_out, config.dropout, paper=False, made_by=None)
-        return Bottleneck(site.width_out, config.width, "relu", config.dropout, config.scale, parallel=True)
+        return Bottleneck(site.width_out, config.width, config.activation, config.dropout, config.scale, parallel=True)

@@ -17,11 +17,11 @@ from sure.petl.base import PetlConfig, PetlMethod
 class Rung(nn.Module):
     """A small layer on a mix of the side network's state and a frozen layer's output."""
 
-    def __init__(self, width_in: int, width: int, heads: int):
+    def __init__(self, width_in: int, width: int, heads: int, ffn: int):
         super().__init__()
         self.down = nn.Linear(width_in, width)
         self.gate = nn.Parameter(torch.zeros(()))
-        self.layer = Layer(Attention(width, heads), width, 4 * width, norm_first=True)
+        self.layer = Layer(Attention(width, heads), width, ffn * width, norm_first=True)
 
     def forward(self, state: Tensor, tap: Tensor, mask: Tensor | None) -> Tensor:
         """state (batch, time, width), tap (batch, time, width_in) -> as state"""
@@ -32,11 +32,11 @@ class Rung(nn.Module):
 class SideNetwork(nn.Module):
     """The head reads the last layer + W_up state; W_up starts at zero. No gradient enters the backbone."""
 
-    def __init__(self, layers: Sequence[int], width_in: int, width: int, heads: int):
+    def __init__(self, layers: Sequence[int], width_in: int, width: int, heads: int, ffn: int):
         super().__init__()
         self.layers = list(layers)
         self.down = nn.Linear(width_in, width)
-        self.rungs = nn.ModuleList(Rung(width_in, width, heads) for _ in self.layers)
+        self.rungs = nn.ModuleList(Rung(width_in, width, heads, ffn) for _ in self.layers)
         self.up = nn.Linear(width, width_in)
         for zero in (self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
@@ -57,6 +57,7 @@ class Method(PetlMethod):
         sites: str = "layer.*.output"
         reduction: int = Field(8, gt=0)  # its layers are so many times narrower than the backbone's
         heads: int = Field(4, gt=0)
+        ffn: int = Field(4, gt=0)  # hidden units of its FFNs, as a multiple of its width
 
     def prepare(self, sites: Sequence[Site]) -> None:
         self.layers = [site.layer for site in sites]
@@ -68,4 +69,4 @@ class Method(PetlMethod):
                 f"petl (side_network): reduction={self.config.reduction} makes it {narrow} wide, which "
                 f"heads={heads} does not divide; the backbone is {width} wide"
             )
-        return SideNetwork(self.layers, width, narrow, heads)
+        return SideNetwork(self.layers, width, narrow, heads, self.config.ffn)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.petl.base import PetlConfig, PetlMethod
-from sure.petl.bottleneck import Bottleneck
+from sure.petl.bottleneck import Activation, Bottleneck
 from sure.petl.lora import LowRank
 from sure.petl.prefix import Prefix
 
@@ -61,13 +61,16 @@ class Method(PetlMethod):
         width: int = Field(48, gt=0)  # hidden units of the bottleneck
         length: int = Field(10, gt=0)  # of the prefix
         rank: int = Field(8, gt=0)  # of LoRA
-        alpha: float = 16.0
+        alpha: float = Field(16.0, gt=0)
+        activation: Activation = "relu"
+        dropout: float = Field(0.0, ge=0, lt=1)  # in all three
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
         if site.kind == "attention":
-            return GatedPrefix(Prefix(config.length, site.width_out, 0.0, False, None), site.width_in)
+            return GatedPrefix(Prefix(config.length, site.width_out, config.dropout, False, None), site.width_in)
         if site.kind == "linear":
             scale = config.alpha / config.rank
-            return Gated(LowRank(site.width_in, site.width_out, config.rank, scale, 0.0), site.width_in)
-        return Gated(Bottleneck(site.width_out, config.width, "relu", 0.0, 1.0), site.width_in)
+            return Gated(LowRank(site.width_in, site.width_out, config.rank, scale, config.dropout), site.width_in)
+        adapter = Bottleneck(site.width_out, config.width, config.activation, config.dropout, 1.0)
+        return Gated(adapter, site.width_in)

@@ -54,23 +54,32 @@ def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
 
 def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
     """The report of `collect`'s results, and the seeds without any named below."""
-    parts = [_section(group) for group in _grouped(results, lambda result: result.test)]
+    parts = [_section(group) for group in tests_of(results)]
     if without:
         parts.append(f"Without scores ({STAGES}): {', '.join(f'`{seed}`' for seed in without)}\n")
     return "\n".join(parts)
 
 
+def tests_of(results: Sequence[Result]) -> list[list[Result]]:
+    """The results of each task and test set."""
+    return _grouped(results, lambda result: result.test)
+
+
+def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The seeds of each experiment on one test, by the name that its row has."""
+    rows = _grouped(results, lambda result: result.experiment)
+    return dict(zip(_row_names(rows), rows, strict=True))
+
+
 def _section(results: list[Result]) -> str:
     first = results[0]
-    rows = _grouped(results, lambda result: result.experiment)
     main = first["score_name"]
     scores = [main, *(name for name in first.values if name != main and first[f"{name}_interval"])]
-    names = _row_names(rows)
     header = ["method", "seeds", *(SCORES.get(score, f"{score.replace('_', ' ')} %") for score in scores)]
     header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
     header += ["rate adapter / head"]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
-    lines += [_row(name, row, scores) for name, row in zip(names, rows, strict=True)]
+    lines += [_row(name, row, scores) for name, row in rows_of(results).items()]
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {first['task']}, {first['data'] or first['set']}"
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)

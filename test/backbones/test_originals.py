@@ -7,6 +7,7 @@ from originals import SAMPLES, huggingface, saved, torchaudio_model, waves
 from sure import registry
 
 LIKE_WAV2VEC2 = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
+LIKE_ITS_ORIGINAL = [*LIKE_WAV2VEC2, ("data2vec_audio", "base")]  # which leaves padding out of attention
 TOLERANCE = 1e-5
 LENGTHS = [SAMPLES, 1500, 700]
 
@@ -15,7 +16,7 @@ def distance(ours, theirs):
     return (ours - theirs).abs().max().item()
 
 
-@pytest.mark.parametrize(("family", "size"), [*LIKE_WAV2VEC2, ("moonshine", "base")])
+@pytest.mark.parametrize(("family", "size"), [*LIKE_ITS_ORIGINAL, ("moonshine", "base")])
 @torch.no_grad()
 def test_unpadded_equals_transformers(tmp_path, family, size):
     theirs = huggingface(family, size)
@@ -33,7 +34,7 @@ def test_unpadded_equals_transformers(tmp_path, family, size):
     assert distance(encoded.last, output.last_hidden_state) < TOLERANCE
 
 
-@pytest.mark.parametrize(("family", "size"), LIKE_WAV2VEC2)
+@pytest.mark.parametrize(("family", "size"), LIKE_ITS_ORIGINAL)
 @torch.no_grad()
 def test_padded_as_trained_equals_transformers(tmp_path, family, size):
     theirs = huggingface(family, size)
@@ -44,6 +45,33 @@ def test_padded_as_trained_equals_transformers(tmp_path, family, size):
     encoded = ours(waves(LENGTHS), torch.tensor(LENGTHS))
     for index, frames in enumerate(encoded.lengths.tolist()):
         assert distance(encoded.last[index, :frames], output[index, :frames]) < TOLERANCE
+
+
+# What is published of wav2vec 2.0 and HuBERT beside base and large, in small.
+VARIANTS = {
+    "wav2vec2-large-960h": ("wav2vec2", dict(hidden_size=64, intermediate_size=80)),  # wide, else as base
+    "wav2vec2-large-960h-lv60, xlsr, xls-r": (
+        "wav2vec2",
+        dict(feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True, hidden_size=80),
+    ),
+    "layer norms in the convolutions alone": ("wav2vec2", dict(feat_extract_norm="layer", conv_bias=True)),
+    "norms first behind a group norm": ("wav2vec2", dict(do_stable_layer_norm=True)),
+    "distilhubert": ("hubert", dict(num_hidden_layers=2, feat_proj_layer_norm=False)),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.no_grad()
+def test_variants_equal_transformers(tmp_path, variant):
+    family, settings = VARIANTS[variant]
+    theirs = huggingface(family, "base", **settings)
+    ours = registry.find("backbones", family).from_weights(saved(theirs, tmp_path))
+    ours.normalize_waveform = False
+    output = theirs(waves([SAMPLES]), output_hidden_states=True)
+    encoded = ours(waves([SAMPLES]), torch.tensor([SAMPLES]))
+    assert len(encoded.taps) == theirs.config.num_hidden_layers + 1
+    assert distance(encoded.taps[0], output.hidden_states[0]) < TOLERANCE
+    assert distance(encoded.last, output.last_hidden_state) < TOLERANCE
 
 
 @torch.no_grad()

@@ -63,10 +63,10 @@ def test_padded_equals_alone(model):
     assert widest_difference(Family.from_weights(f"random:{model}", seed=1), LENGTHS) < TOLERANCE
 
 
-@pytest.mark.parametrize("model", ["wav2vec2", "moonshine"])
+@pytest.mark.parametrize("model", ["wav2vec2", "moonshine", "data2vec_audio"])
 @torch.no_grad()
 def test_as_trained_does_not(model):
-    """The original group norms look at padding; shows too that the setting arrives."""
+    """The originals look at padding, in group norms or position convolutions; shows too that the setting arrives."""
     backbone = Family.from_weights(f"random:{model}", group_norm="as_trained", seed=1)
     assert widest_difference(backbone, LENGTHS[:3]) > 0.01
 
@@ -148,4 +148,7 @@ def test_gradients_are_finite_and_reach_every_parameter(model):
     encoded = backbone(waves([3000, 2000, 0]), torch.tensor([3000, 2000, 0]))
     sum(tap.pow(2).mean() for tap in encoded.taps).backward()
     for name, parameter in backbone.named_parameters():
-        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        if name in backbone.fixed_parameters:
+            assert not parameter.requires_grad
+        else:
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name

@@ -40,7 +40,7 @@ def test_names_and_kinds(model):
         wanted |= {f"layer.{layer}.{name}": (kind, layer) for name, kind in IN_LAYER.items()}
     assert {name: (site.kind, site.layer) for name, site in found.items()} == wanted
     assert len(backbone.sites()) == len(found)
-    assert found["conv.0"].width_in == 1
+    assert found["conv.0"].width_in == (80 if model == "whisper" else 1)
     assert (found["layer.1.ffn.in"].width_in, found["layer.1.ffn.in"].width_out) == (32, 64)
     assert (found["layer.1.ffn.out"].width_in, found["layer.1.ffn.out"].width_out) == (64, 32)
     assert all((site.slot is None) == (site.kind == "tap") for site in found.values())
@@ -91,13 +91,19 @@ def test_empty_slots_leave_no_trace(model):
         ("wav2vec2", "random", 94_371_712),
         ("wav2vec2", "random:large", 315_438_720),
         ("hubert", "random", 94_371_712),
+        ("hubert", "random:distil", 23_491_968),
         ("wavlm", "random", 94_381_936),
         ("wavlm", "random:large", 315_453_120),
         ("moonshine", "random", 7_681_248),
+        ("data2vec_audio", "random", 93_164_288),
+        ("wav2vec2", "random:xlsr_1b", 962_497_408),
+        ("wav2vec2", "random:xlsr_2b", 2_159_259_648),
+        ("whisper", "random", 8_208_384),
+        ("whisper", "random:large_v3", 636_968_960),
     ],
 )
 def test_parameters_count_as_published(family, weights, count):
-    """As transformers counts wav2vec2-base, wav2vec2-large-xlsr-53, hubert-base, wavlm-base and -large."""
+    """As transformers counts wav2vec2-base, wav2vec2-large-xlsr-53, ..., the encoder of whisper-large-v3."""
     found = registry.find("backbones", family)
     shape = found.shapes[weights.partition(":")[2] or next(iter(found.shapes))]
     with torch.device("meta"):

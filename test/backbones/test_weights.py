@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchaudio
 import transformers
-from originals import SIZES, enliven, huggingface, saved, torchaudio_model, waves
+from originals import DATA2VEC, SIZES, enliven, huggingface, saved, torchaudio_model, waves
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -56,15 +56,16 @@ def test_random_weights_follow_the_seed_and_touch_no_global_state():
 
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("binary", [False, True])
-@pytest.mark.parametrize("name", ["wav2vec2", "hubert", "wavlm"])
+@pytest.mark.parametrize("name", ["wav2vec2", "hubert", "wavlm", "data2vec_audio"])
 def test_folders_of_models_with_a_head(tmp_path, name, binary, old):
     """A CTC model holds its encoder under a prefix; older ones name the weight norm's tensors differently."""
     config, model = {
         "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2ForCTC),
         "hubert": (transformers.HubertConfig, transformers.HubertForCTC),
         "wavlm": (transformers.WavLMConfig, transformers.WavLMForCTC),
+        "data2vec_audio": (transformers.Data2VecAudioConfig, transformers.Data2VecAudioForCTC),
     }[name]
-    theirs = enliven(model(config(**SIZES)))
+    theirs = enliven(model(config(**{**SIZES, **(DATA2VEC if name == "data2vec_audio" else {})})))
     folder = tmp_path / "model"
     theirs.save_pretrained(folder)
     state = load_file(folder / "model.safetensors")
@@ -79,6 +80,7 @@ def test_folders_of_models_with_a_head(tmp_path, name, binary, old):
     (file,) = {*folder.glob("*.bin"), *folder.glob("*.safetensors")}
     ours = family(name).from_weights(str(folder))
     assert ours.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    ours.normalize_waveform = False  # which is the feature extractor's part there
     base = theirs.base_model
     with torch.no_grad():
         found = ours(waves([2000]), torch.tensor([2000])).last
@@ -174,6 +176,14 @@ def test_folders_that_do_not_fit_are_named(tmp_path, how):
     with pytest.raises(SureError, match=message) as error:
         family(name).from_weights(str(folder))
     assert str(folder) in str(error.value)
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    """Hugging Face says data2vec-audio."""
+    folder = saved(huggingface("data2vec_audio", "base"), tmp_path)
+    with pytest.raises(SureError, match=r"set backbone\.name=data2vec_audio instead of hubert"):
+        family("hubert").from_weights(folder)
+    assert family("data2vec_audio").from_weights(folder).shape.position_layers == DATA2VEC["num_conv_pos_embeddings"]
 
 
 def test_files_that_do_not_fit_are_named(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import peft
 import torch
 from models import disturb, utterances
-from originals import huggingface, saved, waves
+from originals import huggingface, saved, waves, whisper_features
 from torch import Tensor, nn
 
 from sure import registry
@@ -16,8 +16,9 @@ from sure.config import make_config
 from sure.model import SureModel, build_model, build_task
 
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
-FAMILIES += [("moonshine", "base")]
+FAMILIES += [("data2vec_audio", "base"), ("moonshine", "base"), ("whisper", "base")]
 SMALL = {"side_network": {"name": "side_network", "heads": 3}}  # methods whose defaults need wider models
+AS_THERE = {"whisper": "as_trained"}
 TOLERANCE = 1e-5
 SAMPLES = 5000
 
@@ -30,7 +31,8 @@ def config_of(folder: Path, family: str, petl: object, task: str = "language", *
             "seed": 3,
             "data": {"train": str(folder / "train"), "valid": str(folder / "dev")},
             "tokenizer": {"folder": str(folder / task)},
-            "backbone": {"name": family, "weights": str(folder / family)},
+            # with the silence that transformers' Whisper hears behind every utterance
+            "backbone": {"name": family, "weights": str(folder / family), "group_norm": AS_THERE.get(family, "masked")},
             "petl": petl,
             **sections,
         },
@@ -80,8 +82,13 @@ def logits(model: SureModel) -> Tensor:
 def encoded(theirs: nn.Module) -> Tensor:
     """What a transformers model, wrapped by PEFT or not, makes of the same sound."""
     inner = theirs.get_base_model() if isinstance(theirs, peft.PeftModel) else theirs
-    model = inner.encoder if type(inner).__name__ == "MoonshineModel" else theirs
-    return model(sound()).last_hidden_state
+    model = inner.encoder if hasattr(inner, "decoder") else theirs
+    return model(heard(type(inner).__name__)).last_hidden_state
+
+
+def heard(name: str) -> Tensor:
+    """The same sound as a class of transformers takes it: (2, samples), or Whisper's (2, bins, time)."""
+    return torch.cat([whisper_features(wave) for wave in sound()]) if name.startswith("Whisper") else sound()
 
 
 def load_peft(theirs: nn.Module, folder: str) -> nn.Module:

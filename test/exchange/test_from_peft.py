@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 from originals import enliven, huggingface, saved
-from pairs import FAMILIES, TOLERANCE, distance, encoded, load_peft, pair, sound, written
+from pairs import AS_THERE, FAMILIES, TOLERANCE, distance, encoded, heard, load_peft, pair, sound, written
 from safetensors.torch import load_file, save_file
 
 from sure import registry
@@ -20,6 +20,7 @@ from sure.petl.patterns import match_sites
 
 MAPS = {
     "wavlm": ["intermediate_dense", "output_dense"],
+    "whisper": ["q_proj", "encoder.layers.2.self_attn.out_proj", "fc2"],
     "moonshine": ["encoder.layers.0.self_attn.q_proj", "encoder.layers.2.self_attn.o_proj", "fc1"],
 }
 ATTENTION = ["q_proj", "v_proj", "out_proj", "intermediate_dense"]
@@ -29,7 +30,7 @@ def trained(folder, family, size, **settings):
     """A folder that PEFT's own save_pretrained wrote, its model, and the folder of the model below it."""
     theirs = huggingface(family, size)
     below = saved(theirs, folder / family)
-    inner = theirs.encoder if family == "moonshine" else theirs
+    inner = theirs.encoder if hasattr(theirs, "decoder") else theirs
     maps = [name.removeprefix("encoder.") for name in MAPS.get(family, ATTENTION)]
     config = peft.LoraConfig(**{"target_modules": maps, "r": 3, "init_lora_weights": False, **settings})
     model = peft.get_peft_model(inner, config).eval()
@@ -47,7 +48,7 @@ def enliven_adapters(model):
 
 
 def imported(folder, family, below):
-    backbone = registry.find("backbones", family).from_weights(below)
+    backbone = registry.find("backbones", family).from_weights(below, AS_THERE.get(family, "masked"))
     backbone.normalize_waveform = False
     return attach_peft(backbone, folder)
 
@@ -76,11 +77,12 @@ SETTINGS = {
 @torch.no_grad()
 def test_computes_what_peft_computes(tmp_path, family, size, name):
     folder, theirs, below = trained(tmp_path, family, size, **SETTINGS[name])
-    wanted = theirs(sound()).last_hidden_state
+    input = heard(type(theirs.get_base_model()).__name__)
+    wanted = theirs(input).last_hidden_state
     attachment = imported(folder, family, below)
     assert distance(wanted, output(attachment)) < TOLERANCE
     with theirs.disable_adapter():
-        assert distance(wanted, theirs(sound()).last_hidden_state) > 0.01
+        assert distance(wanted, theirs(input).last_hidden_state) > 0.01
 
 
 @pytest.mark.parametrize("head", ["ForCTC", "ForSequenceClassification"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 from models import disturb
-from pairs import FAMILIES, SMALL, TOLERANCE, config_of, distance, encoded, logits, ours, pair, sound, written
+from pairs import FAMILIES, SMALL, TOLERANCE, config_of, distance, encoded, heard, logits, ours, pair, sound, written
 from safetensors.torch import load_file
 
 from sure import registry
@@ -27,7 +27,7 @@ PETL = {
     "nothing": ["weighted_sum"],
     "several": ["lora", {"name": "layer_norm", "sites": "layer.0.norm.*"}, "weighted_sum"],
 }
-HEADED = [pair for pair in FAMILIES if pair[0] != "moonshine"]
+HEADED = [pair for pair in FAMILIES if pair[0] not in ("moonshine", "whisper")]
 
 
 def load(auto, folder):
@@ -57,23 +57,23 @@ def test_the_backbone_alone(tmp_path, family, size, name):
 @pytest.mark.parametrize(("family", "size"), FAMILIES)
 def test_we_read_what_we_write(tmp_path, family, size):
     model, _ = pair(tmp_path, family, size, ["lora", "weighted_sum"])
-    normalised = size == "large"
-    model.backbone.normalize_waveform = normalised
     folder = written(tmp_path / "out", transformers_files(model)[0])
     again = registry.find("backbones", family).from_weights(folder)
-    assert again.shape == model.backbone.shape and again.normalize_waveform == normalised
+    assert again.shape == model.backbone.shape
+    assert again.normalize_waveform == (size == "large" or family == "data2vec_audio")
     for name, tensor in model.backbone.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
 
 
 @pytest.mark.parametrize("weights", ["random:base", "random:large"])
-@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm"])
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "data2vec_audio"])
 def test_published_shapes_as_settings(family, weights):
     found = registry.find("backbones", family)
     shape = found.shapes[weights.partition(":")[2]]
-    config = found.huggingface_config(shape) | {"model_type": family}
+    kind = family.replace("_", "-")
+    config = found.huggingface_config(shape) | {"model_type": kind}
     assert found.huggingface_shape(config, {"do_normalize": shape.normalize_waveform}) == shape
-    known = transformers.AutoConfig.for_model(family).to_dict()
+    known = transformers.AutoConfig.for_model(kind).to_dict()
     assert set(config) <= set(known)  # a setting that transformers does not have would be without effect
 
 
@@ -147,12 +147,32 @@ def test_the_weighted_sum_there_lacks_the_final_norm(tmp_path):
     assert distance(output.hidden_states[-1], output.last_hidden_state) > 0.01
 
 
-def test_the_preprocessor_is_read_by_transformers(tmp_path):
-    model, _ = pair(tmp_path, "wav2vec2", "base", "lora")
-    model.backbone.normalize_waveform = True
-    folder = written(tmp_path / "out", transformers_files(model)[0])
-    found = transformers.AutoFeatureExtractor.from_pretrained(folder)
-    assert found.do_normalize and found.return_attention_mask and found.sampling_rate == 16000
+@pytest.mark.parametrize(("family", "size"), FAMILIES)
+def test_the_preprocessor_is_read_by_transformers(tmp_path, family, size):
+    model, _ = pair(tmp_path, family, size, "lora")
+    found = transformers.AutoFeatureExtractor.from_pretrained(written(tmp_path / "out", transformers_files(model)[0]))
+    assert found.sampling_rate == 16000
+    if family == "whisper":
+        wave = sound()[0]
+        features = found(wave.numpy(), sampling_rate=16000, return_tensors="pt").input_features
+        assert torch.equal(features[0], heard("WhisperModel")[0])
+    else:
+        assert found.do_normalize == model.backbone.shape.__dict__.get("normalize_waveform", False)
+        assert found.return_attention_mask
+
+
+def test_what_differs_there_is_said(tmp_path):
+    said = {"whisper": "30 s", "wav2vec2": "padded batches"}
+    for family, words in said.items():
+        model, _ = pair(tmp_path / family, family, "base", "lora")
+        notes = transformers_files(model)[1]
+        assert any(words in note for note in notes) == (family != "whisper")  # as_trained, it has the silence
+        model.backbone.whole = False
+        assert any(words in note for note in model.backbone.huggingface_differences())
+    large, _ = pair(tmp_path / "large", "wav2vec2", "large", "lora")
+    large.backbone.normalize_waveform = True
+    assert large.backbone.huggingface_differences() == [large.backbone.huggingface_differences()[-1]]
+    assert "1e-7" in large.backbone.huggingface_differences()[0]
 
 
 def test_texts_come_back_as_they_were(tmp_path):
@@ -179,7 +199,7 @@ def test_several_output_groups_have_no_head_there(tmp_path):
     assert "action, object" in notes[1] and json.loads(files["config.json"])["architectures"] == ["Wav2Vec2Model"]
 
 
-@pytest.mark.parametrize("family", ["wav2vec2", "moonshine"])
+@pytest.mark.parametrize("family", ["wav2vec2", "moonshine", "whisper"])
 @pytest.mark.parametrize("name", registry.names("petl"))
 def test_every_method_is_exported_right_or_refused(tmp_path, name, family):
     model, _ = pair(tmp_path, family, "base", SMALL.get(name, name))

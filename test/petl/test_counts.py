@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from sure import registry
+from sure.bin import methods
+from sure.errors import SureError
 from sure.petl.attach import Attachment
 from sure.petl.table import markdown
 
@@ -81,12 +83,29 @@ def test_reparametrised_prefix_saves_the_plain_one(backbones):
 def test_a_detached_backbone_is_as_it_was(backbones):
     backbone = backbones[BASE]
     before = list(backbone.state_dict())
-    methods = [(name, registry.find("petl", name)) for name in ("lora", "bottleneck", "bitfit")]
-    attachment = Attachment(backbone, [method(method.Config(name=name)) for name, method in methods])
+    attached = [(name, registry.find("petl", name)) for name in ("lora", "bottleneck", "bitfit")]
+    attachment = Attachment(backbone, [method(method.Config(name=name)) for name, method in attached])
     assert len(backbone.state_dict()) > len(before)
     attachment.detach()
     assert list(backbone.state_dict()) == before
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("whisper", "random:whisper_tiny_en:0"),
+        ("whisper_tiny_en", "random:whisper_tiny_en:0"),
+        ("data2vec_audio_tiny", "random:data2vec_audio_tiny:0"),
+    ],
+)
+def test_a_backbone_is_named_by_family_and_shape(name, sha256):
+    assert methods._random(name).sha256 == sha256
+
+
+def test_an_unknown_backbone_is_named():
+    with pytest.raises(SureError, match="no 'wav3vec' in sure/backbones"):
+        methods._random("wav3vec")
 
 
 def test_the_table_in_docs_is_current(backbones):

@@ -15,6 +15,8 @@ from sure.bin import report, score
 from sure.config import TokenizerConfig, load_config
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.score.picture import make_figure
+from sure.score.report import collect
 
 ROOT = Path(registry.__file__).parents[1]
 TEXTS = {"utt1": "el niño come", "utt2": "buenos dias", "utt3": "no"}
@@ -223,6 +225,20 @@ def test_report_of_methods_and_seeds_keeps_the_order(recipe):
     assert make_report(*folders) == text == make_report("exp/asr_moonshine_lora", *folders)
     _, first, second = table(make_report("exp/asr_moonshine_bottleneck", "exp/asr_moonshine_lora"))
     assert [first, second] == [bottleneck, lora]
+
+
+def test_the_picture_has_a_point_for_each_method(recipe):
+    for name, weights in (("lora", "file"), ("bottleneck", "file"), ("lora_random", "random")):
+        for seed, hypotheses in enumerate((RIGHT, HALF), 1):
+            folder = experiment(f"asr_moonshine_{name}/seed{seed}", hypotheses, method=name.removesuffix("_random"),
+                                trained_parameters=1000 * len(name), backbone_weights=weights)  # fmt: skip
+            score.main(["--exp", str(folder)])
+    make_report("exp/asr_moonshine_lora", "exp/asr_moonshine_bottleneck", "exp/asr_moonshine_lora_random")
+    assert Path("out/REPORT.png").read_bytes().startswith(b"\x89PNG")
+    (axes,) = make_figure(collect([Path(f"exp/asr_moonshine_{name}") for name in ("lora", "bottleneck")])[0]).axes
+    assert {text.get_text(): text.xy for text in axes.texts} == {"lora": (4000, 25), "bottleneck": (10000, 25)}
+    (axes,) = make_figure(collect([Path("exp/asr_moonshine_lora_random")])[0]).axes
+    assert not axes.texts and axes.lines[0].get_xydata().tolist() == [[11000, 25]]
 
 
 def test_names_are_as_short_as_they_stay_different(recipe):

@@ -179,6 +179,29 @@ def test_what_cannot_be_learned_is_left_out_and_named(corpus, tmp_path):
         train_here(corpus, tmp_path / "none", data__train=str(folder), data__min_seconds=15.0)
 
 
+WHISPER = {"name": "tiny", "weights": "random:whisper"}
+
+
+def test_what_the_backbone_cannot_hear_is_left_out_or_named(corpus, tmp_path):
+    make_set(tmp_path, "train", 24)
+    durations = tmp_path / "data" / "train" / "utt2dur"
+    first, rest = durations.read_text().split("\n", 1)
+    durations.write_text(f"{first.split()[0]} 30.5\n{rest}")
+    data = {"data__train": str(durations.parent), "data__max_seconds": 60.0, "backbone": WHISPER}
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=1, **data)
+    heard = "1 utterances longer than the 30 s that the backbone can hear: train-000"
+    assert heard in (exp / "train.log").read_text()
+    with pytest.raises(SureError, match=r"train-000: 30\.5 s .* are more than the 30 s"):
+        train_here(corpus, tmp_path / "other", **{**data, "data__valid": data["data__train"]})
+
+
+def test_trains_on_all_thirty_seconds_of_whisper(corpus, tmp_path):
+    backbone = {**WHISPER, "group_norm": "as_trained"}
+    exp = train_here(corpus, tmp_path / "exp", task="asr", backbone=backbone, train__epochs=2)
+    history = lines(exp)
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
 def test_speech_recognition_learns_too(corpus, tmp_path):
     exp = train_here(corpus, tmp_path / "exp", task="asr", train__epochs=3, train__accumulate=2)
     history = lines(exp)

@@ -1,0 +1,84 @@
+"""data2vec for audio (arXiv 2202.03555): wav2vec 2.0's network with several small position convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from sure.backbones import shapes, translate
+from sure.backbones.transformer import ConvolutionalTransformer
+
+
+@dataclass(frozen=True)
+class Shape(shapes.Shape):
+    """position_layers: how many convolutions make the positions, each with `position_kernel`; base by default."""
+
+    norm: str = "layer"
+    normalize_waveform: bool = True
+    position_kernel: int = 19
+    position_layers: int = 5
+
+
+class PositionConvolutions(nn.Module):
+    """Positions from grouped convolutions, each with a norm without weights and a GELU.
+
+    masked: no frame behind an utterance's end reaches into it; otherwise those behind the first convolution do.
+    """
+
+    def __init__(self, dim: int, kernel: int, groups: int, layers: int, masked: bool):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=groups) for _ in range(layers)
+        )
+        self.masked = masked
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """hidden (batch, time, dim), zero on padding; mask (batch, time) -> as hidden"""
+        time = hidden.shape[1]
+        for layer in self.layers:
+            output = layer(hidden.transpose(1, 2))[:, :, :time].transpose(1, 2)
+            hidden = nn.functional.gelu(nn.functional.layer_norm(output, output.shape[2:]))
+            if self.masked and mask is not None:
+                hidden = hidden * mask[:, :, None]
+        return hidden
+
+
+class Family(ConvolutionalTransformer):
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "base": Shape(),
+        "large": Shape(dim=1024, layers=24, heads=16, ffn=4096),
+        "tiny": Shape(
+            dim=32,
+            layers=3,
+            heads=4,
+            ffn=64,
+            convolutions=shapes.TINY_CONVOLUTIONS,
+            position_kernel=5,
+            position_groups=4,
+        ),
+    }
+    huggingface_class = "Data2VecAudio"
+
+    def positions(self, group_norm: str) -> nn.Module:
+        shape = self.shape
+        return PositionConvolutions(
+            shape.dim, shape.position_kernel, shape.position_groups, shape.position_layers, group_norm == "masked"
+        )
+
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        """`num_conv_pos_embeddings` counts layers here; it is the kernel in the other families."""
+        said = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
+        found = translate.huggingface_shape({**config, **said}, preprocessor)
+        return Shape(**vars(found), position_layers=config["num_conv_pos_embeddings"])
+
+    @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        config = super().huggingface_config(shape)
+        for fixed in ("feat_extract_norm", "do_stable_layer_norm"):
+            del config[fixed]
+        kernel = config["num_conv_pos_embeddings"]
+        return {**config, "conv_pos_kernel_size": kernel, "num_conv_pos_embeddings": shape.position_layers}

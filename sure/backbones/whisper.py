@@ -1,0 +1,163 @@
+"""Whisper's encoder (arXiv 2212.04356), trained for ASR: log-mel spectrogram, two convolutions, pre-norm layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.base import Encoded, Site
+from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack
+from sure.backbones.layers import Attention, Layer, LayerNorm
+from sure.backbones.mel import HOP, SAMPLE_RATE, WINDOW, log_mel
+from sure.backbones.names import Names
+from sure.backbones.positions import Sinusoids
+from sure.backbones.weights import Loadable
+from sure.errors import SureError
+
+NAMES = Names(
+    {
+        "convolutions.blocks.0.convolution": "encoder.conv1",
+        "convolutions.blocks.1.convolution": "encoder.conv2",
+        "positions.table": "encoder.embed_positions.weight",
+        "norm": "encoder.layer_norm",
+        "layers.#.attn.q": "encoder.layers.#.self_attn.q_proj",
+        "layers.#.attn.k": "encoder.layers.#.self_attn.k_proj",
+        "layers.#.attn.v": "encoder.layers.#.self_attn.v_proj",
+        "layers.#.attn.out": "encoder.layers.#.self_attn.out_proj",
+        "layers.#.attn_norm": "encoder.layers.#.self_attn_layer_norm",
+        "layers.#.ffn_in": "encoder.layers.#.fc1",
+        "layers.#.ffn_out": "encoder.layers.#.fc2",
+        "layers.#.ffn_norm": "encoder.layers.#.final_layer_norm",
+    }
+)
+# What the feature extractor may say, with the one value that ours computes.
+EXTRACTOR = {"sampling_rate": SAMPLE_RATE, "n_fft": WINDOW, "hop_length": HOP, "dither": 0.0}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a Whisper encoder; tiny by default."""
+
+    dim: int = 384
+    layers: int = 4
+    heads: int = 6
+    ffn: int = 1536
+    mel_bins: int = 80
+    positions: int = 1500  # frames that an utterance can have at most, 20 ms each
+
+
+class Family(Loadable):
+    """Whisper's encoder on utterances of their own length, where the original fills up to 30 s with silence.
+
+    The spectrogram of `n` samples is the original feature extractor's without padding: reflected at both ends,
+    n // 160 frames; the second convolution leaves half of them, rounded up. Only those are heard and attended to.
+    `group_norm: as_trained` brings the 30 s back: all frames are computed and attended to, also the silent ones;
+    `lengths` are the utterances' own.
+    """
+
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "tiny_en": Shape(),
+        "tiny": Shape(),
+        "base": Shape(dim=512, layers=6, heads=8, ffn=2048),
+        "small": Shape(dim=768, layers=12, heads=12, ffn=3072),
+        "medium": Shape(dim=1024, layers=24, heads=16, ffn=4096),
+        "large": Shape(dim=1280, layers=32, heads=20, ffn=5120),
+        "large_v3": Shape(dim=1280, layers=32, heads=20, ffn=5120, mel_bins=128),
+        "toy": Shape(dim=32, layers=3, heads=4, ffn=64),
+    }
+    fixed_parameters = ("positions.table",)
+    huggingface_class = "Whisper"
+    huggingface_names = NAMES
+
+    def __init__(self, shape: Shape, group_norm: str = "masked"):
+        super().__init__()
+        self.shape = shape
+        self.dim = dim = shape.dim
+        self.whole = group_norm == "as_trained"  # hears 30 s, whatever the length
+        self.convolutions = ConvolutionStack(
+            [
+                ConvolutionBlock(shape.mel_bins, dim, 3, 1, True, padding=1),
+                ConvolutionBlock(dim, dim, 3, 2, True, padding=1),
+            ]
+        )
+        self.max_samples = shape.positions * 2 * HOP
+        self.positions = Sinusoids(shape.positions, dim)
+        self.layers = nn.ModuleList(
+            Layer(Attention(dim, shape.heads, key_bias=False), dim, shape.ffn, norm_first=True)
+            for _ in range(shape.layers)
+        )
+        self.norm = LayerNorm(dim)
+
+    def frame_count(self, samples: Tensor) -> Tensor:
+        return self.convolutions.frame_count(samples // HOP)
+
+    def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        longest = int(lengths.max()) / self.sample_rate
+        if longest > self.max_seconds:
+            raise SureError(f"an utterance has {longest:g} s, but whisper hears {self.max_seconds:g} s at most; cut it")
+        waves = waves[:, : self.max_samples]
+        if self.whole:
+            waves = nn.functional.pad(waves, (0, self.max_samples - waves.shape[1]))
+            lengths = torch.full_like(lengths, self.max_samples)
+        return self.positions(self.convolutions(log_mel(waves, lengths, self.shape.mel_bins), lengths // HOP))
+
+    def convolution_sites(self) -> Iterator[Site]:
+        return self.convolutions.sites()
+
+    def resume(self, taps: list[Tensor | None], lengths: Tensor, stop: int | None = None) -> Encoded:
+        heard = torch.full_like(lengths, self.shape.positions) if self.whole else lengths
+        return Encoded(super().resume(taps, heard, stop).taps, lengths)
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        return self.norm(hidden)
+
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        for source, said, key, wanted in (
+            ("config.json", config, "activation_function", "gelu"),
+            *(("preprocessor_config.json", preprocessor, key, value) for key, value in EXTRACTOR.items()),
+        ):
+            if said.get(key, wanted) != wanted:
+                raise SureError(f"whisper: {source} has {key}={said[key]!r}; this family can be {wanted!r} only")
+        return Shape(
+            dim=config["d_model"],
+            layers=config["encoder_layers"],
+            heads=config["encoder_attention_heads"],
+            ffn=config["encoder_ffn_dim"],
+            mel_bins=config["num_mel_bins"],
+            positions=config["max_source_positions"],
+        )
+
+    @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        """Of an encoder whose decoder has no layers: SURE has none."""
+        return {
+            "d_model": shape.dim,
+            "encoder_layers": shape.layers,
+            "encoder_attention_heads": shape.heads,
+            "encoder_ffn_dim": shape.ffn,
+            "num_mel_bins": shape.mel_bins,
+            "max_source_positions": shape.positions,
+            "decoder_layers": 0,
+            "decoder_attention_heads": shape.heads,
+        }
+
+    @classmethod
+    def huggingface_preprocessor(cls, shape: Shape) -> dict[str, Any]:
+        seconds = shape.positions * 2 * HOP // SAMPLE_RATE
+        known = {"feature_size": shape.mel_bins, "chunk_length": seconds, "return_attention_mask": False}
+        return {"feature_extractor_type": "WhisperFeatureExtractor", "padding_value": 0.0, **EXTRACTOR, **known}
+
+    def huggingface_differences(self) -> list[str]:
+        short = "transformers fills every utterance up to 30 s with silence, SURE here hears it as it is"
+        return [] if self.whole else [f"{short}; backbone.group_norm=as_trained trains with the silence"]
+
+    @classmethod
+    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        prefix = next((p for p in ("model.encoder.", "encoder.") if f"{p}conv1.weight" in state), "")
+        inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        return {NAMES.ours(f"encoder.{name}"): tensor for name, tensor in inside.items()}

@@ -1,0 +1,128 @@
+"""Whisper: the log-mel front end, the 30 s of the original, and the limit that comes with it."""
+
+import pytest
+import torch
+import transformers
+from originals import WHISPER, enliven, huggingface, saved, waves, whisper_encoded, whisper_features
+
+from sure.backbones.mel import log_mel, mel_filters
+from sure.backbones.positions import sinusoids
+from sure.backbones.whisper import Family
+from sure.errors import SureError
+
+TOLERANCE = 1e-5
+WHOLE = 480000  # samples of 30 s
+
+
+@pytest.mark.parametrize("bins", [80, 128])
+def test_mel_filters_are_the_originals(bins):
+    theirs = transformers.WhisperFeatureExtractor(feature_size=bins).mel_filters
+    assert abs(mel_filters(bins, torch.device("cpu")).T.double().numpy() - theirs).max() < 1e-8
+
+
+@pytest.mark.parametrize("samples", [8000, 8001, 8039, 8159, WHOLE])
+def test_spectrogram_is_the_original_extractors_without_padding(samples):
+    wave = waves([samples])
+    ours = log_mel(wave, torch.tensor([samples]), 80)
+    theirs = whisper_features(wave[0], padding=False)
+    assert ours.shape == theirs.shape == (1, 80, samples // 160)
+    assert (ours - theirs).abs().max() < TOLERANCE
+
+
+def test_spectrogram_in_a_batch_is_that_of_the_utterance_alone():
+    """Loud and quiet ones: neither the maximum of another nor what stands behind the end plays a part."""
+    lengths = [20000, 12345, 7000, 400, 201, 200, 160, 159, 1, 0]
+    batch = waves(lengths) * torch.logspace(0, -4, len(lengths))[:, None]
+    together = log_mel(batch, torch.tensor(lengths), 80)
+    assert together.isfinite().all()
+    for index, length in enumerate(lengths):
+        alone = log_mel(batch[index : index + 1, :length], torch.tensor([length]), 80)[0]
+        frames = length // 160
+        assert torch.allclose(together[index, :, :frames], alone[:, :frames], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("group_norm", ["masked", "as_trained"])
+@torch.no_grad()
+def test_thirty_seconds_equal_transformers(tmp_path, group_norm):
+    theirs = huggingface("whisper", "base").encoder
+    ours = Family.from_weights(saved(theirs, tmp_path), group_norm)
+    wave = waves([WHOLE])
+    encoded = ours(wave, torch.tensor([WHOLE]))
+    output = theirs(whisper_features(wave[0]), output_hidden_states=True)
+    assert encoded.lengths.tolist() == [1500] == [output.last_hidden_state.shape[1]]
+    for tap, hidden in zip(encoded.taps[:-1], output.hidden_states[:-1], strict=True):
+        assert (tap - hidden).abs().max() < TOLERANCE
+    assert (encoded.last - output.last_hidden_state).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize("bins", [80, 128])
+@pytest.mark.parametrize("samples", [16000, 16159, 9700])
+@torch.no_grad()
+def test_shorter_equals_transformers_on_as_many_frames(tmp_path, samples, bins):
+    """9700 samples have an odd number of frames before the second convolution."""
+    theirs = huggingface("whisper", "base", num_mel_bins=bins)
+    ours = Family.from_weights(saved(theirs, tmp_path))
+    wave = waves([samples])
+    encoded = ours(wave, torch.tensor([samples]))
+    first, last = whisper_encoded(theirs.encoder, whisper_features(wave[0], padding=False, bins=bins))
+    assert encoded.lengths.tolist() == [last.shape[1]] == [(samples // 160 + 1) // 2]
+    assert (encoded.taps[0] - first).abs().max() < TOLERANCE
+    assert (encoded.last - last).abs().max() < TOLERANCE
+
+
+@torch.no_grad()
+def test_as_trained_hears_thirty_seconds_like_transformers(tmp_path):
+    theirs = huggingface("whisper", "base")
+    folder = saved(theirs, tmp_path)
+    lengths = [9600, 4000, 0]
+    batch = waves(lengths)
+    encoded = Family.from_weights(folder, "as_trained")(batch, torch.tensor(lengths))
+    assert encoded.lengths.tolist() == [30, 13, 0]
+    output = theirs.encoder(torch.cat([whisper_features(wave) for wave in batch])).last_hidden_state
+    assert encoded.last.shape == output.shape == (3, 1500, 48)
+    assert (encoded.last - output).abs().max() < TOLERANCE
+    masked = Family.from_weights(folder)(batch, torch.tensor(lengths)).last
+    assert (masked[0] - output[0, :30]).abs().max() > 0.01
+
+
+def test_longer_than_thirty_seconds_is_refused():
+    backbone = Family.from_weights("random:toy")
+    assert int(backbone.frame_count(torch.tensor([WHOLE]))) == 1500
+    with pytest.raises(SureError, match=r"has 30\.1 s, but whisper hears 30 s at most"):
+        backbone(torch.zeros(2, WHOLE + 1600), torch.tensor([WHOLE + 1600, 8000]))
+    with torch.no_grad():  # longer silence behind the end is none of the utterance
+        assert backbone(torch.zeros(1, WHOLE + 1600), torch.tensor([8000])).lengths.tolist() == [25]
+
+
+def test_random_weights_have_the_originals_positions():
+    table = Family.from_weights("random:toy").positions.table
+    config = transformers.WhisperConfig(**{**WHISPER, "d_model": 32})
+    theirs = transformers.WhisperModel(config).encoder.embed_positions
+    assert torch.equal(table, sinusoids(1500, 32))
+    assert torch.allclose(table, theirs.weight, atol=1e-3)  # their angles are rounded otherwise
+    assert theirs.weight.requires_grad is False
+
+
+@pytest.mark.parametrize("kind", ["WhisperForConditionalGeneration", "WhisperForAudioClassification"])
+def test_folders_of_models_with_a_head(tmp_path, kind):
+    theirs = enliven(getattr(transformers, kind)(transformers.WhisperConfig(**WHISPER, use_weighted_layer_sum=True)))
+    ours = Family.from_weights(saved(theirs, tmp_path))
+    encoder = theirs.model.encoder if hasattr(theirs, "model") else theirs.encoder
+    assert len(ours.state_dict()) == len(encoder.state_dict())
+    assert torch.equal(ours.positions.table, encoder.embed_positions.weight)
+    assert torch.equal(ours.layers[2].attn.k.weight, encoder.layers[2].self_attn.k_proj.weight)
+    assert ours.layers[2].attn.k.bias is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "preprocessor", "message"),
+    [
+        ({"activation_function": "relu"}, {}, "config.json has activation_function='relu'; this family can be 'gelu'"),
+        ({}, {"hop_length": 200}, "preprocessor_config.json has hop_length=200; this family can be 160"),
+    ],
+)
+def test_what_is_not_computed_is_named(tmp_path, settings, preprocessor, message):
+    folder = saved(huggingface("whisper", "base", **settings), tmp_path)
+    transformers.WhisperFeatureExtractor(**preprocessor).save_pretrained(folder)
+    with pytest.raises(SureError, match=message):
+        Family.from_weights(folder)
