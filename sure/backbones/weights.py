@@ -83,7 +83,7 @@ class Loadable(Backbone):
         if any(isinstance(module, GroupNorm) for module in self.modules()):
             found.append("on padded batches it differs: transformers lets padding into the front end's statistics")
         if self.normalize_waveform:
-            found.append("normalising a waveform, transformers adds 1e-7 to its variance, and SURE 1e-5, as in training")
+            found.append("normalising a waveform, transformers adds 1e-7 to the variance, SURE 1e-5, as in training")
         return found
 
     @classmethod
