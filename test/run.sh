@@ -8,5 +8,6 @@ cd "$root"
 use_environment ark,convert,test
 
 python -m ruff check .
+python -m ruff format --check --quiet .
 python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 python -m pytest "$@"

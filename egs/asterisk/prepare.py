@@ -129,9 +129,7 @@ def read_transcript(path: Path) -> dict[str, str]:
     """key -> text. Comments start with `;`. Of a key that occurs twice the first line counts."""
     try:
         content = path.read_bytes()
-        lines = (
-            (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig").splitlines()
-        )
+        lines = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig").splitlines()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
     texts: dict[str, str] = {}

@@ -21,9 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.prepare", description=__doc__)
     parser.add_argument("--recipe", default=".", metavar="DIR", help="the folder with prepare.py")
     parser.add_argument("--corpus", metavar="DIR", help="default: what stage 1 left in downloads/")
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="such as data/asr_es; the sets go below it"
-    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="such as data/asr_es; the sets go below it")
     parser.add_argument("--on_bad_utterance", choices=POLICIES, default="stop", help="default: %(default)s")
     parser.add_argument("--allow_commands", choices=("true", "false"), default="false",
                         help="run the commands (`... |`) of wav.scp, with your rights")  # fmt: skip
@@ -37,9 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare = load_prepare(recipe / "prepare.py")
     sets = prepare_sets(prepare, corpus, Path(options.out), parse_options(prepare, options.options))
     for folder in sets:
-        report = validate_data_dir(
-            folder, options.on_bad_utterance, options.allow_commands == "true", options.nj
-        )
+        report = validate_data_dir(folder, options.on_bad_utterance, options.allow_commands == "true", options.nj)
         print(report.summary())
         if report.removed:
             print(f"  every one of them: {folder / REPORT}; the tables as they were: {folder / BACKUP}")
@@ -87,9 +83,7 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
     """
     out.mkdir(parents=True, exist_ok=True)
     returned = prepare(corpus, out, **options)
-    expected = [
-        made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)
-    ]
+    expected = [made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)]
     for folder in expected:
         if not (folder / "wav.scp").is_file():
             raise SureError(f"{folder}: prepare.py did not make this set (it has no wav.scp)")

@@ -56,9 +56,7 @@ def write_ark(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]])
         except (ValueError, TypeError, AssertionError) as error:
             kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
             raise SureError(f"{ark}: Kaldi archives cannot hold '{id}' ({kind}) {error}".rstrip()) from None
-    beside[1].write_text(
-        "".join(f"{id} {place}\n" for id, place in sorted(entries.items())), encoding="utf-8"
-    )
+    beside[1].write_text("".join(f"{id} {place}\n" for id, place in sorted(entries.items())), encoding="utf-8")
     for part, file in zip(beside, (ark, scp), strict=True):
         os.replace(part, file)
     return scp

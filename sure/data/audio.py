@@ -89,9 +89,7 @@ def resample(wave: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
     return torch.from_numpy(resampled).to(wave.dtype)
 
 
-def decode(
-    path: str | os.PathLike, start: float | None = None, end: float | None = None
-) -> tuple[np.ndarray, int]:
+def decode(path: str | os.PathLike, start: float | None = None, end: float | None = None) -> tuple[np.ndarray, int]:
     """Samples (samples,) float32 mono at the file's own rate, and that rate. Raises AudioError."""
     name = os.fspath(path)
     if is_command(name):
@@ -239,9 +237,7 @@ def _to_float(samples: np.ndarray) -> np.ndarray:
     return ((samples - half if kind == "u" else samples) / half).astype(np.float32)
 
 
-def _cut(
-    name: str, samples: np.ndarray, rate: int, first: int, start: float | None, end: float | None
-) -> np.ndarray:
+def _cut(name: str, samples: np.ndarray, rate: int, first: int, start: float | None, end: float | None) -> np.ndarray:
     """Cut (channels, samples), whose first sample is number `first` of the file, to [start, end) seconds."""
     if start is None and end is None:
         return samples

@@ -112,9 +112,7 @@ def pink_noise(samples: int, generator: torch.Generator) -> Tensor:
     return torch.fft.irfft(spectrum / frequency.sqrt(), n=samples)
 
 
-def spec_augment(
-    features: Tensor, lengths: Tensor, config: AugmentConfig, generator: torch.Generator
-) -> Tensor:
+def spec_augment(features: Tensor, lengths: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """Set random spans of frames and channels of hidden features to zero (SpecAugment without time warping).
 
     features (batch, time, dim), lengths (batch,) valid frames; every utterance gets masks of its own, drawn
@@ -125,9 +123,7 @@ def spec_augment(
         return features
     batch, time, dim = features.shape
     valid = lengths.cpu()
-    hidden_frames = _spans(
-        config.time_masks, config.time_mask_frames, valid, time, generator, config.time_mask_share
-    )
+    hidden_frames = _spans(config.time_masks, config.time_mask_frames, valid, time, generator, config.time_mask_share)
     widths = torch.full((batch,), dim)
     hidden_channels = _spans(config.channel_masks, config.channel_mask_width, widths, dim, generator)
     hidden = hidden_frames[:, :, None] | hidden_channels[:, None, :]

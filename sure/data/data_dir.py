@@ -125,9 +125,7 @@ def _read_unique(path: Path) -> dict[str, Line]:
     lines: dict[str, Line] = {}
     for line in read_lines(path):
         if line.id in lines:
-            raise SureError(
-                f"{path}:{line.number}: the id '{line.id}' is already on line {lines[line.id].number}"
-            )
+            raise SureError(f"{path}:{line.number}: the id '{line.id}' is already on line {lines[line.id].number}")
         if problem := id_problem(line.id):
             raise SureError(f"{path}:{line.number}: the id '{line.id}' {problem}")
         lines[line.id] = line
@@ -150,9 +148,7 @@ def _read_places(folder: Path, tables: dict[str, dict[str, Line]], segmented: bo
     for id, line in tables["segments"].items():
         recording, start, end = parse_segment(folder / "segments", line)
         if recording not in tables["wav.scp"]:
-            raise SureError(
-                f"{folder / 'segments'}:{line.number}: the recording '{recording}' is not in wav.scp"
-            )
+            raise SureError(f"{folder / 'segments'}:{line.number}: the recording '{recording}' is not in wav.scp")
         places[id] = (tables["wav.scp"][recording].value, start, end)
     return places
 
@@ -170,9 +166,7 @@ def _same_groups(path: Path, labels: dict[str, dict[str, str]]) -> None:
     first = next(iter(labels), None)
     for id, groups in labels.items():
         if set(groups) != set(labels[first]):
-            raise SureError(
-                f"{path}: '{id}' has the groups {sorted(groups)}, '{first}' has {sorted(labels[first])}"
-            )
+            raise SureError(f"{path}: '{id}' has the groups {sorted(groups)}, '{first}' has {sorted(labels[first])}")
 
 
 def _check_writable(folder: Path, utterance: Utterance) -> None:
@@ -184,9 +178,7 @@ def _check_writable(folder: Path, utterance: Utterance) -> None:
         if not word or any(character.isspace() for character in word):
             raise SureError(f"{folder}: '{utterance.id}': a label or speaker must be one word, got '{word}'")
     if any("=" in group for group in utterance.labels) or "=" in utterance.labels.get("label", ""):
-        raise SureError(
-            f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them"
-        )
+        raise SureError(f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them")
     if not utterance.audio.strip() or utterance.audio != utterance.audio.strip() or "\n" in utterance.audio:
         raise SureError(f"{folder}: '{utterance.id}': unusable audio path {utterance.audio!r}")
 

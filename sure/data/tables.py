@@ -28,9 +28,7 @@ def read_lines(path: Path) -> list[Line]:
         try:
             parts = raw.decode("utf-8").strip().split(maxsplit=1)
         except UnicodeDecodeError as error:
-            raise SureError(
-                f"{path}:{number}: not UTF-8 ({error.reason}); convert the file to UTF-8"
-            ) from None
+            raise SureError(f"{path}:{number}: not UTF-8 ({error.reason}); convert the file to UTF-8") from None
         if parts:
             value = parts[1] if len(parts) > 1 else ""
             lines.append(Line(number, parts[0], value if path.name == "wav.scp" else " ".join(value.split())))
@@ -76,14 +74,10 @@ def parse_segment(path: Path, line: Line) -> tuple[str, float, float | None]:
     """`recording start end`; an end of -1 means the end of the recording, as in Kaldi, and becomes None."""
     words = line.value.split()
     if len(words) != 3:
-        raise SureError(
-            f"{path}:{line.number}: expected 'id recording start end', got '{line.id} {line.value}'"
-        )
+        raise SureError(f"{path}:{line.number}: expected 'id recording start end', got '{line.id} {line.value}'")
     start, end = (parse_seconds(path, line, word) for word in words[1:])
     if start < 0 or (end != -1 and end <= start):
-        raise SureError(
-            f"{path}:{line.number}: expected 0 <= start < end in seconds, got {words[1]} {words[2]}"
-        )
+        raise SureError(f"{path}:{line.number}: expected 0 <= start < end in seconds, got {words[1]} {words[2]}")
     return words[0], start, None if end == -1 else end
 
 

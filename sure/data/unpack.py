@@ -73,9 +73,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             if hasattr(tarfile, "data_filter"):  # Python from 3.10.12, 3.11.4, 3.12
                 tar.extract(member, folder, filter=_data_filter(archive))
             elif member.issym() or member.islnk():
-                raise SureError(
-                    f"{archive}: refused: '{member.name}' is a link (this Python cannot check links)"
-                )
+                raise SureError(f"{archive}: refused: '{member.name}' is a link (this Python cannot check links)")
             else:
                 member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
                 tar.extract(member, folder)

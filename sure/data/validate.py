@@ -130,9 +130,7 @@ class _Check:
             output = self.outputs / f"{id}.wav"
             with output.open("wb") as file:
                 # through the shell, because a pipeline is what Kaldi's wav.scp holds
-                done = subprocess.run(
-                    line.value.strip().strip("|"), shell=True, stdout=file, stderr=subprocess.PIPE
-                )
+                done = subprocess.run(line.value.strip().strip("|"), shell=True, stdout=file, stderr=subprocess.PIPE)
             if done.returncode:
                 message = " ".join(done.stderr.decode(errors="replace").split())[-200:]
                 where = f"wav.scp:{line.number}, exit {done.returncode}, {message}"
@@ -157,9 +155,7 @@ class _Check:
             for id in self.utterances.keys() - table.keys():
                 self.good.discard(id)
                 if id not in reported:
-                    self.report.remove(
-                        id, f"no line in {name}", f"{self.listing}:{self.utterances[id].number}"
-                    )
+                    self.report.remove(id, f"no line in {name}", f"{self.listing}:{self.utterances[id].number}")
         if "utt2label" in self.tables:
             self._compare_labels()
 
@@ -247,9 +243,7 @@ class _Check:
                 self.report.notes.append(f"{unused} recordings without a usable segment were left out")
         if self.command_outputs:
             (self.folder / "audio").mkdir(exist_ok=True)
-            self.report.notes.append(
-                f"{len(self.command_outputs)} commands were run, their output is in audio/"
-            )
+            self.report.notes.append(f"{len(self.command_outputs)} commands were run, their output is in audio/")
         for id in rows["wav.scp"].keys() & self.command_outputs.keys():
             output = self.folder / "audio" / self.command_outputs[id].name
             os.replace(self.command_outputs[id], output)

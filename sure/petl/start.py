@@ -55,4 +55,3 @@ def _fill(attachment: Attachment, key: str, method: PetlMethod, bundle: Bundle) 
         )
     for name, tensor in wanted.items():
         tensor.copy_(found[name])
-

@@ -132,9 +132,7 @@ def _number(value: float | None, form: str) -> str:
 def _row_names(rows: list[list[Result]]) -> list[str]:
     """The folders' names from the method on; whole names, or paths, where these would be the same."""
     folders = [row[0].experiment for row in rows]
-    found = [
-        re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows
-    ]
+    found = [re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows]
     short = [match[0] if match else folder.name for match, folder in zip(found, folders, strict=True)]
     names = (short, [folder.name for folder in folders], [str(folder) for folder in folders])
     return next(choice for choice in names if len(set(choice)) == len(choice))

@@ -21,9 +21,7 @@ class Task(CtcTask):
     @classmethod
     def transcript(cls, utterance: Utterance, language: str) -> str:
         if utterance.text is None:
-            raise SureError(
-                f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)"
-            )
+            raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
         try:
             return normalize(utterance.text, language)
         except SureError as error:

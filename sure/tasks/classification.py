@@ -62,9 +62,7 @@ class ClassificationTask(BaseTask):
     def target(self, utterance: Utterance) -> Tensor:
         """The index of each group's label, (groups,)."""
         self._same_groups(utterance)
-        return torch.tensor(
-            [self._index(utterance, group) for group in self.labels.groups], dtype=torch.int64
-        )
+        return torch.tensor([self._index(utterance, group) for group in self.labels.groups], dtype=torch.int64)
 
     def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Sum of the groups' cross entropies, (batch,)."""
@@ -73,9 +71,7 @@ class ClassificationTask(BaseTask):
         total = outputs.new_zeros(len(outputs), dtype=torch.float32)
         for logits, labels, weight in zip(self._split(outputs.float()), wanted, self.weights, strict=True):
             weight = None if weight is None else weight.to(outputs.device)
-            total = total + F.cross_entropy(
-                logits, labels, weight, reduction="none", label_smoothing=smoothing
-            )
+            total = total + F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smoothing)
         return total
 
     def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
@@ -124,9 +120,7 @@ class ClassificationTask(BaseTask):
         found = [self._parse(hypotheses[id]) for id in references]
         for id, labels in zip(references, wanted, strict=True):
             if not all(labels.get(group) for group in groups):
-                raise SureError(
-                    f"{id}: expected a label for {' '.join(groups)} in ref.txt, found {references[id]!r}"
-                )
+                raise SureError(f"{id}: expected a label for {' '.join(groups)} in ref.txt, found {references[id]!r}")
         return tuple({g: [labels.get(g, "") for labels in side] for g in groups} for side in (wanted, found))
 
     def _parse(self, line: str) -> dict[str, str]:

@@ -19,18 +19,14 @@ class Labels:
 
     def __init__(self, names: dict[str, list[str]]):
         self._names = {group: tuple(names[group]) for group in sorted(names)}
-        self._index = {
-            (group, name): i for group, names in self._names.items() for i, name in enumerate(names)
-        }
+        self._index = {(group, name): i for group, names in self._names.items() for i, name in enumerate(names)}
 
     @classmethod
     def from_utterances(cls, labels: Iterable[dict[str, str]]) -> Labels:
         """From the `labels` of training utterances; SureError when there are none or their groups differ."""
         labels = list(labels)
         if not labels or not labels[0]:
-            raise SureError(
-                "no labels: the training set needs an utt2label file with one label per utterance"
-            )
+            raise SureError("no labels: the training set needs an utt2label file with one label per utterance")
         groups = sorted(labels[0])
         for one in labels:
             if sorted(one) != groups:
@@ -75,10 +71,7 @@ class Labels:
             sound = (
                 isinstance(names, dict)
                 and names
-                and all(
-                    isinstance(group, list) and group and len(set(group)) == len(group)
-                    for group in names.values()
-                )
+                and all(isinstance(group, list) and group and len(set(group)) == len(group) for group in names.values())
             )
         except FileNotFoundError:
             raise SureError(
@@ -87,9 +80,7 @@ class Labels:
         except (ValueError, TypeError):  # not UTF-8, not JSON, or names that are not strings
             sound = False
         if not sound:
-            raise SureError(
-                f"{path} is not a label file (groups with lists of names): run the tokenize stage again"
-            )
+            raise SureError(f"{path} is not a label file (groups with lists of names): run the tokenize stage again")
         return cls(names)
 
     def __eq__(self, other: object) -> bool:

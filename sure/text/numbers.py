@@ -9,9 +9,7 @@ from num2words import num2words
 
 from sure.errors import SureError
 
-LARGEST = (
-    10**12
-)  # from here on, numbers are read digit by digit: nobody says them, and num2words errs on some
+LARGEST = 10**12  # from here on, numbers are read digit by digit: nobody says them, and num2words errs on some
 NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
 
 
@@ -100,9 +98,7 @@ def _number(written: str, code: str) -> str:
     whole, fraction = _split(written, code)
     if fraction is None:
         return " ".join(_cardinal(part, code) for part in whole)
-    if (
-        code == "ru" and len(fraction) <= 3
-    ):  # Russian names the fraction: двадцать восемь целых восемь десятых
+    if code == "ru" and len(fraction) <= 3:  # Russian names the fraction: двадцать восемь целых восемь десятых
         return num2words(f"{whole[0]}.{fraction}", lang=code)
     return f"{_cardinal(whole[0], code)} {LANGUAGES[code].point} {_digits(fraction, code)}"
 

@@ -77,13 +77,9 @@ class Tokenizer:
         except ValueError:
             about = None
         if not isinstance(about, dict) or about.get("kind") not in KINDS:
-            raise SureError(
-                f"{path}: expected a kind, one of {' '.join(KINDS)}: run the tokenize stage again"
-            )
+            raise SureError(f"{path}: expected a kind, one of {' '.join(KINDS)}: run the tokenize stage again")
         if about["kind"] == "character":
-            tokenizer = CharacterTokenizer(
-                _read(folder / "tokens.txt").removesuffix("\n").split("\n"), folder
-            )
+            tokenizer = CharacterTokenizer(_read(folder / "tokens.txt").removesuffix("\n").split("\n"), folder)
         else:
             tokenizer = SentencepieceTokenizer(about["kind"], _read_model(folder))
         if tokenizer.size != about.get("size"):
@@ -226,9 +222,7 @@ def train_tokenizer(
 def _size_advice(kind: str, size: int, message: str) -> str:
     """Sentencepiece's own message, with the bound that it names said plainly."""
     if largest := re.search(r"too high.*<= (\d+)", message, re.DOTALL):
-        return (
-            f"tokenizer.size={size} is too large: {kind} can make at most {largest[1]} tokens of these texts"
-        )
+        return f"tokenizer.size={size} is too large: {kind} can make at most {largest[1]} tokens of these texts"
     if smallest := re.search(r"required_chars\D*\d+ vs (\d+)", message, re.DOTALL):
         return f"tokenizer.size={size} is too small: the characters and the blank alone need {smallest[1]}"
     return f"sentencepiece could not train {size} {kind} tokens: {message}"
@@ -246,9 +240,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise SureError(
-            f"{path} is missing: run the tokenize stage, or point to the folder that it wrote"
-        ) from None
+        raise SureError(f"{path} is missing: run the tokenize stage, or point to the folder that it wrote") from None
     except UnicodeDecodeError as error:
         raise SureError(f"{path} is not UTF-8 text ({error}): run the tokenize stage again") from None
 
@@ -259,11 +251,7 @@ def _read_model(folder: Path) -> bytes:
         model = path.read_bytes()
         sentencepiece.SentencePieceProcessor(model_proto=model)
     except (FileNotFoundError, NotADirectoryError):
-        raise SureError(
-            f"{path} is missing: run the tokenize stage, or point to the folder that it wrote"
-        ) from None
+        raise SureError(f"{path} is missing: run the tokenize stage, or point to the folder that it wrote") from None
     except RuntimeError as error:
-        raise SureError(
-            f"{path} is not a sentencepiece model ({error}): run the tokenize stage again"
-        ) from None
+        raise SureError(f"{path} is not a sentencepiece model ({error}): run the tokenize stage again") from None
     return model

@@ -39,16 +39,13 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def make_deb(
-    path: Path, name: str, version: str, files: dict[str, bytes], links: dict[str, str] | None = None
-) -> Path:
+def make_deb(path: Path, name: str, version: str, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("needs dpkg-deb")
     root = path.parent / f"{path.name}.tree"
     (root / "DEBIAN").mkdir(parents=True)
     (root / "DEBIAN" / "control").write_text(
-        f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
-        "Maintainer: nobody <a@b.invalid>\nDescription: x\n"
+        f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody <a@b.invalid>\nDescription: x\n"
     )
     for file, content in files.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)

@@ -35,9 +35,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """apt-get, without package lists, sees one repository: a folder with sure-speech 1.0-1."""
     folder = tmp_path / "repository"
     folder.mkdir()
-    package = make_deb(
-        folder / "sure-speech_1.0-1_all.deb", "sure-speech", "1.0-1", {"usr/share/x.wav": b"x"}
-    )
+    package = make_deb(folder / "sure-speech_1.0-1_all.deb", "sure-speech", "1.0-1", {"usr/share/x.wav": b"x"})
     (folder / "Packages").write_text(
         "Package: sure-speech\nVersion: 1.0-1\nArchitecture: all\nMaintainer: nobody <a@b.invalid>\n"
         f"Filename: ./{package.name}\nSize: {package.stat().st_size}\n"

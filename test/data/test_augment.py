@@ -110,9 +110,7 @@ def test_the_same_generator_gives_the_same_and_the_input_stays() -> None:
     st.lists(st.integers(1, 40), min_size=1, max_size=5),
     st.integers(1, 3), st.integers(1, 15), st.integers(0, 3), st.integers(1, 6), st.integers(0, 99),
 )  # fmt: skip
-def test_masks(
-    lengths: list[int], frames: int, width: int, channels: int, channel_width: int, seed: int
-) -> None:
+def test_masks(lengths: list[int], frames: int, width: int, channels: int, channel_width: int, seed: int) -> None:
     config = AugmentConfig(
         time_masks=frames, time_mask_frames=width, channel_masks=channels, channel_mask_width=channel_width
     )
@@ -133,17 +131,13 @@ def test_masks(
 
 def test_masks_reach_every_place_and_width_and_differ_between_utterances() -> None:
     config = AugmentConfig(time_masks=1, time_mask_frames=4, time_mask_share=1.0)
-    masked = (
-        spec_augment(torch.ones(4000, 10, 1), torch.full((4000,), 10), config, generator_for(0))[..., 0] == 0
-    )
+    masked = spec_augment(torch.ones(4000, 10, 1), torch.full((4000,), 10), config, generator_for(0))[..., 0] == 0
     widths = masked.sum(dim=1)
     counts = torch.bincount(widths, minlength=5)
     assert len(counts) == 5 and int(counts.min()) > 600 and int(counts.max()) < 1000
     assert bool(masked.any(dim=0).all())
     config = AugmentConfig(channel_masks=1, channel_mask_width=3)
-    masked = (
-        spec_augment(torch.ones(500, 1, 8), torch.ones(500, dtype=torch.int64), config, generator_for(0)) == 0
-    )
+    masked = spec_augment(torch.ones(500, 1, 8), torch.ones(500, dtype=torch.int64), config, generator_for(0)) == 0
     assert bool(masked.any(dim=0).all()) and len(masked.unique(dim=0)) > 10
 
 

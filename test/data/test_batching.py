@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from sure.data.batching import SecondsBatchSampler
 from sure.errors import SureError
 
-durations = st.lists(st.floats(0.01, 30.0), max_size=60) | st.lists(
-    st.sampled_from([1.0, 2.0, 2.5]), max_size=60
-)
+durations = st.lists(st.floats(0.01, 30.0), max_size=60) | st.lists(st.sampled_from([1.0, 2.0, 2.5]), max_size=60)
 
 
 def lengths(count: int, seed: int = 0) -> list[float]:

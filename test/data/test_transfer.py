@@ -40,9 +40,7 @@ def test_a_file_arrives_once(server: FileServer, sums: dict) -> None:
     assert [path.name for path in Path("got").iterdir()] == ["x.tar"]
 
 
-@pytest.mark.parametrize(
-    "sums", [{"sha256": SHA256}, {"sha256": None}, {"sha256": None, "size": len(CONTENT)}]
-)
+@pytest.mark.parametrize("sums", [{"sha256": SHA256}, {"sha256": None}, {"sha256": None, "size": len(CONTENT)}])
 def test_a_broken_connection_is_resumed(server: FileServer, sums: dict) -> None:
     server.break_after = [1_000_000, 0, 1_500_000]
     assert get(server, **sums).read_bytes() == CONTENT

@@ -206,9 +206,7 @@ def test_many_faults_at_once_are_all_counted(here: Path) -> None:
     report = validate(folder)
     assert ids(folder) == "aklmnop"
     text = (folder / "validation.txt").read_text()
-    assert "8 missing audio file:" in text and all(
-        f"  {name}\tcorpus/{name}.wav" in text for name in "cdefghij"
-    )
+    assert "8 missing audio file:" in text and all(f"  {name}\tcorpus/{name}.wav" in text for name in "cdefghij")
     assert "10 problems removed" in text
     assert "and 3 more" in report.summary() and report.summary().startswith(f"{folder}: 7 utterances")
 
@@ -217,9 +215,7 @@ def test_nothing_left_is_an_error_and_changes_nothing(here: Path) -> None:
     folder = good_set(here)
     shutil.rmtree(here / "corpus")
     before = snapshot(folder)
-    with pytest.raises(
-        SureError, match=r"(?s)nothing usable remains.*4 missing audio file: a \(corpus/a.wav\)"
-    ):
+    with pytest.raises(SureError, match=r"(?s)nothing usable remains.*4 missing audio file: a \(corpus/a.wav\)"):
         validate(folder)
     assert snapshot(folder) == before
 
@@ -318,9 +314,7 @@ def test_wrong_use(here: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_the_tables_say_the_result_can_be_read_and_is_stable(
-    here: Path, data: st.DataObject
-) -> None:
+def test_whatever_the_tables_say_the_result_can_be_read_and_is_stable(here: Path, data: st.DataObject) -> None:
     """Random lines in every table: validation ends in a folder that reads cleanly, or changes nothing."""
     shutil.rmtree(here / "set", ignore_errors=True)
     folder = good_set(here)

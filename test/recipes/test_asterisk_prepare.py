@@ -112,9 +112,7 @@ def write_g722(path: Path, seconds: float, seed: int) -> None:
     with av.open(str(path), "w", format="g722") as file:
         stream = file.add_stream("g722", rate=16000, layout="mono")
         for start in range(0, len(samples), 320):
-            frame = av.AudioFrame.from_ndarray(
-                samples[None, start : start + 320], format="s16", layout="mono"
-            )
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 320], format="s16", layout="mono")
             frame.sample_rate, frame.pts = 16000, start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
@@ -126,9 +124,7 @@ def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recipe")
     for name in ("prepare.py", "corrections.yaml"):
         shutil.copy(RECIPE / name, folder)
-    shutil.copytree(
-        RECIPE / "splits", folder / "splits", ignore=shutil.ignore_patterns("*.txt", "__pycache__")
-    )
+    shutil.copytree(RECIPE / "splits", folder / "splits", ignore=shutil.ignore_patterns("*.txt", "__pycache__"))
     for name, keys in SPLITS.items():
         (folder / "splits" / f"{name}.txt").write_text("\n".join(keys.split()) + "\n")
     return load(folder / "prepare.py")

@@ -76,9 +76,7 @@ def test_nothing_to_score():
 
 
 def test_listing_has_the_table_and_the_wrong_utterances():
-    listing = classification_listing(
-        ["u1", "u2", "u3"], {"label": ["es", "ru", "ru"]}, {"label": ["es", "es", ""]}
-    )
+    listing = classification_listing(["u1", "u2", "u3"], {"label": ["es", "ru", "ru"]}, {"label": ["es", "es", ""]})
     assert "   - es ru\nes 0  1  0\nru 1  1  0\n" in listing
     assert listing.endswith("wrong: 2 of 3 (id reference hypothesis)\nu2 ru es\nu3 ru -\n")
 

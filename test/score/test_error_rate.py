@@ -26,11 +26,7 @@ words = st.lists(st.sampled_from(["a", "b", "ab", "ñu", "еще"]), max_size=6)
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(
-        lambda pairs: any(said for said, _ in pairs)
-    )
-)
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(lambda pairs: any(said for said, _ in pairs)))
 def test_rates_are_levenshtein_over_length(pairs):
     references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
     scores = error_rates(references, hypotheses)
@@ -41,9 +37,7 @@ def test_rates_are_levenshtein_over_length(pairs):
         assert scores[name] == pytest.approx(100 * errors / size)
         counts = scores[units]
         assert counts["substitutions"] + counts["deletions"] + counts["insertions"] == errors
-        assert (
-            counts["correct"] + counts["substitutions"] + counts["deletions"] == counts["reference"] == size
-        )
+        assert counts["correct"] + counts["substitutions"] + counts["deletions"] == counts["reference"] == size
         assert counts["correct"] + counts["substitutions"] + counts["insertions"] == heard_size
         low, high = scores[f"{name}_interval"]
         assert 0 <= low <= high

@@ -90,9 +90,7 @@ def test_result_has_scores_and_what_training_wrote(recipe, capsys):
     assert result["words"]["deletions"] == 2 and result["words"]["substitutions"] == 1
     assert result["task"] == "asr" and result["set"] == "test" and result["method"] == "lora"
     assert result["score_name"] == "wer" and result["higher_is_better"] is False
-    assert (
-        result["utterances"] == 3 and result["seconds_of_audio"] == 4.75 and result["data"] == "data/es/test"
-    )
+    assert result["utterances"] == 3 and result["seconds_of_audio"] == 4.75 and result["data"] == "data/es/test"
     assert result["command"] == f"python -m sure.bin.train --exp {folder}"
     assert SUMMARY.items() <= result.items()
     assert "REF: el niño COME" in (folder / "decode_test/result.txt").read_text(encoding="utf-8")
@@ -219,9 +217,7 @@ def test_report_of_methods_and_seeds_keeps_the_order(recipe):
     assert bottleneck[:3] == ["bottleneck", "3", "0.00 ± 0.00"]
     assert lora[header.index("dev")] == "20.00 ± 1.00"
     commands = [line for line in text.splitlines() if line.startswith("python -m sure.bin.train")]
-    assert commands == [
-        f"python -m sure.bin.train --exp {folder}" for folder in folders
-    ]  # seed10 after seed9
+    assert commands == [f"python -m sure.bin.train --exp {folder}" for folder in folders]  # seed10 after seed9
     assert make_report(*folders) == text == make_report("exp/asr_moonshine_lora", *folders)
     _, first, second = table(make_report("exp/asr_moonshine_bottleneck", "exp/asr_moonshine_lora"))
     assert [first, second] == [bottleneck, lora]
@@ -262,9 +258,7 @@ def test_names_are_as_short_as_they_stay_different(recipe):
 def test_what_cannot_be_compared_gets_its_own_table(recipe):
     score.main(["--exp", str(experiment("asr_x_lora/seed1", HALF, sets=("test", "dev")))])
     other = {"utt1": "otra cosa"}
-    score.main(
-        ["--exp", str(experiment("asr_y_lora/seed1", other, other))]
-    )  # a set `test` with other references
+    score.main(["--exp", str(experiment("asr_y_lora/seed1", other, other))])  # a set `test` with other references
     labels = {id: "el" for id in TEXTS}
     score.main(["--exp", str(experiment("speaker_x_lora/seed1", labels, labels, task="speaker"))])
     text = make_report("exp/asr_x_lora", "exp/asr_y_lora", "exp/speaker_x_lora")
@@ -300,16 +294,10 @@ def test_from_the_shell(recipe):
 
     def shell(*command):
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(
-            [sys.executable, "-m", *command], capture_output=True, text=True, env=environment
-        )
+        return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, env=environment)
 
     bad = shell("sure.bin.report", "--out", "R.md", str(folder))
-    assert (
-        bad.returncode == 2
-        and bad.stderr.startswith("error: nothing to report")
-        and not Path("R.md").exists()
-    )
+    assert bad.returncode == 2 and bad.stderr.startswith("error: nothing to report") and not Path("R.md").exists()
     good = shell("sure.bin.score", "--exp", str(folder))
     assert good.returncode == 0 and good.stdout.count("\n") == 1, good.stderr
     good = shell("sure.bin.report", "--out", "R.md", str(folder))

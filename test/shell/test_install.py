@@ -94,9 +94,7 @@ def test_a_fresh_machine_gets_an_environment_and_the_second_call_does_nothing(ma
     done = machine.install()
     assert done.returncode == 0, done.stderr
     assert machine.asked == [[*TORCH, "--editable", ".[ark,convert]"]]
-    assert (machine.root / ".venv" / "bin" / "python").exists() and mark(
-        machine.root / ".venv"
-    ) == "ark,convert"
+    assert (machine.root / ".venv" / "bin" / "python").exists() and mark(machine.root / ".venv") == "ark,convert"
     assert "evaluation licence" in done.stdout
     again = machine.install()
     assert again.returncode == 0 and machine.asked == [] and "up to date" in again.stdout
@@ -211,9 +209,7 @@ def test_a_wrong_call_is_refused(machine, words, said):
 
 
 def test_a_recipe_installs_what_it_needs_by_itself(machine):
-    done = machine.project.run(
-        "--petl", "lora", **{name: machine.variables()[name] for name in ("PATH", "PYTHONPATH")}
-    )
+    done = machine.project.run("--petl", "lora", **{name: machine.variables()[name] for name in ("PATH", "PYTHONPATH")})
     assert done.status == 0, done.err
     assert done.stages[0] == "pip" and done.stages[-1] == "pack"
     assert mark(machine.root / ".venv") == "ark,convert"

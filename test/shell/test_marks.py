@@ -143,9 +143,7 @@ def test_the_resume_command_of_stages_asked_for_does_not_repeat_them(project):
     project.root.joinpath("calls.txt").unlink()
     assert project.script(resume).status == 0
     calls = project.root.joinpath("calls.txt").read_text().split("\n")
-    assert [call.split("\t")[0] for call in calls if call] == [
-        "decode"
-    ]  # its output is as before: no new scores
+    assert [call.split("\t")[0] for call in calls if call] == ["decode"]  # its output is as before: no new scores
 
 
 def test_an_output_that_is_missing_is_a_failure(project):
@@ -158,9 +156,7 @@ def test_an_output_that_is_missing_is_a_failure(project):
 
 def test_a_mistake_in_a_recipe_is_reported_with_its_command(project):
     run = project.recipe / "run.sh"
-    run.write_text(
-        run.read_text().replace("run_stages\n", "stage_prepare() { cp nowhere here; }\nrun_stages\n")
-    )
+    run.write_text(run.read_text().replace("run_stages\n", "stage_prepare() { cp nowhere here; }\nrun_stages\n"))
     done = project.run(*LORA)
     assert done.status == 1 and done.stages == ["download"]
     assert "stage 2 prepare failed with exit code 1" in done.err and "cp nowhere here" in done.err
@@ -202,9 +198,7 @@ def test_experiments_at_the_same_time(project):
 
 
 def test_of_experiments_at_the_same_time_one_that_fails_is_named_and_the_others_are_finished(project):
-    done = project.run(
-        "--nj", "3", "--set", "train.epochs=1", FAIL_AT="train exp/asr_es_moonshine_conv_adapter"
-    )
+    done = project.run("--nj", "3", "--set", "train.epochs=1", FAIL_AT="train exp/asr_es_moonshine_conv_adapter")
     assert done.status == 7
     assert done.err.count("exp/asr_es_moonshine_conv_adapter/seed1") >= 1
     assert done.err.count("resume:") == 1
@@ -216,8 +210,7 @@ def test_of_experiments_at_the_same_time_one_that_fails_is_named_and_the_others_
 def test_an_interrupted_run_stops_everything_that_it_started_at_the_same_time(project):
     process = project.start("--nj", "3", WAIT_AT="train exp")
     pids = [
-        project.recipe / f"exp/asr_es_moonshine_{name}/seed1/pid"
-        for name in ("linear_probe", "conv_adapter", "lora")
+        project.recipe / f"exp/asr_es_moonshine_{name}/seed1/pid" for name in ("linear_probe", "conv_adapter", "lora")
     ]
     until(lambda: all(path.exists() and path.read_text().endswith("\n") for path in pids))
     os.kill(process.pid, signal.SIGINT)

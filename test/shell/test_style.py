@@ -45,6 +45,4 @@ def test_every_recipe_prints_its_commands(recipe):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert [line.split()[2] for line in done.stdout.splitlines() if line.startswith("# stage ")] == list(
-        "12345678"
-    )
+    assert [line.split()[2] for line in done.stdout.splitlines() if line.startswith("# stage ")] == list("12345678")

@@ -26,9 +26,7 @@ def make_corpus(folder: Path) -> Path:
         for number, text in enumerate(texts):
             time = np.arange(RATE // 4 * len(text)) / RATE
             notes = np.repeat([NOTES[letter] for letter in text], RATE // 4)
-            soundfile.write(
-                folder / "clips" / f"{name} {number}.wav", 0.3 * np.sin(6.283 * notes * time), RATE
-            )
+            soundfile.write(folder / "clips" / f"{name} {number}.wav", 0.3 * np.sin(6.283 * notes * time), RATE)
             lines.append(f"clips/{name} {number}.wav\t{text}\t{'long' if number % 2 else 'short'}\tmachine")
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
     return folder
@@ -48,9 +46,7 @@ def recipe(tmp_path_factory) -> Path:
 
 
 def run(recipe: Path, *words: str) -> subprocess.CompletedProcess:
-    variables = {
-        name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")
-    }
+    variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
     return subprocess.run(
         ["bash", str(recipe / "run.sh"), *WORDS, *words],
         cwd=recipe.parents[1].parent,

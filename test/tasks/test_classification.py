@@ -92,9 +92,7 @@ def test_label_smoothing(tmp_path):
     task = make(tmp_path, SINGLE, label_smoothing=0.2)
     outputs, targets = torch.tensor([[2.0, 0.0, -1.0]]), [torch.tensor([1])]
     wanted = 0.8 * F.one_hot(torch.tensor(1), 3) + 0.2 / 3
-    torch.testing.assert_close(
-        task.loss(outputs, torch.ones(1), targets), -(wanted * outputs.log_softmax(1)).sum(1)
-    )
+    torch.testing.assert_close(task.loss(outputs, torch.ones(1), targets), -(wanted * outputs.log_softmax(1)).sum(1))
 
 
 def test_balanced_weights_make_every_label_weigh_the_same(tmp_path):

@@ -74,9 +74,7 @@ def test_loss_does_not_depend_on_batch_mates(task):
     targets = [task.target(one) for one in TRAIN]
     together = task.loss(outputs, lengths, targets)
     for row in range(3):
-        alone = task.loss(
-            outputs[row : row + 1, : lengths[row]], lengths[row : row + 1], targets[row : row + 1]
-        )
+        alone = task.loss(outputs[row : row + 1, : lengths[row]], lengths[row : row + 1], targets[row : row + 1])
         torch.testing.assert_close(together[row], alone[0])
 
 

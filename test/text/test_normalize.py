@@ -66,9 +66,7 @@ def test_spoken_words(language, line, spoken):
     assert normalize(line, language) == spoken
 
 
-@pytest.mark.parametrize(
-    "line", ["[ascending tones]", "(beep)", "<beep ascending>", "([a] b (c))", "...", " \t\n", ""]
-)
+@pytest.mark.parametrize("line", ["[ascending tones]", "(beep)", "<beep ascending>", "([a] b (c))", "...", " \t\n", ""])
 def test_nothing_spoken_is_empty(line):
     assert normalize(line, "en") == ""
 

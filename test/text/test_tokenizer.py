@@ -81,9 +81,7 @@ def test_characters_are_sorted_by_code_point(tmp_path):
     assert (tmp_path / "tokens.txt").read_text(encoding="utf-8") == "<blank>\n<space>\na\nb\nà\nя\n"
 
 
-@given(
-    st.lists(st.text(alphabet=st.characters(codec="utf-8")), min_size=1).filter(lambda t: "".join(t).strip())
-)
+@given(st.lists(st.text(alphabet=st.characters(codec="utf-8")), min_size=1).filter(lambda t: "".join(t).strip()))
 def test_characters_round_trip_for_any_text(texts):
     tokenizer = train_tokenizer(texts, "character")
     for text in texts:

@@ -9,11 +9,12 @@
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
 [[ -v test_sets ]] || test_sets=(test)
-read -ra methods <<<"$petl"
+read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
+read -ra parts <<<"${petl//+/ }"
 check_options
 [[ -f conf/$task.yaml ]] || usage_error "no conf/$task.yaml in $recipe, which task $task needs"
 ((${#methods[@]})) || usage_error "--petl names no method"
-for method in ${methods[*]//+/ }; do
+for method in "${parts[@]}"; do
   [[ -f $root/sure/petl/$method.py ]] || usage_error "no method '$method' in sure/petl; there are: $(
     cd "$root/sure/petl" && grep -l '^class Method' ./*.py | sed 's|^\./\(.*\)\.py$|\1|' | paste -sd ' ')"
 done

@@ -25,9 +25,7 @@ LONGEST_TEST_SECONDS = 15
 
 def make_splits(prompts: list[prepare.Prompt]) -> dict[str, list[str]]:
     """set -> sorted keys."""
-    prompts = [
-        p for p in prompts if not prepare.NOT_SPEECH.fullmatch(p.key) and p.seconds >= prepare.SHORTEST
-    ]
+    prompts = [p for p in prompts if not prepare.NOT_SPEECH.fullmatch(p.key) and p.seconds >= prepare.SHORTEST]
     same: dict[object, list[str]] = {}  # a text or an audio file -> the keys that have it
     for prompt in prompts:
         same.setdefault(hashlib.sha256(prompt.path.read_bytes()).digest(), []).append(prompt.key)
