@@ -32,7 +32,9 @@ def trained(folder, family, size, **settings):
     below = saved(theirs, folder / family)
     inner = theirs.encoder if hasattr(theirs, "decoder") else theirs
     maps = [name.removeprefix("encoder.") for name in MAPS.get(family, ATTENTION)]
-    config = peft.LoraConfig(**{"target_modules": maps, "r": 3, "init_lora_weights": False, **settings})
+    config = peft.LoraConfig(
+        **{"target_modules": maps, "r": 3, "lora_alpha": 3, "init_lora_weights": False, **settings}
+    )
     model = peft.get_peft_model(inner, config).eval()
     enliven_adapters(model)
     model.save_pretrained(folder / "peft")
@@ -62,7 +64,7 @@ def output(attachment):
 
 SETTINGS = {
     "plain": {},
-    "rank stabilised": {"use_rslora": True, "lora_alpha": 5},
+    "rank stabilised": {"use_rslora": True, "lora_alpha": 2},
     "dora": {"use_dora": True, "lora_dropout": 0.2},
     "patterns": {
         "rank_pattern": {"layers.1.*": 4},
