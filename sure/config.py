@@ -111,7 +111,7 @@ class Config(Section):
         if "task" in given:
             given["head"] = _typed(registry.find("tasks", given["task"]).Config, given.get("head", {}), "head")
         if "petl" in given:
-            given["petl"] = [_method(item) for item in _listed(given["petl"])]
+            given["petl"] = petl_settings(given["petl"])
             if not given["petl"]:
                 raise SureError("petl: the list is empty; petl.name=linear_probe trains the head alone")
         return given
@@ -204,6 +204,14 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
         else:
             merged[name] = _merge(old, value, key) if name in merged else value
     return merged
+
+
+def petl_settings(petl: Any) -> list[BaseModel]:
+    """The settings of every method in what a config's `petl` may be: a name, `lora+prefix`, a method, a list of them.
+
+    Raises SureError naming the method or setting that there is not.
+    """
+    return [_method(item) for item in _listed(petl)]
 
 
 def _listed(petl: Any) -> Iterator[Any]:

@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from sure import registry
 from sure.backbones.base import Backbone
-from sure.errors import run
+from sure.config import petl_settings
+from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.petl.table import markdown
 
@@ -34,17 +37,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         default=registry.names("petl"),
         metavar="METHOD",
-        help="default: all; lora+prefix: both at once",
+        help="default: all; lora+prefix: both at once; '{name: lora, rank: 4}': with other settings",
     )
     parser.add_argument("--out", metavar="FILE", help="such as docs/methods.md; otherwise printed")
     options = parser.parse_args(argv)
-    for method in "+".join(options.petl).split("+"):
-        registry.find("petl", method)  # a wrong name is an error before anything is built
-    table = markdown({name: _random(name) for name in options.backbone}, options.petl)
+    methods = {word: petl_settings(_parse(word)) for word in options.petl}
+    table = markdown({name: _random(name) for name in options.backbone}, methods)
     if options.out:
         replace_file(Path(options.out), HEAD + table)
     else:
         print(table, end="")
+
+
+def _parse(word: str) -> object:
+    try:
+        return yaml.safe_load(word)
+    except yaml.YAMLError:
+        raise SureError(f"--petl {word!r} is neither a name nor settings such as '{{name: lora, rank: 4}}'") from None
 
 
 def _random(name: str) -> Backbone:

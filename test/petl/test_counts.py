@@ -7,6 +7,7 @@ import pytest
 
 from sure import registry
 from sure.bin import methods
+from sure.config import petl_settings
 from sure.errors import SureError
 from sure.petl.attach import Attachment
 from sure.petl.table import markdown
@@ -108,10 +109,31 @@ def test_an_unknown_backbone_is_named():
         methods._random("wav3vec")
 
 
+def test_the_command_takes_names_combinations_and_settings(capsys):
+    words = ["lora+prefix", '{name: lora, sites: "layer.*.attn.[qv]"}']
+    methods.main(["--backbone", "wav2vec2_base", "--petl", *words])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[3] for row in rows] == ["1,880,064", "294,912"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("lara", "did you mean 'lora'"),
+        ("{name: lora, rnk: 3}", "unknown key 'rnk'"),
+        ("{name: [}", "neither a name nor settings"),
+    ],
+)
+def test_wrong_words_are_named(word, message):
+    with pytest.raises(SureError, match=message):
+        methods.main(["--petl", word])
+
+
 def test_the_table_in_docs_is_current(backbones):
     """Every row that is there; a new method need not be listed to be used."""
     text = DOCS.read_text()
     listed = re.findall(r"^\| `(\w+)`", text, re.MULTILINE)
     assert len(listed) >= 14
-    made = markdown({"wav2vec2_base": backbones[BASE], "wav2vec2_large": backbones[LARGE]}, listed)
+    settings = {name: petl_settings(name) for name in listed}
+    made = markdown({"wav2vec2_base": backbones[BASE], "wav2vec2_large": backbones[LARGE]}, settings)
     assert text.endswith(made), "run: python -m sure.bin.methods --out docs/methods.md"
