@@ -15,6 +15,8 @@ EXPERIMENTS = {
     "lora": {"petl": LORA},
     "wide": {"petl": LORA | {"rank": 4, "alpha": 3.0, "rslora": True}, "seed": 1, "train__lr_adapter": 1e-2},
     "pissa": {"petl": LORA | {"init": "pissa"}},
+    "written_otherwise": {"petl": LORA | {"sites": "layer.[0-2].attn.* layer.[0-2].ffn.*"}, "train__lr_adapter": 1e-2},
+    "upper": {"petl": LORA | {"sites": "layer.2.attn.*"}},
     "asr": {"task": "asr", "petl": LORA, "backbone__layers": "weighted_sum"},
     "bias": {"petl": {"name": "layer_norm"}},
     "bias2": {"petl": {"name": "layer_norm"}, "train__lr_adapter": 1e-2},
@@ -92,6 +94,15 @@ def test_the_mean_of_loras_is_exact(bundles, wave):
     torch.testing.assert_close(outputs(sure, wave), mean, atol=1e-5, rtol=1e-5)
 
 
+def test_what_counts_is_where_they_sit_not_how_it_is_written(bundles):
+    sure = Sure.load(bundles["lora"], name="lora")
+    lora = change(sure, "layer.1.ffn.in")
+    sure.add("other", bundles["written_otherwise"])
+    wanted = (lora + change(sure, "layer.1.ffn.in")) / 2
+    sure.average("mean", {"lora": 0.5, "other": 0.5})
+    torch.testing.assert_close(change(sure, "layer.1.ffn.in"), wanted, atol=1e-6, rtol=1e-5)
+
+
 def test_a_share_of_one_is_the_adapter_itself(bundles, wave):
     for name, other in (("lora", "wide"), ("bias", "bias2")):
         sure = Sure.load(bundles[name], name=name)
@@ -125,13 +136,14 @@ def test_the_head_is_of_whom_one_says(bundles, wave):
     [
         ({"bottleneck": 0.5, "bottleneck2": 0.5}, "petl \\(bottleneck\\).*not linear"),
         ({"lora": 0.5, "bottleneck": 0.5}, "'bottleneck' has bottleneck in the backbone, others have lora"),
+        ({"lora": 0.5, "upper": 0.5}, "petl \\(lora\\): the adapters sit at different places"),
         ({"lora": 0.5, "pissa": 0.4}, "add up to 1"),
         ({"lora": 0.5, "pisa": 0.5}, "no adapter 'pisa' \\(did you mean 'pissa'"),
     ],
 )
 def test_a_mean_that_makes_no_sense_changes_nothing(bundles, wave, shares, message):
     sure = Sure.load(bundles["lora"], name="lora")
-    for name in ("bottleneck", "bottleneck2", "pissa"):
+    for name in ("bottleneck", "bottleneck2", "upper", "pissa"):
         sure.add(name, bundles[name])
     before = outputs(sure, wave)
     with pytest.raises(SureError, match=message):

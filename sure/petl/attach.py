@@ -97,7 +97,7 @@ class Attachment:
             self._modules[name] = module
             self._sites[name] = site
         for parameter in own:
-            self._own[f"{name}_{parameter}"] = site.host.get_parameter(parameter)
+            self._set_free(f"{name}_{parameter}", site.host.get_parameter(parameter))
         if (module is not None or own) and method.config.trains:
             self._lowest = min(self._lowest, -1 if site.layer is None else site.layer)
 
@@ -113,12 +113,18 @@ class Attachment:
             self.readout = self._modules[f"readout/{key}"] = readout
         names = method.unfreeze_backbone(self.backbone)
         for name in names:
-            self._own[f"backbone/{key}_{name}"] = self.backbone_parameters[name]
+            self._set_free(f"backbone/{key}_{name}", self.backbone_parameters[name])
         if names and method.config.trains:
             self._lowest = -1
         if self._count() > before:
             what = "whole backbone" if names else "readout" if readout is not None else "shared"
             self.rows.append(Row(key, f"({what})", 0, 0, self._count() - before))
+
+    def _set_free(self, name: str, parameter: nn.Parameter) -> None:
+        for other, known in self._own.items():
+            if known is parameter and other != name:
+                raise SureError(f"petl: {name} and {other} are one parameter of the backbone; one method can train it")
+        self._own[name] = parameter
 
     def _count(self) -> int:
         return sum(parameter.numel() for parameter in self.trained_parameters().values())

@@ -143,10 +143,11 @@ class Method(PetlMethod):
         cls, configs: Sequence[Config], states: Sequence[Mapping[Place, Tensor]], shares: Sequence[float]
     ) -> tuple[Config, dict[Place, Tensor]]:
         """The factors side by side: the ranks add up, and the mean of the changes is exact."""
-        if not cls.linear or any(config.sites != configs[0].sites for config in configs):
-            return super().average(configs, states, shares)
+        sites = [dict.fromkeys(site for site, _ in state) for state in states]
+        if not cls.linear or any(other.keys() != sites[0].keys() for other in sites):
+            return super().average(configs, states, shares)  # which says why not
         found: dict[Place, Tensor] = {}
-        for site in dict.fromkeys(site for site, _ in states[0]):
+        for site in sites[0]:
             parts_a, parts_b = [], []
             for config, state, share in zip(configs, states, shares, strict=True):
                 for start, sign in (("", 1), ("start_", -1)):

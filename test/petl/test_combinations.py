@@ -26,6 +26,8 @@ def attach(petl) -> Attachment:
         ("prefix+unipelt", "layer.0.attn already has a prefix"),
         ("lora+dora", "dora.*layer.0.attn.q already has lora"),
         ("dora+ssf", "ssf.*layer.0.attn.q already has dora"),
+        ("bitfit+layer_norm", "layer.0.norm.attn/layer_norm_bias and layer.0.norm.attn/bitfit_bias are one parameter"),
+        ("layer_norm+full", "layer_norm_weight are one parameter of the backbone"),
         ("l_adapter+weighted_sum", "weighted_sum.*another method reads the layers"),
         ({"name": "lora", "sites": "layer.*.attn.q layer.0.attn.*"}, "two patterns name layer.0.attn.q"),
         ({"name": "lora", "sites": "layer.[1-3].attn.q"}, "matches nothing at 'layer.3.attn.q'"),
