@@ -60,7 +60,7 @@ class TextConfig(Section):
 class BackboneConfig(Section):
     name: str
     weights: str = "random"
-    layers: Literal["last", "weighted_sum"] = "last"
+    layers: Literal["last", "weighted_sum"] = "last"  # what the head reads, unless a method reads the layers itself
     group_norm: Literal["masked", "as_trained"] = "masked"
 
 

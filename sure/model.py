@@ -140,8 +140,7 @@ def build_model(config: Config, task: BaseTask, *, saved: bool = False, backbone
 
 def _methods(config: Config, task: BaseTask, saved: bool) -> list:
     methods = [registry.find("petl", item.name)(item) for item in config.petl]
-    names = [item.name for item in config.petl]
-    if config.backbone.layers == "weighted_sum" and "weighted_sum" not in names:
+    if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
         found = registry.find("petl", "weighted_sum")
         methods.append(found(found.Config(name="weighted_sum")))
     for method in methods:

@@ -62,6 +62,11 @@ class PetlMethod:
         """
         return None
 
+    @property
+    def reads_layers(self) -> bool:
+        """Whether it has a readout."""
+        return type(self).readout is not PetlMethod.readout
+
     def saved(self) -> PetlConfig:
         """The config that rebuilds what is saved; differs from `config` where something is folded on saving."""
         return self.config.model_copy(update={"start": ""})

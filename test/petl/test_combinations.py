@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from models import utterances
 
 from sure.backbones.tiny import Family
 from sure.config import make_config
 from sure.errors import SureError
+from sure.model import build_model, build_task
 from sure.petl.attach import Attachment
 from sure.registry import find
 
@@ -81,3 +83,20 @@ def test_methods_at_one_site_merge_in_their_order():
         wanted = attachment.backbone(wave, lengths).last
         attachment.merge()
         torch.testing.assert_close(attachment.backbone(wave, lengths).last, wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("petl", "readout"),
+    [
+        ("lora", "WeightedSum"),
+        ("lora+weighted_sum", "WeightedSum"),
+        ("l_adapter", "LayerBranches"),
+        ("side_network", "SideNetwork"),
+    ],
+)
+def test_the_sum_of_layers_is_read_unless_a_method_reads_them_itself(tmp_path, petl, readout):
+    folder = tmp_path / "tokens"
+    config = make_config(DATA | {"petl": petl, "backbone": {"name": "tiny", "layers": "weighted_sum"}}, "test")
+    find("tasks", "language").fit(utterances("language"), folder, tokenizer=config.tokenizer, language="en")
+    model = build_model(config, build_task(config, folder))
+    assert type(model.attachment.readout).__name__ == readout
