@@ -50,14 +50,13 @@ def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str]
 
 
 def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    texts = tuple([" ".join(side[id].split()) for id in references] for side in (references, hypotheses))
-    if not any(texts[0]):
-        raise SureError("all references are empty, so there is no error rate; check the set's text file")
-    return texts
+    return tuple([" ".join(side[id].split()) for id in references] for side in (references, hypotheses))
 
 
 def _rate(name: str, output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, Any]:
     sizes = [len(reference) for reference in output.references]
+    if not sum(sizes):
+        raise SureError("all references are empty, so there is no error rate; check the set's text file")
     errors = [sum(_errors(chunks)) for chunks in output.alignments]
     return {name: 100.0 * sum(errors) / sum(sizes), f"{name}_interval": ratio_interval(errors, sizes)}
 

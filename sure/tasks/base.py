@@ -30,8 +30,8 @@ class BaseTask(ABC):
     tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # what tokenizer.kind may be; default first
     freeze_convolution = False  # full fine-tuning leaves the convolutional front end frozen (CTC tasks)
 
-    @classmethod
-    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:  # noqa: B027
+    @classmethod  # noqa: B027
+    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
         """Stage 3, before `fit`, with all sets: raises SureError for what later stages could make no target of."""
 
     @classmethod

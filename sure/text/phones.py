@@ -6,7 +6,7 @@ from typing import Literal
 
 from sure.errors import SureError
 
-Fold = Literal["stress", "timit_48", "timit_39"]
+Fold = Literal["no_stress", "timit_48", "timit_39"]
 
 # ARPAbet as in CMUdict and LibriSpeech's lexicon: 39 phones, of which the vowels have a stress: 69; with what is no
 # speech 71.
@@ -31,7 +31,7 @@ TIMIT_48_TO_39 = {
 _timit_48 = {phone: phone for phone in TIMIT_48} | TIMIT_61_TO_48
 # Every phone of the sets that can be folded, those of the result too; what becomes nothing is left out.
 FOLDS: dict[str, dict[str, str]] = {
-    "stress": {phone: phone for phone in VOWELS + CONSONANTS + NOT_SPEECH}
+    "no_stress": {phone: phone for phone in VOWELS + CONSONANTS + NOT_SPEECH}
     | {f"{vowel}{stress}": vowel for vowel in VOWELS for stress in "012"},
     "timit_48": _timit_48,
     "timit_39": {phone: TIMIT_48_TO_39.get(folded, folded) for phone, folded in _timit_48.items()},
