@@ -52,6 +52,8 @@ def slots_of(text: str) -> list[tuple[str, str]]:
     From left to right: B-type opens a slot that the next E-type of the same type ends. What is between are its
     words; other marks there are left out, so of nested and crossing slots the outer or first one counts. B-type
     without such an end, E-type without a beginning, and a slot without words are none.
+
+    The same as s3prl's SUPERB, but that there marks in malformed texts can be the words of a slot.
     """
     words = text.split()
     slots = []

@@ -22,7 +22,7 @@ def distance(reference, hypothesis):
 
 
 def values_cer(references, hypotheses):
-    """Errors of every reference value in its best match, over their characters; nothing said where none has the type."""
+    """Errors of every reference value in its best match, or all of it where there is none, over their characters."""
     errors = size = 0
     for wanted, found in zip(references, hypotheses, strict=True):
         for kind, value in wanted:
@@ -50,7 +50,9 @@ def test_scores_of_any_slots(given):
     references, hypotheses = map(list, zip(*given, strict=True))
     scores = score(references, hypotheses)
     binary = MultiLabelBinarizer(classes=TYPES)
-    wanted, found = (binary.fit_transform([{kind for kind, _ in one} for one in side]) for side in zip(*given))
+    wanted, found = (
+        binary.fit_transform([{kind for kind, _ in one} for one in side]) for side in zip(*given, strict=True)
+    )
     assert scores["slot_type_f1"] == pytest.approx(100 * f1_score(wanted, found, average="samples", zero_division=1))
     assert scores["slot_value_cer"] == pytest.approx(values_cer(references, hypotheses))
     assert scores["slots"] == {"reference": sum(map(len, references)), "hypothesis": sum(map(len, hypotheses))}
