@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from sure import registry
 from sure.data.augment import AugmentConfig
 from sure.errors import SureError
 from sure.files import replace_file
+from sure.text.phones import Fold
 
 
 class Section(BaseModel):
@@ -48,9 +49,16 @@ class DataConfig(Section):
 
 
 class TokenizerConfig(Section):
-    kind: Literal["character", "bpe", "unigram"] = "character"
+    kind: Literal["character", "bpe", "unigram", "phone", "slot"] = "character"  # in a config: the task's own
     size: int | None = None  # of sentencepiece vocabularies
+    lexicon: list[str] | None = None  # of phones: files of `word phone phone ...`; without one, texts are phones
+    fold: Fold | None = None  # of phones: to the smaller set that is learned
     folder: str = ""  # what stage 3 writes; default: `tokens` beside the training set
+
+    @field_validator("lexicon", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) else given
 
 
 class TextConfig(Section):
@@ -109,7 +117,10 @@ class Config(Section):
         """`petl` and `head` are checked by the classes that their method and task define."""
         given = dict(given)
         if "task" in given:
-            given["head"] = _typed(registry.find("tasks", given["task"]).Config, given.get("head", {}), "head")
+            task = registry.find("tasks", given["task"])
+            given["head"] = _typed(task.Config, given.get("head", {}), "head")
+            if isinstance(given.get("tokenizer", {}), Mapping):
+                given["tokenizer"] = {"kind": task.tokenizer_kinds[0], **given.get("tokenizer", {})}
         if "petl" in given:
             given["petl"] = petl_settings(given["petl"])
             if not given["petl"]:
@@ -119,6 +130,12 @@ class Config(Section):
     @model_validator(mode="after")
     def _defaults(self) -> Config:
         registry.find("backbones", self.backbone.name)
+        kinds = registry.find("tasks", self.task).tokenizer_kinds
+        if self.tokenizer.kind not in kinds:
+            raise SureError(f"tokenizer.kind={self.tokenizer.kind}: the task {self.task} has {', '.join(kinds)}")
+        for key in ("lexicon", "fold"):
+            if getattr(self.tokenizer, key) is not None and self.tokenizer.kind != "phone":
+                raise SureError(f"tokenizer.{key} is about phones; the task {self.task} has none, so leave it out")
         if not self.tokenizer.folder:
             self.tokenizer.folder = str(Path(self.data.train).parent / "tokens")
         return self

@@ -37,6 +37,17 @@ def test_saved_and_read_again_is_the_same(file, tmp_path):
     assert load_config(tmp_path / "resolved.yaml") == config
 
 
+def test_a_task_has_its_own_kind_of_tokens(file, tmp_path):
+    kinds = {"asr": "character", "language": "character", "phoneme": "phone", "slots": "slot"}
+    assert {task: load_config(file, [f"task={task}"]).tokenizer.kind for task in kinds} == kinds
+    assert load_config(file, ["tokenizer.kind=bpe", "tokenizer.size=50"]).tokenizer.kind == "bpe"
+    one = load_config(file, ["task=phoneme", "tokenizer.lexicon=a b.txt", "tokenizer.fold=no_stress"])
+    assert (one.tokenizer.lexicon, one.tokenizer.fold) == (["a b.txt"], "no_stress")
+    assert load_config(file, ["task=phoneme", "tokenizer.lexicon=[a, b]"]).tokenizer.lexicon == ["a", "b"]
+    one.save(tmp_path / "resolved.yaml")
+    assert load_config(tmp_path / "resolved.yaml") == one
+
+
 def test_another_method_starts_anew(file):
     config = load_config(file, ["petl.name=bottleneck"])
     assert config.method == "bottleneck"
@@ -67,6 +78,13 @@ def test_a_later_file_wins(file, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
+        (["tokenizer.kind=phone"], ["tokenizer.kind=phone", "asr has character, bpe, unigram"]),
+        (["task=slots", "tokenizer.kind=bpe"], ["tokenizer.kind=bpe", "slots has slot"]),
+        (["tokenizer.lexicon=x"], ["tokenizer.lexicon", "phones", "asr"]),
+        (["task=slots", "tokenizer.fold=timit_39"], ["tokenizer.fold", "phones", "slots"]),
+        (["task=phoneme", "tokenizer.fold=timit"], ["tokenizer.fold", "'timit_39'", "'timit'"]),
+        (["task=phoneme", "head.score_fold=39"], ["head", "score_fold", "'timit_39'"]),
+        (["tokenizer=3"], ["tokenizer", "3"]),
         (["train.epoch=3"], ["'train.epoch'", "did you mean 'epochs'"]),
         (["petl.name=lara"], ["'lara'", "did you mean 'lora'", "bottleneck"]),
         (["petl.name=prefix", "petl.rank=8"], ["petl (prefix)", "'rank'", "length"]),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sure import registry
 from sure.config import Config, load_config
-from sure.data.data_dir import read_data_dir
+from sure.data.data_dir import Utterance, read_data_dir
 from sure.errors import run
 
 
@@ -31,10 +32,12 @@ def tokenize(config: Config) -> Path:
     for leftover in (beside, before):
         shutil.rmtree(leftover, ignore_errors=True)
     utterances = read_data_dir(config.data.train)
-    beside.mkdir(parents=True)
     task = registry.find("tasks", config.task)
+    settings = {"tokenizer": config.tokenizer, "language": config.text.language}
+    task.check(itertools.chain(utterances, _other_sets(config)), **settings)
+    beside.mkdir(parents=True)
     try:
-        task.fit(utterances, beside, tokenizer=config.tokenizer, language=config.text.language)
+        task.fit(utterances, beside, **settings)
         if folder.exists():
             os.rename(folder, before)
         os.rename(beside, folder)
@@ -42,6 +45,13 @@ def tokenize(config: Config) -> Path:
         for leftover in (beside, before):
             shutil.rmtree(leftover, ignore_errors=True)
     return folder
+
+
+def _other_sets(config: Config) -> Iterator[Utterance]:
+    """The dev and test sets that are there, read when asked for; nothing is learned from them."""
+    for folder in config.data.sets().values():
+        if Path(folder) != Path(config.data.train) and (Path(folder) / "wav.scp").is_file():
+            yield from read_data_dir(folder)
 
 
 if __name__ == "__main__":

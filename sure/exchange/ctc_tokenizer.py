@@ -13,7 +13,10 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict[str, bytes], str]:
     """Its files by name; or none, and why."""
     tokens = [DELIMITER if token == SPACE else token for token in tokenizer.tokens()]
     if tokenizer.kind != "character":
-        return {}, f"no tokenizer files: transformers' CTC tokenizer has characters, this one {tokenizer.kind} pieces"
+        return (
+            {},
+            f"no tokenizer files: transformers' CTC tokenizer has characters, this one {tokenizer.kind} tokens",
+        )
     if len(set(tokens)) < len(tokens):
         return {}, f"no tokenizer files: the texts have the {DELIMITER!r} that stands for a space there"
     special = {"pad_token": BLANK, "bos_token": None, "eos_token": None, "unk_token": None}

@@ -18,12 +18,12 @@ AVERAGED = ("macro_f1", "weighted_f1", "unweighted_average_recall")
 
 
 def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, Any]:
-    """Scores in percent, with intervals for accuracy and macro F1.
+    """Scores in percent, with intervals for accuracy, macro F1 and unweighted average recall.
 
     accuracy: utterances with the labels of all groups right.
     macro_f1: mean F1 of the labels that occur in references or hypotheses.
     weighted_f1: the same, weighted by how often references have a label.
-    unweighted_average_recall: mean recall of the labels of the references.
+    unweighted_average_recall: mean recall of the labels that occur in references (UAR).
     groups: the same for each output group, and `confusion`: reference -> hypothesis -> utterances.
     With several groups the F1 and recall above are means over the groups.
     """
@@ -45,7 +45,8 @@ def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, A
         "accuracy": 100.0 * float(exact.mean()),
         "accuracy_interval": ratio_interval(exact, np.ones(len(exact))),
         **{name: float(np.mean([scores[name] for scores in groups.values()])) for name in AVERAGED},
-        "macro_f1_interval": _macro_f1_interval(references, hypotheses),
+        "macro_f1_interval": _interval_of_means(references, hypotheses, macro_f1=True),
+        "unweighted_average_recall_interval": _interval_of_means(references, hypotheses, macro_f1=False),
         "groups": groups,
     }
 
@@ -74,23 +75,27 @@ def _unweighted_average_recall(wanted: Sequence[str], found: Sequence[str]) -> f
     return 100.0 * float(recall_score(wanted, found, labels=labels, average="macro", zero_division=0))
 
 
-def _macro_f1_interval(references: Groups, hypotheses: Groups) -> list[float]:
-    """A label's F1: 2 hits / (references + hypotheses) with it; a draw averages over the labels it has."""
+def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -> list[float]:
+    """Of macro F1, or of unweighted average recall: a draw averages over the labels it has.
+
+    A label's F1 is 2 hits / (references + hypotheses) with it, its recall is hits / references.
+    """
     tables = []
     for group, wanted in references.items():
         names = np.unique(np.concatenate([_array(wanted), _array(hypotheses[group])]))
         is_wanted, is_found = (_array(side)[:, None] == names for side in (wanted, hypotheses[group]))
-        tables.append((2.0 * (is_wanted & is_found), is_wanted.astype(np.float64) + is_found))
+        hits = (is_wanted & is_found).astype(np.float64)
+        tables.append((2 * hits, is_wanted.astype(np.float64) + is_found) if macro_f1 else (hits, is_wanted * 1.0))
 
-    def macro_f1(counts: np.ndarray) -> np.ndarray:
+    def mean(counts: np.ndarray) -> np.ndarray:
         means = []
-        for hits, occurrences in tables:
-            occurred = counts @ occurrences
-            f1 = np.divide(counts @ hits, occurred, out=np.zeros_like(occurred), where=occurred > 0)
-            means.append(f1.sum(1) / (occurred > 0).sum(1))
+        for numerators, denominators in tables:
+            occurred = counts @ denominators
+            values = np.divide(counts @ numerators, occurred, out=np.zeros_like(occurred), where=occurred > 0)
+            means.append(values.sum(1) / (occurred > 0).sum(1))
         return 100.0 * np.mean(means, axis=0)
 
-    return bootstrap_interval(macro_f1, len(next(iter(references.values()))))
+    return bootstrap_interval(mean, len(next(iter(references.values()))))
 
 
 def _confusion(wanted: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -1,4 +1,4 @@
-"""Word and character error rates (jiwer), and a listing of the errors with both lines aligned."""
+"""Word, character and phone error rates (jiwer), and a listing of the errors with both lines aligned."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) ->
     Raises SureError when all references are empty: then there is no rate.
     """
     texts = _texts(references, hypotheses)
-    if not any(texts[0]):
-        raise SureError("all references are empty, so there is no error rate; check the set's text file")
     words, characters = jiwer.process_words(*texts), jiwer.process_characters(*texts)
-    wrong = sum(pair[0] != pair[1] for pair in zip(words.references, words.hypotheses, strict=True))
     return {
         **_rate("wer", words),
         **_rate("cer", characters),
-        "sentence_error_rate": 100.0 * wrong / len(references),
+        "sentence_error_rate": _sentence_error_rate(words),
         "words": _counts(words),
         "characters": _counts(characters),
     }
+
+
+def phone_error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
+    """PER in percent with its interval, and its counts, of phones with spaces between; else as `error_rates`."""
+    phones = jiwer.process_words(*_texts(references, hypotheses))
+    return {**_rate("per", phones), "sentence_error_rate": _sentence_error_rate(phones), "phones": _counts(phones)}
 
 
 def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str], frequent: int = 20) -> str:
@@ -52,8 +55,15 @@ def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tupl
 
 def _rate(name: str, output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, Any]:
     sizes = [len(reference) for reference in output.references]
+    if not sum(sizes):
+        raise SureError("all references are empty, so there is no error rate; check the set's text file")
     errors = [sum(_errors(chunks)) for chunks in output.alignments]
     return {name: 100.0 * sum(errors) / sum(sizes), f"{name}_interval": ratio_interval(errors, sizes)}
+
+
+def _sentence_error_rate(output: jiwer.WordOutput) -> float:
+    wrong = sum(said != heard for said, heard in zip(output.references, output.hypotheses, strict=True))
+    return 100.0 * wrong / len(output.references)
 
 
 def _counts(output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.score.error_rate import aligned_listing, error_rates
-from sure.tasks.ctc import CtcTask
+from sure.tasks.ctc import CtcTask, written
 from sure.text.normalize import normalize
 
 
@@ -20,10 +20,9 @@ class Task(CtcTask):
 
     @classmethod
     def transcript(cls, utterance: Utterance, language: str) -> str:
-        if utterance.text is None:
-            raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
+        text = written(utterance)
         try:
-            return normalize(utterance.text, language)
+            return normalize(text, language)
         except SureError as error:
             raise SureError(f"{utterance.id}: {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,19 @@ class BaseTask(ABC):
     Config: type[HeadConfig] = HeadConfig
     score_name: str  # key of `score`'s result that models are compared by: "wer", "accuracy", ...
     higher_is_better: bool
+    tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # what tokenizer.kind may be; default first
     freeze_convolution = False  # full fine-tuning leaves the convolutional front end frozen (CTC tasks)
+
+    @classmethod  # noqa: B027
+    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
+        """Stage 3, before `fit`, with all sets: raises SureError for what later stages could make no target of."""
 
     @classmethod
     @abstractmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
         """Stage 3: learn tokens or labels from the training utterances and write them to `folder`.
 
-        tokenizer: has `kind` and `size` (sure.config.TokenizerConfig).
+        tokenizer: has `kind`, `size`, `lexicon` and `fold` (sure.config.TokenizerConfig).
         """
 
     @abstractmethod
@@ -44,6 +49,10 @@ class BaseTask(ABC):
     @abstractmethod
     def files(self) -> list[str]:
         """Names of the files in `folder` that a bundle has to carry."""
+
+    def target_files(self) -> list[str]:
+        """Names of further files in `folder`, which targets are made of; nothing that decoding needs."""
+        return []
 
     @abstractmethod
     def build_head(self, width: int) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ class CtcTask(BaseTask):
         """What is to be recognised. Raises SureError naming the utterance when it has none."""
 
     @classmethod
+    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
+        for utterance in utterances:
+            cls.transcript(utterance, language)
+
+    @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
         transcripts = [cls.transcript(utterance, language) for utterance in utterances]
         train_tokenizer(transcripts, tokenizer.kind, tokenizer.size, folder)
@@ -41,28 +46,28 @@ class CtcTask(BaseTask):
         self._reported: set[str] = set()
 
     def files(self) -> list[str]:
-        model = [] if self.tokenizer.kind == "character" else ["sentencepiece.model"]
+        model = ["sentencepiece.model"] if self.tokenizer.kind in ("bpe", "unigram") else []
         return ["tokenizer.json", "tokens.txt", *model]
 
     def build_head(self, width: int) -> nn.Module:
         return CtcHead(width, self.tokenizer.size, self.config.dropout)
 
     def target(self, utterance: Utterance) -> Tensor:
-        """Token ids, (tokens,). A character that training never had is left out, with a warning."""
+        """Token ids, (tokens,). A symbol that training never had is left out, with a warning."""
         text = self.reference(utterance)
         unknown = self.tokenizer.unknown(text)
         tokens = self.tokenizer.encode(text, unknown="skip")
         if text and not tokens:
             raise SureError(
                 f"{utterance.id}: nothing of {text!r} has a token; run stage 3, tokenize, on this corpus, "
-                "or leave out what has no character of the training texts"
+                "or leave out what has nothing of the training texts"
             )
-        for character in sorted(set(unknown) - self._reported):
-            self._reported.add(character)
+        for symbol in sorted(set(unknown) - self._reported):
+            self._reported.add(symbol)
             logging.getLogger(__name__).warning(
                 "%s: %r is not in the training texts: left out of targets, an error in scores",
                 utterance.id,
-                character,
+                symbol,
             )
         return torch.tensor(tokens, dtype=torch.int64)
 
@@ -100,3 +105,10 @@ class CtcTask(BaseTask):
 
     def reference(self, utterance: Utterance) -> str:
         return self.transcript(utterance, self.language)
+
+
+def written(utterance: Utterance) -> str:
+    """The utterance's line in `text`. Raises SureError naming the utterance when it has none."""
+    if utterance.text is None:
+        raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
+    return utterance.text

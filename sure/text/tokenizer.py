@@ -1,4 +1,4 @@
-"""Tokenizers: characters, or sentencepiece bpe and unigram; id 0 is always the CTC blank."""
+"""Tokenizers: characters, phones, slot marks, or sentencepiece bpe and unigram; id 0 is always the CTC blank."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import sentencepiece
 
 from sure.errors import SureError
+from sure.text.slots import MARK
 
 BLANK = "<blank>"
 SPACE = "<space>"  # longer than one character, so no character of a text can be mistaken for it
-KINDS = ("character", "bpe", "unigram")
+SYMBOLS = {"character": "one character", "phone": "one phone", "slot": "one character or mark of a slot"}
+KINDS = (*SYMBOLS, "bpe", "unigram")
 
 
 class Tokenizer:
@@ -29,9 +31,13 @@ class Tokenizer:
         """Number of ids, the blank included: the width of a CTC head."""
         raise NotImplementedError
 
+    def symbols(self, text: str) -> list[str]:
+        """What `text` is made of: characters, phones, or characters and marks of slots."""
+        return list(text)
+
     def unknown(self, text: str) -> list[str]:
         """The symbols of `text` that have no id, in order, each as often as it occurs (for reports)."""
-        raise NotImplementedError
+        return [symbol for symbol in self.symbols(" ".join(text.split())) if symbol not in self._known]
 
     def encode(self, text: str, unknown: str = "error") -> list[int]:
         """Ids of `text`, never the blank. Runs of white space count as one space, none at the ends.
@@ -47,7 +53,8 @@ class Tokenizer:
                     f"{_describe(missing[0])} in the text {text!r} has no token: the training texts "
                     "do not contain it; normalise or correct the text, or train the tokenizer on such texts"
                 )
-            text = " ".join("".join(char for char in text if char not in missing).split())
+            kept = ((" " if len(one) > 1 else "") if one in missing else one for one in self.symbols(text))
+            text = " ".join(self._join(kept).split())
         return self._encode(text)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -78,8 +85,9 @@ class Tokenizer:
             about = None
         if not isinstance(about, dict) or about.get("kind") not in KINDS:
             raise SureError(f"{path}: expected a kind, one of {' '.join(KINDS)}: run the tokenize stage again")
-        if about["kind"] == "character":
-            tokenizer = CharacterTokenizer(_read(folder / "tokens.txt").removesuffix("\n").split("\n"), folder)
+        if about["kind"] in SYMBOLS:
+            tokens = _read(folder / "tokens.txt").removesuffix("\n").split("\n")
+            tokenizer: Tokenizer = SymbolTokenizer(about["kind"], tokens, folder)
         else:
             tokenizer = SentencepieceTokenizer(about["kind"], _read_model(folder))
         if tokenizer.size != about.get("size"):
@@ -93,6 +101,11 @@ class Tokenizer:
         """The symbols by id, the blank first."""
         raise NotImplementedError
 
+    _known: Collection[str]  # the symbols that have an id
+
+    def _join(self, symbols: Iterable[str]) -> str:
+        return "".join(symbols)
+
     def _encode(self, text: str) -> list[int]:
         raise NotImplementedError
 
@@ -103,41 +116,65 @@ class Tokenizer:
         """Write what `tokens.txt` does not hold."""
 
 
-class CharacterTokenizer(Tokenizer):
-    """One id per character, sorted by code point after the blank, so the order never depends on a process."""
+class SymbolTokenizer(Tokenizer):
+    """One id per symbol, sorted by code point after the blank, so the order never depends on a process.
 
-    kind = "character"
+    character: every character. phone: what stands between spaces. slot: characters, and each mark of a slot
+    (`B-artist`, `E-artist`) as one symbol that has the spaces around it with it.
+    """
 
-    def __init__(self, tokens: list[str], source: str | Path = "tokens"):
-        tokens_are_symbols = all(len(token) == 1 or token == SPACE for token in tokens[1:])
-        if tokens[0] != BLANK or not tokens_are_symbols or len(set(tokens)) < max(2, len(tokens)):
-            raise SureError(
-                f"{Path(source) / 'tokens.txt'}: expected {BLANK} on line 1, then one character "
-                f"(or {SPACE}) a line, each once: run the tokenize stage again"
-            )
+    def __init__(self, kind: str, tokens: list[str], source: str | Path = "tokens"):
+        self.kind = kind
         self._list = tokens
         self._ids = {" " if token == SPACE else token: i for i, token in enumerate(tokens) if i}
+        self._known = self._ids.keys()
+        spaced = {" "} if kind == "slot" else set()  # between words, so never a text of its own
+        are_symbols = all(self.symbols(symbol) == [symbol] or symbol in spaced for symbol in self._ids)
+        if tokens[0] != BLANK or not are_symbols or len(set(tokens)) < max(2, len(tokens)):
+            raise SureError(
+                f"{Path(source) / 'tokens.txt'}: expected {BLANK} on line 1, then {SYMBOLS[kind]} "
+                f"(or {SPACE}) a line, each once: run the tokenize stage again"
+            )
 
     @classmethod
-    def train(cls, texts: list[str]) -> CharacterTokenizer:
-        characters = sorted(set().union(*texts))
-        return cls([BLANK, *(SPACE if char == " " else char for char in characters)])
+    def train(cls, texts: list[str], kind: str) -> SymbolTokenizer:
+        symbols = sorted({symbol for text in texts for symbol in _symbols(kind, text)})
+        return cls(kind, [BLANK, *(SPACE if symbol == " " else symbol for symbol in symbols)])
 
     @property
     def size(self) -> int:
         return len(self._list)
 
-    def unknown(self, text: str) -> list[str]:
-        return [char for char in " ".join(text.split()) if char not in self._ids]
+    def symbols(self, text: str) -> list[str]:
+        return _symbols(self.kind, text)
 
     def tokens(self) -> list[str]:
         return self._list
 
+    def _join(self, symbols: Iterable[str]) -> str:
+        if self.kind == "phone":
+            return " ".join(symbols)
+        return "".join(f" {symbol} " if len(symbol) > 1 else symbol for symbol in symbols)
+
     def _encode(self, text: str) -> list[int]:
-        return [self._ids[char] for char in text if char in self._ids]
+        return [self._ids[symbol] for symbol in self.symbols(text)]
 
     def _decode(self, ids: list[int]) -> str:
-        return "".join(" " if self._list[i] == SPACE else self._list[i] for i in ids)
+        return self._join(" " if self._list[i] == SPACE else self._list[i] for i in ids)
+
+
+def _symbols(kind: str, text: str) -> list[str]:
+    if kind == "character":
+        return list(text)
+    if kind == "phone":
+        return text.split()
+    symbols: list[str] = []
+    for word in text.split():
+        if MARK.fullmatch(word):
+            symbols.append(word)
+        else:
+            symbols += [" "] * (len(symbols) > 0 and len(symbols[-1]) == 1) + list(word)
+    return symbols
 
 
 class SentencepieceTokenizer(Tokenizer):
@@ -148,7 +185,7 @@ class SentencepieceTokenizer(Tokenizer):
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         # every character of the training texts is a piece of its own; sentencepiece writes the space as ▁
-        self._alphabet = {token for token in self.tokens() if len(token) == 1} - {"▁"} | {" "}
+        self._known = {token for token in self.tokens() if len(token) == 1} - {"▁"} | {" "}
 
     @classmethod
     def train(cls, texts: list[str], kind: str, size: int) -> SentencepieceTokenizer:
@@ -179,9 +216,6 @@ class SentencepieceTokenizer(Tokenizer):
     def size(self) -> int:
         return self._processor.get_piece_size()
 
-    def unknown(self, text: str) -> list[str]:
-        return [char for char in " ".join(text.split()) if char not in self._alphabet]
-
     def tokens(self) -> list[str]:
         return [self._processor.id_to_piece(i) for i in range(self.size)]
 
@@ -200,7 +234,7 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Train on normalised `texts` (the training set alone) and save into `folder` when one is given.
 
-    `size` counts the blank; bpe and unigram need it, characters have their own. Raises SureError for an
+    `size` counts the blank; bpe and unigram need it, the others have their own. Raises SureError for an
     unknown kind, for texts without words, and for a size out of bounds, naming the bound.
     """
     texts = [" ".join(text.split()) for text in texts]
@@ -208,8 +242,8 @@ def train_tokenizer(
         raise SureError(f"tokenizer kind {kind!r}: expected one of {' '.join(KINDS)}")
     if not any(texts):
         raise SureError("no text to train a tokenizer on: the training set needs a text file with words")
-    if kind == "character":
-        tokenizer: Tokenizer = CharacterTokenizer.train(texts)
+    if kind in SYMBOLS:
+        tokenizer: Tokenizer = SymbolTokenizer.train(texts, kind)
     elif size is None:
         raise SureError(f"tokenizer kind {kind} needs tokenizer.size, the number of tokens (500, say)")
     else:
@@ -228,8 +262,10 @@ def _size_advice(kind: str, size: int, message: str) -> str:
     return f"sentencepiece could not train {size} {kind} tokens: {message}"
 
 
-def _describe(char: str) -> str:
-    return f"{char!r} (U+{ord(char):04X} {unicodedata.name(char, 'unnamed')})"
+def _describe(symbol: str) -> str:
+    if len(symbol) > 1:
+        return repr(symbol)
+    return f"{symbol!r} (U+{ord(symbol):04X} {unicodedata.name(symbol, 'unnamed')})"
 
 
 def _write(path: Path, content: str) -> None:

@@ -78,7 +78,8 @@ class Experiment:
     def task(self, config: Config) -> BaseTask:
         """The task with the tokens or labels that belong to this training; stage 3 may have run again since."""
         if not self.begun():
-            for name in build_task(config).files():
+            task = build_task(config)
+            for name in (*task.files(), *task.target_files()):
                 replace_file(self.tokens / name, (Path(config.tokenizer.folder) / name).read_bytes())
         return build_task(config, self.tokens)
 

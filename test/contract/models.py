@@ -31,6 +31,14 @@ def classes(given: dict | list) -> list[type]:
 TASKS = {"asr": "abc cab bca", "language": "spanish"}
 LENGTHS = torch.tensor([9600, 16000, 5200, 2000])  # samples; the second is the longest
 TARGETS = ["abc", "cab a", "b", "a"]
+# What an utterance's text or label is; the first two tasks, TASKS, are held against every method and family.
+GIVEN = {
+    "asr": TARGETS,
+    "language": ["spanish", "english", "spanish", "french"],
+    "phoneme": ["AA1 B CH", "CH AA1 B AA1", "B", "AA1"],
+    "slots": ["B-x a E-x b", "B-y cab E-y a", "b", "B-x a E-x"],
+}
+TEXT_TASKS = ("asr", "phoneme", "slots")
 
 
 def waves() -> torch.Tensor:
@@ -41,7 +49,6 @@ def waves() -> torch.Tensor:
 
 
 def utterances(task: str) -> list[Utterance]:
-    words = TARGETS if task == "asr" else ["spanish", "english", "spanish", "french"]
     return [
         Utterance(
             id=f"u{index}",
@@ -49,11 +56,11 @@ def utterances(task: str) -> list[Utterance]:
             start=None,
             end=None,
             seconds=1.0,
-            text=word if task == "asr" else None,
-            labels={} if task == "asr" else {"label": word},
+            text=word if task in TEXT_TASKS else None,
+            labels={} if task in TEXT_TASKS else {"label": word},
             speaker=None,
         )
-        for index, word in enumerate(words)
+        for index, word in enumerate(GIVEN[task])
     ]
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from sure.errors import SureError
 from sure.score.classification import classification_listing, classification_scores
 
-NAMES = ["a", "b", "c", "d"]
+NAMES = ["a", "b", "c", ""]  # the last is never a reference; it is also what a missing answer is
 
 
 def f1_by_hand(wanted, found, label):
@@ -58,6 +58,39 @@ def test_macro_f1_interval_is_that_of_the_same_draws_through_scikit_learn():
         values.append(100 * f1_score(wanted[drawn], found[drawn], average="macro", zero_division=0))
     scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()})
     assert scores["macro_f1_interval"] == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist())
+
+
+def test_recall_interval_is_that_of_the_same_draws_through_scikit_learn():
+    generator = np.random.default_rng(1)
+    wanted = generator.choice(NAMES[:3], 60, p=[0.7, 0.25, 0.05])
+    found = np.where(generator.random(60) < 0.7, wanted, generator.choice(NAMES, 60))
+    draws = np.random.default_rng(0)
+    values = []
+    for _ in range(1000):
+        said, heard = (side[drawn] for drawn in [draws.integers(60, size=60)] for side in (wanted, found))
+        labels = np.unique(said)
+        values.append(100 * recall_score(said, heard, labels=labels, average="macro", zero_division=0))
+    scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()})
+    expected = np.percentile(values, [2.5, 97.5]).tolist()
+    assert scores["unweighted_average_recall_interval"] == pytest.approx(expected)
+    assert scores["unweighted_average_recall_interval"] != pytest.approx(scores["macro_f1_interval"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "recall", "macro_f1"),
+    [
+        (["a", "a", "b"], ["a", "a", "a"], 50, 40),  # b is never predicted: F1 of a .8, of b 0
+        (["a", "a", "b"], ["a", "c", "b"], 75, 100 * (2 / 3 + 1 + 0) / 3),  # c is in hypotheses only
+        (["a", "b"], ["", ""], 0, 0),  # no answers
+        (["a", "b"], ["", "b"], 50, 100 * (0 + 0 + 1) / 3),
+        (["a"], ["a"], 100, 100),
+    ],
+)
+def test_labels_of_one_side_only(wanted, found, recall, macro_f1):
+    """Recall averages over the labels of references, macro F1 over those of both."""
+    scores = classification_scores({"label": wanted}, {"label": found})
+    assert scores["unweighted_average_recall"] == pytest.approx(recall)
+    assert scores["macro_f1"] == pytest.approx(macro_f1)
 
 
 def test_several_groups_are_right_together():

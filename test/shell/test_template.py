@@ -84,6 +84,22 @@ def test_a_classification_task_of_the_template(recipe):
     assert any((recipe / "data" / "intent" / "tokens").iterdir())
 
 
+def test_phones_by_a_lexicon_of_the_callers_folder(recipe):
+    lexicon = recipe.parents[1].parent / "my lexicon.txt"
+    lexicon.write_text("".join(f"{word} {' '.join(word.upper())}\n" for word in ("ab", "bc", "ca", "abc", "ba", "c")))
+    words = ("--task", "phoneme", "--corpus", "the corpus", "--lexicon", lexicon.name, "--stop_stage", "tokenize")
+    done = run(recipe, *words)
+    assert done.returncode == 2 and "2 words are not in the lexicon" in done.stderr and "): a cb;" in done.stderr
+    lexicon.write_text(lexicon.read_text() + "a A\ncb C B\n")
+    done = run(recipe, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tokens = recipe / "data" / "phoneme" / "tokens"
+    assert (tokens / "tokens.txt").read_text().split() == ["<blank>", "A", "B", "C"]
+    lexicon.write_text(lexicon.read_text().replace("ab A B", "ab A B X"))
+    run(recipe, *words)  # another lexicon is another input, so nothing is skipped
+    assert "X" in (tokens / "tokens.txt").read_text().split()
+
+
 def test_a_table_with_a_mistake_is_one_error_with_its_line(recipe, tmp_path):
     corpus = make_corpus(tmp_path / "broken")
     lines = (corpus / "train.tsv").read_text().splitlines()

@@ -8,11 +8,12 @@ import torch.nn.functional as F
 
 from sure import registry
 from sure.data.data_dir import Utterance
+from sure.data.tables import format_labels
 from sure.errors import SureError
 from sure.tasks.base import BaseTask
 from sure.tasks.classification import ClassificationTask
 
-TASKS = ["language", "speaker", "intent"]
+TASKS = ["emotion", "intent", "keyword", "language", "speaker"]
 
 
 def utterance(id, **labels):
@@ -158,6 +159,41 @@ def test_scores_of_slots(tmp_path):
     }
     listing = task.listing(references, hypotheses)
     assert "b music heat\n" in listing and "c on -\n" in listing and "\na " not in listing
+
+
+def test_intent_of_three_slots_and_the_same_as_one_joint_label(tmp_path):
+    """Fluent Speech Commands: 31 triples of 6 actions, 14 objects and 4 locations; all three have to be right."""
+    said = {f"u{i}": {"action": f"a{i % 6}", "object": f"o{i % 14}", "location": f"l{i % 4}"} for i in range(31)}
+    heard = {id: dict(labels) for id, labels in said.items()}
+    heard["u3"] |= {"action": "a5", "object": "o0"}  # wrong twice, and once each
+    heard["u7"] |= {"location": ""}
+    heard["u9"] |= {"object": "o8"}
+
+    slots = make(tmp_path / "slots", [utterance(id, **labels) for id, labels in said.items()])
+    assert dict(zip(slots.labels.groups, slots.sizes, strict=True)) == {"action": 6, "location": 4, "object": 14}
+    lines = [{id: format_labels(labels) for id, labels in side.items()} for side in (said, heard)]
+    scores = slots.score(*lines)
+    assert scores["accuracy"] == pytest.approx(100 * 28 / 31)
+    accuracies = {group: scores["groups"][group]["accuracy"] for group in slots.labels.groups}
+    assert accuracies == pytest.approx({"action": 100 * 30 / 31, "location": 100 * 30 / 31, "object": 100 * 29 / 31})
+
+    joint = [{id: "_".join(labels.values()) for id, labels in side.items()} for side in (said, heard)]
+    single = make(tmp_path / "joint", [utterance(id, label=label) for id, label in joint[0].items()])
+    assert (single.labels.groups, single.sizes) == (["label"], [31])
+    assert single.reference(utterance("u3", label="a3_o3_l3")) == "a3_o3_l3"
+    assert single.score(*joint)["accuracy_interval"] == scores["accuracy_interval"]
+
+
+def test_emotions_of_one_utterance_each_are_scored_by_recall_too(tmp_path):
+    task = registry.find("tasks", "emotion")
+    train = [utterance(f"u{i}", label=label) for i, label in enumerate(["ang", "hap", "neu", "sad"])]
+    task.fit(train, tmp_path, tokenizer=None, language="en")
+    made = task(task.Config(class_weights="balanced"), tmp_path, "en")
+    references = {f"t{i}": label for i, label in enumerate(["neu"] * 8 + ["ang", "sad"])}
+    scores = made.score(references, dict.fromkeys(references, "neu") | {"t8": "ang"})
+    assert scores["accuracy"] == pytest.approx(90)
+    assert scores["unweighted_average_recall"] == pytest.approx(200 / 3)
+    assert scores["groups"]["label"]["confusion"]["sad"] == {"neu": 1}
 
 
 def test_a_reference_without_all_groups_is_an_error(tmp_path):

@@ -19,7 +19,7 @@ TEXTS = [
     "la conferencia ha sido bloqueada", "esta usted ahora en modo mudo", "wow zulu kilo x",
     "l'heure sera exactement à dix", "нажмите решетку", "hola mundo",
 ]  # fmt: skip
-SIZE = {"character": None, "bpe": 80, "unigram": 55}
+SIZE = {"bpe": 80, "unigram": 55}
 
 
 @pytest.fixture(params=KINDS)
@@ -29,7 +29,7 @@ def kind(request):
 
 @pytest.fixture
 def tokenizer(kind):
-    return train_tokenizer(TEXTS, kind, SIZE[kind])
+    return train_tokenizer(TEXTS, kind, SIZE.get(kind))
 
 
 def files(folder):
@@ -62,14 +62,14 @@ def test_save_and_load_keep_every_id(tokenizer, kind, tmp_path):
 
 
 def test_size_is_what_was_asked_for(tokenizer, kind):
-    expected = 2 + len(set("".join(TEXTS)) - {" "}) if kind == "character" else SIZE[kind]
-    assert tokenizer.size == expected
+    characters, words = 1 + len(set(" ".join(TEXTS))), 1 + len(set(" ".join(TEXTS).split()))
+    assert tokenizer.size == {"character": characters, "slot": characters, "phone": words, **SIZE}[kind]
 
 
 def test_files_do_not_depend_on_order_or_process(kind, tmp_path):
     shuffled = random.Random(1).sample(TEXTS, len(TEXTS))
-    train_tokenizer(shuffled, kind, SIZE[kind], tmp_path / "here")
-    arguments = f"{TEXTS!r}, {kind!r}, {SIZE[kind]}, {str(tmp_path / 'there')!r}"
+    train_tokenizer(shuffled, kind, SIZE.get(kind), tmp_path / "here")
+    arguments = f"{TEXTS!r}, {kind!r}, {SIZE.get(kind)}, {str(tmp_path / 'there')!r}"
     program = f"from sure.text.tokenizer import train_tokenizer; train_tokenizer({arguments})"
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
@@ -88,11 +88,65 @@ def test_characters_round_trip_for_any_text(texts):
         assert tokenizer.decode(tokenizer.encode(text)) == " ".join(text.split())
 
 
+def test_phones_are_what_stands_between_spaces(tmp_path):
+    train_tokenizer(["HH AH0 L OW1", "h# ax-h OW1"], "phone", folder=tmp_path)
+    tokens = (tmp_path / "tokens.txt").read_text(encoding="utf-8")
+    assert tokens.splitlines() == ["<blank>", "AH0", "HH", "L", "OW1", "ax-h", "h#"]
+    assert Tokenizer.load(tmp_path).encode("OW1  L") == [4, 3]
+    with pytest.raises(SureError, match="'AH1' in the text 'HH AH1' has no token"):
+        Tokenizer.load(tmp_path).encode("HH AH1")
+
+
+MARKED = "B-artist adele E-artist sings B-track hello you E-track B-year now E-year"
+
+
+def test_a_mark_of_a_slot_is_one_symbol_with_the_spaces_around_it(tmp_path):
+    tokenizer = train_tokenizer([MARKED], "slot", folder=tmp_path)
+    symbols = [
+        "B-artist",
+        *"adele",
+        "E-artist",
+        *"sings",
+        "B-track",
+        *"hello you",
+        "E-track",
+        "B-year",
+        *"now",
+        "E-year",
+    ]
+    assert tokenizer.symbols(MARKED) == symbols
+    assert len(tokenizer.encode(MARKED)) == len(symbols)
+    loaded = Tokenizer.load(tmp_path)
+    assert loaded.tokens() == ["<blank>", *("<space>" if s == " " else s for s in sorted(set(symbols)))]
+    assert loaded.decode(loaded.encode(MARKED)) == MARKED
+    assert loaded.decode(loaded.encode("B-track") * 2 + loaded.encode("o")) == "B-track B-track o"
+
+
+def test_an_unknown_mark_is_left_out_whole_and_words_stay_apart():
+    tokenizer = train_tokenizer([MARKED], "slot")
+    assert tokenizer.unknown("you B-city hello E-city B-") == ["B-city", "E-city", "B", "-"]
+    assert tokenizer.decode(tokenizer.encode("you B-city hello E-city now", unknown="skip")) == "you hello now"
+    with pytest.raises(SureError, match="'B-city' in the text"):
+        tokenizer.encode("you B-city hello E-city")
+
+
+WORDS = st.sampled_from(["a", "ab", "B-x", "E-x", "B-", "-", "xB-x", "ñ"])
+
+
+@given(st.lists(WORDS, min_size=1).map(" ".join))
+def test_any_marked_text_round_trips(text):
+    tokenizer = train_tokenizer([text], "slot")
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
 def test_unknown_symbols(tokenizer):
     with pytest.raises(SureError, match=r"'ß' \(U\+00DF LATIN SMALL LETTER SHARP S\).*'hola ß mundo'"):
         tokenizer.encode("hola ß mundo")
-    assert tokenizer.unknown("ßhola ♥ munßdo") == ["ß", "♥", "ß"]
-    assert tokenizer.decode(tokenizer.encode("ßhola ♥ munßdo", unknown="skip")) == "hola mundo"
+    unknown, kept = ["ß", "♥", "ß"], "hola mundo la"
+    if tokenizer.kind == "phone":
+        unknown, kept = ["ßhola", "♥", "munßdo"], "la"
+    assert tokenizer.unknown("ßhola ♥ munßdo la") == unknown
+    assert tokenizer.decode(tokenizer.encode("ßhola ♥ munßdo la", unknown="skip")) == kept
     with pytest.raises(SureError, match="drop"):
         tokenizer.encode("hola", unknown="drop")
 
@@ -115,7 +169,7 @@ def test_sizes_that_do_not_fit_name_the_bound(kind):
 
 
 def test_bad_requests():
-    with pytest.raises(SureError, match="'bytes'.*character bpe unigram"):
+    with pytest.raises(SureError, match="'bytes'.*character phone slot bpe unigram"):
         train_tokenizer(TEXTS, "bytes", 10)
     for texts in ([], ["", " "]):
         with pytest.raises(SureError, match="no text"):
@@ -126,9 +180,25 @@ def test_missing_files_are_named(tokenizer, tmp_path):
     with pytest.raises(SureError, match="tokenizer.json is missing"):
         Tokenizer.load(tmp_path / "nowhere")
     tokenizer.save(tmp_path)
-    needed = "tokens.txt" if tokenizer.kind == "character" else "sentencepiece.model"
+    needed = "sentencepiece.model" if tokenizer.kind in SIZE else "tokens.txt"
     (tmp_path / needed).unlink()
     with pytest.raises(SureError, match=f"{needed} is missing"):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind, content",
+    [
+        ("phone", b"<blank>\na b\n"),
+        ("phone", b"<blank>\n<space>\n"),
+        ("slot", b"<blank>\nab\n"),
+        ("slot", b"<blank>\n\n"),
+    ],
+)
+def test_symbols_of_another_kind_are_named(kind, content, tmp_path):
+    train_tokenizer(TEXTS, kind, folder=tmp_path)
+    (tmp_path / "tokens.txt").write_bytes(content)
+    with pytest.raises(SureError, match="tokens.txt: expected <blank> on line 1"):
         Tokenizer.load(tmp_path)
 
 

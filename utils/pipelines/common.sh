@@ -4,11 +4,13 @@
 #   task, dataset     conf/<task>.yaml; the name in data/ and at the start of the experiment folders, e.g. asr_es
 #   prepare_options   key=value words for prepare() of prepare.py (default: none)
 #   test_sets         names of the test sets (default: test)
-# and the pipeline sets target, the file of a data folder that is learned, and overrides of the config.
+# and the pipeline sets target, the file of a data folder that is learned, overrides of the config, and token_inputs,
+# what stage 3 reads besides (default: nothing).
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
 [[ -v test_sets ]] || test_sets=(test)
+[[ -v token_inputs ]] || token_inputs=()
 read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
 read -ra parts <<<"${petl//+/ }"
 check_options
@@ -65,7 +67,7 @@ stage_prepare() {
 }
 
 stage_tokenize() {
-  inputs=("conf/$task.yaml" "$data/train/$target") outputs=("$data/tokens")
+  inputs=("conf/$task.yaml" "$data/train/$target" "${token_inputs[@]}") outputs=("$data/tokens")
   step data "$dataset.tokenize" python -m sure.bin.tokenize --config "conf/$task.yaml" "${overrides[@]}" "${token_settings[@]}"
 }
 

@@ -1,0 +1,88 @@
+"""Phones, by CTC; compared by phone error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sure.data.data_dir import Utterance
+from sure.errors import SureError
+from sure.score.error_rate import aligned_listing, phone_error_rates
+from sure.tasks.base import HeadConfig
+from sure.tasks.ctc import CtcTask, written
+from sure.text.phones import Fold, fold
+from sure.text.pronunciation import FILE, LEXICON, Pronunciation, read_lexicon
+from sure.text.tokenizer import train_tokenizer
+
+AS_WRITTEN = Pronunciation(None, None)
+
+
+class Task(CtcTask):
+    """Phones that `text` has, or that the lexicon has for its words (`tokenizer.lexicon`); `tokenizer.fold` folds them.
+
+    The lexicon is looked into and kept at stage 3: nothing pronounces words later. It is also where a
+    grapheme-to-phoneme program has its place: its output is one more lexicon file.
+    """
+
+    class Config(HeadConfig):
+        score_fold: Fold | None = None  # before scoring: timit_39 for models of 61 or 48 phones, as is usual
+
+    score_name = "per"
+    higher_is_better = False
+    tokenizer_kinds = ("phone",)
+
+    @classmethod
+    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
+        utterances, pronunciation = list(utterances), _pronunciation(tokenizer)
+        if missing := pronunciation.missing(map(written, utterances), language):
+            raise SureError(
+                f"{len(missing)} words are not in the lexicon ({', '.join(tokenizer.lexicon)}): {' '.join(missing)}; "
+                "add lines `word phone phone ...` for them, or one more file with such lines to tokenizer.lexicon"
+            )
+        for utterance in utterances:
+            cls.transcript(utterance, language, pronunciation)
+
+    @classmethod
+    def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
+        pronunciation = _pronunciation(tokenizer)
+        transcripts = [cls.transcript(utterance, language, pronunciation) for utterance in utterances]
+        train_tokenizer(transcripts, "phone", None, folder)
+        pronunciation.save(Path(folder))
+
+    @classmethod
+    def transcript(cls, utterance: Utterance, language: str, pronunciation: Pronunciation = AS_WRITTEN) -> str:
+        text = written(utterance)
+        try:
+            return pronunciation.phones(text, language)
+        except SureError as error:
+            raise SureError(f"{utterance.id}: {error}") from None
+
+    def __init__(self, config: Config, folder: Path, language: str):
+        super().__init__(config, folder, language)
+        self.pronunciation = Pronunciation.load(Path(folder))
+
+    def files(self) -> list[str]:
+        return [*super().files(), FILE]
+
+    def target_files(self) -> list[str]:
+        return [LEXICON] if self.pronunciation.lexicon else []
+
+    def reference(self, utterance: Utterance) -> str:
+        return self.transcript(utterance, self.language, self.pronunciation)
+
+    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
+        return phone_error_rates(self._folded(references), self._folded(hypotheses))
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        return aligned_listing(self._folded(references), self._folded(hypotheses))
+
+    def _folded(self, lines: Mapping[str, str]) -> dict[str, str]:
+        try:
+            return {id: fold(phones, self.config.score_fold) for id, phones in lines.items()}
+        except SureError as error:
+            raise SureError(f"head.score_fold: {error}") from None
+
+
+def _pronunciation(tokenizer: Any) -> Pronunciation:
+    return Pronunciation(read_lexicon(tokenizer.lexicon) if tokenizer.lexicon else None, tokenizer.fold)

@@ -1,0 +1,99 @@
+"""Scores of slot filling against scikit-learn, an edit distance written out here, and cases made by hand."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from sure.errors import SureError
+from sure.score.slots import slot_scores
+
+TYPES = ["artist", "track", "city"]
+
+
+def distance(reference, hypothesis):
+    """Levenshtein's, by its recursion over prefixes."""
+    table = {(i, 0): i for i in range(len(reference) + 1)} | {(0, j): j for j in range(len(hypothesis) + 1)}
+    for i, said in enumerate(reference, 1):
+        for j, heard in enumerate(hypothesis, 1):
+            table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (said != heard))
+    return table[len(reference), len(hypothesis)]
+
+
+def values_cer(references, hypotheses):
+    """Errors of every reference value in its best match, or all of it where there is none, over their characters."""
+    errors = size = 0
+    for wanted, found in zip(references, hypotheses, strict=True):
+        for kind, value in wanted:
+            same = [distance(value, heard) for other, heard in found if other == kind]
+            errors += min(same) if same else len(value)
+            size += len(value)
+    return 100 * errors / size
+
+
+def by_id(sides):
+    return {f"u{index}": slots for index, slots in enumerate(sides)}
+
+
+def score(references, hypotheses):
+    return slot_scores(by_id(references), by_id(hypotheses))
+
+
+slots = st.lists(st.tuples(st.sampled_from(TYPES), st.sampled_from(["a", "ab", "ba b", "cab ab"])), max_size=4)
+pairs = st.lists(st.tuples(slots, slots), min_size=1, max_size=5).filter(lambda given: any(said for said, _ in given))
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs)
+def test_scores_of_any_slots(given):
+    references, hypotheses = map(list, zip(*given, strict=True))
+    scores = score(references, hypotheses)
+    binary = MultiLabelBinarizer(classes=TYPES)
+    wanted, found = (
+        binary.fit_transform([{kind for kind, _ in one} for one in side]) for side in zip(*given, strict=True)
+    )
+    assert scores["slot_type_f1"] == pytest.approx(100 * f1_score(wanted, found, average="samples", zero_division=1))
+    assert scores["slot_value_cer"] == pytest.approx(values_cer(references, hypotheses))
+    assert scores["slots"] == {"reference": sum(map(len, references)), "hypothesis": sum(map(len, hypotheses))}
+    for name in ("slot_type_f1", "slot_value_cer"):
+        low, high = scores[f"{name}_interval"]
+        assert 0 <= low <= high
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "f1", "cer"),
+    [
+        ([("a", "one")], [("a", "one")], 100, 0),
+        ([("a", "one")], [], 0, 100),  # an unmatched value is deleted
+        ([("a", "one")], [("b", "one")], 0, 100),  # the type decides what is compared
+        ([("a", "one")], [("a", "two"), ("a", "ono")], 100, 100 / 3),  # the closest of a type
+        ([("a", "one"), ("a", "ono")], [("a", "one")], 100, 100 / 6),  # one serves two
+        ([("a", "one")], [("a", "one"), ("b", "long words")], 200 / 3, 0),  # too many: only the type F1 sees it
+        ([("a", "one"), ("b", "x")], [("b", "x"), ("a", "one")], 100, 0),  # the order does not matter
+        ([("a", "one"), ("a", "two")], [("a", "one"), ("a", "two"), ("a", "six")], 100, 0),  # types are a set
+        ([("a", "x")], [("a", "abcd")], 100, 400),  # above 100 at times
+    ],
+)
+def test_by_hand(reference, hypothesis, f1, cer):
+    scores = score([reference], [hypothesis])
+    assert (scores["slot_type_f1"], scores["slot_value_cer"]) == (pytest.approx(f1), pytest.approx(cer))
+
+
+def test_utterances_without_slots():
+    scores = score([[], [], [("a", "one")]], [[], [("a", "one")], [("a", "one")]])
+    assert scores["slot_type_f1"] == pytest.approx(200 / 3)  # nothing wanted and nothing found is right
+    assert scores["slot_value_cer"] == 0
+
+
+def test_errors_are_counted_at_their_own_utterance():
+    """In every draw the rate is that of whole utterances, so equal ones have no spread."""
+    scores = score([[("a", "one"), ("b", "x")]] * 9, [[("a", "ono")]] * 9)
+    assert scores["slot_value_cer_interval"] == [50, 50] == [scores["slot_value_cer"]] * 2
+    mixed = score([[("a", "one")], []] * 9, [[("a", "ono")], []] * 9)
+    assert mixed["slot_value_cer_interval"] == pytest.approx([100 / 3] * 2)
+
+
+def test_no_slot_in_any_reference():
+    with pytest.raises(SureError, match="no reference has a slot"):
+        score([[]], [[("a", "one")]])

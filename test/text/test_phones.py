@@ -1,0 +1,56 @@
+"""Phone sets and their folding, by the groups that Lee and Hon's paper names."""
+
+import typing
+
+import pytest
+
+from sure.errors import SureError
+from sure.text.phones import CONSONANTS, FOLDS, NOT_SPEECH, TIMIT_48, TIMIT_61_TO_48, VOWELS, Fold, fold
+
+# The 61 symbols of TIMIT's documentation, by its own classes.
+TIMIT_61 = """
+b d g p t k dx q   bcl dcl gcl pcl tcl kcl   jh ch   s sh z zh f th v dh   m n ng em en eng nx   l r w y hh hv el
+iy ih eh ey ae aa aw ay ah ao oy ow uh uw ux er ax ix axr ax-h   pau epi h#
+""".split()
+# "Within-group confusions are not counted": table II of the paper, in 39 groups of which these have several members.
+GROUPS_OF_39 = ["sil cl vcl epi", "el l", "en n", "sh zh", "ao aa", "ih ix", "ah ax"]
+
+
+def test_sets_have_the_sizes_they_are_known_by():
+    stressed = {phone for phone in FOLDS["no_stress"] if phone[-1].isdigit()}
+    assert len(VOWELS + CONSONANTS) == 39 and len(stressed) + len(CONSONANTS) + len(NOT_SPEECH) == 71
+    assert len(set(TIMIT_61)) == 61 and len(set(TIMIT_48)) == 48
+    assert set(FOLDS["timit_48"]) == set(FOLDS["timit_39"]) == {*TIMIT_61, *TIMIT_48}
+    assert len({FOLDS["timit_48"][phone] for phone in TIMIT_61} - {""}) == 48
+    assert len({FOLDS["timit_39"][phone] for phone in TIMIT_61} - {""}) == 39
+    assert set(FOLDS) == set(typing.get_args(Fold))
+
+
+def test_the_39_are_the_groups_of_the_paper():
+    groups = [set(group.split()) for group in GROUPS_OF_39]
+    for one in TIMIT_48:
+        for other in TIMIT_48:
+            together = one == other or any({one, other} <= group for group in groups)
+            assert (FOLDS["timit_39"][one] == FOLDS["timit_39"][other]) == together, (one, other)
+
+
+def test_folding_in_two_steps_is_folding_in_one():
+    for phone in [*TIMIT_61, *TIMIT_48]:
+        assert fold(fold(phone, "timit_48"), "timit_39") == fold(phone, "timit_39")
+        for name in ("timit_48", "timit_39"):
+            assert fold(fold(phone, name), name) == fold(phone, name)
+
+
+def test_by_hand():
+    said = "h# sh ix hv eh dcl jh ih dcl d ah q k h#"
+    assert fold(said, "timit_48") == "sil sh ix hh eh vcl jh ih vcl d ah k sil"
+    assert fold(said, "timit_39") == "sil sh ih hh eh sil jh ih sil d ah k sil"
+    assert fold("HH AH0 L OW1 SIL", "no_stress") == "HH AH L OW SIL"
+    assert fold(" AA1  q ", None) == "AA1 q"
+    assert fold("q", "timit_39") == "" and TIMIT_61_TO_48["q"] == ""
+
+
+@pytest.mark.parametrize(("name", "phone"), [("timit_39", "AA"), ("no_stress", "aa"), ("no_stress", "B1")])
+def test_a_phone_of_another_set_is_named(name, phone):
+    with pytest.raises(SureError, match=f"fold {name}: '{phone}' is not one of its phones"):
+        fold(phone, name)
