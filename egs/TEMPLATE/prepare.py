@@ -9,17 +9,18 @@ from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
 
 SETS = ("train", "dev", "test")
-COLUMN = {"asr": "text", "intent": "label"}  # what is learned, by task
+COLUMN = {"asr": "text", "intent": "label", "verification": "speaker"}  # what is learned, by task
 
 
 def prepare(corpus: Path, out: Path, task: str = "asr") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    Columns: `audio` (a path, relative to DIR), `text` for asr or `label` for intent, and if known `speaker`.
+    Columns: `audio` (a path, relative to DIR), `text` for asr or `label` for intent, and if known `speaker`, which
+    verification needs.
     Raises SureError naming the table and the line.
     """
     if task not in COLUMN:
-        raise SureError(f"task={task}: this recipe knows {' and '.join(COLUMN)}")
+        raise SureError(f"task={task}: this recipe knows {', '.join(COLUMN)}")
     return [write_data_dir(out / name, read_table(corpus / f"{name}.tsv", COLUMN[task])) for name in SETS]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sure.errors import SureError
 
-SCORES = {"wer": "WER %", "cer": "CER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %"}
+SCORES = {"wer": "WER %", "cer": "CER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %", "eer": "EER %"}
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
 
@@ -83,9 +83,10 @@ def _section(results: list[Result]) -> str:
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {first['task']}, {first['data'] or first['set']}"
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    drawn = "speakers" if main == "eer" else "utterances"
     notes = (
         f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch chosen there.\n"
-        "One seed: 95 % bootstrap interval over utterances; several: mean ± sample standard deviation."
+        f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
     return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n```\n{_commands(results)}\n```\n"
 

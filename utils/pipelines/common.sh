@@ -4,7 +4,8 @@
 #   task, dataset     conf/<task>.yaml; the name in data/ and at the start of the experiment folders, e.g. asr_es
 #   prepare_options   key=value words for prepare() of prepare.py (default: none)
 #   test_sets         names of the test sets (default: test)
-# and the pipeline sets target, the file of a data folder that is learned, and overrides of the config.
+# and the pipeline sets target, the file of a data folder that is learned, and overrides of the config; its function
+# after_prepare, if there is one, ends stage 2.
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
@@ -62,6 +63,7 @@ stage_prepare() {
   outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
   step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
     --on_bad_utterance "$on_bad_utterance" "${allow[@]}" "${prepare_options[@]}"
+  if declare -F after_prepare >/dev/null; then after_prepare; fi
 }
 
 stage_tokenize() {
