@@ -28,7 +28,7 @@ def classes(given: dict | list) -> list[type]:
     return [registry.find("petl", item["name"]) for item in (given if isinstance(given, list) else [given])]
 
 
-TASKS = {"asr": "abc cab bca", "language": "spanish"}
+TASKS = {"asr": "abc cab bca", "language": "spanish", "verification": "spanish"}
 LENGTHS = torch.tensor([9600, 16000, 5200, 2000])  # samples; the second is the longest
 TARGETS = ["abc", "cab a", "b", "a"]
 
@@ -51,7 +51,7 @@ def utterances(task: str) -> list[Utterance]:
             seconds=1.0,
             text=word if task == "asr" else None,
             labels={} if task == "asr" else {"label": word},
-            speaker=None,
+            speaker=word if task == "verification" else None,
         )
         for index, word in enumerate(words)
     ]
