@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,17 +92,29 @@ class Sure:
 
         audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming one it cannot use.
         """
-        waves = [self._wave(index, one) for index, one in enumerate(audio)]
-        sampler = SecondsBatchSampler([len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False)
-        lines = [""] * len(waves)
-        for indices in sampler:
-            lengths = torch.tensor([len(waves[index]) for index in indices])
-            padded = pad_sequence([waves[index] for index in indices], batch_first=True).to(self.device)
-            for index, line in zip(indices, self.model.hypotheses(padded, lengths), strict=True):
-                lines[index] = line
-        return lines
+        return self._each(audio, self.model.hypotheses, batch_seconds)
 
     transcribe = predict  # the same, by the name that fits speech recognition
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the adapter in use makes embeddings (task verification)."""
+        return hasattr(self.model.task, "embeddings")
+
+    def embed(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> Tensor:
+        """Embeddings of unit length, (files, dim); audio as of `predict`.
+
+        Raises SureError for audio it cannot use, and for a task that has no embeddings.
+        """
+        if not self.embeds:
+            raise SureError(f"{self.name!r} is an adapter for another task; one for verification makes embeddings")
+        rows = self._each(audio, self.model.embeddings, batch_seconds)
+        return torch.stack(rows).cpu() if rows else torch.empty(0, self.model.head.embedding)
+
+    def compare(self, one: Audio, other: Audio) -> float:
+        """The cosine of two embeddings, in [-1, 1]: the higher, the more likely one speaker. Raises as `embed`."""
+        first, second = self.embed([one, other])
+        return float(first @ second)
 
     def merge(self) -> None:
         """Fold the adapters into the backbone's weights: the same answers within rounding, faster.
@@ -154,6 +167,18 @@ class Sure:
         if (seconds := len(wave) / self.model.backbone.sample_rate) > (limit := self.model.backbone.max_seconds):
             raise SureError(f"{name}: {seconds:g} s are more than the {limit:g} s that the backbone can hear; cut it")
         return wave
+
+    def _each(self, audio: Iterable[Audio], answer: Callable[..., Sequence[Any]], batch_seconds: float) -> list[Any]:
+        """What `answer(waves, lengths)` says of each, in the order given."""
+        waves = [self._wave(index, one) for index, one in enumerate(audio)]
+        sampler = SecondsBatchSampler([len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False)
+        found: list[Any] = [None] * len(waves)
+        for indices in sampler:
+            lengths = torch.tensor([len(waves[index]) for index in indices])
+            padded = pad_sequence([waves[index] for index in indices], batch_first=True).to(self.device)
+            for index, one in zip(indices, answer(padded, lengths), strict=True):
+                found[index] = one
+        return found
 
     def _wave(self, index: int, audio: Audio) -> Tensor:
         if isinstance(audio, (str, Path)):

@@ -80,6 +80,11 @@ class SureModel(nn.Module):
         encoded = self.encode(waves, lengths)
         return self.task.decode(self.outputs(encoded).float(), encoded.lengths)
 
+    @torch.no_grad()
+    def embeddings(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, dim), of a task that has them."""
+        return self.task.embeddings(self.outputs(self.encode(waves, lengths)).float())
+
     def parameter_groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """`adapter` and `head`: every tensor that trains, by the name it is saved under."""
         head = {f"head/{name}": parameter for name, parameter in self.head.named_parameters()}

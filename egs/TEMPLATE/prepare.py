@@ -11,12 +11,14 @@ from sure.errors import SureError
 SETS = ("train", "dev", "test")
 COLUMN = dict.fromkeys(("asr", "phoneme", "slots"), "text")  # what is learned, by task
 COLUMN |= dict.fromkeys(("intent", "emotion", "keyword"), "label")
+COLUMN |= {"verification": "speaker"}
 
 
 def prepare(corpus: Path, out: Path, task: str = "asr") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    Columns: `audio` (a path, relative to DIR), `text` or `label`, as the task needs, and if known `speaker`.
+    Columns: `audio` (a path, relative to DIR), `text` or `label`, as the task needs, and if known `speaker`, which
+    verification needs.
     Raises SureError naming the table and the line.
     """
     if task not in COLUMN:

@@ -68,6 +68,7 @@ def sets(config: Config, names: Sequence[str] | None) -> dict[str, str]:
 def decode(config: Config, model: SureModel, data: str, out: Path) -> None:
     """Decode one data folder, in float32; lines are sorted by id as the folder is."""
     utterances = read_data_dir(data)
+    model.task.check_set(utterances, data)
     device = pick_device(config.train.device)
     found: dict[str, str] = {}
     progress = tqdm(total=len(utterances), desc=out.name, unit="utterance", disable=None, leave=False)

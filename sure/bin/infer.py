@@ -1,10 +1,15 @@
-"""What a bundle says about audio files: one line each, the file, a tab, and the text or label."""
+"""What a bundle says about audio files: one line each, the file, a tab, and the text or label.
+
+Of verification: how near each file's speaker is to that of the first file, the cosine of their embeddings.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
 
 from sure.data.audio import read_audio
 from sure.errors import SureError, run
@@ -24,14 +29,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     sure = Sure.load(options.bundle, options.backbone, options.device)
     if options.merge:
         sure.merge()
+    files, answer = options.files, sure.predict
+    if sure.embeds:
+        if len(files) < 2:
+            raise SureError(
+                "this bundle compares speakers: give two files or more, the first is compared with the others"
+            )
+        answer, files = likeness(sure, files[0]), files[1:]
     broken = 0
-    for first in range(0, len(options.files), AT_ONCE):
-        broken += infer(sure, options.files[first : first + AT_ONCE])
+    for first in range(0, len(files), AT_ONCE):
+        broken += infer(sure, files[first : first + AT_ONCE], answer)
     if broken:
         sys.exit(1)
 
 
-def infer(sure: Sure, files: Sequence[str]) -> int:
+def likeness(sure: Sure, file: str) -> Callable[[Sequence[Tensor]], list[str]]:
+    """What says of waves how near their speakers are to the file's."""
+    enrolled = sure.embed([file])[0]
+    return lambda waves: [f"{cosine:.4f}" for cosine in (sure.embed(waves) @ enrolled).tolist()]
+
+
+def infer(sure: Sure, files: Sequence[str], answer: Callable[[Sequence[Tensor]], list[str]]) -> int:
     """Print a line for each file; those that cannot be used are named on stderr and counted."""
     usable, waves = [], []
     for file in files:
@@ -40,7 +58,7 @@ def infer(sure: Sure, files: Sequence[str]) -> int:
             usable.append(file)
         except SureError as error:
             print(f"error: {error}", file=sys.stderr)
-    for file, line in zip(usable, sure.predict(waves), strict=True):
+    for file, line in zip(usable, answer(waves), strict=True):
         print(f"{file}\t{line}", flush=True)
     return len(files) - len(usable)
 

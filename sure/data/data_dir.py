@@ -6,6 +6,7 @@
     utt2label   id label                 optional; or `id group=label group=label` for several output groups
     utt2spk     id speaker               optional
     utt2dur     id seconds               written by `sure.data.validate`
+    trials      id id target|nontarget   optional; pairs of utterances, of one speaker or not (sure.data.trials)
 
 UTF-8, one space, sorted by id in C order. Relative audio paths are relative to the current directory.
 """
@@ -29,6 +30,8 @@ from sure.data.tables import (
     parse_segment,
     read_lines,
 )
+from sure.data.trials import FILE as TRIALS
+from sure.data.trials import Trial, format_trials, read_trials
 from sure.errors import SureError
 from sure.files import replace_file
 
@@ -40,6 +43,7 @@ class Utterance:
     """`audio` between `start` and `end` (seconds, None: the whole file), and what is known of it.
 
     `labels` is {} without utt2label, {"label": x} for a single label, else one entry per output group.
+    `trials` are those that it is the first of: the other id, and whether that is the same speaker.
     """
 
     id: str
@@ -50,6 +54,7 @@ class Utterance:
     text: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     speaker: str | None = None
+    trials: tuple[tuple[str, bool], ...] = ()
 
 
 def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
@@ -72,6 +77,9 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
         raise SureError(f"{folder}: no utterances")
     labels = {id: parse_labels(folder / "utt2label", line) for id, line in tables["utt2label"].items()}
     _same_groups(folder / "utt2label", labels)
+    trials: dict[str, list[tuple[str, bool]]] = {id: [] for id in places}
+    for trial in read_trials(folder / TRIALS, places) if (folder / TRIALS).is_file() else []:
+        trials[trial.first].append((trial.second, trial.target))
     utterances = []
     for id in sorted(places):
         audio, start, end = places[id]
@@ -81,16 +89,17 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
             seconds = (audio_seconds(audio) if end is None else end) - (start or 0.0)
         text = tables["text"][id].value if "text" in present else None
         speaker = tables["utt2spk"][id].value if "utt2spk" in present else None
-        utterances.append(Utterance(id, audio, start, end, seconds, text, labels.get(id, {}), speaker))
+        known = text, labels.get(id, {}), speaker, tuple(trials[id])
+        utterances.append(Utterance(id, audio, start, end, seconds, *known))
     return utterances
 
 
 def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> Path:
     """Write a data folder from utterances in any order; tables that an earlier run left there are removed.
 
-    `text`, `utt2label` and `utt2spk` are written when the utterances carry them: all or none. `seconds` is
-    not written, validation measures it. An empty text is written, and reported by validation. Raises
-    SureError for an id, label or path that a line cannot hold, and for repeated ids.
+    `text`, `utt2label` and `utt2spk` are written when the utterances carry them: all or none; `trials` when any
+    has one. `seconds` is not written, validation measures it. An empty text is written, and reported by
+    validation. Raises SureError for an id, label or path that a line cannot hold, and for repeated ids.
     """
     folder, utterances = Path(path), sorted(utterances, key=lambda utterance: utterance.id)
     if not utterances:
@@ -118,6 +127,11 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
             replace_file(folder / name, format_table(tables[name]))
         else:
             (folder / name).unlink(missing_ok=True)
+    trials = [Trial(u.id, *trial) for u in utterances for trial in u.trials]
+    if trials:
+        replace_file(folder / TRIALS, format_trials(trials))
+    else:
+        (folder / TRIALS).unlink(missing_ok=True)
     return folder
 
 

@@ -1,7 +1,8 @@
 """Check a prepared data folder by decoding everything in it, repair it, and say what was wrong.
 
 Order, spacing, byte order marks and repeated identical lines are put right. What cannot be put right is
-removed and reported, one utterance at a time. Tables that change are kept as they were in `.backup/`.
+removed and reported, one utterance at a time, and its trials with it. Tables that change are kept as they were in
+`.backup/`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from sure.data.tables import (
     parse_segment,
     read_lines,
 )
+from sure.data.trials import FILE as TRIALS
+from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
 from sure.errors import SureError
 from sure.files import replace_file
@@ -50,7 +53,8 @@ def validate_data_dir(
     of them once, here; the output is kept in `audio/` and wav.scp names that file, so no later stage runs
     commands.
 
-    Raises SureError when nothing would remain, and with `stop` for any problem; the folder is then unchanged.
+    Raises SureError when nothing would remain, for a mistake in `trials`, and with `stop` for any problem; the folder
+    is then unchanged.
     nj: threads (default: one per processor).
     """
     folder = Path(path)
@@ -97,6 +101,8 @@ class _Check:
         self.listing = "segments" if self.segmented else "wav.scp"  # the table that lists the utterances
         self.utterances = self.tables[self.listing]
         self.good = set(self.utterances)
+        ids = {*self.utterances, *(problem.id for problem in self.report.removed)}
+        self.trials = read_trials(folder / TRIALS, ids) if (folder / TRIALS).is_file() else []
         for id in [id for id, line in self.wavs.items() if not line.value]:
             self._drop(id, "no path", f"wav.scp:{self.wavs.pop(id).number}")
         self.durations: dict[str, float] = {}
@@ -250,6 +256,10 @@ class _Check:
             rows["wav.scp"][id] = str(output)
         rows["utt2dur"] = {id: f"{seconds:.4f}" for id, seconds in self.durations.items()}
         texts = {name: format_table(sorted(table.items())) for name, table in rows.items()}
+        kept = [trial for trial in self.trials if {trial.first, trial.second} <= self.durations.keys()]
+        if left_out := len(self.trials) - len(kept):
+            self.report.notes.append(f"{left_out} of {len(self.trials)} trials are of removed utterances")
+            texts[TRIALS] = format_trials(kept)
         changed = [name for name, text in texts.items() if _bytes(self.folder / name) != text.encode()]
         for name in changed:
             if name != "utt2dur" and (self.folder / name).is_file():

@@ -16,6 +16,7 @@ from sure.errors import SureError
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
     "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %", "slot_value_cer": "slot value CER %",
+    "eer": "EER %",
 }  # fmt: skip
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
@@ -86,9 +87,10 @@ def _section(results: list[Result]) -> str:
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {first['task']}, {first['data'] or first['set']}"
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    drawn = "speakers" if main == "eer" else "utterances"
     notes = (
         f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch chosen there.\n"
-        "One seed: 95 % bootstrap interval over utterances; several: mean ± sample standard deviation."
+        f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
     return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n```\n{_commands(results)}\n```\n"
 

@@ -74,11 +74,16 @@ class BaseTask(ABC):
     def reference(self, utterance: Utterance) -> str:
         """The line of `ref.txt` that `decode` is compared with."""
 
+    def check_set(self, utterances: Sequence[Utterance], folder: str) -> None:
+        """Raises SureError naming the folder of a dev or test set that cannot be scored; before time is spent on it."""
+        return None
+
     @abstractmethod
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-        """Scores by name over utterance ids, `score_name` among them, each a number in percent or a small table.
+        """Scores by name over utterance ids, `score_name` among them in percent, each a number or a small table.
 
-        Confidence intervals (`<score_name>_interval`: [low, high], 95 %) by bootstrap over utterances, seeded.
+        Confidence intervals (`<score_name>_interval`: [low, high], 95 %) by bootstrap, seeded, over utterances or what
+        else is independent.
         """
 
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:

@@ -77,9 +77,9 @@ class Feed:
             yield Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
 
     def digest(self) -> str:
-        """Of the utterances' ids, durations and targets."""
+        """Of the utterances' ids, durations, targets and trials."""
         rows = zip(self.utterances, self.dataset.targets, strict=True)
-        content = [[utterance.id, utterance.seconds, target.tolist()] for utterance, target in rows]
+        content = [[one.id, one.seconds, target.tolist(), *one.trials] for one, target in rows]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _load(self, plan: Sequence[list[int]]) -> Iterator[Batch]:

@@ -76,7 +76,9 @@ class Trainer:
         utterances = usable(read_data_dir(config.data.train), self.model, config)
         self.train_feed = Feed(utterances, self.model, config, budget, training=True)
         budget -= self.train_feed.cache_bytes
-        self.dev_feed = Feed(read_data_dir(config.data.valid), self.model, config, budget, training=False)
+        utterances = read_data_dir(config.data.valid)
+        self.task.check_set(utterances, config.data.valid)
+        self.dev_feed = Feed(utterances, self.model, config, budget, training=False)
 
         accumulate = config.train.accumulate
         self.planned_steps = config.train.epochs * -(-len(self.train_feed.sampler) // accumulate)

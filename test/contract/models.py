@@ -28,13 +28,14 @@ def classes(given: dict | list) -> list[type]:
     return [registry.find("petl", item["name"]) for item in (given if isinstance(given, list) else [given])]
 
 
-TASKS = {"asr": "abc cab bca", "language": "spanish"}
+TASKS = ("asr", "language", "verification")  # held against every method and family
 LENGTHS = torch.tensor([9600, 16000, 5200, 2000])  # samples; the second is the longest
 TARGETS = ["abc", "cab a", "b", "a"]
-# What an utterance's text or label is; the first two tasks, TASKS, are held against every method and family.
+# What an utterance's text, label or speaker is.
 GIVEN = {
     "asr": TARGETS,
     "language": ["spanish", "english", "spanish", "french"],
+    "verification": ["spanish", "english", "spanish", "french"],  # as names of speakers
     "phoneme": ["AA1 B CH", "CH AA1 B AA1", "B", "AA1"],
     "slots": ["B-x a E-x b", "B-y cab E-y a", "b", "B-x a E-x"],
 }
@@ -58,7 +59,7 @@ def utterances(task: str) -> list[Utterance]:
             seconds=1.0,
             text=word if task in TEXT_TASKS else None,
             labels={} if task in TEXT_TASKS else {"label": word},
-            speaker=None,
+            speaker=word if task == "verification" else None,
         )
         for index, word in enumerate(GIVEN[task])
     ]

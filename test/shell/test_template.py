@@ -21,13 +21,13 @@ WORDS = ("--backbone", "tiny", "--weights", "random:moonshine", "--petl", "lora"
 def make_corpus(folder: Path) -> Path:
     """Three tables, and a recording of half a second for each line."""
     (folder / "clips").mkdir(parents=True)
-    for name, texts in {"train": ["ab", "bc", "ca", "abc"], "dev": ["ba", "c"], "test": ["cb", "a"]}.items():
+    for name, texts in {"train": ["ab", "bc", "ca", "abc"], "dev": ["ba", "c", "a"], "test": ["cb", "a", "b"]}.items():
         lines = ["audio\ttext\tlabel\tspeaker"]
         for number, text in enumerate(texts):
             time = np.arange(RATE // 4 * len(text)) / RATE
             notes = np.repeat([NOTES[letter] for letter in text], RATE // 4)
             soundfile.write(folder / "clips" / f"{name} {number}.wav", 0.3 * np.sin(6.283 * notes * time), RATE)
-            lines.append(f"clips/{name} {number}.wav\t{text}\t{'long' if number % 2 else 'short'}\tmachine")
+            lines.append(f"clips/{name} {number}.wav\t{text}\t{'long' if number % 2 else 'short'}\tmachine{number % 2}")
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -35,10 +35,10 @@ def make_corpus(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("a new clone")
-    ignored = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
     for name in ("sure", "utils", "tools"):
-        shutil.copytree(ROOT / name, root / name, ignore=ignored)
-    shutil.copytree(ROOT / "egs" / "TEMPLATE", root / "egs" / "my corpus", ignore=ignored)
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    made = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
+    shutil.copytree(ROOT / "egs" / "TEMPLATE", root / "egs" / "my corpus", ignore=made)
     shutil.copy(ROOT / "pyproject.toml", root)
     make_environment(root, root / ".venv", "ark,convert", sys.executable)
     make_corpus(root.parent / "the corpus")
@@ -89,8 +89,8 @@ def test_phones_by_a_lexicon_of_the_callers_folder(recipe):
     lexicon.write_text("".join(f"{word} {' '.join(word.upper())}\n" for word in ("ab", "bc", "ca", "abc", "ba", "c")))
     words = ("--task", "phoneme", "--corpus", "the corpus", "--lexicon", lexicon.name, "--stop_stage", "tokenize")
     done = run(recipe, *words)
-    assert done.returncode == 2 and "2 words are not in the lexicon" in done.stderr and "): a cb;" in done.stderr
-    lexicon.write_text(lexicon.read_text() + "a A\ncb C B\n")
+    assert done.returncode == 2 and "3 words are not in the lexicon" in done.stderr and "): a b cb;" in done.stderr
+    lexicon.write_text(lexicon.read_text() + "a A\nb B\ncb C B\n")
     done = run(recipe, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     tokens = recipe / "data" / "phoneme" / "tokens"
@@ -98,6 +98,19 @@ def test_phones_by_a_lexicon_of_the_callers_folder(recipe):
     lexicon.write_text(lexicon.read_text().replace("ab A B", "ab A B X"))
     run(recipe, *words)  # another lexicon is another input, so nothing is skipped
     assert "X" in (tokens / "tokens.txt").read_text().split()
+
+
+def test_verification_of_the_template(recipe):
+    done = run(recipe, "--task", "verification", "--corpus", "the corpus")
+    assert done.returncode == 0, done.stdout + done.stderr
+    trials = (recipe / "data" / "verification" / "test" / "trials").read_text().splitlines()
+    assert [line.split()[2] for line in trials] == ["nontarget", "target", "nontarget"]
+    assert not (recipe / "data" / "verification" / "train" / "trials").exists()
+    assert "| EER % |" in (recipe / "exp" / "verification_results.md").read_text()
+    (recipe / "data" / "verification" / "test" / "trials").write_text("".join(f"{line}\n" for line in trials[1:]))
+    again = run(recipe, "--task", "verification", "--stop_stage", "score")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "decode, again: data/verification/test/trials changed" in again.stdout
 
 
 def test_a_table_with_a_mistake_is_one_error_with_its_line(recipe, tmp_path):

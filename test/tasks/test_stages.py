@@ -15,7 +15,7 @@ from sure.errors import SureError
 from sure.inference import Sure
 
 
-@pytest.mark.parametrize("task", GIVEN)
+@pytest.mark.parametrize("task", [task for task in GIVEN if task != "verification"])  # that decodes to embeddings
 def test_a_small_model_learns_its_targets_by_heart(tmp_path, task):
     model = make(tmp_path, "full", "moonshine", task)
     given = utterances(task)

@@ -5,7 +5,7 @@
 #   prepare_options   key=value words for prepare() of prepare.py (default: none)
 #   test_sets         names of the test sets (default: test)
 # and the pipeline sets target, the file of a data folder that is learned, overrides of the config, and token_inputs,
-# what stage 3 reads besides (default: nothing).
+# what stage 3 reads besides (default: nothing); its function after_prepare, if there is one, ends stage 2.
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
@@ -64,6 +64,7 @@ stage_prepare() {
   outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
   step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
     --on_bad_utterance "$on_bad_utterance" "${allow[@]}" "${prepare_options[@]}"
+  if declare -F after_prepare >/dev/null; then after_prepare; fi
 }
 
 stage_tokenize() {

@@ -50,7 +50,9 @@ train_experiment() {
   done
   for part in train dev; do
     inputs+=("$data/$part/wav.scp" "$data/$part/$target")
-    if [[ -f $data/$part/segments ]]; then inputs+=("$data/$part/segments"); fi
+    for file in segments trials; do
+      if [[ -f $data/$part/$file ]]; then inputs+=("$data/$part/$file"); fi
+    done
   done
   mapfile -t -O "${#inputs[@]}" inputs < <(find "$data/tokens" -type f 2>/dev/null | LC_ALL=C sort)
   if [[ -f $weights ]]; then inputs+=("$weights"); fi
@@ -65,6 +67,7 @@ decode_experiment() {
   inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=()
   for part in "${test_sets[@]}"; do
     inputs+=("$data/$part/wav.scp" "$data/$part/$target")
+    if [[ -f $data/$part/trials ]]; then inputs+=("$data/$part/trials"); fi
     outputs+=("$exp/decode_$part/hyp.txt" "$exp/decode_$part/ref.txt")
   done
   step "$exp" decode python -m sure.bin.decode --exp "$exp"

@@ -1,0 +1,115 @@
+"""Trial lists of speaker verification: pairs of utterances, and whether one speaker said both.
+
+The file `trials` of a data folder has a line for each, `id id target` or `id id nontarget` as in Kaldi, or
+`1 id id` and `0 id id` as in VoxCeleb. It is what results are compared on, so it is never repaired.
+"""
+
+from __future__ import annotations
+
+import bisect
+import random
+from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+from sure.data.tables import Line, read_lines
+from sure.errors import SureError
+
+FILE = "trials"
+KINDS = {"target": True, "nontarget": False}
+DIGITS = {"1": True, "0": False}
+MOST = 20_000  # trials that are made for a set
+
+
+class Trial(NamedTuple):
+    """Two utterance ids, and whether they have one speaker."""
+
+    first: str
+    second: str
+    target: bool
+
+
+def kind_of(target: bool) -> str:
+    return "target" if target else "nontarget"
+
+
+def format_trials(trials: Iterable[Trial]) -> str:
+    return "".join(f"{first} {second} {kind_of(target)}\n" for first, second, target in trials)
+
+
+def read_trials(path: Path, known: Collection[str]) -> list[Trial]:
+    """The trials of a file, in its order.
+
+    Raises SureError naming file and line for what is no trial, an id that is not among the known, an utterance
+    compared with itself, a trial that is there twice, and a pair that is both target and nontarget.
+    """
+    lines: dict[tuple[str, str], int] = {}
+    kinds: dict[frozenset[str], bool] = {}
+    trials = []
+    for line in read_lines(path):
+        where = f"{path}:{line.number}"
+        trial = _parse(where, line)
+        pair = trial[:2]
+        for id in pair:
+            if id not in known:
+                raise SureError(f"{where}: no utterance '{id}' in this data folder; correct the line or take it out")
+        if trial.first == trial.second:
+            raise SureError(f"{where}: '{trial.first}' is compared with itself; take the line out")
+        if pair in lines:
+            raise SureError(f"{where}: the trial '{' '.join(pair)}' is already on line {lines[pair]}; take one out")
+        if kinds.setdefault(frozenset(pair), trial.target) != trial.target:
+            before = lines[pair[::-1]]
+            raise SureError(f"{where}: '{' '.join(pair)}' is {kind_of(trial.target)} here and not so on line {before}")
+        lines[pair] = line.number
+        trials.append(trial)
+    return trials
+
+
+def make_trials(speakers: Mapping[str, str], most: int = MOST, seed: int = 0) -> list[Trial]:
+    """Trials over utterances (id -> speaker): all pairs, or a sample where there are more than `most`.
+
+    A sample is half target and half nontarget, or all of one kind where that has fewer; error rates do not depend
+    on the proportion. It follows from ids, speakers, `most` and `seed` alone, in every version of Python. Raises
+    SureError when there are not both kinds.
+    """
+    if most < 2:
+        raise SureError(f"{most} trials are too few; expected 2 or more")
+    ids = sorted(speakers, key=lambda id: (speakers[id], id))
+    ends = [bisect.bisect_right(ids, speakers[id], key=speakers.__getitem__) for id in ids]
+    # behind an utterance stand first those of its own speaker, up to `ends`, then all others
+    same = [range(place + 1, end) for place, end in enumerate(ends)]
+    other = [range(end, len(ids)) for end in ends]
+    targets, nontargets = (sum(map(len, side)) for side in (same, other))
+    if not targets or not nontargets:
+        lacking = "no two utterances of one speaker" if nontargets else "fewer than two speakers"
+        raise SureError(f"{lacking}, so there are no {kind_of(not targets)} trials")
+    wanted = min(targets, max(most // 2, most - nontargets))
+    generator = random.Random(seed)
+    trials = []
+    for partners, count, target in ((same, wanted, True), (other, min(nontargets, most - wanted), False)):
+        for place, partner in _pick(partners, count, generator):
+            trials.append(Trial(*sorted((ids[place], ids[partner])), target))
+    return sorted(trials)
+
+
+def _pick(partners: list[range], count: int, generator: random.Random) -> Iterable[tuple[int, int]]:
+    """`count` of all pairs (place, one of its partners), by their number; none is listed that is not taken."""
+    bounds = list(accumulate(map(len, partners)))
+    numbers: set[int] = set(range(bounds[-1])) if count == bounds[-1] else set()
+    while len(numbers) < count:
+        numbers.add(int(generator.random() * bounds[-1]))  # of `random` only this stays the same over versions
+    for number in sorted(numbers):
+        place = bisect.bisect_right(bounds, number)
+        yield place, partners[place][number - bounds[place]]  # counted from its end
+
+
+def _parse(where: str, line: Line) -> Trial:
+    words = [line.id, *line.value.split()]
+    if len(words) == 3 and words[2] in KINDS:
+        return Trial(words[0], words[1], KINDS[words[2]])
+    if len(words) == 3 and words[0] in DIGITS:
+        return Trial(words[1], words[2], DIGITS[words[0]])
+    raise SureError(
+        f"{where}: expected 'id id target', 'id id nontarget', '1 id id' or '0 id id', got '{' '.join(words)}'"
+    )

@@ -1,0 +1,79 @@
+"""From frames to one embedding an utterance: pooling over time, a linear map, cosines to the training speakers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sure.tasks.heads import padding_mask
+
+Pooling = Literal["mean", "statistics", "attentive"]
+LEAST_VARIANCE = 1e-8  # below it the deviation is constant: the root's slope at 0, as of a single frame, is infinite
+
+
+class EmbeddingHead(nn.Module):
+    """Pooling over the valid frames, Linear to the embedding, and a vector of the same size for every speaker.
+
+    mean: of the frames. statistics: mean and standard deviation (x-vectors, Snyder et al., ICASSP 2018).
+    attentive: the same two, weighted by attention (Okabe et al., arXiv 1803.10963).
+    """
+
+    def __init__(self, width: int, speakers: int, embedding: int, pooling: Pooling, dropout: float = 0.0):
+        super().__init__()
+        self.embedding = embedding
+        self.deviation = pooling != "mean"
+        self.attention = Attention(width) if pooling == "attentive" else None
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(width * (1 + self.deviation), embedding)
+        self.speakers = nn.Parameter(nn.init.xavier_normal_(torch.empty(speakers, embedding)))
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """features (batch, time, width), lengths (batch,) on the CPU -> (batch, embedding + speakers).
+
+        The embedding, of unit length, and beside it its cosine with each speaker's vector.
+        """
+        padding = padding_mask(lengths, features.shape[1]).to(features.device)
+        # Whatever stands in the padding, NaN included, is gone before it meets a weight and its gradient.
+        features = features.masked_fill(padding[..., None], 0.0)
+        weights = uniform_weights(padding) if self.attention is None else self.attention(features, padding)
+        mean, deviation = weighted_statistics(features.float(), weights)
+        pooled = torch.cat([mean, deviation], 1) if self.deviation else mean
+        embedding = self.projection(self.dropout(pooled))
+        with torch.autocast(features.device.type, enabled=False):  # a margin of cosines is too fine for bfloat16
+            embedding = F.normalize(embedding.float(), dim=1)
+            cosines = F.linear(embedding, F.normalize(self.speakers.float(), dim=1))
+        return torch.cat([embedding, cosines], 1)
+
+
+class Attention(nn.Module):
+    """Linear, tanh, Linear to one score a frame; softmax over the valid frames."""
+
+    HIDDEN = 128
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.hidden = nn.Linear(width, self.HIDDEN)
+        self.score = nn.Linear(self.HIDDEN, 1, bias=False)  # softmax would take no notice of a bias
+
+    def forward(self, features: Tensor, padding: Tensor) -> Tensor:
+        """features (batch, time, width), padding (batch, time) -> weights (batch, time), zero in the padding."""
+        scores = self.score(torch.tanh(self.hidden(features)))[..., 0].float()
+        weights = scores.masked_fill(padding, torch.finfo(scores.dtype).min).softmax(1)
+        return weights.masked_fill(padding, 0.0)  # of an utterance without frames too
+
+
+def uniform_weights(padding: Tensor) -> Tensor:
+    """padding (batch, time) -> weights (batch, time): 1 / frames where there is one."""
+    valid = (~padding).float()
+    return valid / valid.sum(1, keepdim=True).clamp(min=1.0)
+
+
+def weighted_statistics(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """features (batch, time, width), weights (batch, time) -> mean and standard deviation, (batch, width) each."""
+    weights = weights[..., None]
+    mean = (weights * features).sum(1)
+    variance = (weights * (features - mean[:, None]).square()).sum(1)
+    return mean, variance.clamp(min=LEAST_VARIANCE).sqrt()

@@ -1,0 +1,161 @@
+"""Speaker verification: do two utterances have one speaker? Compared by equal error rate over a list of trials.
+
+An embedding is trained to tell the training speakers apart (additive margin softmax, Wang et al., arXiv
+1801.05599); the score of a trial is the cosine of its two embeddings, whoever speaks. So the speakers of dev and
+test need not be those of training.
+
+`hyp.txt` holds the embeddings as numbers, `ref.txt` each utterance's speaker and the trials that it is the first
+of. So nothing but these two is needed to score, and the digest of the references is one of the trial list too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from sure.data.data_dir import Utterance
+from sure.data.trials import Trial, kind_of
+from sure.errors import SureError
+from sure.score.verification import trial_listing, verification_scores
+from sure.tasks.base import BaseTask, HeadConfig
+from sure.tasks.pooling import EmbeddingHead, Pooling
+from sure.text.labels import FILE as LABELS_FILE
+from sure.text.labels import Labels
+
+GROUP = "speaker"  # in labels.json
+UNKNOWN = -1  # a speaker that training does not have, as nearly all of dev and test
+NO_SPEAKER = "-"  # in ref.txt
+BLOCK = 1 << 16  # trials at once
+
+
+class Task(BaseTask):
+    """Outputs are embedding and cosines to the training speakers side by side, (batch, embedding + speakers)."""
+
+    class Config(HeadConfig):
+        pooling: Pooling = "statistics"
+        embedding: int = Field(256, gt=0)
+        scale: float = Field(30.0, gt=0)  # s of the paper
+        margin: float = Field(0.4, ge=0, lt=2)  # m of the paper
+
+    score_name = "eer"
+    higher_is_better = False
+
+    @classmethod
+    def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
+        for utterance in utterances:
+            if utterance.speaker is None:
+                raise SureError(f"{utterance.id}: no speaker; the training set needs a utt2spk file (stage 2, prepare)")
+        labels = Labels.from_utterances({GROUP: utterance.speaker} for utterance in utterances)
+        if len(names := labels.names(GROUP)) < 2:
+            raise SureError(
+                f"the training set has one speaker, {names[0]}; to tell speakers apart it needs two or more"
+            )
+        labels.save(folder)
+
+    def __init__(self, config: HeadConfig, folder: Path, language: str):
+        self.config = config
+        self.labels = Labels.load(folder)
+        if self.labels.groups != [GROUP]:
+            raise SureError(f"{Path(folder) / LABELS_FILE}: not the speakers of a training set; run stage 3 again")
+        self.speakers = {name: index for index, name in enumerate(self.labels.names(GROUP))}
+
+    def files(self) -> list[str]:
+        return [LABELS_FILE]
+
+    def build_head(self, width: int) -> nn.Module:
+        config = self.config
+        return EmbeddingHead(width, len(self.speakers), config.embedding, config.pooling, config.dropout)
+
+    def target(self, utterance: Utterance) -> Tensor:
+        """The index of the speaker, (1,), or UNKNOWN."""
+        return torch.tensor([self.speakers.get(utterance.speaker, UNKNOWN)], dtype=torch.int64)
+
+    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """Cross entropy of scale * (cosine - margin where it is the speaker's own), (batch,).
+
+        0 for a speaker that training does not have. Raises SureError for one in training itself.
+        """
+        wanted = torch.cat(list(targets))
+        if outputs.requires_grad and (wanted == UNKNOWN).any():
+            raise SureError("a training utterance has a speaker that stage 3 did not see; run stage 3, tokenize, again")
+        wanted = wanted.to(outputs.device)
+        cosines = outputs[:, self.config.embedding :].float()
+        own = wanted[:, None] == torch.arange(len(self.speakers), device=outputs.device)
+        logits = self.config.scale * (cosines - self.config.margin * own)
+        return F.cross_entropy(logits, wanted, ignore_index=UNKNOWN, reduction="none")
+
+    def embeddings(self, outputs: Tensor) -> Tensor:
+        """(batch, embedding), of unit length."""
+        return outputs[:, : self.config.embedding]
+
+    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+        """The numbers of the embedding, with six digits: they change a cosine by less than 1e-5."""
+        return [" ".join(f"{number:.6g}" for number in row) for row in self.embeddings(outputs).tolist()]
+
+    def reference(self, utterance: Utterance) -> str:
+        """`speaker other=target other=nontarget ...`"""
+        trials = (f"{other}={kind_of(target)}" for other, target in utterance.trials)
+        return " ".join([utterance.speaker or NO_SPEAKER, *trials])
+
+    def check_set(self, utterances: Sequence[Utterance], folder: str) -> None:
+        kinds = {target for utterance in utterances for _, target in utterance.trials}
+        if kinds != {True, False}:
+            found = f"only {kind_of(*kinds)} trials in {folder}/trials" if kinds else "no trials"
+            raise SureError(
+                f"{folder}: {found}; the error rate is over pairs of utterances, of one speaker and of two. This makes "
+                f"them from utt2spk: python -m sure.bin.trials {folder}"
+            )
+
+    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
+        trials, scores = _scored(references, hypotheses)
+        return verification_scores(scores, [trial.target for trial in trials], _speakers(references, trials))
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        return trial_listing(*_scored(references, hypotheses))
+
+
+def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], np.ndarray]:
+    """All trials, and the cosine of each, (trials,) float64."""
+    trials = []
+    for id, line in references.items():
+        for word in line.split()[1:]:
+            other, _, kind = word.rpartition("=")
+            if other not in references or kind not in ("target", "nontarget"):
+                raise SureError(f"{id}: the trial {word!r} in ref.txt is none; decode this set again (stage 5)")
+            trials.append(Trial(id, other, kind == "target"))
+    embeddings = _embeddings(hypotheses)
+    rows = {id: row for row, id in enumerate(hypotheses)}
+    first, second = (np.array([rows[trial[side]] for trial in trials], dtype=np.int64) for side in (0, 1))
+    scores = np.empty(len(trials))
+    for start in range(0, len(trials), BLOCK):
+        block = slice(start, start + BLOCK)
+        scores[block] = np.einsum("td,td->t", embeddings[first[block]], embeddings[second[block]])
+    return trials, scores
+
+
+def _embeddings(lines: Mapping[str, str]) -> np.ndarray:
+    """(utterances, embedding) float64, of unit length. Raises SureError naming the utterance whose line is none."""
+    table = np.empty((len(lines), len(next(iter(lines.values()), "").split())))
+    for row, (id, line) in enumerate(lines.items()):
+        words = line.split()
+        try:
+            table[row] = np.array(words, dtype=np.float64) if len(words) == table.shape[1] else np.nan
+        except ValueError:
+            table[row] = np.nan
+        if not words or not np.isfinite(table[row]).all():
+            raise SureError(f"{id}: not an embedding in hyp.txt, {line[:60]!r}; decode this set again (stage 5)")
+    return table / np.linalg.norm(table, axis=1, keepdims=True).clip(min=1e-12)
+
+
+def _speakers(references: Mapping[str, str], trials: Sequence[Trial]) -> list[tuple[str, str]]:
+    """Both speakers of each trial; an utterance of nobody known counts as a speaker of its own."""
+    speakers = {id: line.split()[0] for id, line in references.items()}
+    units = {id: f"utterance {id}" if name == NO_SPEAKER else name for id, name in speakers.items()}
+    return [(units[trial.first], units[trial.second]) for trial in trials]

@@ -1,0 +1,194 @@
+"""Trial lists: read, made from speakers, kept with their data folder, and mistakes in them named."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from audio_files import tone, write_audio
+
+from sure.bin import trials as command
+from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.trials import Trial, format_trials, make_trials, read_trials
+from sure.data.validate import validate_data_dir
+from sure.errors import SureError
+
+KNOWN = {"a", "b", "c"}
+TRIALS = [Trial("a", "b", True), Trial("a", "c", False), Trial("c", "b", False)]
+
+
+def data_folder(here: Path, speakers: str = "xxyy", trials: str = "") -> Path:
+    """Utterances a, b, c, ... of these speakers."""
+    utterances = []
+    for number, speaker in enumerate(speakers):
+        id = "abcdefgh"[number]
+        path = write_audio(here / "corpus" / f"{id}.wav", tone(0.5, seed=number))
+        utterances.append(Utterance(id, str(path), speaker=speaker))
+    folder = write_data_dir(here / "set", utterances)
+    if trials:
+        (folder / "trials").write_text(trials)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a b target\na c nontarget\nc b nontarget\n",
+        "1 a b\n0 a c\n0 c b\n",
+        "\ufeff1 a b\r\n\r\n  a\tc   nontarget\n0 c b",
+    ],
+)
+def test_both_formats_are_read(tmp_path, text):
+    path = tmp_path / "trials"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read_trials(path, KNOWN) == TRIALS
+    path.write_text(format_trials(TRIALS))
+    assert read_trials(path, KNOWN) == TRIALS
+
+
+def test_a_pair_may_be_there_both_ways_round(tmp_path):
+    (tmp_path / "trials").write_text("a b target\nb a target\n")
+    assert len(read_trials(tmp_path / "trials", KNOWN)) == 2
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("a d target", "no utterance 'd'"),
+        ("1 d a", "no utterance 'd'"),
+        ("0 a b/c.wav", "no utterance 'b/c.wav'"),
+        ("a b target", "the trial 'a b' is already on line 1"),
+        ("0 a b", "the trial 'a b' is already on line 1"),
+        ("b a nontarget", "'b a' is nontarget here and not so on line 1"),
+        ("c c target", "'c' is compared with itself"),
+        ("a c Target", "expected 'id id target'.*got 'a c Target'"),
+        ("a c 1", "expected 'id id target'.*'1 id id'"),
+        ("2 a c", "expected 'id id target'"),
+        ("a c", "expected 'id id target'.*got 'a c'"),
+        ("a", "expected 'id id target'"),
+        ("a b c target", "expected 'id id target'"),
+    ],
+)
+def test_a_mistake_is_one_error_with_file_and_line(here, line, words):
+    folder = data_folder(here, "xxy", f"a b target\na c nontarget\n\n{line}\n")
+    for read in (lambda: read_trials(folder / "trials", KNOWN), lambda: read_data_dir(folder)):
+        with pytest.raises(SureError, match=f"^{folder}/trials:4: {words}"):
+            read()
+    before = (folder / "trials").read_bytes()
+    with pytest.raises(SureError, match=f"^{folder}/trials:4: {words}"):
+        validate_data_dir(folder, "skip")
+    assert (folder / "trials").read_bytes() == before and not (folder / "utt2dur").exists()
+
+
+def test_trials_go_with_their_first_utterance_and_back(here):
+    folder = data_folder(here, "xxy", "1 a b\n0 c b\n0 a c\n")
+    utterances = read_data_dir(folder)
+    assert [one.trials for one in utterances] == [(("b", True), ("c", False)), (), (("b", False),)]
+    write_data_dir(folder, utterances)
+    assert (folder / "trials").read_text() == "a b target\na c nontarget\nc b nontarget\n"
+    assert read_data_dir(folder) == utterances
+    data_folder(here, "xxy")
+    assert not (folder / "trials").exists()  # or those of an earlier set would stay
+
+
+def test_validation_takes_out_the_trials_of_what_it_removes(here):
+    text = "a b target\na c nontarget\nb d nontarget\n"
+    folder = data_folder(here, "xxyy", text)
+    validate_data_dir(folder)
+    assert (folder / "trials").read_text() == text
+    (here / "corpus" / "c.wav").write_bytes(b"")
+    with (folder / "wav.scp").open("a") as file:
+        file.write("b another.wav\n")  # and nobody knows which is right
+    report = validate_data_dir(folder, "skip")
+    assert "3 of 3 trials are of removed utterances" in str(report)
+    assert (folder / "trials").read_text() == "" and (folder / ".backup" / "trials").read_text() == text
+    assert [one.id for one in read_data_dir(folder)] == ["a", "d"]
+
+
+def speakers(sizes):
+    generator = random.Random(1)
+    ids = generator.sample(range(1000), sum(sizes))
+    return {f"u{id}": f"s{index}" for index, size in enumerate(sizes) for id in (ids.pop() for _ in range(size))}
+
+
+def test_all_pairs_once():
+    of = speakers([3, 1, 4])
+    trials = make_trials(of)
+    assert [trial[:2] for trial in trials] == sorted(combinations(sorted(of), 2))
+    assert all(trial.target == (of[trial.first] == of[trial.second]) for trial in trials)
+
+
+@pytest.mark.parametrize(
+    "sizes, most, targets, nontargets",
+    [
+        ([10, 10, 10], 100, 50, 50),
+        ([3, 3, 3], 30, 9, 21),  # of 9 and 27
+        ([30, 1], 100, 70, 30),  # of 435 and 30
+        ([2, 1], 3, 1, 2),
+        ([2, 1], 2, 1, 1),
+        ([200, 300, 400], 1001, 500, 501),
+    ],
+)
+def test_a_sample_has_both_kinds_in_equal_parts_where_it_can(sizes, most, targets, nontargets):
+    of = speakers(sizes)
+    trials = make_trials(of, most)
+    assert Counter(trial.target for trial in trials) == {True: targets, False: nontargets}
+    assert trials == sorted(trials) and len({trial[:2] for trial in trials}) == len(trials)
+    assert all(trial.first < trial.second for trial in trials)
+    assert all(trial.target == (of[trial.first] == of[trial.second]) for trial in trials)
+    assert make_trials(dict(reversed(of.items())), most) == trials
+
+
+def test_a_sample_is_even_over_pairs():
+    of = speakers([3, 4, 2])
+    targets = {pair for pair in combinations(sorted(of), 2) if of[pair[0]] == of[pair[1]]}
+    drawn = Counter(trial[:2] for seed in range(2000) for trial in make_trials(of, 10, seed))
+    assert len(drawn) == 36
+    for pair, count in drawn.items():  # 5 of 10 targets, 5 of 26 nontargets
+        expected = 2000 * (5 / 10 if pair in targets else 5 / 26)
+        assert abs(count - expected) < 5 * expected**0.5
+
+
+def test_a_sample_stays_the_same():
+    """The list of a set must not change with a version of Python or numpy."""
+    trials = make_trials({f"u{number}": f"s{number % 3}" for number in range(30)}, most=4)
+    assert format_trials(trials) == "u14 u23 target\nu17 u8 target\nu18 u29 nontarget\nu25 u27 nontarget\n"
+
+
+def test_the_largest_sets_are_sampled_without_listing_their_pairs():
+    trials = make_trials({f"{index:06d}": str(index % 1000) for index in range(100_000)})
+    assert Counter(trial.target for trial in trials) == {True: 10_000, False: 10_000}
+
+
+@pytest.mark.parametrize("of, words", [("xxx", "fewer than two speakers.*nontarget"), ("xyz", "no two utterances")])
+def test_without_both_kinds_there_are_no_trials(here, of, words):
+    folder = data_folder(here, of)
+    with pytest.raises(SureError, match=f"{folder}: {words}.*give this set more"):
+        command.main([str(folder)])
+    assert not (folder / "trials").exists()
+
+
+def test_the_command_makes_a_list_and_keeps_one_that_is_there(here, capsys):
+    folder = data_folder(here, "xxyy")
+    command.main([str(folder)])
+    made = (folder / "trials").read_text()
+    assert made.count(" target") == 2 and made.count(" nontarget") == 4
+    (folder / "trials").write_text("1 a b\n0 a c\n")
+    command.main([str(folder)])
+    assert (folder / "trials").read_text() == "1 a b\n0 a c\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}/trials: made, 2 target and 4 nontarget trials",
+        f"{folder}/trials: kept, 2 trials",
+    ]
+    (folder / "trials").unlink()
+    command.main([str(folder), "--most", "3"])
+    assert (folder / "trials").read_text().count("\n") == 3
+    (folder / "trials").unlink()
+    with pytest.raises(SureError, match="1 trials are too few"):
+        command.main([str(folder), "--most", "1"])
+    (folder / "utt2spk").unlink()
+    with pytest.raises(SureError, match=f"{folder}: no utt2spk"):
+        command.main([str(folder)])
