@@ -54,10 +54,10 @@ class AttentionSlot(nn.Module):
 class Site:
     """One named place of a backbone, e.g. `layer.3.attn.q`.
 
-    kind: linear, residual, sublayer, attention, norm, convolution or tap (read-only).
+    kind: linear, activation, residual, sublayer, attention, norm, convolution or tap (read-only).
     layer: index of the transformer layer, None in the convolutional front end.
     host: the module whose own parameters the site stands for (the linear map, the norm, the attention, the
-        convolution block); None for residual, sublayer and tap.
+        convolution block; of an activation the map that reads it); None for residual, sublayer and tap.
     slot: where built modules are put; None for taps.
     """
 

@@ -135,8 +135,9 @@ class Layer(nn.Module):
     """Attention and feed-forward, each with a residual sum and a norm before (`norm_first`) or after it.
 
     The slots `after_attn` and `after_ffn` get what the sublayer received and the residual stream behind it:
-    behind the sum with `norm_first`, otherwise behind the norm. `beside_ffn` gets what the FFN received and made,
-    before the sum. No dropout, no layer drop: layers are frozen.
+    behind the sum with `norm_first`, otherwise behind the norm. `after_activation` gets the FFN's hidden units
+    before the activation and behind it, `beside_ffn` what the FFN received and made, before the sum. No dropout, no
+    layer drop: layers are frozen.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class Layer(nn.Module):
         self.ffn_out = Linear(ffn_width, dim)
         self.ffn_norm = LayerNorm(dim, eps, norm_bias)
         self.after_attn = Slot()
+        self.after_activation = Slot()
         self.beside_ffn = Slot()
         self.after_ffn = Slot()
 
@@ -171,15 +173,18 @@ class Layer(nn.Module):
 
     def ffn(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """hidden (batch, time, dim) -> the same shape"""
-        return self.beside_ffn(hidden, self.ffn_out(nn.functional.gelu(self.ffn_in(hidden, mask)), mask), mask)
+        units = self.ffn_in(hidden, mask)
+        units = self.after_activation(units, nn.functional.gelu(units), mask)
+        return self.beside_ffn(hidden, self.ffn_out(units, mask), mask)
 
     def sites(self, prefix: str, index: int) -> Iterator[Site]:
-        dim = self.ffn_in.in_features
+        dim, units = self.ffn_in.in_features, self.ffn_in.out_features
         yield from self.attn.sites(f"{prefix}.attn", index)
         yield self.attn_norm.site(f"{prefix}.norm.attn", index)
         yield Site(f"{prefix}.after_attn", "residual", dim, dim, index, None, self.after_attn)
         yield self.ffn_in.site(f"{prefix}.ffn.in", index)
         yield self.ffn_out.site(f"{prefix}.ffn.out", index)
+        yield Site(f"{prefix}.after_activation", "activation", units, units, index, self.ffn_out, self.after_activation)
         yield Site(f"{prefix}.ffn", "sublayer", dim, dim, index, None, self.beside_ffn)
         yield self.ffn_norm.site(f"{prefix}.norm.ffn", index)
         yield Site(f"{prefix}.after_ffn", "residual", dim, dim, index, None, self.after_ffn)

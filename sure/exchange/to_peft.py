@@ -31,11 +31,15 @@ INSTEAD = "export it --to transformers, merged into the weights"
 
 @dataclass
 class Adapter:
-    """What goes into one PEFT folder. modules: by their name; norms: the tensors of norms that train, likewise."""
+    """What goes into one PEFT folder. modules: by their name; norms: the tensors of norms that train, likewise.
+
+    reading: names of the maps whose input is scaled, not their output.
+    """
 
     kind: str = ""
     modules: dict[str, nn.Module] = field(default_factory=dict)
     norms: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    reading: list[str] = field(default_factory=list)
 
 
 def peft_files(model: SureModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
@@ -66,7 +70,7 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
     for site, module in attachment.built():
         method = next(key for key, value in site.slot.attached.items() if value is module)
         kind = next((kind for known, kind in KINDS.items() if type(module).forward is known.forward), None)
-        if kind is None or site.kind != "linear":
+        if kind is None or site.kind not in ("linear", "activation"):
             raise SureError(f"petl ({method}) at {site.name} has no form in PEFT. {ABLE}")
         if adapter.kind not in ("", kind):
             raise SureError(f"petl: {adapter.kind} and {kind} do not fit into one PEFT folder; {INSTEAD}")
@@ -75,6 +79,8 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
             raise SureError(f"petl ({method}): {site.name} has two modules, in PEFT it can have one; {INSTEAD}")
         adapter.kind = kind
         adapter.modules[name] = module
+        if site.kind == "activation":
+            adapter.reading.append(name)
     norms = {
         id(parameter): site.host
         for site in attachment.backbone.sites()
@@ -109,7 +115,7 @@ def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
         return {"peft_type": "LN_TUNING", "target_modules": norms}
     settings = {"target_modules": sorted(adapter.modules), "modules_to_save": norms or None}
     if adapter.kind == "ia3":
-        return {"peft_type": "IA3", **settings, "feedforward_modules": []}
+        return {"peft_type": "IA3", **settings, "feedforward_modules": sorted(adapter.reading)}
     configs = [method.config for method in attachment.methods if isinstance(method, Method)]
     rank_stabilised = all(config.rslora for config in configs)
     dropouts = {config.dropout for config in configs}
@@ -146,7 +152,7 @@ def _tensors(adapter: Adapter) -> list[tuple[str, Tensor]]:
     found: list[tuple[str, Tensor]] = []
     for name, module in adapter.modules.items():
         if adapter.kind == "ia3":
-            found.append((f"{name}.ia3_l", module.scale[:, None]))
+            found.append((f"{name}.ia3_l", module.scale[None] if name in adapter.reading else module.scale[:, None]))
             continue
         a, b, _ = _factors(module)
         found += [(f"{name}.lora_A.weight", a), (f"{name}.lora_B.weight", b)]

@@ -249,7 +249,8 @@ class Attachment:
             key = name.rpartition("/")[2]
             if not self.keyed[key].mergeable:
                 raise SureError(f"petl ({key}) cannot be merged into the backbone's weights")
-        for name, site in self._sites.items():
+        # what scales a map's input takes the map as the others have left it, so it comes last
+        for name, site in sorted(self._sites.items(), key=lambda item: item[1].kind == "activation"):
             self._modules.pop(name).merge(site.host)
             site.slot.attached.clear()
         self._sites.clear()

@@ -18,6 +18,7 @@ IN_LAYER = {
     "after_attn": "residual",
     "ffn.in": "linear",
     "ffn.out": "linear",
+    "after_activation": "activation",
     "ffn": "sublayer",
     "norm.ffn": "norm",
     "after_ffn": "residual",
@@ -66,6 +67,8 @@ def test_every_slot_is_called_with_its_widths_and_the_hosts_numbers(model):
         if site.kind in ("linear", "norm"):
             site.host.slot.attached.clear()
             assert torch.equal(site.host(input, mask), output)
+        if site.kind == "activation":
+            assert torch.equal(nn.functional.gelu(input), output)
         if site.kind == "convolution":
             again = site.host.compute(input.transpose(1, 2), mask.sum(1)).transpose(1, 2)
             assert torch.allclose(again, output, atol=1e-6)

@@ -74,9 +74,9 @@ def test_layers_can_have_settings_of_their_own():
 
 @torch.no_grad()
 def test_methods_at_one_site_merge_in_their_order():
-    """LoRA, then SSF on what it makes; and the other way round."""
+    """LoRA, then SSF on what it makes, and the other way round; (IA)3 scales what LoRA and its host read."""
     wave, lengths = 0.1 * torch.randn(1, 4000), torch.tensor([4000])
-    for petl in ("lora+ssf", "ssf+lora"):
+    for petl in ("lora+ssf", "ssf+lora", "ia3+lora", "lora+ia3"):
         attachment = attach(petl)
         for parameter in attachment.trained_parameters().values():
             parameter += 0.05 * torch.randn_like(parameter)

@@ -42,6 +42,7 @@ COUNTS = [
     ("layer_norm", {}, BASE, 36_864),
     ("adapter_bias", {}, BASE, 18_444),
     ("houlsby", {}, BASE, 2_379_264),
+    ("ia3", {}, BASE, 55_296),
     ("ssf", {}, BASE, 202_752),
     ("compacter", {}, BASE, 58_816),
     ("dora", {"sites": "layer.*.attn.[qv]"}, BASE, 313_344),

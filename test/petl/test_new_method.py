@@ -11,13 +11,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_one_new_file_is_a_method_that_the_contract_tests_cover(tmp_path):
-    code = re.search(r"`sure/petl/ia3\.py`.*?```python\n(.*?)```", (ROOT / "docs/adding.md").read_text(), re.DOTALL)
+    code = re.search(
+        r"`sure/petl/hadamard\.py`.*?```python\n(.*?)```", (ROOT / "docs/adding.md").read_text(), re.DOTALL
+    )
     for folder in ("sure", "test/contract"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "test/conftest.py", tmp_path / "test/conftest.py")
-    (tmp_path / "sure/petl/ia3.py").write_text(code[1])
+    (tmp_path / "sure/petl/hadamard.py").write_text(code[1])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "test/contract", "-k", "ia3"],
+        [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "test/contract", "-k", "hadamard"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
