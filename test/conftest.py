@@ -8,5 +8,6 @@ import torch
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
-for folder in (Path(__file__).parent, Path(__file__).parent / "contract"):
+HERE = Path(__file__).parent
+for folder in (HERE, HERE / "contract", HERE / "corpora", HERE / "shell"):
     sys.path.insert(0, str(folder))

@@ -7,13 +7,13 @@ import os
 import re
 import unicodedata
 import zlib
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from sure.data.data_dir import Utterance, write_data_dir
+from sure.data.data_dir import Utterance
+from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.normalize import normalize
 
@@ -62,19 +62,13 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str | 
     """
     languages = _languages(task, lang)
     split = read_splits(HERE / "splits")
-    sets: dict[str, list[Utterance]] = {name: [] for name in SETS}
-    left_out: Counter[str] = Counter()
+    selection = Selection(f"asterisk {task} ({' '.join(languages)})")
     for prompt in read_prompts(Path(corpus), languages):
-        reason = _why_not(prompt, task, split)
-        if reason:
-            left_out[reason] += 1
+        if reason := _why_not(prompt, task, split):
+            selection.leave_out(prompt.id, reason)
         else:
-            sets[split[prompt.key]].append(_utterance(prompt, task))
-    counts = ", ".join(f"{len(utterances)} {name}" for name, utterances in sets.items())
-    print(f"asterisk {task} ({' '.join(languages)}): {counts}")
-    for reason, count in sorted(left_out.items()):
-        print(f"  left out: {count} {reason}")
-    return [write_data_dir(Path(out) / name, utterances) for name, utterances in sets.items()]
+            selection.take(split[prompt.key], _utterance(prompt, task))
+    return selection.write(Path(out))
 
 
 def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:

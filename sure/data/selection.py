@@ -1,0 +1,63 @@
+"""What of a corpus goes into which set, and what is left out and why; the end of every recipe's `prepare`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sure.data.data_dir import Utterance, write_data_dir
+from sure.errors import SureError
+from sure.files import replace_file
+
+FILE = "left_out.txt"
+SETS = ("train", "dev", "test")
+
+
+class Selection:
+    """Collects utterances by set, and reasons. Nothing of a corpus disappears without a line in `left_out.txt`.
+
+    what: of which corpus and task, for messages.
+    published: utterances by set that others report of the full corpus, to compare with.
+    """
+
+    def __init__(self, what: str, sets: Sequence[str] = SETS, published: Mapping[str, int] | None = None):
+        self.what = what
+        self.sets: dict[str, list[Utterance]] = {name: [] for name in sets}
+        self.published = dict(published or {})
+        self.left_out: list[tuple[str, str]] = []
+
+    def take(self, name: str, utterance: Utterance) -> None:
+        self.sets[name].append(utterance)
+
+    def leave_out(self, item: str, reason: str) -> None:
+        """item: a file, id or line that a user can find; reason: the same words for all that have it."""
+        self.left_out.append((reason, " ".join(item.split())))
+
+    def write(self, out: Path) -> list[Path]:
+        """Write `out/<set>` and `out/left_out.txt` (reason, tab, item), print the counts; returns the sets' folders.
+
+        Raises SureError naming a set that has nothing.
+        """
+        counts = {name: len(utterances) for name, utterances in self.sets.items()}
+        print(f"{self.what}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+        for reason, count in sorted(Counter(reason for reason, _ in self.left_out).items()):
+            print(f"  left out: {count} {reason}")
+        out.mkdir(parents=True, exist_ok=True)
+        replace_file(out / FILE, "".join(f"{reason}\t{item}\n" for reason, item in sorted(self.left_out)))
+        if self.left_out:
+            print(f"  every one of them: {out / FILE}")
+        self._compare(counts)
+        for name, count in counts.items():
+            if not count:
+                raise SureError(f"{self.what}: nothing for the set {name}; is the corpus complete? See {out / FILE}")
+        return [write_data_dir(out / name, utterances) for name, utterances in self.sets.items()]
+
+    def _compare(self, counts: Mapping[str, int]) -> None:
+        if not self.published:
+            return
+        differing = {name: count for name, count in self.published.items() if counts.get(name, 0) != count}
+        if not differing:
+            print("  as published for the full corpus")
+        for name, count in differing.items():
+            print(f"  {name}: {counts.get(name, 0)}, published for the full corpus: {count}")

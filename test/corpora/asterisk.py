@@ -1,0 +1,46 @@
+"""Asterisk core sounds, as the release tarballs: one a language, with recordings and text side by side."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from audio_files import write_audio
+from speech import speech
+
+TEXTS = {  # one word a language would do; these keys are in the recipe's lists, several of each set
+    "en": "{key}",
+    "es": "el {key}",
+    "fr": "le {key}",
+    "it": "il {key}",
+    "ru": "это {key}",
+}
+SPLITS = Path(__file__).parents[2] / "egs" / "asterisk" / "splits"
+PREFIXES = ("digits/", "vm-", "conf-", "queue-")
+
+
+def make(folder: Path) -> None:
+    """Archives as in sources.yaml."""
+    for language, text in TEXTS.items():
+        name = f"asterisk-core-sounds-{language}-g722-1.6.1"
+        lines = ["\ufeff; Core sounds", "beep: [this is a simple beep tone]", "silence/1: (1 second of silence)"]
+        for key in keys():
+            said = text.format(key=key.split("/")[-1].replace("-", " "))
+            lines.append(f"{key}: {said}")
+            write_audio(folder / name / f"{key}.g722", speech(said, language))
+        write_audio(folder / name / "beep.g722", speech("o"))
+        write_audio(folder / name / "silence" / "1.g722", speech(""))
+        (folder / name / f"core-sounds-{language}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as tar:
+            for path in sorted((folder / name).iterdir()):
+                tar.add(path, path.name)
+
+
+def keys() -> list[str]:
+    """A few of the recipe's own lists, of every prefix where there are any."""
+    chosen = []
+    for name, count in (("train", 3), ("dev", 1), ("test", 1)):
+        listed = (SPLITS / f"{name}.txt").read_text().split()
+        for prefix in PREFIXES:
+            chosen += [key for key in listed if key.startswith(prefix)][:count]
+    return chosen

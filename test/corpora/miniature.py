@@ -1,0 +1,62 @@
+"""A recipe's miniature corpus, where the recipe looks for the real one: on a server, or in a folder for --corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import yaml
+from file_server import FileServer
+
+CORPORA = Path(__file__).parent
+
+
+def make(recipe: str, folder: Path) -> Path:
+    """Files as the publisher gives them: `make(folder)` of test/corpora/<recipe>.py."""
+    spec = importlib.util.spec_from_file_location(f"miniature_{recipe}", CORPORA / f"{recipe}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder.mkdir(parents=True)
+    module.make(folder)
+    return folder
+
+
+def is_manual(sources: Path) -> bool:
+    """Behind a form: the user gives a folder."""
+    return any(item.get("kind") == "manual" for item in yaml.safe_load(sources.read_text())["items"])
+
+
+def serve_archives(sources: Path, folder: Path, server: FileServer) -> list[str]:
+    """Put the archives of `folder` on the server, and their addresses and sums into a copy of sources.yaml.
+
+    Everything else there stays: kinds, names, where it is unpacked. Of alternatives, the one with archives is taken.
+    Archives that have no miniature are left out. Returns the paths on the server.
+    """
+    plan = yaml.safe_load(sources.read_text())
+    plan["items"] = [item for item in _archives(plan["items"]) if _name(item) and (folder / _name(item)).is_file()]
+    assert plan["items"], f"none of the archives of {sources} is in {folder}"
+    for item in plan["items"]:
+        content = (folder / _name(item)).read_bytes()
+        path = f"/{_name(item)}"
+        server.files[path] = content
+        item.pop("md5", None)
+        item |= {"urls": [f"{server.url}/gone{path}", f"{server.url}{path}"], "bytes": len(content)}
+        item["sha256"] = hashlib.sha256(content).hexdigest()
+    sources.write_text(yaml.safe_dump(plan, sort_keys=False))
+    return [f"/{_name(item)}" for item in plan["items"]]
+
+
+def _archives(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for item in items:
+        for group in item.get("any_of", []):
+            found += _archives(group["items"])
+        if item.get("kind") == "archive":
+            found.append(item)
+    return found
+
+
+def _name(item: dict[str, Any]) -> str:
+    return item["urls"][0].rpartition("/")[2]

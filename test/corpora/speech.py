@@ -1,0 +1,32 @@
+"""Stand-in speech: every letter a vowel-like sound of its own, every speaker a pitch of their own."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+LETTER = 0.06  # seconds
+
+
+def speech(text: str, speaker: str = "", rate: int = 16000) -> np.ndarray:
+    """(samples,) float32, at least a fifth of a second; the same for the same text and speaker."""
+    pitch = 90 + 150 * _share("pitch", speaker)
+    time = np.arange(int(LETTER * rate)) / rate
+    parts = [np.zeros(rate // 20)]
+    for letter in text.lower():
+        if not letter.isalnum():
+            parts.append(np.zeros(rate // 25))
+            continue
+        formants = [300 + 600 * _share("first", letter), 1000 + 1500 * _share("second", letter)]
+        harmonics = np.arange(1, int(3500 / pitch)) * pitch
+        heights = sum(np.exp(-(((harmonics - formant) / 120) ** 2)) for formant in formants) + 0.02
+        parts.append((np.sin(2 * np.pi * np.outer(time, harmonics)) @ heights) * np.hanning(len(time)))
+    wave = np.concatenate([*parts, np.zeros(rate // 20)])
+    wave = np.pad(wave, (0, max(0, rate // 5 - len(wave))))
+    return (0.5 * wave / max(1e-9, np.abs(wave).max())).astype(np.float32)
+
+
+def _share(what: str, name: str) -> float:
+    """In [0, 1), from a name."""
+    return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:4], "big") / 2**32

@@ -1,0 +1,102 @@
+"""Every row of egs/recipes.csv, stages 1 to 8 in a copy of the project, on the miniature of its corpus."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import miniature
+import pytest
+from file_server import serve
+from small_project import ROOT, STAGES, make_environment
+
+EGS = ROOT / "egs"
+ROWS = list(csv.DictReader((EGS / "recipes.csv").read_text().splitlines()))
+NO_CORPUS = {"TEMPLATE", "sure_benchmark"}
+TINY = ("--backbone", "tiny", "--weights", "random:moonshine", "--petl", "lora", "--set", "train.epochs=1")
+
+
+def name_of(row: dict[str, str]) -> str:
+    return "-".join([row["recipe"], row["task"], *row["options"].replace("--", "").split()])
+
+
+def test_every_task_of_every_recipe_has_a_row():
+    recipes = {path.parent.name: path.parent for path in EGS.glob("*/run.sh")}
+    tasks = {
+        (name, conf.stem)
+        for name, folder in recipes.items()
+        if name not in NO_CORPUS
+        for conf in folder.glob("conf/*.yaml")
+    }
+    assert tasks == {(row["recipe"], row["task"]) for row in ROWS}
+    assert {row["suite"] for row in ROWS} <= {"", "sure"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("a new clone")
+    for name in ("sure", "utils", "tools"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", root)
+    make_environment(root, root / ".venv", "ark,convert", sys.executable)
+    return root
+
+
+def run_row(project: Path, row: dict[str, str]) -> tuple[subprocess.CompletedProcess, list, Path]:
+    """The call, what the server was asked for, and the recipe's folder."""
+    recipe = project / "egs" / name_of(row)
+    made = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
+    shutil.copytree(EGS / row["recipe"], recipe, ignore=made)
+    corpus = miniature.make(row["recipe"], project / f"{name_of(row)} corpus")
+    words = [*TINY, "--task", row["task"], *shlex.split(row["options"])]
+    with serve() as server:
+        if miniature.is_manual(recipe / "sources.yaml"):
+            words += ["--corpus", str(corpus)]
+        else:
+            archives = miniature.serve_archives(recipe / "sources.yaml", corpus, server)
+            server.break_after.append(len(server.files[archives[0]]) // 2)
+        variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+        done = subprocess.run(
+            ["bash", str(recipe / "run.sh"), *words],
+            cwd=project,
+            env=variables | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        return done, server.requests, recipe
+
+
+@pytest.fixture(scope="module")
+def runs(project, request) -> Iterator[Callable[[str], tuple]]:
+    """Two rows at a time, those of the tests that were asked for; waits for the one named."""
+    wanted = {item.callspec.params["row"] for item in request.session.items if item.originalname == "test_row"}
+    with ThreadPoolExecutor(2) as pool:
+        futures: dict[str, Future] = {
+            name_of(row): pool.submit(run_row, project, row) for row in ROWS if name_of(row) in wanted
+        }
+        yield lambda name: futures[name].result()
+        for future in futures.values():
+            future.cancel()
+
+
+@pytest.mark.parametrize("row", [name_of(row) for row in ROWS])
+def test_row(row, runs):
+    done, requests, recipe = runs(row)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("# stage")] == [
+        f"# stage {number} {name}" for number, name in enumerate(STAGES, 1)
+    ]
+    table = next(iter((recipe / "exp").glob("*_results.md"))).read_text()
+    assert "| lora" in table and table.strip() in done.stdout
+    bundles = list(recipe.glob("exp/*/seed1/bundle"))
+    assert len(bundles) == 1 and (bundles[0] / "adapter.safetensors").is_file()
+    assert not requests or any(part for _, part in requests), "the broken download was not taken up where it broke"
