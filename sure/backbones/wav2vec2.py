@@ -13,7 +13,9 @@ from sure.backbones.transformer import ConvolutionalTransformer
 class Family(ConvolutionalTransformer):
     shapes: ClassVar[Mapping[str, Shape]] = {
         "base": BASE,
-        "large": LARGE,  # XLSR-53 and the smallest XLS-R too
+        "large": LARGE,
+        "xlsr_53": LARGE,
+        "xlsr_300m": LARGE,
         "xlsr_1b": replace(LARGE, dim=1280, layers=48, ffn=5120),
         "xlsr_2b": replace(LARGE, dim=1920, layers=48, ffn=7680),
         "tiny": TINY,
