@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,8 +101,8 @@ def read_commands(path: Path, selection: Selection) -> list[Command]:
     """The lines of the transcripts that can be read, by id; the others go to `selection`.
 
     A line is `Ivy-snips-train-0 BOS PLAY ADELE EOS`, a tab, and `O O artist PlayMusic`: a slot for every word, O for
-    none, and the intent in the place of EOS. Other publications of the same texts leave BOS and EOS out, put a tab
-    between all columns, or write the slots as B-artist I-artist or PlayMusic/artist.
+    none, and the intent in the place of EOS. Other publications of the same texts leave BOS and EOS out, have the
+    intent behind EOS, put a tab between all columns, or write the slots as B-artist I-artist or PlayMusic/artist.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -132,7 +133,8 @@ def parse_line(line: str) -> Command | None:
     texts, *columns = "".join(rest).split("\t")
     words, labels = texts.split(), columns[0].split() if columns else []
     bare = [word for word in words if word not in ("BOS", "EOS")]
-    if len(labels) == len(words) or (len(labels) == len(words) + 1 and words == bare):  # the last one is the intent
+    intent_apart = len(labels) == len(words) + 1 and (words == bare or labels[-2] == "O")
+    if len(labels) == len(words) or intent_apart:
         begin = words[:1] == ["BOS"]
         speaker, subset = ID.fullmatch(id).groups()
         return Command(id, speaker, SETS[subset], bare, labels[begin : begin + len(bare)])
@@ -141,7 +143,7 @@ def parse_line(line: str) -> Command | None:
 
 def marked(command: Command) -> str:
     """`play B-artist adele E-artist`. Punctuation is left out first, so that it never splits a slot."""
-    words = [(normalize(fold(word), "en"), label) for word, label in zip(command.words, command.labels, strict=True)]
+    words = [(spoken(word), label) for word, label in zip(command.words, command.labels, strict=True)]
     words = [(word, label) for word, label in words if word]
     parts: list[tuple[str | None, list[str]]] = []
     for (word, _), (slot, begins) in zip(words, read_slots([label for _, label in words]), strict=True):
@@ -164,9 +166,10 @@ def read_slots(labels: list[str]) -> list[tuple[str | None, bool]]:
     return slots
 
 
-def fold(word: str) -> str:
-    """English letters: the voices are English ones, and the texts have accents here and there only."""
+@cache  # 16 voices say every word
+def spoken(word: str) -> str:
+    """Normalised, in English letters: the voices are English ones, and the texts have accents here and there only."""
     for written, said in OTHER_SCRIPTS.items():
         word = word.replace(written, said)
     word = unicodedata.normalize("NFD", word.translate(FOLDED))
-    return "".join(char for char in word if not unicodedata.combining(char))
+    return normalize("".join(char for char in word if not unicodedata.combining(char)), "en")

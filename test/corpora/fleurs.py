@@ -5,7 +5,8 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from audio_files import write_audio
+import numpy as np
+import soundfile
 from speech import speech
 
 # Sentence, file, text as written, in lower case; several recordings of a sentence have its number.
@@ -36,6 +37,12 @@ MISSING = "10007"  # in the list, but not in the archive
 GENDERS = ("MALE", "FEMALE", "OTHER")
 
 
+def write(path: Path, wave: np.ndarray) -> None:
+    """As the corpus has them: 32-bit floats."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wave, 16000, subtype="FLOAT")
+
+
 def make(folder: Path) -> None:
     """en_us.tar.gz and de_de.tar.gz, each with a recording that no list has."""
     for lang, lists in (("en_us", ENGLISH), ("de_de", GERMAN)):
@@ -48,8 +55,8 @@ def make(folder: Path) -> None:
                 cells = (sentence, f"{file}.wav", raw, lower, letters, len(wave), GENDERS[int(file) % 3])
                 lines.append("\t".join(map(str, cells)) + "\n")
                 if file != MISSING:
-                    write_audio(root / "audio" / name / f"{file}.wav", wave)
+                    write(root / "audio" / name / f"{file}.wav", wave)
             (root / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
-        write_audio(root / "audio" / "train" / "99999.wav", speech("no row", lang))
+        write(root / "audio" / "train" / "99999.wav", speech("no row", lang))
         with tarfile.open(folder / f"{lang}.tar.gz", "w:gz") as tar:
             tar.add(root, lang)

@@ -114,6 +114,7 @@ def test_what_is_left_out(corpus, tmp_path):
         ("\tPLAY ADELE\tO artist\tPlayMusic", [("artist", "adele")]),
         (" PLAY ADELE\tO artist PlayMusic", [("artist", "adele")]),
         (" BOS PLAY ADELE EOS\tO O artist O\tPlayMusic", [("artist", "adele")]),
+        (" BOS PLAY ADELE EOS\tO O artist O PlayMusic", [("artist", "adele")]),
         (" BOS Play adele EOS\tO O PlayMusic/artist PlayMusic", [("artist", "adele")]),
         # B- begins a slot, also behind one of the same type; I- of another type, or without B-, as well
         (" BOS ADELE SADE EOS\tO B-artist B-artist X", [("artist", "adele"), ("artist", "sade")]),
@@ -137,7 +138,7 @@ def test_ways_to_write_a_line(corpus, line, slots):
     assert normalize_marked(text, "en") == text
 
 
-@pytest.mark.parametrize("line", [" BOS PLAY EOS", " BOS PLAY EOS\tO X", " BOS PLAY EOS\tO O O X", "\tO X", ""])
+@pytest.mark.parametrize("line", [" BOS PLAY EOS", " BOS PLAY EOS\tO X", " BOS PLAY EOS\tO O artist X", "\tO X", ""])
 def test_a_line_without_a_slot_for_each_word_is_left_out(corpus, line):
     assert text_of(line, corpus) == ""
 
