@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from sure.data.download import fetch
-from sure.errors import run
+from sure.errors import SureError, run
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -14,8 +14,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sources", required=True, metavar="FILE", help="the recipe's sources.yaml")
     parser.add_argument("--out", required=True, metavar="DIR", help="such as downloads")
     parser.add_argument("--corpus", metavar="DIR", help="a copy of the corpus you have; nothing is fetched")
-    options = parser.parse_args(argv)
-    print(f"Corpus: {fetch(options.sources, options.out, options.corpus)}")
+    parser.add_argument("options", nargs="*", metavar="key=value", help="for the placeholders in FILE")
+    options = parser.parse_intermixed_args(argv)
+    print(f"Corpus: {fetch(options.sources, options.out, options.corpus, _parse(options.options))}")
+
+
+def _parse(words: Sequence[str]) -> dict[str, str]:
+    """`key=value` words. Raises SureError for one that is none."""
+    options = dict(word.partition("=")[::2] for word in words)
+    for word in words:
+        if not word.partition("=")[0].isidentifier() or "=" not in word:
+            raise SureError(f"'{word}': expected key=value, such as lang=en_us")
+    return options
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sure.data.packages import fetch_debian, fetch_from_wheel
@@ -18,30 +21,39 @@ __all__ = ["corpus_folder", "fetch", "fetch_from_wheel"]
 
 RECORD = "corpus.txt"
 MARKS = ".fetched"
+LOCK = ".lock"
 UNPACKED = 1.3  # times the archive: speech hardly compresses
 
 
-def fetch(sources: str | os.PathLike, out: str | os.PathLike, corpus: str | os.PathLike | None = None) -> Path:
+def fetch(
+    sources: str | os.PathLike,
+    out: str | os.PathLike,
+    corpus: str | os.PathLike | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Path:
     """Fetch everything of `sources` into `out/corpus`; returns the corpus folder.
+
+    options: what its placeholders stand for. What other options brought stays beside it.
 
     With `corpus`, a copy the user already has: nothing is fetched, its place is written to `out/corpus.txt`.
     Fetched files stay in `out/archives` (they can be deleted); finished items are skipped; an interrupted
-    call is completed by the next one, to the same bytes. Raises SureError.
+    call is completed by the next one, to the same bytes; two calls at once wait for each other. Raises SureError.
     """
     out = Path(out)
-    plan = read_sources(Path(sources))
+    plan = read_sources(Path(sources), options)
     _print("Licence", plan.licence)
     _print("Attribution", plan.attribution)
     out.mkdir(parents=True, exist_ok=True)
     if corpus is not None:
         return _use_copy(Path(corpus), out)
-    (out / RECORD).unlink(missing_ok=True)
-    (out / "corpus").mkdir(exist_ok=True)
-    for item, files in _collect(plan.items, out):
-        _place(item, files, out / "corpus")
-        mark = _mark(item, out)
-        mark.parent.mkdir(exist_ok=True)
-        mark.write_text(item.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with _alone(out):
+        (out / RECORD).unlink(missing_ok=True)
+        (out / "corpus").mkdir(exist_ok=True)
+        for item, files in _collect(plan.items, out):
+            _place(item, files, out / "corpus")
+            mark = _mark(item, out)
+            mark.parent.mkdir(exist_ok=True)
+            mark.write_text(item.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return out / "corpus"
 
 
@@ -53,6 +65,18 @@ def corpus_folder(out: str | os.PathLike) -> Path:
     if not folder.is_dir():
         raise SureError(f"{folder}: no corpus there; run stage 1 (sure.bin.download), or give --corpus DIR")
     return folder
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Waits for calls, of another language say, that unpack into the same folder. The system ends the lock with us."""
+    with open(out / LOCK, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another download to {out}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _print(title: str, lines: list[str]) -> None:

@@ -17,18 +17,28 @@ items:                              # all of them are fetched, into one folder
   - any_of:                         # groups that give the same layout: the first that can be had
       - {name: Debian packages, items: [...]}
       - {name: release tarballs, items: [...]}
+
+`urls` and `into` may have placeholders such as {lang}, which the options of `sure.bin.download` fill (lang=en_us).
+Each is one word of letters, digits, - and _. A file that depends on an option needs it in its name, as all are
+kept in one folder; what is the same for all values of an option is fetched once.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from sure.errors import SureError
+
+FILLED = ("urls", "into")  # the keys that may have placeholders
+PLACEHOLDER = re.compile(r"\{(\w*)\}")
+OPTION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # neither a way to another folder nor a part of a query
 
 
 def _inside(path: str) -> str:
@@ -45,7 +55,7 @@ def _kind(item: object) -> str | None:
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+[^/\s]$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s{}]+[^/\s{}]$")]
 # names and versions become arguments of apt-get and pip: nothing that could be read as an option
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+~:-]*$")]
@@ -124,10 +134,15 @@ class Sources(_Strict):
     items: list[Item] = Field(min_length=1)
 
 
-def read_sources(path: Path) -> Sources:
-    """Raises SureError naming the file and key for anything that is not as above."""
+def read_sources(path: Path, options: Mapping[str, str] | None = None) -> Sources:
+    """The sources with `options` in their placeholders.
+
+    Raises SureError naming the file and key for anything that is not as above, a placeholder without an option and
+    an option without a placeholder included.
+    """
     try:
-        sources = Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sources = Sources.model_validate(_fill(path, plan, options or {}))
     except OSError as error:
         raise SureError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -137,6 +152,32 @@ def read_sources(path: Path) -> Sources:
         raise SureError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     _distinct_names(path, sources.items, {})
     return sources
+
+
+def _fill(path: Path, plan: Any, options: Mapping[str, str]) -> Any:
+    """`plan` with the values of `options` in the placeholders of its FILLED keys."""
+    for name, value in options.items():
+        if not OPTION_VALUE.fullmatch(value):
+            raise SureError(f"{name}={value!r}: expected letters, digits, - and _, beginning with a letter or digit")
+    used = set()
+
+    def value_of(match: re.Match) -> str:
+        if match[1] not in options:
+            raise SureError(f"{path}: {match[0]} stands for an option; give {match[1] or 'NAME'}=...")
+        used.add(match[1])
+        return options[match[1]]
+
+    def fill(part: Any, inside: bool = False) -> Any:
+        if isinstance(part, dict):
+            return {key: fill(value, key in FILLED) for key, value in part.items()}
+        if isinstance(part, list):
+            return [fill(value, inside) for value in part]
+        return PLACEHOLDER.sub(value_of, part) if inside and isinstance(part, str) else part
+
+    filled = fill(plan)
+    if unused := sorted(options.keys() - used):
+        raise SureError(f"{path}: no item depends on {unused[0]}; leave {unused[0]}=... out")
+    return filled
 
 
 def _distinct_names(path: Path, items: list[Item], seen: dict[str, Archive]) -> None:

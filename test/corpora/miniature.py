@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,18 @@ def serve_archives(sources: Path, folder: Path, server: FileServer) -> list[str]
     Archives that have no miniature are left out. Returns the paths on the server.
     """
     plan = yaml.safe_load(sources.read_text())
-    plan["items"] = [item for item in _archives(plan["items"]) if _name(item) and (folder / _name(item)).is_file()]
+    plan["items"] = [item for item in _archives(plan["items"]) if _files(item, folder)]
     assert plan["items"], f"none of the archives of {sources} is in {folder}"
     for item in plan["items"]:
-        content = (folder / _name(item)).read_bytes()
-        path = f"/{_name(item)}"
-        server.files[path] = content
-        item.pop("md5", None)
-        item |= {"urls": [f"{server.url}/gone{path}", f"{server.url}{path}"], "bytes": len(content)}
-        item["sha256"] = hashlib.sha256(content).hexdigest()
+        files = _files(item, folder)
+        server.files |= {f"/{file.name}": file.read_bytes() for file in files}
+        if [file.name for file in files] == [_name(item)]:  # one file, not one for each language
+            content = files[0].read_bytes()
+            item |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            item.pop("md5", None)
+        item["urls"] = [f"{server.url}/gone/{_name(item)}", f"{server.url}/{_name(item)}"]
     sources.write_text(yaml.safe_dump(plan, sort_keys=False))
-    return [f"/{_name(item)}" for item in plan["items"]]
+    return list(server.files)
 
 
 def _archives(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -56,6 +58,11 @@ def _archives(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if item.get("kind") == "archive":
             found.append(item)
     return found
+
+
+def _files(item: dict[str, Any], folder: Path) -> list[Path]:
+    """The miniatures of an archive, one for every value of the options in its name."""
+    return sorted(folder.glob(re.sub(r"\{\w+\}", "*", _name(item)))) if _name(item) else []
 
 
 def _name(item: dict[str, Any]) -> str:

@@ -217,3 +217,15 @@ def test_an_interrupted_run_stops_everything_that_it_started_at_the_same_time(pr
     done = project.finish(process)
     assert done.status == 130
     until(lambda: not any(is_alive(int(path.read_text())) for path in pids))
+
+
+def test_a_language_of_the_sources_has_a_mark_of_its_own(project):
+    run = project.recipe / "run.sh"
+    run.write_text(run.read_text().replace('  . "$root', '  source_options=(lang="$lang")\n  . "$root', 1))
+    english, french = ("--lang", "en", *LORA), ("--lang", "fr", *LORA)
+    for language in (english, french):
+        done = project.run(*language)
+        assert done.status == 0 and done.stages == ALL
+        assert done.calls[0][-1] == f"lang={language[1]}"
+    for language in (english, french):
+        assert project.run(*language).calls == []

@@ -3,12 +3,15 @@
 # Before it sources a pipeline, a recipe sets
 #   task, dataset     conf/<task>.yaml; the name in data/ and at the start of the experiment folders, e.g. asr_es
 #   prepare_options   key=value words for prepare() of prepare.py (default: none)
+#   source_options    key=value words for the placeholders of sources.yaml (default: none)
 #   test_sets         names of the test sets (default: test)
 # and the pipeline sets target, the file of a data folder that is learned, overrides of the config, and token_inputs,
 # what stage 3 reads besides (default: nothing); its function after_prepare, if there is one, ends stage 2.
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
+[[ -v source_options ]] || source_options=()
+corpus_step=corpus$(printf '%s' "${source_options[@]/#*=/_}")  # corpus_en_us: each has a mark of its own
 [[ -v test_sets ]] || test_sets=(test)
 [[ -v token_inputs ]] || token_inputs=()
 read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
@@ -48,7 +51,8 @@ done
 
 stage_download() {
   inputs=(sources.yaml) outputs=("${corpus:-downloads/corpus}")
-  step downloads corpus python -m sure.bin.download --sources sources.yaml --out downloads ${corpus:+--corpus "$corpus"}
+  step downloads "$corpus_step" python -m sure.bin.download --sources sources.yaml --out downloads \
+    ${corpus:+--corpus "$corpus"} "${source_options[@]}"
   if [[ $weights == downloads/*.safetensors ]]; then
     outputs=("$weights")
     step downloads backbone python "$root/tools/fetch_backbone.py" "$(basename "$weights" .safetensors)" --out downloads
@@ -60,7 +64,7 @@ stage_prepare() {
   if [[ $allow_commands == true ]]; then allow=(--allow_commands true); fi
   mapfile -t inputs < <(find . \( -path ./conf -o -path ./downloads -o -path ./data -o -path ./exp -o -name '.?*' \
     -o -name __pycache__ \) -prune -o -type f -not -name README.md -not -name run.sh -print | LC_ALL=C sort)
-  inputs+=(downloads/.marks/corpus)
+  inputs+=("downloads/.marks/$corpus_step")
   outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
   step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
     --on_bad_utterance "$on_bad_utterance" "${allow[@]}" "${prepare_options[@]}"

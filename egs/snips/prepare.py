@@ -1,0 +1,175 @@
+"""Audio SNIPS: s3prl's archive in, data folders out. What and why: README.md."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from sure.data.data_dir import Utterance
+from sure.data.selection import Selection
+from sure.errors import SureError
+from sure.text.normalize import normalize
+
+TRANSCRIPTS = "all.iob.snips.txt"
+ID = re.compile(r"([^\s-]+)-[^\s-]+-(train|valid|dev|test)-[^\s/]+")  # speaker, corpus, set and number
+SETS = {"train": "train", "valid": "dev", "dev": "dev", "test": "test"}
+SUFFIXES = (".wav", ".flac", ".mp3")  # of a recording in several formats the first counts
+VOICES = {  # SUPERB's
+    "train": {"Ivy", "Joanna", "Joey", "Justin", "Kendra", "Kimberly", "Matthew", "Salli"},
+    "dev": {"Aditi", "Amy", "Geraint", "Nicole"},
+    "test": {"Brian", "Emma", "Raveena", "Russell"},
+}
+PUBLISHED = {  # 13,084, 700 and 700 sentences by 16 voices, or by 8, 4 and 4
+    "all": {"train": 209344, "dev": 11200, "test": 11200},
+    "superb": {"train": 104672, "dev": 2800, "test": 2800},
+}
+# What no accent can be taken from; the two words in other scripts as SUPERB has them
+FOLDED = str.maketrans({"Æ": "A", "æ": "a", "Ð": "D", "ð": "d", "Ø": "O", "ø": "o"} | dict.fromkeys("()[]<>", " "))
+OTHER_SCRIPTS = {"楽園追放": "expelled", "官方杂志": ""}
+
+
+class Command(NamedTuple):
+    """One line of the transcripts, with a label for each word."""
+
+    id: str
+    speaker: str
+    subset: str
+    words: list[str]
+    labels: list[str]
+
+
+def prepare(corpus: str | Path, out: str | Path, speakers: str = "all") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` with words and slots in `text`, and return them.
+
+    speakers: all puts every voice into every set, superb each voice into the one set that SUPERB has it in.
+    Raises SureError.
+    """
+    if speakers not in PUBLISHED:
+        raise SureError(f"speakers={speakers}: the snips recipe has all and superb")
+    folder = find_corpus(Path(corpus))
+    selection = Selection(f"snips slots ({speakers})", published=PUBLISHED[speakers])
+    recordings = find_recordings(folder)
+    for command in read_commands(folder / TRANSCRIPTS, selection):
+        audio, text = recordings.pop(command.id, None), marked(command)
+        if speakers == "superb" and command.speaker not in VOICES[command.subset]:
+            selection.leave_out(command.id, "utterances of a voice that SUPERB has in another set or in none")
+        elif audio is None:
+            selection.leave_out(command.id, "lines without a recording")
+        elif not text:
+            selection.leave_out(command.id, "lines without words")
+        else:
+            selection.take(command.subset, Utterance(command.id, str(audio), text=text, speaker=command.speaker))
+    for path in recordings.values():
+        selection.leave_out(str(path), f"recordings without a usable line in {TRANSCRIPTS}")
+    return selection.write(Path(out))
+
+
+def find_corpus(corpus: Path) -> Path:
+    """The folder with the transcripts: `corpus`, or one or two levels below it."""
+    for pattern in ("", "*/", "*/*/"):
+        if found := sorted(corpus.absolute().glob(pattern + TRANSCRIPTS)):
+            return found[0].parent
+    raise SureError(
+        f"{corpus}: no {TRANSCRIPTS} there or up to two folders below; expected s3prl's archive, unpacked: "
+        f"{TRANSCRIPTS} beside the folders train, valid and test"
+    )
+
+
+def find_recordings(folder: Path) -> dict[str, Path]:
+    """id -> recording, anywhere below the folder."""
+    recordings: dict[str, Path] = {}
+    for place, subfolders, files in os.walk(folder):
+        subfolders.sort()
+        for name in sorted(files):
+            path = Path(place, name)
+            if path.suffix.lower() not in SUFFIXES or name.startswith("."):
+                continue
+            known = recordings.setdefault(path.stem, path)
+            if SUFFIXES.index(path.suffix.lower()) < SUFFIXES.index(known.suffix.lower()):
+                recordings[path.stem] = path
+    if not recordings:
+        raise SureError(f"{folder}: no recordings (wav, flac or mp3) below it; are train, valid and test unpacked?")
+    return recordings
+
+
+def read_commands(path: Path, selection: Selection) -> list[Command]:
+    """The lines of the transcripts that can be read, by id; the others go to `selection`.
+
+    A line is `Ivy-snips-train-0 BOS PLAY ADELE EOS`, a tab, and `O O artist PlayMusic`: a slot for every word, O for
+    none, and the intent in the place of EOS. Other publications of the same texts leave BOS and EOS out, have the
+    intent behind EOS, put a tab between all columns, or write the slots as B-artist I-artist or PlayMusic/artist.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
+    found: dict[str, set[str]] = defaultdict(set)
+    for number, line in enumerate(lines, 1):
+        id = line.split(maxsplit=1)[0] if line.strip() else ""
+        if ID.fullmatch(id):
+            found[id].add(line.strip())
+        elif id:
+            selection.leave_out(f"{path.name}, line {number}: {line}", "lines without an id SPEAKER-snips-SET-NUMBER")
+    commands = []
+    for id, contents in sorted(found.items()):
+        command = parse_line(contents.pop())
+        if contents:
+            selection.leave_out(id, "ids with several different lines")
+        elif command is None:
+            selection.leave_out(id, "lines without one slot for each word")
+        else:
+            commands.append(command)
+    return commands
+
+
+def parse_line(line: str) -> Command | None:
+    """The words and slots of a line that has an id, or None where they are not as many."""
+    id, *rest = line.split(maxsplit=1)
+    texts, *columns = "".join(rest).split("\t")
+    words, labels = texts.split(), columns[0].split() if columns else []
+    bare = [word for word in words if word not in ("BOS", "EOS")]
+    intent_apart = len(labels) == len(words) + 1 and (words == bare or labels[-2] == "O")
+    if len(labels) == len(words) or intent_apart:
+        begin = words[:1] == ["BOS"]
+        speaker, subset = ID.fullmatch(id).groups()
+        return Command(id, speaker, SETS[subset], bare, labels[begin : begin + len(bare)])
+    return None
+
+
+def marked(command: Command) -> str:
+    """`play B-artist adele E-artist`. Punctuation is left out first, so that it never splits a slot."""
+    words = [(spoken(word), label) for word, label in zip(command.words, command.labels, strict=True)]
+    words = [(word, label) for word, label in words if word]
+    parts: list[tuple[str | None, list[str]]] = []
+    for (word, _), (slot, begins) in zip(words, read_slots([label for _, label in words]), strict=True):
+        if begins or not parts or parts[-1][0] != slot:
+            parts.append((slot, []))
+        parts[-1][1].append(word)
+    texts = (" ".join(said) if slot is None else f"B-{slot} {' '.join(said)} E-{slot}" for slot, said in parts)
+    return " ".join(texts)
+
+
+def read_slots(labels: list[str]) -> list[tuple[str | None, bool]]:
+    """For each label its slot, and whether one begins there: at B-, and where the label before is of another slot."""
+    slots: list[tuple[str | None, bool]] = []
+    before = None
+    for label in labels:
+        mark, slot = re.fullmatch(r"(?:([BI])-)?(.+)", label.rpartition("/")[2] or label).groups()
+        slot = None if slot == "O" else slot
+        slots.append((slot, slot is not None and (mark == "B" or slot != before)))
+        before = slot
+    return slots
+
+
+@cache  # 16 voices say every word
+def spoken(word: str) -> str:
+    """Normalised, in English letters: the voices are English ones, and the texts have accents here and there only."""
+    for written, said in OTHER_SCRIPTS.items():
+        word = word.replace(written, said)
+    word = unicodedata.normalize("NFD", word.translate(FOLDED))
+    return normalize("".join(char for char in word if not unicodedata.combining(char)), "en")

@@ -1,0 +1,158 @@
+"""VoxPopuli: one language of a copy of the corpus in, data folders out. What and why: README.md."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sure.data.data_dir import Utterance
+from sure.data.selection import SETS, Selection
+from sure.errors import SureError
+from sure.text.normalize import normalize
+from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS
+
+LANGUAGES = "en de fr es pl it ro hu cs nl fi hr sk sl et lt".split()
+SUFFIXES = (".ogg", ".wav", ".flac", ".mp3")
+LONGEST_CELL = 1 << 30  # of a list; the pieces of a long speech exceed the usual limit
+TIME = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+UNKNOWN = ("", "None", "none", "nan")
+
+
+class Row(NamedTuple):
+    """One speech. `start` and `end` are seconds of the session's recording, None where the list has no times."""
+
+    id: str
+    session: str
+    text: str
+    speaker: str
+    subset: str
+    start: float | None
+    end: float | None
+
+
+def prepare(corpus: str | Path, out: str | Path, lang: str = "en") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` of a language, and return them. Raises SureError."""
+    if lang not in LANGUAGES:
+        raise SureError(f"lang={lang}: VoxPopuli has transcripts in {' '.join(LANGUAGES)}")
+    files = find_files(Path(corpus))
+    recordings = {path.stem.replace(":", "_"): path for path in files if path.suffix.lower() in SUFFIXES}
+    selection = Selection(f"voxpopuli asr ({lang})")
+    seen: set[str] = set()
+    for row in read_rows(find_lists(files, lang, Path(corpus)), lang):
+        place = find_audio(row, lang, recordings)
+        text, problem = transcript(row, lang)
+        if row.id in seen:
+            selection.leave_out(row.id, "rows that repeat an id")
+        elif row.subset not in SETS:
+            selection.leave_out(row.id, "rows of no set")
+        elif problem or place is None:
+            selection.leave_out(row.id, problem or "rows without a recording")
+        else:
+            selection.take(row.subset, Utterance(row.id, *place, text=text, speaker=row.speaker))
+        seen.add(row.id)
+    names = {id.replace(":", "_") for id in seen}
+    for name, path in sorted(recordings.items()):
+        if f"-{lang}_" in name and name not in names:
+            selection.leave_out(str(path), "cut recordings without a row")
+    return selection.write(Path(out))
+
+
+def find_files(corpus: Path) -> list[Path]:
+    """Everything below the folder, sorted by folder and name."""
+    found = []
+    for place, subfolders, names in os.walk(corpus.absolute()):
+        subfolders.sort()
+        found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    return found
+
+
+def find_lists(files: list[Path], lang: str, corpus: Path) -> list[Path]:
+    """The publisher's list of a language, `asr_en.tsv.gz`, or those that its program makes of it when it cuts."""
+    for name in (f"asr_{lang}.tsv.gz", f"asr_{lang}.tsv"):
+        if whole := [path for path in files if path.name == name]:
+            return whole[:1]
+    names = [f"asr_{subset}.tsv" for subset in SETS]
+    folders = sorted({path.parent for path in files if path.name == names[0]})
+    for folder in folders:
+        if folder.name == lang or (folder == corpus.absolute() and folder.name not in LANGUAGES):
+            if missing := [name for name in names if not (folder / name).is_file()]:
+                raise SureError(f"{folder}: {missing[0]} is missing; expected {', '.join(names)}")
+            return [folder / name for name in names]
+    raise SureError(
+        f"{corpus}: no list of {lang} there; expected asr_{lang}.tsv.gz with the recordings of the sessions "
+        f"(*_original.ogg), or {lang}/{names[0]}, {names[1]} and {names[2]} with cut recordings"
+    )
+
+
+def read_rows(paths: list[Path], lang: str) -> Iterator[Row]:
+    """The rows of lists with either header. Raises SureError naming the file and column."""
+    limit = csv.field_size_limit(LONGEST_CELL)
+    try:
+        for path in paths:
+            yield from (_row(cells, path, lang) for cells in _read_table(path))
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    """The publisher's list has bars between and csv's quotes, those of its program tabs and plain quotes."""
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+        bars = "|" in text.partition("\n")[0]
+        settings = {"delimiter": "|"} if bars else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+        return list(csv.DictReader(re.findall(r"[^\n]*\n|[^\n]+", text), **settings))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise SureError(f"{path}: cannot be read as a table ({error}); fetch it again") from None
+
+
+def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
+    def cell(*names: str) -> str:
+        for name in names:
+            if name in cells:
+                return (cells[name] or "").strip()
+        raise SureError(f"{path}: no column {' or '.join(names)}; expected a list of VoxPopuli's transcribed speech")
+
+    if "session_id" in cells:
+        session = cell("session_id")
+        id = f"{session}-{cell('id_')}"
+    else:
+        id = cell("id")
+        session = id.rpartition(f"-{lang}_")[0] or id
+    speaker = cell("speaker_id", "speaker")
+    times = [float(time) for time in TIME.findall(cells.get("vad") or "")]
+    if not times:
+        times = [float(time) for key in ("start_time", "end_time") for time in TIME.findall(cells.get(key) or "")[:1]]
+    return Row(
+        id="_".join(id.split()),
+        session=session,
+        text=cell("normalized_text", "normed_text"),
+        speaker=f"unknown_{session}" if speaker in UNKNOWN else "_".join(speaker.split()),
+        subset=cell("split"),
+        start=min(times) if len(times) > 1 else None,
+        end=max(times) if len(times) > 1 else None,
+    )
+
+
+def find_audio(row: Row, lang: str, recordings: dict[str, Path]) -> tuple[str, float | None, float | None] | None:
+    """Recording, start and end: the cut recording of a row, or its part of the session's."""
+    if cut := recordings.get(row.id.replace(":", "_")):
+        return str(cut), None, None
+    session = recordings.get(f"{row.session}_original") or recordings.get(f"{row.session}_{lang}")
+    if session is None or row.start is None or row.end <= row.start:
+        return None
+    return str(session), row.start, row.end
+
+
+def transcript(row: Row, lang: str) -> tuple[str, str]:
+    """The normalised text and why there is none."""
+    if lang not in WITH_NUMBER_WORDS and any(char.isdecimal() for char in row.text):
+        return "", f"texts with digits, as there are no number words for {lang}"
+    text = normalize(row.text, lang)
+    return text, "" if text else "rows without a normalised text"

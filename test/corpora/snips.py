@@ -1,0 +1,41 @@
+"""Audio SNIPS as s3prl's archive: lines with bare slots between BOS and EOS, and 16 kHz wav in folders by set."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from audio_files import write_audio
+from speech import speech
+
+VOICES = ("Amy", "Brian", "Ivy", "Joey")  # one of SUPERB's dev, one of its test, two of its train
+SENTENCES = {  # by set; the words, and after them their slots and the intent
+    "train": [
+        ("PLAY ADELE", "O artist PlayMusic"),
+        ("RATE IT 5 STARS", "O object_select rating_value rating_unit RateBook"),
+        ("PLAY R & B - POP", "O genre genre genre O genre PlayMusic"),  # one slot: SUPERB leaves the dash out
+        ("MÉTÉO IN Ōtone", "O O city GetWeather"),
+    ],
+    "valid": [("PLAY IT", "O object_select PlayMusic")],
+    "test": [("RATE ADELE", "O artist RateBook")],
+}
+
+
+def make(folder: Path) -> None:
+    """snips.zip, with lines without a recording and a recording without a line."""
+    corpus = folder / "SNIPS"
+    lines, plain = ["Ivy-snips-train-9 BOS PLAY EOS\tO O artist PlayMusic", "Ivy-snips-train-8 BOS GO EOS\tO O X"], []
+    for subset, sentences in SENTENCES.items():
+        for voice in VOICES:
+            for number, (words, slots) in enumerate(sentences):
+                id = f"{voice}-snips-{subset}-{number}"
+                lines.append(f"{id} BOS {words} EOS\tO {slots}")
+                plain.append(f"{id} {words}")
+                write_audio(corpus / subset / f"{id}.wav", speech(words, voice))
+    write_audio(corpus / "train" / "Ivy-snips-train-7.wav", speech("GO", "Ivy"))
+    corpus.joinpath("all.iob.snips.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    corpus.joinpath("all-trans.txt").write_text("\n".join(plain) + "\n", encoding="utf-8")
+    corpus.joinpath("slots.txt").write_text("O\nartist\ngenre\ncity\nobject_select\nrating_value\nrating_unit")
+    with zipfile.ZipFile(folder / "snips.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(corpus.rglob("*")):
+            archive.write(path, path.relative_to(folder))
