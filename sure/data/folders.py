@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,9 @@ def folders(top: Path, levels: int) -> Iterator[Path]:
     if levels < 1:
         return
     try:
-        below = sorted(path for path in top.iterdir() if not path.name.startswith(".") and path.is_dir())
+        with os.scandir(top) as entries:  # knows what is a folder without asking for every file
+            below = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
     except OSError as error:
         raise SureError(f"{top}: cannot be listed ({error.strerror}); make it a readable folder") from None
-    for path in below:
-        yield from folders(path, levels - 1)
+    for name in below:
+        yield from folders(top / name, levels - 1)
