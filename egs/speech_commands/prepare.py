@@ -134,7 +134,7 @@ def add_noise(selection: Selection, top: Path) -> None:
 
 
 def find_noises(top: Path) -> list[Path]:
-    return sorted((top / NOISE).glob("*.wav"))
+    return sorted((top / NOISE).glob("[!.]*.wav"))
 
 
 def pieces(path: Path) -> list[float]:
@@ -151,7 +151,7 @@ def pieces(path: Path) -> list[float]:
 def add_test_set(selection: Selection, top: Path) -> None:
     for folder in sorted(path for path in top.iterdir() if path.is_dir() and path.name[0] != "."):
         for path in sorted(folder.iterdir()):
-            if folder.name == SILENCE and path.suffix.lower() == ".wav":
+            if folder.name == SILENCE and path.match("[!.]*.wav"):
                 id = "noise-" + "_".join(path.stem.split())
                 selection.take("test", Utterance(id, str(path), labels={"label": SILENCE}, speaker="noise"))
             elif folder.name in (*SUPERB, UNKNOWN):

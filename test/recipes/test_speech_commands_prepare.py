@@ -138,6 +138,17 @@ def test_the_release_is_what_the_folder_or_its_readme_says(corpus, tmp_path):
         prepare(tmp_path / "new", tmp_path / "out")
 
 
+def test_what_macos_adds_is_no_silence(corpus, copy, tmp_path):
+    test_set = shutil.copytree(corpus / "speech_commands_test_set_v0.02", tmp_path / "speech_commands_test_set_v0.02")
+    (copy / "_background_noise_" / "._running_tap.wav").touch()
+    (test_set / "_silence_" / "._0.wav").touch()
+    prepare(copy, tmp_path / "out", labels="superb")
+    assert [labels(tmp_path / "out")[name]["_silence_"] for name in SETS] == [5, 2, 2]
+    assert [item for reason, item in left_out(tmp_path / "out") if "belong to no label" in reason] == [
+        str(test_set / "_silence_" / "._0.wav")
+    ]
+
+
 def test_lists_with_other_line_ends_and_slashes(corpus, copy, tmp_path):
     for name in ("validation_list.txt", "testing_list.txt"):
         lines = (copy / name).read_text().splitlines()
