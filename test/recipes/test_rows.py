@@ -60,7 +60,8 @@ def run_row(project: Path, row: dict[str, str]) -> tuple[subprocess.CompletedPro
         if miniature.is_manual(recipe / "sources.yaml"):
             words += ["--corpus", str(corpus)]
         else:
-            archives = miniature.serve_archives(recipe / "sources.yaml", corpus, server)
+            plans = sorted(recipe.glob("sources*.yaml"))
+            archives = [path for plan in plans for path in miniature.serve_archives(plan, corpus, server)]
             server.break_after.append(len(server.files[archives[0]]) // 2)
         variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
         done = subprocess.run(

@@ -3,15 +3,18 @@
 # Before it sources a pipeline, a recipe sets
 #   task, dataset     conf/<task>.yaml; the name in data/ and at the start of the experiment folders, e.g. asr_es
 #   prepare_options   key=value words for prepare() of prepare.py (default: none)
-#   source_options    key=value words for the placeholders of sources.yaml (default: none)
+#   sources           the file, where an option chooses between sources*.yaml (default: sources.yaml)
+#   source_options    key=value words for its placeholders (default: none)
 #   test_sets         names of the test sets (default: test)
 # and the pipeline sets target, the file of a data folder that is learned, overrides of the config, and token_inputs,
 # what stage 3 reads besides (default: nothing); its function after_prepare, if there is one, ends stage 2.
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
+[[ -v sources ]] || sources=sources.yaml
 [[ -v source_options ]] || source_options=()
-corpus_step=corpus$(printf '%s' "${source_options[@]/#*=/_}")  # corpus_en_us: each has a mark of its own
+corpus_step=${sources/#sources/corpus}  # each has a mark of its own: corpus_v0.01, corpus_en_us
+corpus_step=${corpus_step%.yaml}$(printf '%s' "${source_options[@]/#*=/_}")
 [[ -v test_sets ]] || test_sets=(test)
 [[ -v token_inputs ]] || token_inputs=()
 read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
@@ -50,8 +53,8 @@ for word in "${settings[@]}"; do
 done
 
 stage_download() {
-  inputs=(sources.yaml) outputs=("${corpus:-downloads/corpus}")
-  step downloads "$corpus_step" python -m sure.bin.download --sources sources.yaml --out downloads \
+  inputs=("$sources") outputs=("${corpus:-downloads/corpus}")
+  step downloads "$corpus_step" python -m sure.bin.download --sources "$sources" --out downloads \
     ${corpus:+--corpus "$corpus"} "${source_options[@]}"
   if [[ $weights == downloads/*.safetensors ]]; then
     outputs=("$weights")

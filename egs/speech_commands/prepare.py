@@ -1,0 +1,170 @@
+"""Speech Commands: a copy of the corpus in, data folders out. What and why: README.md."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import soundfile
+
+from sure.data.data_dir import Utterance
+from sure.data.folders import folders
+from sure.data.selection import Selection
+from sure.errors import SureError
+
+RELEASES = ("v0.01", "v0.02")
+SUPERB = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+WORDS = {"sure": (*SUPERB, "four"), "superb": SUPERB, "all": ()}  # that have to be there
+LISTS = {"dev": "validation_list.txt", "test": "testing_list.txt"}
+UNKNOWN, SILENCE, NOISE = "_unknown_", "_silence_", "_background_noise_"
+NOISE_OF_DEV = "running_tap.wav"  # as in TensorFlow Datasets; no list has noises
+PIECE, HOP = 1.0, 0.5  # seconds
+LEVELS = 3
+CLIP = re.compile(r"(?:[a-z]+_)?([^_]+)_nohash_(\d+)\.wav", re.IGNORECASE)  # in _unknown_ the word comes first
+PUBLISHED = {  # by SURE, TensorFlow Datasets, SUPERB; all: from theirs, less what is noise
+    ("sure", "v0.02"): {"train": 33724, "dev": 4076, "test": 4474},
+    ("superb", "v0.02"): {"train": 85511, "dev": 10102, "test": 4890},
+    ("superb", "v0.01"): {"test": 3081},
+    ("all", "v0.02"): {"train": 84843, "dev": 9981, "test": 11005},
+    ("all", "v0.01"): {"train": 51088, "dev": 6798, "test": 6835},
+}
+
+
+def prepare(corpus: str | Path, out: str | Path, labels: str = "sure", release: str = "v0.02") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` and return them.
+
+    labels: sure (11 words), superb (10 words, _unknown_ and _silence_, tested on the separate test set) or all
+    (every word). release: v0.01 or v0.02. Raises SureError.
+    """
+    for name, given, known in (("labels", labels, WORDS), ("release", release, RELEASES)):
+        if given not in known:
+            raise SureError(f"{name}={given}: the speech_commands recipe has {' '.join(known)}")
+    top = find_top(Path(corpus).absolute(), release)
+    if missing := [word for word in WORDS[labels] if not (top / word).is_dir()]:
+        raise SureError(f"{top}: no folder for the words {' '.join(missing)}; unpack the archive again")
+    selection = Selection(f"speech_commands {release} ({labels})", published=PUBLISHED.get((labels, release)))
+    add_words(selection, top, labels)
+    if labels == "superb":
+        add_noise(selection, top)
+        add_test_set(selection, find_test_set(Path(corpus).absolute(), top, release))
+    else:
+        for path in find_noises(top):
+            selection.leave_out(str(path), "background noises")
+    return selection.write(Path(out))
+
+
+def find_top(corpus: Path, release: str) -> Path:
+    found = [folder for folder in folders(corpus, LEVELS) if all((folder / name).is_file() for name in LISTS.values())]
+    expected = f"speech_commands_{release}/, the folder with {' and '.join(LISTS.values())}"
+    return _the_one(corpus, found, release, expected)
+
+
+def find_test_set(corpus: Path, top: Path, release: str) -> Path:
+    """Below the corpus folder, or beside that of the words."""
+    near = sorted({*folders(corpus, LEVELS), top.parent / f"speech_commands_test_set_{release}"})
+    found = [folder for folder in near if (folder / SILENCE).is_dir() and (folder / UNKNOWN).is_dir()]
+    expected = (
+        f"speech_commands_test_set_{release}/, the folder with {SILENCE}/ and {UNKNOWN}/ of the separate test "
+        "archive, which labels=superb needs; sources.yaml says where it is"
+    )
+    return _the_one(corpus, found, release, expected)
+
+
+def _the_one(corpus: Path, found: list[Path], release: str, expected: str) -> Path:
+    """The folder of this release, or one that does not say which it is."""
+    fitting = [folder for folder in found if release_of(folder) == release]
+    fitting = fitting or [folder for folder in found if release_of(folder) is None]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise SureError(f"{corpus}: more than one copy of {release}, give one of {' '.join(map(str, fitting))}")
+    others = "".join(f"; {folder} is for --release {release_of(folder)}" for folder in found)
+    raise SureError(f"{corpus}: not found: {expected}, at most {LEVELS} folders below{others}")
+
+
+def release_of(folder: Path) -> str | None:
+    """As the folder's name says, or else its README.md."""
+    readme = folder / "README.md"
+    text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
+    match = re.search(r"v0\.0\d", folder.name) or re.search(r"v0\.0\d", text)
+    return match and match[0]
+
+
+def add_words(selection: Selection, top: Path, labels: str) -> None:
+    set_of = read_lists(top)
+    for folder in sorted(path for path in top.iterdir() if path.is_dir() and path.name[0] not in "._"):
+        label = folder.name if labels == "all" or folder.name in WORDS[labels] else UNKNOWN
+        for path in sorted(folder.iterdir()):
+            name = set_of.pop(f"{folder.name}/{path.name}", "train")
+            if label == UNKNOWN and labels == "sure":
+                selection.leave_out(str(path), "clips of words that are not among the labels")
+            elif name == "test" and labels == "superb":
+                selection.leave_out(str(path), "clips of testing_list.txt, as SUPERB has another test set")
+            else:
+                _take(selection, name, path, folder.name, label)
+    for listed in set_of:
+        selection.leave_out(listed, "clips that a list has and the corpus has not")
+
+
+def read_lists(top: Path) -> dict[str, str]:
+    """`word/file.wav` -> dev or test; what is not listed is train. Raises SureError for a clip in both lists."""
+    set_of: dict[str, str] = {}
+    for name, file in LISTS.items():
+        for number, line in enumerate((top / file).read_text(encoding="utf-8-sig").splitlines(), 1):
+            clip = line.strip().replace("\\", "/").removeprefix("./")
+            if clip and set_of.setdefault(clip, name) != name:
+                raise SureError(f"{top / file}, line {number}: {clip} is also in {LISTS[set_of[clip]]}")
+    return set_of
+
+
+def add_noise(selection: Selection, top: Path) -> None:
+    """The noises in pieces of a second, each beginning in the middle of the one before."""
+    paths = find_noises(top)
+    if not paths:
+        raise SureError(f"{top / NOISE}: no noises, of which labels=superb makes {SILENCE}; unpack the archive again")
+    for path in paths:
+        starts = pieces(path)
+        if not starts:
+            selection.leave_out(str(path), "noises shorter than a second")
+        for number, start in enumerate(starts):
+            id, span = f"noise-{path.stem}-{number:04}", {"start": start, "end": start + PIECE}
+            name = "dev" if path.name == NOISE_OF_DEV else "train"
+            selection.take(name, Utterance(id, str(path), **span, labels={"label": SILENCE}, speaker="noise"))
+
+
+def find_noises(top: Path) -> list[Path]:
+    return sorted((top / NOISE).glob("[!.]*.wav"))
+
+
+def pieces(path: Path) -> list[float]:
+    """Where the pieces of a recording start, in seconds, from the length in its header."""
+    try:
+        header = soundfile.info(path)
+    except (OSError, RuntimeError) as error:
+        raise SureError(f"{path}: no audio file ({error}); unpack the archive again") from None
+    rate = header.samplerate
+    count = math.ceil((header.frames - PIECE * rate) / (HOP * rate))  # none ends with the recording's last sample
+    return [number * HOP for number in range(count)]
+
+
+def add_test_set(selection: Selection, top: Path) -> None:
+    for folder in sorted(path for path in top.iterdir() if path.is_dir() and path.name[0] != "."):
+        for path in sorted(folder.iterdir()):
+            if folder.name == SILENCE and path.match("[!.]*.wav"):
+                id = "noise-" + "_".join(path.stem.split())
+                selection.take("test", Utterance(id, str(path), labels={"label": SILENCE}, speaker="noise"))
+            elif folder.name in (*SUPERB, UNKNOWN):
+                word = path.name.partition("_")[0] if folder.name == UNKNOWN else folder.name
+                _take(selection, "test", path, word, folder.name)
+            else:
+                selection.leave_out(str(path), "files of the test set that belong to no label")
+
+
+def _take(selection: Selection, name: str, path: Path, word: str, label: str) -> None:
+    match = CLIP.fullmatch(path.name)
+    if match is None:
+        selection.leave_out(str(path), "files that are not named as clips, SPEAKER_nohash_NUMBER.wav")
+        return
+    id = f"{match[1]}-{word}-{match[2]}"
+    selection.take(name, Utterance(id, str(path), labels={"label": label}, speaker=match[1]))
