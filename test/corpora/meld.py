@@ -1,4 +1,4 @@
-"""MELD as its one archive: three archives inside, tables in Windows' encoding, and the clips that are known for faults."""
+"""MELD as its one archive: three archives inside, tables in Windows' encoding, the clips that are known for faults."""
 
 from __future__ import annotations
 
