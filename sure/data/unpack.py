@@ -52,6 +52,20 @@ def unpack(archive: Path, folder: Path) -> None:
         _move(temporary, folder)
 
 
+def unpack_nested(archive: Path, folder: Path, name: str) -> None:
+    """Unpack `folder/name`, an archive that came out of `archive`, where it lies, and remove it.
+
+    The same promises and errors as `unpack`; SureError too when `archive` had no such file.
+    """
+    inner = folder / name
+    if inner.is_symlink() or not inner.is_file():
+        raise SureError(f"{archive}: there is no file '{name}' in it; is it another release of the corpus?")
+    if inner.resolve().parent != (folder.resolve() / name).parent:
+        raise SureError(f"{archive}: refused: '{name}' lies behind a link")
+    unpack(inner, inner.parent)
+    inner.unlink()
+
+
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     temporary = folder.parent / f".{folder.name}.unpacking"

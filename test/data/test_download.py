@@ -162,6 +162,18 @@ def test_an_evil_archive_is_refused(items: list[dict], server: FileServer) -> No
     assert contents(Path("downloads/corpus")) == {} and not Path("evil").exists()
 
 
+def test_archives_inside_an_archive(items: list[dict], server: FileServer) -> None:
+    server.files["/two.zip"] = zip_bytes({"raw/part.tar.gz": tar_bytes({"a.wav": b"a"}), "raw/list.csv": b"id"})
+    items[1] |= {"sha256": sha256(server.files["/two.zip"]), "bytes": len(server.files["/two.zip"])}
+    fetch(write([{**items[1], "nested": ["raw/part.tar.gz"]}]), "downloads")
+    wanted = {"other/place/raw/a.wav": b"a", "other/place/raw/list.csv": b"id"}
+    assert contents(Path("downloads/corpus")) == wanted
+    (mark,) = Path("downloads/corpus/.fetched").iterdir()
+    mark.unlink()  # killed before the mark was written
+    fetch(write([{**items[1], "nested": ["raw/part.tar.gz"]}]), "downloads")
+    assert contents(Path("downloads/corpus")) == wanted
+
+
 def test_without_a_sum_the_sum_found_is_told(items: list[dict], capsys: pytest.CaptureFixture) -> None:
     del items[0]["sha256"]
     fetch(write(items), "downloads")
@@ -249,6 +261,8 @@ def test_no_room(items: list[dict], server: FileServer) -> None:
         ({"sha256": "abc"}, r"items\.0\.archive\.sha256"),
         ({"into": "../up"}, r"items\.0\.archive\.into: .*below the corpus folder"),
         ({"into": "/up"}, r"items\.0\.archive\.into"),
+        ({"nested": ["../up.tar.gz"]}, r"items\.0\.archive\.nested\.0: .*below the corpus folder"),
+        ({"nested": ["in.tar.gz"], "unpack": False}, r"items\.0\.archive: .*nested archives"),
         ({"unpak": True}, r"items\.0\.archive\.unpak"),
         ({"kind": "torrent"}, r"items\.0"),
         (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from archive_files import make_deb, make_tar, member, tree
 
-from sure.data.unpack import unpack
+from sure.data.unpack import unpack, unpack_nested
 from sure.errors import SureError
 
 GOOD = {"a b.txt": b"one", "deep/er/c.wav": b"two", "deep/d": b""}
@@ -150,3 +150,52 @@ def test_a_flipped_byte(here: Path, name: str) -> None:
     with pytest.raises(SureError, match=f"{name}: not a readable"):
         unpack(archive, here / "out")
     assert tree(here / "out") == {}
+
+
+def nested_archive(here: Path, inner: list[tuple]) -> Path:
+    content = make_tar(here / "inner.tar.gz", inner).read_bytes()
+    (here / "inner.tar.gz").unlink()
+    return make_tar(here / "x.tar.gz", [member("top/part.tar.gz", content=content), member("top/list", content=b"l")])
+
+
+def test_an_archive_inside_is_unpacked_where_it_lies(here: Path) -> None:
+    archive = nested_archive(here, [member("clips/a", content=b"one"), member("list.csv", content=b"two")])
+    for _ in range(2):  # the second time as after an interruption
+        unpack(archive, here / "out")
+        unpack_nested(archive, here / "out", "top/part.tar.gz")
+        found = {path: content for path, content in tree(here / "out").items() if content is not None}
+        assert found == {"top/clips/a": b"one", "top/list.csv": b"two", "top/list": b"l"}
+    assert sorted(path.name for path in here.iterdir()) == ["out", "x.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", EVIL_TARS)
+def test_evil_archives_inside(here: Path, kind: str) -> None:
+    archive = nested_archive(here, [member("good"), *EVIL_TARS[kind]])
+    unpack(archive, here / "out")
+    before = tree(here)
+    with pytest.raises(SureError, match=r"part\.tar\.gz: refused: .*"):
+        unpack_nested(archive, here / "out", "top/part.tar.gz")
+    assert tree(here) == before
+    assert not Path("/tmp/sure_evil").exists() and not (here.parent / "evil").exists()
+
+
+def test_what_is_no_archive_inside_is_named(here: Path) -> None:
+    archive = nested_archive(here, [member("a")])
+    unpack(archive, here / "out")
+    with pytest.raises(SureError, match=r"x\.tar\.gz: there is no file 'top/gone\.tar\.gz' in it"):
+        unpack_nested(archive, here / "out", "top/gone.tar.gz")
+    with pytest.raises(SureError, match="list: not a readable archive"):
+        unpack_nested(archive, here / "out", "top/list")
+    assert (here / "out/top/list").read_bytes() == b"l"
+
+
+def test_an_archive_inside_behind_a_link_is_refused(here: Path) -> None:
+    archive = nested_archive(here, [member("a")])
+    unpack(archive, here / "out")
+    (here / "out/top/part.tar.gz").rename(here / "part.tar.gz")
+    (here / "out/top/part.tar.gz").symlink_to(here / "part.tar.gz")
+    (here / "out/link").symlink_to(here)
+    for name in ("top/part.tar.gz", "link/part.tar.gz"):
+        with pytest.raises(SureError, match="part.tar.gz"):
+            unpack_nested(archive, here / "out", name)
+    assert (here / "part.tar.gz").is_file() and not (here / "a").exists()

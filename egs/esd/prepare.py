@@ -1,0 +1,204 @@
+"""ESD, the Emotional Speech Database: a copy of the corpus in, data folders out. What and why: README.md."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sure.data.data_dir import Utterance
+from sure.data.selection import Selection
+from sure.errors import SureError
+from sure.text.encoding import read_any_text
+from sure.text.normalize import normalize
+
+TASKS = ("emotion", "speaker", "asr")
+EMOTIONS = {name.lower(): name for name in ("Angry", "Happy", "Neutral", "Sad", "Surprise")}
+FOLDERS = {"train": "train", "test": "test", **dict.fromkeys(("evaluation", "dev", "valid", "validation"), "dev")}
+SPEAKERS = {"en": range(11, 21), "zh": range(1, 11), "all": range(1, 21)}
+PUBLISHED = {"train": 15000, "dev": 1000, "test": 1500}  # of ten speakers
+PER_EMOTION = 350  # file numbers run through a speaker's emotions; of each, 20 are dev, the next 30 test
+DEV_UNTIL, TEST_UNTIL = 20, 50
+NAME = re.compile(r"(\d{4})_(\d{6})")
+LINE = re.compile(r"(\d{4}_\d{6})(?!\d)\s*(.*)")
+LABELS = {*EMOTIONS.values(), "中立", "生气", "快乐", "伤心", "惊喜"}  # as they end a transcript line
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+class Recording(NamedTuple):
+    """One wav file, and what its folders say of it."""
+
+    speaker: str
+    emotion: str
+    set_name: str
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.stem
+
+
+def prepare(corpus: str | Path, out: str | Path, task: str = "emotion", lang: str = "en") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` and return them.
+
+    task: emotion, speaker (`utt2label`) or asr (`text`). lang: whose recordings, en (speakers 0011 to 0020), zh (0001
+    to 0010) or all, which asr does not take. Raises SureError.
+    """
+    _check_options(task, lang)
+    speakers = find_speakers(Path(corpus).absolute(), lang)
+    selection = Selection(
+        f"esd {task} ({lang})", published={name: count * (1 + (lang == "all")) for name, count in PUBLISHED.items()}
+    )
+    for speaker, folder in speakers.items():
+        recordings = read_recordings(folder, speaker, selection)
+        texts = read_transcript(folder, speaker, selection) if task == "asr" else {}
+        for recording in recordings:
+            text, reason = _text_of(recording.id, texts, lang) if task == "asr" else (None, None)
+            if reason:
+                selection.leave_out(recording.id, reason)
+            else:
+                selection.take(recording.set_name, _utterance(recording, task, text))
+        for id in sorted(texts.keys() - {recording.id for recording in recordings}):
+            selection.leave_out(id, "transcript lines without a recording")
+    return selection.write(Path(out))
+
+
+def find_speakers(corpus: Path, lang: str) -> dict[str, Path]:
+    """speaker -> folder, sorted: every folder 0001 to 0020 that has a folder of an emotion, wherever it is."""
+    wanted = _names(lang)
+    found: dict[str, Path] = {}
+    for folder, subfolders, _ in os.walk(corpus, followlinks=True):
+        name = Path(folder).name
+        if re.fullmatch(r"\d{4}", name) and EMOTIONS.keys() & {subfolder.lower() for subfolder in subfolders}:
+            if name in found:
+                raise SureError(f"the speaker {name} is in {found[name]} and in {folder}; give --corpus one of them")
+            found[name] = Path(folder)
+            subfolders.clear()
+        subfolders[:] = sorted(subfolder for subfolder in subfolders if not subfolder.startswith((".", "__MACOSX")))
+    speakers = {name: found[name] for name in wanted if name in found}
+    if not speakers:
+        there = f"found the speakers {' '.join(sorted(found))}" if found else "found no speaker"
+        raise SureError(
+            f"{corpus}: {there}, expected folders {wanted[0]} to {wanted[-1]} (lang={lang}), each with "
+            f"{', '.join(EMOTIONS.values())} and the recordings below, as ESD's archive unpacks"
+        )
+    return speakers
+
+
+def read_recordings(folder: Path, speaker: str, selection: Selection) -> list[Recording]:
+    """A speaker's recordings, sorted by id; what cannot be placed is left out."""
+    found: dict[str, list[Recording]] = defaultdict(list)
+    for emotion, path in _wav_files(folder):
+        place = path.parent.relative_to(folder).parts[1:]
+        name = NAME.fullmatch(path.stem)
+        if not name:
+            selection.leave_out(str(path), "recordings with another name than SPEAKER_NUMBER")
+        elif name[1] != speaker:
+            selection.leave_out(str(path), "recordings in another speaker's folder")
+        elif (set_name := _set_of(place, int(name[2]))) is None:
+            selection.leave_out(str(path), "recordings in no known set")
+        else:
+            found[path.stem].append(Recording(speaker, emotion, set_name, path))
+    recordings = []
+    for id in sorted(found):
+        first, *others = found[id]
+        if any(other[:3] != first[:3] for other in others):
+            selection.leave_out(id, "recordings in two places that contradict each other")
+            continue
+        for other in others:
+            selection.leave_out(str(other.path), "copies of a recording")
+        recordings.append(first)
+    return recordings
+
+
+def _wav_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(emotion, path), sorted. Names with a dot in front are no recordings: macOS leaves such beside each."""
+    for emotion_folder in sorted(folder.iterdir()):
+        if emotion_folder.is_dir() and emotion_folder.name.lower() in EMOTIONS:
+            for path in sorted(emotion_folder.rglob("*")):
+                if path.suffix.lower() == ".wav" and not path.name.startswith("."):
+                    yield EMOTIONS[emotion_folder.name.lower()], path
+
+
+def _set_of(folders: tuple[str, ...], number: int) -> str | None:
+    """By the folder between emotion and recording; without one by the file number."""
+    if folders:
+        return FOLDERS.get(folders[0].lower()) if len(folders) == 1 else None
+    if not 1 <= number <= PER_EMOTION * len(EMOTIONS):
+        return None
+    position = (number - 1) % PER_EMOTION + 1
+    return "dev" if position <= DEV_UNTIL else "test" if position <= TEST_UNTIL else "train"
+
+
+def read_transcript(folder: Path, speaker: str, selection: Selection) -> dict[str, str]:
+    """id -> text, of `0011/0011.txt`; lines that say nothing clear are left out."""
+    path = next((path for path in sorted(folder.iterdir()) if path.name.lower() == f"{speaker}.txt"), None)
+    if path is None:
+        raise SureError(f"{folder / speaker}.txt: no such file, and task=asr needs the transcript of every speaker")
+    text = read_any_text(path, "gb18030")
+    if speaker in _names("en") and CHINESE.search(text):  # two bytes above 127 are Chinese to GB 18030
+        text = read_any_text(path)
+    texts: dict[str, str] = {}
+    contradicting = set()
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
+        match = LINE.fullmatch(line.strip())
+        if match:
+            said = _without_label(match[2])
+            if texts.setdefault(match[1], said) != said:
+                contradicting.add(match[1])
+        elif line.strip():
+            selection.leave_out(f"{path.name}:{number}: {line}", "transcript lines without an id")
+    for id in sorted(contradicting):
+        selection.leave_out(f"{path.name}: {id}", "transcript lines that contradict another")
+        del texts[id]
+    return texts
+
+
+def _without_label(text: str) -> str:
+    """The fields are text and emotion, between them a tab, or spaces, and the emotion can be missing or wrong."""
+    *fields, last = text.split("\t")
+    if fields and " " not in last.strip():
+        return " ".join(fields).strip()
+    head, _, word = text.rpartition(" ")
+    ends_sentence = head.rstrip().endswith((".", "!", "?", "。", "！", "？"))
+    if word in LABELS or (ends_sentence and word.lower() in EMOTIONS):
+        return head.strip()
+    return text
+
+
+def _text_of(id: str, texts: dict[str, str], lang: str) -> tuple[str, str | None]:
+    """The normalised text, and why it cannot be used."""
+    if id not in texts:
+        return "", "recordings without a transcript line"
+    try:
+        text = normalize(texts[id], lang)
+    except SureError:
+        return "", "recordings with a number in the transcript, which has no words in this language"
+    return text, None if text else "recordings without words in the transcript"
+
+
+def _utterance(recording: Recording, task: str, text: str | None) -> Utterance:
+    labels = {"emotion": recording.emotion, "speaker": recording.speaker}
+    return Utterance(
+        id=recording.id,
+        audio=str(recording.path),
+        text=text,
+        labels={"label": labels[task]} if task != "asr" else {},
+        speaker=recording.speaker,
+    )
+
+
+def _names(lang: str) -> list[str]:
+    return [f"{number:04d}" for number in SPEAKERS[lang]]
+
+
+def _check_options(task: str, lang: str) -> None:
+    if task not in TASKS:
+        raise SureError(f"task={task}: the esd recipe has the tasks {' '.join(TASKS)}")
+    if lang not in SPEAKERS:
+        raise SureError(f"lang={lang}: the esd recipe has {' '.join(SPEAKERS)}")
+    if task == "asr" and lang == "all":
+        raise SureError("task=asr lang=all: a text is normalised by the rules of one language; say lang=en or lang=zh")

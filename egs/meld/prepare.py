@@ -1,0 +1,144 @@
+"""MELD, emotions in clips of a television series: the corpus in, data folders out. What and why: README.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from sure.data.data_dir import Utterance
+from sure.data.selection import SETS, Selection
+from sure.errors import SureError
+from sure.text.encoding import read_any_text
+from sure.text.normalize import normalize
+
+TASKS = ("emotion", "asr")
+EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
+FOLDERS = {  # of a set's clips: as published, or as people call what they made of it
+    "train": ("train_splits", "train"),
+    "dev": ("dev_splits_complete", "dev_splits", "dev"),
+    "test": ("output_repeated_splits_test", "test_splits", "test"),
+}
+COLUMNS = ("Utterance", "Emotion", "Dialogue_ID", "Utterance_ID")
+PUBLISHED = {"train": 9988, "dev": 1108, "test": 2610}
+BROKEN = {"train_dia125_utt3"}  # cannot be decoded, in the one release that there is
+CLIP = re.compile(r"dia\d+_utt\d+")
+SUFFIXES = {".mp4", ".wav", ".flac", ".m4a", ".mp3"}
+
+
+class Row(NamedTuple):
+    """What the table says of one clip; `text` is as written."""
+
+    text: str
+    emotion: str
+    speaker: str
+
+
+def prepare(corpus: str | Path, out: str | Path, task: str = "emotion") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` and return them.
+
+    task: emotion (`utt2label`) or asr (`text`). Raises SureError.
+    """
+    if task not in TASKS:
+        raise SureError(f"task={task}: the meld recipe has the tasks {' '.join(TASKS)}")
+    selection = Selection(f"meld {task}", published=PUBLISHED)
+    for name, (table, folder) in find_sets(Path(corpus).absolute()).items():
+        rows, clips = read_rows(table, selection), list_clips(folder, selection)
+        for key, row in rows.items():
+            utterance = _utterance(f"{name}_{key}", row, clips.get(key), task)
+            if reason := _why_not(utterance, row, task):
+                selection.leave_out(utterance.id, reason)
+            else:
+                selection.take(name, utterance)
+        for key in sorted(clips.keys() - rows.keys()):
+            selection.leave_out(str(clips[key]), "clips without a row in the table")
+    return selection.write(Path(out))
+
+
+def find_sets(corpus: Path) -> dict[str, tuple[Path, Path]]:
+    """set -> (its table, the folder of its clips), the ones nearest to the top of the corpus."""
+    places = sorted(_folders(corpus), key=lambda place: (len(place[0].parts), place[0]))
+    sets, missing = {}, []
+    for name in SETS:
+        file = f"{name}_sent_emo.csv"
+        table = next((folder / file for folder, files in places if file in files), None)
+        clips = next((folder for called in FOLDERS[name] for folder, files in places
+                      if folder.name.lower() == called and any(map(CLIP.match, files))), None)  # fmt: skip
+        missing += [file] * (table is None) + [f"{FOLDERS[name][0]}/dia*_utt*.mp4"] * (clips is None)
+        sets[name] = (table, clips)
+    if missing:
+        raise SureError(
+            f"{corpus}: not found, at any depth: {', '.join(missing)}. MELD.Raw.tar.gz has three archives inside, "
+            "train.tar.gz, dev.tar.gz and test.tar.gz: unpack those too; the training table is in train.tar.gz"
+        )
+    return sets
+
+
+def _folders(corpus: Path) -> list[tuple[Path, list[str]]]:
+    """Every folder with the names of its files, but hidden ones."""
+    places = []
+    for folder, subfolders, files in os.walk(corpus, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__MACOSX"))]
+        places.append((Path(folder), files))
+    return places
+
+
+def list_clips(folder: Path, selection: Selection) -> dict[str, Path]:
+    """dia0_utt0 -> path. Names with a dot in front are no clips: macOS left such beside each."""
+    clips: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.stem in clips:
+            selection.leave_out(str(path), "clips that are there in another format")
+        elif not path.stat().st_size:
+            selection.leave_out(str(path), "clips of 0 bytes")
+        else:
+            clips[path.stem] = path
+    return clips
+
+
+def read_rows(table: Path, selection: Selection) -> dict[str, Row]:
+    """dia0_utt0 -> row, in the order of the table."""
+    reader = csv.DictReader(io.StringIO(read_any_text(table), newline=""))
+    reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+    if missing := [column for column in COLUMNS if column not in reader.fieldnames]:
+        raise SureError(f"{table}, line 1: expected the columns {', '.join(COLUMNS)}; there is no {', '.join(missing)}")
+    rows: dict[str, Row] = {}
+    for cells in reader:
+        line = f"{table.name}:{reader.line_num}"
+        numbers = [(cells[column] or "").strip().removesuffix(".0") for column in COLUMNS[2:]]
+        key = "dia{}_utt{}".format(*numbers)
+        if not CLIP.fullmatch(key):
+            selection.leave_out(line, "rows without a dialogue and utterance number")
+        elif key in rows:
+            selection.leave_out(f"{line}: {key}", "rows for a clip that has one already")
+        else:
+            speaker = "_".join((cells.get("Speaker") or "").split()) or "unknown"
+            rows[key] = Row(cells["Utterance"] or "", (cells["Emotion"] or "").strip().lower(), speaker)
+    return rows
+
+
+def _utterance(id: str, row: Row, clip: Path | None, task: str) -> Utterance:
+    return Utterance(
+        id=id,
+        audio=str(clip or ""),
+        text=normalize(row.text, "en") if task == "asr" else None,
+        labels={"label": row.emotion} if task == "emotion" else {},
+        speaker=row.speaker,
+    )
+
+
+def _why_not(utterance: Utterance, row: Row, task: str) -> str | None:
+    if utterance.id in BROKEN:
+        return "clips known to be broken"
+    if not utterance.audio:
+        return "rows without a clip"
+    if task == "emotion" and row.emotion not in EMOTIONS:
+        return "rows with an unknown emotion"
+    if task == "asr" and not utterance.text:
+        return "rows without words"
+    return None
