@@ -12,6 +12,7 @@ recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd -P)
 caller=$PWD
 forced=false current_stage="" step_name="" step_command="" step_log="" problem=""
 stage_subshell=$BASH_SUBSHELL
+extras=ark,convert  # what recipes need of pyproject.toml; a pipeline may add to it
 
 . "$root/utils/options.sh"
 . "$root/utils/environment.sh"
@@ -66,7 +67,7 @@ run_stages() {
   if [[ -v option_given[stage] ]]; then stage_number stage; first=$number forced=true; fi
   if [[ -n $force ]]; then forced=$force; fi
   ((first <= last)) || usage_error "--stop_stage $stop_stage comes before --stage $stage; the stages are: $(list_stages)"
-  if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment ark,convert; fi
+  if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment "$extras"; fi
   for ((number = first; number <= last; number++)); do
     current_stage="$number ${stages[number - 1]}"
     printf '# stage %s\n' "$current_stage"

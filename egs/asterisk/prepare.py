@@ -18,7 +18,8 @@ from sure.errors import SureError
 from sure.text.normalize import normalize
 
 HERE = Path(__file__).resolve().parent
-TASKS = ("asr", "language", "speaker", "intent")
+TASKS = ("asr", "phoneme", "language", "speaker", "intent")
+OF_TEXT = {"asr": "es", "phoneme": "en"}  # and the language without lang
 SETS = ("train", "dev", "test")
 VOICES = {  # language -> folder of the Debian packages, speaker
     "en": ("en_US_f_Allison", "allison"),
@@ -57,8 +58,9 @@ class Prompt(NamedTuple):
 def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str | None = None) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: asr (`text`), language, speaker or intent (`utt2label`). lang: en, es, fr, it, ru or all; without it
-    asr takes es and intent takes all; language and speaker are always about all. Raises SureError.
+    task: asr or phoneme (`text`, words), language, speaker or intent (`utt2label`). lang: en, es, fr, it, ru or all;
+    without it asr takes es, phoneme en, and intent all; language and speaker are always about all, phoneme about one.
+    Raises SureError.
     """
     languages = _languages(task, lang)
     split = read_splits(HERE / "splits")
@@ -182,11 +184,13 @@ def _languages(task: str, lang: str | None) -> list[str]:
     if task not in TASKS:
         raise SureError(f"task={task}: the asterisk recipe has the tasks {' '.join(TASKS)}")
     if lang is None:
-        lang = "es" if task == "asr" else "all"
+        lang = OF_TEXT.get(task, "all")
     if lang not in (*VOICES, "all"):
         raise SureError(f"lang={lang}: the asterisk recipe has the languages {' '.join(VOICES)} and all")
     if task in ("language", "speaker") and lang != "all":
         raise SureError(f"task={task} lang={lang}: this task compares the five languages; leave lang out")
+    if task == "phoneme" and lang == "all":
+        raise SureError("task=phoneme lang=all: a lexicon is of one language; choose one")
     return list(VOICES) if lang == "all" else [lang]
 
 
@@ -200,7 +204,7 @@ def _why_not(prompt: Prompt, task: str, split: dict[str, str]) -> str | None:
         return "tones, noises and silences"
     if prompt.seconds < SHORTEST:
         return f"recordings shorter than {SHORTEST} s"
-    if task == "asr" and not prompt.text:
+    if task in OF_TEXT and not prompt.text:
         return "recordings without text"
     if task == "intent" and intent_of(prompt.key) is None:
         return "prompts of no intent family"
@@ -215,7 +219,7 @@ def _utterance(prompt: Prompt, task: str) -> Utterance:
     return Utterance(
         id=prompt.id,
         audio=str(prompt.path),
-        text=prompt.text if task == "asr" else None,
-        labels={"label": labels[task]} if task != "asr" else {},
+        text=prompt.text if task in OF_TEXT else None,
+        labels={"label": labels[task]} if task in labels else {},
         speaker=speaker,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audio_files import write_audio
 from speech import speech
+from spelling import lexicon
 
 TEXTS = {  # one word a language would do; these keys are in the recipe's lists, several of each set
     "en": "{key}",
@@ -20,12 +21,14 @@ PREFIXES = ("digits/", "vm-", "conf-", "queue-")
 
 
 def make(folder: Path) -> None:
-    """Archives as in sources.yaml."""
-    for language, text in TEXTS.items():
+    """Archives as in sources.yaml, and a lexicon of the English words."""
+    spoken = " ".join(_said("en", key) for key in keys())
+    (folder / "lexicon.txt").write_text(lexicon(spoken), encoding="utf-8")
+    for language in TEXTS:
         name = f"asterisk-core-sounds-{language}-g722-1.6.1"
         lines = ["\ufeff; Core sounds", "beep: [this is a simple beep tone]", "silence/1: (1 second of silence)"]
         for key in keys():
-            said = text.format(key=key.split("/")[-1].replace("-", " "))
+            said = _said(language, key)
             lines.append(f"{key}: {said}")
             write_audio(folder / name / f"{key}.g722", speech(said, language))
         write_audio(folder / name / "beep.g722", speech("o"))
@@ -34,6 +37,15 @@ def make(folder: Path) -> None:
         with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as tar:
             for path in sorted((folder / name).iterdir()):
                 tar.add(path, path.name)
+
+
+def words(folder: Path, task: str) -> list[str]:
+    """With a lexicon, so that no package is needed that pronounces words."""
+    return ["--lexicon", str(folder / "lexicon.txt")] if task == "phoneme" else []
+
+
+def _said(language: str, key: str) -> str:
+    return TEXTS[language].format(key=key.split("/")[-1].replace("-", " "))
 
 
 def keys() -> list[str]:

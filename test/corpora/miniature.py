@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -16,12 +17,22 @@ CORPORA = Path(__file__).parent
 
 def make(recipe: str, folder: Path) -> Path:
     """Files as the publisher gives them: `make(folder)` of test/corpora/<recipe>.py."""
+    folder.mkdir(parents=True)
+    _module(recipe).make(folder)
+    return folder
+
+
+def words(recipe: str, task: str, folder: Path) -> list[str]:
+    """What a user has to say beside --task: `words(folder, task)` of test/corpora/<recipe>.py, where it has that."""
+    module = _module(recipe)
+    return module.words(folder, task) if hasattr(module, "words") else []
+
+
+def _module(recipe: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"miniature_{recipe}", CORPORA / f"{recipe}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    folder.mkdir(parents=True)
-    module.make(folder)
-    return folder
+    return module
 
 
 def is_manual(sources: Path) -> bool:

@@ -14,6 +14,9 @@ from sure.data.data_dir import read_data_dir
 from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.text.normalize import normalize
+from sure.text.phones import fold
+from sure.text.pronunciation import read_lexicon
 
 RECIPE = Path(__file__).parents[2] / "egs" / "asterisk"
 
@@ -214,6 +217,18 @@ def test_one_language_has_only_its_utterances(recipe, debian, tmp_path):
     assert {id.split("-")[0] for id in texts(read(tmp_path))} == {"es"}
 
 
+def test_phones_are_of_english_words(recipe, debian, tmp_path):
+    recipe.prepare(debian, tmp_path / "phoneme", task="phoneme")
+    recipe.prepare(debian, tmp_path / "asr", lang="en")
+    assert texts(read(tmp_path / "phoneme")) == texts(read(tmp_path / "asr"))
+
+
+def test_the_recipes_lexicon_has_phones_of_cmudict():
+    for word, phones in read_lexicon([RECIPE / "lexicon.txt"]).items():
+        assert normalize(word, "en") == word
+        assert fold(phones, "no_stress") != phones  # vowels are stressed; another phone is an error
+
+
 def test_labels(recipe, debian, tmp_path):
     for task in ("language", "speaker", "intent"):
         recipe.prepare(debian, tmp_path / task, task=task)
@@ -242,9 +257,10 @@ def test_what_is_left_out_is_counted(recipe, debian, tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"task": "emotion"}, "emotion.*asr language speaker intent"),
+        ({"task": "emotion"}, "emotion.*asr .*language speaker intent"),
         ({"lang": "de"}, "lang=de.*en es fr it ru and all"),
         ({"task": "language", "lang": "es"}, "leave lang out"),
+        ({"task": "phoneme", "lang": "all"}, "a lexicon is of one language"),
     ],
 )
 def test_unknown_options(recipe, debian, tmp_path, options, message):

@@ -75,9 +75,10 @@ def test_the_same_bytes_after_any_number_of_kills(tmp_path, server: FileServer, 
     for part in ("sure", "utils", "tools"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    make_environment(root, root / ".venv", "ark,convert", sys.executable)
+    make_environment(root, root / ".venv", "ark,convert,phones", sys.executable)
     corpus = miniature.make(name, tmp_path / "corpus")
     words = ("--task", RECIPES[name]["task"], *RECIPES[name]["options"].split(), "--stop_stage", "tokenize")
+    words += tuple(miniature.words(name, RECIPES[name]["task"], corpus))
     recipes = [root / "egs" / kind for kind in ("undisturbed", "disturbed")]
     for recipe in recipes:
         shutil.copytree(EGS / name, recipe, ignore=shutil.ignore_patterns("__pycache__", "downloads", "data", "exp"))

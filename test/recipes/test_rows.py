@@ -45,7 +45,7 @@ def project(tmp_path_factory) -> Path:
     for name in ("sure", "utils", "tools"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    make_environment(root, root / ".venv", "ark,convert", sys.executable)
+    make_environment(root, root / ".venv", "ark,convert,phones", sys.executable)
     return root
 
 
@@ -56,6 +56,7 @@ def run_row(project: Path, row: dict[str, str]) -> tuple[subprocess.CompletedPro
     shutil.copytree(EGS / row["recipe"], recipe, ignore=made)
     corpus = miniature.make(row["recipe"], project / f"{name_of(row)} corpus")
     words = [*TINY, "--task", row["task"], *shlex.split(row["options"])]
+    words += miniature.words(row["recipe"], row["task"], corpus)
     with serve() as server:
         if miniature.is_manual(recipe / "sources.yaml"):
             words += ["--corpus", str(corpus)]

@@ -215,6 +215,16 @@ def test_a_recipe_installs_what_it_needs_by_itself(machine):
     assert mark(machine.root / ".venv") == "ark,convert"
 
 
+def test_a_task_that_pronounces_words_installs_what_knows_them(machine):
+    (machine.project.recipe / "conf" / "phoneme.yaml").write_text("task: phoneme\n")
+    (machine.project.recipe / "mine.txt").write_text("one W AH1 N\n")
+    for words, extras in ((["--lexicon", "mine.txt"], "ark,convert"), ([], "ark,convert,phones")):
+        words += ["--task", "phoneme", "--petl", "lora", "--stop_stage", "download"]
+        done = machine.project.run(*words, **{name: machine.variables()[name] for name in ("PATH", "PYTHONPATH")})
+        assert done.status == 0, done.err
+        assert mark(machine.root / ".venv") == extras
+
+
 def test_a_recipe_takes_the_environment_that_is_installed(project, tmp_path):
     empty = tmp_path / "active but empty"
     project.make_environment(empty, "")

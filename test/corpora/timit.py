@@ -1,0 +1,70 @@
+"""TIMIT as on the LDC's disc: upper-case names, SPHERE headers in files called .WAV, phones in samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from speech import speech
+
+SPEAKERS = {  # place -> sentences beside SA1 and SA2; MSTK0 is in neither list of the recipe
+    "TRAIN/DR1/FCJF0": {"SI648": "say it", "SX37": "she had", "SI1027": "big dog"},
+    "TRAIN/DR4/MMDM0": {"SI681": "such legs", "SX51": "no oil"},
+    "TRAIN/DR8/FCLT0": {"SI808": "yes you", "SX88": "a quick jaw"},
+    "TEST/DR1/FAKS0": {"SI943": "she kept", "SX43": "do it"},
+    "TEST/DR1/FDAC1": {"SI844": "big oil"},
+    "TEST/DR1/MDAB0": {"SI1039": "say you", "SX49": "a dog"},
+    "TEST/DR1/MWBT0": {"SI923": "quick legs"},
+    "TEST/DR1/MSTK0": {"SI1024": "yes"},
+}
+PHONES = dict(  # of the letters; closures and the glottal stop as TIMIT marks them
+    zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        "ae|bcl b|kcl k|dcl d|eh|f|gcl g|hv|ix|jh|kcl k|el|m|nx|ow|pcl p|q|axr|s|tcl t|ux|v|w|k s|y|z".split("|"),
+        strict=True,
+    )
+)
+HEADER = """\
+NIST_1A
+   1024
+database_id -s5 TIMIT
+database_version -s3 1.0
+utterance_id -s{length} {id}
+channel_count -i 1
+sample_count -i {count}
+sample_rate -i 16000
+sample_min -i {least}
+sample_max -i {most}
+sample_n_bytes -i 2
+sample_byte_format -s2 01
+sample_sig_bits -i 16
+end_head
+"""
+
+
+def make(folder: Path) -> None:
+    """TIMIT/{TRAIN,TEST}/DR?/SPEAKER, and the documentation beside; without .WRD."""
+    for place, sentences in SPEAKERS.items():
+        speaker = folder / "TIMIT" / place
+        speaker.mkdir(parents=True)
+        for name, text in {"SA1": "she had", "SA2": "do not", **sentences}.items():
+            samples = (speech(text, speaker.name) * 20000).astype("<i2")
+            _write_sphere(speaker / f"{name}.WAV", samples, f"{speaker.name.lower()[1:]}_{name.lower()}")
+            (speaker / f"{name}.PHN").write_text(phones(text, len(samples)), encoding="ascii")
+            (speaker / f"{name}.TXT").write_text(f"0 {len(samples)} {text.capitalize()}.\n", encoding="ascii")
+    (folder / "TIMIT" / "DOC").mkdir()
+    (folder / "TIMIT" / "DOC" / "PHONCODE.DOC").write_text("Symbols\n", encoding="ascii")
+
+
+def phones(text: str, samples: int) -> str:
+    """Lines `start end phone` that fill the recording, silence at both ends and between words."""
+    words = [[phone for letter in word for phone in PHONES[letter].split()] for word in text.split()]
+    marks = ["h#", *[phone for word in words for phone in [*word, "pau"]][:-1], "h#"]
+    borders = np.linspace(0, samples, len(marks) + 1).astype(int)
+    return "".join(f"{start} {end} {mark}\n" for start, end, mark in zip(borders, borders[1:], marks, strict=False))
+
+
+def _write_sphere(path: Path, samples: np.ndarray, id: str) -> None:
+    about = {"least": samples.min(), "most": samples.max(), "count": len(samples)}
+    header = HEADER.format(id=id, length=len(id), **about).encode("ascii")
+    path.write_bytes(header.ljust(1024) + samples.tobytes())
