@@ -5,17 +5,25 @@
 #   ./run.sh --task language --petl "linear_probe bottleneck prefix lora conv_adapter full" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
-option task asr "asr, language, speaker or intent"
+option task asr "asr, language, speaker, intent or keyword"
 option lang es "of asr: es en fr it ru, or all"
+option keywords alphabet "of keyword: alphabet (alfa bravo ...) or digits"
+option voice june "of keyword: who is left out of training and tested; allison june ivrvoice, with digits also carlo"
 parse_options "$@"
-one_of task asr language speaker intent
+one_of task asr language speaker intent keyword
 one_of lang es en fr it ru all
+one_of keywords alphabet digits
+one_of voice allison june carlo ivrvoice
 
 prepare_options=(task="$task")
 if [[ $task == asr ]]; then
   dataset=asr_$lang
   prepare_options+=(lang="$lang")
   . "$root/utils/pipelines/ctc.sh"
+elif [[ $task == keyword ]]; then
+  dataset=keyword_${keywords}_$voice
+  prepare_options+=(keywords="$keywords" voice="$voice")
+  . "$root/utils/pipelines/classify.sh"
 else
   dataset=$task
   . "$root/utils/pipelines/classify.sh"
