@@ -103,7 +103,9 @@ def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str
     others = [speaker for speaker in SPEAKERS if speaker in said and speaker != voice]
     if voice not in said or len(others) < 2:
         who = " ".join(speaker for speaker in SPEAKERS if speaker in said)
-        raise SureError(f"voice={voice}: the {keywords} are said by {who}; one of them can be left out, of three or more")
+        raise SureError(
+            f"voice={voice}: the {keywords} are said by {who}; one of them can be left out, of three or more"
+        )
     for speaker, utterances in said.items():
         name = "test" if speaker == voice else "dev" if speaker == others[-1] else "train"
         for utterance in utterances:

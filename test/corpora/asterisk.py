@@ -15,6 +15,7 @@ TEXTS = {  # one word a language would do; these keys are in the recipe's lists,
     "it": "il {key}",
     "ru": "это {key}",
 }
+KEYWORDS = {"phonetic/a_p": "alpha", "phonetic/b_p": "bravo", "digits/4": "4", "digits/7": "7"}
 SPLITS = Path(__file__).parents[2] / "egs" / "asterisk" / "splits"
 PREFIXES = ("digits/", "vm-", "conf-", "queue-")
 
@@ -24,8 +25,8 @@ def make(folder: Path) -> None:
     for language, text in TEXTS.items():
         name = f"asterisk-core-sounds-{language}-g722-1.6.1"
         lines = ["\ufeff; Core sounds", "beep: [this is a simple beep tone]", "silence/1: (1 second of silence)"]
-        for key in keys():
-            said = text.format(key=key.split("/")[-1].replace("-", " "))
+        for key in sorted({*keys(), *KEYWORDS}):
+            said = KEYWORDS.get(key) or text.format(key=key.split("/")[-1].replace("-", " "))
             lines.append(f"{key}: {said}")
             write_audio(folder / name / f"{key}.g722", speech(said, language))
         write_audio(folder / name / "beep.g722", speech("o"))
