@@ -17,7 +17,7 @@ TEXTS = {
     "en": "phonetic/a_p: alpha\nphonetic/c_p: charlie\nphonetic/x_p: X-Ray\ndigits/4: four\nvm-login: alpha\n",
     "es": "phonetic/a_p: Alfa\nphonetic/c_p: Carlos\nphonetic/x_p: xray\ndigits/4: cuatro\nvm-login: alpha\n",
     "fr": "phonetic/a_p: alpha\nphonetic/c_p: charlie\nphonetic/x_p: xray\ndigits/4: quatre\nvm-login: alpha\n",
-    "it": "phonetic/a_p: a come ancona\nphonetic/c_p: c come como\nphonetic/x_p: ics\ndigits/4: quattro\nvm-login: alpha\n",
+    "it": "phonetic/a_p: a come como\nphonetic/c_p: como\nphonetic/x_p: ics\ndigits/4: quattro\nvm-login: alpha\n",
     "ru": "phonetic/a_p: Альфа\nphonetic/c_p: Чарли\nphonetic/x_p: Рентген\ndigits/4: четыре\nvm-login: alpha\n",
 }
 prepare = load_prepare(RECIPE / "prepare.py")
