@@ -18,7 +18,7 @@ from sure.errors import SureError
 from sure.text.normalize import normalize
 
 HERE = Path(__file__).resolve().parent
-TASKS = ("asr", "phoneme", "language", "speaker", "intent")
+TASKS = ("asr", "phoneme", "language", "speaker", "intent", "keyword")
 OF_TEXT = {"asr": "es", "phoneme": "en"}  # and the language without lang
 SETS = ("train", "dev", "test")
 VOICES = {  # language -> folder of the Debian packages, speaker
@@ -36,6 +36,8 @@ INTENTS = {  # the prompt family: the folder, or the first word of the file name
 }  # fmt: skip
 G722_BYTES_PER_SECOND = 8000
 SHORTEST = 0.1  # seconds; one Russian file is empty
+KEYWORDS = {"alphabet": re.compile("phonetic/[a-z]_p"), "digits": re.compile("digits/[0-9]")}
+SPEAKERS = ("allison", "june", "carlo", "ivrvoice")
 
 
 class Prompt(NamedTuple):
@@ -55,14 +57,23 @@ class Prompt(NamedTuple):
         return self.path.stat().st_size / G722_BYTES_PER_SECOND
 
 
-def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str | None = None) -> list[Path]:
+def prepare(
+    corpus: str | Path,
+    out: str | Path,
+    task: str = "asr",
+    lang: str | None = None,
+    keywords: str = "alphabet",
+    voice: str = "june",
+) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: asr or phoneme (`text`, words), language, speaker or intent (`utt2label`). lang: en, es, fr, it, ru or all;
-    without it asr takes es, phoneme en, and intent all; language and speaker are always about all, phoneme about one.
-    Raises SureError.
+    task: asr or phoneme (`text`, words), language, speaker, intent or keyword (`utt2label`). lang: en, es, fr, it, ru
+    or all; without it asr takes es, phoneme en, and intent all; phoneme is about one, language, speaker and keyword
+    about all of them. keywords: alphabet or digits; voice: who is left out of its training and tested. Raises SureError.
     """
     languages = _languages(task, lang)
+    if task == "keyword":
+        return prepare_keyword(Path(corpus), Path(out), languages, keywords, voice)
     split = read_splits(HERE / "splits")
     selection = Selection(f"asterisk {task} ({' '.join(languages)})")
     for prompt in read_prompts(Path(corpus), languages):
@@ -71,6 +82,36 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str | 
         else:
             selection.take(split[prompt.key], _utterance(prompt, task))
     return selection.write(Path(out))
+
+
+def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str, voice: str) -> list[Path]:
+    """test is `voice`, dev the last of the other SPEAKERS who say the words, train the rest of them."""
+    if keywords not in KEYWORDS:
+        raise SureError(f"keywords={keywords}: the asterisk recipe has the keywords {' '.join(KEYWORDS)}")
+    spellings = yaml.safe_load((HERE / "keywords.yaml").read_text(encoding="utf-8"))[keywords]
+    word_of = {text: word for word, texts in spellings.items() for text in texts}
+    selection = Selection(f"asterisk keyword ({keywords}, {voice} left out)")
+    said: dict[str, list[Utterance]] = {}
+    for prompt in read_prompts(corpus, languages):
+        if not KEYWORDS[keywords].fullmatch(prompt.key):
+            selection.leave_out(prompt.id, "prompts that are none of the words")
+        elif prompt.text not in word_of:
+            selection.leave_out(prompt.id, "recordings of another word, by their text")
+        else:
+            speaker = VOICES[prompt.language][1]
+            labels = {"label": word_of[prompt.text]}
+            said.setdefault(speaker, []).append(Utterance(prompt.id, str(prompt.path), labels=labels, speaker=speaker))
+    others = [speaker for speaker in SPEAKERS if speaker in said and speaker != voice]
+    if voice not in said or len(others) < 2:
+        who = " ".join(speaker for speaker in SPEAKERS if speaker in said)
+        raise SureError(
+            f"voice={voice}: the {keywords} are said by {who}; one of them can be left out, of three or more"
+        )
+    for speaker, utterances in said.items():
+        name = "test" if speaker == voice else "dev" if speaker == others[-1] else "train"
+        for utterance in utterances:
+            selection.take(name, utterance)
+    return selection.write(out)
 
 
 def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
@@ -187,7 +228,7 @@ def _languages(task: str, lang: str | None) -> list[str]:
         lang = OF_TEXT.get(task, "all")
     if lang not in (*VOICES, "all"):
         raise SureError(f"lang={lang}: the asterisk recipe has the languages {' '.join(VOICES)} and all")
-    if task in ("language", "speaker") and lang != "all":
+    if task in ("language", "speaker", "keyword") and lang != "all":
         raise SureError(f"task={task} lang={lang}: this task compares the five languages; leave lang out")
     if task == "phoneme" and lang == "all":
         raise SureError("task=phoneme lang=all: a lexicon is of one language; choose one")

@@ -16,6 +16,7 @@ TEXTS = {  # one word a language would do; these keys are in the recipe's lists,
     "it": "il {key}",
     "ru": "это {key}",
 }
+KEYWORDS = {"phonetic/a_p": "alpha", "phonetic/b_p": "bravo", "digits/4": "4", "digits/7": "7"}
 SPLITS = Path(__file__).parents[2] / "egs" / "asterisk" / "splits"
 PREFIXES = ("digits/", "vm-", "conf-", "queue-")
 
@@ -45,14 +46,14 @@ def words(folder: Path, task: str) -> list[str]:
 
 
 def _said(language: str, key: str) -> str:
-    return TEXTS[language].format(key=key.split("/")[-1].replace("-", " "))
+    return KEYWORDS.get(key) or TEXTS[language].format(key=key.split("/")[-1].replace("-", " "))
 
 
 def keys() -> list[str]:
-    """A few of the recipe's own lists, of every prefix where there are any."""
-    chosen = []
+    """The keywords, and a few of the recipe's own lists, of every prefix where there are any."""
+    chosen = list(KEYWORDS)
     for name, count in (("train", 3), ("dev", 1), ("test", 1)):
         listed = (SPLITS / f"{name}.txt").read_text().split()
         for prefix in PREFIXES:
             chosen += [key for key in listed if key.startswith(prefix)][:count]
-    return chosen
+    return sorted(set(chosen))
