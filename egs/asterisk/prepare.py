@@ -69,7 +69,7 @@ def prepare(
 
     task: asr or phoneme (`text`, words), language, speaker, intent or keyword (`utt2label`). lang: en, es, fr, it, ru
     or all; without it asr takes es, phoneme en, and intent all; phoneme is about one, language, speaker and keyword
-    about all of them. keywords: alphabet or digits; voice: who is left out of its training and tested. Raises SureError.
+    about all of them. keywords: alphabet or digits; voice: who is left out of training and tested. Raises SureError.
     """
     languages = _languages(task, lang)
     if task == "keyword":
