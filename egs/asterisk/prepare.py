@@ -13,14 +13,13 @@ from typing import NamedTuple
 import yaml
 
 from sure.data.data_dir import Utterance
-from sure.data.selection import Selection
+from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
 from sure.text.normalize import normalize
 
 HERE = Path(__file__).resolve().parent
 TASKS = ("asr", "phoneme", "language", "speaker", "intent", "keyword")
 OF_TEXT = {"asr": "es", "phoneme": "en"}  # and the language without lang
-SETS = ("train", "dev", "test")
 VOICES = {  # language -> folder of the Debian packages, speaker
     "en": ("en_US_f_Allison", "allison"),
     "es": ("es_MX_f_Allison", "allison"),
@@ -74,7 +73,7 @@ def prepare(
     languages = _languages(task, lang)
     if task == "keyword":
         return prepare_keyword(Path(corpus), Path(out), languages, keywords, voice)
-    split = read_splits(HERE / "splits")
+    split = read_lists(HERE / "splits")
     selection = Selection(f"asterisk {task} ({' '.join(languages)})")
     for prompt in read_prompts(Path(corpus), languages):
         if reason := _why_not(prompt, task, split):
@@ -208,17 +207,6 @@ def _spoken(text: str, language: str) -> str:
     if language == "es":
         text = "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
     return text
-
-
-def read_splits(folder: Path) -> dict[str, str]:
-    """key -> set, from the lists `train.txt`, `dev.txt`, `test.txt`."""
-    split: dict[str, str] = {}
-    for name in SETS:
-        for key in (folder / f"{name}.txt").read_text(encoding="utf-8").split():
-            if key in split:
-                raise SureError(f"{folder / name}.txt: {key} is also in the {split[key]} list")
-            split[key] = name
-    return split
 
 
 def _languages(task: str, lang: str | None) -> list[str]:

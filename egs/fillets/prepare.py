@@ -13,14 +13,13 @@ import yaml
 from dialogs import Line, read_dialogs
 
 from sure.data.data_dir import Utterance
-from sure.data.selection import Selection
+from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
 from sure.text.normalize import normalize
 
 HERE = Path(__file__).resolve().parent
 TASKS = ("asr", "speaker")
 LANGUAGES = ("cs", "nl")
-SETS = ("train", "dev", "test")
 FISH = ("small", "big")
 SHARED = {"black": "blackjokes", "bore": "borejokes", "shout": "border"}  # script/share/bore_dialogs_cs.lua
 # F3, 737, C:\WINDOWS: the game shows them, and several readings are possible
@@ -58,7 +57,7 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str = 
     if lang not in (*LANGUAGES, "all"):
         raise SureError(f"lang={lang}: the fillets recipe has the languages {' '.join(LANGUAGES)} and all")
     languages = LANGUAGES if lang == "all" else (lang,)
-    split = read_splits(HERE / "splits")
+    split = read_lists(HERE / "splits")
     corrections = yaml.safe_load((HERE / "corrections.yaml").read_text(encoding="utf-8"))
     selection = Selection(f"fillets {task} ({' '.join(languages)})")
     game = Game(Path(corpus), languages)
@@ -143,17 +142,6 @@ def _short(text: str, language: str) -> str:
     """Three letters or more stand for a long sound: haló of halóóó; Dutch has double vowels, nee of neeee."""
     doubled = "aeou" if language == "nl" else ""
     return DRAWN_OUT.sub(lambda match: match[1] * (2 if match[1] in doubled else 1), text)
-
-
-def read_splits(folder: Path) -> dict[str, str]:
-    """level -> set, from the lists `train.txt`, `dev.txt`, `test.txt`."""
-    split: dict[str, str] = {}
-    for name in SETS:
-        for level in (folder / f"{name}.txt").read_text(encoding="utf-8").split():
-            if level in split:
-                raise SureError(f"{folder / name}.txt: {level} is also in the {split[level]} list")
-            split[level] = name
-    return split
 
 
 def _why_not(recording: Recording, task: str, corrected: Mapping[str, Any], split: Mapping[str, str]) -> str | None:

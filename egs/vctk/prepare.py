@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
 from sure.data.folders import folders
-from sure.data.selection import SETS, Selection
+from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +44,7 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "speaker", mic: str
     for name, given, known in (("task", task, TASKS), ("mic", mic, MICROPHONES)):
         if given not in known:
             raise SureError(f"{name}={given}: the vctk recipe has {' and '.join(known)}")
-    set_of = read_speakers(HERE / "speakers")
+    set_of = read_lists(HERE / "speakers")
     recordings, others = read_recordings(Path(corpus))
     old = not any("_mic" in recording.path.name.lower() for recording in recordings)
     selection = Selection(f"vctk {task} ({mic})", published=PUBLISHED if old and task == "speaker" else None)
@@ -76,17 +76,6 @@ def choose(
     for id in by_another.difference(*chosen.values()):
         selection.leave_out(id, f"utterances without a recording by {mic}")
     return chosen
-
-
-def read_speakers(folder: Path) -> dict[str, str]:
-    """speaker -> set, from the lists `train.txt`, `dev.txt`, `test.txt`."""
-    set_of: dict[str, str] = {}
-    for name in SETS:
-        for speaker in (folder / f"{name}.txt").read_text(encoding="utf-8").split():
-            if speaker in set_of:
-                raise SureError(f"{folder / name}.txt: {speaker} is also in the {set_of[speaker]} list")
-            set_of[speaker] = name
-    return set_of
 
 
 def read_recordings(corpus: Path) -> tuple[list[Recording], list[Path]]:

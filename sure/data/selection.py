@@ -1,4 +1,4 @@
-"""What of a corpus goes into which set, and what is left out and why; the end of every recipe's `prepare`."""
+"""What of a corpus goes into which set, by lists or otherwise, and what is left out and why."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from sure.files import replace_file
 
 FILE = "left_out.txt"
 SETS = ("train", "dev", "test")
+
+
+def read_lists(folder: Path) -> dict[str, str]:
+    """What a recipe's lists `train.txt`, `dev.txt` and `test.txt` name -> the set.
+
+    Raises SureError naming the list and what is in another one too.
+    """
+    set_of: dict[str, str] = {}
+    for name in SETS:
+        for item in (folder / f"{name}.txt").read_text(encoding="utf-8").split():
+            if item in set_of:
+                raise SureError(f"{folder / name}.txt: {item} is also in the {set_of[item]} list")
+            set_of[item] = name
+    return set_of
 
 
 class Selection:

@@ -3,7 +3,7 @@
 import pytest
 
 from sure.data.data_dir import Utterance, read_data_dir
-from sure.data.selection import Selection
+from sure.data.selection import SETS, Selection, read_lists
 from sure.errors import SureError
 
 
@@ -44,3 +44,12 @@ def test_a_set_without_anything_is_an_error(tmp_path):
     with pytest.raises(SureError, match="corpus asr: nothing for the set extra"):
         selection(sets=("train", "dev", "test", "extra")).write(tmp_path)
     assert not (tmp_path / "train").exists()
+
+
+def test_lists_of_sets(tmp_path):
+    for name in SETS:
+        (tmp_path / f"{name}.txt").write_text(f"{name}-1\n{name}-2\n")
+    assert read_lists(tmp_path) == {f"{name}-{number}": name for name in SETS for number in (1, 2)}
+    (tmp_path / "dev.txt").write_text("train-1\n")
+    with pytest.raises(SureError, match="dev.txt: train-1 is also in the train list"):
+        read_lists(tmp_path)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sure.data.data_dir import read_data_dir
+from sure.data.selection import SETS, read_lists
 from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
@@ -319,23 +320,16 @@ def test_new_splits_keep_keys_texts_and_audio_together(recipe, tmp_path, monkeyp
 
 def test_the_lists_of_the_recipe():
     recipe = load(RECIPE / "prepare.py")
-    split = recipe.read_splits(RECIPE / "splits")  # refuses a key in two lists
-    sizes = [sum(name == place for place in split.values()) for name in recipe.SETS]
+    split = read_lists(RECIPE / "splits")  # refuses a key in two lists
+    sizes = [sum(name == place for place in split.values()) for name in SETS]
     assert sizes == [426, 76, 127]
-    for name in recipe.SETS:
+    for name in SETS:
         keys = (RECIPE / "splits" / f"{name}.txt").read_text().split()
         assert keys == sorted(set(keys))
         assert not any(recipe.NOT_SPEECH.fullmatch(key) for key in keys)
         assert {recipe.intent_of(key) for key in keys} == {*recipe.INTENTS.values(), None}
     for pair in [("queue-minutes", "vm-minutes"), ("confbridge-leave-in", "confbridge-leave-out")]:
         assert split[pair[0]] == split[pair[1]]  # the same words
-
-
-def test_a_key_in_two_lists_is_refused(recipe, tmp_path):
-    for name in recipe.SETS:
-        (tmp_path / f"{name}.txt").write_text("vm-login\n")
-    with pytest.raises(SureError, match="dev.txt: vm-login is also in the train list"):
-        recipe.read_splits(tmp_path)
 
 
 def test_sources_name_both_publications():

@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py, and sure where it is not installed
 prepare = importlib.import_module("prepare")
+SETS = importlib.import_module("sure.data.selection").SETS
 
 TEST, DEV = 1 / 5, 1 / 8
 LONGEST_TEST_SECONDS = 15
@@ -32,7 +33,7 @@ def make_splits(prompts: list[prepare.Prompt]) -> dict[str, list[str]]:
         if prompt.text:
             same.setdefault((prompt.language, prompt.text), []).append(prompt.key)
     long = {prompt.key for prompt in prompts if prompt.seconds > LONGEST_TEST_SECONDS}
-    split: dict[str, list[str]] = {name: [] for name in prepare.SETS}
+    split: dict[str, list[str]] = {name: [] for name in SETS}
     families: dict[str | None, list[list[str]]] = {}
     for group in _join(same.values()):
         if long & set(group):

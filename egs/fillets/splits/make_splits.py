@@ -18,7 +18,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py, and sure where it is not installed
 prepare = importlib.import_module("prepare")
-Selection = importlib.import_module("sure.data.selection").Selection
+selection = importlib.import_module("sure.data.selection")
 
 TEST, DEV = 0.15, 0.10
 
@@ -38,7 +38,7 @@ def make_splits(recordings: list[prepare.Recording], always_train: set[str]) -> 
     levels_of: dict[str, list[str]] = {}
     for level, name in group.items():
         levels_of.setdefault(name, []).append(level)
-    split: dict[str, list[str]] = {name: [] for name in prepare.SETS}
+    split: dict[str, list[str]] = {name: [] for name in selection.SETS}
     placed, total = 0, sum(counts.values())
     for _, levels in sorted(levels_of.items(), key=lambda item: hashlib.sha256(item[0].encode()).digest()):
         if always_train & set(levels):
@@ -54,7 +54,9 @@ if __name__ == "__main__":
         sys.exit("usage: python splits/make_splits.py CORPUS")
     corrections = yaml.safe_load((HERE.parent / "corrections.yaml").read_text(encoding="utf-8"))
     game = prepare.Game(Path(sys.argv[1]), prepare.LANGUAGES)
-    recordings = [one for language in prepare.LANGUAGES for one in game.recordings(language, Selection("fillets"))]
+    recordings = [
+        one for language in prepare.LANGUAGES for one in game.recordings(language, selection.Selection("fillets"))
+    ]
     others = {level for of_language in corrections.values() for level in of_language["other_voices"]}
     for name, levels in make_splits(recordings, others).items():
         (HERE / f"{name}.txt").write_text("".join(f"{level}\n" for level in levels), encoding="utf-8", newline="\n")
