@@ -26,11 +26,9 @@ log_of_row() { printf 'exp/log/%s.log' "$(tr -sc 'A-Za-z0-9\n' _ <<<"$row")"; }
 
 # run_call: in the folder that the user called from, whose paths the options may have.
 run_call() {
-  local log
-  log=$recipe/$(log_of_row)
-  cd "$caller" || return
-  if [[ $dry_run == true ]]; then "${call[@]}" "${copy[@]}"
-  else bash "$root/utils/launch/local.sh" "$log" "${call[@]}" "${copy[@]}"; fi
+  local -a launcher=()
+  if [[ $dry_run == false ]]; then launcher=(bash "$root/utils/launch/local.sh" "$recipe/$(log_of_row)"); fi
+  (cd "$caller" && exec "${launcher[@]}" "${call[@]}" "${copy[@]}")
 }
 
 # find_corpus: sets `copy` to the option for one that the user named, or `missing` to what is missing and what to do.
