@@ -36,6 +36,7 @@ check_suite_options() {
   one_of suite sure all
   stage_number stop_stage
   [[ -z $corpus ]] || usage_error "--corpus is for one recipe; a suite takes --corpora FILE"
+  [[ -z $show ]] || usage_error "--show is for one recipe"
   [[ -z $rates ]] || usage_error "--rates is for one recipe; the rates chosen belong in its conf/petl"
   for method in ${petl//+/ }; do
     [[ -f $root/sure/petl/$method.py ]] || usage_error "no method '$method' in sure/petl"
@@ -47,7 +48,7 @@ pass_options() {
   local key
   for key in "${option_names[@]}"; do
     case $key in
-      suite | only | corpora | download | rates | show_experiments) continue ;;
+      suite | only | corpora | download | rates | show) continue ;;
       petl | seeds) ;;
       *) [[ -v option_given[$key] ]] || continue ;;
     esac

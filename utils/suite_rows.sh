@@ -33,29 +33,27 @@ run_call() {
 
 # find_corpus: sets `copy` to the option for one that the user named, or `missing` to what is missing and what to do.
 find_corpus() {
-  local egs=egs/$name remembered
+  local egs=egs/$name there
   missing=""
   if [[ -v copies[$name] ]]; then
     copy=(--corpus="${copies[$name]}")
-  elif [[ -f $root/$egs/downloads/corpus.txt ]]; then
-    remembered=$(<"$root/$egs/downloads/corpus.txt")
-    [[ -d $remembered ]] || missing="the copy of its corpus in $remembered is gone; a line \`$name: DIR\` in the file of \
---corpora says where it is now"
-  elif [[ ! -f $root/$egs/downloads/.marks/corpus || ! -d $root/$egs/downloads/corpus ]]; then
-    if grep -q 'kind: *manual' "$root/$egs/sources.yaml"; then
-      missing="its corpus is behind a form ($egs/README.md); a line \`$name: DIR\` in the file of --corpora gives it"
+  elif there=$("${call[@]}" --show corpus 2>/dev/null) && [[ -z $there ]]; then  # what it refuses fails when it is run
+    if [[ -f $root/$egs/downloads/corpus.txt ]]; then
+      missing="the copy of its corpus in $(<"$root/$egs/downloads/corpus.txt") is gone"
+    elif grep -qE '^ {0,2}- kind: *manual' "$root/$egs/sources.yaml"; then
+      missing="its corpus is behind a form ($egs/README.md)"
     elif [[ $download == false ]]; then
-      missing="its corpus is not there; --download true or $egs/run.sh --stop_stage download fetches it, a line \
-\`$name: DIR\` in the file of --corpora gives a copy that you have"
+      missing="its corpus is not there; --download true fetches it"
     fi
   fi
+  missing+=${missing:+; a line \`$name: DIR\` in the file of --corpora gives a copy that you have}
 }
 
 # note_row: a line in the file of outcomes for each experiment of the row.
 note_row() {
   local experiment
   local -a experiments
-  mapfile -t experiments < <(cd "$caller" && "${call[@]}" --show_experiments true 2>/dev/null)
+  mapfile -t experiments < <(cd "$caller" && "${call[@]}" --show experiments 2>/dev/null)
   ((${#experiments[@]})) || experiments=($'\t\t')
   for experiment in "${experiments[@]}"; do
     printf '%s\t%s\t%s\t%s\t%s\n' "$row" "$task" "$state" "${note//$'\t'/ }" "${experiment/$'\t'exp\//$'\t'../$name/exp/}"

@@ -13,9 +13,11 @@ from sure.score.report import Result, collect
 
 FIELDS = ["row", "task", "state", "note", "method", "seed", "folder"]
 AGAIN = "egs/sure_benchmark/run.sh writes this file"
+TUNED = ("weight", "word_score")  # of the settings of a decoding: found on dev for each experiment
+GREEDY = "greedy"  # the decoding where a result names none
 STATES = ("done", "skipped", "failed")
 # What all results of a column share, and what the seeds of a cell share besides, in words.
-OF_COLUMN = {"references_sha256": "references", "score_name": "scores", "decoding": "decodings"}
+OF_COLUMN = {"references_sha256": "references", "score_name": "scores", "decode": "settings of the decoding"}
 OF_CELL = {
     "adapter_parameters": "trained parameters",
     "lr_adapter": "rates of the adapter",
@@ -45,15 +47,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One row on one test set: results by method, one a seed."""
+    """One row on one test set, decoded one way: results by method, one a seed."""
 
     row: Row
     set: str
+    decoding: str
     cells: dict[str, list[Result]]
 
     @property
     def name(self) -> str:
-        return self.row.name if self.set == "test" else f"{self.row.name} ({self.set})"
+        """The row's, and what is not as in most."""
+        special = [word for word, usual in ((self.set, "test"), (self.decoding, GREEDY)) if word != usual]
+        return self.row.name + (f" ({', '.join(special)})" if special else "")
 
     @property
     def first(self) -> Result:
@@ -104,8 +109,9 @@ def read_rows(path: Path) -> list[Row]:
 def gather(rows: Sequence[Row]) -> Suite:
     """The results below the rows' folders.
 
-    Results of another backbone, or of other weights, get a section of their own; those of one column that differ in
-    test references, score or decoding, or in one cell in parameters or rates, are left out, and named in `problems`.
+    Results of another backbone, or of other weights, get a section of their own, and other test sets and decodings
+    their columns. A column whose results differ in references, score or settings of the decoding, or within a cell in
+    parameters or rates, is left out, and named in `problems`.
     Raises SureError for an unreadable result, and when there is nothing at all.
     """
     folders = [experiment.folder for row in rows for experiment in row.experiments if experiment.folder.is_dir()]
@@ -117,8 +123,8 @@ def gather(rows: Sequence[Row]) -> Suite:
     problems: list[str] = []
     by_backbone: dict[str, list[Column]] = {}
     for row in rows:
-        for (backbone, name), cells in _cells(row, results).items():
-            column = Column(row, name, cells)
+        for (backbone, name, decoding), cells in _cells(row, results).items():
+            column = Column(row, name, decoding, cells)
             if problem := _problem(column):
                 problems.append(problem)
             else:
@@ -146,12 +152,13 @@ def _row(name: str, lines: Sequence[dict[str, str]]) -> Row:
     return Row(name, lines[0]["task"], lines[0]["state"], lines[0]["note"], tuple(experiments))
 
 
-def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str], dict[str, list[Result]]]:
-    """By backbone and test set: results by method."""
-    found: dict[tuple[str, str], dict[str, list[Result]]] = {}
+def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str, str], dict[str, list[Result]]]:
+    """By backbone, test set and decoding: results by method."""
+    found: dict[tuple[str, str, str], dict[str, list[Result]]] = {}
     for experiment in row.experiments:
         for result in results.get(experiment.folder, []):
-            cells = found.setdefault((backbone_of(result), result["set"]), {})
+            key = backbone_of(result), result["set"], result["decoding"] or GREEDY
+            cells = found.setdefault(key, {})
             cells.setdefault(experiment.method, []).append(result)
     return found
 
@@ -171,9 +178,14 @@ def _difference(results: Sequence[Result], keys: dict[str, str]) -> str | None:
     first = results[0]
     for other in results[1:]:
         for key, words in keys.items():
-            if first[key] != other[key]:
+            if _untuned(first[key]) != _untuned(other[key]):
                 return f"{words} differ: {_short(first[key])} in {first.seed}, {_short(other[key])} in {other.seed}"
     return None
+
+
+def _untuned(value: Any) -> Any:
+    """Settings without those that are found for each experiment; any other value as it is."""
+    return {key: value[key] for key in value if key not in TUNED} if isinstance(value, dict) else value
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,7 @@ def draw(suite: Suite, path: Path) -> None:
 
 
 def make_figure(suite: Suite) -> Figure:
-    """Panels in the order of the tables. Bars are standard deviations over seeds; up is the score, better or not."""
+    """Panels in the order of the tables. Bars are standard deviations over seeds."""
     from matplotlib.figure import Figure
 
     panels = [(section, column) for section in suite.sections for column in section.columns]
@@ -53,5 +53,5 @@ def make_figure(suite: Suite) -> Figure:
         axes.margins(x=0.2)
     figure.supxlabel("trained parameters, with head")
     methods = [method for method in suite.methods if method in drawn]
-    figure.legend([drawn[method] for method in methods], methods, loc="outside lower center", ncols=6)
+    figure.legend([drawn[method] for method in methods], methods, loc="outside upper center", ncols=6)
     return figure

@@ -36,7 +36,7 @@ def folder_of(row, method, seed):
     return Path("..") / recipe / "exp" / f"{task}_moonshine_{method}" / f"seed{seed}"
 
 
-def put(row, method, seed, score, set="test", trained_method=None, **more):
+def put(row, method, seed, score, set="test", folder=None, trained_method=None, **more):
     """A result.json as stage 6 leaves it."""
     task = row.split()[1]
     trained = METHODS[method]
@@ -48,7 +48,7 @@ def put(row, method, seed, score, set="test", trained_method=None, **more):
         "total_parameters": 1050 + (0 if method == "full" else trained), "lr_adapter": 0.003, "lr_head": 0.005,
         "date": "2026-01-02", "git_hash": "01abc", **BACKBONE, **more,
     }  # fmt: skip
-    decoded = folder_of(row, method, seed) / f"decode_{set}"
+    decoded = folder_of(row, method, seed) / f"decode_{folder or set}"
     decoded.mkdir(parents=True, exist_ok=True)
     (decoded / "result.json").write_text(json.dumps(result))
 
@@ -167,6 +167,25 @@ def test_options_test_sets_and_other_tasks_have_columns_of_their_own(suite):
     assert text.index("### Other tasks") > text.index("### Emotion")
 
 
+def test_decodings_have_columns_of_their_own(suite):
+    for seed, (greedy, beam) in enumerate(((10, 7), (11, 8), (12, 9)), 1):
+        put("librispeech_100 asr", "lora", seed, greedy)
+        put(
+            "librispeech_100 asr",
+            "lora",
+            seed,
+            beam,
+            folder="test_beam",
+            decoding="beam",
+            decode={"beam": 9, "weight": seed},
+        )
+    text = report(*asked("librispeech_100 asr", methods=["lora"]))
+    cells = table(text, "Emotion, speaker and speech recognition")["lora"]
+    assert cells["librispeech_100 asr<br>WER % ↓"] == "11.00 ± 1.00"
+    assert cells["librispeech_100 asr (beam)<br>WER % ↓"] == "8.00 ± 1.00"
+    assert table(text, "All tasks")["lora"]["results (of 3)"] == "3"
+
+
 def test_other_weights_and_the_random_control_never_share_a_table(suite):
     put_all("esd emotion", EMOTION)
     put_all("librispeech_100 asr", ASR, backbone_sha256="ffff00001111")
@@ -191,7 +210,7 @@ def test_other_weights_and_the_random_control_never_share_a_table(suite):
     [
         ({"references_sha256": "older"}, "references differ: esd emotion test in .*full/seed1, older in .*lora/seed2"),
         ({"score_name": "macro_f1", "macro_f1": 1}, "scores differ"),
-        ({"decoding": "beam"}, "decodings differ: None in .*, beam in .*lora/seed2"),
+        ({"decode": {"beam": 50}}, "settings of the decoding differ: None in .*, {'beam': 50} in .*lora/seed2"),
         ({"adapter_parameters": 200}, "trained parameters differ: 100 in .*lora/seed1, 200 in .*lora/seed2"),
         ({"lr_adapter": 0.1}, "rates of the adapter differ"),
         ({"trained_method": "dora"}, "lora/seed2 has the results of dora, not of lora"),

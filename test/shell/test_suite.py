@@ -75,8 +75,11 @@ def test_rows_whose_corpus_is_there_run_and_the_others_are_named_with_what_to_do
         ("closed speaker", "speaker", "skipped", "lora", "2", "../closed/exp/speaker_moonshine_lora/seed2"),
     ]
     public, form = done.err.split("skipped:\n")[1].splitlines()
-    assert public.startswith("  beads language: its corpus is not there; --download true or egs/beads/run.sh ")
-    assert form.startswith("  closed speaker: its corpus is behind a form (egs/closed/README.md); a line `closed: DIR`")
+    copy = "in the file of --corpora gives a copy that you have"
+    assert (
+        public == f"  beads language: its corpus is not there; --download true fetches it; a line `beads: DIR` {copy}"
+    )
+    assert form == f"  closed speaker: its corpus is behind a form (egs/closed/README.md); a line `closed: DIR` {copy}"
 
 
 def test_what_recipes_know_of_their_corpora_is_used_and_nothing_is_fetched_unasked(suite):
@@ -93,6 +96,24 @@ def test_what_recipes_know_of_their_corpora_is_used_and_nothing_is_fetched_unask
     (suite.root / "the corpora" / "asterisk corpus").rmdir()
     gone = suite.run(*FETCH)
     assert "asterisk asr: the copy of its corpus in" in gone.err and "asterisk corpus is gone; a line" in gone.err
+
+
+def test_each_row_needs_its_own_part_of_a_corpus(suite):
+    run = suite.root / "egs" / "asterisk" / "run.sh"  # one archive a language
+    run.write_text(
+        run.read_text().replace("  dataset=asr_$lang\n", "  dataset=asr_$lang source_options=(lang=$lang)\n")
+    )
+    suite.run(*FETCH, "--only", "asterisk asr", "--download", "true")
+    done = suite.run(*FETCH, "--only", "asterisk asr; asterisk asr --lang fr")
+    assert done.status == 0 and done.calls == []
+    assert [line[2] for line in suite.outcomes("chosen_moonshine")] == ["done", "skipped"]
+
+
+def test_by_hand_as_the_last_of_several_ways_is_no_form(suite):
+    sources = "items:\n  - any_of:\n      - name: by hand\n        items:\n          - kind: manual\n"
+    (suite.root / "egs" / "closed" / "sources.yaml").write_text(sources)
+    done = suite.run(*FETCH, "--only", "closed")
+    assert "closed speaker: its corpus is not there; --download true fetches it" in done.err
 
 
 def test_a_row_that_fails_is_named_with_its_log_and_the_others_run(suite):
@@ -198,6 +219,7 @@ def test_a_dry_run_prints_the_commands_of_every_row_and_runs_none(suite):
         (("--only", "beads asr"), "--only 'beads asr': no such row; there are: asterisk asr; asterisk asr --lang fr;"),
         (("--corpus", "x"), "--corpus is for one recipe; a suite takes --corpora FILE"),
         (("--rates", "1e-3"), "--rates is for one recipe"),
+        (("--show", "corpus"), "--show is for one recipe"),
         (("--petl", "loora"), "no method 'loora'"),
         (("--seeds", "one"), "--seeds takes numbers"),
         (("--download", "yes"), "--download takes true or false"),

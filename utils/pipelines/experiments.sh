@@ -39,17 +39,6 @@ choose_experiment() {
   if ((nj > 1)); then resources+=(--quiet true --threads $((($(nproc) + nj - 1) / nj))); fi
 }
 
-# show_experiments: method, seed and folder of each, with tabs between.
-show_experiments() {
-  local experiment
-  local -a experiments
-  list_experiments
-  for experiment in "${experiments[@]}"; do
-    choose_experiment "$experiment"
-    printf '%s\t%s\t%s\n' "$method" "$seed" "$exp"
-  done
-}
-
 train_experiment() {
   local file part
   local -a configs=()
