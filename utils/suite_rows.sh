@@ -64,7 +64,7 @@ note_row() {
 end_suite() {
   local status=0
   if ((number >= 7)) && ! all_are skipped; then
-    use_environment ark,convert
+    use_environment "$extras"
     python -m sure.bin.suite_report --rows "$outcomes" --out "$results" || status=$?
     ((status)) || printf '\nThe tables are in %s\n' "$recipe/$results"
   fi
