@@ -28,6 +28,7 @@ option launch local            "where commands run: a file of utils/launch"
 option nj 1                    "experiments that run at the same time"
 option gpu 1                   "GPUs of each experiment; 0: use the processor even where there is a GPU"
 option dry_run false           "true: print every command and run none"
+option show ""                "corpus: print where it is, if it is there; experiments: method, seed, folder of each; run nothing"
 
 usage_error() {
   printf 'error: %s\n' "$*" >&2

@@ -67,6 +67,7 @@ run_stages() {
   if [[ -v option_given[stage] ]]; then stage_number stage; first=$number forced=true; fi
   if [[ -n $force ]]; then forced=$force; fi
   ((first <= last)) || usage_error "--stop_stage $stop_stage comes before --stage $stage; the stages are: $(list_stages)"
+  if [[ -n $show ]]; then one_of show corpus experiments; "show_$show"; return; fi
   if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment "$extras"; fi
   for ((number = first; number <= last; number++)); do
     current_stage="$number ${stages[number - 1]}"

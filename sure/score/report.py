@@ -15,8 +15,8 @@ from sure.errors import SureError
 
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
-    "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %", "slot_value_cer": "slot value CER %",
-    "eer": "EER %",
+    "weighted_f1": "weighted F1 %", "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %",
+    "slot_value_cer": "slot value CER %", "eer": "EER %",
 }  # fmt: skip
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"

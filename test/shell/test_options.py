@@ -34,6 +34,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--nj", "0"), ["--nj takes a number from 1"]),
         (("--gpu", "all"), ["--gpu takes a number"]),
         (("--tag", "a/b"), ["--tag takes letters"]),
+        (("--show", "scores"), ["--show 'scores' is not known; there are: corpus experiments"]),
         (("--launch", "pbs"), ["--launch 'pbs' is not known; there are:", "local"]),
         (("--task", "tts"), ["--task 'tts' is not known; there are: asr phoneme language speaker intent"]),
         (("--lang", "de"), ["--lang 'de' is not known", "es en fr it ru all"]),
@@ -147,3 +148,19 @@ def test_every_rate_is_an_experiment_of_its_own_and_the_run_ends_with_their_dev_
     last_words = [[f"train.lr_adapter={rate}", "train.epochs=3"] for rate in ("3e-4", "1e-2")]
     assert [call[-2:] for call in trained] == last_words
     assert done.calls[-1] == ["rates", *folders] and done.out.rstrip().endswith("rates ran")
+
+
+def test_a_recipe_shows_its_experiments_and_where_its_corpus_is(project, tmp_path):
+    words = ("--petl", "lora+conv_adapter linear_probe", "--seeds", "3 1", "--tag", "t")
+    done = project.run("--show", "experiments", *words)
+    assert done.status == 0 and done.calls == []
+    assert done.out.splitlines() == [
+        f"{method}\t{seed}\texp/asr_es_moonshine_{method}_t/seed{seed}"
+        for method in ("lora+conv_adapter", "linear_probe")
+        for seed in (3, 1)
+    ]
+    assert project.run("--show", "corpus").out == ""
+    project.run("--stop_stage", "download")
+    assert project.run("--show", "corpus").out == f"{project.recipe}/downloads/corpus\n"
+    assert project.run("--show", "corpus", "--corpus", str(tmp_path)).out == f"{tmp_path}\n"
+    assert project.run("--show", "corpus", "--corpus", str(tmp_path / "gone")).out == ""

@@ -80,3 +80,4 @@ stage_tokenize() {
 }
 
 . "$root/utils/pipelines/experiments.sh"
+. "$root/utils/pipelines/show.sh"
