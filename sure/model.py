@@ -81,6 +81,13 @@ class SureModel(nn.Module):
         return self.task.decode(self.outputs(encoded).float(), encoded.lengths)
 
     @torch.no_grad()
+    def log_probabilities(self, waves: Tensor, lengths: Tensor) -> list[Tensor]:
+        """(frames, tokens) for each of the waves (batch, samples), on the CPU, of a task that is decoded by CTC."""
+        encoded = self.encode(waves, lengths)
+        logs = self.outputs(encoded).float().log_softmax(-1).cpu()
+        return [rows[:length] for rows, length in zip(logs, encoded.lengths.tolist(), strict=True)]
+
+    @torch.no_grad()
     def embeddings(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """(batch, dim), of a task that has them."""
         return self.task.embeddings(self.outputs(self.encode(waves, lengths)).float())
