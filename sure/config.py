@@ -101,7 +101,7 @@ class DecodeConfig(Section):
     batch_seconds: float = Field(120.0, gt=0)
     # What follows is of beam search; scores are natural logarithms.
     beam: int = Field(50, gt=0)  # texts that are kept after each frame
-    margin: float = Field(20.0, gt=0)  # of these, how far the last may be below the best
+    margin: float = Field(15.0, gt=0)  # of these, how far the last may be below the best
     min_probability: float = Field(1e-3, ge=0, lt=1)  # of a token in a frame, to be tried there
     ngram: str = "train"  # the model of words: a file, ARPA or kenlm's; train: made of the training texts; none
     order: int = Field(4, gt=0)  # of the model that is made of the training texts

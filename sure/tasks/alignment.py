@@ -26,6 +26,16 @@ class Span:
     confidence: float
 
 
+@dataclass(frozen=True)
+class TimedWord:
+    """A word, where it begins and how long it is in seconds, and its confidence, in [0, 1]."""
+
+    word: str
+    start: float
+    duration: float
+    confidence: float
+
+
 def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[Span]:
     """The words that the tokens spell, in order. logs: (frames, tokens) log probabilities; pieces: of the tokenizer.
 
@@ -53,6 +63,21 @@ def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[
             letters[-1] += piece.letters
             ended = piece.ends
     return [_span(word, parts) for word, parts in zip(letters, words, strict=True)]
+
+
+def timed(spans: Sequence[Span], clock: tuple[float, float]) -> list[TimedWord]:
+    """In seconds. clock: from one frame to the next, and to the first, as `Backbone.frame_clock` has it."""
+    step, first = clock
+    return [
+        TimedWord(span.word, first + step * span.start, step * (span.end - span.start), span.confidence)
+        for span in spans
+    ]
+
+
+def format_ctm(id: str, words: Sequence[TimedWord]) -> str:
+    """Lines `id 1 start duration word confidence`, as NIST's tools and Kaldi read them."""
+    lines = (f"{id} 1 {one.start:.3f} {one.duration:.3f} {one.word} {one.confidence:.3f}\n" for one in words)
+    return "".join(lines)
 
 
 def _span(word: str, parts: Sequence[torchaudio.functional.TokenSpan]) -> Span:

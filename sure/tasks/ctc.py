@@ -107,6 +107,13 @@ class CtcTask(BaseTask):
     def reference(self, utterance: Utterance) -> str:
         return self.transcript(utterance, self.language)
 
+    def exact_target(self, utterance: Utterance) -> list[int]:
+        """Token ids of the whole text. Raises SureError naming the utterance, and what of it has no token."""
+        try:
+            return self.tokenizer.encode(self.reference(utterance))
+        except SureError as error:
+            raise SureError(f"{utterance.id}: {str(error).removeprefix(f'{utterance.id}: ')}") from None
+
 
 def best_tokens(path: Tensor) -> list[int]:
     """What the best token of each frame, (frames,), stands for: repeats merged, blanks out."""
