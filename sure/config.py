@@ -97,9 +97,9 @@ class DecodeConfig(Section):
     """All but `batch_seconds` is about stage 5, which may be told otherwise; the dev scores of training are greedy."""
 
     method: Literal["greedy", "beam"] = "greedy"
-    name: str = Field("", pattern="^[A-Za-z0-9._-]*$")  # of this decoding, in folders and tables; default: the method
     batch_seconds: float = Field(120.0, gt=0)
     # What follows is of beam search; scores are natural logarithms.
+    name: str = Field("beam", pattern="^[A-Za-z0-9._-]+$")  # of this search, in folders and tables
     beam: int = Field(50, gt=0)  # texts that are kept after each frame
     margin: float = Field(15.0, gt=0)  # of these, how far the last may be below the best
     min_probability: float = Field(1e-3, ge=0, lt=1)  # of a token in a frame, to be tried there
@@ -110,9 +110,15 @@ class DecodeConfig(Section):
     word_score: float | None = None  # added for each word; default: as tuned on dev, untuned 0
     unknown: float = Field(-10.0, le=0)  # added for a word that the model does not have
 
+    @model_validator(mode="after")
+    def _names_differ(self) -> DecodeConfig:
+        if self.name == "greedy":
+            raise SureError("decode.name=greedy is what decoding without a search is called; choose another name")
+        return self
+
     @property
     def label(self) -> str:
-        return self.name or self.method
+        return self.name if self.method == "beam" else self.method
 
 
 class Config(Section):

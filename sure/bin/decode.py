@@ -33,12 +33,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", metavar="SET", help="names of data folders; default: data.tests")
     parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="instead of the experiment's own")
     options = parser.parse_args(argv)
+    words = options.sets or []  # argparse gives them what stands behind them, overrides included
+    overrides = [*options.overrides, *(word for word in words if "=" in word)]
     experiment = Experiment(Path(options.exp))
-    config, model = load_trained(experiment, options.overrides)
-    chosen = sets(config, options.sets)
+    config, model = load_trained(experiment, overrides)
+    chosen = sets(config, [word for word in words if "=" not in word])
     folders = {name: decoded_folder(experiment.folder, config, name) for name in chosen}
     decoding = make_decoding(experiment.folder, config, model)
-    decoding.record["overrides"] = options.overrides
+    decoding.record["overrides"] = overrides
     for name, data in chosen.items():
         decode(config, model, data, folders[name], decoding)
         print(f"{folders[name]}: {data}")

@@ -26,16 +26,16 @@ from sure.model import SureModel
 from sure.train.experiment import Experiment
 from sure.train.feed import audio_batches
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
-WORD_SCORES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+WEIGHTS = "0 0.25 0.5 0.75 1 1.5"
+WORD_SCORES = "-2 -1 0 1 2 3"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.tune_decode", description=__doc__)
     parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
-    parser.add_argument("--weights", type=float, nargs="+", metavar="W", default=WEIGHTS, help="default: %(default)s")
+    parser.add_argument("--weights", type=numbers, default=WEIGHTS, metavar="NUMBERS", help='default: "%(default)s"')
     parser.add_argument(
-        "--word_scores", type=float, nargs="+", metavar="S", default=WORD_SCORES, help="default: %(default)s"
+        "--word_scores", type=numbers, default=WORD_SCORES, metavar="NUMBERS", help='default: "%(default)s"'
     )
     parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="such as decode.method=beam")
     options = parser.parse_args(argv)
@@ -51,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{path}: decode.weight={tuned['weight']:g} decode.word_score={tuned['word_score']:g}, "
         f"{tuned['score_name']} {tuned['score']:.2f} % on {tuned['data']}"
     )
+
+
+def numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split()]
 
 
 def tune(config: Config, model: SureModel, weights: Sequence[float], word_scores: Sequence[float]) -> dict[str, Any]:
