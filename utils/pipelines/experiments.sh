@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Stages 4 to 6 and 8, over methods, rates and seeds: each experiment is a folder
-# exp/<dataset>_<backbone>_<method>[_<variant>][_rate<rate>]/seed<k>. A decoding other than greedy has files of its own.
+# exp/<dataset>_<backbone>_<method>[_<variant>][_rate<rate>]/seed<k>.
 
 stage_train() { each_experiment train_experiment; }
 stage_decode() { each_experiment decode_experiment; }
@@ -61,71 +61,12 @@ train_experiment() {
     seed="$seed" backbone.name="$backbone" backbone.weights="$weights" ${rate:+train.lr_adapter="$rate"} "${settings[@]}"
 }
 
-decode_experiment() {
-  local decoding part
-  local -a words
-  choose_experiment "$1"
-  for decoding in "${decodings[@]}"; do
-    name_decoding "$decoding"
-    words=(decode.method="$decoding")
-    if [[ $decoding != greedy ]]; then
-      words+=("${decode_settings[@]}")
-      decode_inputs dev
-      outputs=("$exp/tuned_$decoded.json")
-      step "$exp" "tune_$decoded" python -m sure.bin.tune_decode --exp "$exp" "${words[@]}"
-    fi
-    decode_inputs "${test_sets[@]}"
-    if [[ $decoding != greedy ]]; then inputs+=("$exp/tuned_$decoded.json"); fi
-    outputs=("${test_sets[@]/%/$ending/hyp.txt}" "${test_sets[@]/%/$ending/ref.txt}") outputs=("${outputs[@]/#/$exp/decode_}")
-    step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${words[@]}"
-  done
-}
-
-# name_decoding METHOD: sets its name, decoded, and what is behind the names of its folders, ending.
-name_decoding() {
-  decoded=$1 ending=""
-  if [[ $1 == beam ]]; then decoded=$decode_name ending=_$decoded; fi
-}
-
-# decode_inputs SET...: sets `inputs`, and the experiment's resources again, which the step before has cleared.
-decode_inputs() {
-  local part word
-  choose_experiment "$method $seed $rate"
-  inputs=("$exp/config.yaml" "$exp/best.safetensors")
-  for part; do
-    inputs+=("$data/$part/wav.scp" "$data/$part/$target")
-    if [[ -f $data/$part/trials ]]; then inputs+=("$data/$part/trials"); fi
-  done
-  if [[ $decoded == greedy ]]; then return; fi
-  inputs+=("$data/train/$target")
-  for word in "${decode_settings[@]}"; do
-    if [[ $word =~ ^decode\.(ngram|lexicon)= && -f ${word#*=} ]]; then inputs+=("${word#*=}"); fi
-  done
-}
-
-score_experiment() {
-  local decoding part
-  choose_experiment "$1"
-  resources=() inputs=("$exp/summary.json") outputs=()
-  for decoding in "${decodings[@]}"; do
-    name_decoding "$decoding"
-    for part in "${test_sets[@]/%/$ending}"; do
-      inputs+=("$exp/decode_$part/hyp.txt" "$exp/decode_$part/ref.txt")
-      outputs+=("$exp/decode_$part/result.json")
-    done
-  done
-  step "$exp" score python -m sure.bin.score --exp "$exp"
-}
-
 pack_experiment() {
-  local decoding part
   choose_experiment "$1"
   resources=() inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=("$exp/bundle/adapter.safetensors" "$exp/bundle/adapter.json")
-  for decoding in "${decodings[@]}"; do
-    name_decoding "$decoding"
-    for part in "${test_sets[@]/%/$ending}"; do inputs+=("$exp/decode_$part/result.json"); done
-  done
+  mapfile -t -O 2 inputs < <(compgen -G "$exp/decode_*/result.json")
   step "$exp" pack python -m sure.bin.pack --exp "$exp"
 }
 
+. "$root/utils/pipelines/decodings.sh"
 . "$root/utils/pipelines/report.sh"
