@@ -94,8 +94,31 @@ class TrainConfig(Section):
 
 
 class DecodeConfig(Section):
-    method: Literal["greedy"] = "greedy"
+    """All but `batch_seconds` is about stage 5, which may be told otherwise; the dev scores of training are greedy."""
+
+    method: Literal["greedy", "beam"] = "greedy"
     batch_seconds: float = Field(120.0, gt=0)
+    # What follows is of beam search; scores are natural logarithms.
+    name: str = Field("beam", pattern="^[A-Za-z0-9._-]+$")  # of this search, in folders and tables
+    beam: int = Field(50, gt=0)  # texts that are kept after each frame
+    margin: float = Field(15.0, gt=0)  # of these, how far the last may be below the best
+    min_probability: float = Field(1e-3, ge=0, lt=1)  # of a token in a frame, to be tried there
+    ngram: str = "train"  # the model of words: a file, ARPA or kenlm's; train: made of the training texts; none
+    order: int = Field(4, gt=0)  # of the model that is made of the training texts
+    lexicon: str = "none"  # words that may be said: a file, one first on each line; train: of training texts; none: any
+    weight: float | None = Field(None, ge=0)  # of the model; default: as tuned on dev, untuned 0.5
+    word_score: float | None = None  # added for each word; default: as tuned on dev, untuned 0
+    unknown: float = Field(-10.0, le=0)  # added for a word that the model does not have
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> DecodeConfig:
+        if self.name == "greedy":
+            raise SureError("decode.name=greedy is what decoding without a search is called; choose another name")
+        return self
+
+    @property
+    def label(self) -> str:
+        return self.name if self.method == "beam" else self.method
 
 
 class Config(Section):
@@ -136,6 +159,11 @@ class Config(Section):
         for key in ("lexicon", "fold"):
             if getattr(self.tokenizer, key) is not None and self.tokenizer.kind != "phone":
                 raise SureError(f"tokenizer.{key} is about phones; the task {self.task} has none, so leave it out")
+        methods = registry.find("tasks", self.task).decode_methods
+        if self.decode.method not in methods:
+            raise SureError(f"decode.method={self.decode.method}: the task {self.task} has {', '.join(methods)}")
+        if self.decode.lexicon != "none" and self.tokenizer.kind == "phone":
+            raise SureError("decode.lexicon lists words that tokens spell; phones are no spelling, so leave it out")
         if not self.tokenizer.folder:
             self.tokenizer.folder = str(Path(self.data.train).parent / "tokens")
         return self

@@ -22,6 +22,7 @@ from sure.petl.attach import empty_slots
 from sure.petl.average import average_bundles
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
 from sure.registry import nearest
+from sure.tasks.alignment import TimedWord
 
 Audio = str | Path | Tensor | np.ndarray
 
@@ -35,6 +36,7 @@ class Sure:
         self.device = device
         self.models: dict[str, SureModel] = {}
         self.bundles: dict[str, Bundle] = {}
+        self.configs: dict[str, Config] = {}
         self.name = ""  # of the one in use
 
     @classmethod
@@ -97,6 +99,20 @@ class Sure:
     transcribe = predict  # the same, by the name that fits speech recognition
 
     @property
+    def transcribes(self) -> bool:
+        """Whether the adapter in use finds words by CTC (tasks asr, phoneme, slots)."""
+        return hasattr(self.model.task, "tokenizer")
+
+    def timings(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
+        """What `predict` says, word by word with its times; audio as of `predict`.
+
+        Raises SureError for audio it cannot use, and for a task that finds no words.
+        """
+        if not self.transcribes:
+            raise SureError(f"{self.name!r} is an adapter for another task; one that transcribes has words to time")
+        return self._each(audio, self.model.timed_words, batch_seconds)
+
+    @property
     def embeds(self) -> bool:
         """Whether the adapter in use makes embeddings (task verification)."""
         return hasattr(self.model.task, "embeddings")
@@ -153,7 +169,7 @@ class Sure:
             if self.models:
                 self.model.attachment.attach()
             raise
-        self.models[name], self.bundles[name] = model.to(self.device).eval(), bundle
+        self.models[name], self.bundles[name], self.configs[name] = model.to(self.device).eval(), bundle, config
         self.name = name
 
     def usable(self, wave: Tensor, name: str) -> Tensor:

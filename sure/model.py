@@ -16,7 +16,9 @@ from sure.data.augment import AugmentConfig, spec_augment
 from sure.errors import SureError
 from sure.petl.attach import Attachment
 from sure.petl.start import start_from_bundles
+from sure.tasks.alignment import TimedWord, align, timed
 from sure.tasks.base import BaseTask
+from sure.tasks.ctc import best_tokens
 
 
 @dataclass
@@ -79,6 +81,19 @@ class SureModel(nn.Module):
         """Decoded lines for waves (batch, samples)."""
         encoded = self.encode(waves, lengths)
         return self.task.decode(self.outputs(encoded).float(), encoded.lengths)
+
+    @torch.no_grad()
+    def log_probabilities(self, waves: Tensor, lengths: Tensor) -> list[Tensor]:
+        """(frames, tokens) for each of the waves (batch, samples), on the CPU, of a task that is decoded by CTC."""
+        encoded = self.encode(waves, lengths)
+        logs = self.outputs(encoded).float().log_softmax(-1).cpu()
+        return [rows[:length] for rows, length in zip(logs, encoded.lengths.tolist(), strict=True)]
+
+    def timed_words(self, waves: Tensor, lengths: Tensor) -> list[list[TimedWord]]:
+        """The words that greedy decoding finds in waves (batch, samples), with their times, of a task by CTC."""
+        pieces, clock = self.task.tokenizer.pieces(), self.backbone.frame_clock()
+        rows = self.log_probabilities(waves, lengths)
+        return [timed(align(logs, best_tokens(logs.argmax(-1)), pieces), clock) for logs in rows]
 
     @torch.no_grad()
     def embeddings(self, waves: Tensor, lengths: Tensor) -> Tensor:

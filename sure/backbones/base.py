@@ -130,6 +130,16 @@ class Backbone(nn.Module, ABC):
         """The longest utterance that it can hear."""
         return math.inf if self.max_samples is None else self.max_samples / self.sample_rate
 
+    def frame_clock(self) -> tuple[float, float]:
+        """Seconds from one frame to the next, and from the beginning of an utterance to that of its first frame.
+
+        A frame sees more than a step of the waveform; it is taken to be the step in the middle of what it sees.
+        """
+        counts = self.frame_count(torch.arange(self.sample_rate))
+        first, second, third = (int(torch.searchsorted(counts, number)) for number in (1, 2, 3))
+        step = third - second
+        return step / self.sample_rate, max(0, first - step) / 2 / self.sample_rate
+
     def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
         """What all layers share for one input: position bias, rotary angles; nothing by default."""
         return {}

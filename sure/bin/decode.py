@@ -1,8 +1,12 @@
-"""Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}."""
+"""Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}.
+
+`decode.KEY=VALUE` changes how; what another decoding than greedy says goes into EXP/decode_<set>_<decoding>.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from tqdm import tqdm
 from sure.config import Config, load_config
 from sure.data.data_dir import read_data_dir
 from sure.data.tables import format_table
+from sure.decoding import RECORD, Decoding, decoded_folder, make_decoding
 from sure.device import pick_device
 from sure.errors import SureError, run
 from sure.files import replace_file
@@ -26,20 +31,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.decode", description=__doc__)
     parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
     parser.add_argument("--sets", nargs="+", metavar="SET", help="names of data folders; default: data.tests")
+    parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="instead of the experiment's own")
     options = parser.parse_args(argv)
+    words = options.sets or []  # argparse gives them what stands behind them, overrides included
+    overrides = [*options.overrides, *(word for word in words if "=" in word)]
     experiment = Experiment(Path(options.exp))
-    config, model = load_trained(experiment)
-    for name, folder in sets(config, options.sets).items():
-        decode(config, model, folder, experiment.folder / f"decode_{name}")
-        print(f"{experiment.folder / f'decode_{name}'}: {folder}")
+    config, model = load_trained(experiment, overrides)
+    chosen = sets(config, [word for word in words if "=" not in word])
+    folders = {name: decoded_folder(experiment.folder, config, name) for name in chosen}
+    decoding = make_decoding(experiment.folder, config, model)
+    decoding.record["overrides"] = overrides
+    for name, data in chosen.items():
+        decode(config, model, data, folders[name], decoding)
+        print(f"{folders[name]}: {data}")
 
 
-def load_trained(experiment: Experiment) -> tuple[Config, SureModel]:
-    """An experiment's config, and its model with the best weights. Raises SureError before stage 4."""
+def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple[Config, SureModel]:
+    """An experiment's config, and its model with the best weights.
+
+    overrides: of `decode` alone, as nothing else can change after training. Raises SureError before stage 4.
+    """
+    for override in overrides:
+        if not override.startswith("decode."):
+            raise SureError(f"{override}: only decode.KEY=VALUE can differ from what was trained")
     again = f"run stage 4: python -m sure.bin.train --exp {experiment.folder}"
     if not experiment.config.is_file():
         raise SureError(f"{experiment.folder}: not an experiment folder (no config.yaml); {again}")
-    config = load_config(experiment.config)
+    config = load_config(experiment.config, overrides)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     path = experiment.best_weights
@@ -65,7 +83,7 @@ def sets(config: Config, names: Sequence[str] | None) -> dict[str, str]:
     return {name: known[name] for name in names or [Path(folder).name for folder in config.data.tests]}
 
 
-def decode(config: Config, model: SureModel, data: str, out: Path) -> None:
+def decode(config: Config, model: SureModel, data: str, out: Path, decoding: Decoding) -> None:
     """Decode one data folder, in float32; lines are sorted by id as the folder is."""
     utterances = read_data_dir(data)
     model.task.check_set(utterances, data)
@@ -73,11 +91,13 @@ def decode(config: Config, model: SureModel, data: str, out: Path) -> None:
     found: dict[str, str] = {}
     progress = tqdm(total=len(utterances), desc=out.name, unit="utterance", disable=None, leave=False)
     for batch in audio_batches(utterances, model.backbone, config):
-        lines = model.hypotheses(batch.waves.to(device), batch.wave_lengths)
+        lines = decoding.answer(batch.waves.to(device), batch.wave_lengths)
         found.update(zip(batch.ids, lines, strict=True))
         progress.update(len(lines))
     progress.close()
     references = [(utterance.id, model.task.reference(utterance)) for utterance in utterances]
+    record = {"set": Path(data).name, "data": data, **decoding.record}
+    replace_file(out / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
     replace_file(out / "ref.txt", format_table(references))
     replace_file(out / "hyp.txt", format_table([(utterance.id, found[utterance.id]) for utterance in utterances]))
 

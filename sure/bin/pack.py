@@ -31,7 +31,7 @@ def scores(experiment: Experiment) -> dict[str, Any]:
     for path in sorted(experiment.folder.glob("decode_*/result.json")):
         result = _read(path, "6, score")
         name = path.parent.name.removeprefix("decode_")
-        found[name] = {key: result.get(key) for key in ("score_name", "score", "utterances", "data")}
+        found[name] = {key: result.get(key) for key in ("score_name", "score", "decoding", "utterances", "data")}
     return found
 
 

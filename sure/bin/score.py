@@ -14,6 +14,7 @@ from typing import Any
 from sure import registry
 from sure.config import Config, load_config
 from sure.data.tables import Line, parse_seconds, read_lines
+from sure.decoding import read_record
 from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.tasks.base import BaseTask
@@ -25,13 +26,14 @@ AGAIN = "decode this set again (stage 5)"
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.score", description=__doc__)
     parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every set that was decoded")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every set that was decoded, in every way")
     options = parser.parse_args(argv)
     for result in score_experiment(Path(options.exp), options.sets):
         name = result["score_name"]
         low, high = result[f"{name}_interval"]
+        decoding = "" if result["decoding"] == "greedy" else f", {result['decoding']}"
         print(
-            f"{options.exp} {result['set']}: {name} {result['score']:.2f} % [{low:.2f}, {high:.2f}], "
+            f"{options.exp} {result['set']}{decoding}: {name} {result['score']:.2f} % [{low:.2f}, {high:.2f}], "
             f"{result['utterances']:,} utterances"
         )
 
@@ -44,7 +46,9 @@ def score_experiment(experiment: Path, sets: Sequence[str] | None = None) -> lis
     if not (experiment / "config.yaml").is_file():
         raise SureError(f"{experiment}: not an experiment folder (no config.yaml); run stage 4 first")
     config = load_config(experiment / "config.yaml")
-    decoded = {folder.name.removeprefix("decode_"): folder for folder in sorted(experiment.glob("decode_*/"))}
+    decoded: dict[str, list[Path]] = {}
+    for folder in sorted(experiment.glob("decode_*/")):
+        decoded.setdefault(read_record(folder)["set"], []).append(folder)
     again = f"run stage 5: python -m sure.bin.decode --exp {experiment}"
     if not decoded:
         raise SureError(f"{experiment}: nothing decoded (no decode_<set> folder); {again}")
@@ -53,21 +57,25 @@ def score_experiment(experiment: Path, sets: Sequence[str] | None = None) -> lis
             raise SureError(f"{experiment}: no decode_{name}, only {', '.join(decoded)}; {again}")
     task_class = registry.find("tasks", config.task)
     task = task_class(config.head, Path(config.tokenizer.folder), config.text.language)
-    return [score_set(experiment, name, decoded[name], config, task) for name in sets or decoded]
+    return [score_set(experiment, folder, config, task) for name in sets or decoded for folder in decoded[name]]
 
 
-def score_set(experiment: Path, name: str, folder: Path, config: Config, task: BaseTask) -> dict[str, Any]:
+def score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) -> dict[str, Any]:
     references, hypotheses = read_pair(folder)
+    record = read_record(folder)
     try:
         scores = task.score(references, hypotheses)
     except SureError as error:
         raise SureError(f"{folder}: {error}") from None
-    folders = [*config.data.tests, config.data.valid, config.data.train]
-    data = next((path for path in folders if Path(path).name == name), None)
+    data = record.get("data", config.data.sets().get(record["set"]))
     result = {
         "task": config.task,
-        "set": name,
+        "set": record["set"],
         "method": config.method,
+        "decoding": record["decoding"],
+        "decode": record["settings"],
+        "decode_overrides": record.get("overrides", []),
+        "decode_tuned_on": record.get("tuned_on"),
         "score_name": task.score_name,
         "higher_is_better": task.higher_is_better,
         "score": scores[task.score_name],
@@ -80,6 +88,8 @@ def score_set(experiment: Path, name: str, folder: Path, config: Config, task: B
         "command": _command(experiment),
     }
     trained = _summary(experiment / "summary.json")
+    if record["settings"]["method"] != "greedy":
+        result["dev_score"] = record.get("dev_score")  # that of the summary is of greedy decoding
     result |= {key: value for key, value in trained.items() if key not in result}
     replace_file(folder / "result.txt", task.listing(references, hypotheses))
     replace_file(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=2) + "\n")

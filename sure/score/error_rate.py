@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jiwer
@@ -11,6 +13,9 @@ from sure.errors import SureError
 from sure.score.bootstrap import ratio_interval
 
 KINDS = ("substitute", "delete", "insert")
+MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
+
+Pair = tuple[str, str, str]  # a word of the reference, the one of the hypothesis below it, and the mark of their error
 
 
 def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
@@ -40,13 +45,14 @@ def phone_error_rates(references: Mapping[str, str], hypotheses: Mapping[str, st
 def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str], frequent: int = 20) -> str:
     """Every utterance, reference above hypothesis and wrong words in capitals, as NIST's sclite prints it.
 
-    Behind them the errors that occur most often. Both mappings are by utterance id, with the same ids.
+    Behind them the totals, and the errors that occur most often, word by word. Both mappings are by utterance id, with
+    the same ids.
     """
     output = jiwer.process_words(*_texts(references, hypotheses))
-    aligned = zip(references, output.references, output.hypotheses, output.alignments, strict=True)
-    blocks = [_aligned(*utterance) for utterance in aligned]
-    errors = jiwer.visualize_error_counts(output, top_k=frequent)
-    return "\n".join([*blocks, f"most frequent errors, up to {frequent} of a kind\n\n{errors}\n"])
+    aligned = zip(output.references, output.hypotheses, output.alignments, strict=True)
+    utterances = [_pairs(*utterance) for utterance in aligned]
+    blocks = [_aligned(id, pairs) for id, pairs in zip(references, utterances, strict=True)]
+    return "\n".join([*blocks, _totals(utterances), *_confusions(utterances, frequent)])
 
 
 def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[str], list[str]]:
@@ -86,24 +92,53 @@ def _errors(chunks: list[jiwer.AlignmentChunk]) -> list[int]:
     return list(counts.values())
 
 
-def _aligned(id: str, reference: list[str], hypothesis: list[str], chunks: list[jiwer.AlignmentChunk]) -> str:
-    columns = []
+def _pairs(reference: list[str], hypothesis: list[str], chunks: list[jiwer.AlignmentChunk]) -> list[Pair]:
+    """What stands above what."""
+    pairs: list[Pair] = []
     for chunk in chunks:
         said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
         heard = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        mark = "" if chunk.type == "equal" else chunk.type[0].upper()
-        for place in range(max(len(said), len(heard))):
-            pair = [side[place] if place < len(side) else "" for side in (said, heard)]
-            width = max(len(word) for word in pair)
-            if mark:
-                pair = [word.upper() if word else "*" * width for word in pair]
-            columns.append([*pair, mark])
+        pairs += [(*pair, MARKS[chunk.type]) for pair in itertools.zip_longest(said, heard, fillvalue="")]
+    return pairs
+
+
+def _aligned(id: str, pairs: list[Pair]) -> str:
+    columns = []
+    for said, heard, mark in pairs:
+        width = max(len(said), len(heard))
+        words = [word.upper() if word else "*" * width for word in (said, heard)] if mark else [said, heard]
+        columns.append([*words, mark])
     widths = [max(map(len, column)) for column in columns]
     rows = [
         " ".join(column[row].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
         for row in range(3)
     ]
-    substituted, deleted, inserted = _errors(chunks)
-    correct = len(reference) - substituted - deleted
-    scores = f"correct {correct}, substituted {substituted}, deleted {deleted}, inserted {inserted}"
+    marks = Counter(mark for _, _, mark in pairs)
+    scores = f"correct {marks['']}, substituted {marks['S']}, deleted {marks['D']}, inserted {marks['I']}"
     return f"{id}\n{scores}\nREF: {rows[0]}\nHYP: {rows[1]}\n     {rows[2]}\n"
+
+
+def _totals(utterances: list[list[Pair]]) -> str:
+    marks = Counter(mark for pairs in utterances for _, _, mark in pairs)
+    words = marks.total() - marks["I"]
+    wrong = sum(any(mark for _, _, mark in pairs) for pairs in utterances)
+
+    def share(count: int, of: int) -> str:
+        return f"{count:,} ({100 * count / of:.2f} %)" if of else f"{count:,}"
+
+    kinds = (("correct", ""), ("substituted", "S"), ("deleted", "D"), ("inserted", "I"))
+    counts = ", ".join(f"{name} {share(marks[mark], words)}" for name, mark in kinds)
+    errors = share(marks["S"] + marks["D"] + marks["I"], words)
+    return (
+        f"totals\n{len(utterances):,} utterances, with errors {share(wrong, len(utterances))}\n"
+        f"{words:,} words: {counts}; errors {errors}\n"
+    )
+
+
+def _confusions(utterances: list[list[Pair]], frequent: int) -> Iterator[str]:
+    """The most frequent errors of each kind; of equals in the order of the words."""
+    for name, mark in (("substituted", "S"), ("deleted", "D"), ("inserted", "I")):
+        errors = Counter((said, heard) for pairs in utterances for said, heard, kind in pairs if kind == mark)
+        shown = sorted(errors.items(), key=lambda error: (-error[1], error[0]))[:frequent]
+        lines = [f"{count:6,}  {' -> '.join(filter(None, words))}\n" for words, count in shown]
+        yield f"{name}: {len(lines):,} of {len(errors):,} different ones, the most frequent\n{''.join(lines)}"

@@ -38,6 +38,10 @@ class Result:
         """What results of one table share: the references themselves, not only the name of the set."""
         return self["task"], self["set"], self["references_sha256"]
 
+    @property
+    def decoding(self) -> str:
+        return self["decoding"] or "greedy"  # as all were, before results said so
+
 
 def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
     """Results below seed folders or the folders over them, in the order given; and the seeds that have none.
@@ -70,8 +74,8 @@ def tests_of(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The seeds of each experiment on one test, by the name that its row has."""
-    rows = _grouped(results, lambda result: result.experiment)
+    """The seeds of each experiment and decoding on one test, by the name that its row has."""
+    rows = _grouped(results, lambda result: (result.experiment, result.decoding))
     return dict(zip(_row_names(rows), rows, strict=True))
 
 
@@ -140,6 +144,9 @@ def _row_names(rows: list[list[Result]]) -> list[str]:
     found = [re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows]
     short = [match[0] if match else folder.name for match, folder in zip(found, folders, strict=True)]
     names = (short, [folder.name for folder in folders], [str(folder) for folder in folders])
+    decodings = [row[0].decoding for row in rows]
+    if set(decodings) != {"greedy"}:
+        names = tuple([", ".join(each) for each in zip(choice, decodings, strict=True)] for choice in names)
     return next(choice for choice in names if len(set(choice)) == len(choice))
 
 
@@ -156,7 +163,22 @@ def _facts(results: list[Result]) -> str:
         "scored on": _distinct(results, "date"),
         "code": _distinct(results, "git_hash"),
     }
+    facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _decodings(results: list[Result]) -> dict[str, str]:
+    """The settings of each decoding other than greedy; several values side by side where results differ."""
+    shown = {}
+    for group in _grouped(results, lambda result: result.decoding):
+        settings = [result["decode"] or {"method": "greedy"} for result in group]
+        if any(one != {"method": "greedy"} for one in settings):
+            keys = dict.fromkeys(key for one in settings for key in one)
+            values = {key: dict.fromkeys(str(one.get(key, "-")) for one in settings) for key in keys}
+            tuned = dict.fromkeys(str(result["decode_tuned_on"] or "nothing") for result in group)
+            text = ", ".join(f"{key} {' / '.join(found)}" for key, found in values.items())
+            shown[group[0].decoding] = f"{text}; tuned on {' / '.join(tuned)}"
+    return shown
 
 
 def _distinct(results: list[Result], key: str) -> str:
@@ -164,10 +186,16 @@ def _distinct(results: list[Result], key: str) -> str:
 
 
 def _commands(results: list[Result]) -> str:
-    """Training, one command a seed; then decoding and scoring, which is the same for all."""
+    """Training, one command a seed; then every way of decoding, and scoring."""
     commands = dict.fromkeys(result["command"] for result in results if result["command"])
     seeds = shlex.join(dict.fromkeys(str(result.seed) for result in results))
-    after = [f'    python -m sure.bin.{stage} --exp "$exp"' for stage in ("decode", "score")]
+    ways = dict.fromkeys((bool(r["decode_tuned_on"]), tuple(r["decode_overrides"] or ())) for r in results)
+    stages = [
+        [stage, *map(shlex.quote, overrides)]
+        for tuned, overrides in ways
+        for stage in (*(["tune_decode"] if tuned else []), "decode")
+    ]
+    after = [" ".join([f'    python -m sure.bin.{stage} --exp "$exp"', *more]) for stage, *more in [*stages, ["score"]]]
     return "\n".join([*commands, f"for exp in {seeds}; do", *after, "done"])
 
 

@@ -28,6 +28,7 @@ class BaseTask(ABC):
     score_name: str  # key of `score`'s result that models are compared by: "wer", "accuracy", ...
     higher_is_better: bool
     tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # what tokenizer.kind may be; default first
+    decode_methods: tuple[str, ...] = ("greedy",)  # what decode.method may be
     freeze_convolution = False  # full fine-tuning leaves the convolutional front end frozen (CTC tasks)
 
     @classmethod  # noqa: B027

@@ -22,6 +22,7 @@ from sure.text.tokenizer import Tokenizer, train_tokenizer
 class CtcTask(BaseTask):
     """Outputs are logits, (batch, time, tokens), token 0 the blank; a task says what its transcripts are."""
 
+    decode_methods = ("greedy", "beam")
     freeze_convolution = True
 
     @classmethod
@@ -101,10 +102,22 @@ class CtcTask(BaseTask):
         """Greedy: the best token of each frame (of equals the lowest id), repeats merged, blanks out."""
         best = outputs.argmax(-1).cpu()
         paths = (path[:length] for path, length in zip(best, lengths.tolist(), strict=True))
-        return [self.tokenizer.decode(torch.unique_consecutive(path).tolist()) for path in paths]
+        return [self.tokenizer.decode(best_tokens(path)) for path in paths]
 
     def reference(self, utterance: Utterance) -> str:
         return self.transcript(utterance, self.language)
+
+    def exact_target(self, utterance: Utterance) -> list[int]:
+        """Token ids of the whole text. Raises SureError naming the utterance, and what of it has no token."""
+        try:
+            return self.tokenizer.encode(self.reference(utterance))
+        except SureError as error:
+            raise SureError(f"{utterance.id}: {str(error).removeprefix(f'{utterance.id}: ')}") from None
+
+
+def best_tokens(path: Tensor) -> list[int]:
+    """What the best token of each frame, (frames,), stands for: repeats merged, blanks out."""
+    return [token for token in torch.unique_consecutive(path).tolist() if token != Tokenizer.blank]
 
 
 def written(utterance: Utterance) -> str:

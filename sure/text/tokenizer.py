@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import sentencepiece
 
@@ -18,6 +19,14 @@ BLANK = "<blank>"
 SPACE = "<space>"  # longer than one character, so no character of a text can be mistaken for it
 SYMBOLS = {"character": "one character", "phone": "one phone", "slot": "one character or mark of a slot"}
 KINDS = (*SYMBOLS, "bpe", "unigram")
+
+
+class Piece(NamedTuple):
+    """What a token adds to a text: whether a new word begins with it, its letters, and whether the word ends there."""
+
+    begins: bool
+    letters: str
+    ends: bool
 
 
 class Tokenizer:
@@ -101,6 +110,10 @@ class Tokenizer:
         """The symbols by id, the blank first."""
         raise NotImplementedError
 
+    def pieces(self) -> list[Piece]:
+        """What each token adds to a text, by id; the blank adds nothing."""
+        return [Piece(False, "", False), *map(self._piece, self.tokens()[1:])]
+
     _known: Collection[str]  # the symbols that have an id
 
     def _join(self, symbols: Iterable[str]) -> str:
@@ -110,6 +123,9 @@ class Tokenizer:
         raise NotImplementedError
 
     def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
+
+    def _piece(self, token: str) -> Piece:
         raise NotImplementedError
 
     def _save_model(self, folder: Path) -> None:
@@ -161,6 +177,12 @@ class SymbolTokenizer(Tokenizer):
 
     def _decode(self, ids: list[int]) -> str:
         return self._join(" " if self._list[i] == SPACE else self._list[i] for i in ids)
+
+    def _piece(self, token: str) -> Piece:
+        if token == SPACE:
+            return Piece(True, "", False)
+        whole = self.kind == "phone" or len(token) > 1
+        return Piece(whole, token, whole)
 
 
 def _symbols(kind: str, text: str) -> list[str]:
@@ -224,6 +246,9 @@ class SentencepieceTokenizer(Tokenizer):
 
     def _decode(self, ids: list[int]) -> str:
         return self._processor.decode(ids)
+
+    def _piece(self, token: str) -> Piece:
+        return Piece(token.startswith("▁"), token.removeprefix("▁"), False)
 
     def _save_model(self, folder: Path) -> None:
         (folder / "sentencepiece.model").write_bytes(self._model)

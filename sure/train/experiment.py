@@ -85,7 +85,8 @@ class Experiment:
 
     def clear(self) -> None:
         """Delete what training wrote, decoded sets and the bundle made from it included."""
-        for path in [*(self.folder / name for name in RESULTS), *self.folder.glob("decode_*")]:
+        made = [path for pattern in ("decode_*", "tuned_*") for path in self.folder.glob(pattern)]
+        for path in [*(self.folder / name for name in RESULTS), *made]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:

@@ -1,5 +1,8 @@
 """Error rates and their listing, against a Levenshtein distance written out here."""
 
+import itertools
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,6 +121,46 @@ def test_listing_loses_no_word(pairs):
         assert kept == list(side.values())
 
 
-def test_listing_names_the_most_frequent_errors():
-    listing = aligned_listing(by_id(["a b", "a b"]), by_id(["a c", "a c"]))
-    assert "b --> c = 2x" in listing
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(lambda pairs: any(said for said, _ in pairs)))
+def test_listing_counts_as_the_rates_do(pairs):
+    references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
+    lines = aligned_listing(references, hypotheses).splitlines()
+    scores = error_rates(references, hypotheses)
+    numbers = [
+        int(number) for number in re.findall(r"\d+", " ".join(line for line in lines if line.startswith("correct ")))
+    ]
+    kinds = ("correct", "substitutions", "deletions", "insertions")
+    assert [sum(numbers[place::4]) for place in range(4)] == [scores["words"][kind] for kind in kinds]
+    total = next(line for line in lines if line.startswith(f"{scores['words']['reference']} words: "))
+    assert total.endswith(f"({scores['wer']:.2f} %)")
+    assert f"with errors {round(scores['sentence_error_rate'] * len(pairs) / 100)}" in lines[lines.index("totals") + 1]
+    for name, kind in (("substituted", "substitutions"), ("deleted", "deletions"), ("inserted", "insertions")):
+        start = next(place for place, line in enumerate(lines) if line.startswith(f"{name}: ")) + 1
+        listed = itertools.takewhile(str.strip, lines[start:])
+        assert sum(int(line.split()[0]) for line in listed) == scores["words"][kind]
+
+
+def test_listing_ends_with_totals_and_the_most_frequent_errors():
+    references = by_id(["a b c", "a b", "d", "d e"])
+    listing = aligned_listing(references, by_id(["a x c y", "a x", "d", "d"]), frequent=1)
+    assert listing.endswith(
+        """totals
+4 utterances, with errors 3 (75.00 %)
+8 words: correct 5 (62.50 %), substituted 2 (25.00 %), deleted 1 (12.50 %), inserted 1 (12.50 %); errors 4 (50.00 %)
+
+substituted: 1 of 1 different ones, the most frequent
+     2  b -> x
+
+deleted: 1 of 1 different ones, the most frequent
+     1  e
+
+inserted: 1 of 1 different ones, the most frequent
+     1  y
+"""
+    )
+
+
+def test_of_equally_frequent_errors_the_first_by_the_alphabet_is_shown():
+    listing = aligned_listing(by_id(["b", "a"]), by_id(["", ""]), frequent=1)
+    assert "deleted: 1 of 2 different ones, the most frequent\n     1  a\n" in listing

@@ -68,8 +68,18 @@ def train(exp):
         leave(exp + "/" + name)
 
 def decode(exp):
-    leave(exp + "/decode_test/hyp.txt")
-    leave(exp + "/decode_test/ref.txt")
+    given = dict(word.split("=", 1) for word in sys.argv if word.startswith("decode."))
+    ending = "" if given["decode.method"] == "greedy" else "_" + given.get("decode.name", "beam")
+    leave(exp + "/decode_test" + ending + "/hyp.txt", str(given))
+    leave(exp + "/decode_test" + ending + "/ref.txt")
+
+def tune_decode(exp):
+    given = dict(word.split("=", 1) for word in sys.argv if word.startswith("decode."))
+    leave(exp + "/tuned_" + given.get("decode.name", "beam") + ".json")
+
+def score(exp):
+    for folder in Path(exp).glob("decode_*"):
+        leave(str(folder / "result.json"))
 
 def report(out):
     leave(out, "| method | score |\\n" + "".join("| %s | 1 |\\n" % name for name in sys.argv[3:]))
@@ -85,7 +95,8 @@ FILES = {
     "tokenize": tokenize,
     "train": train,
     "decode": decode,
-    "score": lambda exp: leave(exp + "/decode_test/result.json"),
+    "tune_decode": tune_decode,
+    "score": score,
     "report": report,
     "pack": pack,
 }
@@ -137,7 +148,7 @@ class Project:
         for name in METHODS:
             (root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
         (root / "sure" / "bin" / "stand_in.py").write_text(STAND_IN)
-        for name in (*STAGES, "rates"):
+        for name in (*STAGES, "rates", "tune_decode"):
             text = f"from sure.bin.stand_in import run\nrun({name!r})\n"
             (root / "sure" / "bin" / f"{name}.py").write_text(text)
         (self.recipe / "conf").mkdir(parents=True)

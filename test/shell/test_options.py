@@ -164,3 +164,58 @@ def test_a_recipe_shows_its_experiments_and_where_its_corpus_is(project, tmp_pat
     assert project.run("--show", "corpus").out == f"{project.recipe}/downloads/corpus\n"
     assert project.run("--show", "corpus", "--corpus", str(tmp_path)).out == f"{tmp_path}\n"
     assert project.run("--show", "corpus", "--corpus", str(tmp_path / "gone")).out == ""
+
+
+BEAM = ("--petl", "lora", "--decode", "beam")
+
+
+def test_another_decoding_needs_no_training_again_and_keeps_what_there_is(project):
+    assert project.run("--petl", "lora").status == 0
+    exp = project.recipe / "exp/asr_es_moonshine_lora/seed1"
+    before = (exp / "decode_test" / "hyp.txt").read_text()
+    done = project.run(*BEAM, "--set", "decode.beam=9 decode.ngram=big.arpa")
+    assert done.status == 0, done.err
+    assert done.stages == ["tune_decode", "decode", "score", "report", "pack"]
+    words = ["decode.method=beam", "decode.beam=9", "decode.ngram=big.arpa"]
+    assert [call[3:] for call in done.calls[:2]] == [words, words]
+    assert (exp / "decode_test" / "hyp.txt").read_text() == before
+    for name in ("decode_test", "decode_test_beam"):
+        assert (exp / name / "result.json").is_file()
+    assert project.run("--petl", "lora").calls == []
+    assert project.run("--petl", "lora", "--decode", "greedy beam", "--set", " ".join(words[1:])).calls == []
+
+
+def test_a_changed_model_decodes_again(project, tmp_path):
+    (tmp_path / "big.arpa").write_text("one")
+    words = (*BEAM, "--set", "decode.ngram=big.arpa decode.name=big")
+    done = project.run(*words, cwd=tmp_path)
+    assert done.status == 0 and done.calls[-4][3:5] == ["decode.method=beam", f"decode.ngram={tmp_path / 'big.arpa'}"]
+    assert (project.recipe / "exp/asr_es_moonshine_lora/seed1/decode_test_big/result.json").is_file()
+    (tmp_path / "big.arpa").write_text("two")
+    done = project.run(*words, cwd=tmp_path)
+    assert done.stages[:2] == ["tune_decode", "decode"] and "big.arpa changed" in done.out
+
+
+def test_both_decodings_in_one_call(project):
+    done = project.run("--petl", "lora", "--decode", "greedy beam", "--set", "train.epochs=2 decode.batch_seconds=9")
+    assert done.stages == "download prepare tokenize train decode tune_decode decode score report pack".split()
+    assert done.calls[3][-2:] == ["train.epochs=2", "decode.batch_seconds=9"]
+    assert [call[3:] for call in done.calls[4:7]] == [
+        ["decode.method=greedy"],
+        ["decode.method=beam", "decode.batch_seconds=9"],
+        ["decode.method=beam", "decode.batch_seconds=9"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--decode", "beem"), "--decode 'beem' is not known to task asr; there are: greedy beam"),
+        (("--decode", ""), "--decode names no way"),
+        (("--task", "language", "--decode", "beam"), "not known to task language; there are: greedy"),
+        (("--set", "decode.method=beam"), "--set decode.method=beam: say --decode beam"),
+    ],
+)
+def test_ways_of_decoding_that_there_are_not(project, words, said):
+    done = project.run("--petl", "lora", *words)
+    assert done.status == 2 and said in done.err and done.calls == []

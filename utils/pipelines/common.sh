@@ -7,7 +7,8 @@
 #   source_options    key=value words for its placeholders (default: none)
 #   test_sets         names of the test sets (default: test)
 # and the pipeline sets target, the file of a data folder that is learned, overrides of the config, and token_inputs,
-# what stage 3 reads besides (default: nothing); its function after_prepare, if there is one, ends stage 2.
+# what stage 3 reads besides (default: nothing), and decode_methods, what --decode may have (default: greedy); its
+# function after_prepare, if there is one, ends stage 2.
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
@@ -17,6 +18,7 @@ corpus_step=${sources/#sources/corpus}  # each has a mark of its own: corpus_v0.
 corpus_step=${corpus_step%.yaml}$(printf '%s' "${source_options[@]/#*=/_}")
 [[ -v test_sets ]] || test_sets=(test)
 [[ -v token_inputs ]] || token_inputs=()
+[[ -v decode_methods ]] || decode_methods=(greedy)
 read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
 read -ra parts <<<"${petl//+/ }"
 check_options
@@ -41,15 +43,32 @@ fi
 tests=$(printf ',%s' "${test_sets[@]/#/$data/}")
 overrides+=(data.train="$data/train" data.valid="$data/dev" data.tests="[${tests:1}]" tokenizer.folder="$data/tokens")
 
-settings=() token_settings=()  # of --set; a word without = belongs to the value before it: site patterns have spaces
+# Of --set. A word without = belongs to the value before it: site patterns have spaces.
+settings=() token_settings=() decode_settings=() decode_name=beam
 read -ra words <<<"$set"
 for word in "${words[@]}"; do
   if [[ $word == [a-z]*=* ]]; then settings+=("$word")
   elif ((${#settings[@]})); then settings[-1]+=" $word"
   else usage_error "--set takes key=value words such as train.epochs=3, not '$word'"; fi
 done
-for word in "${settings[@]}"; do
+# What is about stage 5 alone is not for the training, which would be redone.
+words=("${settings[@]}") settings=()
+for word in "${words[@]}"; do
+  case $word in
+    decode.method=*) usage_error "--set $word: say --decode ${word#*=}" ;;
+    decode.batch_seconds=*) settings+=("$word") decode_settings+=("$word") ;;
+    decode.ngram=* | decode.lexicon=*) decode_settings+=("${word%%=*}=$(from_caller "${word#*=}")") ;;
+    decode.*) decode_settings+=("$word") ;;
+    *) settings+=("$word") ;;
+  esac
+  if [[ $word == decode.name=* ]]; then decode_name=${word#*=}; fi
   if [[ $word =~ ^(data|text|tokenizer)\. ]]; then token_settings+=("$word"); fi
+done
+read -ra decodings <<<"$decode"
+((${#decodings[@]})) || usage_error "--decode names no way of decoding; there are: ${decode_methods[*]}"
+for word in "${decodings[@]}"; do
+  [[ " ${decode_methods[*]} " == *" $word "* ]] \
+    || usage_error "--decode '$word' is not known to task $task; there are: ${decode_methods[*]}"
 done
 
 stage_download() {

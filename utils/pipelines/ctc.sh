@@ -4,7 +4,7 @@
 #   lang              the language whose rules normalise the text
 #   lexicon           task phoneme: the file that turns words into phones (default: none, `text` is phones)
 target=text
-overrides=(text.language="$lang")
+overrides=(text.language="$lang") decode_methods=(greedy beam)
 if [[ -n ${lexicon:-} ]]; then
   lexicon=$(from_caller "$lexicon")
   overrides+=(tokenizer.lexicon="$lexicon") token_inputs=("$lexicon")

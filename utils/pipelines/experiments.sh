@@ -61,35 +61,12 @@ train_experiment() {
     seed="$seed" backbone.name="$backbone" backbone.weights="$weights" ${rate:+train.lr_adapter="$rate"} "${settings[@]}"
 }
 
-decode_experiment() {
-  local part
-  choose_experiment "$1"
-  inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=()
-  for part in "${test_sets[@]}"; do
-    inputs+=("$data/$part/wav.scp" "$data/$part/$target")
-    if [[ -f $data/$part/trials ]]; then inputs+=("$data/$part/trials"); fi
-    outputs+=("$exp/decode_$part/hyp.txt" "$exp/decode_$part/ref.txt")
-  done
-  step "$exp" decode python -m sure.bin.decode --exp "$exp"
-}
-
-score_experiment() {
-  local part
-  choose_experiment "$1"
-  resources=() inputs=("$exp/summary.json") outputs=()
-  for part in "${test_sets[@]}"; do
-    inputs+=("$exp/decode_$part/hyp.txt" "$exp/decode_$part/ref.txt")
-    outputs+=("$exp/decode_$part/result.json")
-  done
-  step "$exp" score python -m sure.bin.score --exp "$exp"
-}
-
 pack_experiment() {
-  local part
   choose_experiment "$1"
   resources=() inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=("$exp/bundle/adapter.safetensors" "$exp/bundle/adapter.json")
-  for part in "${test_sets[@]}"; do inputs+=("$exp/decode_$part/result.json"); done
+  mapfile -t -O 2 inputs < <(compgen -G "$exp/decode_*/result.json")
   step "$exp" pack python -m sure.bin.pack --exp "$exp"
 }
 
+. "$root/utils/pipelines/decodings.sh"
 . "$root/utils/pipelines/report.sh"

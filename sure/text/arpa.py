@@ -1,0 +1,138 @@
+"""N-gram models as files: ARPA, plain or gzipped, and whatever else kenlm reads."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from sure.errors import SureError
+from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, LanguageModel, Ngram
+
+GZIP = b"\x1f\x8b"
+HEAD = b"\\data\\"
+UNKNOWN_MISSING = -100.0  # log10 of an unknown word in a model that has no <unk>, as in KenLM
+
+
+def load_model(path: Path) -> tuple[LanguageModel, str]:
+    """The model of a file, and the file's sha256.
+
+    ARPA files are read here; other ones are for kenlm, which is an extra. Raises SureError naming the file.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            first = file.read(1 << 20)
+            digest.update(first)
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise SureError(f"cannot read the n-gram model {path}: {error.strerror}") from None
+    is_text = first.startswith(GZIP) or HEAD in first
+    return (read_arpa(path) if is_text else Kenlm(path)), digest.hexdigest()
+
+
+def format_arpa(model: Ngram) -> str:
+    """The text of an ARPA file; n-grams are sorted, so the same model gives the same bytes."""
+    by_order: list[list[Gram]] = [[] for _ in range(model.order)]
+    for gram in sorted(model.grams):
+        by_order[len(gram) - 1].append(gram)
+    lines = ["\\data\\", *(f"ngram {order}={len(grams)}" for order, grams in enumerate(by_order, 1))]
+    for order, grams in enumerate(by_order, 1):
+        lines += ["", f"\\{order}-grams:", *(_line(gram, *model.grams[gram]) for gram in grams)]
+    return "\n".join([*lines, "", "\\end\\", ""])
+
+
+def _line(gram: Gram, probability: float, backoff: float) -> str:
+    return f"{probability:.7f}\t{' '.join(gram)}" + (f"\t{backoff:.7f}" if backoff else "")
+
+
+def read_arpa(path: Path) -> Ngram:
+    """Raises SureError naming file and line, and for a model without <s>, </s> or any n-gram of an order."""
+    grams: dict[Gram, tuple[float, float]] = {}
+    announced: dict[int, int] = {}
+    order, ended = 0, False
+    for number, line in _lines(path):
+        if line == "\\end\\":
+            ended = True
+            break
+        try:
+            if line.startswith("\\"):
+                order = int(line[1:].removesuffix("-grams:")) if line != "\\data\\" else 0
+            elif order == 0 and line.startswith("ngram "):
+                length, _, count = line.removeprefix("ngram ").partition("=")
+                announced[int(length)] = int(count)
+            elif order and line:
+                gram, values = _entry(line, order)
+                grams[gram] = values
+        except ValueError:
+            raise SureError(f"{path}:{number}: not a line of an ARPA file: {line!r}") from None
+    if not ended:
+        raise SureError(f"{path}: ends without \\end\\, so it is not whole; make or copy it again")
+    model = Ngram(max(announced, default=0), grams)
+    if not announced or model.counts() != [announced.get(order, 0) for order in range(1, model.order + 1)]:
+        raise SureError(f"{path}: has {model.counts()} n-grams by order, its head says {list(announced.values())}")
+    for word in (BEGIN, END):
+        if word not in model:
+            raise SureError(f"{path}: has no {word}; a model of whole sentences is needed")
+    grams.setdefault((UNKNOWN,), (UNKNOWN_MISSING, 0.0))
+    return model
+
+
+def _entry(line: str, order: int) -> tuple[Gram, tuple[float, float]]:
+    """`probability word... [backoff]`. Raises ValueError."""
+    probability, *rest = line.split()
+    if len(rest) not in (order, order + 1):
+        raise ValueError(line)
+    words, backoff = rest[:order], rest[order:]
+    return tuple(words), (max(float(probability), NEVER), float(backoff[0]) if backoff else 0.0)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    with open(path, "rb") as file:
+        packed = file.read(2) == GZIP
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if packed else open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                yield number, line.strip()
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise SureError(f"cannot read the n-gram model {path}: {error}") from None
+
+
+class Kenlm:
+    """A model that the kenlm package reads. Raises SureError naming the extra where the package is missing."""
+
+    def __init__(self, path: Path):
+        try:
+            import kenlm
+        except ImportError:
+            raise SureError(
+                f"{path} is no ARPA file, and for other n-gram models the package kenlm is needed; "
+                "install the extra: pip install -e '.[kenlm]'"
+            ) from None
+        self._new_state = kenlm.State
+        try:
+            self._model = kenlm.Model(str(path))
+        except (OSError, RuntimeError) as error:
+            raise SureError(f"kenlm cannot read the n-gram model {path}: {_first_line(error)}") from None
+
+    def begin(self) -> object:
+        state = self._new_state()
+        self._model.BeginSentenceWrite(state)
+        return state
+
+    def score(self, state: object, word: str) -> tuple[float, object]:
+        behind = self._new_state()
+        return LN10 * self._model.BaseScore(state, word, behind), behind
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._model
+
+    def words(self) -> None:
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

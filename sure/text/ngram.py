@@ -1,0 +1,170 @@
+"""N-gram models of words: estimated from texts by interpolated modified Kneser-Ney smoothing, and asked for scores.
+
+Chen and Goodman, An empirical study of smoothing techniques for language modeling (1998), as lmplz of KenLM has it:
+the unigrams are interpolated with the uniform distribution, which is all that <unk> gets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sure.errors import SureError
+
+BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
+NEVER = -99.0  # log10 of what nothing asks for: the probability of <s>
+LN10 = math.log(10)
+FALLBACK = (0.5, 1.0, 1.5)  # discounts where the text is too small to have its own, as in KenLM
+
+Gram = tuple[str, ...]
+
+
+class LanguageModel(Protocol):
+    """What a search asks of a model of words; a state stands for the words so far."""
+
+    def begin(self) -> object:
+        """The state before the first word."""
+
+    def score(self, state: object, word: str) -> tuple[float, object]:
+        """The natural logarithm of p(word | state), and the state behind it; `</s>` is a word here."""
+
+    def __contains__(self, word: str) -> bool: ...
+
+    def words(self) -> Collection[str] | None:
+        """Its vocabulary, or None where the model cannot list it."""
+
+
+@dataclass
+class Ngram:
+    """A back-off model. grams: by n-gram, log10 of its probability and of its weight as a context, as in ARPA files."""
+
+    order: int
+    grams: dict[Gram, tuple[float, float]]
+    discounts: list[tuple[float, ...]] = field(default_factory=list)  # by order, of an estimated model
+
+    def begin(self) -> Gram:
+        return (BEGIN,)[: self.order - 1]
+
+    def score(self, state: Gram, word: str) -> tuple[float, Gram]:
+        if word not in self:
+            word = UNKNOWN
+        weight, context = 0.0, state
+        while (*context, word) not in self.grams:  # ends at the unigram, which is there
+            weight += self.grams.get(context, (0.0, 0.0))[1]
+            context = context[1:]
+        logarithm = weight + self.grams[(*context, word)][0]
+        return LN10 * logarithm, (*state, word)[max(0, len(state) + 2 - self.order) :]
+
+    def __contains__(self, word: str) -> bool:
+        return (word,) in self.grams
+
+    def words(self) -> Collection[str]:
+        return {gram[0] for gram in self.grams if len(gram) == 1} - {BEGIN, END, UNKNOWN}
+
+    def counts(self) -> list[int]:
+        """How many n-grams there are, by order."""
+        lengths = Counter(map(len, self.grams))
+        return [lengths[order] for order in range(1, self.order + 1)]
+
+
+def sentence_score(model: LanguageModel, words: Iterable[str]) -> float:
+    """The natural logarithm of p(words </s> | <s>)."""
+    total, state = 0.0, model.begin()
+    for word in (*words, END):
+        score, state = model.score(state, word)
+        total += score
+    return total
+
+
+def perplexity(model: LanguageModel, sentences: Iterable[Sequence[str]]) -> float:
+    """The inverse of the mean probability, geometric, of a word or sentence end."""
+    total, size = 0.0, 0
+    for words in sentences:
+        total += sentence_score(model, words)
+        size += len(words) + 1
+    return math.exp(-total / size)
+
+
+def estimate(sentences: Iterable[Sequence[str]], order: int) -> Ngram:
+    """The model of sentences of words; of a lower order where no sentence is long enough for this one.
+
+    Raises SureError for texts without words, and for words that stand for something else in a model.
+    """
+    padded = [(BEGIN, *words, END) for words in sentences]
+    _check(padded)
+    order = min(order, max(map(len, padded)))
+    model = Ngram(order, {(BEGIN,): (NEVER, 0.0)})
+    counts = _adjusted_counts(padded, order)
+    size = len(counts[0].keys() | {(UNKNOWN,)})
+    lower: dict[Gram, float] = defaultdict(lambda: 1.0 / size)  # the probabilities of one order less
+    backoffs: dict[Gram, float] = {}
+    for counted in counts:
+        discounts = _discounts(counted.values())
+        probabilities, weights = _interpolate(counted, discounts, lower)
+        if not backoffs:
+            probabilities.setdefault((UNKNOWN,), weights[()] / size)
+        backoffs |= weights
+        model.discounts.append(discounts)
+        model.grams |= {gram: (math.log10(probability), 0.0) for gram, probability in probabilities.items()}
+        lower = probabilities
+    for context, weight in backoffs.items():
+        if context:
+            model.grams[context] = (model.grams[context][0], math.log10(weight))
+    return model
+
+
+def _check(padded: list[Gram]) -> None:
+    if all(len(sentence) == 2 for sentence in padded):
+        raise SureError("no words to estimate an n-gram model from")
+    for sentence in padded:
+        if taken := {BEGIN, END, UNKNOWN}.intersection(sentence[1:-1]):
+            raise SureError(
+                f"{taken.pop()} in the text {' '.join(sentence[1:-1])!r} means something else in an n-gram model; "
+                "take it out of the text"
+            )
+
+
+def _adjusted_counts(padded: Iterable[Gram], order: int) -> list[Counter[Gram]]:
+    """Counts by order: of occurrences in the highest one and where <s> begins, else of different words in front."""
+    highest: Counter[Gram] = Counter()
+    begins: list[Counter[Gram]] = [Counter() for _ in range(order)]
+    for sentence in padded:
+        highest.update(sentence[start : start + order] for start in range(len(sentence) - order + 1))
+        for length in range(2, min(order, len(sentence) + 1)):
+            begins[length - 1][sentence[:length]] += 1
+    if order == 1:
+        del highest[(BEGIN,)]
+    counts = [highest]
+    for length in range(order - 1, 0, -1):
+        counts.insert(0, Counter(gram[1:] for gram in counts[0]) + begins[length - 1])
+    return counts
+
+
+def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
+    """What is taken from counts of 1, 2, and 3 or more, where that is defined."""
+    ones, twos, threes, fours = map(Counter(counts).__getitem__, (1, 2, 3, 4))
+    if not (ones and twos and threes):
+        return FALLBACK
+    share = ones / (ones + 2 * twos)
+    found = (1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes)
+    return found if all(0 < each <= place for place, each in enumerate(found, 1)) else FALLBACK
+
+
+def _interpolate(
+    counts: Counter[Gram], discounts: Sequence[float], lower: dict[Gram, float]
+) -> tuple[dict[Gram, float], dict[Gram, float]]:
+    """Probabilities by n-gram, and the weights of the lower order by context."""
+    totals: Counter[Gram] = Counter()
+    taken: defaultdict[Gram, float] = defaultdict(float)
+    for gram, count in counts.items():
+        totals[gram[:-1]] += count
+        taken[gram[:-1]] += discounts[min(count, 3) - 1]
+    weights = {context: taken[context] / total for context, total in totals.items()}
+    probabilities = {
+        gram: (count - discounts[min(count, 3) - 1]) / totals[gram[:-1]] + weights[gram[:-1]] * lower[gram[1:]]
+        for gram, count in counts.items()
+    }
+    return probabilities, weights

@@ -1,0 +1,161 @@
+"""Beam search against sums over all paths and all texts, and what it may say and how it is pruned."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sure.config import DecodeConfig
+from sure.tasks.beam_search import BeamSearch
+from sure.text.ngram import estimate, sentence_score
+from sure.text.slots import MARK
+from sure.text.tokenizer import train_tokenizer
+
+# By kind of tokens: training texts with few symbols, so that all paths can be listed, and frames to list them for.
+TEXTS = {
+    "character": ["ab a", "b ab"],
+    "bpe": ["ab a", "b ab", "ab ab"],
+    "unigram": ["ab a", "b ab", "ab ab"],
+    "phone": ["AH B", "B AH K"],
+    "slot": ["B-x a E-x b", "b a"],
+}
+FRAMES = {"character": 5, "bpe": 4, "unigram": 4, "phone": 5, "slot": 4}
+TOKENIZERS = {
+    kind: train_tokenizer(texts, kind, 6 if kind in ("bpe", "unigram") else None) for kind, texts in TEXTS.items()
+}
+
+
+def exact(**changes) -> DecodeConfig:
+    """Settings that leave nothing out."""
+    given = {"method": "beam", "beam": 10**6, "margin": 1e9, "min_probability": 0, "weight": 0.0, "word_score": 0.0}
+    return DecodeConfig(**given | changes)
+
+
+def outputs(kind: str, seed: int, frames: int = 0, sharpness: float = 2.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = frames or FRAMES[kind], TOKENIZERS[kind].size
+    return (sharpness * torch.randn(shape, generator=generator)).log_softmax(-1)
+
+
+def all_texts(kind: str, logs: torch.Tensor) -> dict[tuple[str, ...], float]:
+    """The probability of every text: the sum over all paths of frames that stand for it, by definition."""
+    found: dict[tuple[str, ...], float] = defaultdict(float)
+    rows = logs.double().exp().tolist()
+    for path in itertools.product(range(logs.shape[1]), repeat=len(rows)):
+        tokens = [token for token, _ in itertools.groupby(path) if token]
+        words = tuple(TOKENIZERS[kind].decode(tokens).split())
+        found[words] += math.prod(row[token] for row, token in zip(rows, path, strict=True))
+    return found
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_pieces_spell_the_words_of_a_text(kind):
+    tokenizer = TOKENIZERS[kind]
+    for text in [*TEXTS[kind], " ".join(TEXTS[kind]), ""]:
+        words, ended = [], True
+        for piece in map(tokenizer.pieces().__getitem__, tokenizer.encode(text)):
+            ended |= piece.begins
+            if piece.letters:
+                words = [*words, piece.letters] if ended else [*words[:-1], words[-1] + piece.letters]
+                ended = piece.ends
+        assert words == text.split()
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**20), weight=st.sampled_from([0.0, 0.6]), word_score=st.sampled_from([-1.0, 0.0, 1.5]))
+def test_the_text_with_the_best_score_of_all_is_found(kind, seed, weight, word_score):
+    logs, model = outputs(kind, seed), estimate([text.split() for text in TEXTS[kind]], 3)
+    texts = all_texts(kind, logs)
+
+    def score(words):
+        unknown = sum(word not in model for word in words)
+        return math.log(texts[words]) + weight * sentence_score(model, words) + word_score * len(words) - 2 * unknown
+
+    ranked = sorted(texts, key=score, reverse=True)
+    search = BeamSearch(TOKENIZERS[kind].pieces(), exact(weight=weight, word_score=word_score, unknown=-2.0), model)
+    found = tuple(search.best(logs).split())
+    assert found == ranked[0] or score(found) == pytest.approx(score(ranked[0]), abs=1e-9)
+    plain = BeamSearch(TOKENIZERS[kind].pieces(), exact())
+    assert texts[tuple(plain.best(logs).split())] == pytest.approx(max(texts.values()))
+
+
+@pytest.mark.parametrize("kind", ["character", "bpe", "slot"])
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**20))
+def test_with_a_lexicon_the_best_of_its_texts_is_found(kind, seed):
+    logs, words = outputs(kind, seed), {"ab", "b"}
+    texts = all_texts(kind, logs)
+    allowed = [text for text in texts if all(word in words or MARK.fullmatch(word) for word in text)]
+    found = tuple(BeamSearch(TOKENIZERS[kind].pieces(), exact(), words=words).best(logs).split())
+    assert found in allowed and texts[found] == pytest.approx(max(texts[text] for text in allowed))
+
+
+def test_an_empty_lexicon_leaves_nothing_to_say():
+    search = BeamSearch(TOKENIZERS["character"].pieces(), exact(), words=frozenset())
+    assert search.best(outputs("character", 1)) == ""
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**20), kind=st.sampled_from(list(TEXTS)))
+def test_sharp_outputs_decode_as_greedily(seed, kind):
+    tokenizer, generator = TOKENIZERS[kind], torch.Generator().manual_seed(seed)
+    path = torch.randint(tokenizer.size, (40,), generator=generator)
+    noise = torch.randn(40, tokenizer.size, generator=generator)
+    logs = (30 * torch.nn.functional.one_hot(path, tokenizer.size) + noise).log_softmax(-1)
+    search = BeamSearch(tokenizer.pieces(), DecodeConfig(method="beam", weight=0.0, word_score=0.0))
+    assert search.best(logs) == tokenizer.decode(torch.unique_consecutive(path).tolist())
+
+
+def test_the_model_decides_what_sounds_alike():
+    tokenizer = train_tokenizer(["el niño ya no", "no ya"], "character")
+    model = estimate([["el", "niño", "ya", "no"], ["no", "ya"]], 3)
+    frames = [[token] for token in tokenizer.encode("el ni o ya")]
+    frames[5] = tokenizer.encode("ñ") + tokenizer.encode("l")  # heard as either, a little rather as l
+    logs = torch.full((len(frames) * 2, tokenizer.size), 1e-6)
+    for place, tokens in enumerate(frames):
+        logs[2 * place, tokens] = torch.tensor([0.45, 0.55][: len(tokens)]) if len(tokens) > 1 else 1.0
+        logs[2 * place + 1, 0] = 1.0
+    logs = logs.log().log_softmax(-1)
+    heard = BeamSearch(tokenizer.pieces(), exact(beam=10)).best(logs)
+    understood = BeamSearch(tokenizer.pieces(), exact(beam=10, weight=0.5), model).best(logs)
+    assert (heard, understood) == ("el nilo ya", "el niño ya")
+
+
+@pytest.mark.parametrize("changes", [{"beam": 3}, {"margin": 1.0}, {"min_probability": 0.2}])
+def test_pruning_never_finds_better_and_always_finds_something(changes):
+    for seed in range(20):
+        logs = outputs("character", seed)
+        texts = all_texts("character", logs)
+        found = BeamSearch(TOKENIZERS["character"].pieces(), exact(**changes)).best(logs)
+        assert 0 < texts[tuple(found.split())] <= max(texts.values()) + 1e-12
+
+
+def test_what_a_pruned_beam_leaves_open_is_not_said():
+    """Nothing but `a`, the beginning of the only word, is likely: no allowed text is in the beam at the end."""
+    tokenizer = TOKENIZERS["character"]
+    logs = torch.full((3, tokenizer.size), 1e-9)
+    logs[:, tokenizer.encode("a")[0]] = 1.0
+    search = BeamSearch(tokenizer.pieces(), exact(beam=1, min_probability=0.1), words={"ab"})
+    assert search.best(logs.log().log_softmax(-1)) == ""
+
+
+def test_no_frames_and_impossible_ones():
+    tokenizer = TOKENIZERS["character"]
+    search = BeamSearch(tokenizer.pieces(), exact(), words={"b"})
+    assert search.best(torch.empty(0, tokenizer.size)) == ""
+    logs = torch.full((2, tokenizer.size), -math.inf)
+    logs[:, tokenizer.encode("a")[0]] = 0.0  # certain of what may not be said
+    assert search.best(logs) == ""
+
+
+def test_long_utterances_do_not_vanish():
+    tokenizer = TOKENIZERS["character"]
+    logs = outputs("character", 3, frames=3000, sharpness=0.1)
+    assert BeamSearch(tokenizer.pieces(), exact(beam=4)).best(logs)
