@@ -27,7 +27,7 @@ from sure.train.experiment import Experiment
 from sure.train.feed import audio_batches
 
 WEIGHTS = "0 0.25 0.5 0.75 1 1.5"
-WORD_SCORES = "-2 -1 0 1 2 3"
+WORD_SCORES = "-1 0 1 2 3 4 5"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

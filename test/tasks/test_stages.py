@@ -71,6 +71,15 @@ def run_stages(corpus: Path, **changes) -> tuple[dict, Path]:
     return json.loads((exp / "decode_test" / "result.json").read_text()), exp
 
 
+def said_by_search(exp: Path, *overrides: str) -> set[str]:
+    """The words of the test set by beam search, which are scored as others are."""
+    decode.main(["--exp", str(exp), "decode.method=beam", *overrides])
+    results = {result["decoding"]: result for result in score.score_experiment(exp)}
+    assert results["beam"]["score_name"] == results["greedy"]["score_name"]
+    lines = (exp / "decode_test_beam" / "hyp.txt").read_text().splitlines()
+    return {word for line in lines for word in line.split()[1:]}
+
+
 def test_phones_of_a_lexicon(corpus):
     words = {text for path in corpus.glob("data/*/text") for _, text in map(str.split, path.read_text().splitlines())}
     lines = {word: " ".join(f"{letter.upper()}H" for letter in word) for word in words}
@@ -79,6 +88,7 @@ def test_phones_of_a_lexicon(corpus):
     references = [line.split(" ", 1)[1] for line in (exp / "decode_test" / "ref.txt").read_text().splitlines()]
     assert set(references) <= set(lines.values())
     assert result["score_name"] == "per" and result["phones"]["reference"] == sum(len(r.split()) for r in references)
+    assert said_by_search(exp) <= {phone for phones in lines.values() for phone in phones.split()}
     bundle = {path.name for path in (exp / "bundle").iterdir()}
     assert "phones.json" in bundle and "lexicon.txt" not in bundle and (exp / "tokens" / "lexicon.txt").exists()
 
@@ -101,5 +111,8 @@ def test_slots(corpus):
     result, exp = run_stages(corpus, task="slots")
     assert result["score_name"] == "slot_type_f1" and 0 <= result["slot_type_f1"] <= 100
     assert result["slots"]["reference"] == result["utterances"] == 7
+    assert said_by_search(exp, "decode.lexicon=train") <= {
+        word for line in (corpus / "data/train/text").read_text().splitlines() for word in line.split()[1:]
+    }
     tokens = (exp / "bundle" / "tokens.txt").read_text().splitlines()
     assert [token for token in tokens if len(token) > 1] == ["<blank>", "B-first", "B-last", "E-first", "E-last"]
