@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from sure.score.report import SCORES, Result, rows_of, tests_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+CORNERS = ((True, True), (True, False), (False, True), (False, False))  # right, up: of neighbours' names
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
@@ -28,18 +32,27 @@ def make_figure(results: Sequence[Result]) -> Figure:
     from matplotlib.figure import Figure
 
     tests = tests_of(results)
-    figure = Figure(figsize=(7, 4.5 * len(tests)), layout="constrained")
+    figure = Figure(figsize=(9, 5.5 * len(tests)), layout="constrained")
     for number, group in enumerate(tests, 1):
         axes = figure.add_subplot(len(tests), 1, number)
-        for name, row in rows_of(group).items():
+        corners = cycle(CORNERS)
+        for name, row in sorted(rows_of(group).items(), key=lambda item: _parameters(item[1])):
             scores = [result["score"] for result in row]
             spread = statistics.stdev(scores) if len(scores) > 1 else 0
-            place = statistics.fmean(result["trained_parameters"] or 1 for result in row), statistics.fmean(scores)
+            place = _parameters(row), statistics.fmean(scores)
             if str(row[0]["backbone_weights"]).startswith("random"):
                 axes.plot(*place, marker="o", color="lightgrey", zorder=0)
             else:
                 axes.errorbar(*place, yerr=spread, marker="o", capsize=3)
-                axes.annotate(name, place, xytext=(5, 5), textcoords="offset points", fontsize=8)
+                right, up = next(corners)
+                axes.annotate(
+                    name,
+                    place,
+                    xytext=(5 if right else -5, 5 if up else -11),
+                    textcoords="offset points",
+                    horizontalalignment="left" if right else "right",
+                    fontsize=8,
+                )
         first = group[0]
         better = "higher" if first["higher_is_better"] else "lower"
         axes.set_xscale("log")
@@ -49,3 +62,8 @@ def make_figure(results: Sequence[Result]) -> Figure:
         axes.grid(alpha=0.3)
         axes.margins(x=0.2)
     return figure
+
+
+def _parameters(row: Sequence[Result]) -> float:
+    """Trained ones, the mean over seeds."""
+    return statistics.fmean(result["trained_parameters"] or 1 for result in row)
