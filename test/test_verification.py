@@ -17,6 +17,7 @@ import toys
 from sure.bin import decode, infer, pack, report, score, tokenize, trials
 from sure.data.audio import read_audio
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.decoding import make_decoding
 from sure.errors import SureError
 from sure.inference import Sure
 from sure.train.experiment import Experiment
@@ -168,7 +169,7 @@ def test_a_set_without_trials_is_refused_before_time_is_spent(trained, corpus, t
     assert not (tmp_path / "exp" / "metrics.jsonl").exists()
     config, model = decode.load_trained(Experiment(trained))
     with pytest.raises(SureError, match=f"{folder}: no trials"):
-        decode.decode(config, model, str(folder), tmp_path / "decode_dev")
+        decode.decode(config, model, str(folder), tmp_path / "decode_dev", make_decoding(trained, config, model))
     assert not (tmp_path / "decode_dev").exists()
 
 

@@ -91,9 +91,10 @@ def _section(results: list[Result]) -> str:
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {first['task']}, {first['data'] or first['set']}"
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    weights = " and the search's weights" if any(result.decoding != "greedy" for result in results) else ""
     drawn = "speakers" if main == "eer" else "utterances"
     notes = (
-        f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch chosen there.\n"
+        f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch{weights} chosen there.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
     return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n```\n{_commands(results)}\n```\n"
