@@ -12,6 +12,7 @@ from sure.files import replace_file
 from sure.score.report import SCORES, Result, rows_of, tests_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -28,40 +29,56 @@ def draw(results: Sequence[Result], path: Path) -> None:
 
 
 def make_figure(results: Sequence[Result]) -> Figure:
-    """A panel for each task and test set. Bars are standard deviations over seeds; random backbones are grey."""
+    """A panel for each task and test set. Bars are standard deviations over seeds.
+
+    Random backbones are grey, in a lower part of their own: their scores are far from the others'.
+    """
     from matplotlib.figure import Figure
 
     tests = tests_of(results)
     figure = Figure(figsize=(9, 5.5 * len(tests)), layout="constrained")
-    for number, group in enumerate(tests, 1):
-        axes = figure.add_subplot(len(tests), 1, number)
-        corners = cycle(CORNERS)
-        for name, row in sorted(rows_of(group).items(), key=lambda item: _parameters(item[1])):
-            scores = [result["score"] for result in row]
-            spread = statistics.stdev(scores) if len(scores) > 1 else 0
-            place = _parameters(row), statistics.fmean(scores)
-            if str(row[0]["backbone_weights"]).startswith("random"):
-                axes.plot(*place, marker="o", color="lightgrey", zorder=0)
-            else:
-                axes.errorbar(*place, yerr=spread, marker="o", capsize=3)
-                right, up = next(corners)
-                axes.annotate(
-                    name,
-                    place,
-                    xytext=(5 if right else -5, 5 if up else -11),
-                    textcoords="offset points",
-                    horizontalalignment="left" if right else "right",
-                    fontsize=8,
-                )
+    for panel, group in zip(figure.subfigures(len(tests), 1, squeeze=False).flat, tests, strict=True):
+        rows = sorted(rows_of(group).items(), key=lambda item: _parameters(item[1]))
+        trained, random = ([row for row in rows if _is_random(row[1]) == kind] for kind in (False, True))
+        parts = [part for part in (trained, random) if part]
+        ratios = [4, 1] if len(parts) > 1 else [1]
+        axes = panel.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+        for part, place in zip(parts, axes, strict=True):
+            _draw_rows(place, part)
         first = group[0]
         better = "higher" if first["higher_is_better"] else "lower"
-        axes.set_xscale("log")
-        axes.set_xlabel("trained parameters, with head (grey: the same on a random backbone)")
-        axes.set_ylabel(f"{SCORES.get(first['score_name'], first['score_name'])} ({better} is better)")
-        axes.set_title(f"{first['task']}, {first['data'] or first['set']}")
-        axes.grid(alpha=0.3)
-        axes.margins(x=0.2)
+        axes[0].set_title(f"{first['task']}, {first['data'] or first['set']}")
+        axes[0].set_ylabel(f"{SCORES.get(first['score_name'], first['score_name'])} ({better} is better)")
+        axes[-1].set_xlabel("trained parameters, with head" + " (grey: the same on a random backbone)" * bool(random))
     return figure
+
+
+def _draw_rows(axes: Axes, rows: Sequence[tuple[str, Sequence[Result]]]) -> None:
+    corners = cycle(CORNERS)
+    for name, row in rows:
+        scores = [result["score"] for result in row]
+        place = _parameters(row), statistics.fmean(scores)
+        if _is_random(row):
+            axes.plot(*place, marker="o", color="grey")
+            continue
+        spread = statistics.stdev(scores) if len(scores) > 1 else 0
+        axes.errorbar(*place, yerr=spread, marker="o", capsize=3)
+        right, up = next(corners)
+        axes.annotate(
+            name,
+            place,
+            xytext=(5 if right else -5, 5 if up else -11),
+            textcoords="offset points",
+            horizontalalignment="left" if right else "right",
+            fontsize=8,
+        )
+    axes.set_xscale("log")
+    axes.grid(alpha=0.3)
+    axes.margins(x=0.2, y=0.2 if _is_random(rows[0][1]) else 0.05)
+
+
+def _is_random(row: Sequence[Result]) -> bool:
+    return str(row[0]["backbone_weights"]).startswith("random")
 
 
 def _parameters(row: Sequence[Result]) -> float:

@@ -235,6 +235,9 @@ def test_the_picture_has_a_point_for_each_method(recipe):
     assert {text.get_text(): text.xy for text in axes.texts} == {"lora": (4000, 25), "bottleneck": (10000, 25)}
     (axes,) = make_figure(collect([Path("exp/asr_moonshine_lora_random")])[0]).axes
     assert not axes.texts and axes.lines[0].get_xydata().tolist() == [[11000, 25]]
+    both = [Path(f"exp/asr_moonshine_{name}") for name in ("lora", "lora_random")]
+    upper, lower = make_figure(collect(both)[0]).axes
+    assert [text.get_text() for text in upper.texts] == ["lora"] and not lower.texts and lower.lines
 
 
 def test_names_are_as_short_as_they_stay_different(recipe):
