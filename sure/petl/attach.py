@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sure.backbones.base import Backbone, Site
 from sure.errors import SureError
 from sure.petl.base import PetlMethod
-from sure.petl.patterns import match_sites
+from sure.petl.patterns import match_sites, spell_out
 
 
 @dataclass
@@ -68,7 +68,8 @@ class Attachment:
 
     def _attach(self, key: str, method: PetlMethod) -> None:
         sites = self.backbone.sites()
-        matched = match_sites(method.config.sites, sites, method.kinds, key)
+        patterns = spell_out(method.config.sites, type(method.config).model_fields["sites"].default)
+        matched = match_sites(patterns, sites, method.kinds, key)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
             before = self._count()

@@ -20,7 +20,7 @@ class PetlConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = ""
-    sites: str = ""  # patterns, separated by spaces: `layer.*.attn.[qv] layer.[6-11].after_ffn`
+    sites: str = ""  # patterns, separated by spaces: `layer.*.attn.[qv] layer.[6-11].after_ffn`; patterns.py
     lr: float | None = Field(None, ge=0)  # instead of train.lr_adapter
     layer_decay: float = Field(1.0, gt=0)  # of the rate, once for every layer above
     start: str = ""  # a bundle: training starts from what it has of this method

@@ -1,4 +1,7 @@
-"""Site patterns: `layer.*.attn.[qv]`, `layer.[6-11].after_ffn`, `layer.{0,5}.ffn.in`, several separated by spaces."""
+"""Site patterns: `layer.*.attn.[qv]`, `layer.[6-11].after_ffn`, `layer.{0,5}.ffn.in`, several separated by spaces.
+
+`layer.[6-11].*` is whole layers: a method's usual places there.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from sure.errors import SureError
 from sure.registry import nearest
 
 RANGE = re.compile(r"\[(\d+)-(\d+)\]")
+WHOLE_LAYERS = re.compile(r"(.*\blayer\.[^.]+\.)\*")
 
 
 def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str) -> dict[str, list[Site]]:
@@ -40,6 +44,16 @@ def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], meth
                 )
         matched[pattern] = found
     return matched
+
+
+def spell_out(patterns: str, usual: str) -> str:
+    """Patterns of whole layers, `layer.[6-11].*`, as the places that a method has in a layer by its `usual` patterns."""
+    places = [pattern.removeprefix("layer.*.") for pattern in usual.split() if pattern.startswith("layer.*.")]
+    written = []
+    for pattern in patterns.split():
+        whole = WHOLE_LAYERS.fullmatch(pattern)
+        written += [whole[1] + place for place in places] if whole and places else [pattern]
+    return " ".join(written)
 
 
 def summary(sites: Sequence[Site]) -> str:

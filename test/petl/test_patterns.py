@@ -4,7 +4,7 @@ import pytest
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.petl.patterns import match_sites, summary
+from sure.petl.patterns import match_sites, spell_out, summary
 
 SITES = [
     Site(f"layer.{layer}.{place}", kind, 8, 8, layer)
@@ -30,6 +30,18 @@ def names(patterns, kinds=("linear", "residual", "attention", "convolution")):
 )
 def test_names(patterns, wanted):
     assert names(patterns) == wanted
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        ("layer.[6-11].*", "layer.[6-11].attn.* layer.[6-11].ffn.*"),
+        ("layer.*.* conv.0", "layer.*.attn.* layer.*.ffn.* conv.0"),
+        ("layer.{0,5}.attn.q", "layer.{0,5}.attn.q"),
+    ],
+)
+def test_whole_layers_are_the_usual_places_there(patterns, wanted):
+    assert spell_out(patterns, "conv.* layer.*.attn.* layer.*.ffn.*") == wanted
 
 
 def test_star_is_one_part():
