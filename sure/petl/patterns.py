@@ -47,7 +47,7 @@ def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], meth
 
 
 def spell_out(patterns: str, usual: str) -> str:
-    """Patterns of whole layers, `layer.[6-11].*`, as the places that a method has in a layer by its `usual` patterns."""
+    """Patterns of whole layers, `layer.[6-11].*`, as a method's places in a layer by its `usual` patterns."""
     places = [pattern.removeprefix("layer.*.") for pattern in usual.split() if pattern.startswith("layer.*.")]
     written = []
     for pattern in patterns.split():
