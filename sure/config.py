@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from sure import registry
+from sure.data.acoustic import AcousticConfig
 from sure.data.augment import AugmentConfig
 from sure.errors import SureError
 from sure.files import replace_file
@@ -127,6 +128,7 @@ class Config(Section):
     data: DataConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     text: TextConfig = TextConfig()
+    acoustic: AcousticConfig = AcousticConfig()
     backbone: BackboneConfig
     petl: list[SerializeAsAny[BaseModel]]
     head: SerializeAsAny[BaseModel]

@@ -1,0 +1,102 @@
+"""Mel spectrogram and energy against librosa, put together as in HiFi-GAN; trimming; pitch of known sounds."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from speech import speech
+
+from sure.data.acoustic import AcousticConfig, energy, log_mel, magnitudes, trim
+from sure.data.pitch import pitch
+from sure.errors import SureError
+
+CONFIG = AcousticConfig()
+OTHER = AcousticConfig(
+    sample_rate=16000, fft_size=800, hop_size=200, window_size=600, mels=40, mel_low_hz=60, mel_high_hz=7600
+)
+
+
+@pytest.mark.parametrize("config", [CONFIG, OTHER])
+def test_like_librosa(config):
+    wave = speech("hello world", "anna", config.sample_rate)[: 256 * 60 + 100]
+    padded = np.pad(wave, (config.fft_size - config.hop_size) // 2, mode="reflect")
+    size = {"n_fft": config.fft_size, "hop_length": config.hop_size, "win_length": config.window_size}
+    theirs = np.abs(librosa.stft(padded, **size, center=False))
+    filters = librosa.filters.mel(
+        sr=config.sample_rate,
+        n_fft=config.fft_size,
+        n_mels=config.mels,
+        fmin=config.mel_low_hz,
+        fmax=config.mel_high_hz,
+    )
+    ours = magnitudes(torch.from_numpy(wave), config)
+    assert ours.shape == (len(wave) // config.hop_size, config.fft_size // 2 + 1)
+    np.testing.assert_allclose(ours.numpy().T, theirs, atol=2e-5)
+    mel = np.log(np.maximum(filters @ theirs, config.mel_floor))
+    np.testing.assert_allclose(log_mel(ours, config).numpy().T, mel, atol=2e-3)
+    np.testing.assert_allclose(energy(ours).numpy(), np.linalg.norm(theirs, axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [385, 511, 512, 513, 10_000])
+def test_frames_are_samples_over_hop(samples):
+    assert len(magnitudes(torch.randn(samples), CONFIG)) == samples // CONFIG.hop_size
+
+
+def test_a_click_is_in_the_frame_around_it():
+    wave = torch.zeros(40 * CONFIG.hop_size)
+    wave[20 * CONFIG.hop_size + CONFIG.hop_size // 2] = 1.0
+    assert energy(magnitudes(wave, CONFIG)).argmax() == 20
+
+
+def test_silence_at_the_ends_is_cut():
+    rate = CONFIG.sample_rate
+    loud = torch.from_numpy(speech("aeiou", "anna", rate))
+    quiet = 1e-4 * torch.randn(rate, generator=torch.Generator().manual_seed(0))
+    trimmed = trim(torch.cat([quiet, loud, loud, quiet]), CONFIG)
+    kept = (len(trimmed) - 2 * len(loud)) / rate
+    assert abs(kept) < 0.15  # the sound has some silence of its own, and half a window is heard on both sides
+    assert len(trim(loud, AcousticConfig(trim_db=None))) == len(loud)
+
+
+def test_silence_within_is_kept():
+    loud = torch.from_numpy(speech("aeiou", "anna", CONFIG.sample_rate))
+    wave = torch.cat([loud, torch.zeros(CONFIG.sample_rate), loud])
+    assert len(trim(wave, CONFIG)) > CONFIG.sample_rate + len(loud)
+
+
+@pytest.mark.parametrize(("wave", "words"), [(torch.zeros(9000), "silent"), (torch.ones(300), "too short: 300")])
+def test_nothing_to_hear_is_an_error(wave, words):
+    with pytest.raises(SureError, match=words):
+        trim(wave, CONFIG)
+
+
+@pytest.mark.parametrize("hertz", [80, 120, 210, 400])
+def test_pitch_of_a_glide(hertz):
+    """Harmonics that rise by an octave in two seconds: the pitch of each frame is that at its centre."""
+    rate = CONFIG.sample_rate
+    time = np.arange(2 * rate) / rate
+    true = hertz * 2 ** (time / 8)
+    phase = 2 * np.pi * np.cumsum(true) / rate
+    wave = sum(np.sin(k * phase) / k for k in range(1, int(4000 / hertz)))
+    found = pitch(torch.from_numpy(0.3 * wave).float(), CONFIG)
+    centres = ((np.arange(len(found)) + 0.5) * CONFIG.hop_size).astype(int)
+    voiced = found > 0
+    assert found.dtype == np.float32 and len(found) == len(time) // CONFIG.hop_size and voiced.mean() > 0.9
+    assert np.abs(1200 * np.log2(found[voiced] / true[centres][voiced])).max() < 40
+
+
+def test_noise_and_silence_have_no_pitch():
+    noise = 0.1 * torch.randn(CONFIG.sample_rate, generator=torch.Generator().manual_seed(0))
+    assert np.mean(pitch(noise, CONFIG) > 0) < 0.05
+    assert not pitch(torch.zeros(CONFIG.sample_rate), CONFIG).any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mel_high_hz": 12000}, {"hop_size": 2048}, {"hop_size": 255}, {"pitch_low_hz": 600}]
+)
+def test_settings_that_do_not_fit(wrong):
+    with pytest.raises(ValidationError, match="expected"):
+        AcousticConfig(**wrong)

@@ -1,0 +1,154 @@
+"""Features of data folders: the same bytes however they came about, and statistics as numpy has them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audio_files import write_audio
+from speech import speech
+
+from sure.bin.features import main
+from sure.config import make_config
+from sure.data.acoustic import AcousticConfig
+from sure.data.ark import Scp
+from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.features import KINDS, compute, statistics, write_features
+from sure.errors import SureError
+
+CONFIG = AcousticConfig()
+WORDS = "one two three four five six seven eight".split()
+FOUR_PIECES = """
+import sys, time
+from pathlib import Path
+from sure.data import features
+from sure.data.acoustic import AcousticConfig
+from sure.data.data_dir import read_data_dir
+features.PIECE = 2
+replace_file = features.replace_file
+def slowly(path, content):
+    replace_file(path, content)
+    time.sleep(float(sys.argv[2]))  # so that a kill comes between two pieces
+features.replace_file = slowly
+print(features.write_features(Path(sys.argv[1]), read_data_dir(sys.argv[1]), AcousticConfig(), 2))
+"""
+
+
+def make_set(folder: Path) -> Path:
+    rows = []
+    for number, word in enumerate(WORDS):
+        path = folder.parent / "audio" / f"{word}.wav"
+        write_audio(path, speech(word * 3, "anna" if number % 2 else "bert"))
+        rows.append(Utterance(word, str(path), text=word, speaker="anna" if number % 2 else "bert"))
+    return write_data_dir(folder, rows)
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    names = [*(f"{kind}.scp" for kind in KINDS), "utt2frames"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in [
+        *map(folder.__truediv__, names), *sorted((folder / "features").glob("*.ark"))]}  # fmt: skip
+
+
+def test_archives_hold_what_was_computed(here):
+    folder = make_set(Path("data/train"))
+    assert write_features(folder, read_data_dir(folder), CONFIG, 2) == len(WORDS)
+    files = {kind: Scp(folder / f"{kind}.scp") for kind in KINDS}
+    frames = dict(line.split() for line in (folder / "utt2frames").read_text().splitlines())
+    assert list(frames) == sorted(WORDS) == list(files["mel"])
+    for utterance in read_data_dir(folder):
+        features = compute(utterance, CONFIG)
+        dims = {"mel": CONFIG.mels, "pitch": 1, "energy": 1}
+        for kind in KINDS:
+            stored = files[kind][utterance.id]
+            assert stored.shape == (int(frames[utterance.id]), dims[kind]) and stored.dtype == np.float32
+            np.testing.assert_array_equal(stored, features[kind])
+
+
+def test_statistics(here):
+    folder = make_set(Path("data/train"))
+    write_features(folder, read_data_dir(folder), CONFIG)
+    mel, pitch, energy = (np.concatenate(list(Scp(folder / f"{kind}.scp").values())) for kind in KINDS)
+    found = statistics(folder, CONFIG)
+    log_f0 = np.log(pitch[pitch > 0])
+    assert (found["frames"], found["voiced_frames"]) == (len(mel), len(log_f0))
+    np.testing.assert_allclose(found["log_f0"]["mean"], log_f0.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found["log_f0"]["std"], log_f0.std(), rtol=1e-4)
+    np.testing.assert_allclose(found["energy"]["std"], energy.std(), rtol=1e-4)
+    np.testing.assert_allclose(found["mel"]["mean"], mel.mean(0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(found["mel"]["std"], mel.std(0, dtype=np.float64), rtol=1e-6)
+
+
+def test_killed_and_run_again_ends_in_the_same_bytes(here):
+    whole, killed = make_set(Path("whole/set")), make_set(Path("killed/set"))
+    write_data_dir(killed, read_data_dir(whole))  # the same audio
+
+    def run(folder: Path, wait: float) -> subprocess.Popen:
+        command = [sys.executable, "-c", FOUR_PIECES, str(folder), str(wait)]
+        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path})
+
+    process = run(killed, 60)
+    try:
+        mark = killed / "features" / "mark_00001.json"
+        while not mark.exists() and process.poll() is None:
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL and mark.exists() and not (killed / "mel.scp").exists()
+    (killed / "features" / "mel_00002.ark.part").write_bytes(b"torn")
+    assert run(killed, 0).communicate()[0].strip() == "6", "the finished piece was computed again"
+    assert run(whole, 0).communicate()[0].strip() == "8"
+    places = {name: text.replace(b"killed/", b"whole/") for name, text in written(killed).items()}
+    assert places == written(whole)
+
+
+def test_what_changed_is_computed_again(here):
+    folder = make_set(Path("data/train"))
+    utterances = read_data_dir(folder)
+    write_features(folder, utterances, CONFIG)
+    assert write_features(folder, utterances, CONFIG, 3) == 0
+    assert write_features(folder, utterances, AcousticConfig(mels=40)) == len(WORDS)
+    assert Scp(folder / "mel.scp")["one"].shape[1] == 40
+    write_audio(Path(utterances[0].audio), speech("something else"))
+    assert write_features(folder, utterances, AcousticConfig(mels=40)) == len(WORDS)
+
+
+def test_unusable_utterances_are_all_named_and_the_index_stays(here):
+    folder = make_set(Path("data/train"))
+    write_features(folder, read_data_dir(folder), CONFIG)
+    before = written(folder)
+    write_audio(Path("data/audio/two.wav"), np.zeros(16000))
+    write_audio(Path("data/audio/six.wav"), speech("six")[:100])
+    with pytest.raises(SureError, match=r"(?s)2 utterances are unusable.*'six': too short.*'two': silent"):
+        write_features(folder, read_data_dir(folder), CONFIG)
+    assert written(folder) == before
+
+
+def test_command(here, capsys):
+    for name in ("train", "dev", "test"):
+        make_set(Path("data") / name)
+    sets = {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}
+    plain = {"task": "asr", "data": sets, "backbone": {"name": "tiny"}, "petl": "lora"}
+    make_config(plain, "test").save(Path("conf.yaml"))
+    main(
+        [
+            "--config",
+            "conf.yaml",
+            "--nj",
+            "2",
+            "acoustic.hop_size=128",
+            "acoustic.fft_size=512",
+            "acoustic.window_size=512",
+        ]
+    )
+    out = capsys.readouterr().out
+    assert "data/dev: 8 utterances" in out and "log-f0" in out
+    found = statistics(Path("data/train"), AcousticConfig(hop_size=128, fft_size=512, window_size=512))
+    assert Path("data/statistics.json").read_text().count(str(found["frames"])) == 1
+    assert (Path("data/test") / "energy.scp").is_file()
