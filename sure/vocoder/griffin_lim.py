@@ -1,0 +1,74 @@
+"""Griffin-Lim: the phases that fit a magnitude spectrogram best, found by iteration; nothing to train or download.
+
+Griffin and Lim, IEEE TASSP 1984, in the fast form of Perraudin et al., WASPAA 2013 (torchaudio's).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+
+if TYPE_CHECKING:
+    from sure.data.acoustic import AcousticConfig
+
+ITERATIONS = 60
+LEAST_SQUARES_STEPS = 50  # after them the mel spectrogram of what is found hardly comes nearer
+SMALLEST = 1e-8
+
+
+class GriffinLim:
+    """The vocoder that is always there. What it makes is the same in every call."""
+
+    def __init__(self, acoustic: AcousticConfig):
+        self.acoustic = acoustic
+        self.sample_rate = acoustic.sample_rate
+        self.window = torch.hann_window(acoustic.window_size)
+        self.filters = torchaudio.functional.melscale_fbanks(
+            acoustic.fft_size // 2 + 1,
+            float(acoustic.mel_low_hz),
+            float(acoustic.mel_high_hz),
+            acoustic.mels,
+            acoustic.sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )  # (bins, mels)
+        self.inverse = torch.linalg.pinv(self.filters)
+
+    def waveform(self, mel: torch.Tensor) -> torch.Tensor:
+        """(frames, mels) natural logs of the mel magnitude spectrogram -> (frames * hop_size,) float32."""
+        fft_size, hop_size = self.acoustic.fft_size, self.acoustic.hop_size
+        magnitudes = self.magnitudes(torch.as_tensor(mel).detach().float().cpu().exp()).T
+        # Our frames are centred at the middle of their hop, torch's at its start: a frame more on both sides, and half
+        # a hop cut off. Behind it a few more still, as torch wants more than half a window.
+        after = 1 + fft_size // (2 * hop_size)
+        magnitudes = F.pad(magnitudes[None], (1, after), mode="replicate")[0]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # it starts from random phases
+            wave = torchaudio.functional.griffinlim(
+                magnitudes,
+                self.window,
+                fft_size,
+                hop_size,
+                self.acoustic.window_size,
+                power=1.0,
+                n_iter=ITERATIONS,
+                momentum=0.99,
+                length=(len(mel) + after) * hop_size,
+                rand_init=True,
+            )
+        return wave[hop_size // 2 :][: len(mel) * hop_size].clamp(-1.0, 1.0)
+
+    def magnitudes(self, mel: torch.Tensor) -> torch.Tensor:
+        """(frames, mels) -> (frames, bins): what has this mel spectrogram, nowhere negative.
+
+        Least squares by multiplicative updates (Lee and Seung, NIPS 2000), from the pseudoinverse on.
+        """
+        found = (mel @ self.inverse).clamp(min=SMALLEST)
+        wanted = mel @ self.filters.T
+        squared = self.filters @ self.filters.T
+        for _ in range(LEAST_SQUARES_STEPS):
+            found = found * wanted / (found @ squared).clamp(min=SMALLEST)
+        return found

@@ -1,0 +1,38 @@
+"""What a vocoder is, and the one that a configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from sure.errors import SureError
+from sure.vocoder.griffin_lim import GriffinLim
+from sure.vocoder.hifigan import HifiGan
+
+if TYPE_CHECKING:
+    from sure.data.acoustic import AcousticConfig
+
+GRIFFIN_LIM = "griffin_lim"
+
+
+class Vocoder(Protocol):
+    sample_rate: int
+
+    def waveform(self, mel: torch.Tensor) -> torch.Tensor:
+        """(frames, mels) natural logs of the mel magnitude spectrogram -> (frames * hop_size,) float32 on the CPU."""
+
+
+def make_vocoder(name: str, acoustic: AcousticConfig, device: str | torch.device = "cpu") -> Vocoder:
+    """`griffin_lim`, or the path of a HiFi-GAN generator's checkpoint. Raises SureError for anything else."""
+    if name == GRIFFIN_LIM:
+        return GriffinLim(acoustic)
+    path = Path(name)
+    if path.is_dir():
+        raise SureError(
+            f"vocoder {path}: is a folder; name the generator's checkpoint in it, such as {path}/g_02500000"
+        )
+    if not path.is_file():
+        raise SureError(f"vocoder {name}: neither {GRIFFIN_LIM} nor a file; a HiFi-GAN generator's checkpoint is one")
+    return HifiGan(path, acoustic, device)

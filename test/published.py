@@ -1,0 +1,26 @@
+"""Real weights and real speech out of published packages."""
+
+from pathlib import Path
+
+import pytest
+
+from sure.data.packages import fetch_from_wheel
+from sure.errors import SureError
+
+PACKAGE = ("moonshine-voice", "0.0.49")
+SPEECH = (  # 10 s, 16 kHz
+    "moonshine_voice/assets/beckett.wav",
+    "e5a26b3d29e5b0bc8dbd72c11d16a3808a4ec0ac45b21f12a27d2a2fe5c5ae61",
+)
+
+
+def fetch(package, version, member, sha256, folder):
+    """One file of a wheel, kept in `folder`; the test is skipped where no package index can be reached."""
+    try:
+        return fetch_from_wheel(package, version, member, sha256, folder / Path(member).name)
+    except SureError as error:
+        pytest.skip(f"no package index to fetch what is real from: {error}")
+
+
+def fetch_speech(folder):
+    return fetch(*PACKAGE, *SPEECH, folder)
