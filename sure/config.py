@@ -14,6 +14,7 @@ from sure.data.acoustic import AcousticConfig
 from sure.data.augment import AugmentConfig
 from sure.errors import SureError
 from sure.files import replace_file
+from sure.plain import parse_yaml
 from sure.text.phones import Fold
 
 
@@ -190,7 +191,7 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
     files = [files] if isinstance(files, (str, Path)) else list(files)
     merged: dict[str, Any] = {}
     for file in files:
-        merged = _merge(merged, _read_yaml(Path(file)))
+        merged = _merge(merged, read_plain_config(Path(file)))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
@@ -207,13 +208,14 @@ def make_config(given: Mapping[str, Any], source: str) -> Config:
         raise SureError(f"{source}: {_explain(error, Config)}") from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_plain_config(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file, unchecked. Raises SureError naming the file when it has none."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SureError(f"cannot read config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SureError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise SureError(f"config {path} is not YAML: {error}") from None
     if not isinstance(loaded, dict):
         raise SureError(f"config {path}: expected keys and values at the top, found {type(loaded).__name__}")
     return loaded
@@ -221,8 +223,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _parse(text: str, override: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse_yaml(text)
+    except ValueError:
         raise SureError(f"override {override!r}: the value is not YAML") from None
 
 

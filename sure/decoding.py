@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sure.config import Config, DecodeConfig
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
 from sure.model import SureModel
+from sure.plain import parse_json
 from sure.tasks.beam_search import BeamSearch
 from sure.text.arpa import format_arpa, load_model
 from sure.text.ngram import LanguageModel, estimate
@@ -104,7 +104,7 @@ def with_weights(folder: Path, settings: DecodeConfig, knowledge: Knowledge) -> 
 
 def _read_tuned(path: Path) -> dict[str, Any]:
     try:
-        tuned = json.loads(path.read_text(encoding="utf-8"))
+        tuned = parse_json(path.read_text(encoding="utf-8"))
     except ValueError:
         tuned = None
     if not isinstance(tuned, dict) or not {*UNTUNED, "conditions", "data", "score"} <= tuned.keys():
@@ -153,7 +153,7 @@ def decoded_folder(folder: Path, config: Config, name: str) -> Path:
 def read_record(folder: Path) -> dict[str, Any]:
     """What stage 5 wrote of a decoded set; of older experiments, what the folder's name says."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"set": folder.name.removeprefix("decode_"), "decoding": "greedy", "settings": {"method": "greedy"}}
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from sure.data.data_dir import Utterance
 from sure.data.selection import Selection
 from sure.errors import SureError
+from sure.plain import parse_json
 from sure.text.encoding import read_any_text
 
 TASKS = ("emotion",)
@@ -156,7 +156,7 @@ def choose_dev(order: list[str]) -> list[str]:
 def read_list(path: Path) -> list[str]:
     """The ids of one of s3prl's lists, in its order."""
     try:
-        return [Path(item["path"]).stem for item in json.loads(path.read_text(encoding="utf-8"))["meta_data"]]
+        return [Path(item["path"]).stem for item in parse_json(path.read_text(encoding="utf-8"))["meta_data"]]
     except OSError as error:
         raise SureError(f"cannot read {path}: {error.strerror}; lists=DIR is s3prl's folder meta_data") from None
     except (ValueError, KeyError, TypeError):

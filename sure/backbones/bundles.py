@@ -28,7 +28,7 @@ def read_bundle(name: str, starts: tuple[str, ...]) -> tuple[dict[str, Any], boo
         )
     bundle = bundles[name]
     try:
-        model = bundle.get_model()
+        model = bundle.get_model(dl_kwargs={"weights_only": True})  # a pickle from outside runs no code then
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise SureError(
             f"the weights of {name} could not be fetched ({error}); check the network, "

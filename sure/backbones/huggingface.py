@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from sure.backbones.digests import sha256_of_file
 from sure.errors import SureError
+from sure.plain import parse_json
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -57,7 +57,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SureError(f"{path} is not valid JSON: {error}") from None
 

@@ -23,6 +23,7 @@ from sure.backbones.huggingface import read_folder
 from sure.backbones.names import Names
 from sure.backbones.positions import Sinusoids, sinusoids
 from sure.errors import SureError
+from sure.plain import parse_json
 from sure.registry import nearest
 
 METADATA = "sure_backbone"  # key of the json in our files: {"family": ..., "shape": {...}}
@@ -147,9 +148,9 @@ class Loadable(Backbone):
     def _from_file(cls, path: Path) -> tuple[Any, dict[str, Tensor], str]:
         try:
             with safe_open(path, "pt") as file:
-                about = json.loads((file.metadata() or {}).get(METADATA, "null"))
+                about = parse_json((file.metadata() or {}).get(METADATA, "null"))
                 state = {name: file.get_tensor(name) for name in file.keys()}
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise SureError(f"{path} is not a whole .safetensors file ({error}); make it again") from None
         if about is None:
             raise SureError(

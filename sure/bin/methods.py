@@ -6,14 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from sure import registry
 from sure.backbones.base import Backbone
 from sure.config import petl_settings
 from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.petl.table import markdown
+from sure.plain import parse_yaml
 
 HEAD = """# Methods
 
@@ -51,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parse(word: str) -> object:
     try:
-        return yaml.safe_load(word)
-    except yaml.YAMLError:
+        return parse_yaml(word)
+    except ValueError:
         raise SureError(f"--petl {word!r} is neither a name nor settings such as '{{name: lora, rank: 4}}'") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sure.bin.decode import load_trained
 from sure.errors import SureError, run
 from sure.petl.bundle import write_bundle
+from sure.plain import parse_json
 from sure.train.experiment import Experiment
 from sure.train.packing import bundle_content
 
@@ -37,7 +37,7 @@ def scores(experiment: Experiment) -> dict[str, Any]:
 
 def _read(path: Path, stage: str) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         values = None
     if not isinstance(values, dict):

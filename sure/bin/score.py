@@ -17,6 +17,7 @@ from sure.data.tables import Line, parse_seconds, read_lines
 from sure.decoding import read_record
 from sure.errors import SureError, run
 from sure.files import replace_file
+from sure.plain import parse_json
 from sure.tasks.base import BaseTask
 
 NAMED_IDS = 5  # of a list of ids in an error
@@ -142,7 +143,7 @@ def _command(experiment: Path) -> str | None:
 def _summary(path: Path) -> dict[str, Any]:
     """What training wrote about itself; nothing where it did not end."""
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError:

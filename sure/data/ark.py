@@ -1,12 +1,14 @@
 """Kaldi ark/scp archives, through kaldiio or, where it is missing, omniio.kaldi (MIT, the same interface).
 
 float32 and float64 vectors and matrices and int32 vectors keep their type. Kaldi has no float16: it is stored
-as float32, which loses nothing. Commands (`... |`) in an scp are refused: both libraries would run them.
+as float32, which loses nothing. Commands (`... |`) in an scp are refused: both libraries would run them. So are
+values that are pickles, which kaldiio would load: they can run any code.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -17,6 +19,7 @@ import numpy as np
 
 from sure.errors import SureError
 
+PICKLE = b"PKL"  # how such a value begins
 LIBRARIES = ("kaldiio", "omniio.kaldi")
 
 
@@ -67,7 +70,7 @@ def read_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
     if _is_command(str(path)) or not Path(path).is_file():
         raise SureError(f"{path}: no such archive")
     try:
-        for id, array in library().load_ark(os.fspath(path)):
+        for id, array in _load_ark(path):
             if "\ufffd" in id:  # omniio 0.1 takes ids for ASCII here
                 raise SureError(f"{path}: {library().__name__} cannot read its ids; read it through its scp")
             yield id, array
@@ -83,9 +86,35 @@ def read_at(place: str):
     if _is_command(file) or not offset.isdigit() or not Path(file).is_file():
         raise SureError(f"{place}: expected an existing archive and an offset, as in feats.ark:123")
     try:
+        with open(file, "rb") as opened:
+            opened.seek(int(offset))
+            _refuse_pickle(opened.read(len(PICKLE)))
         return library().load_mat(place)
     except Exception as error:
         raise SureError(f"{place}: unreadable archive entry: {error}") from None
+
+
+def _load_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
+    if library().__name__ != "kaldiio":
+        yield from library().load_ark(os.fspath(path))
+        return
+    with io.FileIO(path) as raw, _Archive(raw) as file:
+        yield from library().load_ark(file)
+
+
+class _Archive(io.BufferedReader):
+    """An archive as kaldiio reads it: the first five bytes of a value say to it of which kind it is."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if size == 5:
+            _refuse_pickle(content)
+        return content
+
+
+def _refuse_pickle(start: bytes) -> None:
+    if start.startswith(PICKLE):
+        raise ValueError("a value in it is a pickle, which can run code; nothing was loaded")
 
 
 def _is_command(place: str) -> bool:

@@ -41,6 +41,7 @@ DECODING_ERRORS = (
     SureError,
     av.error.FFmpegError,
 )
+PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
 BLOCK = 1 << 20
 
 
@@ -207,7 +208,10 @@ def _check_last_ogg_page(name: str) -> None:
 
 def _decode_av(name: str) -> tuple[np.ndarray, int]:
     raw = "g722" if name.lower().endswith(".g722") else None  # headerless, so PyAV cannot guess it
-    with av.open(name, format=raw) as container:
+    # a playlist, whatever its suffix, would have FFmpeg fetch what it names
+    with av.open(f"file:{name}", format=raw, options={"protocol_whitelist": "file"}) as container:
+        if container.format.name in PLAYLISTS:
+            raise AudioError(name, "unreadable audio file", "a list of other files")
         if not container.streams.audio:
             raise AudioError(name, "unreadable audio file", "no audio in it")
         stream = container.streams.audio[0]

@@ -16,10 +16,12 @@ from sure.data.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackag
 from sure.data.transfer import download_file, file_digest, require_space
 from sure.data.unpack import unpack, unpack_nested
 from sure.errors import SureError
+from sure.files import replace_file
 
 __all__ = ["corpus_folder", "fetch", "fetch_from_wheel"]
 
 RECORD = "corpus.txt"
+SUMS = "sha256.txt"
 MARKS = ".fetched"
 LOCK = ".lock"
 UNPACKED = 1.3  # times the archive: speech hardly compresses
@@ -136,10 +138,37 @@ def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]
     archives.mkdir(exist_ok=True)
     layers = item.unpack * (2 if item.nested else 1)
     require_space(archives, int((item.bytes or 0) * (1 + UNPACKED * layers)), item.file_name)
-    file = download_file(item.urls, archives / item.file_name, item.sha256, item.md5, item.bytes)
-    if not (item.sha256 or item.md5):
-        print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {file_digest(file)}")
-    return [file]
+    if item.sha256 or item.md5:
+        return [download_file(item.urls, archives / item.file_name, item.sha256, item.md5, item.bytes)]
+    return [_fetch_without_sum(item, archives)]
+
+
+def _fetch_without_sum(item: Archive, archives: Path) -> Path:
+    """The sum of the first time is kept beside the archives, and wanted from then on."""
+    sums = read_sums(archives / SUMS)
+    known = sums.get(item.file_name)
+    try:
+        file = download_file(item.urls, archives / item.file_name, known, None, item.bytes)
+    except SureError as error:
+        if known is None:
+            raise
+        raise SureError(
+            f"{error}\nIts sha256 is in {archives / SUMS} since it was first fetched; take that line out if a new "
+            "version was published"
+        ) from None
+    if known is None:
+        sums[item.file_name] = file_digest(file)
+        replace_file(archives / SUMS, "".join(f"{sum}  {name}\n" for name, sum in sorted(sums.items())))
+        print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {sums[item.file_name]}")
+    return file
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    """Sums by file name, of a file as sha256sum writes it; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {name: sum for sum, _, name in (line.partition("  ") for line in lines)}
 
 
 def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Path) -> None:
@@ -147,10 +176,11 @@ def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Pa
     for file in files:
         if isinstance(item, Debian) or (isinstance(item, Archive) and item.unpack):
             print(f"unpacking {file.name}")
-            unpack(file, folder)
+            limit = item.unpacked_bytes if isinstance(item, Archive) else None
+            unpack(file, folder, limit)
             for name in item.nested if isinstance(item, Archive) else ():
                 print(f"unpacking {name}")
-                unpack_nested(file, folder, name)
+                unpack_nested(file, folder, name, limit)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / (file.name + ".part"))

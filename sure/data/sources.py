@@ -7,6 +7,8 @@ items:                              # all of them are fetched, into one folder
     urls: [https://..., https://...]    # mirrors, tried in order
     sha256: 64 hex digits           # or md5; without either the sum found is printed
     bytes: 123456                   # checked, and used to check the free space first
+    unpacked_bytes: 234567          # the most that may come out of it, and of each archive inside it; default: see
+                                    # sure.data.unpack.most_bytes
     into: some/folder               # below the corpus folder; default: the corpus folder itself
     nested: [in/it/part.tar.gz]     # archives inside it: unpacked where they lie, in this order, then removed
   - kind: debian                    # fetched by apt-get without root, unpacked by dpkg-deb
@@ -32,7 +34,6 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -45,6 +46,7 @@ from pydantic import (
 )
 
 from sure.errors import SureError
+from sure.plain import parse_yaml
 
 FILLED = ("urls", "into")  # the keys that may have placeholders
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -82,6 +84,7 @@ class Archive(_Strict):
     sha256: Sha256 | None = None
     md5: Md5 | None = None
     bytes: int | None = Field(None, gt=0)
+    unpacked_bytes: int | None = Field(None, gt=0)
     unpack: bool = True
     into: Inside = "."
     nested: list[Inside] = []
@@ -158,15 +161,15 @@ def read_sources(path: Path, options: Mapping[str, str] | None = None) -> Source
     an option without a placeholder included.
     """
     try:
-        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plan = parse_yaml(path.read_text(encoding="utf-8"))
         sources = Sources.model_validate(_fill(path, plan, options or {}))
     except OSError as error:
         raise SureError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: not YAML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise SureError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError as error:
+        raise SureError(f"{path}: not YAML: {error}") from None
     _distinct_names(path, sources.items, {})
     return sources
 

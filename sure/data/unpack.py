@@ -1,21 +1,26 @@
-"""Unpack an archive that others made: nothing outside the folder, no links out of it, no devices."""
+"""Unpack an archive that others made: nothing outside the folder, no links out of it, no devices, no bombs."""
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import shutil
 import stat
 import subprocess
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from sure.errors import SureError
 
+BLOCK = 1 << 20
+MOST_TIMES = 100  # an archive's own size, unpacked; speech hardly compresses, text ten times
 DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -27,32 +32,40 @@ DAMAGE = (
 )
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
     """Unpack a tar (any compression), zip or Debian package into `folder`, beside what is already there.
 
     It is unpacked next to the folder first and moved file by file, so a refused or damaged archive changes
-    nothing. Raises SureError naming the archive and the member for anything that could reach outside.
+    nothing. limit: bytes that may come out, by default `most_bytes`. Raises SureError naming the archive and the
+    member for anything that could reach outside, and for more than the limit.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _beside(folder) as temporary:
+        files = _Files(archive, temporary, most_bytes(archive) if limit is None else limit)
         try:
             if archive.suffix == ".deb":
-                _unpack_debian(archive, temporary)
+                _unpack_debian(archive, files)
             elif zipfile.is_zipfile(archive):
-                _unpack_zip(archive, temporary)
+                _unpack_zip(archive, files)
             else:
-                _unpack_tar(archive, temporary)
+                with tarfile.open(archive) as tar:
+                    _unpack_tar(tar, files)
+            files.make_links()
         except DAMAGE as error:
             raise SureError(f"{archive}: not a readable archive: {error}") from None
         except OSError as error:
             if error.errno is not None:  # the disk, not the archive
                 raise
             raise SureError(f"{archive}: not a readable archive: {error}") from None
-        _refuse_links_out(archive, temporary)
         _move(temporary, folder)
 
 
-def unpack_nested(archive: Path, folder: Path, name: str) -> None:
+def most_bytes(archive: Path) -> int:
+    """What an archive may hold whose source does not say it: no corpus is packed anywhere near as tightly."""
+    return MOST_TIMES * archive.stat().st_size + (1 << 30)
+
+
+def unpack_nested(archive: Path, folder: Path, name: str, limit: int | None = None) -> None:
     """Unpack `folder/name`, an archive that came out of `archive`, where it lies, and remove it.
 
     The same promises and errors as `unpack`; SureError too when `archive` had no such file.
@@ -62,7 +75,7 @@ def unpack_nested(archive: Path, folder: Path, name: str) -> None:
         raise SureError(f"{archive}: there is no file '{name}' in it; is it another release of the corpus?")
     if inner.resolve().parent != (folder.resolve() / name).parent:
         raise SureError(f"{archive}: refused: '{name}' lies behind a link")
-    unpack(inner, inner.parent)
+    unpack(inner, inner.parent, limit)
     inner.unlink()
 
 
@@ -77,72 +90,130 @@ def _beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _unpack_tar(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            _check_name(archive, member.name)
-            if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-                raise SureError(f"{archive}: refused: '{member.name}' is a device or another special file")
-            _check_parent(archive, folder, member.name)
-            if hasattr(tarfile, "data_filter"):  # Python from 3.10.12, 3.11.4, 3.12
-                tar.extract(member, folder, filter=_data_filter(archive))
-            elif member.issym() or member.islnk():
-                raise SureError(f"{archive}: refused: '{member.name}' is a link (this Python cannot check links)")
-            else:
-                member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-                tar.extract(member, folder)
+class _Files:
+    """What comes out of an archive, written below `folder`.
 
+    Links are made at the end, when nothing is left that could be written through them; those to nothing are left out.
+    """
 
-def _data_filter(archive: Path):
-    def check(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+    def __init__(self, archive: Path, folder: Path, limit: int):
+        self.archive = archive
+        self.folder = folder.resolve()
+        self.limit = limit
+        self.left = limit
+        self.links: list[tuple[Path, str, bool]] = []  # place, what it names, whether it is a hard link
+
+    def refuse(self, name: str, why: str) -> SureError:
+        return SureError(f"{self.archive}: refused: '{name}' {why}")
+
+    def place(self, name: str) -> Path:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or "\0" in name:
+            raise self.refuse(name, "lies outside the archive's folder")
+        return self.folder / path
+
+    def add_folder(self, name: str) -> None:
+        with self._one_of_a_kind(name):
+            self.place(name).mkdir(parents=True, exist_ok=True)
+
+    def add_file(self, name: str, content: IO[bytes], executable: bool = False) -> None:
+        place = self.place(name)
+        with self._one_of_a_kind(name):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file = place.open("wb")
+        with file:
+            while block := content.read(BLOCK):  # counted as it comes: what the archive says of itself may be wrong
+                self.left -= len(block)
+                if self.left < 0:
+                    raise self.refuse(name, f"is more than the {self.limit:,} bytes that may come out of this archive")
+                file.write(block)
+        place.chmod(0o755 if executable else 0o644)
+
+    def add_link(self, name: str, target: str, hard: bool) -> None:
+        self.links.append((self.place(name), target, hard))
+
+    def make_links(self) -> None:
+        for place, target, hard in self.links:
+            name = str(place.relative_to(self.folder))
+            with self._one_of_a_kind(name):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if hard:
+                    source = self.place(target)
+                    if source.is_symlink() or not source.is_file() or source.resolve() != source:
+                        raise self.refuse(name, f"links to '{target}', which is no file of this archive")
+                    os.link(source, place)
+                elif os.path.isabs(target) or os.path.normpath(os.path.join(place.parent, target)) not in self:
+                    raise self.refuse(name, "links outside")
+                else:
+                    os.symlink(target, place)
+        for place, _, _ in self.links:
+            try:  # strict: a chain of links that cannot be followed to its end may lead anywhere
+                found = place.resolve(strict=True)
+            except (OSError, RuntimeError):
+                place.unlink()
+                continue
+            if found not in self:
+                raise self.refuse(str(place.relative_to(self.folder)), "links outside")
+
+    def __contains__(self, path: str | Path) -> bool:
+        return Path(path).is_relative_to(self.folder)
+
+    @contextmanager
+    def _one_of_a_kind(self, name: str) -> Iterator[None]:
         try:
-            return tarfile.data_filter(member, path)
-        except tarfile.FilterError as error:
-            raise SureError(f"{archive}: refused: {error}") from None
+            yield
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise self.refuse(name, "is there twice, as different things") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise self.refuse(f"{name[:60]}...", "is too long a name") from None
 
-    return check
+
+def _unpack_tar(tar: tarfile.TarFile, files: _Files) -> None:
+    for member in tar:
+        if member.isdir():
+            files.add_folder(member.name)
+        elif member.issym() or member.islnk():
+            files.add_link(member.name, member.linkname, hard=member.islnk())
+        elif member.isreg():
+            files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
+        else:
+            raise files.refuse(member.name, "is a device or another special file")
 
 
-def _unpack_zip(archive: Path, folder: Path) -> None:
+def _unpack_zip(archive: Path, files: _Files) -> None:
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
-            _check_name(archive, member.filename)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-                raise SureError(f"{archive}: refused: '{member.filename}' is a link or special file")
-            file.extract(member, folder)
+                raise files.refuse(member.filename, "is a link or special file")
+            if member.is_dir():
+                files.add_folder(member.filename)
+            else:
+                with file.open(member) as content:
+                    files.add_file(member.filename, content)
 
 
-def _unpack_debian(archive: Path, folder: Path) -> None:
+def _unpack_debian(archive: Path, files: _Files) -> None:
     if shutil.which("dpkg-deb") is None:
         raise SureError("dpkg-deb is not installed: Debian packages cannot be unpacked on this system")
-    done = subprocess.run(["dpkg-deb", "-x", str(archive), str(folder)], capture_output=True, text=True)
-    if done.returncode:
-        raise SureError(f"{archive}: not a readable package: {done.stderr.strip()}")
-
-
-def _check_name(archive: Path, name: str) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise SureError(f"{archive}: refused: '{name}' lies outside the archive's folder")
-
-
-def _check_parent(archive: Path, folder: Path, name: str) -> None:
-    """A member must not be written through a link that an earlier member made."""
-    parent = folder.resolve() / PurePosixPath(name).parent
-    if parent.resolve() != parent:
-        raise SureError(f"{archive}: refused: '{name}' would be written through a link")
-
-
-def _refuse_links_out(archive: Path, folder: Path) -> None:
-    root = os.path.realpath(folder)
-    for parent, folders, files in os.walk(folder):
-        for name in [*folders, *files]:
-            path = os.path.join(parent, name)
-            if os.path.islink(path):
-                target = os.path.realpath(path)
-                if os.path.isabs(os.readlink(path)) or os.path.commonpath([root, target]) != root:
-                    raise SureError(f"{archive}: refused: '{os.path.relpath(path, folder)}' links outside")
+    command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+    with tempfile.TemporaryFile() as complaints:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
+            try:
+                with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
+                    _unpack_tar(tar, files)
+                process.stdout.read()  # the zeros behind the end
+            except tarfile.TarError:
+                if process.wait() == 0:
+                    raise
+            finally:
+                process.stdout.close()  # a refused one need not be read to its end
+        complaints.seek(0)
+        if process.returncode:
+            message = complaints.read().decode(errors="replace").strip()
+            raise SureError(f"{archive}: not a readable package: {message}")
 
 
 def _move(source: Path, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sure.exchange.family import Places
 from sure.exchange.to_peft import CONFIG, PREFIX, WEIGHTS
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlMethod
+from sure.plain import parse_json
 
 # Settings that are read, that only say where tensors are (their names say it too), or that change nothing here.
 READ = {"peft_type", "use_dora", "use_rslora", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "lora_dropout"}
@@ -92,7 +92,7 @@ def _fill(attachment: Attachment, branches: Mapping[str, Branch], source: Path) 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SureError(f"{path.parent} is not a PEFT folder (no {CONFIG}); give what save_pretrained wrote") from None
     except (OSError, ValueError) as error:

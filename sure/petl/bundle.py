@@ -16,6 +16,7 @@ from torch import Tensor
 from sure.backbones.base import Backbone
 from sure.errors import SureError
 from sure.files import replace_file
+from sure.plain import parse_json
 
 FORMAT = 1
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
@@ -117,7 +118,7 @@ def _check_digest(path: Path, content: bytes, digest: str) -> None:
 
 def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one") from None
     except (OSError, ValueError) as error:
@@ -130,6 +131,9 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     for key, kind in {**kinds, "files": dict}.items():
         if not isinstance(about.get(key, kind()), kind):
             raise SureError(f"{path}: {key} is {about[key]!r}, which no bundle has there; {AGAIN}")
+    for name in about.get("files", {}):
+        if name != Path(name).name:
+            raise SureError(f"{path}: files has {name!r}, which is no file of this folder; {AGAIN}")
     if lacking := sorted(BACKBONE_KEYS - about["backbone"].keys()):
         raise SureError(f"{path}: backbone lacks {', '.join(lacking)}; {AGAIN}")
     return about

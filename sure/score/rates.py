@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from sure import registry
 from sure.errors import SureError
+from sure.plain import parse_json
 
 Scores = dict[str, dict[float, list[float]]]  # of every method, at every rate, one for each seed
 
@@ -22,7 +22,7 @@ def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
     summaries = []
     for folder in folders:
         try:
-            summaries.append(json.loads((folder / "summary.json").read_text(encoding="utf-8")))
+            summaries.append(parse_json((folder / "summary.json").read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             problem = f"{folder}/summary.json: cannot be read ({error}); run stage 4 (sure.bin.train) again"
             raise SureError(problem) from error

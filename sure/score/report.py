@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import statistics
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sure.errors import SureError
+from sure.plain import parse_json
+from sure.score.markdown import coded, fenced, plain
 
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
@@ -64,7 +65,7 @@ def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
     """The report of `collect`'s results, and the seeds without any named below."""
     parts = [_section(group) for group in tests_of(results)]
     if without:
-        parts.append(f"Without scores ({STAGES}): {', '.join(f'`{seed}`' for seed in without)}\n")
+        parts.append(f"Without scores ({STAGES}): {', '.join(coded(seed) for seed in without)}\n")
     return "\n".join(parts)
 
 
@@ -83,13 +84,13 @@ def _section(results: list[Result]) -> str:
     first = results[0]
     main = first["score_name"]
     scores = [main, *(name for name in first.values if name != main and first[f"{name}_interval"])]
-    header = ["method", "seeds", *(SCORES.get(score, f"{score.replace('_', ' ')} %") for score in scores)]
+    header = ["method", "seeds", *(SCORES.get(score, f"{plain(score.replace('_', ' '))} %") for score in scores)]
     header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
     header += ["rate adapter / head"]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
     lines += [_row(name, row, scores) for name, row in rows_of(results).items()]
     better = "higher" if first["higher_is_better"] else "lower"
-    title = f"## {first['task']}, {first['data'] or first['set']}"
+    title = f"## {plain(first['task'])}, {plain(first['data'] or first['set'])}"
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     weights = " and the search's weights" if any(result.decoding != "greedy" for result in results) else ""
     drawn = "speakers" if main == "eer" else "utterances"
@@ -97,13 +98,13 @@ def _section(results: list[Result]) -> str:
         f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch{weights} chosen there.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
-    return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n```\n{_commands(results)}\n```\n"
+    return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n{fenced(_commands(results))}\n"
 
 
 def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
     rates = dict.fromkeys(f"{_number(r['lr_adapter'], 'g')} / {_number(r['lr_head'], 'g')}" for r in row)
     return [
-        name,
+        plain(name),
         str(len(row)),
         *(_score(row, score) for score in scores),
         _spread(row, "dev_score"),
@@ -165,7 +166,7 @@ def _facts(results: list[Result]) -> str:
         "code": _distinct(results, "git_hash"),
     }
     facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    return "\n".join(f"- {plain(name)}: {plain(value)}" for name, value in facts.items())
 
 
 def _decodings(results: list[Result]) -> dict[str, str]:
@@ -217,7 +218,7 @@ def _seeds(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
         if isinstance(values, dict) and set(REQUIRED) <= set(values):
             return values
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
+from sure.score.markdown import plain
 from sure.score.report import Result
 from sure.score.suite import Experiment, Row, Section, Suite
 from sure.score.suite_scores import Score, mean_ranks, own_score
@@ -31,7 +32,7 @@ def _section(section: Section, suite: Suite) -> str:
         title = next((title for title, tasks in TABLES.items() if column.row.task in tasks), OTHER)
         beside = BESIDE.get(column.row.task, {})
         tables[title] += [own_score(column), *(Score(column, name, higher) for name, higher in beside.items())]
-    parts = [f"## {section.backbone}", "### All tasks", _summary(section, suite)]
+    parts = [f"## {plain(section.backbone)}", "### All tasks", _summary(section, suite)]
     for title, scores in tables.items():
         parts += [f"### {title}", _table(scores, section, suite)] if scores else []
     return "\n\n".join([*parts, _notes(section, suite)]) + "\n"
@@ -47,17 +48,17 @@ def _summary(section: Section, suite: Suite) -> str:
         results = section.results(method)
         rank = f"{ranks[method]:.2f}" if ranks else "-"
         seeds = {result.seed for result in results}
-        lines.append([method, _parameters(results), _percent(results), rank, str(len(seeds))])
+        lines.append([plain(method), _parameters(results), _percent(results), rank, str(len(seeds))])
     return _lines(lines)
 
 
 def _table(scores: Sequence[Score], section: Section, suite: Suite) -> str:
-    lines = [["method", "trained without head", *(f"{score.column.name}<br>{score.label}" for score in scores)]]
+    lines = [["method", "trained without head", *(f"{plain(score.column.name)}<br>{score.label}" for score in scores)]]
     best = [score.best(suite.methods) for score in scores]
     for method in suite.methods:
         values = [score.values(method) for score in scores]
         cells = [_cell(*cell, len(suite.seeds)) for cell in zip(values, best, strict=True)]
-        lines.append([method, _parameters(section.results(method)), *cells])
+        lines.append([plain(method), _parameters(section.results(method)), *cells])
     return _lines(lines)
 
 
@@ -94,7 +95,7 @@ def _notes(section: Section, suite: Suite) -> str:
         f"Mean ± sample standard deviation over the seeds {', '.join(suite.seeds)}; (n): over n of them. "
         "↑: higher is better, ↓: lower is better. Bold: the best of a column.\n"
         "Mean rank: by the tasks' own scores, over the columns in which every method has every seed.\n\n"
-    ) + "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    ) + "\n".join(f"- {name}: {plain(value)}" for name, value in facts.items())
 
 
 def _missing(suite: Suite) -> str:
@@ -105,14 +106,15 @@ def _missing(suite: Suite) -> str:
         whole += bool(row.experiments) and not lacks
         if lacks or not row.experiments or row.state != "done":
             lines.append(_what_a_row_lacks(row, lacks))
-    lines += [f"- left out, because it cannot be compared: {problem}" for problem in suite.problems]
+    lines += [f"- left out, because it cannot be compared: {plain(problem)}" for problem in suite.problems]
     count = f"{whole} of {len(suite.rows)} rows have all their results."
     return "\n".join(["## Missing", "", count, *([""] if lines else []), *lines]) + "\n"
 
 
 def _what_a_row_lacks(row: Row, lacks: Sequence[Experiment]) -> str:
     asked = len(row.experiments)
-    text = f"- {row.name}: {row.state}{', ' if row.note else ''}{row.note}; {asked - len(lacks)} of {asked} results"
+    state = f"{plain(row.state)}{', ' if row.note else ''}{plain(row.note)}"
+    text = f"- {plain(row.name)}: {state}; {asked - len(lacks)} of {asked} results"
     if 0 < len(lacks) < asked:
         named = ", ".join(f"{experiment.method} seed {experiment.seed}" for experiment in lacks[:NAMED])
         text += f", without {named}" + (f" and {len(lacks) - NAMED} more" if len(lacks) > NAMED else "")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sure.data.data_dir import Utterance
 from sure.data.tables import format_labels
 from sure.errors import SureError
+from sure.plain import parse_json
 from sure.registry import nearest
 from sure.score.classification import classification_listing, classification_scores
 from sure.tasks.base import BaseTask, HeadConfig
@@ -132,7 +133,7 @@ class ClassificationTask(BaseTask):
 def balanced_weights(labels: Labels, path: Path) -> list[Tensor]:
     """Per group, utterances / (labels * utterances with the label): their mean over the training set is 1."""
     try:
-        counts = json.loads(path.read_text(encoding="utf-8"))
+        counts = parse_json(path.read_text(encoding="utf-8"))
         given = [[counts[group][name] for name in labels.names(group)] for group in labels.groups]
     except (OSError, ValueError, KeyError, TypeError):
         raise SureError(f"{path}: no count for each label; run stage 3, tokenize, again") from None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sure.errors import SureError
+from sure.plain import parse_json
 
 FILE = "labels.json"
 
@@ -67,7 +68,7 @@ class Labels:
         """Read `labels.json` from `folder`; SureError when it is missing or something else."""
         path = Path(folder) / FILE
         try:
-            names = json.loads(path.read_text(encoding="utf-8"))
+            names = parse_json(path.read_text(encoding="utf-8"))
             sound = (
                 isinstance(names, dict)
                 and names

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sure.errors import SureError
+from sure.plain import parse_json
 from sure.text.normalize import normalize
 from sure.text.phones import FOLDS, fold
 
@@ -54,7 +55,7 @@ class Pronunciation:
     def load(cls, folder: Path) -> Pronunciation:
         """What `save` wrote; without `lexicon.txt`, as in a bundle, the lexicon is empty."""
         try:
-            about = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            about = parse_json((folder / FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise SureError(f"{folder / FILE} is missing: run the tokenize stage, or point to its folder") from None
         except ValueError:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import sentencepiece
 
 from sure.errors import SureError
+from sure.plain import parse_json
 from sure.text.slots import MARK
 
 BLANK = "<blank>"
@@ -89,7 +90,7 @@ class Tokenizer:
         folder = Path(folder)
         path = folder / "tokenizer.json"
         try:
-            about = json.loads(_read(path))
+            about = parse_json(_read(path))
         except ValueError:
             about = None
         if not isinstance(about, dict) or about.get("kind") not in KINDS:

@@ -18,10 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import sure
-from sure.config import Config
+from sure.config import Config, read_plain_config
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.model import build_task
@@ -95,7 +93,7 @@ class Experiment:
     def open(self, config: Config, command: str) -> None:
         """Write config and command. Raises SureError naming the keys that differ from what is resumed."""
         if self.begun():
-            before = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            before = read_plain_config(self.config)
             if differing := _differences(before, config.model_dump(mode="json")):
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "

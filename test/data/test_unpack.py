@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -46,16 +48,17 @@ def test_good_archives(here: Path, name: str) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["out", name]
 
 
-@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="this Python cannot check links, so none is unpacked")
 def test_links_within_stay_and_no_mode_is_dangerous(here: Path) -> None:
     members = [
         member("d/a", content=b"one"),
         member("d/b", tarfile.SYMTYPE, "a"),
         member("c", tarfile.LNKTYPE, "d/a"),
+        member("nothing", tarfile.SYMTYPE, "d/gone"),
     ]
     unpack(make_tar(here / "x.tar.gz", members), here / "out")
     assert (here / "out/d/b").read_bytes() == (here / "out/c").read_bytes() == b"one"
     assert os.readlink(here / "out/d/b") == "a"
+    assert not os.path.lexists(here / "out/nothing")
     assert not (here / "out/d/a").stat().st_mode & (stat.S_ISUID | stat.S_IWOTH)
 
 
@@ -75,6 +78,15 @@ EVIL_TARS = {
     ],
     "hard link out": [member("h", tarfile.LNKTYPE, "../secret")],
     "absolute hard link": [member("h", tarfile.LNKTYPE, "/etc/passwd")],
+    "written over a link": [member("l", tarfile.SYMTYPE, "good"), member("l")],
+    "hard link through a link": [
+        member("d/x"),
+        member("l", tarfile.SYMTYPE, "d"),
+        member("h", tarfile.LNKTYPE, "l/x"),
+    ],
+    "out of the folder and back": [member("l", tarfile.SYMTYPE, "../out/good")],
+    "a folder in a file": [member("good/x")],
+    "too long a name": [member("a" * 300)],
     "pipe": [member("p", tarfile.FIFOTYPE)],
     "device": [member("d", tarfile.CHRTYPE)],
     "block device": [member("d", tarfile.BLKTYPE)],
@@ -86,6 +98,25 @@ def test_evil_tars(here: Path, kind: str) -> None:
     (here / "secret").write_bytes(b"secret")
     archive = make_tar(here / "x.tar.gz", [member("good"), *EVIL_TARS[kind]])
     refused(here, archive)
+
+
+def beyond_the_longest_path(depth: int = 16) -> list[tuple]:
+    """Links that are longer than any path when written out: what checks one by its name gives up (CVE-2025-4517)."""
+    members, inside = [], ""
+    for letter in "abcdefghijklmnop"[:depth]:
+        long = "d" * 247
+        members.append(member(f"{inside}{long}", tarfile.DIRTYPE))
+        members.append(member(f"{inside}{letter}", tarfile.SYMTYPE, long))
+        inside += f"{long}/"
+    short = "/".join("abcdefghijklmnop"[:depth])
+    members.append(member(f"{short}/{'l' * 254}", tarfile.SYMTYPE, "../" * depth))
+    members.append(member("escape", tarfile.SYMTYPE, f"{short}/{'l' * 254}/../../secret"))
+    return [*members, member("hard", tarfile.LNKTYPE, "escape"), member("hard", content=b"overwritten")]
+
+
+def test_links_longer_than_any_path(here: Path) -> None:
+    (here / "secret").write_bytes(b"secret")
+    refused(here, make_tar(here / "x.tar.gz", [member("good"), *beyond_the_longest_path()]))
 
 
 def evil_zip(name: str, mode: int = 0) -> Callable[[Path], None]:
@@ -149,6 +180,38 @@ def test_a_flipped_byte(here: Path, name: str) -> None:
     archive.write_bytes(content)
     with pytest.raises(SureError, match=f"{name}: not a readable"):
         unpack(archive, here / "out")
+    assert tree(here / "out") == {}
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.tar.xz", "x.zip", "x.deb"])
+def test_a_bomb_ends_at_the_limit(here: Path, name: str) -> None:
+    zeros = bytes(8_000_000)
+    if name == "x.zip":
+        with zipfile.ZipFile(here / name, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("bomb", zeros)
+    elif name == "x.deb":
+        make_deb(here / name, "x", "1.0", {"bomb": zeros})
+    else:
+        make_tar(here / name, [member("bomb", content=zeros)], f"w:{name[-2:]}")
+    assert (here / name).stat().st_size < 100_000
+    before = tree(here)
+    with pytest.raises(SureError, match=rf"{name}: refused: .*bomb' is more than the 5,000,000 bytes"):
+        unpack(here / name, here / "out", limit=5_000_000)
+    assert tree(here) == before | {"out": None}
+    unpack(here / name, here / "out", limit=8_000_000)
+    assert (here / "out" / "bomb").stat().st_size == 8_000_000
+
+
+def test_a_sparse_bomb_counts_as_what_it_becomes(here: Path) -> None:
+    if shutil.which("tar") is None:
+        pytest.skip("needs tar")
+    with open(here / "sparse", "wb") as file:
+        file.truncate(3 << 30)
+    subprocess.run(["tar", "-C", here, "-czSf", here / "x.tar.gz", "sparse"], check=True)
+    (here / "sparse").unlink()
+    assert (here / "x.tar.gz").stat().st_size < 1000
+    with pytest.raises(SureError, match="'sparse' is more than the [0-9,]+ bytes"):
+        unpack(here / "x.tar.gz", here / "out")
     assert tree(here / "out") == {}
 
 
