@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import math
 import os
 import re
 import unicodedata
@@ -12,13 +14,15 @@ from typing import NamedTuple
 
 import yaml
 
-from sure.data.data_dir import Utterance
+from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.selection import Selection, read_lists
+from sure.data.tables import format_table
 from sure.errors import SureError
-from sure.text.normalize import normalize
+from sure.files import replace_file
+from sure.text.normalize import drop_stage_directions, normalize
 
 HERE = Path(__file__).resolve().parent
-TASKS = ("asr", "phoneme", "language", "speaker", "intent", "keyword")
+TASKS = ("asr", "phoneme", "language", "speaker", "intent", "keyword", "tts")
 OF_TEXT = {"asr": "es", "phoneme": "en"}  # and the language without lang
 VOICES = {  # language -> folder of the Debian packages, speaker
     "en": ("en_US_f_Allison", "allison"),
@@ -35,17 +39,19 @@ INTENTS = {  # the prompt family: the folder, or the first word of the file name
 }  # fmt: skip
 G722_BYTES_PER_SECOND = 8000
 SHORTEST = 0.1  # seconds; one Russian file is empty
+LONG = 15  # seconds; all of these are in train
 KEYWORDS = {"alphabet": re.compile("phonetic/[a-z]_p"), "digits": re.compile("digits/[0-9]")}
 SPEAKERS = ("allison", "june", "carlo", "ivrvoice")
 
 
 class Prompt(NamedTuple):
-    """One recording; `text` is normalised, or None when the corpus has no usable one."""
+    """One recording; `text` is normalised, or None when the corpus has no usable one; `written` has its punctuation."""
 
     language: str
     key: str  # file name without ending: digits/1, vm-login; parallel prompts share it
     path: Path
     text: str | None
+    written: str | None = None
 
     @property
     def id(self) -> str:
@@ -63,13 +69,17 @@ def prepare(
     lang: str | None = None,
     keywords: str = "alphabet",
     voice: str = "june",
+    minutes: str = "all",
 ) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
     task: asr or phoneme (`text`, words), language, speaker, intent or keyword (`utt2label`). lang: en, es, fr, it, ru
     or all; without it asr takes es, phoneme en, and intent all; phoneme is about one, language, speaker and keyword
-    about all of them. keywords: alphabet or digits; voice: who is left out of training and tested. Raises SureError.
+    about all of them. keywords: alphabet or digits; voice: who is left out of training and tested. tts: see
+    `prepare_tts`. Raises SureError.
     """
+    if task == "tts":
+        return prepare_tts(Path(corpus), Path(out), lang, voice.split("+"), minutes)
     languages = _languages(task, lang)
     if task == "keyword":
         return prepare_keyword(Path(corpus), Path(out), languages, keywords, voice)
@@ -113,6 +123,42 @@ def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str
     return selection.write(out)
 
 
+def prepare_tts(corpus: Path, out: Path, lang: str | None, voices: list[str], minutes: str) -> list[Path]:
+    """`text` as it is written, and `utt2lang`, of these voices, each in its own language (Allison: English).
+
+    minutes: of the training set of each voice, `all` or how many at most; fewer are a part of more, and recordings
+    longer than LONG come last.
+    """
+    known = {speaker: language for language, (_, speaker) in VOICES.items() if language != "es"}
+    if lang is not None or not set(voices) <= known.keys():
+        raise SureError(f"task=tts takes voice={'+'.join(known)}, one or more of them, and no lang")
+    if minutes != "all" and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", minutes):
+        raise SureError(f"minutes={minutes}: expected all, or a number such as 5")
+    split = read_lists(HERE / "splits")
+    selection = Selection(f"asterisk tts ({' '.join(voices)}, {minutes} minutes)")
+    left = dict.fromkeys(voices, math.inf if minutes == "all" else 60 * float(minutes))
+    prompts = read_prompts(corpus, [known[voice] for voice in voices])
+    for prompt in sorted(prompts, key=_tts_order):
+        reason = _why_not(prompt, "tts", split)
+        speaker = VOICES[prompt.language][1]
+        if reason is None and split[prompt.key] == "train":
+            left[speaker] -= prompt.seconds
+            reason = f"training prompts beyond {minutes} minutes of a voice" if left[speaker] < 0 else None
+        if reason:
+            selection.leave_out(prompt.id, reason)
+        else:
+            selection.take(split[prompt.key], _utterance(prompt, "tts"))
+    folders = selection.write(out)
+    for folder in folders:
+        rows = [(utterance.id, utterance.id.partition("-")[0]) for utterance in read_data_dir(folder)]
+        replace_file(folder / "utt2lang", format_table(rows))
+    return folders
+
+
+def _tts_order(prompt: Prompt) -> tuple[bool, bytes]:
+    return prompt.seconds > LONG, hashlib.sha256(prompt.key.encode()).digest()
+
+
 def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
     """The recordings of these languages, sorted by language and key."""
     corrections = yaml.safe_load((HERE / "corrections.yaml").read_text(encoding="utf-8"))
@@ -121,8 +167,9 @@ def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
         texts = _correct(read_transcript(transcript), corrections.get(language, {}))
         for path in sorted(folder.rglob("*.g722")):
             key = path.relative_to(folder).with_suffix("").as_posix()
-            text = _spoken(texts.get(key) or "", language) if not NOT_SPEECH.fullmatch(key) else ""
-            prompts.append(Prompt(language, key, path.absolute(), text or None))
+            written = drop_stage_directions(texts.get(key) or "") if not NOT_SPEECH.fullmatch(key) else ""
+            text = _spoken(written, language)
+            prompts.append(Prompt(language, key, path.absolute(), text or None, written if text else None))
     return prompts
 
 
@@ -233,7 +280,7 @@ def _why_not(prompt: Prompt, task: str, split: dict[str, str]) -> str | None:
         return "tones, noises and silences"
     if prompt.seconds < SHORTEST:
         return f"recordings shorter than {SHORTEST} s"
-    if task in OF_TEXT and not prompt.text:
+    if task in (*OF_TEXT, "tts") and not prompt.text:
         return "recordings without text"
     if task == "intent" and intent_of(prompt.key) is None:
         return "prompts of no intent family"
@@ -248,7 +295,7 @@ def _utterance(prompt: Prompt, task: str) -> Utterance:
     return Utterance(
         id=prompt.id,
         audio=str(prompt.path),
-        text=prompt.text if task in OF_TEXT else None,
+        text=prompt.written if task == "tts" else prompt.text if task in OF_TEXT else None,
         labels={"label": labels[task]} if task in labels else {},
         speaker=speaker,
     )

@@ -25,7 +25,7 @@ def normalize(text: str, language: str) -> str:
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")  # soft hyphens, joiners, BOM
     text = unicodedata.normalize("NFC", text)
     text = unicodedata.normalize("NFC", APOSTROPHES.sub("'", text).lower())
-    text = _drop_stage_directions(text)
+    text = drop_stage_directions(text)
     text = "".join(str(unicodedata.decimal(char, char)) for char in text)  # digits of any script to 0-9
     text = verbalize(text, code)
     if code == "ru":
@@ -37,7 +37,7 @@ def normalize(text: str, language: str) -> str:
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))
 
 
-def _drop_stage_directions(text: str) -> str:
+def drop_stage_directions(text: str) -> str:
     """Without bracketed parts, nested ones too."""
     while (shorter := STAGE_DIRECTIONS.sub(" ", text)) != text:
         text = shorter
