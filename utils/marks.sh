@@ -33,7 +33,8 @@ step() {
     if [[ $forced == true && -e $mark ]]; then command+=("${when_redone[@]}"); fi
     if [[ $forced == true || ${#when_redone[@]} -eq 0 ]]; then rm -f "$mark"; fi
     step_log=$log step_command=$(quoted "${command[@]}")
-    bash "$root/utils/launch/$launch.sh" "${resources[@]}" "$log" "${command[@]}"
+    attended bash "$root/utils/launch/$launch.sh" "${resources[@]}" "$log" "${command[@]}"
+    [[ -z $stopped_by ]] || exit "$(stop_status)"
     check_outputs
     printf '%s\n' "$now" >"$mark.new"
     mv "$mark.new" "$mark"

@@ -23,6 +23,8 @@ extras=ark,convert  # what recipes need of pyproject.toml; a pipeline may add to
 # report_failure STATUS COMMAND: the ERR trap. Says what failed, shows the end of its log and how to go on.
 report_failure() {
   trap - ERR
+  [[ -z $stopped_by ]] || exit "$(stop_status)"
+  if [[ $1 == 75 && -z $problem ]]; then problem="it was asked to stop, and has saved where it is"; fi
   if [[ $1 == 137 && -z $problem ]]; then problem="it was killed: by the system if memory ran out, or by someone"; fi
   ((BASH_SUBSHELL == stage_subshell)) || exit "$1"  # only once, not in each $(...) that the failure passes
   {
@@ -38,6 +40,14 @@ report_failure() {
   exit "$1"
 }
 trap 'report_failure $? "$BASH_COMMAND"' ERR
+trap 'report_stop' EXIT
+
+# report_stop: the EXIT trap. Of a run that was told to stop, how to go on.
+report_stop() {
+  [[ -n $stopped_by ]] || return 0
+  printf '\nstopped by SIG%s\n' "$stopped_by" >&2
+  [[ -z $current_stage ]] || printf '  resume:  %s\n' "$(resume_command)" >&2
+}
 
 # stop_here PROBLEM: fails with exit code 1 and the report above.
 stop_here() { problem=$*; report_failure 1 ""; }

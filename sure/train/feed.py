@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -60,11 +60,14 @@ class Feed:
         self.sampler.set_epoch(epoch)
         return list(self.sampler)
 
-    def fill_cache(self, what: str) -> None:
-        """Compute the prefix cache, if there is to be one; it takes the place of the audio."""
+    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None) -> None:
+        """Compute the prefix cache, if there is to be one; it takes the place of the audio.
+
+        pause: called after each utterance, and may end the training.
+        """
         if self.cache and not self.cache.entries:
             one_by_one = [[index] for index in range(len(self.utterances))]
-            self.cache.fill(self._load(one_by_one), what, len(self.utterances))
+            self.cache.fill(self._load(one_by_one), what, len(self.utterances), pause)
             self._loader = None
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:

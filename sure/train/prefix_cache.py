@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,11 +62,12 @@ class PrefixCache:
         padded = [pad_sequence(list(tap), batch_first=True) for tap in zip(*found, strict=True)]
         return [None] * self.first + padded, lengths
 
-    def fill(self, batches: Iterable[Batch], what: str, count: int) -> None:
-        """Add utterances that come one a batch, in the order of their indices."""
+    def fill(self, batches: Iterable[Batch], what: str, count: int, pause: Callable[[], None]) -> None:
+        """Add utterances that come one a batch, in the order of their indices; after each, `pause` may end it all."""
         begun = time.monotonic()
         for batch in tqdm(batches, "prefix cache", count, disable=None, leave=False):
             self.add(batch.waves[0])
+            pause()
         size = sum(tap.nbytes for taps in self.entries for tap in taps)
         log.info(
             "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",

@@ -98,8 +98,8 @@ class Trainer:
 
     def run(self, command: str) -> None:
         """Train to the end, and write the summary."""
-        self.train_feed.fill_cache("the training set")
-        self.dev_feed.fill_cache("the dev set")
+        self.train_feed.fill_cache("the training set", self._stop_if_asked)
+        self.dev_feed.fill_cache("the dev set", self._stop_if_asked)
         self._tick()
         while self.state.epoch <= self.config.train.epochs and not self._out_of_patience():
             self.train_epoch()

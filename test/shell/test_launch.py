@@ -118,6 +118,27 @@ def test_a_stopped_array_leaves_nothing_running(tmp_path, number):
     until(lambda: not any(is_alive(pid) for pid in pids))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("quiet", ["true", "false"])
+def test_a_signal_to_the_launcher_alone_reaches_the_command_whose_last_words_and_status_are_kept(
+    tmp_path, number, quiet
+):
+    task = "trap 'echo saved; exit 75' TERM USR1; touch begun; while true; do sleep 0.1; done"
+    process = subprocess.Popen(
+        ["bash", str(LOCAL), "--quiet", quiet, "job.log", "bash", "-c", task],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until((tmp_path / "begun").exists)
+    os.kill(process.pid, number)
+    assert process.communicate(timeout=60)[0] == ("" if quiet == "true" else "saved\n")
+    assert process.returncode == 75
+    assert "\nsaved\n# status 75, " in (tmp_path / "job.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

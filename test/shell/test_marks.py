@@ -173,6 +173,25 @@ def test_a_killed_run_goes_on_where_it_was(project, number):
     assert "--restart" not in done.calls[0]
 
 
+@pytest.mark.parametrize(("number", "nj"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "2")])
+def test_a_signal_to_run_sh_alone_stops_what_it_started_and_says_how_to_go_on(project, number, nj):
+    process = project.start(*LORA, "--nj", nj, WAIT_AT="train exp")
+    pid = project.recipe / "exp/asr_es_moonshine_lora/seed1/pid"
+    until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    os.kill(process.pid, number)
+    done = project.finish(process)
+    assert done.status == 128 + number and not is_alive(int(pid.read_text()))
+    how = f"stopped by {signal.Signals(number).name}\n  resume:  '{project.recipe}/run.sh' --petl lora --nj {nj}\n"
+    assert done.err.endswith(how)
+    assert done.err.count("resume:") == 1 and "failed" not in done.err
+
+
+def test_what_was_asked_to_stop_and_has_saved_says_so(project):
+    (project.root / "sure" / "bin" / "train.py").write_text("raise SystemExit(75)\n")
+    done = project.run(*LORA)
+    assert done.status == 75 and "problem: it was asked to stop, and has saved where it is" in done.err
+
+
 def test_a_run_waits_for_the_trainer_that_a_killed_one_left(project):
     process = project.start(*LORA, WAIT_AT="train exp", WAIT="3")
     pid_file = project.recipe / "exp/asr_es_moonshine_lora/seed1/pid"

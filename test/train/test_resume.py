@@ -87,6 +87,20 @@ def wait_for_checkpoints(child, exp, count):
         time.sleep(0.001)
 
 
+@pytest.mark.parametrize("undisturbed", ["cached"], indirect=True)
+def test_asked_to_stop_it_does_not_fill_the_cache_first(corpus, tmp_path, undisturbed):
+    changes, reference = undisturbed
+    child = train_child(corpus, tmp_path / "exp", **changes)
+    while "\nfrozen " not in read(child.stderr):  # the table of what trains
+        assert not child.ended(), read(child.stderr)
+        time.sleep(0.002)
+    child.kill(signal.SIGTERM)
+    assert child.status() == 75
+    assert "prefix cache of the dev set" not in read(child.stderr)
+    train_here(corpus, tmp_path / "exp", **changes)
+    assert_same(tmp_path / "exp", reference)
+
+
 def test_asked_to_stop_it_saves_and_exits_with_75(corpus, tmp_path, undisturbed):
     changes, reference = undisturbed
     number = signal.SIGTERM if changes is VARIANTS["cached"] else signal.SIGUSR1

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# What launchers share: how they are called, and how a command is run and logged. Needs parallel.sh and log.sh.
+#
+#   LAUNCHER [--gpu N] [--threads N] [--mem X] [--time T] [--partition P] [--nj N] [--quiet true] [JOB=a:b] LOG COMMAND...
+
+fail() { printf 'error: %s: %s\n' "$(basename "$0")" "$*" >&2; exit 2; }
+
+# parse_job WORD...: sets gpu threads mem time partition nj quiet, first and last of JOB=first:last, log, command.
+parse_job() {
+  gpu="" threads="" mem="" time="" partition="" nj="" quiet=false first="" last=""
+  while (($#)); do
+    case $1 in
+      --gpu | --threads | --mem | --time | --partition | --nj | --quiet)
+        (($# > 1)) || fail "$1 needs a value"
+        printf -v "${1#--}" %s "$2"
+        shift 2 ;;
+      --*) fail "unknown option $1; there are: --gpu --threads --mem --time --partition --nj --quiet" ;;
+      *) break ;;
+    esac
+  done
+  if [[ ${1-} == JOB=* ]]; then
+    [[ $1 =~ ^JOB=([0-9]+):([0-9]+)$ ]] || fail "$1: expected JOB=first:last, e.g. JOB=1:4"
+    first=${BASH_REMATCH[1]} last=${BASH_REMATCH[2]}
+    ((first <= last)) || fail "$1: the first number is above the last"
+    shift
+  fi
+  (($# > 1)) || fail "expected LOG COMMAND... after the options"
+  [[ $gpu =~ ^[0-9]*$ ]] || fail "--gpu takes a number, not '$gpu'"
+  [[ $threads =~ ^([1-9][0-9]*)?$ ]] || fail "--threads takes a number from 1, not '$threads'"
+  [[ $nj =~ ^([1-9][0-9]*)?$ ]] || fail "--nj takes a number from 1, not '$nj'"
+  log=$1 command=("${@:2}")
+  [[ -z $first || $log == *JOB* ]] || fail "the log of an array needs JOB in its name, or its tasks share one: $log"
+}
+
+# limit_resources: --gpu 0 hides the GPUs, --threads limits those of each task.
+limit_resources() {
+  if [[ $gpu == 0 ]]; then export CUDA_VISIBLE_DEVICES=""; fi
+  if [[ -n $threads ]]; then export OMP_NUM_THREADS="$threads" MKL_NUM_THREADS="$threads"; fi
+}
+
+# run_task LOG QUIET COMMAND...: the status is the command's.
+run_task() {
+  local log=$1 quiet=$2 status=0 output tee=""
+  shift 2
+  mkdir -p "$(dirname "$log")"
+  printf '# %s\n# on %s, %s\n' "$(quoted "$@")" "$(uname -n)" "$(date '+%F %T %z')" >>"$log"
+  if [[ $quiet == true ]]; then
+    exec {output}>>"$log"
+  else
+    exec {output}> >(trap '' INT TERM HUP USR1; exec tee -a "$log")  # it ends with the command, whatever ends that
+    tee=$!
+  fi
+  attended "$@" >&"$output" 2>&1 {output}>&- || status=$?
+  exec {output}>&-
+  if [[ -n $tee ]]; then wait "$tee" || true; fi
+  printf '# status %s, %s\n' "$status" "$(date '+%F %T %z')" >>"$log"
+  return "$status"
+}
+
+# name_failure TASK REASON LOG: of a task of an array.
+name_failure() {
+  printf 'error: task %s failed with %s; %s ends:\n' "$@"
+  show_end "$3"
+} >&2
