@@ -1,10 +1,10 @@
-"""What every speech encoder offers: named sites, frames for samples, a forward pass that starts anywhere."""
+"""What every backbone offers: named sites; of speech encoders, frames for samples and a pass that starts anywhere."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -54,11 +54,11 @@ class AttentionSlot(nn.Module):
 class Site:
     """One named place of a backbone, e.g. `layer.3.attn.q`.
 
-    kind: linear, activation, residual, sublayer, attention, norm, convolution or tap (read-only).
-    layer: index of the transformer layer, None in the convolutional front end.
+    kind: linear, activation, residual, sublayer, attention, norm, convolution, part or tap (read-only).
+    layer: index of the transformer layer over all stacks, None outside them; of a tap its number among the taps.
     host: the module whose own parameters the site stands for (the linear map, the norm, the attention, the
-        convolution block; of an activation the map that reads it); None for residual, sublayer and tap.
-    slot: where built modules are put; None for taps.
+        convolution block, the part; of an activation the map that reads it); None for residual, sublayer and tap.
+    slot: where built modules are put; None for parts and taps.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Site:
 
 @dataclass
 class Encoded:
-    """What a backbone returns.
+    """What a speech encoder returns.
 
     taps: layer_count + 1 tensors (batch, time, dim): the input of the first layer, then each layer's output,
         the last one behind the backbone's final norm where it has one. After `resume` those below its start
@@ -89,13 +89,10 @@ class Encoded:
 
 
 class Backbone(nn.Module, ABC):
-    """A speech encoder. A family's file defines `class Family(Backbone)` with its front and its layers."""
+    """A network with named sites that methods attach to; a family's file defines `class Family`, one of these."""
 
-    sample_rate = 16000
-    normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
-    max_samples: int | None = None  # of an utterance that it can hear; None: any number
     fixed_parameters: tuple[str, ...] = ()  # names of those that no method trains
-    layers: nn.ModuleList  # each called as layer(hidden, mask, **context), with .sites(prefix, index)
+    layers: Sequence[nn.Module]  # each with .sites(prefix, index); those of all stacks, in the order of computation
     dim: int
     sha256: str = ""  # of the weights file; for random weights `random:<family>_<shape>:<seed>`
 
@@ -111,6 +108,23 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
+    def sites(self) -> list[Site]:
+        """All places, in the order of computation."""
+
+    def convolution_sites(self) -> Iterator[Site]:
+        """The `conv.N` sites of a convolutional front end."""
+        return iter(())
+
+
+class SpeechEncoder(Backbone):
+    """From waveforms to frames, through a front end and one stack of layers, each `layer(hidden, mask, **context)`."""
+
+    sample_rate = 16000
+    normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
+    max_samples: int | None = None  # of an utterance that it can hear; None: any number
+    layers: nn.ModuleList
+
+    @abstractmethod
     def frame_count(self, samples: Tensor) -> Tensor:
         """Frames (batch,) for sample counts (batch,); at least 0."""
 
@@ -122,8 +136,7 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
-    def convolution_sites(self) -> Iterator[Site]:
-        """The `conv.N` sites of the convolutional front end."""
+    def convolution_sites(self) -> Iterator[Site]: ...
 
     @property
     def max_seconds(self) -> float:

@@ -26,6 +26,30 @@ class Linear(nn.Linear):
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
 
 
+class Convolution(Linear):
+    """A convolution over time, `same`, as what it is: a linear map of windows of frames.
+
+    Methods for linear maps fit as they are: the site's input is the windows, (batch, time, width_in * kernel), with
+    the frames of each channel side by side, so that the weight is that of a Conv1d. Padding counts as zero.
+    """
+
+    def __init__(self, width_in: int, width_out: int, kernel: int):
+        super().__init__(width_in * kernel, width_out)
+        self.width_in, self.kernel = width_in, kernel  # the kernel is odd
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+        """input (batch, time, width_in), mask (batch, time) -> (batch, time, width_out)"""
+        if mask is not None:
+            input = input * mask[:, :, None]
+        channels = nn.functional.pad(input.transpose(1, 2), (self.kernel // 2, self.kernel // 2))
+        weight = self.weight.unflatten(1, (self.width_in, self.kernel))
+        output = nn.functional.conv1d(channels, weight, self.bias).transpose(1, 2)
+        if not self.slot.attached:
+            return output
+        windows = channels.unfold(2, self.kernel, 1).transpose(1, 2).flatten(2)
+        return self.slot(windows, output, mask)
+
+
 class LayerNorm(nn.LayerNorm):
     """Layer normalisation over the last dimension, with a slot behind it."""
 
@@ -40,6 +64,16 @@ class LayerNorm(nn.LayerNorm):
     def site(self, name: str, layer: int) -> Site:
         width = self.normalized_shape[0]
         return Site(name, "norm", width, width, layer, self, self.slot)
+
+
+def linear(width_in: int, width_out: int, kernel: int = 1) -> Linear:
+    """A map of frames, or of windows of `kernel` frames."""
+    return Linear(width_in, width_out) if kernel == 1 else Convolution(width_in, width_out, kernel)
+
+
+def regularise(output: Tensor, rate: float, host: nn.Module) -> Tensor:
+    """Dropout of what `host` made, in training and where its weight trains: what is frozen stays what it is."""
+    return nn.functional.dropout(output, rate) if rate and host.training and host.weight.requires_grad else output
 
 
 class Attention(nn.Module):
@@ -136,8 +170,10 @@ class Layer(nn.Module):
 
     The slots `after_attn` and `after_ffn` get what the sublayer received and the residual stream behind it:
     behind the sum with `norm_first`, otherwise behind the norm. `after_activation` gets the FFN's hidden units
-    before the activation and behind it, `beside_ffn` what the FFN received and made, before the sum. No dropout, no
-    layer drop: layers are frozen.
+    before the activation and behind it, `beside_ffn` what the FFN received and made, before the sum.
+
+    kernels: of the FFN's two maps, in frames. dropout: behind each sublayer, where its weights train (`regularise`);
+    no layer drop.
     """
 
     def __init__(
@@ -148,13 +184,16 @@ class Layer(nn.Module):
         norm_first: bool,
         eps: float = 1e-5,
         norm_bias: bool = True,
+        kernels: tuple[int, int] = (1, 1),
+        dropout: float = 0.0,
     ):
         super().__init__()
         self.norm_first = norm_first
+        self.dropout = dropout
         self.attn = attention
         self.attn_norm = LayerNorm(dim, eps, norm_bias)
-        self.ffn_in = Linear(dim, ffn_width)
-        self.ffn_out = Linear(ffn_width, dim)
+        self.ffn_in = linear(dim, ffn_width, kernels[0])
+        self.ffn_out = linear(ffn_width, dim, kernels[1])
         self.ffn_norm = LayerNorm(dim, eps, norm_bias)
         self.after_attn = Slot()
         self.after_activation = Slot()
@@ -165,20 +204,25 @@ class Layer(nn.Module):
         """hidden (batch, time, dim), mask (batch, time) -> (batch, time, dim); `context` to the attention"""
         if self.norm_first:
             input = self.attn_norm(hidden, mask)
-            hidden = self.after_attn(input, hidden + self.attn(input, mask, **context), mask)
+            hidden = self.after_attn(input, hidden + self._attend(input, mask, context), mask)
             input = self.ffn_norm(hidden, mask)
             return self.after_ffn(input, hidden + self.ffn(input, mask), mask)
-        hidden = self.after_attn(hidden, self.attn_norm(hidden + self.attn(hidden, mask, **context), mask), mask)
+        attended = self.attn_norm(hidden + self._attend(hidden, mask, context), mask)
+        hidden = self.after_attn(hidden, attended, mask)
         return self.after_ffn(hidden, self.ffn_norm(hidden + self.ffn(hidden, mask), mask), mask)
+
+    def _attend(self, input: Tensor, mask: Tensor | None, context: dict[str, object]) -> Tensor:
+        return regularise(self.attn(input, mask, **context), self.dropout, self.attn.out)
 
     def ffn(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """hidden (batch, time, dim) -> the same shape"""
         units = self.ffn_in(hidden, mask)
         units = self.after_activation(units, nn.functional.gelu(units), mask)
-        return self.beside_ffn(hidden, self.ffn_out(units, mask), mask)
+        made = regularise(self.ffn_out(units, mask), self.dropout, self.ffn_out)
+        return self.beside_ffn(hidden, made, mask)
 
     def sites(self, prefix: str, index: int) -> Iterator[Site]:
-        dim, units = self.ffn_in.in_features, self.ffn_in.out_features
+        dim, units = self.ffn_out.out_features, self.ffn_in.out_features
         yield from self.attn.sites(f"{prefix}.attn", index)
         yield self.attn_norm.site(f"{prefix}.norm.attn", index)
         yield Site(f"{prefix}.after_attn", "residual", dim, dim, index, None, self.after_attn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sure.backbones import data2vec_audio, hubert, moonshine, wav2vec2, wavlm, whisper
-from sure.backbones.base import Backbone
+from sure.backbones.base import Backbone, SpeechEncoder
 from sure.errors import SureError
 from sure.registry import nearest
 
@@ -21,7 +21,7 @@ MODELS = {
 }
 
 
-class Family(Backbone):
+class Family(SpeechEncoder):
     """Makes tiny models of the other families; `random` is a wav2vec2."""
 
     @classmethod

@@ -1,6 +1,7 @@
 """Site patterns: `layer.*.attn.[qv]`, `layer.[6-11].after_ffn`, `layer.{0,5}.ffn.in`, several separated by spaces.
 
-`layer.[6-11].*` is whole layers: a method's usual places there.
+`layer.[6-11].*` is whole layers: a method's usual places there. `layer.` means the layers of all stacks where a
+backbone has several: `decoder.layer.*.attn.q` names one.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def summary(sites: Sequence[Site]) -> str:
     shapes: dict[str, list[int]] = {}
     for site in sites:
         shape = re.sub(r"^(\w+(?:\.\w+)*?)\.(\d+)", r"\1.#", site.name)
-        shapes.setdefault(shape, []).append(int(re.search(r"\d+", site.name).group()))
+        number = re.search(r"\d+", site.name)
+        shapes.setdefault(shape, []).append(int(number.group()) if number else 0)
     return ", ".join(shape.replace("#", f"[{min(numbers)}-{max(numbers)}]") for shape, numbers in shapes.items())
 
 
@@ -83,7 +85,7 @@ def _expand(pattern: str) -> list[str]:
 def _compile(pattern: str) -> re.Pattern[str]:
     """`*` is one part between dots, `[qv]` one of the letters, `{a,b}` one of the words."""
     parts = re.split(r"(\*|\[[^\]]*\]|\{[^}]*\})", pattern)
-    expression = ""
+    expression = r"(?:\w+\.)?" if pattern.startswith("layer.") else ""
     for part in parts:
         if part == "*":
             expression += r"[^.]+"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sure.backbones.base import Backbone
+from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.augment import Augment
 from sure.data.batching import SecondsBatchSampler
@@ -112,7 +112,7 @@ def plain_errors(loader: DataLoader) -> Iterator[Batch]:
         raise SureError(str(error).strip().rsplit("SureError: ", 1)[-1]) from None
 
 
-def audio_batches(utterances: Sequence[Utterance], backbone: Backbone, config: Config) -> Iterator[Batch]:
+def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, config: Config) -> Iterator[Batch]:
     """Batches of audio without targets, long ones first, for decoding."""
     check_lengths(utterances, backbone)
     dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
@@ -121,7 +121,7 @@ def audio_batches(utterances: Sequence[Utterance], backbone: Backbone, config: C
     return plain_errors(make_loader(dataset, sampler, config.train.workers))
 
 
-def check_lengths(utterances: Sequence[Utterance], backbone: Backbone) -> None:
+def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> None:
     """Raises SureError naming the first utterance that is too short for a single frame, or longer than is heard."""
     frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
     for utterance, count in zip(utterances, frames.tolist(), strict=True):

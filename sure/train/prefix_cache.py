@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from sure.backbones.base import Backbone
+from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.collate import Batch
 from sure.model import SureModel
@@ -40,7 +40,7 @@ class PrefixCache:
     and `get` are where a cache on disk would come in.
     """
 
-    def __init__(self, backbone: Backbone, depth: int, keep_all: bool):
+    def __init__(self, backbone: SpeechEncoder, depth: int, keep_all: bool):
         self.backbone = backbone
         self.depth = depth
         self.first = 0 if keep_all else depth  # of the taps that are kept
@@ -113,7 +113,7 @@ def plan_cache(
     return None, 0
 
 
-def frame_counts(backbone: Backbone, seconds: Sequence[float]) -> Tensor:
+def frame_counts(backbone: SpeechEncoder, seconds: Sequence[float]) -> Tensor:
     """Frames (utterances,) of utterances of these durations."""
     samples = torch.tensor(seconds, dtype=torch.float64) * backbone.sample_rate
     return backbone.frame_count(samples.round().long())

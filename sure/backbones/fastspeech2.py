@@ -1,0 +1,288 @@
+"""FastSpeech 2 (arXiv 2006.04558): phones to mels through two stacks of layers, phone-level pitch and energy between.
+
+It differs from the paper in that layers are pre-norm with rotary positions, and alignments are learned inside
+(sure/backbones/aligner.py) unless durations are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.aligner import Aligner
+from sure.backbones.base import Site, valid_frames
+from sure.backbones.layers import Attention, Layer, LayerNorm
+from sure.backbones.positions import rotary_angles
+from sure.backbones.postnet import Postnet
+from sure.backbones.stored import Stored
+from sure.backbones.variance import Predictor, Variance, over_frames, spread
+
+PADDING, UNKNOWN = 0, 1  # among the phones
+# Settings of features that mels depend on, so that a model fits no other.
+MEL_SETTINGS = ("sample_rate", "fft_size", "hop_size", "window_size", "mels", "mel_low_hz", "mel_high_hz", "mel_floor")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the model, and what its input and output mean; SURE's model by default.
+
+    phones: all symbols, padding and unknown first. mel_mean, mel_std (mels): of log mels; pitch: mean and standard
+        deviation of the logarithm of F0 in Hz; energy: those of energy. All over the training set of the first
+        training, and part of the model from then on; so is `acoustic`, the settings that its features had.
+    speaker_vector: size of external speaker embeddings; 0 where there are none.
+    aligner: width of the space where mels and phones are compared; 0: durations are given.
+    """
+
+    dim: int = 256
+    encoder_layers: int = 4
+    decoder_layers: int = 6
+    heads: int = 2
+    ffn: int = 1024
+    kernels: tuple[int, int] = (9, 1)
+    dropout: float = 0.1
+    predictor: int = 256
+    predictor_kernel: int = 3
+    predictor_dropout: float = 0.5
+    postnet_layers: int = 5
+    postnet: int = 512
+    postnet_kernel: int = 5
+    postnet_dropout: float = 0.5
+    aligner: int = 80
+    temperature: float = 5e-4
+    speaker_vector: int = 0
+    phones: tuple[str, ...] = ("<pad>", "<unk>")
+    mel_mean: tuple[float, ...] = (0.0,) * 80
+    mel_std: tuple[float, ...] = (1.0,) * 80
+    pitch: tuple[float, float] = (5.0, 0.3)
+    energy: tuple[float, float] = (0.0, 1.0)
+    acoustic: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mels(self) -> int:
+        return len(self.mel_mean)
+
+
+SMALL = dict(dim=192, encoder_layers=3, decoder_layers=3, ffn=512, kernels=(5, 1), predictor=128)
+SMALL_POSTNET = dict(postnet_layers=3, postnet=128, postnet_dropout=0.2, predictor_dropout=0.3)
+TINY = dict(dim=32, encoder_layers=2, decoder_layers=2, ffn=48, kernels=(3, 1), predictor=16, dropout=0.1)
+TINY_POSTNET = dict(postnet_layers=2, postnet=16, aligner=16)
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What speech is changed by: so many times faster, higher, and louder."""
+
+    speed: float = 1.0
+    pitch: float = 1.0
+    energy: float = 1.0
+
+
+@dataclass
+class Spoken:
+    """What the model makes of phones; mels, pitch and energy are normalised.
+
+    mel, refined: (batch, frames, mels) before and behind the postnet.
+    log_durations, pitch, energy: (batch, phones) as predicted; the first are log(frames + 1).
+    used_pitch: (batch, phones) that the decoder was given.
+    durations: (batch, phones) in frames; frames: (batch,) of each utterance, on the CPU.
+    phone_mask, frame_mask: True on what is no padding; None where nothing is.
+    """
+
+    mel: Tensor
+    refined: Tensor
+    log_durations: Tensor
+    pitch: Tensor
+    energy: Tensor
+    used_pitch: Tensor
+    durations: Tensor
+    frames: Tensor
+    phone_mask: Tensor | None
+    frame_mask: Tensor | None
+
+
+class Stack(nn.Module):
+    """Layers, one behind the other, with a norm at the end."""
+
+    def __init__(self, shape: Shape, layers: int):
+        super().__init__()
+        dim, heads = shape.dim, shape.heads
+        self.rotary = dim // heads // 2 * 2
+        self.layer = nn.ModuleList(
+            Layer(Attention(dim, heads), dim, shape.ffn, True, kernels=shape.kernels, dropout=shape.dropout)
+            for _ in range(layers)
+        )
+        self.norm = LayerNorm(dim)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> list[Tensor]:
+        """hidden (batch, time, dim) -> that and each layer's output, the last one behind the norm"""
+        taps = [hidden]
+        rotary = rotary_angles(hidden.shape[1], self.rotary, hidden.device)
+        for layer in self.layer:
+            taps.append(layer(taps[-1], mask, rotary=rotary))
+        taps[-1] = self.norm(taps[-1])
+        return taps
+
+
+class Voice(nn.Module):
+    """What the encoder's output is moved by for a speaker: for all of them, and from an external embedding."""
+
+    def __init__(self, dim: int, speaker_vector: int):
+        super().__init__()
+        self.common = nn.Parameter(torch.zeros(dim))
+        self.projection = nn.Linear(speaker_vector, dim) if speaker_vector else None
+
+    def forward(self, vectors: Tensor | None) -> Tensor:
+        """vectors (batch, speaker_vector) -> (batch or 1, dim)"""
+        if self.projection is None:
+            return self.common[None]
+        return self.common + self.projection(nn.functional.normalize(vectors, dim=1))
+
+
+class Family(Stored):
+    """Sites are those of the speech encoders' layers under `encoder.` and `decoder.`, and parts that can be set free.
+
+    Taps are the decoder's: what a method reads beside the last layer is of frames.
+    """
+
+    shapes: ClassVar[Mapping[str, Shape]] = {
+        "base": Shape(),
+        "small": Shape(**SMALL, **SMALL_POSTNET),
+        "tiny": Shape(**TINY, **TINY_POSTNET),
+    }
+
+    def __init__(self, shape: Shape, group_norm: str = "masked"):
+        super().__init__()
+        self.shape = shape
+        self.dim = dim = shape.dim
+        predictor = (dim, shape.predictor, shape.predictor_kernel, shape.predictor_dropout)
+        self.phones = nn.Embedding(len(shape.phones), dim)
+        self.encoder = Stack(shape, shape.encoder_layers)
+        self.voice = Voice(dim, shape.speaker_vector)
+        self.duration = Predictor(*predictor)
+        self.pitch = Variance(*predictor)
+        self.energy = Variance(*predictor)
+        self.decoder = Stack(shape, shape.decoder_layers)
+        self.mel = nn.Linear(dim, shape.mels)
+        self.postnet = Postnet(
+            shape.mels, shape.postnet, shape.postnet_layers, shape.postnet_kernel, shape.postnet_dropout
+        )
+        self.aligner = Aligner(dim, shape.mels, shape.aligner, shape.temperature) if shape.aligner else None
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        return [*self.encoder.layer, *self.decoder.layer]
+
+    def sites(self) -> list[Site]:
+        found = [Site("voice", "part", self.dim, self.dim, None, self.voice)]
+        found += self._stack_sites("encoder", 0)
+        for name in ("duration", "pitch", "energy"):
+            found.append(Site(f"variance.{name}", "part", self.dim, self.dim, None, getattr(self, name)))
+        found += self._stack_sites("decoder", self.shape.encoder_layers)
+        for number in range(self.shape.decoder_layers):
+            found.append(Site(f"decoder.layer.{number}.output", "tap", self.dim, self.dim, number))
+        found.append(Site("mel", "part", self.dim, self.shape.mels, None, self.mel))
+        found.append(Site("postnet", "part", self.shape.mels, self.shape.mels, None, self.postnet))
+        return found
+
+    def _stack_sites(self, stack: str, below: int) -> Iterator[Site]:
+        for number, layer in enumerate(getattr(self, stack).layer):
+            yield from layer.sites(f"{stack}.layer.{number}", below + number)
+
+    def encode(self, phones: Tensor, mask: Tensor | None, voice: Tensor) -> Tensor:
+        """phones (batch, phones) numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""
+        return self.encoder(self.phones(phones), mask)[-1] + voice[:, None]
+
+    def align(
+        self, phones: Tensor, phone_mask: Tensor | None, mel: Tensor, mask: Tensor | None, prior: Tensor
+    ) -> Tensor:
+        """Scores (batch, frames, phones) of what `Aligner` says; mel (batch, frames, mels), normalised."""
+        return self.aligner(self.phones(phones), phone_mask, mel, mask, prior)
+
+    def forward(
+        self,
+        phones: Tensor,
+        lengths: Tensor,
+        voice: Tensor,
+        durations: Tensor | None = None,
+        pitch: Tensor | None = None,
+        energy: Tensor | None = None,
+        controls: Controls = Controls(),
+        readout: Callable[[list[Tensor], Tensor | None], Tensor] | None = None,
+    ) -> Spoken:
+        """phones (batch, phones) numbers; lengths (batch,) of them, on the CPU; voice (batch or 1, dim).
+
+        durations (batch, phones) in frames, pitch and energy (batch, phones) normalised: as predicted, and changed by
+        `controls`, where they are not given.
+        readout: makes what becomes a mel of the decoder's taps; the last one by default.
+        """
+        mask = valid_frames(lengths, phones.shape[1], phones.device)
+        hidden = self.encode(phones, mask, voice)
+        log_durations = self.duration(hidden, mask)
+        predicted = self.pitch.predictor(hidden, mask), self.energy.predictor(hidden, mask)
+        if durations is None:
+            durations = self.frames_of(log_durations, mask, controls.speed)
+        if pitch is None:
+            pitch = predicted[0] + math.log(controls.pitch) / self.shape.pitch[1]
+        if energy is None:
+            energy = self._louder(predicted[1], controls.energy)
+        hidden = hidden + self.pitch.embed(pitch, mask) + self.energy.embed(energy, mask)
+        path = spread(durations.to(hidden.device))
+        frames = durations.sum(1).cpu()
+        frame_mask = valid_frames(frames, path.shape[1], hidden.device)
+        taps = self.decoder(over_frames(hidden, path), frame_mask)
+        mel = self.mel(taps[-1] if readout is None else readout(taps, frame_mask))
+        refined = self.postnet(mel, frame_mask)
+        return Spoken(mel, refined, log_durations, *predicted, pitch, durations, frames, mask, frame_mask)
+
+    def _louder(self, energy: Tensor, factor: float) -> Tensor:
+        """Normalised energy of what is so many times louder."""
+        mean, deviation = self.shape.energy
+        return factor * energy + (factor - 1) * mean / deviation
+
+    @staticmethod
+    def frames_of(log_durations: Tensor, mask: Tensor | None, speed: float) -> Tensor:
+        """Whole frames (batch, phones) of predicted durations, at least one an utterance."""
+        frames = torch.round((log_durations.detach().float().exp() - 1) / speed).clamp(min=0).long()
+        if mask is not None:
+            frames = frames * mask
+        frames[:, 0] += frames.sum(1) == 0
+        return frames
+
+    def normal_pitch(self, log_hertz: Tensor) -> Tensor:
+        """log F0, NaN where there is none -> mean 0 and standard deviation 1 over the first training."""
+        mean, deviation = self.shape.pitch
+        return torch.nan_to_num((log_hertz - mean) / deviation)
+
+    def hertz(self, pitch: Tensor) -> Tensor:
+        """F0 of normalised pitch."""
+        mean, deviation = self.shape.pitch
+        return torch.exp(pitch * deviation + mean)
+
+    def normal_energy(self, energy: Tensor) -> Tensor:
+        mean, deviation = self.shape.energy
+        return (energy - mean) / deviation
+
+    def normal_mel(self, mel: Tensor) -> Tensor:
+        """Log mels (batch, frames, mels), each bin with mean 0 and standard deviation 1 over the first training."""
+        return (mel - mel.new_tensor(self.shape.mel_mean)) / mel.new_tensor(self.shape.mel_std)
+
+    def log_mel(self, mel: Tensor) -> Tensor:
+        """What `normal_mel` was given."""
+        return mel * mel.new_tensor(self.shape.mel_std) + mel.new_tensor(self.shape.mel_mean)
+
+    @classmethod
+    def _random(cls, name: str, group_norm: str, seed: int, changes: dict[str, Any]) -> Family:
+        backbone = super()._random(name, group_norm, seed, changes)
+        with torch.no_grad():
+            backbone.voice.common.zero_()
+            backbone.phones.weight[[PADDING, UNKNOWN]] = 0
+        digest = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:16]
+        backbone.sha256 = f"random:fastspeech2_{name},{digest}:{seed}" if changes else backbone.sha256
+        return backbone

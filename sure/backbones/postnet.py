@@ -1,0 +1,28 @@
+"""The postnet: what convolutions over the whole mel add to it (Tacotron 2, arXiv 1712.05884, section 2.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.layers import linear, regularise
+
+
+class Postnet(nn.Module):
+    """Convolutions with tanh between them, added to their input. Norms over channels keep batch mates apart."""
+
+    def __init__(self, mels: int, width: int, layers: int, kernel: int, dropout: float):
+        super().__init__()
+        widths = [mels, *[width] * (layers - 1), mels]
+        self.convolutions = nn.ModuleList(
+            linear(here, there, kernel) for here, there in zip(widths, widths[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers - 1))
+        self.dropout = dropout
+
+    def forward(self, mel: Tensor, mask: Tensor | None) -> Tensor:
+        """mel (batch, frames, mels), mask (batch, frames) -> the same shape"""
+        hidden = mel
+        for convolution, norm in zip(self.convolutions, self.norms, strict=False):
+            hidden = regularise(torch.tanh(norm(convolution(hidden, mask))), self.dropout, convolution)
+        return mel + self.convolutions[-1](hidden, mask)

@@ -1,0 +1,63 @@
+"""The variance adaptor: predictors of duration, pitch and energy, and phones spread over frames (arXiv 2006.04558)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sure.backbones.layers import linear, regularise
+
+
+class Predictor(nn.Module):
+    """One number a phone: two convolutions with ReLU, norm and dropout, and a linear map (section 2.3)."""
+
+    def __init__(self, dim: int, width: int, kernel: int, dropout: float):
+        super().__init__()
+        self.convolutions = nn.ModuleList([linear(dim, width, kernel), linear(width, width, kernel)])
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.out = nn.Linear(width, 1)
+        self.dropout = dropout
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """hidden (batch, phones, dim), mask (batch, phones) -> (batch, phones)"""
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            hidden = regularise(norm(torch.relu(convolution(hidden, mask))), self.dropout, convolution)
+        return self.out(hidden).squeeze(2)
+
+
+class Variance(nn.Module):
+    """Pitch or energy: its predictor, and how it enters what the decoder reads."""
+
+    def __init__(self, dim: int, width: int, kernel: int, dropout: float):
+        super().__init__()
+        self.predictor = Predictor(dim, width, kernel, dropout)
+        self.embedding = linear(1, dim, kernel)
+
+    def embed(self, values: Tensor, mask: Tensor | None) -> Tensor:
+        """values (batch, phones), normalised -> (batch, phones, dim)"""
+        return self.embedding(values[:, :, None], mask)
+
+
+def spread(durations: Tensor) -> Tensor:
+    """The number of the phone of each frame, (batch, frames), for durations (batch, phones) in frames.
+
+    Behind the end of a row it is the last number there is. As many frames as the longest row has, at least one.
+    """
+    ends = durations.cumsum(1)
+    frames = torch.arange(max(1, int(ends[:, -1].max())), device=durations.device)
+    numbers = torch.searchsorted(ends, frames.expand(len(ends), -1).contiguous(), right=True)
+    return numbers.clamp(max=durations.shape[1] - 1)
+
+
+def over_frames(hidden: Tensor, path: Tensor) -> Tensor:
+    """hidden (batch, phones, dim), path (batch, frames) of `spread` -> (batch, frames, dim)"""
+    return hidden.gather(1, path[:, :, None].expand(-1, -1, hidden.shape[2]))
+
+
+def phone_means(values: Tensor, durations: Tensor) -> Tensor:
+    """Mean of frame values (batch, frames) over each phone, (batch, phones); 0 for a phone without frames."""
+    sums = nn.functional.pad(values.double().cumsum(1), (1, 0))
+    ends = durations.cumsum(1).to(values.device)
+    durations = durations.to(values.device)
+    totals = sums.gather(1, ends) - sums.gather(1, ends - durations)
+    return (totals / durations.clamp(min=1)).to(values.dtype)
