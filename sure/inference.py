@@ -54,7 +54,9 @@ class Sure:
         """
         packed = read_bundle(Path(bundle))
         weights = str(backbone_weights or _find_weights(packed))
-        sure = cls(build_backbone(_config_of(packed, weights)), weights, pick_device(device))
+        config = _config_of(packed, weights)
+        backbone = build_backbone(config, build_task(config, packed.folder))
+        sure = cls(backbone, weights, pick_device(device))
         sure._add(name, packed)
         return sure
 

@@ -3,59 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sure import registry
-from sure.backbones.base import Backbone, Encoded, valid_frames
+from sure.adapted import AdaptedModel
+from sure.backbones.base import Backbone, Encoded, SpeechEncoder, valid_frames
 from sure.config import Config
 from sure.data.augment import AugmentConfig, spec_augment
+from sure.data.collate import Batch, Features
 from sure.errors import SureError
 from sure.petl.attach import Attachment
 from sure.petl.start import start_from_bundles
+from sure.synthesis import SynthesisModel
 from sure.tasks.alignment import TimedWord, align, timed
-from sure.tasks.base import BaseTask
+from sure.tasks.base import AnyTask, BaseTask
 from sure.tasks.ctc import best_tokens
 
 
-@dataclass
-class Counts:
-    """Parameters: what trains in the backbone and its methods, what trains in the head, and all there are."""
+class SureModel(AdaptedModel):
+    """A frozen speech encoder with methods attached and a task's head on top."""
 
-    adapter: int
-    head: int
-    total: int
-
-    @property
-    def trained(self) -> int:
-        return self.adapter + self.head
-
-    @property
-    def percent(self) -> float:
-        return 100 * self.trained / self.total
-
-
-class SureModel(nn.Module):
-    """A frozen backbone with methods attached and a task's head on top."""
+    backbone: SpeechEncoder
+    task: BaseTask
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: SpeechEncoder,
         attachment: Attachment,
         task: BaseTask,
         head: nn.Module,
         augment: AugmentConfig | None = None,
     ):
-        super().__init__()
-        self.backbone = backbone
-        self.attachment = attachment
-        self.methods = attachment.modules()
-        self.task = task
-        self.head = head
+        super().__init__(backbone, attachment, task, head)
         self.augment = augment or AugmentConfig()
+
+    def forward(self, batch: Batch | Features) -> Tensor:
+        return self.losses(self.encode_batch(batch), batch.targets)
+
+    @torch.no_grad()
+    def judge(self, batch: Batch | Features) -> tuple[Tensor, list[str]]:
+        encoded = self.encode_batch(batch)
+        outputs = self.outputs(encoded).float()
+        losses = self.task.loss(outputs, encoded.lengths, batch.targets)
+        return losses, self.task.decode(outputs, encoded.lengths)
+
+    def encode_batch(self, batch: Batch | Features) -> Encoded:
+        """All taps of a batch, from its audio or on from where the prefix cache ends."""
+        if isinstance(batch, Features):
+            return self.encode_from(batch.taps, batch.lengths)
+        return self.encode(batch.waves, batch.wave_lengths)
 
     def encode(self, waves: Tensor, lengths: Tensor) -> Encoded:
         """waves (batch, samples), lengths (batch,) samples, on the CPU."""
@@ -100,69 +99,54 @@ class SureModel(nn.Module):
         """(batch, dim), of a task that has them."""
         return self.task.embeddings(self.outputs(self.encode(waves, lengths)).float())
 
-    def parameter_groups(self) -> dict[str, dict[str, nn.Parameter]]:
-        """`adapter` and `head`: every tensor that trains, by the name it is saved under."""
-        head = {f"head/{name}": parameter for name, parameter in self.head.named_parameters()}
-        return {"adapter": self.attachment.trained_parameters(), "head": head}
 
-    def state(self) -> dict[str, Tensor]:
-        """All that a bundle keeps, by site name and `head/...`; everything else is the frozen backbone."""
-        return {
-            **self.attachment.state(),
-            **{f"head/{name}": tensor for name, tensor in self.head.state_dict().items()},
-        }
-
-    def load(self, state: dict[str, Tensor], source: str) -> None:
-        """Load what `state` gave, exactly. Raises SureError naming `source` and what differs."""
-        head = {name.removeprefix("head/"): tensor for name, tensor in state.items() if name.startswith("head/")}
-        self.attachment.load({n: t for n, t in state.items() if not n.startswith("head/")}, source)
-        try:
-            self.head.load_state_dict(head)
-        except RuntimeError as error:
-            raise SureError(f"{source}: the head does not fit: {' '.join(str(error).split())}") from None
-
-    def counts(self) -> Counts:
-        groups = {
-            group: sum(parameter.numel() for parameter in parameters.values())
-            for group, parameters in self.parameter_groups().items()
-        }
-        unique = {id(parameter): parameter.numel() for parameter in self.parameters()}
-        return Counts(groups["adapter"], groups["head"], sum(unique.values()))
-
-
-def build_task(config: Config, folder: str | Path | None = None) -> BaseTask:
+def build_task(config: Config, folder: str | Path | None = None) -> AnyTask:
     """The config's task with what stage 3 learned, from `folder` or the config's tokenizer folder."""
     task = registry.find("tasks", config.task)
     return task(config.head, Path(folder or config.tokenizer.folder), config.text.language)
 
 
-def build_backbone(config: Config) -> Backbone:
-    """The config's backbone with its weights, nothing attached."""
+def build_backbone(config: Config, task: AnyTask) -> Backbone:
+    """The config's backbone with its weights, nothing attached. Raises SureError for one that is not for the task."""
     family = registry.find("backbones", config.backbone.name)
-    return family.from_weights(config.backbone.weights, config.backbone.group_norm, seed=config.seed)
+    if family.speaks != task.speaks:
+        does = "makes speech" if family.speaks else "hears speech"
+        raise SureError(f"backbone.name={config.backbone.name} {does}, which is not what the task {config.task} needs")
+    random = config.backbone.weights.partition(":")[0] == "random"
+    shape = task.shape() if random else {}
+    backbone = family.from_weights(config.backbone.weights, config.backbone.group_norm, seed=config.seed, **shape)
+    task.check_backbone(backbone, config.backbone.weights)
+    return backbone
 
 
-def build_model(config: Config, task: BaseTask, *, saved: bool = False, backbone: Backbone | None = None) -> SureModel:
+def build_model(
+    config: Config, task: AnyTask, *, saved: bool = False, backbone: Backbone | None = None
+) -> AdaptedModel:
     """The model of a config; new weights follow `config.seed` alone, whatever was drawn before.
 
     saved: attach the methods as they are saved (a folded reparametrisation, say), ready for `load`.
     backbone: one that is there already, with nothing attached.
     """
-    backbone = backbone or build_backbone(config)
+    backbone = backbone or build_backbone(config, task)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         attachment = Attachment(backbone, _methods(config, task, saved))
         head = task.build_head(attachment.width)
         if not saved:
             start_from_bundles(attachment, config.backbone.weights)
+    if task.speaks:
+        return SynthesisModel(backbone, attachment, task, head)
     return SureModel(backbone, attachment, task, head, config.augment)
 
 
-def _methods(config: Config, task: BaseTask, saved: bool) -> list:
+def _methods(config: Config, task: AnyTask, saved: bool) -> list:
     methods = [registry.find("petl", item.name)(item) for item in config.petl]
     if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
         found = registry.find("petl", "weighted_sum")
         methods.append(found(found.Config(name="weighted_sum")))
+    if task.parts() and not any(method.config.name == "parts" for method in methods):  # a bundle lists it already
+        found = registry.find("petl", "parts")
+        methods.append(found(found.Config(name="parts", sites=task.parts())))
     for method in methods:
         if getattr(method.config, "convolutions", None) == "auto" and task.freeze_convolution:
             method.config = method.config.model_copy(update={"convolutions": "freeze"})

@@ -91,6 +91,7 @@ class Encoded:
 class Backbone(nn.Module, ABC):
     """A network with named sites that methods attach to; a family's file defines `class Family`, one of these."""
 
+    speaks = False  # makes speech of text
     fixed_parameters: tuple[str, ...] = ()  # names of those that no method trains
     layers: Sequence[nn.Module]  # each with .sites(prefix, index); those of all stacks, in the order of computation
     dim: int

@@ -25,6 +25,7 @@ from sure.backbones.stored import Stored
 from sure.backbones.variance import Predictor, Variance, over_frames, spread
 
 PADDING, UNKNOWN = 0, 1  # among the phones
+LONGEST = 400  # frames of a phone; an untrained model could ask for any number
 # Settings of features that mels depend on, so that a model fits no other.
 MEL_SETTINGS = ("sample_rate", "fft_size", "hop_size", "window_size", "mels", "mel_low_hz", "mel_high_hz", "mel_floor")
 
@@ -138,9 +139,9 @@ class Voice(nn.Module):
         self.common = nn.Parameter(torch.zeros(dim))
         self.projection = nn.Linear(speaker_vector, dim) if speaker_vector else None
 
-    def forward(self, vectors: Tensor | None) -> Tensor:
+    def forward(self, vectors: Tensor | None = None) -> Tensor:
         """vectors (batch, speaker_vector) -> (batch or 1, dim)"""
-        if self.projection is None:
+        if vectors is None:
             return self.common[None]
         return self.common + self.projection(nn.functional.normalize(vectors, dim=1))
 
@@ -151,6 +152,7 @@ class Family(Stored):
     Taps are the decoder's: what a method reads beside the last layer is of frames.
     """
 
+    speaks = True
     shapes: ClassVar[Mapping[str, Shape]] = {
         "base": Shape(),
         "small": Shape(**SMALL, **SMALL_POSTNET),
@@ -174,6 +176,12 @@ class Family(Stored):
             shape.mels, shape.postnet, shape.postnet_layers, shape.postnet_kernel, shape.postnet_dropout
         )
         self.aligner = Aligner(dim, shape.mels, shape.aligner, shape.temperature) if shape.aligner else None
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        about = self.shape.acoustic
+        return about["sample_rate"] / about["hop_size"] if about else 22050 / 256
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -249,11 +257,16 @@ class Family(Stored):
     @staticmethod
     def frames_of(log_durations: Tensor, mask: Tensor | None, speed: float) -> Tensor:
         """Whole frames (batch, phones) of predicted durations, at least one an utterance."""
-        frames = torch.round((log_durations.detach().float().exp() - 1) / speed).clamp(min=0).long()
+        frames = torch.round(Family.unlogged(log_durations) / speed).clamp(0, LONGEST).long()
         if mask is not None:
             frames = frames * mask
         frames[:, 0] += frames.sum(1) == 0
         return frames
+
+    @staticmethod
+    def unlogged(log_durations: Tensor) -> Tensor:
+        """Frames of what is predicted, log(frames + 1)."""
+        return log_durations.detach().float().exp() - 1
 
     def normal_pitch(self, log_hertz: Tensor) -> Tensor:
         """log F0, NaN where there is none -> mean 0 and standard deviation 1 over the first training."""

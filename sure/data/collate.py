@@ -31,6 +31,20 @@ class Batch:
         return replace(self, waves=self.waves.pin_memory())
 
 
+@dataclass
+class Features:
+    """A batch from the prefix cache: taps to go on from, (batch, time, dim) or None; lengths (batch,) in frames."""
+
+    ids: list[str]
+    taps: list[Tensor | None]
+    lengths: Tensor
+    targets: list[Any]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Features:
+        taps = [None if tap is None else tap.to(device, non_blocking=non_blocking) for tap in self.taps]
+        return replace(self, taps=taps)
+
+
 def collate(items: Sequence[Item]) -> Batch:
     """Pad items to the longest, in the order given."""
     return Batch(

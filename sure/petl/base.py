@@ -34,6 +34,7 @@ class PetlMethod:
     kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site it can sit at
     alone = False  # its modules share their site with no other method's
     linear = False  # what it changes is linear in its tensors, so that their average is the average of the changes
+    keeps_last = False  # its readout starts as the last layer, exactly
     mergeable = False  # its modules have `merge(host)`, which folds them into the frozen weights
 
     def __init__(self, config: PetlConfig):

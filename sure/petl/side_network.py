@@ -52,6 +52,7 @@ class SideNetwork(nn.Module):
 
 class Method(PetlMethod):
     kinds = ("tap",)
+    keeps_last = True
 
     class Config(PetlConfig):
         sites: str = "layer.*.output"

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from sure.backbones.base import Backbone
 from sure.data.data_dir import Utterance
 
 
@@ -21,12 +22,13 @@ class HeadConfig(BaseModel):
     dropout: float = 0.0
 
 
-class BaseTask(ABC):
-    """Base of every `Task`; each file `sure/tasks/<name>.py` defines one."""
+class AnyTask(ABC):
+    """What training, decoding and bundles know of every task, whether it recognises speech or makes it."""
 
-    Config: type[HeadConfig] = HeadConfig
-    score_name: str  # key of `score`'s result that models are compared by: "wer", "accuracy", ...
+    Config: type[BaseModel]
+    score_name: str  # key of the scores' result that models are compared by: "wer", "accuracy", ...
     higher_is_better: bool
+    speaks: bool = False  # makes speech of text
     tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # what tokenizer.kind may be; default first
     decode_methods: tuple[str, ...] = ("greedy",)  # what decode.method may be
     freeze_convolution = False  # full fine-tuning leaves the convolutional front end frozen (CTC tasks)
@@ -44,7 +46,7 @@ class BaseTask(ABC):
         """
 
     @abstractmethod
-    def __init__(self, config: HeadConfig, folder: Path, language: str):
+    def __init__(self, config: BaseModel, folder: Path, language: str):
         """Load what `fit` wrote. Raises SureError naming the folder and the stage that makes it when it is missing."""
 
     @abstractmethod
@@ -54,6 +56,32 @@ class BaseTask(ABC):
     def target_files(self) -> list[str]:
         """Names of further files in `folder`, which targets are made of; nothing that decoding needs."""
         return []
+
+    def shape(self) -> dict[str, Any]:
+        """Sizes of a backbone with random weights that follow from what `fit` learned."""
+        return {}
+
+    def check_backbone(self, backbone: Backbone, weights: str) -> None:
+        """Make a backbone ready for the task. Raises SureError for one that does not fit; weights: where it is from."""
+        return None
+
+    def parts(self) -> str:
+        """Patterns of the backbone's parts that train beside the methods."""
+        return ""
+
+    @abstractmethod
+    def build_head(self, width: int) -> nn.Module:
+        """What is trained on top of the backbone, whatever the method. width: of what the backbone gives."""
+
+    @abstractmethod
+    def dev_scores(self, utterances: Sequence[Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Scores by name of a set in training, `score_name` among them. answers: the model's, by utterance id."""
+
+
+class BaseTask(AnyTask):
+    """Base of every `Task` that recognises; each file `sure/tasks/<name>.py` defines one."""
+
+    Config: type[HeadConfig] = HeadConfig
 
     @abstractmethod
     def build_head(self, width: int) -> nn.Module:
@@ -78,6 +106,10 @@ class BaseTask(ABC):
     def check_set(self, utterances: Sequence[Utterance], folder: str) -> None:
         """Raises SureError naming the folder of a dev or test set that cannot be scored; before time is spent on it."""
         return None
+
+    def dev_scores(self, utterances: Sequence[Utterance], answers: Mapping[str, str]) -> dict[str, Any]:
+        references = {utterance.id: self.reference(utterance) for utterance in utterances}
+        return self.score(references, {id: answers[id] for id in references})
 
     @abstractmethod
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:

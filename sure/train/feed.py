@@ -15,12 +15,12 @@ from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.augment import Augment
 from sure.data.batching import SecondsBatchSampler
-from sure.data.collate import Batch, collate
+from sure.data.collate import Batch, Features, collate
 from sure.data.data_dir import Utterance
 from sure.data.dataset import SpeechDataset
 from sure.errors import SureError
 from sure.model import SureModel
-from sure.train.prefix_cache import Features, frame_counts, plan_cache
+from sure.train.prefix_cache import frame_counts, plan_cache
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sure.adapted import AdaptedModel
 from sure.errors import SureError
-from sure.model import SureModel
 
 NAMED = 5  # tensors in an error
 ADVICE = (
@@ -18,7 +18,7 @@ ADVICE = (
 )
 
 
-def check_gradients(model: SureModel) -> None:
+def check_gradients(model: AdaptedModel) -> None:
     """After the first backward pass. Raises SureError naming what trains in name only."""
     without = [
         name

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
+from sure.adapted import AdaptedModel
 from sure.config import TrainConfig
 from sure.errors import SureError
-from sure.model import SureModel
 
 
-def make_optimizer(model: SureModel, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(model: AdaptedModel, config: TrainConfig) -> torch.optim.AdamW:
     """A group for the head and one for every rate in the adapters: `adapter` for train.lr_adapter, `adapter_0.0001`."""
     parameters = model.parameter_groups()
     rates = {name: float(f"{rate:.4g}") for name, rate in model.attachment.rates(config.lr_adapter).items()}

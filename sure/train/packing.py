@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sure.adapted import AdaptedModel
 from sure.config import Config
-from sure.model import SureModel
 from sure.petl.bundle import bundle_files, describe_backbone
 
 
 def bundle_content(
-    config: Config, model: SureModel, tokens: Path, scores: dict[str, Any] | None = None
+    config: Config, model: AdaptedModel, tokens: Path, scores: dict[str, Any] | None = None
 ) -> dict[str, bytes]:
     """The files of a bundle by name. tokens: the folder of the task's own files; scores: by data set."""
     counts = model.counts()

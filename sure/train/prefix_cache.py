@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,16 +19,6 @@ from sure.model import SureModel
 log = logging.getLogger(__name__)
 
 FLOAT_BYTES = 4
-
-
-@dataclass
-class Features:
-    """A batch from the cache: taps to go on from, (batch, time, dim) or None; lengths (batch,) in frames."""
-
-    ids: list[str]
-    taps: list[Tensor | None]
-    lengths: Tensor
-    targets: list[Tensor]
 
 
 class PrefixCache:

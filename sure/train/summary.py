@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
+from sure.adapted import AdaptedModel
 from sure.config import Config
 from sure.device import describe_device, peak_memory_megabytes
-from sure.model import SureModel
 from sure.train.experiment import Experiment, git_hash
 from sure.train.packing import bundle_content
 from sure.train.state import State
 
 
-def coverage_table(model: SureModel) -> str:
+def coverage_table(model: AdaptedModel) -> str:
     """What each pattern of each method matched, and how many parameters train there; the rest is frozen."""
     counts = model.counts()
     header = ("method", "pattern", "sites", "layers", "parameters", "percent")
@@ -36,7 +36,7 @@ def coverage_table(model: SureModel) -> str:
 def summarise(
     experiment: Experiment,
     config: Config,
-    model: SureModel,
+    model: AdaptedModel,
     state: State,
     device: torch.device,
     command: str,

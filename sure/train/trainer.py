@@ -14,16 +14,15 @@ import torch
 from torch import Tensor
 
 from sure.config import Config
-from sure.data.data_dir import read_data_dir
 from sure.device import autocast, describe_device, peak_memory_megabytes, pick_device
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.model import build_model
 from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
 from sure.train.curves import History
-from sure.train.evaluate import encode, evaluate
+from sure.train.evaluate import evaluate
 from sure.train.experiment import Experiment
-from sure.train.feed import Feed, usable
+from sure.train.feeds import make_feeds
 from sure.train.health import Step, Watch, check_dev_loss, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
 from sure.train.optimizer import make_optimizer, make_schedule
@@ -72,14 +71,7 @@ class Trainer:
         log.info("%s", coverage_table(self.model))
         self.autocast = autocast(config.train.precision, self.device, self.model.backbone.dim)
 
-        budget = config.train.prefix_cache_gigabytes * 1e9
-        utterances = usable(read_data_dir(config.data.train), self.model, config)
-        self.train_feed = Feed(utterances, self.model, config, budget, training=True)
-        budget -= self.train_feed.cache_bytes
-        utterances = read_data_dir(config.data.valid)
-        self.task.check_set(utterances, config.data.valid)
-        self.dev_feed = Feed(utterances, self.model, config, budget, training=False)
-
+        self.train_feed, self.dev_feed = make_feeds(config, self.model)
         accumulate = config.train.accumulate
         self.planned_steps = config.train.epochs * -(-len(self.train_feed.sampler) // accumulate)
         groups = self.model.parameter_groups()
@@ -124,7 +116,7 @@ class Trainer:
             ids, losses = [], []
             for batch in (next(batches) for _ in group):
                 with self.autocast:
-                    loss = self.model.losses(encode(self.model, batch, self.device), batch.targets)
+                    loss = self.model(batch.to(self.device, non_blocking=True))
                 (loss.sum() / utterances).backward()
                 ids += batch.ids
                 losses.append(loss.detach())

@@ -1,0 +1,21 @@
+"""Parts of the backbone as they are: whole modules train, such as a synthesiser's postnet or variance predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sure.backbones.base import Site
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Method(PetlMethod):
+    """Only backbones that have sites of kind `part` have any; speech encoders do not."""
+
+    kinds = ("part",)
+    linear = True
+
+    class Config(PetlConfig):
+        sites: str = "variance.* postnet"
+
+    def unfreeze(self, site: Site) -> Sequence[str]:
+        return [name for name, _ in site.host.named_parameters()]

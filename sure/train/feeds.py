@@ -1,0 +1,59 @@
+"""The feeds of a training: where batches of the training set and of dev come from, by the kind of model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from sure.adapted import AdaptedModel
+from sure.config import Config
+from sure.data.batching import SecondsBatchSampler
+from sure.data.data_dir import read_data_dir
+from sure.model import SureModel
+from sure.synthesis import SynthesisModel
+from sure.train.feed import Feed, usable
+from sure.train.synthesis_feed import SynthesisFeed, speakable
+
+
+class AnyFeed(Protocol):
+    """What training asks of a data set. A plan is a list of lists of indices; `batches` gives them in that order."""
+
+    utterances: Sequence[Any]
+    seconds: Sequence[float]
+    sampler: SecondsBatchSampler  # its length is the number of batches in every epoch
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch: a pure function of the seed and its number."""
+
+    def fill_cache(self, what: str, pause: Callable[[], None]) -> None:
+        """Compute what stays the same for each utterance, once; `pause` is called now and then, and may end it all."""
+
+    def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]: ...
+
+    def digest(self) -> str:
+        """Of what a resumed training must find as it was."""
+
+
+def make_feeds(config: Config, model: AdaptedModel) -> tuple[AnyFeed, AnyFeed]:
+    """Of the training set, and of dev."""
+    return FEEDS[type(model)](config, model)
+
+
+def _recognition(config: Config, model: SureModel) -> tuple[Feed, Feed]:
+    budget = config.train.prefix_cache_gigabytes * 1e9
+    utterances = usable(read_data_dir(config.data.train), model, config)
+    train = Feed(utterances, model, config, budget, training=True)
+    utterances = read_data_dir(config.data.valid)
+    model.task.check_set(utterances, config.data.valid)
+    return train, Feed(utterances, model, config, budget - train.cache_bytes, training=False)
+
+
+def _synthesis(config: Config, model: SynthesisModel) -> tuple[SynthesisFeed, SynthesisFeed]:
+    train, dev = config.data.train, config.data.valid
+    return (
+        SynthesisFeed(train, speakable(train, model, config), model, config, training=True),
+        SynthesisFeed(dev, speakable(dev, model, config, training=False), model, config, training=False),
+    )
+
+
+FEEDS = {SureModel: _recognition, SynthesisModel: _synthesis}

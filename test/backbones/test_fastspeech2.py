@@ -1,0 +1,103 @@
+"""FastSpeech 2: sites and counts as published, padding without effect, controls that do what they say."""
+
+import pytest
+import torch
+from torch import nn
+
+from sure import registry
+from sure.backbones.fastspeech2 import Controls, Family
+from sure.errors import SureError
+from sure.petl.attach import Attachment
+
+LENGTHS = torch.tensor([9, 6, 2])
+
+
+@pytest.fixture(scope="module")
+def base():
+    return Family.from_weights("random")
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return Family.from_weights("random:tiny", phones=("<pad>", "<unk>", "A", "B", "C", "D")).eval()
+
+
+def phones():
+    numbers = torch.randint(2, 6, (3, 9), generator=torch.Generator().manual_seed(2))
+    return numbers * (torch.arange(9)[None] < LENGTHS[:, None])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "count"),
+    [
+        ("bottleneck", {}, 659_200),
+        ("conv_adapter", {}, 108_800),
+        ("prefix", {}, 153_600),
+        ("lora", {"sites": "layer.*.attn.[qv]"}, 81_920),
+        ("lora", {"sites": "encoder.layer.*.attn.[qv] decoder.layer.[0-5].attn.[qv]"}, 81_920),
+        ("bitfit", {"sites": "layer.*.norm.*"}, 10 * 2 * 256),
+        ("linear_probe", {}, 0),
+    ],
+)
+def test_counts(base, name, settings, count):
+    """4 + 6 layers of SURE's model (arXiv 2303.03267)."""
+    method = registry.find("petl", name)
+    attachment = Attachment(base, [method(method.Config(name=name, **settings))])
+    try:
+        assert sum(parameter.numel() for parameter in attachment.trained_parameters().values()) == count
+        assert all(row.layers == 10 for row in attachment.coverage() if len(attachment.coverage()) == 1)
+    finally:
+        attachment.detach()
+
+
+class Recorder(nn.Module):
+    def forward(self, input, output, mask):
+        self.called = input, output, mask
+        return output
+
+
+@torch.no_grad()
+def test_a_convolution_is_a_linear_map_of_windows(tiny):
+    """So methods for linear maps act on all that it reads: input times weight is what it makes."""
+    site = next(site for site in tiny.sites() if site.name == "decoder.layer.1.ffn.in")
+    recorder = site.slot.attached["recorder"] = Recorder()
+    tiny(phones(), LENGTHS, tiny.voice(None), durations=torch.full((3, 9), 2) * (phones() > 0))
+    site.slot.attached.clear()
+    input, output, mask = recorder.called
+    assert (site.kind, site.width_in, site.width_out) == ("linear", 3 * 32, 48)
+    assert input.shape[2] == site.width_in and mask.sum(1).tolist() == (2 * LENGTHS).tolist()
+    torch.testing.assert_close(nn.functional.linear(input, site.host.weight, site.host.bias), output)
+
+
+@torch.no_grad()
+def test_batch_mates_change_nothing(tiny):
+    together = tiny(phones(), LENGTHS, tiny.voice(None))
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone = tiny(phones()[row : row + 1, :length], LENGTHS[row : row + 1], tiny.voice(None))
+        frames = int(together.frames[row])
+        assert int(alone.frames[0]) == frames
+        for name in ("mel", "refined"):
+            found, wanted = getattr(alone, name)[0, :frames], getattr(together, name)[row, :frames]
+            torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_controls(tiny):
+    plain = tiny(phones(), LENGTHS, tiny.voice(None))
+    higher = tiny(phones(), LENGTHS, tiny.voice(None), controls=Controls(pitch=1.5))
+    ratio = tiny.hertz(higher.used_pitch) / tiny.hertz(plain.used_pitch)
+    torch.testing.assert_close(ratio, torch.full_like(ratio, 1.5))
+    assert not torch.equal(plain.mel, higher.mel)
+    long = torch.full((1, 4), 2.5)  # log(frames + 1): 11 frames each
+    assert Family.frames_of(long, None, 1.0).tolist() == [[11] * 4]
+    assert Family.frames_of(long, None, 2.0).tolist() == [[6] * 4]
+    assert Family.frames_of(torch.full((1, 4), -3.0), None, 1.0).sum() == 1
+
+
+def test_written_and_read_again(tiny, tmp_path):
+    tiny.save(tmp_path / "model.safetensors")
+    again = Family.from_weights(str(tmp_path / "model.safetensors"))
+    assert again.shape == tiny.shape
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in tiny.state_dict().items())
+    with pytest.raises(SureError, match="set backbone.name=fastspeech2"):
+        registry.find("backbones", "moonshine").from_weights(str(tmp_path / "model.safetensors"))
