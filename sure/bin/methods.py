@@ -34,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--petl",
         nargs="+",
-        default=registry.names("petl"),
+        default=[name for name in registry.names("petl") if registry.find("petl", name).encoders],
         metavar="METHOD",
-        help="default: all; lora+prefix: both at once; '{name: lora, rank: 4}': with other settings",
+        help="default: those for speech encoders; lora+prefix: both; '{name: lora, rank: 4}': with other settings",
     )
     parser.add_argument("--out", metavar="FILE", help="such as docs/methods.md; otherwise printed")
     options = parser.parse_args(argv)

@@ -32,6 +32,7 @@ class PetlMethod:
 
     Config: type[PetlConfig] = PetlConfig
     kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site it can sit at
+    encoders = True  # whether it has a place in speech encoders
     alone = False  # its modules share their site with no other method's
     linear = False  # what it changes is linear in its tensors, so that their average is the average of the changes
     keeps_last = False  # its readout starts as the last layer, exactly

@@ -9,9 +9,10 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class Method(PetlMethod):
-    """Only backbones that have sites of kind `part` have any; speech encoders do not."""
+    """Only synthesisers have sites of kind `part`."""
 
     kinds = ("part",)
+    encoders = False
     linear = True
 
     class Config(PetlConfig):

@@ -5,7 +5,6 @@ What is scored in the end, on speech made of text alone, is stage 6's (sure/scor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from sure.backbones.fastspeech2 import MEL_SETTINGS, Family, Spoken
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.plain import parse_json
 from sure.registry import nearest
 from sure.tasks.base import AnyTask
 
@@ -191,7 +191,7 @@ def _lines(path: Path) -> list[str]:
 
 def _statistics(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         for name in ("mel", "log_f0", "energy"):
             found[name]["mean"], found[name]["std"]
     except OSError as error:

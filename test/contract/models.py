@@ -14,7 +14,9 @@ from sure.model import SureModel, build_model, build_task
 
 FAMILIES = sorted(MODELS)
 # Every method as it comes, and settings that take another way through the code.
-METHODS: dict[str, dict | list] = {name: {"name": name} for name in registry.names("petl")} | {
+METHODS: dict[str, dict | list] = {
+    name: {"name": name} for name in registry.names("petl") if registry.find("petl", name).encoders
+} | {
     "bottleneck-everywhere": {"name": "bottleneck", "sites": "conv.* layer.*.after_attn layer.*.ffn layer.*.after_ffn"},
     "lora-pissa": {"name": "lora", "rank": 4, "init": "pissa", "rslora": True},
     "lora-orthogonal": {"name": "lora", "init": "orthogonal"},
