@@ -100,6 +100,7 @@ class DecodeConfig(Section):
 
     method: Literal["greedy", "beam"] = "greedy"
     batch_seconds: float = Field(120.0, gt=0)
+    vocoder: str = "griffin_lim"  # of speech synthesis; or the checkpoint of a HiFi-GAN generator
     # What follows is of beam search; scores are natural logarithms.
     name: str = Field("beam", pattern="^[A-Za-z0-9._-]+$")  # of this search, in folders and tables
     beam: int = Field(50, gt=0)  # texts that are kept after each frame

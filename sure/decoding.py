@@ -21,7 +21,7 @@ from sure.text.ngram import LanguageModel, estimate
 
 RECORD = "decoding.json"
 UNTUNED = {"weight": 0.5, "word_score": 0.0}
-NOT_TUNED_FOR = ("weight", "word_score", "name", "batch_seconds")  # what may differ from what was tuned
+NOT_TUNED_FOR = ("weight", "word_score", "name", "batch_seconds", "vocoder")  # what may differ from what was tuned
 
 
 @dataclass
@@ -128,7 +128,7 @@ def make_decoding(folder: Path, config: Config, model: SureModel) -> Decoding:
     knowledge = learn(config, model)
     settings, tuned = with_weights(folder, settings, knowledge)
     search = make_search(model, knowledge, settings)
-    shown = settings.model_dump(mode="json", exclude={"name", "batch_seconds"})
+    shown = settings.model_dump(mode="json", exclude={"name", "batch_seconds", "vocoder"})
     record = {"decoding": label, "settings": {**shown, "ngram_sha256": knowledge.model_sha256}}
     record |= {"tuned_on": tuned.get("data"), "dev_score": tuned.get("score")}
     return Decoding(lambda waves, lengths: list(map(search.best, model.log_probabilities(waves, lengths))), record)

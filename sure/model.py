@@ -114,9 +114,8 @@ def build_backbone(config: Config, task: AnyTask) -> Backbone:
         raise SureError(f"backbone.name={config.backbone.name} {does}, which is not what the task {config.task} needs")
     random = config.backbone.weights.partition(":")[0] == "random"
     shape = task.shape() if random else {}
-    backbone = family.from_weights(config.backbone.weights, config.backbone.group_norm, seed=config.seed, **shape)
-    task.check_backbone(backbone, config.backbone.weights)
-    return backbone
+    weights, group_norm = config.backbone.weights, config.backbone.group_norm
+    return family.from_weights(weights, group_norm, seed=config.seed, **shape)
 
 
 def build_model(
@@ -128,6 +127,7 @@ def build_model(
     backbone: one that is there already, with nothing attached.
     """
     backbone = backbone or build_backbone(config, task)
+    task.check_backbone(backbone, config.backbone.weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         attachment = Attachment(backbone, _methods(config, task, saved))

@@ -11,7 +11,16 @@ import yaml
 from sure.data.ark import write_ark
 
 MELS = 8
-ACOUSTIC = {"sample_rate": 22050, "fft_size": 1024, "hop_size": 256, "window_size": 1024, "mels": MELS}
+ACOUSTIC = {
+    "sample_rate": 22050,
+    "fft_size": 1024,
+    "hop_size": 256,
+    "window_size": 1024,
+    "mels": MELS,
+    "mel_low_hz": 0.0,
+    "mel_high_hz": 8000.0,
+    "mel_floor": 1e-5,
+}
 PHONES = ["A", "B", "C", "D", "E", "F"]
 LENGTHS = dict(zip(PHONES, [3, 5, 8, 4, 12, 6], strict=True))
 SPEAKERS = {"ann": 220.0, "bob": 110.0}

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from sure.backbones.layers import linear
 
 FAR = -1e4  # log-probability of what cannot be; infinite ones would make gradients NaN
-BLANK = -1.0  # score of CTC's blank beside the phones (section 2.1 of the paper's code)
 
 
 class Aligner(nn.Module):
@@ -62,11 +61,13 @@ def alignment_prior(phones: int, frames: int, scale: float = 1.0) -> Tensor:
 
 
 def forward_sum(scores: Tensor, phones: Tensor, frames: Tensor) -> Tensor:
-    """-log of the probability of all monotonic alignments, a frame, (batch,) (equations 2 and 3): CTC over phones.
+    """-log of the probability of all monotonic alignments, a frame, (batch,) (equations 2 and 3).
 
+    It is CTC with a blank that cannot be. The paper's code gives the blank a score, as if a frame could be of no phone:
+    then each phone is found in one frame, and the rest is left to the blank.
     scores as of `Aligner`; phones, frames (batch,) lengths, on the CPU.
     """
-    logs = nn.functional.pad(scores.float(), (1, 0), value=BLANK).log_softmax(2).transpose(0, 1)
+    logs = nn.functional.pad(scores.float().log_softmax(2), (1, 0), value=FAR).transpose(0, 1)
     targets = torch.arange(1, scores.shape[2] + 1, device=scores.device).expand(len(scores), -1)
     losses = nn.functional.ctc_loss(logs, targets, frames.cpu(), phones.cpu(), reduction="none", zero_infinity=True)
     return losses / frames.to(losses)

@@ -1,4 +1,4 @@
-"""Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}.
+"""Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}; or how it speaks them.
 
 `decode.KEY=VALUE` changes how; what another decoding than greedy says goes into EXP/decode_<set>_<decoding>.
 """
@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from tqdm import tqdm
 
+from sure.adapted import AdaptedModel
 from sure.config import Config, load_config
 from sure.data.data_dir import read_data_dir
 from sure.data.tables import format_table
@@ -23,6 +24,8 @@ from sure.device import pick_device
 from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.model import SureModel, build_model, build_task
+from sure.speaking import COPY, acoustic_of, copy_synthesis, speak_set
+from sure.synthesis import SynthesisModel
 from sure.train.experiment import Experiment
 from sure.train.feed import audio_batches
 
@@ -38,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = Experiment(Path(options.exp))
     config, model = load_trained(experiment, overrides)
     chosen = sets(config, [word for word in words if "=" not in word])
+    if isinstance(model, SynthesisModel):
+        speak(config, model, chosen, experiment, overrides)
+        return
     folders = {name: decoded_folder(experiment.folder, config, name) for name in chosen}
     decoding = make_decoding(experiment.folder, config, model)
     decoding.record["overrides"] = overrides
@@ -46,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{folders[name]}: {data}")
 
 
-def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple[Config, SureModel]:
+def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple[Config, AdaptedModel]:
     """An experiment's config, and its model with the best weights.
 
     overrides: of `decode` alone, as nothing else can change after training. Raises SureError before stage 4.
@@ -70,6 +76,20 @@ def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple
     model = build_model(config, build_task(config, experiment.tokens), saved=True)
     model.load(weights, str(path))
     return config, model.to(pick_device(config.train.device)).eval()
+
+
+def speak(
+    config: Config, model: SynthesisModel, chosen: dict[str, str], experiment: Experiment, overrides: list[str]
+) -> None:
+    """Speak the sets, and once for a data set and not for every experiment let the vocoder say natural mels."""
+    dataset = Path(config.data.train).parent.name
+    for name, data in chosen.items():
+        copied = experiment.folder.parent.parent / f"{dataset}_{COPY}" / f"decode_{name}"
+        if copy_synthesis(config, acoustic_of(model), data, copied):
+            print(f"{copied}: {data}")
+        folder = experiment.folder / f"decode_{name}"
+        speak_set(config, model, data, folder, overrides)
+        print(f"{folder}: {data}")
 
 
 def sets(config: Config, names: Sequence[str] | None) -> dict[str, str]:
