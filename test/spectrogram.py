@@ -1,14 +1,12 @@
 """What the features of synthesis are, written down a second time with librosa's filters."""
 
-from types import SimpleNamespace
-
 import librosa
 import torch
 import torch.nn.functional as F
 
-ACOUSTIC = SimpleNamespace(
-    sample_rate=22050, fft_size=1024, hop_size=256, window_size=1024, mels=80, mel_low_hz=0, mel_high_hz=8000
-)
+from sure.data.acoustic import AcousticConfig
+
+ACOUSTIC = AcousticConfig()
 
 
 def log_mel(wave, acoustic=ACOUSTIC):

@@ -5,14 +5,11 @@ Griffin and Lim, IEEE TASSP 1984, in the fast form of Perraudin et al., WASPAA 2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 import torchaudio
 
-if TYPE_CHECKING:
-    from sure.data.acoustic import AcousticConfig
+from sure.data.acoustic import AcousticConfig, mel_filters
 
 ITERATIONS = 60
 LEAST_SQUARES_STEPS = 50  # after them the mel spectrogram of what is found hardly comes nearer
@@ -26,15 +23,7 @@ class GriffinLim:
         self.acoustic = acoustic
         self.sample_rate = acoustic.sample_rate
         self.window = torch.hann_window(acoustic.window_size)
-        self.filters = torchaudio.functional.melscale_fbanks(
-            acoustic.fft_size // 2 + 1,
-            float(acoustic.mel_low_hz),
-            float(acoustic.mel_high_hz),
-            acoustic.mels,
-            acoustic.sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
-        )  # (bins, mels)
+        self.filters = mel_filters(acoustic)  # (bins, mels)
         self.inverse = torch.linalg.pinv(self.filters)
 
     def waveform(self, mel: torch.Tensor) -> torch.Tensor:

@@ -6,20 +6,18 @@ needs, is folded into the weights when they are loaded.
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
+from sure.data.acoustic import AcousticConfig
 from sure.errors import SureError
-
-if TYPE_CHECKING:
-    from sure.data.acoustic import AcousticConfig
+from sure.plain import parse_json
 
 SLOPE = 0.1
 LAST_SLOPE = 0.01  # the default of torch, which the published network has before its last convolution
@@ -121,7 +119,7 @@ def read_config(checkpoint: Path, acoustic: AcousticConfig) -> Shape:
     """The shape that `config.json` beside the checkpoint says, checked against our spectrogram."""
     path = checkpoint.parent / "config.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SureError(f"{path}: no such file; HiFi-GAN's config.json has to lie beside {checkpoint.name}") from None
     except (OSError, ValueError) as error:

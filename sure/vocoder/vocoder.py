@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 
+from sure.data.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.vocoder.griffin_lim import GriffinLim
 from sure.vocoder.hifigan import HifiGan
-
-if TYPE_CHECKING:
-    from sure.data.acoustic import AcousticConfig
 
 GRIFFIN_LIM = "griffin_lim"
 

@@ -1,0 +1,82 @@
+"""The independent recogniser and speaker encoder on real speech; the encoder against the package it comes from."""
+
+import importlib.util
+import sys
+
+import jiwer
+import pytest
+import torch
+from judges import fetch_encoder, fetch_resemblyzer
+from published import fetch_speech
+
+from sure.data.audio import read_audio
+from sure.errors import SureError
+from sure.score import recogniser, speaker_encoder
+from sure.score.recogniser import Recogniser
+from sure.score.speaker_encoder import SpeakerEncoder
+from sure.text.normalize import normalize
+
+SAID = "ever tried ever failed no matter try again fail again fail better"  # Beckett, in the recording
+
+
+@pytest.fixture(scope="module")
+def downloads(request):
+    return request.config.cache.mkdir("downloads")
+
+
+@pytest.fixture(scope="module")
+def wave(downloads):
+    return read_audio(fetch_speech(downloads))
+
+
+@pytest.fixture(scope="module")
+def judge():
+    pytest.importorskip("moonshine_voice", reason="needs the extra judges")
+    return Recogniser("en")
+
+
+def test_recogniser_writes_what_is_said_every_time_alike(judge, wave):
+    said = judge.transcribe(wave)
+    assert jiwer.cer(SAID, normalize(said, "en")) < 0.1
+    part = judge.transcribe(wave[:40000])
+    assert judge.transcribe(torch.zeros(8000)) is not None
+    assert (judge.transcribe(wave), judge.transcribe(wave[:40000])) == (said, part)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 10.0])
+def test_encoder_is_resemblyzers(seconds, wave, downloads, monkeypatch):
+    encoder, audio = fetch_resemblyzer(downloads, monkeypatch)
+    theirs = encoder.VoiceEncoder("cpu", verbose=False)
+    part = wave[: round(seconds * 16000)]
+    for scale in (1.0, 0.01):  # as it is, and so quiet that it is made louder
+        loud = audio.normalize_volume((scale * part).numpy(), -30, increase_only=True)
+        wanted = torch.from_numpy(theirs.embed_utterance(loud))
+        found = SpeakerEncoder(fetch_encoder(downloads))(scale * part)
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+
+
+def test_embedding_of_silence_is_none(downloads):
+    assert SpeakerEncoder(fetch_encoder(downloads))(torch.zeros(16000)).abs().sum() == 0
+
+
+def test_what_is_missing_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "moonshine_voice.transcriber", None)
+    recogniser._load.cache_clear()
+    with pytest.raises(SureError, match="recogniser is not installed: tools/install.sh --extras judges"):
+        Recogniser("en")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "resemblyzer" else find(name))
+    speaker_encoder.installed_weights.cache_clear()
+    with pytest.raises(SureError, match="encoder is not installed: pip install --no-deps resemblyzer==0.1.4"):
+        SpeakerEncoder()
+
+
+def test_recogniser_knows_its_language():
+    with pytest.raises(SureError, match="knows en only, not es"):
+        Recogniser("es")
+
+
+def test_damaged_weights_are_named(tmp_path):
+    (tmp_path / "pretrained.pt").write_bytes(b"no weights")
+    with pytest.raises(SureError, match="pretrained.pt: not the weights of GE2E"):
+        SpeakerEncoder(tmp_path / "pretrained.pt")
