@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sure.data.download import corpus_folder
-from sure.data.validate import POLICIES, validate_data_dir
+from sure.data.limits import Limits, alphabet
+from sure.data.tables import read_lines
+from sure.data.validate import DEFAULT, POLICIES, validate_data_dir
 from sure.data.validation_report import BACKUP, REPORT
 from sure.errors import SureError, run
 
@@ -25,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--on_bad_utterance", choices=POLICIES, default="stop", help="default: %(default)s")
     parser.add_argument("--allow_commands", choices=("true", "false"), default="false",
                         help="run the commands (`... |`) of wav.scp, with your rights")  # fmt: skip
+    parser.add_argument("--min_seconds", type=float, default=DEFAULT.min_seconds, metavar="S",
+                        help="shorter utterances are bad; default: %(default)g")  # fmt: skip
+    parser.add_argument("--max_seconds", type=float, default=DEFAULT.max_seconds, metavar="S",
+                        help="longer ones are; default: %(default)g")  # fmt: skip
+    parser.add_argument("--max_bad_percent", type=float, default=DEFAULT.max_bad_percent, metavar="P",
+                        help="of a set: with more of it skip stops, too; default: %(default)g")  # fmt: skip
     parser.add_argument("--nj", type=int, metavar="N", help="threads; default: one per processor")
     parser.add_argument("options", nargs="*", metavar="key=value", help="passed to the recipe's prepare()")
     options = parser.parse_intermixed_args(argv)
@@ -34,11 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SureError(f"--corpus {corpus}: no such folder")
     prepare = load_prepare(recipe / "prepare.py")
     sets = prepare_sets(prepare, corpus, Path(options.out), parse_options(prepare, options.options))
-    for folder in sets:
-        report = validate_data_dir(folder, options.on_bad_utterance, options.allow_commands == "true", options.nj)
-        print(report.summary())
-        if report.removed:
-            print(f"  every one of them: {folder / REPORT}; the tables as they were: {folder / BACKUP}")
+    limits = Limits(options.min_seconds, options.max_seconds, options.max_bad_percent)
+    validate_sets(sets, options.on_bad_utterance, options.allow_commands == "true", options.nj, limits)
 
 
 def load_prepare(path: Path) -> Callable:
@@ -88,6 +93,25 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
         if not (folder / "wav.scp").is_file():
             raise SureError(f"{folder}: prepare.py did not make this set (it has no wav.scp)")
     return sorted({*expected, *(file.parent for file in out.rglob("wav.scp") if BACKUP not in file.parts)})
+
+
+def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int | None, limits: Limits) -> None:
+    """Validate the training set, then the others against it. Raises SureError when all are looked at."""
+    letters: frozenset[str] = frozenset()
+    errors = []
+    for folder in sorted(folders, key=lambda folder: folder.name != SETS[0]):
+        try:
+            report = validate_data_dir(folder, policy, commands, nj, limits, letters)
+        except SureError as error:
+            errors.append(str(error))
+            continue
+        print(report.summary())
+        if report.removed:
+            print(f"  every one of them: {folder / REPORT}; the tables as they were: {folder / BACKUP}")
+        if folder.name == SETS[0] and (folder / "text").is_file():
+            letters = alphabet(line.value for line in read_lines(folder / "text"))
+    if errors:
+        raise SureError("\n".join(errors))
 
 
 def _describe(known: dict[str, inspect.Parameter]) -> str:

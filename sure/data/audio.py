@@ -41,6 +41,10 @@ DECODING_ERRORS = (
     SureError,
     av.error.FFmpegError,
 )
+RATES = range(4_000, 384_001)  # of speech, in Hz; a header that says something else is wrong
+MOST_CHANNELS = 8  # what video has at most; of a microphone array somebody has to choose
+MOST_SAMPLES = 1 << 30  # of all channels: a small file can hold hours of silence
+CANCELLED = 0.01  # of a channel's level is left of the mean when one is the other upside down
 PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
 BLOCK = 1 << 20
 
@@ -107,6 +111,10 @@ def decode(path: str | os.PathLike, start: float | None = None, end: float | Non
     except DECODING_ERRORS as error:
         raise AudioError(name, "unreadable audio file", " ".join(str(error).split())) from None
     samples = _cut(name, samples, rate, first, start, end)
+    if rate not in RATES:
+        raise AudioError(name, "unusable sampling rate", f"{rate} Hz")
+    if len(samples) > MOST_CHANNELS:
+        raise AudioError(name, "too many channels", f"{len(samples)}; choose one of them, or mix them")
     mono = samples.mean(axis=0, dtype=np.float32) if len(samples) > 1 else samples[0]
     if not mono.size:
         raise AudioError(name, "empty audio file", "no samples")
@@ -116,7 +124,13 @@ def decode(path: str | os.PathLike, start: float | None = None, end: float | Non
         raise AudioError(name, "samples are not finite", f"{count} NaN or infinite samples")
     if peak > LARGEST_PEAK:
         raise AudioError(name, "samples out of range", f"peak {peak:.6g}, expected float samples in [-1, 1]")
+    if len(samples) > 1 and _level(mono) < CANCELLED * _level(samples):
+        raise AudioError(name, "channels cancel out", "one is the other upside down; take one of them alone")
     return np.ascontiguousarray(mono, dtype=np.float32), rate
+
+
+def _level(samples: np.ndarray) -> float:
+    return math.sqrt(float(np.square(samples).mean()))
 
 
 def is_command(path: str) -> bool:
@@ -163,6 +177,7 @@ def _decode_soundfile(name: str, start: float | None, end: float | None) -> tupl
                 break
             blocks.append(block)
             count += len(block)
+            _check_count(name, count * file.channels)
     # the length of an mp3 without an index is an estimate
     promised = wanted * 0.95 if file.format == "MP3" else wanted
     if count < promised and frames < 1 << 60:
@@ -170,6 +185,11 @@ def _decode_soundfile(name: str, start: float | None, end: float | None) -> tupl
     samples = np.concatenate(blocks).T if blocks else np.zeros((1, 0), np.float32)
     # the end may lie past the file's: leave that to _cut, which knows the tolerance
     return samples, rate, first
+
+
+def _check_count(name: str, samples: int) -> None:
+    if samples > MOST_SAMPLES:
+        raise AudioError(name, "too long to be read", f"more than {MOST_SAMPLES:,} samples; cut it")
 
 
 def _check_riff_size(name: str) -> None:
@@ -215,7 +235,11 @@ def _decode_av(name: str) -> tuple[np.ndarray, int]:
         if not container.streams.audio:
             raise AudioError(name, "unreadable audio file", "no audio in it")
         stream = container.streams.audio[0]
-        frames = list(container.decode(stream))
+        frames, count = [], 0
+        for frame in container.decode(stream):
+            frames.append(frame)
+            count += frame.samples * len(frame.layout.channels)
+            _check_count(name, count)
         # other containers give no length, or an estimate
         known = stream.duration is not None and "mp4" in container.format.name
         promised = float(stream.duration * stream.time_base) if known else 0.0

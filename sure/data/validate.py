@@ -13,10 +13,12 @@ import subprocess
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import shorten
 
 from tqdm import tqdm
 
 from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode, is_command
+from sure.data.limits import Limits, text_problem
 from sure.data.tables import (
     PER_UTTERANCE,
     Line,
@@ -33,6 +35,7 @@ from sure.errors import SureError
 from sure.files import replace_file
 
 POLICIES = ("stop", "skip")
+DEFAULT = Limits()
 
 
 def validate_data_dir(
@@ -40,45 +43,38 @@ def validate_data_dir(
     on_bad_utterance: str = "stop",
     allow_commands: bool = False,
     nj: int | None = None,
+    limits: Limits = DEFAULT,
+    known: frozenset[str] = frozenset(),
 ) -> Report:
     """Validate and repair a data folder; write `utt2dur` and `validation.txt`. A good folder stays as it is.
 
     Removed (`skip`), or the reason to stop before anything is written (`stop`): ids given twice with
     different content, ids that cannot be file names, missing, empty, truncated, unreadable or non-finite
-    audio, malformed segments and segments past the end, utterances without text, label or speaker where
-    others have one, and such lines without audio. Rates other than 16 kHz are noted: they are resampled when
-    read.
+    audio, with a rate or channels that speech does not have, malformed segments and segments past the end, what is
+    shorter or longer than `limits` allow, texts that cannot be what is said (sure.data.limits), utterances without
+    text, label or speaker where others have one, and such lines without audio. Rates other than 16 kHz are noted:
+    they are resampled when read.
 
     Commands in wav.scp (`sox x.sph -t wav - |`) are refused unless `allow_commands`. Then the shell runs each
     of them once, here; the output is kept in `audio/` and wav.scp names that file, so no later stage runs
     commands.
 
-    Raises SureError when nothing would remain, for a mistake in `trials`, and with `stop` for any problem; the folder
-    is then unchanged.
-    nj: threads (default: one per processor).
+    Raises SureError when nothing or less than `limits` allow would remain, for a mistake in `trials`, and with `stop`
+    for any problem; the folder is then unchanged, but for `validation.txt`, which lists them all.
+    nj: threads (default: one per processor). known: letters of the training texts, when this is another set.
     """
     folder = Path(path)
     if on_bad_utterance not in POLICIES:
         raise SureError(f"on_bad_utterance: expected one of {', '.join(POLICIES)}, got '{on_bad_utterance}'")
     if not (folder / "wav.scp").is_file():
         raise SureError(f"{folder}: not a data folder: it has no wav.scp")
-    check = _Check(folder)
+    check = _Check(folder, limits)
     try:
         check.run_commands(allow_commands)
         check.compare_tables()
         check.measure(nj or os.cpu_count() or 1)
-        if check.report.removed and on_bad_utterance == "stop":
-            raise SureError(
-                "\n".join(
-                    [
-                        f"{folder}: {len(check.report.removed)} problems, so nothing was changed; "
-                        "repair these, or leave them out with --on_bad_utterance skip:",
-                        *check.report.problems(),
-                    ]
-                )
-            )
-        if not check.durations:
-            raise SureError(f"nothing usable remains, so nothing was changed:\n{check.report.summary()}")
+        check.check_texts(known)
+        check.stop_if(on_bad_utterance == "stop")
         check.write()
     finally:
         shutil.rmtree(check.outputs, ignore_errors=True)
@@ -88,8 +84,9 @@ def validate_data_dir(
 class _Check:
     """The state of one validation: tables as read, utterances that are still good, and the report."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, limits: Limits):
         self.folder = folder
+        self.limits = limits
         self.report = Report(folder)
         self.tables = {
             name: self._unique_lines(folder / name)
@@ -233,8 +230,37 @@ class _Check:
         if end > seconds + SEGMENT_TOLERANCE or start >= seconds:
             where = f"segments:{self.utterances[id].number}, the recording has {seconds:.3f} s"
             self._drop(id, "segment past the end", where)
+        elif problem := self.limits.length_problem(min(end, seconds) - start):
+            self._drop(id, problem, f"{min(end, seconds) - start:.6g} s")
         else:
             self.durations[id] = min(end, seconds) - start
+
+    def check_texts(self, known: frozenset[str]) -> None:
+        for id, line in self.tables.get("text", {}).items():
+            if id in self.durations and (problem := text_problem(line.value, self.durations[id], known)):
+                where = f"text:{line.number}, {self.durations[id]:.2f} s: {shorten(line.value, 60, placeholder=' ...')}"
+                self._drop(id, problem, where)
+                del self.durations[id]
+
+    def stop_if(self, any_problem: bool) -> None:
+        """Raises SureError for any problem, or else for more than can be bad data alone."""
+        bad = {problem.id for problem in self.report.removed}
+        percent = 100 * len(bad) / max(1, len(bad | self.durations.keys()))
+        if bad and any_problem:
+            why = "repair these, or leave them out with --on_bad_utterance skip"
+        elif not self.durations:
+            why = "nothing usable remains"
+        elif percent > self.limits.max_bad_percent:
+            why = (
+                f"{percent:.0f} % of the utterances cannot be used, more than --max_bad_percent "
+                f"{self.limits.max_bad_percent:g}; is it the right corpus, and whole?"
+            )
+        else:
+            return
+        self._write_report()
+        heading = f"{self.folder}: {len(self.report.removed)} problems, so no table was changed; {why}"
+        listed = f"  every one of them: {self.folder / REPORT}"
+        raise SureError("\n".join([f"{heading}:", *self.report.problems(), listed]))
 
     def write(self) -> None:
         self.report.utterances, self.report.seconds = len(self.durations), sum(self.durations.values())
@@ -267,6 +293,9 @@ class _Check:
                 shutil.copy2(self.folder / name, self.folder / BACKUP / name)
         for name in changed:
             replace_file(self.folder / name, texts[name])
+        self._write_report()
+
+    def _write_report(self) -> None:
         if _bytes(self.folder / REPORT) != str(self.report).encode():
             replace_file(self.folder / REPORT, str(self.report))
 

@@ -14,19 +14,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.limits import Limits, alphabet
 from sure.data.tables import PER_UTTERANCE, read_lines
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
 
 
 def validate(folder: Path, **options):
-    """Validation that leaves bad utterances out; by default they stop it."""
-    return validate_data_dir(folder, **{"on_bad_utterance": "skip", **options})
+    """Validation that leaves bad utterances out, however many; by default they stop it."""
+    skip = {"on_bad_utterance": "skip", "limits": Limits(max_bad_percent=100)}
+    return validate_data_dir(folder, **{**skip, **options})
 
 
-def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file's bytes and time of change."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+def snapshot(folder: Path, report: bool = True) -> dict[str, tuple[bytes, int]]:
+    """Every file's bytes and time of change; without what only tells of problems."""
+    files = [path for path in folder.rglob("*") if path.is_file() and (report or path.name != "validation.txt")]
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
@@ -131,6 +133,33 @@ DAMAGE = {
         "unreadable audio file",
         "corpus/b.wav",
     ),
+    "one sample": (
+        break_file("b.wav")(lambda path: write_audio(path, np.zeros(1))),
+        "shorter than 0.025 s",
+        "6.25e-05 s",
+    ),
+    "ten minutes and more": (
+        break_file("b.wav")(lambda path: write_audio(path, np.zeros(600 * 4000 + 1), 4000)),
+        "longer than 600 s",
+        "600 s",
+    ),
+    "wrong rate": (
+        break_file("b.wav")(lambda path: write_audio(path, tone(20.0, 160), 160)),
+        "unusable sampling rate",
+        "160 Hz",
+    ),
+    "many channels": (
+        break_file("b.wav")(lambda path: write_audio(path, np.tile(tone()[:, None], (1, 9)))),
+        "too many channels",
+        "9; choose one",
+    ),
+    "upside down": (
+        break_file("b.wav")(lambda path: write_audio(path, np.stack([tone(), -tone()], axis=1))),
+        "channels cancel out",
+        "corpus/b.wav",
+    ),
+    "nothing to say": (edit("text", "words of b", "... !"), "text without a letter or digit", "text:2, 0.75 s: ... !"),
+    "too much to say": (edit("text", "words of b", "words " * 20), "text too long for its audio", "text:2, 0.75 s"),
     "no path": (edit("wav.scp", "b corpus/b.wav", "b"), "no path", "wav.scp:2"),
     "duplicate": (lambda here: append(here / "set/wav.scp", "b corpus/a.wav"), "duplicate id", "wav.scp:5"),
     "two texts": (lambda here: append(here / "set/text", "b other"), "duplicate id", "text:5"),
@@ -151,9 +180,10 @@ def test_one_bad_utterance_is_removed_and_named(here: Path, kind: str) -> None:
     as_it_was = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     before = snapshot(folder)
-    with pytest.raises(SureError, match=r"set: \d+ problems, so nothing was changed") as stopped:
+    with pytest.raises(SureError, match=r"set: \d+ problems, so no table was changed") as stopped:
         validate_data_dir(folder)
-    assert snapshot(folder) == before
+    assert snapshot(folder, report=False) == before
+    assert re.search(rf"1 ({reason}):\n  b\t", (folder / "validation.txt").read_text())
     assert re.search(rf"1 ({reason}): b \(.*{re.escape(where)}", str(stopped.value))
 
     report = validate(folder)
@@ -217,7 +247,7 @@ def test_nothing_left_is_an_error_and_changes_nothing(here: Path) -> None:
     before = snapshot(folder)
     with pytest.raises(SureError, match=r"(?s)nothing usable remains.*4 missing audio file: a \(corpus/a.wav\)"):
         validate(folder)
-    assert snapshot(folder) == before
+    assert snapshot(folder, report=False) == before
 
 
 def test_other_rates_are_noted_and_kept(here: Path) -> None:
@@ -298,11 +328,33 @@ def test_a_command_that_fails_or_writes_no_audio(here: Path) -> None:
     before = snapshot(folder)
     with pytest.raises(SureError):
         validate(folder, on_bad_utterance="stop", allow_commands=True)
-    assert snapshot(folder) == before
+    assert snapshot(folder, report=False) == before
     report = validate(folder, allow_commands=True)
     assert reasons(report) == {"b": "command failed", "c": "unreadable audio file"}
     assert "nowhere.wav" in next(problem.where for problem in report.removed if problem.id == "b")
     assert ids(folder) == "ad"
+
+
+def test_more_than_the_limit_is_no_bad_data(here: Path) -> None:
+    folder = good_set(here)
+    for name in "bc":
+        (here / "corpus" / f"{name}.wav").unlink()
+    before = snapshot(folder)
+    with pytest.raises(SureError, match=r"50 % of the utterances cannot be used, more than --max_bad_percent 49\.9"):
+        validate(folder, limits=Limits(max_bad_percent=49.9))
+    assert snapshot(folder, report=False) == before
+    validate(folder, limits=Limits(max_bad_percent=50))
+    assert ids(folder) == "ad"
+
+
+def test_texts_in_letters_that_training_never_had(here: Path) -> None:
+    folder = good_set(here)
+    edit("text", "words of b", "слова")(here)
+    edit("text", "words of c", "WÖRDS 3")(here)
+    edit("text", "words of d", "3")(here)
+    known = alphabet(["words of a"])
+    assert reasons(validate(folder, known=known)) == {"b": "text without a letter of the training texts"}
+    assert ids(folder) == "acd"
 
 
 def test_wrong_use(here: Path) -> None:
@@ -334,7 +386,7 @@ def test_whatever_the_tables_say_the_result_can_be_read_and_is_stable(here: Path
     try:
         report = validate(folder, nj=1)
     except SureError:
-        assert snapshot(folder) == before
+        assert snapshot(folder, report=False) == before
         return
     utterances = read_data_dir(folder)
     assert report.utterances == len(utterances)

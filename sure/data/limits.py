@@ -1,0 +1,50 @@
+"""What no utterance is, for any task and backbone: too short or long to learn from, with a text nobody says in it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# Nobody says 20 letters a second, and no backbone here has more than 50 frames in one.
+LETTERS_PER_SECOND = 50
+SLACK = 5  # letters, for the shortest utterances
+SAID = "%&@#°"  # punctuation to Unicode, but words to whoever reads it out
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that an utterance may have, and percent of a set that may be bad before something else is wrong."""
+
+    min_seconds: float = 0.025  # a frame of most backbones
+    max_seconds: float = 600.0
+    max_bad_percent: float = 50.0
+
+    def length_problem(self, seconds: float) -> str | None:
+        if seconds < self.min_seconds:
+            return f"shorter than {self.min_seconds:g} s"
+        if seconds > self.max_seconds:
+            return f"longer than {self.max_seconds:g} s"
+        return None
+
+
+def text_problem(text: str, seconds: float, known: frozenset[str] = frozenset()) -> str | None:
+    """Why a text cannot be what is said in so many seconds, or None. known: `alphabet` of the training texts."""
+    said = [char for char in text if _is_said(char)]
+    if not said:
+        return "text without a letter or digit"
+    if len(said) > LETTERS_PER_SECOND * seconds + SLACK:
+        return "text too long for its audio"
+    if known and all(map(str.isalpha, said)) and not alphabet([text]) & known:
+        return "text without a letter of the training texts"
+    return None
+
+
+def alphabet(texts: Iterable[str]) -> frozenset[str]:
+    """The letters of texts: in lower case, without marks."""
+    letters = (unicodedata.normalize("NFD", char.lower())[0] for char in set().union(*texts) if char.isalpha())
+    return frozenset(letters)
+
+
+def _is_said(char: str) -> bool:
+    return unicodedata.category(char) in ("Sc", "Sm") or unicodedata.category(char)[0] in "LN" or char in SAID
