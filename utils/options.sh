@@ -22,6 +22,7 @@ option weights downloads/moonshine_tiny_en.safetensors "its weights; random: the
 option corpus ""               "folder of a copy of the corpus that you have; nothing is downloaded then"
 option allow_commands false    "true: entries of wav.scp may be commands (\`... |\`), which run on this machine"
 option on_bad_utterance stop   "skip: leave utterances out that cannot be used; stop: name them, and stop"
+option max_bad_percent 50      "with more of a set than this unusable, skip stops, too"
 option decode greedy          "how stage 5 decodes transcriptions: greedy, beam (search with an n-gram model, weights tuned on dev), or both"
 option tag ""                  "ending for the experiment folders, to keep variants apart"
 option set ""                  "config overrides, e.g. \"train.epochs=3 petl.rank=4\""
@@ -106,8 +107,7 @@ show_help() {
 
 # check_options: the options that every recipe has.
 check_options() {
-  local launchers
-  launchers=$(cd "$root/utils/launch" && printf '%s ' *.sh)
+  local launchers; launchers=$(cd "$root/utils/launch" && printf '%s ' *.sh)
   # shellcheck disable=SC2086 # one word for each launcher
   one_of launch ${launchers//.sh/}
   one_of on_bad_utterance stop skip

@@ -30,18 +30,18 @@ def read_table(path: Path, target: str) -> list[Utterance]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SureError(f"cannot read {path}: {error}") from None
     utterances = []
     for line, row in enumerate(rows, start=2):
         for column in ("audio", target):
-            if not row.get(column):
+            if not row.get(column) and (column != "text" or column not in row):  # stage 2 reports an empty text
                 raise SureError(f"{path}, line {line}: the column '{column}' is missing or empty")
         utterances.append(
             Utterance(
                 id=str(Path(row["audio"]).with_suffix("")).replace("/", "-").replace(" ", "_"),
                 audio=str(path.parent / row["audio"]),
-                text=row["text"] if target == "text" else None,
+                text=row["text"] or "" if target == "text" else None,
                 labels={"label": row["label"]} if target == "label" else {},
                 speaker=row.get("speaker"),
             )

@@ -159,7 +159,7 @@ DAMAGE = {
         "corpus/b.wav",
     ),
     "nothing to say": (edit("text", "words of b", "... !"), "text without a letter or digit", "text:2, 0.75 s: ... !"),
-    "too much to say": (edit("text", "words of b", "words " * 20), "text too long for its audio", "text:2, 0.75 s"),
+    "too much to say": (edit("text", "words of b", "words " * 30), "text too long for its audio", "text:2, 0.75 s"),
     "no path": (edit("wav.scp", "b corpus/b.wav", "b"), "no path", "wav.scp:2"),
     "duplicate": (lambda here: append(here / "set/wav.scp", "b corpus/a.wav"), "duplicate id", "wav.scp:5"),
     "two texts": (lambda here: append(here / "set/text", "b other"), "duplicate id", "text:5"),

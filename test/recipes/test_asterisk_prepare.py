@@ -143,7 +143,7 @@ def debian(tmp_path_factory, recipe):
         sounds = root / "usr/share/asterisk/sounds" / recipe.VOICES[language][0]
         for key in RECORDINGS + MORE_RECORDINGS[language]:
             seed += 1
-            write_g722(sounds / f"{key}.g722", 15.5 if key == "conf-adminmenu" else 0.3, seed)
+            write_g722(sounds / f"{key}.g722", 15.5 if key == "conf-adminmenu" else 1.0, seed)
         if language == "ru":
             (sounds / "is.g722").touch()
         doc = root / f"usr/share/doc/asterisk-core-sounds-{language}"

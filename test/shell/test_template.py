@@ -116,7 +116,7 @@ def test_verification_of_the_template(recipe):
 def test_a_table_with_a_mistake_is_one_error_with_its_line(recipe, tmp_path):
     corpus = make_corpus(tmp_path / "broken")
     lines = (corpus / "train.tsv").read_text().splitlines()
-    (corpus / "train.tsv").write_text("\n".join([*lines[:2], "clips/train 1.wav\t\tlong\tmachine"]) + "\n")
+    (corpus / "train.tsv").write_text("\n".join([*lines[:2], "\tbc\tlong\tmachine"]) + "\n")
     done = run(recipe, "--corpus", str(corpus), "--stage", "download", "--stop_stage", "prepare")
     assert done.returncode == 2
-    assert f"{corpus}/train.tsv, line 3: the column 'text' is missing or empty" in done.stderr
+    assert f"{corpus}/train.tsv, line 3: the column 'audio' is missing or empty" in done.stderr

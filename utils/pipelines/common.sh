@@ -82,14 +82,15 @@ stage_download() {
 }
 
 stage_prepare() {
-  local -a allow=()
+  local -a allow=() limit=()
   if [[ $allow_commands == true ]]; then allow=(--allow_commands true); fi
+  if [[ -v option_given[max_bad_percent] ]]; then limit=(--max_bad_percent "$max_bad_percent"); fi
   mapfile -t inputs < <(find . \( -path ./conf -o -path ./downloads -o -path ./data -o -path ./exp -o -name '.?*' \
     -o -name __pycache__ \) -prune -o -type f -not -name README.md -not -name run.sh -print | LC_ALL=C sort)
   inputs+=("downloads/.marks/$corpus_step")
   outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
   step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
-    --on_bad_utterance "$on_bad_utterance" "${allow[@]}" "${prepare_options[@]}"
+    --on_bad_utterance "$on_bad_utterance" "${limit[@]}" "${allow[@]}" "${prepare_options[@]}"
   if declare -F after_prepare >/dev/null; then after_prepare; fi
 }
 
