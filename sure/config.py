@@ -65,6 +65,7 @@ class TokenizerConfig(Section):
 
 class TextConfig(Section):
     language: str = "en"
+    phones: Literal["cmudict", "espeak"] | None = None  # of synthesis; default: cmudict for English, espeak for others
 
 
 class BackboneConfig(Section):

@@ -5,7 +5,7 @@ set -Eeuo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
 . utils/environment.sh
-use_environment ark,convert,test
+use_environment ark,convert,espeak,test,tts
 
 python -m ruff check .
 python -m ruff format --check --quiet .

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import yaml
 
-from sure.data.data_dir import Utterance, read_data_dir
+from sure.data.data_dir import Utterance
 from sure.data.selection import Selection, read_lists
 from sure.data.tables import format_table
 from sure.errors import SureError
@@ -149,8 +149,8 @@ def prepare_tts(corpus: Path, out: Path, lang: str | None, voices: list[str], mi
         else:
             selection.take(split[prompt.key], _utterance(prompt, "tts"))
     folders = selection.write(out)
-    for folder in folders:
-        rows = [(utterance.id, utterance.id.partition("-")[0]) for utterance in read_data_dir(folder)]
+    for folder, utterances in zip(folders, selection.sets.values(), strict=True):
+        rows = sorted((utterance.id, utterance.id.partition("-")[0]) for utterance in utterances)
         replace_file(folder / "utt2lang", format_table(rows))
     return folders
 

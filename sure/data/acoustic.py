@@ -66,25 +66,34 @@ def read_trimmed(utterance: Utterance, config: AcousticConfig) -> Tensor:
 
     Raises SureError naming an utterance that cannot be read, is silent or too short.
     """
+    return read_speech(utterance, config)[0]
+
+
+def read_speech(utterance: Utterance, config: AcousticConfig) -> tuple[Tensor, float]:
+    """As `read_trimmed`, and how many seconds of the utterance are cut before it."""
     try:
         wave = read_audio(utterance.audio, utterance.start, utterance.end, config.sample_rate)
-        return trim(wave, config)
+        first, last = speech_span(wave, config)
+        return _check_length(wave[first:last], config), first / config.sample_rate
     except SureError as error:
         raise SureError(f"utterance '{utterance.id}': {error}") from None
 
 
-def trim(wave: Tensor, config: AcousticConfig) -> Tensor:
-    """`wave` (samples,) without silence at its ends. Raises SureError when it is silent, or too short for a frame."""
+def speech_span(wave: Tensor, config: AcousticConfig) -> tuple[int, int]:
+    """The first sample of `wave` (samples,) that is not silence to be cut, and that behind the last.
+
+    Raises SureError when all is silent, or too short for a frame.
+    """
     _check_length(wave, config)
     if config.trim_db is None:
-        return wave
+        return 0, len(wave)
     levels = energy(magnitudes(wave, config))
     if not levels.max() > 0:
         raise SureError("silent: all samples are zero")
     loud = (levels >= levels.max() * 10 ** (-config.trim_db / 20)).nonzero()
     kept = round(config.trim_margin_seconds * config.sample_rate)
     first, last = int(loud[0]) * config.hop_size, (int(loud[-1]) + 1) * config.hop_size
-    return _check_length(wave[max(0, first - kept) : last + kept], config)
+    return max(0, first - kept), min(len(wave), last + kept)
 
 
 def _check_length(wave: Tensor, config: AcousticConfig) -> Tensor:

@@ -1,7 +1,8 @@
 """Acoustic features of data folders in archives, in pieces that are whole or not there, and their statistics.
 
-A set gets mel.scp (frames, mels), pitch.scp and energy.scp (frames, 1), all float32, and utt2frames; the archives are
-in its folder `features/`, PIECE utterances each, whatever the number of threads. A piece is finished when its mark,
+A set gets mel.scp (frames, mels), pitch.scp and energy.scp (frames, 1), all float32, utt2frames, and utt2start, the
+seconds that are cut before them. The archives are in its folder `features/`, PIECE utterances each, whatever the number
+of threads. A piece is finished when its mark,
 written last, has the digest of its settings and audio; then it is not computed again.
 """
 
@@ -13,12 +14,13 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from sure.data.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_trimmed
+from sure.data.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech
 from sure.data.ark import Scp, write_ark
 from sure.data.audio import audio_file
 from sure.data.data_dir import Utterance
@@ -28,26 +30,29 @@ from sure.errors import SureError
 from sure.files import replace_file
 
 KINDS = ("mel", "pitch", "energy")
-FOLDER, FRAMES, STATISTICS = "features", "utt2frames", "statistics.json"
+FOLDER, FRAMES, STARTS, STATISTICS = "features", "utt2frames", "utt2start", "statistics.json"
 PIECE = 250  # utterances
 SHOWN = 20  # problems in a message
 
-Features = dict[str, np.ndarray]
+
+class Features(NamedTuple):
+    """mel (frames, mels), pitch (frames, 1) in Hz and energy (frames, 1), float32; seconds that are cut before them."""
+
+    mel: np.ndarray
+    pitch: np.ndarray
+    energy: np.ndarray
+    start: float
 
 
 def compute(utterance: Utterance, config: AcousticConfig) -> Features:
-    """The features of one utterance by kind, (frames, dim) float32. Raises SureError naming it."""
-    wave = read_trimmed(utterance, config)
+    """The features of one utterance. Raises SureError naming it."""
+    wave, start = read_speech(utterance, config)
     spectrum = magnitudes(wave, config)
     try:
         hertz = pitch(wave, config)
     except ValueError as error:
         raise SureError(f"utterance '{utterance.id}': {error}") from None
-    return {
-        "mel": log_mel(spectrum, config).numpy(),
-        "pitch": hertz[:, None],
-        "energy": energy(spectrum)[:, None].numpy(),
-    }
+    return Features(log_mel(spectrum, config).numpy(), hertz[:, None], energy(spectrum)[:, None].numpy(), start)
 
 
 def write_features(folder: Path, utterances: Sequence[Utterance], config: AcousticConfig, nj: int = 1) -> int:
@@ -55,7 +60,8 @@ def write_features(folder: Path, utterances: Sequence[Utterance], config: Acoust
 
     Raises SureError naming all utterances that are unusable; then the index files stay as they were.
     """
-    threads, computed, places, frames = torch.get_num_threads(), 0, {kind: {} for kind in KINDS}, {}
+    threads, computed = torch.get_num_threads(), 0
+    tables: dict[str, dict[str, str]] = {name: {} for name in (FRAMES, STARTS, *(f"{kind}.scp" for kind in KINDS))}
     pieces = [utterances[start : start + PIECE] for start in range(0, len(utterances), PIECE)]
     problems: list[str] = []
     torch.set_num_threads(1)  # of each of our own threads
@@ -71,17 +77,18 @@ def write_features(folder: Path, utterances: Sequence[Utterance], config: Acoust
                         _write_piece(folder, number, results, digest)
                 progress.update(len(piece))
                 if not problems:
-                    frames |= json.loads(_path(folder, "mark", number, "json").read_text())["frames"]
+                    about = json.loads(_path(folder, "mark", number, "json").read_text())
+                    for name in (FRAMES, STARTS):
+                        tables[name] |= about[name]
                     for kind in KINDS:
-                        places[kind] |= Scp(_path(folder, kind, number, "scp")).places
+                        tables[f"{kind}.scp"] |= Scp(_path(folder, kind, number, "scp")).places
     finally:
         torch.set_num_threads(threads)
     if problems:
         rest = f" ... and {len(problems) - SHOWN} more" * (len(problems) > SHOWN)
         raise SureError("\n".join([f"{folder}: {len(problems)} utterances are unusable:", *problems[:SHOWN]]) + rest)
-    for kind in KINDS:
-        replace_file(folder / f"{kind}.scp", format_table(sorted(places[kind].items())))
-    replace_file(folder / FRAMES, format_table((id, str(count)) for id, count in sorted(frames.items())))
+    for name, table in tables.items():
+        replace_file(folder / name, format_table(sorted(table.items())))
     return computed
 
 
@@ -94,9 +101,11 @@ def _try(utterance: Utterance, config: AcousticConfig) -> Features | SureError:
 
 def _write_piece(folder: Path, number: int, found: dict[str, Features], digest: str) -> None:
     for kind in KINDS:
-        write_ark(_path(folder, kind, number, "ark"), ((id, features[kind]) for id, features in found.items()))
-    frames = {id: len(features["mel"]) for id, features in found.items()}
-    replace_file(_path(folder, "mark", number, "json"), json.dumps({"digest": digest, "frames": frames}) + "\n")
+        write_ark(_path(folder, kind, number, "ark"), ((id, getattr(features, kind)) for id, features in found.items()))
+    frames = {id: str(len(features.mel)) for id, features in found.items()}
+    starts = {id: f"{features.start:.4f}" for id, features in found.items()}
+    about = {"digest": digest, FRAMES: frames, STARTS: starts}
+    replace_file(_path(folder, "mark", number, "json"), json.dumps(about) + "\n")
 
 
 def _path(folder: Path, kind: str, number: int, ending: str) -> Path:

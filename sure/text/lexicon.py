@@ -38,7 +38,7 @@ def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: st
     for file in files:
         sources.append((Path(file).name, lambda file=file: read_lexicon([file]).get))
     if _code(language) == "en":
-        sources += [(CMUDICT, _cmudict), (G2P, _g2p)]
+        sources += ENGLISH.items()
     for name, load in sources:
         lookup = load() if left else None
         if lookup is not None:
@@ -97,6 +97,9 @@ def _g2p() -> Lookup | None:
         return " ".join(phones) if phones and all(phone in ARPABET for phone in phones) else None
 
     return look_up
+
+
+ENGLISH = {CMUDICT: _cmudict, G2P: _g2p}  # loads each: what looks up a word, or None where it is not installed
 
 
 def _plain(word: str) -> str:

@@ -6,10 +6,12 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from audio_files import write_audio
 from pydantic import ValidationError
 from speech import speech
 
-from sure.data.acoustic import AcousticConfig, energy, log_mel, magnitudes, trim
+from sure.data.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech, read_trimmed, speech_span
+from sure.data.data_dir import Utterance
 from sure.data.pitch import pitch
 from sure.errors import SureError
 
@@ -55,22 +57,33 @@ def test_silence_at_the_ends_is_cut():
     rate = CONFIG.sample_rate
     loud = torch.from_numpy(speech("aeiou", "anna", rate))
     quiet = 1e-4 * torch.randn(rate, generator=torch.Generator().manual_seed(0))
-    trimmed = trim(torch.cat([quiet, loud, loud, quiet]), CONFIG)
-    kept = (len(trimmed) - 2 * len(loud)) / rate
-    assert abs(kept) < 0.15  # the sound has some silence of its own, and half a window is heard on both sides
-    assert len(trim(loud, AcousticConfig(trim_db=None))) == len(loud)
+    first, last = speech_span(torch.cat([quiet, loud, loud, quiet]), CONFIG)
+    # the sound has some silence of its own, and half a window is heard on both sides
+    assert abs(first - rate) < 0.1 * rate and abs(last - rate - 2 * len(loud)) < 0.1 * rate
+    assert speech_span(loud, AcousticConfig(trim_db=None)) == (0, len(loud))
+
+
+def test_what_is_cut_is_told(tmp_path):
+    rate = CONFIG.sample_rate
+    wave = np.concatenate([np.zeros(rate), speech("aeiou", "anna", rate), np.zeros(rate)])
+    file = write_audio(tmp_path / "a.wav", wave, rate)
+    kept, start = read_speech(Utterance("a", str(file)), CONFIG)
+    np.testing.assert_allclose(kept, wave[round(start * rate) :][: len(kept)], atol=1e-4)
+    assert torch.equal(read_trimmed(Utterance("a", str(file), start=0.5), CONFIG), kept)
+    assert 0.9 < start < 1.1
 
 
 def test_silence_within_is_kept():
     loud = torch.from_numpy(speech("aeiou", "anna", CONFIG.sample_rate))
     wave = torch.cat([loud, torch.zeros(CONFIG.sample_rate), loud])
-    assert len(trim(wave, CONFIG)) > CONFIG.sample_rate + len(loud)
+    first, last = speech_span(wave, CONFIG)
+    assert last - first > CONFIG.sample_rate + len(loud)
 
 
 @pytest.mark.parametrize(("wave", "words"), [(torch.zeros(9000), "silent"), (torch.ones(300), "too short: 300")])
 def test_nothing_to_hear_is_an_error(wave, words):
     with pytest.raises(SureError, match=words):
-        trim(wave, CONFIG)
+        speech_span(wave, CONFIG)
 
 
 @pytest.mark.parametrize("hertz", [80, 120, 210, 400])

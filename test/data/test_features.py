@@ -67,7 +67,7 @@ def test_archives_hold_what_was_computed(here):
         for kind in KINDS:
             stored = files[kind][utterance.id]
             assert stored.shape == (int(frames[utterance.id]), dims[kind]) and stored.dtype == np.float32
-            np.testing.assert_array_equal(stored, features[kind])
+            np.testing.assert_array_equal(stored, getattr(features, kind))
 
 
 def test_statistics(here):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from sure.bin.prepare import load_prepare
-from sure.data.data_dir import read_data_dir
 from sure.data.selection import read_lists
 from sure.errors import SureError
 
@@ -33,31 +32,33 @@ def corpus(tmp_path_factory) -> Path:
     return root
 
 
-def train_keys(corpus: Path, out: Path, **options) -> set[str]:
+def table(path: Path) -> dict[str, str]:
+    return dict(line.split(" ", 1) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def train_ids(corpus: Path, out: Path, **options) -> set[str]:
     prepare(corpus, out, task="tts", **options)
-    return {utterance.id for utterance in read_data_dir(out / "train")}
+    return set(table(out / "train" / "wav.scp"))
 
 
 def test_texts_keep_their_punctuation_and_languages_are_listed(corpus, tmp_path):
     prepare(corpus, tmp_path, task="tts", voice="carlo+allison")
-    utterances = {utterance.id: utterance for utterance in read_data_dir(tmp_path / "train")}
-    said = utterances[f"it-{LONG}"]
-    assert said.text == f"Press 1, for it -- {LONG}!" and said.speaker == "carlo" and not said.labels
-    lines = (tmp_path / "train" / "utt2lang").read_text().splitlines()
-    assert lines == [f"{id} {id[:2]}" for id in sorted(utterances)]
-    assert {utterance.speaker for utterance in utterances.values()} == {"allison", "carlo"}
+    texts, speakers = table(tmp_path / "train" / "text"), table(tmp_path / "train" / "utt2spk")
+    assert texts[f"it-{LONG}"] == f"Press 1, for it -- {LONG}!" and speakers[f"it-{LONG}"] == "carlo"
+    assert table(tmp_path / "train" / "utt2lang") == {id: id[:2] for id in texts}
+    assert set(speakers.values()) == {"allison", "carlo"}
 
 
 def test_minutes_are_of_each_voice_and_within_more_minutes(corpus, tmp_path):
-    two, five = (train_keys(corpus, tmp_path / text, voice="carlo+allison", minutes=text) for text in ("2", "5"))
-    everything = train_keys(corpus, tmp_path / "all", voice="carlo+allison")
+    two, five = (train_ids(corpus, tmp_path / text, voice="carlo+allison", minutes=text) for text in ("2", "5"))
+    everything = train_ids(corpus, tmp_path / "all", voice="carlo+allison")
     assert two < five < everything
     for voice in ("en-", "it-"):
         assert sum(id.startswith(voice) for id in two) == 2 * 60 // SECONDS
         assert sum(id.startswith(voice) for id in five) == 5 * 60 // SECONDS
         assert f"{voice}{LONG}" in everything - five, "long recordings come last"
     for name in ("dev", "test"):
-        counts = [len(read_data_dir(tmp_path / part / name)) for part in ("2", "all")]
+        counts = [len(table(tmp_path / part / name / "wav.scp")) for part in ("2", "all")]
         assert counts[0] == counts[1] > 0
 
 

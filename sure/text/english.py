@@ -1,0 +1,80 @@
+"""English text to ARPAbet: tacotron_cleaner's cleaners, then lexicon, CMUdict and g2p_en for the words."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from sure.errors import SureError
+from sure.text.lexicon import ARPABET, CMUDICT, ENGLISH, G2P, Lookup, missing_packages
+from sure.text.normalize import APOSTROPHES
+from sure.text.numbers import verbalize
+
+# What the cleaners say better than `verbalize`, which says all other numbers: dollars with cents, and years.
+DOLLARS = r"\$[0-9]{1,3}(?:,?[0-9]{3}){0,2}(?:\.[0-9]{2})?(?![0-9]|[.,][0-9])"
+YEARS = r"(?<![0-9.,$€£-])[12][0-9]{3}(?![0-9%]|[.,][0-9]|st|nd|rd|th)"
+FOR_THE_CLEANERS = re.compile(f"({DOLLARS}|{YEARS})")
+VOWELS = re.compile("[aeiouy]")
+SHOWN = 10  # words in an error
+
+
+class English:
+    """`say` the words of cleaned text. lexicon: word -> phones with spaces between, asked first.
+
+    Raises SureError for a lexicon with phones that are not CMUdict's.
+    """
+
+    def __init__(self, lexicon: Mapping[str, str]):
+        self.known = dict(lexicon)
+        self._sources: dict[str, Lookup | None] = {}  # loaded when a word needs them
+        for word, phones in sorted(self.known.items()):
+            if other := [phone for phone in phones.split() if phone not in ARPABET]:
+                raise SureError(
+                    f"the lexicon has {word!r} with {other[0]!r}, which is no phone of CMUdict; write it in those, or "
+                    "take the phones of espeak-ng for all words: text.phones=espeak"
+                )
+
+    def clean(self, text: str) -> str:
+        """ASCII in lower case, numbers, symbols and abbreviations as words."""
+        text = APOSTROPHES.sub("'", text).lower()
+        text = re.sub(r"\b([a-z])\.(?=[a-z]\.)", r"\1 ", text)  # u.s.a. is spelled
+        parts = FOR_THE_CLEANERS.split(text)
+        parts[::2] = [verbalize(part, "en") for part in parts[::2]]
+        return _cleaners()(" ".join(parts)).lower()
+
+    def prepare(self, words: Iterable[str]) -> None:
+        """Find the phones of these words. Raises SureError naming those that nothing pronounces."""
+        missing = []
+        for word in sorted(set(words) - self.known.keys()):
+            phones = self._ask(CMUDICT, word)
+            if phones is None and not VOWELS.search(word):  # dtmf is spelled
+                phones = " ".join(filter(None, (self._ask(CMUDICT, letter) for letter in word)))
+            if found := phones or self._ask(G2P, word):
+                self.known[word] = found
+            else:
+                missing.append(word)
+        if missing:
+            packages = missing_packages("en")
+            install = f"install {' and '.join(packages)} (tools/install.sh --extras tts), or " * bool(packages)
+            rest = f" and {len(missing) - SHOWN} more" * (len(missing) > SHOWN)
+            raise SureError(f"no phones for {' '.join(missing[:SHOWN])}{rest}; {install}write them into a lexicon")
+
+    def say(self, words: str) -> list[str]:
+        """Phones of words with spaces between, which `prepare` knows."""
+        if words == "a":
+            return ["EY1"]  # alone it is the letter, not the article
+        return [phone for word in words.split() for phone in self.known[word].split()]
+
+    def _ask(self, source: str, word: str) -> str | None:
+        if source not in self._sources:
+            self._sources[source] = ENGLISH[source]()
+        look_up = self._sources[source]
+        return look_up(word) if look_up else None
+
+
+def _cleaners() -> Callable[[str], str]:
+    try:
+        return importlib.import_module("tacotron_cleaner.cleaners").custom_english_cleaners
+    except ImportError:
+        raise SureError("English text needs espnet_tts_frontend: tools/install.sh --extras tts") from None

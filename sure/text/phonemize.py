@@ -1,0 +1,114 @@
+"""Text to phones for speech synthesis, the same for training and for what is said later.
+
+English by the cleaners and pronunciations that ESPnet uses (sure.text.english); any other language, or all of them
+where they share a model, in the IPA of espeak-ng (sure.text.espeak). The user's lexicon is asked first. Punctuation
+becomes pause marks, which are phones of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from sure.errors import SureError
+from sure.files import replace_file
+from sure.plain import parse_json
+from sure.text.english import English
+from sure.text.espeak import Espeak
+from sure.text.pronunciation import read_lexicon
+
+FILE = "phonemizer.json"
+KINDS = ("cmudict", "espeak")
+PAUSES = {",", ".", "?", "!"}
+MARKS = str.maketrans(
+    {";": ",", ":": ",", "\u2014": ",", "\u2013": ",", "\u2026": ".", "\u3001": ",", "\uff0c": ",", "\u3002": ".",
+     "\u0964": ".", "\u061f": "?", "\u060c": ",", "\uff1f": "?", "\uff01": "!", "\u00a1": None, "\u00bf": None}
+)  # fmt: skip
+MARK = re.compile(r"([.,?!])(?![0-9])")  # 3.50 has no pause
+SHOWN = 40  # characters of a text in an error
+
+
+class Phonemizer:
+    """`phones(text)` for one language.
+
+    language: a code such as `en` or `es-MX`. lexicons: files of `word phone phone ...`, or their content by word.
+    kind: of KINDS; by default cmudict for English, espeak otherwise. known: the phones of a model that was trained
+    before; one that it lacks is written without stress, length or diacritics where it has that.
+    """
+
+    def __init__(
+        self,
+        language: str = "en",
+        lexicons: Sequence[str | Path] | Mapping[str, str] = (),
+        kind: str | None = None,
+        known: Collection[str] = (),
+    ):
+        english = re.split("[-_]", language.lower())[0] == "en"
+        self.language, self.kind, self.known = language, kind or ("cmudict" if english else "espeak"), sorted(known)
+        if self.kind not in KINDS or (self.kind == "cmudict" and not english):
+            raise SureError(f"phones of {language!r} by {self.kind!r}: there are cmudict, for English, and espeak")
+        self.lexicon = dict(lexicons) if isinstance(lexicons, Mapping) else read_lexicon(list(lexicons))
+        self._speaker = English(self.lexicon) if self.kind == "cmudict" else Espeak(language, self.lexicon)
+
+    def phones(self, text: str) -> list[str]:
+        """Phones and pause marks, a mark at the end. Raises SureError when there is nothing to say in the text."""
+        self.prepare([text])
+        return self._join(text, self._parts(text))
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Find the words of many texts at once. Raises SureError naming all that nothing pronounces."""
+        parts = {part for text in texts for part in self._parts(text)} - PAUSES
+        self._speaker.prepare({word for part in parts for word in part.split()})
+
+    def _parts(self, text: str) -> list[str]:
+        """Words with spaces between, and marks."""
+        text = " ".join(text.split())
+        text = "".join(char for char in text if unicodedata.category(char)[0] != "C")  # control characters, joiners
+        text = unicodedata.normalize("NFC", text)
+        text = self._speaker.clean(text.translate(MARKS))
+        if self.kind == "cmudict":
+            text = re.sub(r"[^a-z'.,?!]", " ", text)
+            text = " ".join(word.strip("'") for word in re.sub(r"([.,?!])", r" \1 ", text).split())
+        return [part.strip() for part in MARK.split(text) if part.strip()]
+
+    def _join(self, text: str, parts: Sequence[str]) -> list[str]:
+        phones: list[str] = []
+        for part in parts:
+            if part not in PAUSES:
+                phones += self._speaker.say(part)
+            elif phones and phones[-1] not in PAUSES:
+                phones.append(part)
+        if not phones:
+            shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+            raise SureError(f"nothing to say in {shown!r}: no word, no number")
+        if phones[-1] not in PAUSES:
+            phones.append(".")
+        return [nearest_known(phone, self.known) for phone in phones] if self.known else phones
+
+    def save(self, path: Path) -> None:
+        about = {"language": self.language, "kind": self.kind, "known": self.known, "lexicon": self.lexicon}
+        replace_file(path, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path, language: str | None = None) -> Phonemizer:
+        """What `save` wrote, for another language if one is given. Raises SureError naming a file that is not that."""
+        try:
+            about = parse_json(path.read_text(encoding="utf-8"))
+            return cls(language or about["language"], about["lexicon"], about["kind"], about["known"])
+        except OSError as error:
+            raise SureError(f"cannot read {path} ({error.strerror}); stage 3, tokenize, makes it") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise SureError(f"{path}: no settings of phones ({error}); run stage 3, tokenize, again") from None
+
+
+def nearest_known(phone: str, known: Collection[str]) -> str:
+    """`phone`, or what is left of it without stress, then length, then diacritics, that is known; else as it is."""
+    bare = phone.removeprefix("ˈ")
+    short = bare.replace("ː", "")
+    plain = "".join(char for char in unicodedata.normalize("NFD", short) if unicodedata.category(char)[0] == "L"
+                    and unicodedata.category(char) != "Lm")  # fmt: skip
+    candidates = (phone, bare, f"ˈ{bare}", short, f"ˈ{short}", plain, f"ˈ{plain}", phone.rstrip("012"))
+    return next((candidate for candidate in candidates if candidate in known), phone)

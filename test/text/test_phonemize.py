@@ -1,0 +1,202 @@
+"""Text to phones: what English and espeak-ng make of hard texts, and the same again from stored settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from audio_files import write_audio
+from speech import speech
+
+from sure.bin.phonemize import main
+from sure.config import make_config
+from sure.data.data_dir import Utterance, write_data_dir
+from sure.errors import SureError
+from sure.text.lexicon import ARPABET
+from sure.text.phonemize import PAUSES, Phonemizer, nearest_known
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def english() -> Phonemizer:
+    return Phonemizer("en")
+
+
+@pytest.mark.parametrize(
+    ("text", "same_as"),
+    [
+        ("It costs $3.50.", "it costs three dollars, fifty cents"),
+        ("Dr. Smith's co. & Mr. Jones", "doctor smith's company and mister jones"),
+        (
+            "in 1984, 1,984 of 007",
+            "in nineteen eighty four, one thousand nine hundred and eighty four of zero zero seven",
+        ),
+        ("3.14 is 50%", "three point one four is fifty percent"),
+        ("the 22nd -- no. 2", "the twenty second -- no. two"),
+        ("DTMF of the U.S.A", "d t m f of the u s ay"),
+        ("press #", "press pound"),
+        ("it\u2019s \u201cfine\u201d", "it's fine"),
+    ],
+)
+def test_numbers_abbreviations_and_symbols(english, text, same_as):
+    ours, words = ([p for p in english.phones(each) if p not in PAUSES] for each in (text, same_as))
+    assert ours == words
+
+
+def test_as_the_dictionary_has_it(english):
+    assert " ".join(english.phones("Hello, world")) == "HH AH0 L OW1 , W ER1 L D ."
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [("Yes", "."), ("Yes!", "!"), ("Is it? Yes; no: maybe...", "? , , ."), ("... well -- no", ". ."), ("1, 2.", ", .")],
+)
+def test_punctuation_is_pauses(english, text, marks):
+    expected = marks.split() if text != "... well -- no" else ["."]
+    assert [phone for phone in english.phones(text) if phone in PAUSES] == expected
+
+
+HARD = {
+    "digits": "0123456789" * 3,
+    "thousand": "9" * 1000,
+    "words": "word " * 200,
+    "one word": "q" * 1000,
+    "Chinese": "\u4f60\u597d",
+    "Cyrillic": "\u041f\u0440\u0438\u0432\u0435\u0442",
+    "control": "a\x00b\x07c",
+}
+NOTHING = ["", "   ", "...", "\U0001f642", "\x00", "\u200b", "?!"]
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_texts_have_phones(english, name):
+    phones = english.phones(HARD[name])
+    assert set(phones) <= {*ARPABET, *PAUSES} and len(phones) > 2
+    italian = Phonemizer("it").phones(HARD[name])
+    assert len(italian) > 2 and not any(phone.isspace() or "(" in phone for phone in italian)
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_nothing_to_say_is_one_error(english, text):
+    for phonemizer in (english, *([Phonemizer("it")] if text != "\U0001f642" else [])):  # espeak-ng describes that one
+        with pytest.raises(SureError, match="nothing to say"):
+            phonemizer.phones(text)
+
+
+def test_a_long_text_is_said_to_its_end():
+    assert Phonemizer("it").phones("casa " * 300 + "libro")[-6:] == Phonemizer("it").phones("libro")
+    assert len(Phonemizer("it").phones("casa " * 300)) == 300 * 4 + 1
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "it", "ru", "es", "de-DE"])
+def test_espeak_as_its_own_program_says(language):
+    """The same library, asked without the package that we ask it through."""
+    code = "import sys, ctypes, espeakng_loader as l; lib = ctypes.CDLL(l.get_library_path());" \
+        "lib.espeak_Initialize(2, 0, str(l.get_data_path()).encode(), 0);" \
+        "lib.espeak_SetVoiceByName(sys.argv[1].encode());" \
+        "lib.espeak_TextToPhonemes.restype = ctypes.c_char_p;" \
+        "p = ctypes.c_char_p(sys.argv[2].encode());" \
+        "print(lib.espeak_TextToPhonemes(ctypes.byref(p), 1, 0x02).decode())"  # fmt: skip
+    voice = {"en": "en-us", "de-DE": "de"}.get(language, language)
+    words = {"en": "hello world", "fr": "bonjour monde", "it": "ciao mondo", "ru": "привет мир", "es": "hola mundo",
+             "de-DE": "hallo welt"}[language]  # fmt: skip
+    command = [sys.executable, "-c", code, voice, words]
+    theirs = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ours = "".join(Phonemizer(language, kind="espeak").phones(words)[:-1])
+    assert ours == "".join(theirs.split()).replace("ˌ", "")
+
+
+def test_the_lexicon_is_asked_first(tmp_path):
+    (tmp_path / "words.txt").write_text("hello B AY1\nzyx K\n")
+    assert Phonemizer("en", [tmp_path / "words.txt"]).phones("Hello zyx")[:3] == ["B", "AY1", "K"]
+    found = Phonemizer("it", {"ciao": "b aj", "casa": "k"}).phones("Ciao casa, libro")
+    assert found[:4] == ["b", "aj", "k", ","]
+    with pytest.raises(SureError, match="'hello' with 'h', which is no phone of CMUdict"):
+        Phonemizer("en", {"hello": "h ˈoʊ"})
+
+
+def test_settings_that_do_not_fit():
+    with pytest.raises(SureError, match="cmudict, for English"):
+        Phonemizer("it", kind="cmudict")
+    with pytest.raises(SureError, match="espeak-ng has no language 'xx'"):
+        Phonemizer("xx")
+
+
+def test_stored_settings_say_the_same(tmp_path):
+    first = Phonemizer("it", {"ciao": "b aj"}, known=["k", "a", "aː", "b", "."])
+    first.save(tmp_path / "phonemizer.json")
+    text = "Ciao casa!"
+    assert Phonemizer.load(tmp_path / "phonemizer.json").phones(text) == first.phones(text)
+    assert Phonemizer.load(tmp_path / "phonemizer.json", "es").language == "es"
+    (tmp_path / "phonemizer.json").write_text("[]")
+    with pytest.raises(SureError, match="run stage 3"):
+        Phonemizer.load(tmp_path / "phonemizer.json")
+
+
+@pytest.mark.parametrize(
+    ("phone", "found"), [("ˈa", "ˈa"), ("ˈe", "e"), ("tː", "t"), ("tʲ", "t"), ("ˈɛː", "ɛ"), ("õ", "o"), ("x", "x")]
+)
+def test_what_a_pretrained_model_lacks(phone, found):
+    assert nearest_known(phone, ["ˈa", "a", "e", "t", "ɛ", "o"]) == found
+
+
+def test_no_network_and_no_data_are_asked_for(tmp_path):
+    """A home without anything in it, where nltk would look and load; sockets fail."""
+    code = "import socket; socket.socket.connect = None; from sure.text.phonemize import Phonemizer;" \
+        "print(*Phonemizer('en').phones('Zyxwik read the 3rd word'))"  # fmt: skip
+    env = os.environ | {"HOME": str(tmp_path), "NLTK_DATA": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.split()[-4:] == ["W", "ER1", "D", "."]
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    write_audio(tmp_path / "a.wav", speech("a"))
+    texts = {"train": ["Hello world", "yes, no", "ciao"], "dev": ["vision"], "test": ["the world"]}
+    for name, said in texts.items():
+        rows = [Utterance(f"{name}{k}", "a.wav", text=text, speaker="ann") for k, text in enumerate(said)]
+        write_data_dir(Path("data") / name, rows)
+    Path("data/train/utt2lang").write_text("train0 en\ntrain1 en\ntrain2 it\n")
+    Path("data/statistics.json").write_text("{}")
+    sets = {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}
+    plain = {"task": "asr", "data": sets, "backbone": {"name": "tiny"}, "petl": "lora"}
+    make_config(plain, "test").save(Path("conf.yaml"))
+    return ["--config", "conf.yaml"]
+
+
+def test_command(corpus, capsys):
+    main([*corpus, "text.phones=espeak"])
+    phones = dict(line.split(" ", 1) for line in Path("data/train/phones").read_text().splitlines())
+    assert phones["train2"] == " ".join(Phonemizer("it").phones("ciao"))
+    assert phones["train0"] == " ".join(Phonemizer("en", kind="espeak").phones("Hello world"))
+    symbols = Path("data/tokens/phones.txt").read_text().split()
+    assert symbols == ["<pad>", "<unk>", *sorted({phone for line in phones.values() for phone in line.split()})]
+    assert Path("data/tokens/speakers.txt").read_text() == "ann\n"
+    assert json.loads(Path("data/tokens/phonemizer.json").read_text())["kind"] == "espeak"
+    assert "data/dev/phones: 1 utterances" in (out := capsys.readouterr().out) and "not learned from data/train" in out
+    Path("pretrained").mkdir()
+    Path("pretrained/phones.txt").write_text("<pad>\n<unk>\n,\n.\nh\nə\nl\noʊ\n")
+    main([*corpus, "text.phones=espeak", "--like", "pretrained"])
+    assert Path("data/train/phones").read_text().startswith("train0 h ə l oʊ ")
+    assert Path("data/tokens/phones.txt").read_text() == Path("pretrained/phones.txt").read_text()
+
+
+def test_utterances_that_cannot_be_said(corpus, capsys):
+    text = Path("data/train/text")
+    text.write_text(text.read_text().replace("yes, no", "..."))
+    Path("data/train/utt2frames").write_text("train0 5\ntrain1 90\ntrain2 90\n")
+    Path("data/train/utt2lang").unlink()
+    with pytest.raises(
+        SureError, match=r"(?s)2 utterances cannot be said.*train0: 9 phones in 5.*train1: nothing to say"
+    ):
+        main(corpus)
+    assert not Path("data/tokens").exists()
+    main([*corpus, "--on_bad_utterance", "skip"])
+    assert Path("data/train/phones").read_text().split()[0] == "train2"
+    assert len(Path("data/train/phones_left_out.txt").read_text().splitlines()) == 2
