@@ -17,6 +17,7 @@ from sure.config import load_config
 from sure.data.audio import read_audio
 from sure.errors import SureError
 from sure.inference import Sure
+from sure.petl.bundle import digest_of
 
 FILE = "downloads/small.safetensors"
 
@@ -98,7 +99,9 @@ def test_a_bundle_is_small_and_says_what_it_is(packed):
 
 def test_a_bundle_packed_before_there_were_digests_of_its_files_is_read(packed, tmp_path):
     bundle = damaged_copy(packed, tmp_path)
-    edit(bundle, lambda about: about.pop("files"))
+    about = json.loads((bundle / "adapter.json").read_text())
+    del about["files"], about["digest"]
+    (bundle / "adapter.json").write_text(json.dumps({**about, "format": 1}))
     assert Sure.load(bundle, packed / FILE).predict([packed / "wav" / "test0.wav"])
 
 
@@ -112,6 +115,16 @@ def test_packing_names_a_score_that_cannot_be_read(packed, tmp_path, monkeypatch
         (exp / "best.json").write_text(content)
     with pytest.raises(SureError, match="best.json .*4, train"):
         pack.main(["--exp", str(exp)])
+
+
+@pytest.mark.parametrize("place", [3, -5])
+def test_weights_that_are_not_what_was_trained_are_refused(packed, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(packed)
+    exp = tmp_path / "exp"
+    shutil.copytree(packed / "exp" / "random" / "seed1", exp)
+    flip(exp, "best.safetensors", place)
+    with pytest.raises(SureError, match=r"best\.safetensors is damaged .*stage 4"):
+        decode.main(["--exp", str(exp)])
 
 
 def test_it_goes_wherever_it_is_copied(packed, tmp_path, monkeypatch):
@@ -169,7 +182,13 @@ def damaged_copy(packed, tmp_path):
 def edit(bundle, change):
     about = json.loads((bundle / "adapter.json").read_text())
     change(about)
-    (bundle / "adapter.json").write_text(json.dumps(about))
+    (bundle / "adapter.json").write_text(json.dumps({**about, "digest": digest_of(about)}))
+
+
+def rewrite(bundle, old, new):
+    text = (bundle / "adapter.json").read_text()
+    assert old in text
+    (bundle / "adapter.json").write_text(text.replace(old, new))
 
 
 def drop_tensor(bundle):
@@ -178,9 +197,9 @@ def drop_tensor(bundle):
     save_file(tensors, bundle / "adapter.safetensors")
 
 
-def flip(bundle, name="adapter.safetensors"):
+def flip(bundle, name="adapter.safetensors", place=-5):
     content = bytearray((bundle / name).read_bytes())
-    content[-5] ^= 1
+    content[place] ^= 1
     (bundle / name).write_bytes(content)
 
 
@@ -191,6 +210,7 @@ DAMAGES = {
     "torn": (lambda b: (b / "adapter.safetensors").write_bytes(b"123"), "damaged"),
     "flipped": (flip, "sha256"),
     "flipped labels": (lambda b: flip(b, "labels.json"), "labels.json .*sha256"),
+    "another seed": (lambda b: rewrite(b, '"seed": 1', '"seed": 3'), "adapter.json is not as it was written"),
     "no backbone": (lambda b: edit(b, lambda a: a.update(backbone={})), "backbone lacks depth, dim"),
     "odd backbone": (lambda b: edit(b, lambda a: a.update(backbone="x")), "backbone is 'x'"),
     "odd task": (lambda b: edit(b, lambda a: a.update(task=5)), "task is 5"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from sure.bin import tokenize, train
 from sure.data.data_dir import Utterance, write_data_dir
@@ -128,3 +131,27 @@ class Child:
 def train_child(corpus: Path, exp: Path, *more: str, **changes: object) -> Child:
     arguments = [*train_arguments(corpus, exp, **changes), *more]
     return Child(lambda: train.main(arguments), exp.with_suffix(".stderr"))
+
+
+def assert_same(exp: Path, reference: Path) -> None:
+    """Best weights, last weights, optimizer, and every number that is not a time."""
+    one, other = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    one, other = (torch.load(e / "checkpoints" / "last.pt", weights_only=True) for e in (exp, reference))
+    for part in ("weights", "best_weights"):
+        assert all(torch.equal(one[part][name], other[part][name]) for name in other[part])
+    for key, values in other["optimizer"]["state"].items():
+        assert all(torch.equal(one["optimizer"]["state"][key][name], values[name]) for name in values)
+    for name in ("metrics.jsonl", "best.json"):
+        one, other = ([strip(line) for line in (e / name).read_text().splitlines()] for e in (exp, reference))
+        assert one == other
+
+
+def strip(line: str) -> dict:
+    timed = ("seconds", "audio_seconds_per_second", "peak_memory_megabytes")
+    return {key: value for key, value in json.loads(line).items() if key not in timed}
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

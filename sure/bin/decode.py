@@ -68,10 +68,10 @@ def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple
         torch.set_num_threads(config.train.threads)
     path = experiment.best_weights
     try:
-        weights = safetensors.torch.load_file(path)
+        weights = safetensors.torch.load(experiment.read_best_weights())
     except FileNotFoundError:
         raise SureError(f"{path}: no such file, so nothing is trained yet; {again}") from None
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, ValueError) as error:
         raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
     model = build_model(config, build_task(config, experiment.tokens), saved=True)
     model.load(weights, str(path))

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch.distributed import is_torchelastic_launched
+
 from sure.config import load_config
 from sure.errors import run
+from sure.train.launch import launch
 from sure.train.trainer import train
 
 
@@ -18,11 +21,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", required=True, action="append", metavar="FILE", help="later ones win")
     parser.add_argument("--exp", required=True, metavar="DIR", help="such as exp/asr_moonshine_lora/seed1")
     parser.add_argument("--restart", action="store_true", help="delete what is there and begin again")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="train together on this machine")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines that each run this command")
+    parser.add_argument("--rendezvous", default="", metavar="HOST:PORT", help="where several nodes meet")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as petl.rank=4 seed=2")
     argv = sys.argv[1:] if argv is None else list(argv)
     options = parser.parse_intermixed_args(argv)
     command = shlex.join(["python", "-m", "sure.bin.train", *argv])
-    train(load_config(options.config, options.overrides), Path(options.exp), command, options.restart)
+    config = load_config(options.config, options.overrides)
+    if max(options.processes, options.nodes) > 1 and not is_torchelastic_launched():
+        launch("sure.bin.train", argv, options.processes, options.nodes, options.rendezvous)
+    else:
+        train(config, Path(options.exp), command, options.restart)
 
 
 if __name__ == "__main__":

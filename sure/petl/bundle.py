@@ -18,7 +18,8 @@ from sure.errors import SureError
 from sure.files import replace_file
 from sure.plain import parse_json
 
-FORMAT = 1
+FORMAT = 2
+UNSEALED = 1  # the format before, whose adapter.json has no digest of itself
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
 NAMED = 3  # tensors in an error
 # What adapter.json has to have, without a task and with one. It has more, for people; and `files`, digests of the
@@ -55,7 +56,7 @@ def describe_backbone(backbone: Backbone) -> dict[str, Any]:
 def bundle_files(
     about: Mapping[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """The files of a bundle by name, adapter.json last: it has the digests of the others."""
+    """The files of a bundle by name, adapter.json last: it has the digests of the others, and its own."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     weights = safetensors.torch.save(plain)
     about = {
@@ -65,6 +66,7 @@ def bundle_files(
         "sha256": hashlib.sha256(weights).hexdigest(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in others.items()},
     }
+    about["digest"] = digest_of(about)
     text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
     return {**others, WEIGHTS: weights, ABOUT: text.encode()}
 
@@ -111,6 +113,12 @@ def _read(path: Path) -> bytes:
         raise SureError(f"cannot read {path}: {error.strerror}; {AGAIN}") from None
 
 
+def digest_of(about: Mapping[str, Any]) -> str:
+    """Of the values of adapter.json but the digest itself; how they are laid out does not count."""
+    plain = {key: value for key, value in about.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
 def _check_digest(path: Path, content: bytes, digest: str) -> None:
     if hashlib.sha256(content).hexdigest() != digest:
         raise SureError(f"{path} is not the file that {ABOUT} describes (sha256); {AGAIN}")
@@ -126,7 +134,7 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     if not isinstance(about, dict) or not kinds.keys() <= about.keys():
         lacking = ", ".join(sorted(kinds.keys() - set(about))) if isinstance(about, dict) else "everything"
         raise SureError(f"{path} does not describe a bundle: it lacks {lacking}; {AGAIN}")
-    if about["format"] != FORMAT:
+    if about["format"] not in (UNSEALED, FORMAT):
         raise SureError(f"{path} has format {about['format']}, this version of SURE reads format {FORMAT}")
     for key, kind in {**kinds, "files": dict}.items():
         if not isinstance(about.get(key, kind()), kind):
@@ -134,6 +142,8 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     for name in about.get("files", {}):
         if name != Path(name).name:
             raise SureError(f"{path}: files has {name!r}, which is no file of this folder; {AGAIN}")
+    if about["format"] != UNSEALED and about.get("digest") != digest_of(about):
+        raise SureError(f"{path} is not as it was written (its digest differs); {AGAIN}")
     if lacking := sorted(BACKBONE_KEYS - about["backbone"].keys()):
         raise SureError(f"{path}: backbone lacks {', '.join(lacking)}; {AGAIN}")
     return about

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sure.data.dataset import generator_for
 from sure.errors import SureError
 from sure.files import Sink, replace_file, sync_folder
 
@@ -87,31 +88,32 @@ def _is_whole(path: Path) -> bool:
         return file.read() == MARK + digest.hexdigest().encode()
 
 
-def seed_everything(seed: int) -> None:
+def seed_everything(seed: int, rank: int = 0) -> None:
+    """Of the draws of training; a process of several has its own."""
+    if rank:
+        seed = generator_for(seed, "process", rank).initial_seed()
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 
-def random_state() -> dict[str, Any]:
-    """Of Python, numpy and torch, as plain values."""
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Of Python, numpy, torch and, where it is one, the GPU, as plain values."""
     version, numbers, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state()
-    state = {
+    return {
         "python": [version, list(numbers), gauss],
         "numpy": [keys.tolist(), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state.get("cuda", [])) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if device.type == "cuda" and state.get("cuda") is not None:  # it may have begun on the CPU
+        torch.cuda.set_rng_state(state["cuda"], device)

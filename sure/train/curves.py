@@ -14,12 +14,15 @@ from sure.files import replace_file
 class History:
     """One line an epoch. Checkpoints hold the lines, so after a resume the files say what they say."""
 
-    def __init__(self, folder: Path, lines: list[dict[str, Any]], score_name: str):
+    def __init__(self, folder: Path, lines: list[dict[str, Any]], score_name: str, written: bool = True):
         from tensorboardX.event_file_writer import EventsWriter
 
         self.folder = folder
         self.lines = lines
         self.score_name = score_name
+        self.written = written
+        if not written:
+            return
         self._write_lines()
         events = folder / "tensorboard"
         events.mkdir(parents=True, exist_ok=True)
@@ -32,6 +35,8 @@ class History:
 
     def add(self, line: dict[str, Any]) -> None:
         self.lines.append(line)
+        if not self.written:
+            return
         self._write_lines()
         try:
             self._write_events(line)
@@ -42,7 +47,7 @@ class History:
 
     def draw(self) -> None:
         """images/{loss,rate,score}.png over epochs."""
-        if not self.lines:
+        if not (self.lines and self.written):
             return
         rates = [key for key in self.lines[-1] if key.startswith("lr_")]
         self._plot("loss", ["train_loss", "dev_loss"])

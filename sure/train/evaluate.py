@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 
 from sure.adapted import AdaptedModel
+from sure.train.distributed import Processes
 from sure.train.feeds import AnyFeed
 
 
@@ -17,17 +19,25 @@ def evaluate(
     feed: AnyFeed,
     device: torch.device,
     autocast: AbstractContextManager,
+    processes: Processes,
     after_batch: Callable[[], None],
 ) -> dict[str, float]:
-    """Mean loss and every score that is a number, as `dev_loss`, `dev_wer`, ..."""
+    """Mean loss and every score that is a number, as `dev_loss`, `dev_wer`, ...
+
+    Process r of n decodes every nth batch from r on; so the numbers are those of one process.
+    """
     model.eval()
-    total, answers = 0.0, {}
-    for batch in feed.batches(feed.plan(0)):
-        with autocast:
-            losses, found = model.judge(batch.to(device, non_blocking=True))
-        total += float(losses.double().sum())
-        answers.update(zip(batch.ids, found, strict=True))
+    plan = feed.plan(0)
+    batches = feed.batches(plan[processes.rank :: processes.size])
+    judged: list[tuple[float, dict[str, Any]]] = []
+    for _ in range(0, len(plan), processes.size):
+        if batch := next(batches, None):
+            with autocast:
+                losses, found = model.judge(batch.to(device, non_blocking=True))
+            judged.append((float(losses.double().sum()), dict(zip(batch.ids, found, strict=True))))
         after_batch()
-    scores = model.task.dev_scores(feed.utterances, answers)
+    judged = processes.merge(judged)
+    answers = {id: found for _, part in judged for id, found in part.items()}
+    scores = processes.of_first(lambda: model.task.dev_scores(feed.utterances, answers))
     numbers = {f"dev_{name}": float(value) for name, value in scores.items() if isinstance(value, (int, float))}
-    return {"dev_loss": total / len(feed.utterances), **numbers}
+    return {"dev_loss": sum(loss for loss, _ in judged) / len(feed.utterances), **numbers}

@@ -1,16 +1,14 @@
-"""The experiment folder: its config, command, versions, log and lock, and the summary at the end."""
+"""The experiment folder: its config, command, versions and log, and the summary at the end."""
 
 from __future__ import annotations
 
 import datetime
-import fcntl
+import hashlib
 import importlib.metadata
 import json
 import logging
-import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,28 +52,16 @@ class Experiment:
         self.best = folder / "best.json"
         self.summary = folder / "summary.json"
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep a second training out. Raises SureError naming it. A killed one leaves no lock behind."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".lock", "a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise SureError(f"{self.folder}: {file.read().strip() or 'another process'} is training here") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
-            yield
-
     def begun(self) -> bool:
         """Whether there is anything trained that another config would spoil."""
         return self.config.exists() and (self.summary.exists() or any(self.checkpoints.glob("*.pt")))
 
-    def task(self, config: Config) -> BaseTask:
-        """The task with the tokens or labels that belong to this training; stage 3 may have run again since."""
-        if not self.begun():
+    def task(self, config: Config, kept: bool = False) -> BaseTask:
+        """The task with the tokens or labels that belong to this training; stage 3 may have run again since.
+
+        kept: they are in the folder already.
+        """
+        if not kept and not self.begun():
             task = build_task(config)
             for name in (*task.files(), *task.target_files()):
                 replace_file(self.tokens / name, (Path(config.tokenizer.folder) / name).read_bytes())
@@ -130,6 +116,17 @@ class Experiment:
             for handler in (file, screen):
                 logger.removeHandler(handler)
                 handler.close()
+
+    def read_best_weights(self) -> bytes:
+        """The file. Raises OSError, and ValueError where it is not what best.json says that it is."""
+        content = self.best_weights.read_bytes()
+        try:
+            digest = json.loads(self.best.read_text(encoding="utf-8")).get("sha256")
+        except (OSError, ValueError, AttributeError):
+            digest = None  # best.json is checked where it is needed
+        if digest and hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError("its sha256 is not that of best.json")
+        return content
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         replace_file(self.summary, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")

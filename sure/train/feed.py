@@ -20,6 +20,8 @@ from sure.data.data_dir import Utterance
 from sure.data.dataset import SpeechDataset
 from sure.errors import SureError
 from sure.model import SureModel
+from sure.train.distributed import ALONE, Processes
+from sure.train.interrupt import stay_with_trainer
 from sure.train.prefix_cache import frame_counts, plan_cache
 
 log = logging.getLogger(__name__)
@@ -60,14 +62,15 @@ class Feed:
         self.sampler.set_epoch(epoch)
         return list(self.sampler)
 
-    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None) -> None:
+    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
         """Compute the prefix cache, if there is to be one; it takes the place of the audio.
 
-        pause: called after each utterance, and may end the training.
+        pause: called now and then, and may end the training. Each of the processes computes its part, and gets all.
         """
         if self.cache and not self.cache.entries:
-            one_by_one = [[index] for index in range(len(self.utterances))]
-            self.cache.fill(self._load(one_by_one), what, len(self.utterances), pause)
+            count = len(self.utterances)
+            one_by_one = [[index] for index in range(processes.rank, count, processes.size)]
+            self.cache.fill(self._load(one_by_one), what, count, pause, processes)
             self._loader = None
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
@@ -99,6 +102,7 @@ def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int
         collate_fn=collate,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=stay_with_trainer,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # or it would draw from the global one, which resuming restores
     )

@@ -11,6 +11,7 @@ from sure.data.batching import SecondsBatchSampler
 from sure.data.data_dir import read_data_dir
 from sure.model import SureModel
 from sure.synthesis import SynthesisModel
+from sure.train.distributed import Processes
 from sure.train.feed import Feed, usable
 from sure.train.synthesis_feed import SynthesisFeed, speakable
 
@@ -25,8 +26,11 @@ class AnyFeed(Protocol):
     def plan(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch: a pure function of the seed and its number."""
 
-    def fill_cache(self, what: str, pause: Callable[[], None]) -> None:
-        """Compute what stays the same for each utterance, once; `pause` is called now and then, and may end it all."""
+    def fill_cache(self, what: str, pause: Callable[[], None], processes: Processes) -> None:
+        """Compute what stays the same for each utterance, once, each process its part, to be had by all.
+
+        pause: called now and then, in all processes at the same place; it may end the training.
+        """
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]: ...
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +44,7 @@ def check_dev_loss(epoch: int, loss: float) -> None:
 
 @dataclass
 class Step:
-    """An optimizer step to be looked at: its place, utterance ids, their losses, the gradient's norm."""
+    """An optimizer step to be looked at: its place, this process's utterances, their losses, the gradient's norm."""
 
     place: str
     ids: list[str]
@@ -51,11 +53,15 @@ class Step:
 
 
 class Watch:
-    """Collects steps on the device and looks at them every `every`, as looking waits for the device."""
+    """Collects steps on the device and looks at them every `every`, as looking waits for the device.
 
-    def __init__(self, explode: float, every: int):
+    gather: gives every process what each has of a step, so that all see the same.
+    """
+
+    def __init__(self, explode: float, every: int, gather: Callable[[Any], list[Any]] = lambda own: [own]):
         self.explode = explode
         self.every = every
+        self.gather = gather
         self.steps: list[Step] = []
 
     def add(self, step: Step) -> list[float]:
@@ -72,17 +78,19 @@ class Watch:
             return []
         sizes = [len(step.ids) + 1 for step in steps]
         together = torch.cat([part.float() for step in steps for part in (*step.losses, step.norm[None])])
+        values = [part.tolist() for part in together.cpu().split(sizes)]
+        own = [(step.ids, losses) for step, (*losses, _) in zip(steps, values, strict=True)]
         seen: list[float] = []
-        for step, values in zip(steps, together.cpu().split(sizes), strict=True):
-            *losses, norm = values.tolist()
+        for step, (*_, norm), *parts in zip(steps, values, *self.gather(own), strict=True):
+            ids, losses = (sum(lists, []) for lists in zip(*parts, strict=True))
             if not math.isfinite(norm) or not sum(losses) <= self.explode * len(losses):
-                raise SureError(self._complain(step, losses, norm))
+                raise SureError(self._complain(step, ids, losses, norm))
             seen += losses
         return seen
 
-    def _complain(self, step: Step, losses: list[float], norm: float) -> str:
+    def _complain(self, step: Step, ids: list[str], losses: list[float], norm: float) -> str:
         mean = sum(losses) / len(losses)
-        worst = sorted(zip(step.ids, losses, strict=True), key=lambda pair: (math.isfinite(pair[1]), -pair[1]))
+        worst = sorted(zip(ids, losses, strict=True), key=lambda pair: (math.isfinite(pair[1]), -pair[1]))
         listed = ", ".join(f"{id} {loss:.4g}" for id, loss in worst)
         return (
             f"{step.place}: the loss is {mean:.4g} (train.explode={self.explode:g}), the gradient's norm "

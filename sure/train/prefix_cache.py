@@ -15,6 +15,7 @@ from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.collate import Batch
 from sure.model import SureModel
+from sure.train.distributed import Processes
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class PrefixCache:
     """Taps 0 to `depth` of every utterance of a data set, or the last of them alone.
 
     Each utterance is computed by itself, in float32: entries follow from backbone and waveform alone, so
-    training does not depend on batch mates, order, or where it was resumed. They are kept in memory; `add`
+    training does not depend on batch mates, order, or where it was resumed. They are kept in memory; `fill`
     and `get` are where a cache on disk would come in.
     """
 
@@ -36,13 +37,13 @@ class PrefixCache:
         self.entries: list[list[Tensor]] = []
 
     @torch.no_grad()
-    def add(self, wave: Tensor) -> None:
-        """Compute and keep the next utterance's taps; wave (samples,)."""
+    def compute(self, wave: Tensor) -> list[Tensor]:
+        """An utterance's taps, (time, dim) each; wave (samples,)."""
         device = next(self.backbone.parameters()).device
         lengths = torch.tensor([len(wave)])
         taps = self.backbone.begin(wave[None].to(device), lengths)
         taps = self.backbone.resume(taps, self.backbone.frame_count(lengths), stop=self.depth).taps
-        self.entries.append([tap[0].float().cpu() for tap in taps[self.first :]])
+        return [tap[0].float().cpu() for tap in taps[self.first :]]
 
     def get(self, indices: Sequence[int]) -> tuple[list[Tensor | None], Tensor]:
         """Taps of a batch, zero behind each utterance's end, and its lengths in frames."""
@@ -51,12 +52,17 @@ class PrefixCache:
         padded = [pad_sequence(list(tap), batch_first=True) for tap in zip(*found, strict=True)]
         return [None] * self.first + padded, lengths
 
-    def fill(self, batches: Iterable[Batch], what: str, count: int, pause: Callable[[], None]) -> None:
-        """Add utterances that come one a batch, in the order of their indices; after each, `pause` may end it all."""
+    def fill(
+        self, batches: Iterable[Batch], what: str, count: int, pause: Callable[[], None], processes: Processes
+    ) -> None:
+        """Compute `count` utterances; batches: the share of this process, each alone, in the order of their indices.
+
+        pause: called now and then, and may end it all.
+        """
         begun = time.monotonic()
-        for batch in tqdm(batches, "prefix cache", count, disable=None, leave=False):
-            self.add(batch.waves[0])
-            pause()
+        own = -(-count // processes.size)
+        shown = iter(tqdm(batches, "prefix cache", own, disable=None if processes.first else True, leave=False))
+        self.entries = processes.spread(count, lambda index: self.compute(next(shown).waves[0]), pause)
         size = sum(tap.nbytes for taps in self.entries for tap in taps)
         log.info(
             "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",

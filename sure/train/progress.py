@@ -16,14 +16,19 @@ LINE_SECONDS = 10.0
 class Progress:
     """Loss, rate and seconds of audio per second over an epoch's batches."""
 
-    def __init__(self, name: str, batches: int, done: int):
+    def __init__(self, name: str, batches: int, done: int, shown: bool = True):
         self.name = name
         self.batches = batches
         self.done = done
         self.audio = 0.0
         self.begun = self.shown = time.monotonic()
         self.bar = tqdm(
-            total=batches, initial=done, desc=name, unit="batch", leave=False, disable=not sys.stderr.isatty()
+            total=batches,
+            initial=done,
+            desc=name,
+            unit="batch",
+            leave=False,
+            disable=not (shown and sys.stderr.isatty()),
         )
 
     def step(self, batches: int, audio_seconds: float, loss: float, rate: float) -> None:

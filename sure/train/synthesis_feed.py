@@ -16,6 +16,7 @@ from sure.data.batching import SecondsBatchSampler
 from sure.data.synthesis import Script, SpokenBatch, SpokenDataset, collate_spoken, read_scripts, speaker_vectors
 from sure.errors import SureError
 from sure.synthesis import SynthesisModel
+from sure.train.distributed import ALONE, Processes
 from sure.train.feed import IDS_SHOWN
 
 log = logging.getLogger(__name__)
@@ -47,19 +48,23 @@ class SynthesisFeed:
         return list(self.sampler)
 
     @torch.no_grad()
-    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None) -> None:
+    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
         """Find the durations, where the aligner does not train: each utterance alone, so batch mates change nothing.
 
-        pause: called after each utterance, and may end the training.
+        pause: called now and then, and may end the training. Each of the processes finds its part, and gets all.
         """
         if not self.model.finds_durations or self.model.trains_aligner or self.dataset.durations[0] is not None:
             return
         begun = time.monotonic()
         device = next(self.model.parameters()).device
-        for index in tqdm(range(len(self.utterances)), "durations", disable=None, leave=False):
-            batch = collate_spoken([self.dataset[index]]).to(device)
-            self.dataset.durations[index] = self.model.align(batch)[0][0]
-            pause()
+        bar = tqdm(total=len(self.utterances), desc="durations", disable=None if processes.first else True, leave=False)
+
+        def durations(index: int) -> Tensor:
+            bar.update(processes.size)
+            return self.model.align(collate_spoken([self.dataset[index]]).to(device))[0][0]
+
+        self.dataset.durations[:] = processes.spread(len(self.utterances), durations, pause)
+        bar.close()
         log.info("durations of %s: %d utterances, %.1f s", what, len(self.utterances), time.monotonic() - begun)
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[SpokenBatch]:

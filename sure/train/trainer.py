@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import logging
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import safetensors.torch
@@ -14,17 +18,19 @@ import torch
 from torch import Tensor
 
 from sure.config import Config
-from sure.device import autocast, describe_device, peak_memory_megabytes, pick_device
+from sure.device import autocast, describe_device, peak_memory_megabytes
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.model import build_model
 from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
 from sure.train.curves import History
+from sure.train.distributed import Processes, joined
 from sure.train.evaluate import evaluate
 from sure.train.experiment import Experiment
 from sure.train.feeds import make_feeds
 from sure.train.health import Step, Watch, check_dev_loss, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
+from sure.train.lock import lock
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
 from sure.train.state import State
@@ -42,31 +48,35 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
     Raises SureError for what a user can put right; SystemExit(75) after SIGTERM or SIGUSR1.
     """
     experiment = Experiment(folder)
-    with experiment.lock():
-        if restart:
-            experiment.clear()
-        experiment.open(config, command)
-        with experiment.logging():
-            if experiment.summary.exists():
-                log.info("%s: already finished", folder)
-                return
-            log.info("%s", command)
-            interrupt = Interrupt()
-            with interrupt.listening():
-                Trainer(config, experiment, interrupt).run(command)
+    with joined() as processes, ExitStack() as stack:
+        if processes.first:
+            stack.enter_context(lock(folder))
+            if restart:
+                experiment.clear()
+            experiment.open(config, command)
+            stack.enter_context(experiment.logging())
+        if processes.of_first(experiment.summary.exists):
+            log.info("%s: already finished", folder)
+            return
+        log.info("%s", command)
+        interrupt = Interrupt()
+        with interrupt.listening():
+            Trainer(config, experiment, interrupt, processes).run(command)
 
 
 class Trainer:
     """Model, data and state of one experiment."""
 
-    def __init__(self, config: Config, experiment: Experiment, interrupt: Interrupt):
-        self.config, self.experiment, self.interrupt = config, experiment, interrupt
+    def __init__(self, config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes):
+        self.config, self.experiment, self.interrupt, self.processes = config, experiment, interrupt, processes
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
-        self.device = pick_device(config.train.device)
-        experiment.write_environment(describe_device(self.device))
-        seed_everything(config.seed)
-        self.task = experiment.task(config)
+        self.device = processes.device(config.train.device)
+        seed_everything(config.seed, processes.rank)
+        with processes.first_goes_first():  # the others find what it has written
+            if processes.first:
+                experiment.write_environment(describe_device(self.device))
+            self.task = experiment.task(config, kept=not processes.first)
         self.model = build_model(config, self.task).to(self.device)
         log.info("%s", coverage_table(self.model))
         self.autocast = autocast(config.train.precision, self.device, self.model.backbone.dim)
@@ -78,51 +88,60 @@ class Trainer:
         self.parameters = {**groups["adapter"], **groups["head"]}
         self.optimizer = make_optimizer(self.model, config.train)
         self.schedule = make_schedule(self.optimizer, config.train, self.planned_steps)
-        self.watch = Watch(config.train.explode, CUDA_LOOKS_EVERY if self.device.type == "cuda" else 1)
+        looks_every = CUDA_LOOKS_EVERY if self.device.type == "cuda" else 1
+        self.watch = Watch(config.train.explode, looks_every, processes.gather)
         self.gradients_checked = False
 
         self.state = State()
         self.best_weights: dict[str, Tensor] = {}
         self.checkpoints = Checkpoints(experiment.checkpoints)
+        for name, digest in self._inputs().items():
+            processes.check_same(f"the {name}", digest)
         self._resume()
-        self.history = History(experiment.folder, self.state.history, self.task.score_name)
+        processes.check_same_tensors(self.parameters)
+        self.history = History(experiment.folder, self.state.history, self.task.score_name, processes.first)
         self.clock = self.saved = time.monotonic()
 
     def run(self, command: str) -> None:
         """Train to the end, and write the summary."""
-        self.train_feed.fill_cache("the training set", self._stop_if_asked)
-        self.dev_feed.fill_cache("the dev set", self._stop_if_asked)
+        self.train_feed.fill_cache("the training set", self._save_or_stop, self.processes)
+        self.dev_feed.fill_cache("the dev set", self._save_or_stop, self.processes)
         self._tick()
         while self.state.epoch <= self.config.train.epochs and not self._out_of_patience():
             self.train_epoch()
             self.finish_epoch()
-        self.history.draw()
-        self.experiment.write_summary(
-            summarise(self.experiment, self.config, self.model, self.state, self.device, command)
-        )
+        if self.processes.first:
+            self.history.draw()
+            summary = summarise(self.experiment, self.config, self.model, self.state, self.device, command)
+            self.experiment.write_summary({**summary, "processes": self.processes.size})
         score = f"{self.task.score_name} {self.state.best_score:.2f}"
         log.info("finished: dev %s at epoch %d", score, self.state.best_epoch)
 
     def train_epoch(self) -> None:
-        """Go through what is left of the epoch; every step is the mean over the utterances of its batches."""
+        """Go through what is left of the epoch; every step is the mean over the utterances of its batches.
+
+        With several processes each computes its share of them, and the gradients are summed.
+        """
         state, train = self.state, self.config.train
         plan = self.train_feed.plan(state.epoch)
-        batches = self.train_feed.batches(plan[state.batches :])
-        progress = Progress(f"epoch {state.epoch}/{train.epochs}", len(plan), state.batches)
+        groups = [plan[start : start + train.accumulate] for start in range(state.batches, len(plan), train.accumulate)]
+        shares = [self.processes.share(group) for group in groups]
+        batches = self.train_feed.batches([batch for share in shares for batch in share])
+        progress = Progress(f"epoch {state.epoch}/{train.epochs}", len(plan), state.batches, self.processes.first)
         self.model.train()
-        while state.batches < len(plan):
-            group = plan[state.batches : state.batches + train.accumulate]
+        for group, share in zip(groups, shares, strict=True):
             utterances = sum(map(len, group))
             ids, losses = [], []
-            for batch in (next(batches) for _ in group):
+            for batch in islice(batches, len(share)):
                 with self.autocast:
                     loss = self.model(batch.to(self.device, non_blocking=True))
                 (loss.sum() / utterances).backward()
                 ids += batch.ids
                 losses.append(loss.detach())
-            if not self.gradients_checked:
+            if share and not self.gradients_checked:
                 check_gradients(self.model)
                 self.gradients_checked = True
+            self.processes.sum_gradients(self.parameters.values())
             norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), train.clip)
             self._note(self.watch.add(Step(f"epoch {state.epoch}, step {state.steps + 1}", ids, losses, norm)))
             self.optimizer.step()
@@ -134,9 +153,7 @@ class Trainer:
             state.audio_seconds += seconds
             mean = state.loss_sum / max(state.utterances, 1)
             progress.step(len(group), seconds, mean, self.schedule.get_last_lr()[0])
-            if time.monotonic() - self.saved > train.save_minutes * 60:
-                self.save(training=True)
-            self._stop_if_asked(training=True)
+            self._save_or_stop(training=True)
         self._note(self.watch.look())
         self._tick(training=True)
         progress.close()
@@ -144,7 +161,8 @@ class Trainer:
     def finish_epoch(self) -> None:
         """Evaluate on dev, keep the weights if they are the best, write the epoch's line and a checkpoint."""
         state, task = self.state, self.task
-        dev = evaluate(self.model, self.dev_feed, self.device, self.autocast, self._stop_if_asked)
+        self.processes.check_same_tensors(self.parameters)
+        dev = evaluate(self.model, self.dev_feed, self.device, self.autocast, self.processes, self._save_or_stop)
         score, loss = dev[f"dev_{task.score_name}"], dev["dev_loss"]
         check_dev_loss(state.epoch, loss)
         sign = 1 if task.higher_is_better else -1
@@ -152,10 +170,11 @@ class Trainer:
         better = not state.best_epoch or (sign * score, -loss) > (sign * state.best_score, -state.best_loss)
         if better:
             state.best_epoch, state.best_score, state.best_loss = state.epoch, score, loss
-            with torch.no_grad():
-                weights = self.model.state()
-            self.best_weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
-            self._write_best()
+            if self.processes.first:
+                with torch.no_grad():
+                    weights = self.model.state()
+                self.best_weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+                self._write_best()
         rates = zip(self.optimizer.param_groups, self.schedule.get_last_lr(), strict=True)
         line = {
             "epoch": state.epoch,
@@ -165,7 +184,7 @@ class Trainer:
             **{f"lr_{group['name']}": rate for group, rate in rates},
             "seconds": round(state.epoch_seconds, 3),
             "audio_seconds_per_second": round(state.audio_seconds / max(state.epoch_seconds, 1e-9), 1),
-            "peak_memory_megabytes": round(peak_memory_megabytes(self.device), 1),
+            "peak_memory_megabytes": round(max(self.processes.gather(peak_memory_megabytes(self.device))), 1),
         }
         log.info(
             "epoch %d: train loss %.4f, dev loss %.4f, dev %s %.2f%s, %.1f s, %.0f s of audio/s",
@@ -201,27 +220,29 @@ class Trainer:
         return False
 
     def save(self, training: bool = False) -> None:
-        """Write a checkpoint; training: in the middle of an epoch's training."""
+        """Write a checkpoint, in the first process; training: in the middle of an epoch's training."""
         self._note(self.watch.look())
         self._tick(training)
-        self.checkpoints.save(
-            {
-                "inputs": self._inputs(),
-                "state": dataclasses.asdict(self.state),
-                "weights": {name: parameter.detach() for name, parameter in self.parameters.items()},
-                "buffers": dict(self._buffers()),
-                "best_weights": self.best_weights,
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "random": random_state(),
-            }
-        )
+        random = self.processes.gather(random_state(self.device))
+        if self.processes.first:
+            self.checkpoints.save(
+                {
+                    "inputs": self._inputs(),
+                    "state": dataclasses.asdict(self.state),
+                    "weights": {name: parameter.detach() for name, parameter in self.parameters.items()},
+                    "buffers": dict(self._buffers()),
+                    "best_weights": self.best_weights,
+                    "optimizer": self.optimizer.state_dict(),
+                    "schedule": self.schedule.state_dict(),
+                    "random": random,  # of each process
+                }
+            )
         self.saved = time.monotonic()
 
     @torch.no_grad()
     def _resume(self) -> None:
         """Go back to the newest checkpoint, if there is one."""
-        saved = self.checkpoints.load()
+        saved = self.processes.of_first(self.checkpoints.load)
         if saved is None:
             return
         for name, digest in self._inputs().items():
@@ -239,16 +260,19 @@ class Trainer:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         self.best_weights = saved["best_weights"]
-        if self.best_weights:
+        if self.best_weights and self.processes.first:
             self._write_best()
-        restore_random_state(saved["random"])
+        if random := self.processes.own(saved["random"], "random numbers"):
+            restore_random_state(random, self.device)
         log.info("going on at epoch %d, batch %d", self.state.epoch, self.state.batches)
 
     def _write_best(self) -> None:
         state = self.state
-        replace_file(self.experiment.best_weights, safetensors.torch.save(self.best_weights))
+        weights = safetensors.torch.save(self.best_weights)
+        replace_file(self.experiment.best_weights, weights)
         best = {"epoch": state.best_epoch, "score_name": self.task.score_name, "score": state.best_score}
-        replace_file(self.experiment.best, json.dumps({**best, "loss": state.best_loss}) + "\n")
+        digest = {"loss": state.best_loss, "sha256": hashlib.sha256(weights).hexdigest()}
+        replace_file(self.experiment.best, json.dumps({**best, **digest}) + "\n")
 
     def _buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Running statistics and the like, of methods and head."""
@@ -264,8 +288,13 @@ class Trainer:
             "dev set": self.dev_feed.digest(),
         }
 
-    def _stop_if_asked(self, training: bool = False) -> None:
-        if self.interrupt.signal:
+    def _save_or_stop(self, training: bool = False) -> None:
+        """Save when it is time to, and stop when the system has asked one of the processes."""
+        due = training and time.monotonic() - self.saved > self.config.train.save_minutes * 60
+        asked, due = self.processes.most([self.interrupt.signal or 0, due])
+        if asked or due:
             self.save(training)
-            log.info("%s: saved; run the same command again to go on", self.interrupt.signal.name)
+        if asked:
+            self.processes.wait()  # until the first has saved
+            log.info("%s: saved; run the same command again to go on", signal.Signals(asked).name)
             raise SystemExit(EXIT_STATUS)

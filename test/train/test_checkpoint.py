@@ -16,6 +16,8 @@ from toys import Child
 from sure.errors import SureError
 from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
 
+CPU = torch.device("cpu")
+
 
 def state(number: int, size: int = 1000) -> dict:
     return {"number": number, "tensor": torch.full((size,), float(number)), "list": [1.5, None, "x"]}
@@ -111,8 +113,8 @@ def test_random_numbers_go_on(checkpoints):
     seed_everything(3)
     draw = lambda: (random.gauss(0, 1), np.random.randn(3).tolist(), torch.randn(3).tolist())  # noqa: E731
     draw()
-    checkpoints.save({"random": random_state()})
+    checkpoints.save({"random": random_state(CPU)})
     expected = draw()
     seed_everything(4)
-    restore_random_state(checkpoints.load()["random"])
+    restore_random_state(checkpoints.load()["random"], CPU)
     assert draw() == expected

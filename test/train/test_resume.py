@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import resource
 import signal
 import time
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from toys import Child, make_set, train_arguments, train_child, train_here
+from toys import Child, assert_same, make_set, read, train_arguments, train_child, train_here
 
 from sure.bin import train
 from sure.errors import SureError
@@ -34,26 +31,6 @@ VARIANTS = {
 def undisturbed(request, corpus, tmp_path_factory):
     changes = VARIANTS[request.param]
     return changes, train_here(corpus, tmp_path_factory.mktemp("undisturbed") / "exp", **changes)
-
-
-def assert_same(exp, reference):
-    """Best weights, last weights, optimizer, and every number that is not a time."""
-    one, other = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    one, other = (torch.load(e / "checkpoints" / "last.pt", weights_only=True) for e in (exp, reference))
-    for part in ("weights", "best_weights"):
-        assert all(torch.equal(one[part][name], other[part][name]) for name in other[part])
-    for key, values in other["optimizer"]["state"].items():
-        assert all(torch.equal(one["optimizer"]["state"][key][name], values[name]) for name in values)
-    for name in ("metrics.jsonl", "best.json"):
-        one, other = ([strip(line) for line in (e / name).read_text().splitlines()] for e in (exp, reference))
-        assert one == other
-
-
-def strip(line):
-    timed = ("seconds", "audio_seconds_per_second", "peak_memory_megabytes")
-    return {key: value for key, value in json.loads(line).items() if key not in timed}
 
 
 def test_killed_again_and_again(corpus, tmp_path, undisturbed):
@@ -115,10 +92,6 @@ def test_asked_to_stop_it_saves_and_exits_with_75(corpus, tmp_path, undisturbed)
     assert not (tmp_path / "exp" / "summary.json").exists()
     train_here(corpus, tmp_path / "exp", **changes)
     assert_same(tmp_path / "exp", reference)
-
-
-def read(path):
-    return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.parametrize("undisturbed", ["cached"], indirect=True)

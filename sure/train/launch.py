@@ -1,0 +1,115 @@
+"""Starts the processes of one training by torchrun's agent, hands signals on to them, and ends with their status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sure.errors import SureError
+from sure.train.interrupt import EXIT_STATUS, SIGNALS
+
+GRACE_SECONDS = 15.0  # for the other processes once one has ended; torchrun's agent would give them 30
+MEETING_SECONDS = 600  # for all nodes to come to the rendezvous
+
+
+def launch(module: str, arguments: Sequence[str], processes: int, nodes: int, rendezvous: str) -> None:
+    """Run `python -m MODULE ARGUMENTS` in `processes` processes on this node, and wait for them.
+
+    rendezvous: host:port of a node that all can reach, the same for all; nothing for one node alone.
+    Raises SystemExit with the status of the first process that failed: 75 when the training was asked to stop.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    if processes < 1 or nodes < 1:
+        raise SureError(f"--processes {processes} --nodes {nodes}: both are at least 1")
+    if nodes > 1 and not rendezvous:
+        raise SureError(f"--nodes {nodes} needs --rendezvous HOST:PORT, the same on all of them")
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what happened is said here
+    threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // processes))
+    alone = nodes == 1 and not rendezvous
+    if alone:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    config = LaunchConfig(
+        min_nodes=nodes,
+        max_nodes=nodes,
+        nproc_per_node=processes,
+        run_id="sure",
+        rdzv_backend="c10d",
+        rdzv_endpoint=rendezvous or "127.0.0.1:0",  # 0: any free port
+        rdzv_configs={"timeout": MEETING_SECONDS},
+        local_addr="127.0.0.1" if alone else None,
+        max_restarts=0,
+        signals_to_handle="SIGINT,SIGHUP,SIGQUIT",
+    )
+    asked: list[int] = []
+
+    def hand_on(number: int, frame: object) -> None:
+        asked.append(number)
+        children = _children()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+        if not children:
+            raise SystemExit(EXIT_STATUS)
+
+    for number in SIGNALS:
+        signal.signal(number, hand_on)
+    threading.Thread(target=_end_together, args=(processes,), daemon=True).start()
+    try:
+        elastic_launch(config, sys.executable)("-m", module, *arguments)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        raise SystemExit(_status(rank, failure.exitcode, asked)) from None
+    except SignalException as error:
+        raise SystemExit(128 + error.sigval) from None
+    except RendezvousError as error:
+        raise SureError(f"the {nodes} nodes did not meet at {rendezvous}: {error}") from None
+
+
+def _status(rank: int, exitcode: int, asked: Sequence[int]) -> int:
+    if exitcode >= 0:
+        return exitcode  # it has said why
+    if -exitcode in asked:
+        return EXIT_STATUS  # before it had begun
+    name = signal.Signals(-exitcode).name
+    hint = " (the system does that when memory runs out)" if name == "SIGKILL" else ""
+    print(
+        f"error: process {rank} of this training was ended by {name}{hint}; the others have ended too; "
+        "run the same command again to go on",
+        file=sys.stderr,
+    )
+    return 128 - exitcode
+
+
+def _children() -> list[int]:
+    """Processes that this one has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # ended meanwhile
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _end_together(processes: int) -> None:
+    """When one process has ended, kill those that have not after a while: they may wait for it in a GPU for ever."""
+    while len(_children()) < processes:
+        time.sleep(0.5)
+    while len(_children()) == processes:
+        time.sleep(0.5)
+    time.sleep(GRACE_SECONDS)
+    for child in _children():
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)

@@ -1,0 +1,72 @@
+"""One training a folder: a lock that names its holder, and that no crash leaves behind.
+
+The rule: the kernel's lock decides (POSIX: of one process, gone with it, and passed on by NFS). Where it is free but
+`.lock` still names a process of another host, that process was killed there, or the file system does not pass locks on.
+Then the file's time decides, which a training renews every few seconds: if it moves, the training is alive.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from sure.errors import SureError
+
+log = logging.getLogger(__name__)
+
+RENEW_SECONDS = 5.0
+WATCH_SECONDS = 30.0  # without a sign of life the training on another host counts as dead
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Keep a second training out of `folder`. Raises SureError naming the first by process and host."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a+", encoding="utf-8") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise SureError(f"{folder}: {_holder(file) or 'another process'} is training here") from None
+        _check_other_host(folder, file)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        ended = threading.Event()
+        threading.Thread(target=_renew, args=(folder / ".lock", ended), daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+            with suppress(OSError):
+                file.truncate(0)
+
+
+def _holder(file: TextIO) -> str:
+    file.seek(0)
+    return file.read().strip()
+
+
+def _check_other_host(folder: Path, file: TextIO) -> None:
+    holder = _holder(file)
+    if not holder or holder.endswith(f" on {socket.gethostname()}"):
+        return  # on this host a free lock is enough
+    log.warning("%s: %s trained here last; waiting %.0f s for a sign of its life", folder, holder, WATCH_SECONDS)
+    before, end = os.fstat(file.fileno()).st_mtime_ns, time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < end:
+        time.sleep(min(1.0, WATCH_SECONDS))
+        if os.stat(folder / ".lock").st_mtime_ns != before:
+            raise SureError(f"{folder}: {holder} is training here")
+
+
+def _renew(path: Path, ended: threading.Event) -> None:
+    while not ended.wait(RENEW_SECONDS):
+        with suppress(OSError):
+            os.utime(path)

@@ -1,0 +1,160 @@
+"""Several processes learn what one learns, stop together, go on together, and end together when one fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+import soundfile
+import torch
+import torch.distributed as dist
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from toys import Child, assert_same, make_set, read, train_arguments, train_here
+
+from sure.bin import train
+from sure.train.distributed import Processes
+
+EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 3}
+VARIANTS = {
+    "language": (2, EXACT),
+    # 3.0 s are 2 to 6 utterances for 3 processes, so some have nothing to do; and dev has fewer batches than processes
+    "asr": (
+        3,
+        {
+            **EXACT,
+            "task": "asr",
+            "petl": {"name": "bottleneck"},
+            "augment": {"speed": [0.9, 1.0, 1.1]},
+            "train__accumulate": 2,
+            "decode__batch_seconds": 1000.0,
+        },
+    ),
+}
+stores = []  # of torchrun's agent, one a training; it outlives the processes
+
+
+def children(corpus, exp, count, inside=None, **changes) -> list[Child]:
+    """The processes of one training, with the environment that torchrun gives. inside: a folder for each to run in."""
+    arguments = train_arguments(corpus, exp, **changes)
+    stores.append(dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
+    port = stores[-1].port
+
+    def start(rank):
+        given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
+        os.environ.update({key: str(value) for key, value in given.items()}, MASTER_ADDR="127.0.0.1")
+        os.environ.update(TORCHELASTIC_RUN_ID="x", TORCHELASTIC_USE_AGENT_STORE="True", GLOO_SOCKET_IFNAME="lo")
+        os.chdir(inside[rank] if inside else ".")
+        train.main(arguments)
+
+    return [Child(lambda rank=rank: start(rank), exp.with_suffix(f".{rank}.stderr")) for rank in range(count)]
+
+
+def together(corpus, exp, count, **changes):
+    processes = children(corpus, exp, count, **changes)
+    assert [child.status() for child in processes] == [0] * count, [read(child.stderr) for child in processes]
+    assert all(not read(child.stderr) for child in processes[1:])
+    return exp
+
+
+def wait_for(path, *processes):
+    while not path.exists():
+        assert not any(child.ended() for child in processes), [read(child.stderr) for child in processes]
+        time.sleep(0.002)
+
+
+@given(st.lists(st.lists(st.integers(), min_size=1, max_size=9), min_size=1, max_size=9), st.integers(1, 9))
+def test_shares_are_the_whole_step(step, size):
+    shares = [Processes(rank, size).share(step) for rank in range(size)]
+    assert sorted(sum(sum(shares, []), [])) == sorted(sum(step, []))
+    most = max(map(len, step))
+    assert all(0 < len(piece) <= most for share in shares for piece in share)
+    assert {len(share) for share in shares} <= {len(shares[0]), *range(len(shares[0]))}
+    if all(len(batch) % size == 0 for batch in step) and len({len(batch) for batch in step}) == 1:
+        assert len({sum(map(len, share)) for share in shares}) == 1
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_same_as_one_process(corpus, tmp_path, name):
+    count, changes = VARIANTS[name]
+    alone = train_here(corpus, tmp_path / "alone", **changes)
+    exp = together(corpus, tmp_path / "exp", count, **changes)
+    one, other = ([json.loads(line) for line in (e / "metrics.jsonl").open()] for e in (alone, exp))
+    for left, right in zip(one, other, strict=True):
+        assert left["step"] == right["step"]
+        for key in left:
+            if key.startswith(("train_loss", "dev_loss", "lr_")):
+                assert right[key] == pytest.approx(left[key], rel=1e-4), key
+    one, other = (load_file(e / "best.safetensors") for e in (alone, exp))
+    assert one.keys() == other.keys()
+    for key, tensor in one.items():
+        torch.testing.assert_close(other[key], tensor, rtol=1e-3, atol=2e-4)
+    assert json.loads((exp / "summary.json").read_text())["processes"] == count
+
+
+KILLED = {"train__epochs": 2, "train__save_minutes": 1e-9, "train__prefix_cache": "off", "train__workers": 1}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpus, tmp_path_factory):
+    return together(corpus, tmp_path_factory.mktemp("undisturbed") / "exp", 2, **KILLED)
+
+
+def test_killed_and_resumed_bit_for_bit(corpus, tmp_path, undisturbed):
+    exp, generator = tmp_path / "exp", random.Random(4)
+    for name in ("last.pt", "previous.pt"):
+        processes = children(corpus, exp, 2, **KILLED)
+        wait_for(exp / "checkpoints" / name, *processes)
+        time.sleep(generator.uniform(0, 0.1))
+        for child in processes:
+            child.kill(signal.SIGKILL)
+        assert {child.status() for child in processes} == {-signal.SIGKILL}
+    together(corpus, exp, 2, **KILLED)
+    assert "going on at" in (exp / "train.log").read_text()
+    assert_same(exp, undisturbed)
+
+
+def test_asked_by_one_they_save_once_and_all_exit_with_75(corpus, tmp_path, undisturbed):
+    changes = {**KILLED, "train__save_minutes": 60.0}
+    processes = children(corpus, tmp_path / "exp", 2, **changes)
+    wait_for(tmp_path / "exp" / "tensorboard", *processes)
+    processes[1].kill(signal.SIGUSR1)
+    assert [child.status() for child in processes] == [75, 75], [read(child.stderr) for child in processes]
+    assert (tmp_path / "exp" / "train.log").read_text().count("SIGUSR1: saved") == 1
+    assert not read(processes[1].stderr)
+    together(corpus, tmp_path / "exp", 2, **changes)
+    assert_same(tmp_path / "exp", undisturbed)
+
+
+def test_when_one_is_killed_the_other_says_so_and_ends(corpus, tmp_path):
+    processes = children(corpus, tmp_path / "exp", 2, train__epochs=1000)
+    wait_for(tmp_path / "exp" / "checkpoints" / "last.pt", *processes)
+    processes[1].kill(signal.SIGKILL)
+    assert processes[0].status() == 2
+    assert read(processes[0].stderr).splitlines()[-1].startswith("error: another process of this training has ended")
+    assert "another process" in (tmp_path / "exp" / "train.log").read_text()
+
+
+def test_what_one_cannot_do_is_said_once(corpus, tmp_path):
+    make_set(tmp_path, "train", 6)
+    soundfile.write(tmp_path / "wav" / "train3.wav", [0.0] * 100, 16000)  # the share of process 1
+    processes = children(corpus, tmp_path / "exp", 2, data__train=str(tmp_path / "data" / "train"))
+    assert [child.status() for child in processes] == [2, 2]
+    said = [line for child in processes for line in read(child.stderr).splitlines() if line.startswith("error:")]
+    assert len(said) == 1 and "utterance 'train-003'" in said[0] and said[0] in read(processes[1].stderr)
+    assert "process 1 of 2: utterance 'train-003'" in (tmp_path / "exp" / "train.log").read_text()
+
+
+def test_other_data_in_another_process_is_refused(corpus, tmp_path):
+    for rank, count in enumerate((12, 13)):  # each has its own copy, as on two nodes
+        make_set(tmp_path / str(rank), "train", count)
+    inside = [tmp_path / "0", tmp_path / "1"]
+    processes = children(corpus, tmp_path / "exp", 2, inside=inside, data__train="data/train")
+    assert [child.status() for child in processes] == [2, 2]
+    said = "".join(read(child.stderr) for child in processes)
+    assert said.count("error: the training set of process 1 of 2 differs from that of process 0") == 1
