@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+import torch.distributed as dist
 import yaml
 from safetensors.torch import load_file
 
@@ -155,3 +156,22 @@ def strip(line: str) -> dict:
 
 def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
+
+
+STORES = []  # of torchrun's agent, one a training; it outlives the processes
+
+
+def children(corpus: Path, exp: Path, count: int, inside: list[Path] | None = None, **changes: object) -> list[Child]:
+    """The processes of one training, with the environment that torchrun gives. inside: a folder for each to run in."""
+    arguments = train_arguments(corpus, exp, **changes)
+    STORES.append(dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
+    port = STORES[-1].port
+
+    def start(rank):
+        given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
+        os.environ.update({key: str(value) for key, value in given.items()}, MASTER_ADDR="127.0.0.1")
+        os.environ.update(TORCHELASTIC_RUN_ID="x", TORCHELASTIC_USE_AGENT_STORE="True", GLOO_SOCKET_IFNAME="lo")
+        os.chdir(inside[rank] if inside else ".")
+        train.main(arguments)
+
+    return [Child(lambda rank=rank: start(rank), exp.with_suffix(f".{rank}.stderr")) for rank in range(count)]

@@ -81,8 +81,11 @@ def test_killed_at_any_instant_leaves_a_whole_one(checkpoints, tmp_path):
             reached.write_text(str(number))
 
     for _ in range(15):
+        before = reached.read_text() if reached.exists() else ""
         child = Child(save_for_ever, tmp_path / "stderr")
-        time.sleep(generator.uniform(0.0, 0.15))
+        while not reached.exists() or reached.read_text() in ("", before):
+            assert not child.ended(), child.stderr.read_text()
+        time.sleep(generator.uniform(0.0, 0.05))
         child.kill(signal.SIGKILL)
         assert child.status() == -signal.SIGKILL
         promised = int(reached.read_text() or 0) if reached.exists() else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
@@ -11,13 +10,11 @@ import time
 import pytest
 import soundfile
 import torch
-import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from toys import Child, assert_same, make_set, read, train_arguments, train_here
+from toys import assert_same, children, make_set, read, train_here
 
-from sure.bin import train
 from sure.train.distributed import Processes
 
 EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 3}
@@ -36,23 +33,6 @@ VARIANTS = {
         },
     ),
 }
-stores = []  # of torchrun's agent, one a training; it outlives the processes
-
-
-def children(corpus, exp, count, inside=None, **changes) -> list[Child]:
-    """The processes of one training, with the environment that torchrun gives. inside: a folder for each to run in."""
-    arguments = train_arguments(corpus, exp, **changes)
-    stores.append(dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False))
-    port = stores[-1].port
-
-    def start(rank):
-        given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port}
-        os.environ.update({key: str(value) for key, value in given.items()}, MASTER_ADDR="127.0.0.1")
-        os.environ.update(TORCHELASTIC_RUN_ID="x", TORCHELASTIC_USE_AGENT_STORE="True", GLOO_SOCKET_IFNAME="lo")
-        os.chdir(inside[rank] if inside else ".")
-        train.main(arguments)
-
-    return [Child(lambda rank=rank: start(rank), exp.with_suffix(f".{rank}.stderr")) for rank in range(count)]
 
 
 def together(corpus, exp, count, **changes):
