@@ -5,7 +5,7 @@
 #   tools/install.sh [--cpu] [--extras LIST] [--python PATH] [--force]
 #
 #   --cpu           PyTorch for the processor only: from the package index whose address is in SURE_TORCH_INDEX
-#   --extras LIST   commas between: ark ark-mit convert espeak phones tts test (default: ark,convert)
+#   --extras LIST   commas between: ark ark-mit convert espeak judges phones tts test (default: ark,convert)
 #   --python PATH   the Python that .venv is made of (default: the first of python3, python3.13 ... python3.10 that fits)
 #   --force         install again, also when nothing has changed; a .venv is made anew
 set -Eeuo pipefail
@@ -47,7 +47,7 @@ while (($#)); do
     *) fail "unknown option $1; there are: --cpu --extras --python --force --help" ;;
   esac
 done
-known="ark ark-mit convert espeak phones tts test"
+known="ark ark-mit convert espeak judges phones tts test"
 for extra in ${extras//,/ }; do
   [[ " $known " == *" $extra "* ]] || fail "no extra '$extra'; there are: $known"
 done
@@ -82,6 +82,9 @@ elif [[ $cpu == true ]] && ! install --index-url "$SURE_TORCH_INDEX" "${torch[@]
   say "--cpu: $SURE_TORCH_INDEX has no fitting PyTorch; taking the default build, which runs on the processor as well"
 fi
 install "${torch[@]}" --editable ".[$extras]"
+if [[ ,$extras, == *,judges,* ]]; then
+  install --no-deps resemblyzer==0.1.4  # its weights alone are used; what it depends on needs a compiler
+fi
 if [[ ,$extras, == *,ark,* ]]; then
   say "the extra ark is kaldiio, under NTT's evaluation licence; --extras ark-mit,convert takes omniio (MIT) instead"
 fi

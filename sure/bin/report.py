@@ -1,4 +1,7 @@
-"""Stage 7: one Markdown table over methods and seeds, and a picture, from the result.json files of stage 6."""
+"""Stage 7: one Markdown table over methods and seeds, and a picture, from the result.json files of stage 6.
+
+Of speech synthesis there is a page to listen to, as well.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from sure.errors import run
 from sure.files import replace_file
+from sure.score.listening_page import write_page
 from sure.score.picture import draw
 from sure.score.report import collect, markdown
 
@@ -25,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     replace_file(out, text)
     draw(results, out.with_suffix(".png"))
     print(text, end="")
+    if write_page(results, out.with_suffix(".html")):
+        print(f"\nTo listen: {out.with_suffix('.html')}")
 
 
 if __name__ == "__main__":

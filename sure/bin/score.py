@@ -1,4 +1,4 @@
-"""Stage 6: scores of EXP/decode_<set>/{hyp.txt,ref.txt}, into result.json and result.txt beside them."""
+"""Stage 6: scores of EXP/decode_<set>/{hyp.txt,ref.txt}, or of its speech, into result.json and result.txt there."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from typing import Any
 
 from sure import registry
 from sure.config import Config, load_config
+from sure.data.acoustic import AcousticConfig
 from sure.data.tables import Line, parse_seconds, read_lines
 from sure.decoding import read_record
 from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.plain import parse_json
+from sure.score.report import UNITS
+from sure.score.speech_folder import CEILINGS, NATURAL, SCORE_NAME, UTTERANCES, fingerprint, score_folder
+from sure.score.speech_picture import draw_speech
+from sure.score.speech_quality import Judges, SpeechScores
 from sure.tasks.base import BaseTask
 
 NAMED_IDS = 5  # of a list of ids in an error
@@ -32,11 +37,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     for result in score_experiment(Path(options.exp), options.sets):
         name = result["score_name"]
         low, high = result[f"{name}_interval"]
-        decoding = "" if result["decoding"] == "greedy" else f", {result['decoding']}"
+        decoding = "" if result.get("decoding", "greedy") == "greedy" else f", {result['decoding']}"
         print(
-            f"{options.exp} {result['set']}{decoding}: {name} {result['score']:.2f} % [{low:.2f}, {high:.2f}], "
-            f"{result['utterances']:,} utterances"
+            f"{options.exp} {result['set']}{decoding}: {name} {result['score']:.2f} {UNITS.get(name, '%')} "
+            f"[{low:.2f}, {high:.2f}], {result['utterances']:,} utterances"
         )
+        for scores, why in result.get("missing", {}).items():
+            print(f"without {scores}: {why}")
 
 
 def score_experiment(experiment: Path, sets: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -57,8 +64,12 @@ def score_experiment(experiment: Path, sets: Sequence[str] | None = None) -> lis
         if name not in decoded:
             raise SureError(f"{experiment}: no decode_{name}, only {', '.join(decoded)}; {again}")
     task_class = registry.find("tasks", config.task)
+    folders = [folder for name in sets or decoded for folder in decoded[name]]
+    if task_class.speaks:
+        judges = Judges.of(config.text.language)
+        return [score_speech(experiment, folder, config, judges) for folder in folders]
     task = task_class(config.head, Path(config.tokenizer.folder), config.text.language)
-    return [score_set(experiment, folder, config, task) for name in sets or decoded for folder in decoded[name]]
+    return [score_set(experiment, folder, config, task) for folder in folders]
 
 
 def score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) -> dict[str, Any]:
@@ -68,7 +79,6 @@ def score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) ->
         scores = task.score(references, hypotheses)
     except SureError as error:
         raise SureError(f"{folder}: {error}") from None
-    data = record.get("data", config.data.sets().get(record["set"]))
     result = {
         "task": config.task,
         "set": record["set"],
@@ -81,18 +91,91 @@ def score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) ->
         "higher_is_better": task.higher_is_better,
         "score": scores[task.score_name],
         **scores,
-        "utterances": len(references),
-        "data": data,
-        "seconds_of_audio": _seconds_of_audio(data, references),
-        "references_sha256": hashlib.sha256(json.dumps(references, sort_keys=True).encode()).hexdigest(),
-        "date": datetime.date.today().isoformat(),
+        **_facts(record.get("data", config.data.sets().get(record["set"])), references),
         "command": _command(experiment),
     }
     trained = _summary(experiment / "summary.json")
     if record["settings"]["method"] != "greedy":
         result["dev_score"] = record.get("dev_score")  # that of the summary is of greedy decoding
-    result |= {key: value for key, value in trained.items() if key not in result}
     replace_file(folder / "result.txt", task.listing(references, hypotheses))
+    return _write(folder, result | {key: value for key, value in trained.items() if key not in result})
+
+
+def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges) -> dict[str, Any]:
+    """Score what was spoken; before it the recordings and copy synthesis, once for a data set and not for every
+    experiment: they lie beside the experiments, in `<dataset>_natural` and `<dataset>_copy_synthesis`."""
+    record = read_record(folder)
+    data = record.get("data", config.data.sets().get(record["set"]))
+    settings = data, acoustic_settings(experiment, config), config.text.language, judges
+    dataset = Path(config.data.train).parent.name
+    ceilings = []
+    for kind in CEILINGS:
+        place = experiment.parent.parent / f"{dataset}_{kind}" / folder.name
+        if kind == NATURAL or place.is_dir():
+            _score_ceiling(place, kind, config, record["set"], *settings)
+            ceilings.append(place.parent)
+    found = score_folder(folder, *settings)
+    result = {
+        **_of_speech(config.task, record["set"], config.method, data, found),
+        "vocoder": record["settings"].get("vocoder"),
+        "decode_overrides": record.get("overrides", []),
+        "ceilings": list(map(str, ceilings)),
+        "dev_score_name": registry.find("tasks", config.task).score_name,
+        "command": _command(experiment),
+    }
+    trained = _summary(experiment / "summary.json")
+    draw_speech(experiment, folder, Path(data))
+    return _write(folder, result | {key: value for key, value in trained.items() if key not in result})
+
+
+def _score_ceiling(place: Path, kind: str, config: Config, name: str, data: str, *settings: Any) -> None:
+    made_of = fingerprint(place, data, *settings)
+    try:
+        earlier = parse_json((place / "result.json").read_text(encoding="utf-8"))
+        if isinstance(earlier, dict) and earlier.get("made_of") == made_of and (place / UTTERANCES).is_file():
+            return
+    except (OSError, ValueError):
+        pass
+    found = score_folder(place, data, *settings, natural=kind == NATURAL)
+    _write(place, {**_of_speech(config.task, name, kind, data, found), "made_of": made_of})
+
+
+def _of_speech(task: str, name: str, method: str, data: str, found: SpeechScores) -> dict[str, Any]:
+    texts = {id: row["text"] for id, row in found.utterances.items()}
+    return {
+        "task": task,
+        "set": name,
+        "method": method,
+        "score_name": SCORE_NAME,
+        "higher_is_better": False,
+        "score": found.scores.get(SCORE_NAME),
+        **found.scores,
+        **_facts(data, texts),
+    }
+
+
+def acoustic_settings(experiment: Path, config: Config) -> AcousticConfig:
+    """Those that the features of this experiment were made with, as stage 2 wrote them."""
+    path = experiment / "tokens" / "statistics.json"
+    if not path.is_file():
+        return config.acoustic
+    try:
+        return AcousticConfig.model_validate(parse_json(path.read_text(encoding="utf-8"))["acoustic"])
+    except (KeyError, TypeError, ValueError):
+        raise SureError(f"{path}: not what stage 2 writes; run stages 2 to 4 again") from None
+
+
+def _facts(data: str | None, references: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "utterances": len(references),
+        "data": data,
+        "seconds_of_audio": _seconds_of_audio(data, references),
+        "references_sha256": hashlib.sha256(json.dumps(references, sort_keys=True).encode()).hexdigest(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def _write(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     replace_file(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=2) + "\n")
     return result
 

@@ -38,13 +38,18 @@ def make_figure(results: Sequence[Result]) -> Figure:
     tests = tests_of(results)
     figure = Figure(figsize=(9, 5.5 * len(tests)), layout="constrained")
     for panel, group in zip(figure.subfigures(len(tests), 1, squeeze=False).flat, tests, strict=True):
-        rows = sorted(rows_of(group).items(), key=lambda item: _parameters(item[1]))
+        rows = [row for row in rows_of(group).items() if all(result["score"] is not None for result in row[1])]
+        ceilings = [row for row in rows if row[1][0].is_ceiling]
+        rows = sorted((row for row in rows if row not in ceilings), key=lambda item: _parameters(item[1])) or ceilings
         trained, random = ([row for row in rows if _is_random(row[1]) == kind] for kind in (False, True))
         parts = [part for part in (trained, random) if part]
         ratios = [4, 1] if len(parts) > 1 else [1]
         axes = panel.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
         for part, place in zip(parts, axes, strict=True):
             _draw_rows(place, part)
+        for name, row in ceilings if rows is not ceilings else []:
+            axes[0].axhline(row[0]["score"], color="grey", linestyle=":")
+            axes[0].annotate(name, (0, row[0]["score"]), xycoords=("axes fraction", "data"), fontsize=8)
         first = group[0]
         better = "higher" if first["higher_is_better"] else "lower"
         axes[0].set_title(f"{first['task']}, {first['data'] or first['set']}")

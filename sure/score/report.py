@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import statistics
@@ -17,8 +18,12 @@ from sure.score.markdown import coded, fenced, plain
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
     "weighted_f1": "weighted F1 %", "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %",
-    "slot_value_cer": "slot value CER %", "eer": "EER %",
+    "slot_value_cer": "slot value CER %", "eer": "EER %", "mcd": "MCD dB", "f0_rmse_hz": "F0 RMSE Hz",
+    "f0_rmse_cents": "F0 RMSE cents", "voicing_error": "voicing error %", "duration_error": "duration error %",
+    "speaker_similarity": "speaker similarity",
 }  # fmt: skip
+UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of others: %
+DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # of others: 2
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
 
@@ -30,6 +35,7 @@ class Result:
     experiment: Path
     seed: Path
     values: dict[str, Any]
+    folder: Path = Path()  # of the decoded set
 
     def __getitem__(self, key: str) -> Any:
         return self.values.get(key)
@@ -43,6 +49,11 @@ class Result:
     def decoding(self) -> str:
         return self["decoding"] or "greedy"  # as all were, before results said so
 
+    @property
+    def is_ceiling(self) -> bool:
+        """What nothing is expected to pass, of speech synthesis: recordings, and copies of them by the vocoder."""
+        return self["made_of"] is not None
+
 
 def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
     """Results below seed folders or the folders over them, in the order given; and the seeds that have none.
@@ -50,10 +61,15 @@ def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
     Raises SureError for a folder that is not there, an unreadable result, and when there is nothing at all.
     """
     results, without = [], []
-    for seed in dict.fromkeys(seed for folder in folders for seed in _seeds(folder)):
+    waiting = list(dict.fromkeys(seed for folder in folders for seed in _seeds(folder)))
+    for seed in waiting:
         experiment = seed.parent if re.fullmatch(r"seed\d+", seed.name) else seed
-        found = [Result(experiment, seed, _read(path)) for path in sorted(seed.glob("decode_*/result.json"))]
+        paths = sorted(seed.glob("decode_*/result.json"))
+        found = [Result(experiment, seed, _read(path), path.parent) for path in paths]
         results += found
+        # Ceilings are beside the experiments.
+        ceilings = [Path(path) for result in found for path in result["ceilings"] or []]
+        waiting += [path for path in dict.fromkeys(ceilings) if path not in waiting]
         without += [] if found else [seed]
     if not results:
         names = ", ".join(map(str, folders)) or "no folder given"
@@ -83,19 +99,22 @@ def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:
 def _section(results: list[Result]) -> str:
     first = results[0]
     main = first["score_name"]
-    scores = [main, *(name for name in first.values if name != main and first[f"{name}_interval"])]
+    measured = [[name for name in result.values if result[f"{name}_interval"]] for result in results]
+    scores = list(dict.fromkeys([main, *itertools.chain(*sorted(measured, key=len, reverse=True))]))
     header = ["method", "seeds", *(SCORES.get(score, f"{plain(score.replace('_', ' '))} %") for score in scores)]
     header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
     header += ["rate adapter / head"]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
-    lines += [_row(name, row, scores) for name, row in rows_of(results).items()]
+    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_ceiling)
+    lines += [_row(name, row, scores) for name, row in rows]
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {plain(first['task'])}, {plain(first['data'] or first['set'])}"
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     weights = " and the search's weights" if any(result.decoding != "greedy" for result in results) else ""
+    dev = next((plain(result["dev_score_name"]) for result in results if result["dev_score_name"]), "the same")
     drawn = "speakers" if main == "eer" else "utterances"
     notes = (
-        f"{header[2]}: {better} is better; dev: the same on the dev set, at the epoch{weights} chosen there.\n"
+        f"{header[2]}: {better} is better; dev: {dev} on the dev set, at the epoch{weights} chosen there.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
     return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n{fenced(_commands(results))}\n"
@@ -107,7 +126,7 @@ def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
         plain(name),
         str(len(row)),
         *(_score(row, score) for score in scores),
-        _spread(row, "dev_score"),
+        _spread(row, "dev_score", 2),
         _mean(row, "adapter_parameters", ",.0f"),
         _mean(row, "trained_parameters", ",.0f"),
         _mean(row, "trained_percent", ".2f"),
@@ -119,16 +138,16 @@ def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
 
 
 def _score(row: list[Result], score: str) -> str:
-    interval = row[0][f"{score}_interval"]
+    interval, digits = row[0][f"{score}_interval"], DIGITS.get(score, 2)
     if len(row) > 1 or not interval:
-        return _spread(row, score)
-    return f"{_number(row[0][score], '.2f')} [{interval[0]:.2f}, {interval[1]:.2f}]"
+        return _spread(row, score, digits)
+    return f"{_number(row[0][score], f'.{digits}f')} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
 
 
-def _spread(row: list[Result], key: str) -> str:
+def _spread(row: list[Result], key: str, digits: int) -> str:
     values = [result[key] for result in row if result[key] is not None]
-    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return _mean(row, key, ".2f") + deviation
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return _mean(row, key, f".{digits}f") + deviation
 
 
 def _mean(row: list[Result], key: str, form: str, unit: float = 1.0) -> str:
@@ -154,7 +173,8 @@ def _row_names(rows: list[list[Result]]) -> list[str]:
 
 def _facts(results: list[Result]) -> str:
     """What the table was measured on; several values side by side where results differ."""
-    backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in results)
+    trained = [r for r in results if not r.is_ceiling] or results
+    backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in trained)
     seconds = results[0]["seconds_of_audio"]
     facts = {
         "task": _distinct(results, "task"),
@@ -165,6 +185,9 @@ def _facts(results: list[Result]) -> str:
         "scored on": _distinct(results, "date"),
         "code": _distinct(results, "git_hash"),
     }
+    facts |= {name: _distinct(results, name) for name in ("vocoder",) if any(r[name] for r in results)}
+    facts |= {f"judge, {kind}": name for r in results for kind, name in (r["judges"] or {}).items()}
+    facts |= {f"without {scores}": why for r in results for scores, why in (r["missing"] or {}).items()}
     facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
     return "\n".join(f"- {plain(name)}: {plain(value)}" for name, value in facts.items())
 
@@ -190,6 +213,7 @@ def _distinct(results: list[Result], key: str) -> str:
 def _commands(results: list[Result]) -> str:
     """Training, one command a seed; then every way of decoding, and scoring."""
     commands = dict.fromkeys(result["command"] for result in results if result["command"])
+    results = [result for result in results if not result.is_ceiling]  # which are made and scored on the way
     seeds = shlex.join(dict.fromkeys(str(result.seed) for result in results))
     ways = dict.fromkeys((bool(r["decode_tuned_on"]), tuple(r["decode_overrides"] or ())) for r in results)
     stages = [

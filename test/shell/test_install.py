@@ -145,6 +145,11 @@ def test_changed_requirements_and_further_extras_are_installed(machine):
     assert len(machine.asked) == 1
 
 
+def test_the_judges_come_without_what_only_a_compiler_installs(machine):
+    assert machine.install("--extras", "judges", **machine.make_active()).returncode == 0
+    assert machine.asked == [[*TORCH, "--editable", ".[judges]"], ["--no-deps", "resemblyzer==0.1.4"]]
+
+
 def test_the_active_environment_is_used(machine, tmp_path):
     active = tmp_path / "my own"
     machine.project.make_environment(active, "")
