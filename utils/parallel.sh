@@ -46,7 +46,8 @@ collect_statuses() {
   local running process pause=0.05 rounds=0
   local -a still
   while true; do
-    running=" $(jobs -pr) " running=${running//$'\n'/ } still=()
+    running=$(jobs -pr && echo all) || continue  # a signal to the whole process group ends this too
+    running=" ${running//$'\n'/ } " still=()
     for process in "${started[@]}"; do
       if [[ $running == *" $process "* ]]; then still+=("$process"); continue; fi
       wait "$process" || parallel_status=$((parallel_status == 0 ? $? : parallel_status))
