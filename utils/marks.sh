@@ -4,15 +4,17 @@
 # A step is one command of a stage, for one data set or one experiment. Before calling `step`, its stage sets
 #   inputs      files it reads             outputs        files or folders it leaves
 #   resources   options for the launcher   when_redone    words added when the finished step is asked for again
+#   here        true: on this machine, whatever --launch says: it needs the network, or is not worth a place in a queue
 # The mark FOLDER/.marks/NAME lists the command and a digest of each input; it holds while these and the outputs are
 # as they were. Large inputs count by size and time; the code of sure/ does not count.
 
 declare -a inputs=() outputs=() resources=() when_redone=()
+here=false
 large_bytes=$((64 * 1024 * 1024))
 
 # step FOLDER NAME COMMAND...: runs it through the launcher, or says why it need not run.
 step() {
-  local mark=$1/.marks/$2 log=$1/log/$2.log start=$SECONDS now lock
+  local mark=$1/.marks/$2 log=$1/log/$2.log start=$SECONDS where=$launch now lock
   local -a command=("${@:3}")
   step_name="$1 $2" step_command=$(quoted "${command[@]}")
   now=$(describe_step)
@@ -33,7 +35,8 @@ step() {
     if [[ $forced == true && -e $mark ]]; then command+=("${when_redone[@]}"); fi
     if [[ $forced == true || ${#when_redone[@]} -eq 0 ]]; then rm -f "$mark"; fi
     step_log=$log step_command=$(quoted "${command[@]}")
-    attended bash "$root/utils/launch/$launch.sh" "${resources[@]}" "$log" "${command[@]}"
+    if [[ $here == true ]]; then where=local; fi
+    attended bash "$root/utils/launch/$where.sh" "${job_words[@]}" "${resources[@]}" "$log" "${command[@]}"
     [[ -z $stopped_by ]] || exit "$(stop_status)"
     check_outputs
     printf '%s\n' "$now" >"$mark.new"
@@ -44,7 +47,7 @@ step() {
   clear_step
 }
 
-clear_step() { inputs=() outputs=() resources=() when_redone=() step_name="" step_command="" step_log=""; }
+clear_step() { inputs=() outputs=() resources=() when_redone=() here=false step_name="" step_command="" step_log=""; }
 
 # describe_step: the text of a mark: the command, and every input with its digest.
 describe_step() {

@@ -26,9 +26,6 @@ option max_bad_percent 50      "with more of a set than this unusable, skip stop
 option decode greedy          "how stage 5 decodes transcriptions: greedy, beam (search with an n-gram model, weights tuned on dev), or both"
 option tag ""                  "ending for the experiment folders, to keep variants apart"
 option set ""                  "config overrides, e.g. \"train.epochs=3 petl.rank=4\""
-option launch local            "where commands run: a file of utils/launch"
-option nj 1                    "experiments that run at the same time"
-option gpu 1                   "GPUs of each experiment; 0: use the processor even where there is a GPU"
 option dry_run false           "true: print every command and run none"
 option show ""                "corpus: print where it is, if it is there; experiments: method, seed, folder of each; run nothing"
 
@@ -107,12 +104,8 @@ show_help() {
 
 # check_options: the options that every recipe has.
 check_options() {
-  local launchers; launchers=$(cd "$root/utils/launch" && printf '%s ' *.sh)
-  # shellcheck disable=SC2086 # one word for each launcher
-  one_of launch ${launchers//.sh/}
   one_of on_bad_utterance stop skip
-  [[ $nj =~ ^[1-9][0-9]*$ ]] || usage_error "--nj takes a number from 1, not '$nj'"
-  [[ $gpu =~ ^[0-9]+$ ]] || usage_error "--gpu takes a number, not '$gpu'"
+  check_resources
   [[ $seeds =~ ^[0-9]+([[:space:]]+[0-9]+)*$ ]] || usage_error "--seeds takes numbers such as \"1 2 3\", not '$seeds'"
   [[ $rates =~ ^([0-9.]+(e[-+]?[0-9]+)?([[:space:]]+|$))*$ ]] || usage_error "--rates takes numbers such as \"3e-4 1e-3\", not '$rates'"
   [[ $tag =~ ^[A-Za-z0-9._-]*$ ]] || usage_error "--tag takes letters, digits and . _ -, not '$tag'"

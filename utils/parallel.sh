@@ -3,6 +3,7 @@
 # started, with TERM, and it ends when they have; USR1, with which Slurm says that the time is nearly up, is passed on.
 
 stopped_by=""  # INT, TERM or HUP, once it came
+warned=false   # whether USR1 came
 
 # attended COMMAND...: runs it; the status is the command's. It runs in the background, since bash hears nothing while it
 # waits for a command in front.
@@ -13,7 +14,7 @@ attended() {
   started=($!)
   listen
   collect_statuses 0
-  trap - INT TERM HUP USR1
+  trap - INT TERM HUP
   return "$parallel_status"
 }
 
@@ -35,7 +36,7 @@ in_parallel() {
     started+=($!)
   done
   collect_statuses 0
-  trap - INT TERM HUP USR1
+  trap - INT TERM HUP
   [[ -z $stopped_by ]] || exit "$(stop_status)"
 }
 
@@ -70,7 +71,7 @@ hear() {
   local signal=TERM process
   heard+=" $1"
   if [[ $1 == USR1 ]]; then
-    signal=USR1
+    signal=USR1 warned=true
   elif [[ $1 == INT && $stopped_by == INT ]]; then
     exit 130  # asked twice: not waiting for what has been told
   else

@@ -15,6 +15,7 @@ stage_subshell=$BASH_SUBSHELL
 extras=ark,convert  # what recipes need of pyproject.toml; a pipeline may add to it
 
 . "$root/utils/options.sh"
+. "$root/utils/resources.sh"
 . "$root/utils/environment.sh"
 . "$root/utils/log.sh"
 . "$root/utils/parallel.sh"

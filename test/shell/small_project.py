@@ -138,7 +138,7 @@ class Project:
     def __init__(self, root: Path):
         self.root = root
         self.recipe = root / "egs" / "asterisk"
-        shutil.copytree(ROOT / "utils", root / "utils")
+        shutil.copytree(ROOT / "utils", root / "utils", ignore=shutil.ignore_patterns("cluster.sh"))  # the user's own
         (root / "tools").mkdir()
         shutil.copy(ROOT / "tools" / "install.sh", root / "tools")
         shutil.copy(ROOT / "pyproject.toml", root)
@@ -163,7 +163,7 @@ class Project:
         make_environment(self.root, folder, extras, os.path.realpath(sys.executable))
 
     def environment(self, **variables: str) -> dict[str, str]:
-        left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "SURE_TORCH_INDEX")
+        left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "SURE_TORCH_INDEX", "SLURM_JOB_ID")
         kept = {name: text for name, text in os.environ.items() if name not in left_out}
         return kept | {"CALLS": str(self.root / "calls.txt")} | variables
 

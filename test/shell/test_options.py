@@ -32,7 +32,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--seeds", ""), ["--seeds takes numbers"]),
         (("--rates", "fast"), ["--rates takes numbers"]),
         (("--nj", "0"), ["--nj takes a number from 1"]),
-        (("--gpu", "all"), ["--gpu takes a number"]),
+        (("--gpus", "all"), ["--gpus takes a number"]),
         (("--tag", "a/b"), ["--tag takes letters"]),
         (("--show", "scores"), ["--show 'scores' is not known; there are: corpus experiments"]),
         (("--launch", "pbs"), ["--launch 'pbs' is not known; there are:", "local"]),

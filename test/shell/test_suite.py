@@ -169,7 +169,7 @@ def test_all_rows_are_those_of_every_suite(suite):
 
 def test_options_reach_the_recipes_as_they_were_given(suite, tmp_path):
     (tmp_path / "my weights").write_text("x")
-    words = ("--weights", "my weights", "--set", "train.epochs=3 petl.rank=4", "--tag=t", "--gpu=0")
+    words = ("--weights", "my weights", "--set", "train.epochs=3 petl.rank=4", "--tag=t", "--gpus=0")
     done = suite.run("--petl", "lora", "--seeds", "5", *words, "--corpora", suite.copies("beads"), cwd=tmp_path)
     assert done.status == 0, done.err
     trained = [call for call in done.calls if call[0] == "train"]

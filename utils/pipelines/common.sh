@@ -72,11 +72,11 @@ for word in "${decodings[@]}"; do
 done
 
 stage_download() {
-  inputs=("$sources") outputs=("${corpus:-downloads/corpus}")
+  here=true inputs=("$sources") outputs=("${corpus:-downloads/corpus}")
   step downloads "$corpus_step" python -m sure.bin.download --sources "$sources" --out downloads \
     ${corpus:+--corpus "$corpus"} "${source_options[@]}"
   if [[ $weights == downloads/*.safetensors ]]; then
-    outputs=("$weights")
+    here=true outputs=("$weights")
     step downloads backbone python "$root/tools/fetch_backbone.py" "$(basename "$weights" .safetensors)" --out downloads
   fi
 }

@@ -49,7 +49,7 @@ decode_inputs() {
 score_experiment() {
   local decoding part
   choose_experiment "$1"
-  resources=() inputs=("$exp/summary.json")
+  here=true resources=() inputs=("$exp/summary.json")
   mapfile -t -O 1 inputs < <(compgen -G "$exp/decode_*/hyp.txt"; compgen -G "$exp/decode_*/ref.txt")
   outputs=()
   for decoding in "${decodings[@]}"; do

@@ -35,8 +35,8 @@ choose_experiment() {
   stage_subshell=$BASH_SUBSHELL
   read -r method seed rate <<<"$1"
   exp=exp/${dataset}_${backbone}_$method$variant${rate:+_rate$rate}/seed$seed
-  resources=(--gpu "$gpu")
-  if ((nj > 1)); then resources+=(--quiet true --threads $((($(nproc) + nj - 1) / nj))); fi
+  resources=(--gpu "$gpus")
+  if ((nj > 1)); then resources+=(--quiet true --threads "${cluster_threads:-$((($(nproc) + nj - 1) / nj))}"); fi
 }
 
 train_experiment() {
@@ -63,7 +63,7 @@ train_experiment() {
 
 pack_experiment() {
   choose_experiment "$1"
-  resources=() inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=("$exp/bundle/adapter.safetensors" "$exp/bundle/adapter.json")
+  here=true resources=() inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=("$exp/bundle/adapter.safetensors" "$exp/bundle/adapter.json")
   mapfile -t -O 2 inputs < <(compgen -G "$exp/decode_*/result.json")
   step "$exp" pack python -m sure.bin.pack --exp "$exp"
 }

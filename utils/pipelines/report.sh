@@ -28,7 +28,7 @@ stage_report() {
     ((${#inputs[@]})) || stop_here "no experiment of $dataset has a score; run the stages from train to score"
     mapfile -t folders < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
   fi
-  outputs=("$results") resources=(--quiet true)
+  outputs=("$results") here=true resources=(--quiet true)
   step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
 }
 

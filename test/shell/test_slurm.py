@@ -1,0 +1,212 @@
+"""The calling form of utils/launch through a real Slurm: the same log, output and exit codes as on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from slurm_cluster import CPUS, Cluster
+from small_project import Project, is_alive, until
+
+# A trainer as the queue sees it: asked to stop, it saves and exits with 75; called again, it goes on from there.
+TRAINER = """
+[ -e saved ] && { echo went on; exit 0; }
+trap 'echo "heard $1" >saved; exit 75' USR1
+touch begun
+for i in $(seq 600); do sleep 0.1; done
+"""
+
+
+class Launcher:
+    """slurm.sh of a project that is the test's own, called in a folder beside it."""
+
+    def __init__(self, project: Project, cluster: Cluster, folder: Path):
+        folder.mkdir()
+        self.cluster, self.folder = cluster, folder
+        self.script = project.root / "utils" / "launch" / "slurm.sh"
+        self.settings = project.root / "utils" / "cluster.sh"
+
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess:
+        return self.cluster.run("bash", str(self.script), *words, cwd=self.folder, timeout=timeout)
+
+    def start(self, *words: str) -> subprocess.Popen:
+        return self.cluster.start("bash", str(self.script), *words, cwd=self.folder)
+
+    def made(self, pattern: str) -> list[str]:
+        return sorted(path.name for path in self.folder.glob(pattern))
+
+    def until_made(self, pattern: str, count: int = 1) -> None:
+        until(lambda: len(self.made(pattern)) == count, 60)
+
+
+@pytest.fixture
+def slurm(project, cluster, tmp_path) -> Launcher:
+    launcher = Launcher(project, cluster, tmp_path / "it's %j")
+    yield launcher
+    until(lambda: cluster.queue() == [])
+    left = [path for path in launcher.folder.rglob(".*") if path.name.endswith(".slurm")]
+    assert left == []
+
+
+def test_a_command_prints_to_the_terminal_and_to_a_log_and_its_words_stay_as_they_are(slurm):
+    words = ["a b", "it's", 'x"y', "", "*", "$HOME", "\\", "é", "two\nlines"]
+    done = slurm.run("--threads", "2", "log/job.log", "bash", "-c", 'printf "<%s>" "$@"; echo err >&2', "bash", *words)
+    assert done.returncode == 0 and done.stdout == "".join(f"<{word}>" for word in words) + "err\n"
+    log = (slurm.folder / "log" / "job.log").read_text()
+    assert log.startswith("# bash -c ") and f"\n# on {os.uname().nodename}, 20" in log
+    assert log.splitlines()[-1].startswith("# status 0, ")
+
+
+def test_a_failing_command_keeps_its_exit_code_and_resources_are_settings_of_the_job(slurm):
+    show = 'echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS $SLURM_CPUS_PER_TASK $SLURM_JOB_PARTITION"; exit 42'
+    resources = ("--threads", "3", "--mem", "100M", "--time", "5", "--partition", "low")
+    done = slurm.run("--gpu", "0", "--quiet", "true", *resources, "job.log", "bash", "-c", show)
+    assert done.returncode == 42 and done.stdout == ""
+    assert "\n 3 3 low\n# status 42, " in (slurm.folder / "job.log").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes the devices that pass for GPUs")
+def test_a_job_gets_the_gpus_that_it_asks_for_by_the_words_of_the_site(slurm):
+    slurm.settings.write_text("cluster_gpu_words=(--gpus-per-node=GPUS)\ncluster_gpu_partition=high\n")
+    done = slurm.run("--gpu", "2", "job.log", "bash", "-c", "echo $CUDA_VISIBLE_DEVICES $SLURM_JOB_PARTITION")
+    assert done.returncode == 0 and done.stdout == "0,1 high\n"
+
+
+def test_an_array_is_one_job_whose_failing_tasks_are_named_with_status_and_the_end_of_their_log(slurm):
+    # a task takes a place, and fails if more than two are taken
+    place = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.5; rmdir place.JOB; "
+    task = place + "echo line of JOB; echo $SLURM_ARRAY_JOB_ID >job.JOB; case JOB in 2) exit 3 ;; 4) kill -9 $$ ;; esac"
+    done = slurm.run("--nj", "2", "JOB=1:4", "log/JOB/job.log", "bash", "-c", task)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "task 2 failed with status 3; log/2/job.log ends:\n" in done.stderr and "  | line of 2" in done.stderr
+    assert "task 4 failed with status 137" in done.stderr
+    assert "task 1 " not in done.stderr and "line of 3" not in done.stderr
+    assert len({(slurm.folder / f"job.{number}").read_text() for number in range(1, 5)}) == 1
+    assert not (slurm.folder / "crowded").exists()
+
+
+def test_a_cancelled_task_has_failed_and_the_others_run(slurm):
+    process = slurm.start("JOB=1:2", "JOB.log", "bash", "-c", "touch begun.JOB; [ JOB = 2 ] && sleep 60; echo ran")
+    slurm.until_made("begun.*", 2)
+    until(lambda: len(slurm.cluster.queue()) == 1)
+    slurm.cluster.run("scancel", slurm.cluster.queue()[0][0])
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and out == ""
+    assert "task 2 failed with no status: it is gone from the queue, CANCELLED; 2.log ends:" in err
+    assert "CANCELLED AT" in (slurm.folder / "2.log").read_text()
+    assert "\nran\n# status 0, " in (slurm.folder / "1.log").read_text()
+
+
+def test_a_signal_to_the_caller_cancels_the_job_and_waits_for_its_end(slurm):
+    process = slurm.start("job.log", "bash", "-c", "echo $$ >pid; mv pid begun; sleep 60")
+    slurm.until_made("begun")
+    assert [state for _, _, state in slurm.cluster.queue()] == ["RUNNING"]
+    os.kill(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM: job " in err and err.endswith("is cancelled\n")
+    assert not is_alive(int((slurm.folder / "begun").read_text()))
+
+
+def test_a_job_that_is_gone_without_a_status_has_failed(slurm):
+    done = slurm.run("job.log", "bash", "-c", "echo last words; kill -9 $PPID")
+    assert done.returncode == 1
+    assert "ended with no status: it is gone from the queue, FAILED" in done.stderr
+    assert "last words" in (slurm.folder / "job.log").read_text()
+
+
+def test_the_job_of_a_caller_that_was_killed_is_cancelled_by_the_next_call(slurm):
+    first = slurm.start("job.log", "bash", "-c", TRAINER, "bash", "first")
+    slurm.until_made("begun")
+    (job, _, _), = slurm.cluster.queue()
+    first.kill()
+    first.communicate(timeout=60)
+    done = slurm.run("job.log", "bash", "-c", "echo second")
+    assert done.returncode == 0 and done.stdout == "second\n"
+    assert f"# job {job} of a call that was killed is cancelled" in done.stderr
+
+
+def test_one_log_has_one_caller_at_a_time(slurm):
+    first = slurm.start("job.log", "bash", "-c", "touch begun; sleep 60")
+    slurm.until_made("begun")
+    done = slurm.run("job.log", "true")
+    assert done.returncode == 2 and "another call waits for job" in done.stderr
+    os.kill(first.pid, signal.SIGTERM)
+    first.communicate(timeout=60)
+
+
+def test_preempted_by_a_job_of_higher_priority_a_trainer_saves_is_queued_again_and_goes_on(slurm):
+    whole = ("--threads", str(CPUS))
+    trainer = slurm.start(*whole, "--partition", "low", "train.log", "bash", "-c", TRAINER, "bash", "once")
+    slurm.until_made("begun")
+    urgent = slurm.run(*whole, "--partition", "high", "urgent.log", "test", "-e", "saved")
+    assert urgent.returncode == 0, urgent.stderr
+    out, err = trainer.communicate(timeout=120)
+    assert trainer.returncode == 0, err
+    assert out.splitlines()[-1] == "went on"
+    log = (slurm.folder / "train.log").read_text()
+    assert (slurm.folder / "saved").read_text() == "heard once\n"
+    assert "# status 75, " in log and "# stopped by the queue for the 1. time of at most 20: queued again" in log
+
+
+def test_a_trainer_that_is_stopped_too_often_is_given_up_with_the_reason(slurm):
+    slurm.settings.write_text("cluster_restarts=1\n")
+    done = slurm.run("--quiet", "true", "job.log", "bash", "-c", "echo run; exit 75")
+    assert done.returncode == 75
+    assert "the queue stopped it 2 times" in done.stderr and "cluster_restarts=1 of utils/cluster.sh" in done.stderr
+    assert (slurm.folder / "job.log").read_text().count("\nrun\n") == 2
+
+
+@pytest.mark.slow
+def test_a_trainer_that_reaches_its_time_limit_saves_is_queued_again_and_goes_on(slurm):
+    slurm.settings.write_text("cluster_warning=15\n")
+    done = slurm.run("--time", "1", "train.log", "bash", "-c", TRAINER, "bash", "once")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "went on"
+    assert "queued again" in (slurm.folder / "train.log").read_text()
+
+
+@pytest.mark.slow
+def test_what_does_not_stop_at_its_time_limit_is_ended_by_it(slurm):
+    done = slurm.run("--time", "1", "job.log", "bash", "-c", "trap '' USR1 TERM; sleep 300", timeout=240)
+    assert done.returncode == 1 and "gone from the queue, TIMEOUT (--time was too short)" in done.stderr
+    assert "DUE TO TIME LIMIT" in (slurm.folder / "job.log").read_text()
+
+
+@pytest.mark.parametrize("allocate", [("srun", "-n1"), ("salloc", "-n1")])
+def test_inside_an_allocation_it_runs_there(slurm, allocate):
+    show = 'echo "$SLURM_JOB_ID $SLURM_STEP_ID ${SLURMD_NODENAME:+on a node}"; squeue -h -o %i; exit 5'
+    done = slurm.cluster.run(*allocate, "bash", str(slurm.script), "job.log", "bash", "-c", show, cwd=slurm.folder)
+    assert done.returncode == 5, done.stderr
+    (job, step, *place), running = (line.split() for line in done.stdout.splitlines()[:2])
+    assert step == "0" and place == ["on", "a", "node"] and running == [job]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--partition", "nowhere", "job.log", "true"], "sbatch refused the job: sbatch: error: invalid partition"),
+        (["JOB=1:2", "job.log", "true"], "needs JOB in its name"),
+        (["--threads", "0", "job.log", "true"], "--threads takes a number from 1"),
+    ],
+)
+def test_a_wrong_call_is_refused(slurm, words, said):
+    done = slurm.run(*words)
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_without_slurm_it_says_so(project, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("bash", "dirname", "basename"):
+        (folder / tool).symlink_to(f"/usr/bin/{tool}")
+    done = subprocess.run(
+        [folder / "bash", str(project.root / "utils" / "launch" / "slurm.sh"), "job.log", "true"],
+        env={"PATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "there is no sbatch here" in done.stderr
