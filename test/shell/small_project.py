@@ -163,7 +163,14 @@ class Project:
         make_environment(self.root, folder, extras, os.path.realpath(sys.executable))
 
     def environment(self, **variables: str) -> dict[str, str]:
-        left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "SURE_TORCH_INDEX", "SLURM_JOB_ID")
+        left_out = (
+            "VIRTUAL_ENV",
+            "CONDA_PREFIX",
+            "CONDA_DEFAULT_ENV",
+            "PYTHONPATH",
+            "SURE_TORCH_INDEX",
+            "SLURM_JOB_ID",
+        )
         kept = {name: text for name, text in os.environ.items() if name not in left_out}
         return kept | {"CALLS": str(self.root / "calls.txt")} | variables
 

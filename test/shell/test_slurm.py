@@ -121,7 +121,7 @@ def test_a_job_that_is_gone_without_a_status_has_failed(slurm):
 def test_the_job_of_a_caller_that_was_killed_is_cancelled_by_the_next_call(slurm):
     first = slurm.start("job.log", "bash", "-c", TRAINER, "bash", "first")
     slurm.until_made("begun")
-    (job, _, _), = slurm.cluster.queue()
+    ((job, _, _),) = slurm.cluster.queue()
     first.kill()
     first.communicate(timeout=60)
     done = slurm.run("job.log", "bash", "-c", "echo second")
