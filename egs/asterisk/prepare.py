@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import os
 import re
 import unicodedata
 import zlib
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import yaml
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection, read_lists
 from sure.data.tables import format_table
 from sure.errors import SureError
@@ -165,7 +165,8 @@ def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
     prompts = []
     for language, (folder, transcript) in find_languages(corpus, languages).items():
         texts = _correct(read_transcript(transcript), corrections.get(language, {}))
-        for path in sorted(folder.rglob("*.g722")):
+        recordings = (place / name for place, _, files in walk(folder) for name in files if name.endswith(".g722"))
+        for path in sorted(recordings):
             key = path.relative_to(folder).with_suffix("").as_posix()
             written = drop_stage_directions(texts.get(key) or "") if not NOT_SPEECH.fullmatch(key) else ""
             text = _spoken(written, language)
@@ -183,16 +184,15 @@ def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, 
     if corpus.name == "sounds":  # Debian: /usr/share/asterisk/sounds has its texts in /usr/share/doc
         places += sorted((corpus.parent.parent / "doc").glob("asterisk-core-sounds-??"))
     for place in places:
-        for folder, subfolders, files in os.walk(place):
-            subfolders.sort()
+        for folder, _, files in walk(place):
             recordings = any(name.endswith(".g722") for name in files)
-            if recordings and Path(folder).name in voices:
-                folders[voices[Path(folder).name]] = Path(folder)
-            for name in sorted(files):
+            if recordings and folder.name in voices:
+                folders[voices[folder.name]] = folder
+            for name in files:
                 if match := re.fullmatch(r"core-sounds-([a-z]{2})\.txt(\.gz)?", name):
-                    transcripts.setdefault(match[1], Path(folder) / name)
+                    transcripts.setdefault(match[1], folder / name)
                     if recordings:  # the release tarballs: text and recordings side by side
-                        folders.setdefault(match[1], Path(folder))
+                        folders.setdefault(match[1], folder)
     missing = [
         f"{language} ({what})"
         for language in languages

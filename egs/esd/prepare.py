@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
@@ -24,7 +24,8 @@ PER_EMOTION = 350  # file numbers run through a speaker's emotions; of each, 20 
 DEV_UNTIL, TEST_UNTIL = 20, 50
 NAME = re.compile(r"(\d{4})_(\d{6})")
 LINE = re.compile(r"(\d{4}_\d{6})(?!\d)\s*(.*)")
-LABELS = {*EMOTIONS.values(), "中立", "生气", "快乐", "伤心", "惊喜"}  # as they end a transcript line
+CHINESE_LABELS = {"中立", "生气", "愤怒", "快乐", "开心", "伤心", "惊喜", "惊讶"}
+LABELS = {*EMOTIONS.values(), *CHINESE_LABELS}  # as they end a transcript line
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -70,14 +71,13 @@ def find_speakers(corpus: Path, lang: str) -> dict[str, Path]:
     """speaker -> folder, sorted: every folder 0001 to 0020 that has a folder of an emotion, wherever it is."""
     wanted = _names(lang)
     found: dict[str, Path] = {}
-    for folder, subfolders, _ in os.walk(corpus, followlinks=True):
-        name = Path(folder).name
+    for folder, subfolders, _ in walk(corpus):
+        name = folder.name
         if re.fullmatch(r"\d{4}", name) and EMOTIONS.keys() & {subfolder.lower() for subfolder in subfolders}:
             if name in found:
                 raise SureError(f"the speaker {name} is in {found[name]} and in {folder}; give --corpus one of them")
-            found[name] = Path(folder)
+            found[name] = folder
             subfolders.clear()
-        subfolders[:] = sorted(subfolder for subfolder in subfolders if not subfolder.startswith((".", "__MACOSX")))
     speakers = {name: found[name] for name in wanted if name in found}
     if not speakers:
         there = f"found the speakers {' '.join(sorted(found))}" if found else "found no speaker"
@@ -115,11 +115,11 @@ def read_recordings(folder: Path, speaker: str, selection: Selection) -> list[Re
 
 
 def _wav_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(emotion, path), sorted. Names with a dot in front are no recordings: macOS leaves such beside each."""
+    """(emotion, path), sorted by folder."""
     for emotion_folder in sorted(folder.iterdir()):
         if emotion_folder.is_dir() and emotion_folder.name.lower() in EMOTIONS:
-            for path in sorted(emotion_folder.rglob("*")):
-                if path.suffix.lower() == ".wav" and not path.name.startswith("."):
+            for place, _, files in walk(emotion_folder):
+                for path in (place / name for name in files if name.lower().endswith(".wav")):
                     yield EMOTIONS[emotion_folder.name.lower()], path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from dialogs import Line, read_dialogs
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
 from sure.text.normalize import normalize
@@ -79,15 +79,13 @@ class Game:
     def __init__(self, corpus: Path, languages: tuple[str, ...]):
         self.sounds: dict[str, dict[tuple[str, str], Path]] = {language: {} for language in languages}
         self.scripts: dict[str, dict[tuple[str, str], Path]] = {language: {} for language in languages}
-        for folder, subfolders, files in os.walk(corpus.absolute()):
-            subfolders.sort()
-            place = Path(folder)
+        for place, _, files in walk(corpus.absolute()):
             if place.name in languages and "sound" in place.parts:
-                for name in sorted(files):
+                for name in files:
                     if name.endswith(".ogg"):
                         self.sounds[place.name].setdefault((place.parent.name, name[:-4]), place / name)
             elif place.parent.name == "script":
-                for name in sorted(files):
+                for name in files:
                     match = re.fullmatch(r"(?:(\w+?)_)?dialogs_(\w+)\.lua", name)
                     if match and match[2] in languages:
                         self.scripts[match[2]].setdefault((place.name, name), place / name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import SETS, Selection
 from sure.errors import SureError
 from sure.text.normalize import normalize
@@ -52,7 +52,7 @@ def prepare(corpus: str | Path, out: str | Path, lang: str = "en_us") -> list[Pa
 def find_folders(corpus: Path, lang: str) -> list[Path]:
     """The folders of a language, lists and recordings apart or not: those named after it, or else `corpus` itself."""
     corpus = corpus.absolute()
-    folders = [Path(place, lang) for place, subfolders, _ in _walk(corpus) if lang in subfolders]
+    folders = [place / lang for place, subfolders, _ in walk(corpus) if lang in subfolders]
     if not folders and corpus.name in LANGUAGES and corpus.name != lang:
         raise SureError(f"{corpus}: this is the folder of {corpus.name}, not of {lang}; {_expected(lang)}")
     return folders or [corpus]
@@ -70,10 +70,10 @@ def find_recordings(places: list[Path], name: str) -> dict[str, Path]:
     """File name -> recording, of the folders that are called like the set: `audio/train`, `train`."""
     recordings: dict[str, Path] = {}
     for place in places:
-        for folder, _, files in _walk(place):
-            if Path(folder).name == name:
-                found = (file for file in sorted(files) if file.lower().endswith(".wav") and not file.startswith("."))
-                recordings |= {file: Path(folder, file) for file in found if file not in recordings}
+        for folder, _, files in walk(place):
+            if folder.name == name:
+                found = (file for file in files if file.lower().endswith(".wav"))
+                recordings |= {file: folder / file for file in found if file not in recordings}
     return recordings
 
 
@@ -121,9 +121,3 @@ def _expected(lang: str) -> str:
         f"expected FLEURS' archive, unpacked: {lang}/train.tsv, {lang}/audio/train/*.wav, and dev and test likewise; "
         f"./run.sh --corpus= --lang {lang} fetches it"
     )
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    for place, subfolders, files in os.walk(folder):
-        subfolders.sort()
-        yield place, subfolders, files

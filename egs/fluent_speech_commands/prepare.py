@@ -6,7 +6,7 @@ import csv
 from pathlib import Path, PurePosixPath
 
 from sure.data.data_dir import Utterance
-from sure.data.folders import folders
+from sure.data.folders import folders, walk
 from sure.data.selection import Selection
 from sure.errors import SureError
 
@@ -37,8 +37,8 @@ def prepare(corpus: str | Path, out: str | Path, labels: str = "slots") -> list[
             else:
                 selection.take(name, _utterance(row, path, labels))
             listed.add(path)
-    for path in sorted((top / "wavs").rglob("*.wav")):
-        if path not in listed:
+    for path in (folder / name for folder, _, files in walk(top / "wavs") for name in files):
+        if path.suffix.lower() == ".wav" and path not in listed:
             selection.leave_out(str(path), "recordings that no table has")
     return selection.write(Path(out))
 

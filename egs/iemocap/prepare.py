@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.plain import parse_json
@@ -67,14 +67,13 @@ def prepare(
 def find_sessions(corpus: Path) -> dict[int, Path]:
     """session -> its folder: Session1 to Session5, wherever they are. Raises SureError naming those missing."""
     found: dict[int, Path] = {}
-    for folder, subfolders, _ in os.walk(corpus, followlinks=True):
-        match = re.fullmatch(r"session([1-5])", Path(folder).name.lower())
+    for folder, subfolders, _ in walk(corpus):
+        match = re.fullmatch(r"session([1-5])", folder.name.lower())
         if match and "dialog" in subfolders and "sentences" in subfolders:
             if other := found.get(int(match[1])):
                 raise SureError(f"session {match[1]} is in {other} and in {folder}; give --corpus one of them")
-            found[int(match[1])] = Path(folder)
+            found[int(match[1])] = folder
             subfolders.clear()
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
     if missing := [f"Session{session}" for session in SESSIONS if session not in found]:
         raise SureError(
             f"{corpus}: not found: {', '.join(missing)}, each with dialog/EmoEvaluation and sentences/wav; give "

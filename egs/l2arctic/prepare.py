@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection
 from sure.data.textgrid import read_tier
 from sure.errors import SureError
@@ -14,7 +14,7 @@ from sure.text.phones import CONSONANTS, VOWELS
 
 LABELS = {"forced": "textgrid", "perceived": "annotation"}  # phones -> folder beside wav
 PARTS = ("wav", "transcript", *LABELS.values())
-SUITCASE = "SUITCASE_CORPUS"  # spontaneous speech, which is not aligned
+SUITCASE = "SUITCASE_CORPUS"
 RECORDED = {  # utterances of each speaker, as the corpus's documentation counts them
     "ABA": 1129, "SKA": 974, "YBAA": 1130, "ZHAA": 1132, "BWC": 1130, "LXC": 1131, "NCC": 1131, "TXHC": 1132,
     "ASI": 1131, "RRBI": 1130, "SVBI": 1132, "TNI": 1131, "HJK": 1131, "HKK": 1131, "YDCK": 1131, "YKWK": 1131,
@@ -66,14 +66,16 @@ def _published(counts: dict[str, int]) -> dict[str, int]:
 def find_speakers(corpus: Path, selection: Selection) -> dict[str, Path]:
     """Speaker -> folder with `wav` and TextGrids, sorted; anywhere below `corpus`. Of two the first path counts."""
     speakers: dict[str, Path] = {}
-    for place, folders, _ in os.walk(corpus):
+    for place, folders, _ in walk(corpus):
         below = {name.lower() for name in folders}
-        folders[:] = sorted(name for name in folders if name.lower() not in PARTS)
-        name = Path(place).name.upper()
-        if "wav" not in below or not below & {*LABELS.values()} or name == SUITCASE:
+        folders[:] = [name for name in folders if name.lower() not in PARTS]
+        name = place.name.upper()
+        if "wav" not in below or not below & {*LABELS.values()}:
             continue
-        if speakers.setdefault(name, Path(place)) != Path(place):
-            selection.leave_out(str(Path(place).relative_to(corpus)), "second folders of a speaker")
+        if name == SUITCASE:
+            selection.leave_out(str(place.relative_to(corpus)), "folders of spontaneous speech, which is not aligned")
+        elif speakers.setdefault(name, place) != place:
+            selection.leave_out(str(place.relative_to(corpus)), "second folders of a speaker")
     if not speakers:
         zips = " ".join(sorted(path.name for path in corpus.rglob("*.zip")))
         todo = f"unpack {zips}: each has a speaker" if zips else "--corpus takes the folder that they are in"

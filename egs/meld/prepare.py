@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import SETS, Selection
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
@@ -17,7 +17,7 @@ from sure.text.normalize import normalize
 
 TASKS = ("emotion", "asr")
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
-FOLDERS = {  # of a set's clips: as published, or as people call what they made of it
+FOLDERS = {  # of a set's clips: as published, or as people call what they made of it, also with _wav behind
     "train": ("train_splits", "train"),
     "dev": ("dev_splits_complete", "dev_splits", "dev"),
     "test": ("output_repeated_splits_test", "test_splits", "test"),
@@ -60,13 +60,15 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "emotion") -> list[
 
 def find_sets(corpus: Path) -> dict[str, tuple[Path, Path]]:
     """set -> (its table, the folder of its clips), the ones nearest to the top of the corpus."""
-    places = sorted(_folders(corpus), key=lambda place: (len(place[0].parts), place[0]))
+    places = {folder: files for folder, _, files in walk(corpus)}
+    places = dict(sorted(places.items(), key=lambda place: (len(place[0].parts), place[0])))
+    with_clips = [folder for folder, files in places.items() if any(map(CLIP.match, files))]
     sets, missing = {}, []
     for name in SETS:
         file = f"{name}_sent_emo.csv"
-        table = next((folder / file for folder, files in places if file in files), None)
-        clips = next((folder for called in FOLDERS[name] for folder, files in places
-                      if folder.name.lower() == called and any(map(CLIP.match, files))), None)  # fmt: skip
+        names = [called + made for made in ("", "_wav") for called in FOLDERS[name]]
+        table = next((folder / file for folder, files in places.items() if file in files), None)
+        clips = next((folder for called in names for folder in with_clips if folder.name.lower() == called), None)
         missing += [file] * (table is None) + [f"{FOLDERS[name][0]}/dia*_utt*.mp4"] * (clips is None)
         sets[name] = (table, clips)
     if missing:
@@ -75,15 +77,6 @@ def find_sets(corpus: Path) -> dict[str, tuple[Path, Path]]:
             "train.tar.gz, dev.tar.gz and test.tar.gz: unpack those too; the training table is in train.tar.gz"
         )
     return sets
-
-
-def _folders(corpus: Path) -> list[tuple[Path, list[str]]]:
-    """Every folder with the names of its files, but hidden ones."""
-    places = []
-    for folder, subfolders, files in os.walk(corpus, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__MACOSX"))]
-        places.append((Path(folder), files))
-    return places
 
 
 def list_clips(folder: Path, selection: Selection) -> dict[str, Path]:

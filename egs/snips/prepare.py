@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.normalize import normalize
@@ -83,11 +83,9 @@ def find_corpus(corpus: Path) -> Path:
 def find_recordings(folder: Path) -> dict[str, Path]:
     """id -> recording, anywhere below the folder."""
     recordings: dict[str, Path] = {}
-    for place, subfolders, files in os.walk(folder):
-        subfolders.sort()
-        for name in sorted(files):
-            path = Path(place, name)
-            if path.suffix.lower() not in SUFFIXES or name.startswith("."):
+    for place, _, files in walk(folder):
+        for path in (place / name for name in files):
+            if path.suffix.lower() not in SUFFIXES:
                 continue
             known = recordings.setdefault(path.stem, path)
             if SUFFIXES.index(path.suffix.lower()) < SUFFIXES.index(known.suffix.lower()):
@@ -131,7 +129,7 @@ def parse_line(line: str) -> Command | None:
     """The words and slots of a line that has an id, or None where they are not as many."""
     id, *rest = line.split(maxsplit=1)
     texts, *columns = "".join(rest).split("\t")
-    words, labels = texts.split(), columns[0].split() if columns else []
+    words, labels = _parts(texts), _parts(columns[0]) if columns else []
     bare = [word for word in words if word not in ("BOS", "EOS")]
     intent_apart = len(labels) == len(words) + 1 and (words == bare or labels[-2] == "O")
     if len(labels) == len(words) or intent_apart:
@@ -139,6 +137,11 @@ def parse_line(line: str) -> Command | None:
         speaker, subset = ID.fullmatch(id).groups()
         return Command(id, speaker, SETS[subset], bare, labels[begin : begin + len(bare)])
     return None
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between spaces; a no-break space is part of a word, which has one label."""
+    return [part for part in text.strip("\r").split(" ") if part]
 
 
 def marked(command: Command) -> str:

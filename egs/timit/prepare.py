@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.phones import FOLDS
@@ -68,7 +68,7 @@ def prepare(corpus: str | Path, out: str | Path) -> list[Path]:
 def read_sentences(corpus: Path, selection: Selection) -> Iterator[Sentence]:
     """The sentences below `corpus`, by id. Of a file that is there twice the first path counts."""
     sentences: dict[str, Sentence] = {}
-    for path in _paths(corpus):
+    for path in (folder / name for folder, _, files in walk(corpus) for name in files):
         match = FILE.fullmatch("/".join(path.parts[-4:]).lower())
         if not match:
             continue
@@ -82,13 +82,6 @@ def read_sentences(corpus: Path, selection: Selection) -> Iterator[Sentence]:
             "upper or lower case; --corpus takes the folder TIMIT or one that has it"
         )
     yield from (sentences[id] for id in sorted(sentences))
-
-
-def _paths(corpus: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(corpus):
-        folders.sort()
-        for name in sorted(files):
-            yield Path(folder, name)
 
 
 def _set_of(sentence: Sentence) -> str | None:

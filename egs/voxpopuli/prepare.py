@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sure.data.data_dir import Utterance
+from sure.data.folders import walk
 from sure.data.selection import SETS, Selection
 from sure.errors import SureError
 from sure.text.normalize import normalize
@@ -20,7 +20,8 @@ from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS
 LANGUAGES = "en de fr es pl it ro hu cs nl fi hr sk sl et lt".split()
 SUFFIXES = (".ogg", ".wav", ".flac", ".mp3")
 LONGEST_CELL = 1 << 30  # of a list; the pieces of a long speech exceed the usual limit
-TIME = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
+PIECE = re.compile(rf"[(\[]\s*{NUMBER}\s*,\s*{NUMBER}")  # of voice; what may follow its start and end is no time
 UNKNOWN = ("", "None", "none", "nan")
 
 
@@ -65,11 +66,7 @@ def prepare(corpus: str | Path, out: str | Path, lang: str = "en") -> list[Path]
 
 def find_files(corpus: Path) -> list[Path]:
     """Everything below the folder, sorted by folder and name."""
-    found = []
-    for place, subfolders, names in os.walk(corpus.absolute()):
-        subfolders.sort()
-        found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
-    return found
+    return [place / name for place, _, names in walk(corpus.absolute()) for name in names]
 
 
 def find_lists(files: list[Path], lang: str, corpus: Path) -> list[Path]:
@@ -126,9 +123,10 @@ def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
         id = cell("id")
         session = id.rpartition(f"-{lang}_")[0] or id
     speaker = cell("speaker_id", "speaker")
-    times = [float(time) for time in TIME.findall(cells.get("vad") or "")]
+    times = [float(time) for piece in PIECE.findall(cells.get("vad") or "") for time in piece]
     if not times:
-        times = [float(time) for key in ("start_time", "end_time") for time in TIME.findall(cells.get(key) or "")[:1]]
+        found = [re.match(NUMBER, (cells.get(key) or "").strip()) for key in ("start_time", "end_time")]
+        times = [float(match[0]) for match in found if match]
     return Row(
         id="_".join(id.split()),
         session=session,

@@ -114,6 +114,13 @@ def test_lines_of_every_form(corpus, tmp_path, line, text):
     assert prepared(corpus, tmp_path / "out", task="asr")["dev"]["0012_000001"].text == text
 
 
+def test_a_mandarin_line_without_tabs(corpus, tmp_path):
+    lines = (corpus / "0001/0001.txt").read_bytes().decode("gb18030").replace("\t", " ").replace("生气", "愤怒")
+    (corpus / "0001/0001.txt").write_bytes(lines.encode("utf-16"))
+    texts = {u.text for u in prepared(corpus, tmp_path / "out", task="asr", lang="zh")["test"].values()}
+    assert texts == {"他们来了"}
+
+
 def test_lines_that_say_nothing_clear_are_left_out(corpus, tmp_path):
     with open(corpus / "0012/0012.txt", "ab") as file:
         file.write(b"\nLet it be.\tNeutral\n0012_000351\tSomething else.\tAngry\n0012_000701\t...\tHappy")

@@ -187,8 +187,8 @@ def test_order_never_depends_on_the_file_system(corpus, tmp_path, monkeypatch):
     prepare(corpus, tmp_path / "one", lang="all")
     walk = os.walk
 
-    def reversed_walk(top):
-        for folder, subfolders, files in walk(top):
+    def reversed_walk(top, **options):
+        for folder, subfolders, files in walk(top, **options):
             subfolders.sort(reverse=True)
             files.sort(reverse=True)
             yield folder, subfolders, files

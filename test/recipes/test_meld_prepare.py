@@ -85,13 +85,14 @@ def test_tables_in_other_encodings(corpus, tmp_path, encoding):
     }
 
 
-def test_layouts_that_people_make(corpus, tmp_path):
+@pytest.mark.parametrize("called", ["{set}", "{folder}_wav"])
+def test_layouts_that_people_make(corpus, tmp_path, called):
     wanted = prepared(corpus, tmp_path / "as published")
     other = tmp_path / "mine" / "data"
     for name, folder in FOLDERS.items():
-        (other / name).mkdir(parents=True)
+        wavs = other / called.format(set=name, folder=folder)
         for clip in (corpus / folder).glob("dia*.mp4"):
-            write_audio(other / name / f"{clip.stem}.wav", tone(0.2))
+            write_audio(wavs / f"{clip.stem}.wav", tone(0.2))
         (corpus / f"{name}_sent_emo.csv").rename(other / f"{name}_sent_emo.csv")
     found = prepared(tmp_path / "mine", tmp_path / "out")
     assert {name: list(utterances) for name, utterances in found.items()} == {

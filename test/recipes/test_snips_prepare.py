@@ -130,6 +130,7 @@ def test_what_is_left_out(corpus, tmp_path):
         (" BOS 楽園追放 官方杂志 EOS\tO movie movie X", [("movie", "expelled")]),
         (" BOS PLAY - EOS\tO O artist X", []),
         (" BOS  PLAY   ADELE EOS \tO O  artist X \r", [("artist", "adele")]),
+        (" BOS PLAY\u00a0IT \u00a0 ADELE EOS\tO O O artist X", [("artist", "adele")]),  # one word, and one of nothing
     ],
 )
 def test_ways_to_write_a_line(corpus, line, slots):

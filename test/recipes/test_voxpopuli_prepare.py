@@ -188,6 +188,12 @@ def test_times_without_pieces_of_voice(sessions, tmp_path):
     assert {reason for reason, _ in left_out(tmp_path / "out")} >= {"rows without a recording"}
 
 
+def test_what_stands_behind_the_times_of_a_piece_is_no_time(sessions, tmp_path):
+    rewrite(sessions, vad="[(0.1, 2e-1, 5.5), [0.3, 0.4, 'x 7']]")
+    first = next(iter(prepare(sessions, tmp_path / "out")["train"].values()))
+    assert (first.start, first.end) == pytest.approx((0.1, 0.4))
+
+
 def test_a_speech_of_very_many_pieces(sessions, tmp_path):
     rewrite(sessions, vad=str([(0.1 + number * 1e-6, 0.9) for number in range(20_000)]))
     assert next(iter(prepare(sessions, tmp_path / "out")["train"].values())).end == pytest.approx(0.9)
