@@ -6,6 +6,7 @@
 
 option task asr "asr"
 option lang en_us "a language, as languages.txt and FLEURS write it"
+option on_bad_utterance skip "skip or stop; some recordings are cut off"
 parse_options "$@"
 one_of task asr
 read -rd '' -a languages <languages.txt || true

@@ -6,6 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task emotion "emotion or asr"
+option on_bad_utterance skip "skip or stop; some clips are shorter than what is said in them"
 parse_options "$@"
 one_of task emotion asr
 

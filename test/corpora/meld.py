@@ -17,13 +17,14 @@ HEADER = [
 ]
 EMOTIONS = ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")
 TEXTS = ("No, I’m fine.", 'He said "Quack"—', "Oh…  you’re here?", "Hi!", "Wait\nfor it.", "Ow!", "You’ve 2 left.")
+CUT_SHORT, SAID = (130, 0), "And we were only looking around in here, you and me, when it fell!"
 SPEAKERS = ("Monica", "Ross and Rachel", "Joey’s Doctor")
 
 
 def make(folder: Path) -> None:
     """The archive as in sources.yaml, and what it was made of."""
     raw = folder / "MELD.Raw"
-    _set(raw, "train", [*((0, number) for number in range(7)), (125, 3)])
+    _set(raw, "train", [*((0, number) for number in range(7)), (125, 3), CUT_SHORT])
     (raw / "train_splits/dia125_utt3.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(400))  # it ends in its header
     _set(raw, "dev", [(0, 0), (0, 1), (3, 0), (110, 7)])
     (raw / "dev_splits_complete/dia110_utt7.mp4").unlink()
@@ -45,10 +46,11 @@ def _set(raw: Path, name: str, keys: list[tuple[int, int]]) -> None:
     table.writerow(HEADER)
     for number, (dialogue, utterance) in enumerate(keys):
         text, speaker = TEXTS[number % 7], SPEAKERS[number % 3]
+        said, heard = (SAID, "") if (dialogue, utterance) == CUT_SHORT else (text, text)
         times = ["4", "7", "00:20:57,256", "00:21:00,049"]
-        table.writerow([number + 1, text, speaker, EMOTIONS[number % 7], "neutral", dialogue, utterance, *times])
+        table.writerow([number + 1, said, speaker, EMOTIONS[number % 7], "neutral", dialogue, utterance, *times])
         clip = raw / FOLDERS[name] / f"dia{dialogue}_utt{utterance}.mp4"
-        _clip(clip, text, speaker)
+        _clip(clip, heard, speaker)
         clip.with_name(f"._{clip.name}").write_bytes(b"Mac OS X")
     (raw / f"{name}_sent_emo.csv").write_bytes(file.getvalue().encode("cp1252"))
 

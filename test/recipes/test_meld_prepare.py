@@ -12,6 +12,7 @@ from sure.bin.prepare import load_prepare
 from sure.data.audio import AudioError, audio_seconds
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.sources import read_sources
+from sure.data.validate import validate_data_dir
 from sure.errors import SureError
 
 RECIPE = Path(__file__).parents[2] / "egs" / "meld"
@@ -45,7 +46,7 @@ def left_out(out: Path) -> list[tuple[str, str]]:
 def test_emotions_speakers_and_clips(miniature_corpus, tmp_path):
     found = prepared(miniature_corpus, tmp_path)
     emotions = ["neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust"]
-    assert [u.labels["label"] for u in found["train"].values()] == emotions
+    assert [u.labels["label"] for u in found["train"].values()] == [*emotions, "joy"]
     assert list(found["dev"]) == ["dev_dia0_utt0", "dev_dia0_utt1", "dev_dia3_utt0"]
     assert list(found["test"]) == ["test_dia0_utt0", "test_dia0_utt1", "test_dia2_utt0"]
     assert [u.speaker for u in found["dev"].values()] == ["Monica", "Ross_and_Rachel", "Joey’s_Doctor"]
@@ -60,14 +61,23 @@ def test_every_clip_and_every_row_is_accounted_for(miniature_corpus, tmp_path, c
         ("clips without a row in the table", "final_videos_testdia0_utt1.mp4"),
         ("rows without a clip", "dev_dia110_utt7"),
     ]
-    assert "train: 7, published for the full corpus: 9988" in capsys.readouterr().out
+    assert "train: 8, published for the full corpus: 9988" in capsys.readouterr().out
     with pytest.raises(AudioError):  # so the miniature shows what the list in prepare.py is for
         audio_seconds(next(miniature_corpus.rglob("train_splits/dia125_utt3.mp4")))
 
 
 def test_texts_have_their_apostrophes(miniature_corpus, tmp_path):
     texts = [u.text for u in prepared(miniature_corpus, tmp_path, task="asr")["train"].values()]
-    assert texts == ["no i'm fine", "he said quack", "oh you're here", "hi", "wait for it", "ow", "you've two left"]
+    assert texts[:7] == ["no i'm fine", "he said quack", "oh you're here", "hi", "wait for it", "ow", "you've two left"]
+
+
+@pytest.mark.parametrize("task, removed", [("emotion", []), ("asr", ["train_dia130_utt0"])])
+def test_clips_that_are_shorter_than_their_text_are_left_out_of_asr(miniature_corpus, tmp_path, task, removed):
+    prepared(miniature_corpus, tmp_path, task=task)
+    report = validate_data_dir(tmp_path / "train", on_bad_utterance="skip")
+    assert [(problem.id, problem.reason) for problem in report.removed] == [
+        (id, "text too long for its audio") for id in removed
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1 as utf-8"])
@@ -113,7 +123,7 @@ def test_rows_and_clips_with_other_faults(corpus, tmp_path):
     with open(corpus / "train_sent_emo.csv", "w", newline="", encoding="cp1252") as file:
         csv.writer(file).writerows([header, *rows])
     found = prepared(corpus, tmp_path / "emotion")["train"]
-    assert list(found) == [f"train_dia0_utt{number}" for number in (1, 3, 4, 5, 6)]
+    assert list(found) == [*(f"train_dia0_utt{number}" for number in (1, 3, 4, 5, 6)), "train_dia130_utt0"]
     assert found["train_dia0_utt1"].labels == {"label": "joy"} and found["train_dia0_utt4"].speaker == "unknown"
     reasons = [reason for reason, _ in left_out(tmp_path / "emotion")]
     assert set(reasons) >= {
