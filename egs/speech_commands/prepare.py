@@ -41,15 +41,16 @@ def prepare(corpus: str | Path, out: str | Path, labels: str = "sure", release: 
         if given not in known:
             raise SureError(f"{name}={given}: the speech_commands recipe has {' '.join(known)}")
     top = find_top(Path(corpus).absolute(), release)
-    if missing := [word for word in WORDS[labels] if not (top / word).is_dir()]:
-        raise SureError(f"{top}: no folder for the words {' '.join(missing)}; unpack the archive again")
+    words = top / "audio" if (top / "audio").is_dir() else top  # the former is Kaggle's copy of v0.01
+    if missing := [word for word in WORDS[labels] if not (words / word).is_dir()]:
+        raise SureError(f"{words}: no folder for the words {' '.join(missing)}; unpack the archive again")
     selection = Selection(f"speech_commands {release} ({labels})", published=PUBLISHED.get((labels, release)))
-    add_words(selection, top, labels)
+    add_words(selection, words, read_lists(top), labels)
     if labels == "superb":
-        add_noise(selection, top)
+        add_noise(selection, words)
         add_test_set(selection, find_test_set(Path(corpus).absolute(), top, release))
     else:
-        for path in find_noises(top):
+        for path in find_noises(words):
             selection.leave_out(str(path), "background noises")
     return selection.write(Path(out))
 
@@ -91,8 +92,7 @@ def release_of(folder: Path) -> str | None:
     return match and match[0]
 
 
-def add_words(selection: Selection, top: Path, labels: str) -> None:
-    set_of = read_lists(top)
+def add_words(selection: Selection, top: Path, set_of: dict[str, str], labels: str) -> None:
     for folder in sorted(path for path in top.iterdir() if path.is_dir() and path.name[0] not in "._"):
         label = folder.name if labels == "all" or folder.name in WORDS[labels] else UNKNOWN
         for path in sorted(folder.iterdir()):

@@ -125,6 +125,17 @@ def test_the_folder_may_be_above_or_the_one_of_the_words(corpus, tmp_path):
         prepare(linked, tmp_path / "out", labels="superb")
 
 
+def test_the_copy_of_kaggle_has_the_words_in_a_folder_of_their_own(corpus, copy, tmp_path):
+    (copy / "audio").mkdir()
+    for folder in [path for path in copy.iterdir() if path.is_dir() and path.name != "audio"]:
+        folder.rename(copy / "audio" / folder.name)
+    shutil.copytree(corpus / "speech_commands_test_set_v0.02", tmp_path / "speech_commands_test_set_v0.02")
+    for chosen in ("sure", "superb", "all"):
+        prepare(copy, tmp_path / "kaggle" / chosen, labels=chosen)
+        prepare(corpus, tmp_path / "published" / chosen, labels=chosen)
+        assert ids(tmp_path / "kaggle" / chosen) == ids(tmp_path / "published" / chosen)
+
+
 def test_the_release_is_what_the_folder_or_its_readme_says(corpus, tmp_path):
     for name, top in (("v0.01", "old"), ("v0.02", "new")):
         shutil.copytree(corpus / f"speech_commands_{name}", tmp_path / top / "words")
