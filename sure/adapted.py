@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -51,6 +52,9 @@ class AdaptedModel(nn.Module, ABC):
     @abstractmethod
     def judge(self, batch: Any) -> tuple[Tensor, list[Any]]:
         """Of a batch of dev: losses (batch,), and of each utterance what the task makes `dev_scores` of."""
+
+    def finish(self, best: dict[str, Tensor], folder: Path) -> None:
+        """At the end of a training, with the best weights as `state` gives them: write what other trainings need."""
 
     def parameter_groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """`adapter` and `head`: every tensor that trains, by the name it is saved under."""

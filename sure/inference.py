@@ -1,4 +1,4 @@
-"""A bundle on its backbone, for new audio: `Sure.load("exp/.../bundle").predict(["a.wav"])`."""
+"""A bundle on its backbone: `Sure.load("exp/.../bundle").predict(["a.wav"])`, or `.synthesize("a text")`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from sure.adapted import AdaptedModel
 from sure.backbones.base import Backbone
+from sure.backbones.fastspeech2 import Controls
 from sure.config import Config, make_config
 from sure.data.audio import SAMPLE_RATE, read_audio
 from sure.data.batching import SecondsBatchSampler
 from sure.device import pick_device
 from sure.errors import SureError
-from sure.model import SureModel, build_backbone, build_model, build_task
+from sure.model import build_backbone, build_model, build_task
 from sure.petl.attach import empty_slots
 from sure.petl.average import average_bundles
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
 from sure.registry import nearest
+from sure.synthesizer import Synthesizer
 from sure.tasks.alignment import TimedWord
 
 Audio = str | Path | Tensor | np.ndarray
@@ -34,9 +37,10 @@ class Sure:
         self.backbone = backbone.to(device).eval()
         self.weights = weights  # of the backbone, as errors name it
         self.device = device
-        self.models: dict[str, SureModel] = {}
+        self.models: dict[str, AdaptedModel] = {}
         self.bundles: dict[str, Bundle] = {}
         self.configs: dict[str, Config] = {}
+        self._synthesizers: dict[tuple[str, str, str | None], Synthesizer] = {}
         self.name = ""  # of the one in use
 
     @classmethod
@@ -87,7 +91,7 @@ class Sure:
         self._add(name, average_bundles(shares, self.bundles, self.bundles[head]))
 
     @property
-    def model(self) -> SureModel:
+    def model(self) -> AdaptedModel:
         """Of the adapter in use."""
         return self.models[self.name]
 
@@ -96,6 +100,8 @@ class Sure:
 
         audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming one it cannot use.
         """
+        if self.speaks:
+            raise SureError(f"{self.name!r} is an adapter that makes speech of text: synthesize")
         return self._each(audio, self.model.hypotheses, batch_seconds)
 
     transcribe = predict  # the same, by the name that fits speech recognition
@@ -133,6 +139,36 @@ class Sure:
         """The cosine of two embeddings, in [-1, 1]: the higher, the more likely one speaker. Raises as `embed`."""
         first, second = self.embed([one, other])
         return float(first @ second)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the adapter in use makes speech of text (task tts)."""
+        return self.model.task.speaks
+
+    def synthesize(
+        self,
+        text: str,
+        speaker: str | Tensor | None = None,
+        speed: float = 1.0,
+        pitch: float = 1.0,
+        energy: float = 1.0,
+        vocoder: str = "griffin_lim",
+        language: str | None = None,
+    ) -> tuple[Tensor, int]:
+        """What a text sounds like: (samples,) float32 in [-1, 1], and their rate.
+
+        speaker, vocoder: as of `Synthesizer`. speed, pitch, energy: so many times faster, higher, louder.
+        language: of the text, where the phones are espeak-ng's. Raises SureError as `Synthesizer.say`, and for a task
+        that does not speak.
+        """
+        if not self.speaks:
+            raise SureError(f"{self.name!r} is an adapter for another task; one for tts makes speech")
+        if (self.name, vocoder, language) not in self._synthesizers:
+            made = Synthesizer(self.model, self.bundles[self.name].folder, vocoder, language)
+            self._synthesizers[self.name, vocoder, language] = made
+        synthesizer = self._synthesizers[self.name, vocoder, language]
+        wave = synthesizer.say(text, speaker, Controls(speed, pitch, energy))
+        return wave, synthesizer.vocoder.sample_rate
 
     def merge(self) -> None:
         """Fold the adapters into the backbone's weights: the same answers within rounding, faster.

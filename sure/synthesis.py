@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from sure.tasks.tts import Targets, Task, mean_over
 
 log = logging.getLogger(__name__)
 
+BACKBONE = "backbone.safetensors"  # in an experiment's folder
 DECIBEL = 20 / math.log(10)  # of a natural logarithm of magnitudes
 
 
@@ -136,6 +138,19 @@ class SynthesisModel(AdaptedModel):
         columns = {**distances, **{f"{name}_loss": loss for name, loss in losses.items()}}
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
         return self.task.total(losses, 0.0), [dict(zip(columns, row, strict=True)) for row in rows]
+
+    @torch.no_grad()
+    def finish(self, best: dict[str, Tensor], folder: Path) -> None:
+        """A pretraining leaves the whole backbone, for `backbone.weights`; the mean of its voices is the common one."""
+        names = {name: name.removeprefix("backbone/full_") for name in best if name.startswith("backbone/full_")}
+        if not names:
+            return
+        for name, own in names.items():
+            self.backbone.get_parameter(own).copy_(best[name])
+        if "head/table" in best:
+            self.backbone.voice.common += best["head/table"].mean(0).to(self.backbone.voice.common)
+        self.backbone.save(folder / BACKBONE)
+        log.info("the trained backbone, for backbone.weights of other trainings: %s", folder / BACKBONE)
 
     @torch.no_grad()
     def speak(

@@ -21,10 +21,10 @@ ACOUSTIC = {
     "mel_high_hz": 8000.0,
     "mel_floor": 1e-5,
 }
-PHONES = ["A", "B", "C", "D", "E", "F"]
+PHONES = ["AA1", "B", "CH", "D", "EH1", "F"]
 LENGTHS = dict(zip(PHONES, [3, 5, 8, 4, 12, 6], strict=True))
 SPEAKERS = {"ann": 220.0, "bob": 110.0}
-WORDS = ["A B C", "D E F", "B D", "C A E", "F B", "E D A"]
+WORDS = ["AA1 B CH", "D EH1 F", "B D", "CH AA1 EH1", "F B", "EH1 D AA1"]
 
 
 def make_set(folder: Path, name: str, count: int, speakers: tuple[str, ...] = ("ann", "bob")) -> Path:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from sure.backbones.aligner import Aligner
 from sure.backbones.base import Site, valid_frames
+from sure.backbones.conformer import ConformerLayer
+from sure.backbones.fastspeech2_shapes import SHAPES, Shape
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.positions import rotary_angles
 from sure.backbones.postnet import Postnet
@@ -28,52 +30,6 @@ PADDING, UNKNOWN = 0, 1  # among the phones
 LONGEST = 400  # frames of a phone; an untrained model could ask for any number
 # Settings of features that mels depend on, so that a model fits no other.
 MEL_SETTINGS = ("sample_rate", "fft_size", "hop_size", "window_size", "mels", "mel_low_hz", "mel_high_hz", "mel_floor")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of the model, and what its input and output mean; SURE's model by default.
-
-    phones: all symbols, padding and unknown first. mel_mean, mel_std (mels): of log mels; pitch: mean and standard
-        deviation of the logarithm of F0 in Hz; energy: those of energy. All over the training set of the first
-        training, and part of the model from then on; so is `acoustic`, the settings that its features had.
-    speaker_vector: size of external speaker embeddings; 0 where there are none.
-    aligner: width of the space where mels and phones are compared; 0: durations are given.
-    """
-
-    dim: int = 256
-    encoder_layers: int = 4
-    decoder_layers: int = 6
-    heads: int = 2
-    ffn: int = 1024
-    kernels: tuple[int, int] = (9, 1)
-    dropout: float = 0.1
-    predictor: int = 256
-    predictor_kernel: int = 3
-    predictor_dropout: float = 0.5
-    postnet_layers: int = 5
-    postnet: int = 512
-    postnet_kernel: int = 5
-    postnet_dropout: float = 0.5
-    aligner: int = 80
-    temperature: float = 5e-4
-    speaker_vector: int = 0
-    phones: tuple[str, ...] = ("<pad>", "<unk>")
-    mel_mean: tuple[float, ...] = (0.0,) * 80
-    mel_std: tuple[float, ...] = (1.0,) * 80
-    pitch: tuple[float, float] = (5.0, 0.3)
-    energy: tuple[float, float] = (0.0, 1.0)
-    acoustic: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def mels(self) -> int:
-        return len(self.mel_mean)
-
-
-SMALL = dict(dim=192, encoder_layers=3, decoder_layers=3, ffn=512, kernels=(5, 1), predictor=128)
-SMALL_POSTNET = dict(postnet_layers=3, postnet=128, postnet_dropout=0.2, predictor_dropout=0.3)
-TINY = dict(dim=32, encoder_layers=2, decoder_layers=2, ffn=48, kernels=(3, 1), predictor=16, dropout=0.1)
-TINY_POSTNET = dict(postnet_layers=2, postnet=16, aligner=16)
 
 
 @dataclass(frozen=True)
@@ -115,10 +71,11 @@ class Stack(nn.Module):
         super().__init__()
         dim, heads = shape.dim, shape.heads
         self.rotary = dim // heads // 2 * 2
-        self.layer = nn.ModuleList(
-            Layer(Attention(dim, heads), dim, shape.ffn, True, kernels=shape.kernels, dropout=shape.dropout)
-            for _ in range(layers)
-        )
+        settings = {"norm_first": True, "kernels": shape.kernels, "dropout": shape.dropout}
+        layer = Layer
+        if shape.convolution_kernel:
+            layer, settings["convolution_kernel"] = ConformerLayer, shape.convolution_kernel
+        self.layer = nn.ModuleList(layer(Attention(dim, heads), dim, shape.ffn, **settings) for _ in range(layers))
         self.norm = LayerNorm(dim)
 
     def forward(self, hidden: Tensor, mask: Tensor | None) -> list[Tensor]:
@@ -153,11 +110,7 @@ class Family(Stored):
     """
 
     speaks = True
-    shapes: ClassVar[Mapping[str, Shape]] = {
-        "base": Shape(),
-        "small": Shape(**SMALL, **SMALL_POSTNET),
-        "tiny": Shape(**TINY, **TINY_POSTNET),
-    }
+    shapes: ClassVar[Mapping[str, Shape]] = SHAPES
 
     def __init__(self, shape: Shape, group_norm: str = "masked"):
         super().__init__()
@@ -202,6 +155,10 @@ class Family(Stored):
     def _stack_sites(self, stack: str, below: int) -> Iterator[Site]:
         for number, layer in enumerate(getattr(self, stack).layer):
             yield from layer.sites(f"{stack}.layer.{number}", below + number)
+
+    def drop_aligner(self) -> None:
+        """For trainings that are given durations."""
+        self.aligner, self.shape = None, replace(self.shape, aligner=0)
 
     def encode(self, phones: Tensor, mask: Tensor | None, voice: Tensor) -> Tensor:
         """phones (batch, phones) numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""

@@ -43,7 +43,8 @@ class Convolution(Linear):
             input = input * mask[:, :, None]
         channels = nn.functional.pad(input.transpose(1, 2), (self.kernel // 2, self.kernel // 2))
         weight = self.weight.unflatten(1, (self.width_in, self.kernel))
-        output = nn.functional.conv1d(channels, weight, self.bias).transpose(1, 2)
+        # laid out as a linear map's, whatever sits in the slot: other kernels would round otherwise
+        output = nn.functional.conv1d(channels, weight, self.bias).transpose(1, 2).contiguous()
         if not self.slot.attached:
             return output
         windows = channels.unfold(2, self.kernel, 1).transpose(1, 2).flatten(2)

@@ -1,5 +1,7 @@
 """What a bundle says about audio files: one line each, the file, a tab, and the text or label.
 
+Of speech synthesis: --text "..." --out a.wav, with --speed, --pitch, --energy, --speaker.
+
 With --timings a line for each word: the file, start and duration in seconds, the word, and how sure the model is of it.
 Of verification: how near each file's speaker is to that of the first file, the cosine of their embeddings.
 """
@@ -10,20 +12,32 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from sure.data.audio import read_audio
 from sure.errors import SureError, run
 from sure.inference import Sure
+from sure.speaking import write_wave
 
 AT_ONCE = 64  # files in memory
+SPEECH = ("text", "out", "speaker", "speed", "pitch", "energy", "vocoder", "language")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.infer", description=__doc__)
     parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_moonshine_lora/seed1/bundle")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="audio of any format and rate")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="audio of any format and rate")
+    for_speech = parser.add_argument_group("speech synthesis")
+    for_speech.add_argument("--text", help="what is to be said")
+    for_speech.add_argument("--out", metavar="WAV", help="where it goes, 16 bit")
+    for_speech.add_argument("--speaker", metavar="NAME", help="of training; one of them, where there are several")
+    for name, more in (("speed", "faster"), ("pitch", "higher"), ("energy", "louder")):
+        for_speech.add_argument(f"--{name}", type=float, metavar="FACTOR", help=f"so many times {more}; default: 1")
+    for_speech.add_argument("--vocoder", metavar="NAME", help="griffin_lim, or a HiFi-GAN generator's checkpoint")
+    for_speech.add_argument("--language", metavar="CODE", help="of the text, where the phones are espeak-ng's")
     parser.add_argument("--backbone", metavar="PATH", help="default: where the bundle says")
     parser.add_argument("--merge", action="store_true", help="fold the adapters into the backbone first")
     parser.add_argument("--timings", action="store_true", help="of transcriptions: when each word is said")
@@ -32,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     sure = Sure.load(options.bundle, options.backbone, options.device)
     if options.merge:
         sure.merge()
+    spoken = {name: value for name in SPEECH if (value := getattr(options, name)) is not None}
+    if sure.speaks:
+        speak(sure, options.files, **spoken)
+        return
+    if spoken or not options.files:
+        raise SureError(f"this bundle hears speech: give audio files, and no --{next(iter(spoken), 'text')}")
     files, answer = options.files, sure.predict
     if sure.embeds:
         if len(files) < 2:
@@ -46,6 +66,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         broken += infer(sure, files[first : first + AT_ONCE], answer)
     if broken:
         sys.exit(1)
+
+
+def speak(sure: Sure, files: Sequence[str], text: str | None = None, out: str | None = None, **how: Any) -> None:
+    """Say a text into a file. Raises SureError where one of them is missing."""
+    if files or text is None or out is None:
+        raise SureError('this bundle makes speech: --text "..." --out a.wav, and no audio files')
+    wave, sample_rate = sure.synthesize(text, **how)
+    write_wave(Path(out), wave, sample_rate)
+    print(f"{out}: {len(wave) / sample_rate:.2f} s")
 
 
 def likeness(sure: Sure, file: str) -> Callable[[Sequence[Tensor]], list[str]]:

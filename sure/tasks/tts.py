@@ -119,7 +119,7 @@ class Task(AnyTask):
                 f"head.vector={vector}"
             )
         if self.config.durations == "given":
-            backbone.aligner = None
+            backbone.drop_aligner()
         elif backbone.aligner is None:
             raise SureError(
                 f"{weights} cannot find durations, as its own training was given them; head.durations=given"

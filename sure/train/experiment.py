@@ -36,7 +36,7 @@ FREE_KEYS = (
     "train.workers",
 )
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle")
-RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "summary.json")
+RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "backbone.safetensors", "summary.json")
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
 
 

@@ -112,6 +112,7 @@ class Trainer:
             self.finish_epoch()
         if self.processes.first:
             self.history.draw()
+            self.model.finish(self.best_weights, self.experiment.folder)
             summary = summarise(self.experiment, self.config, self.model, self.state, self.device, command)
             self.experiment.write_summary({**summary, "processes": self.processes.size})
         score = f"{self.task.score_name} {self.state.best_score:.2f}"

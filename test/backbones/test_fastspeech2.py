@@ -17,9 +17,9 @@ def base():
     return Family.from_weights("random")
 
 
-@pytest.fixture(scope="module")
-def tiny():
-    return Family.from_weights("random:tiny", phones=("<pad>", "<unk>", "A", "B", "C", "D")).eval()
+@pytest.fixture(scope="module", params=["tiny", "tiny_conformer"])
+def tiny(request):
+    return Family.from_weights(f"random:{request.param}", phones=("<pad>", "<unk>", "A", "B", "C", "D")).eval()
 
 
 def phones():

@@ -1,0 +1,52 @@
+"""Conformer layers: a half-step FFN in front, a convolution behind attention (Gulati et al., arXiv 2005.08100)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sure.backbones.layers import Layer, regularise
+
+
+class ConvolutionModule(nn.Module):
+    """Pointwise map with a gate, depthwise convolution, norm, swish, pointwise map (section 2.2).
+
+    The norm is over channels, not over the batch, so that batch mates change nothing; padding counts as zero.
+    """
+
+    def __init__(self, dim: int, kernel: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.gated = nn.Linear(dim, 2 * dim)
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding="same", groups=dim)
+        self.depthwise_norm = nn.LayerNorm(dim)
+        self.out = nn.Linear(dim, dim)
+        self.dropout = dropout
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """hidden (batch, time, dim), mask (batch, time) -> what to add to hidden"""
+        gated = nn.functional.glu(self.gated(self.norm(hidden)), dim=2)
+        if mask is not None:
+            gated = gated * mask[:, :, None]
+        mixed = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
+        return regularise(self.out(nn.functional.silu(self.depthwise_norm(mixed))), self.dropout, self.out)
+
+
+class ConformerLayer(Layer):
+    """The sites are those of `Layer`: its attention, and its second FFN, which counts half as the first does."""
+
+    def __init__(self, *args: object, convolution_kernel: int, **settings: object):
+        super().__init__(*args, **settings)
+        dim, units = self.ffn_out.out_features, self.ffn_in.out_features
+        self.first_norm = nn.LayerNorm(dim)
+        self.first_in = nn.Linear(dim, units)
+        self.first_out = nn.Linear(units, dim)
+        self.convolution = ConvolutionModule(dim, convolution_kernel, self.dropout)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, **context: object) -> Tensor:
+        units = nn.functional.silu(self.first_in(self.first_norm(hidden)))
+        hidden = hidden + 0.5 * regularise(self.first_out(units), self.dropout, self.first_out)
+        input = self.attn_norm(hidden, mask)
+        hidden = self.after_attn(input, hidden + self._attend(input, mask, context), mask)
+        hidden = hidden + self.convolution(hidden, mask)
+        input = self.ffn_norm(hidden, mask)
+        return self.after_ffn(input, hidden + 0.5 * self.ffn(input, mask), mask)

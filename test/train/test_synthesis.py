@@ -1,0 +1,122 @@
+"""Trainings of a synthesiser: pretrained, adapted, killed and resumed; on phones that a tiny model can learn."""
+
+import json
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from synthesis_toys import make_corpus, make_set, write_config
+from toys import Child
+
+from sure.bin import decode, pack, train
+from sure.data.ark import Scp
+from sure.data.durations import offenders
+from sure.data.synthesis import read_scripts
+from sure.errors import SureError
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("synthesis"))
+
+
+def train_here(corpus, exp, *more, **changes):
+    train.main(["--config", str(write_config(corpus, exp.with_suffix(".yaml"), **changes)), "--exp", str(exp), *more])
+    return exp
+
+
+@pytest.fixture(scope="module")
+def pretrained(corpus):
+    return train_here(corpus, corpus / "exp" / "pretrained" / "seed1", train__epochs=4)
+
+
+ADAPTED = {
+    "petl": {"name": "lora", "rank": 2, "dropout": 0.1},
+    "head__trains": "variance.* postnet",
+    "train__epochs": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def adapted(corpus, pretrained):
+    weights = str(pretrained / "backbone.safetensors")
+    return train_here(corpus, corpus / "exp" / "lora" / "seed1", backbone__weights=weights, **ADAPTED)
+
+
+def test_a_pretraining_learns_and_leaves_its_backbone(pretrained):
+    lines = [json.loads(line) for line in (pretrained / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["dev_mel_db"] < 0.9 * lines[0]["dev_mel_db"]
+    best, kept = load_file(pretrained / "best.safetensors"), load_file(pretrained / "backbone.safetensors")
+    voices = best.pop("head/table")
+    common = best["backbone/full_voice.common"] + voices.mean(0)
+    torch.testing.assert_close(kept["voice.common"], common)
+    same = {name for name in kept if torch.equal(kept[name], best[f"backbone/full_{name}"])}
+    assert same == kept.keys() - {"voice.common"}
+
+
+def test_an_adaptation_names_its_backbone_and_says_what_trains(adapted, pretrained):
+    summary = json.loads((adapted / "summary.json").read_text())
+    assert len(summary["backbone_sha256"]) == 64
+    log = (adapted / "train.log").read_text()
+    assert "variance.*" in log and "durations of the training set: 24 utterances" in log
+    assert not (adapted / "backbone.safetensors").exists()
+    assert {name.partition("/")[2].partition("_")[0] for name in load_file(adapted / "best.safetensors")} == {
+        "lora", "parts", "table",
+    }  # fmt: skip
+
+
+def test_what_is_spoken(corpus, adapted):
+    decode.main(["--exp", str(adapted)])
+    out, copied = adapted / "decode_test", corpus / "exp" / "data_copy_synthesis" / "decode_test"
+    scripts = read_scripts(corpus / "data" / "test")
+    mels, pitches = Scp(out / "mel.scp"), Scp(out / "pitch.scp")
+    durations = dict(line.split(maxsplit=1) for line in (out / "durations").read_text().splitlines())
+    rows = [(one.id, list(map(int, durations[one.id].split())), len(one.phones), len(mels[one.id])) for one in scripts]
+    assert offenders(rows) == []
+    assert sorted(mels) == [one.id for one in scripts] == sorted(path.stem for path in (out / "wav").iterdir())
+    assert all(len(pitches[id]) == len(mels[id]) and (pitches[id] > 0).all() for id in mels)
+    natural, copies = Scp(corpus / "data" / "test" / "mel.scp"), Scp(copied / "mel.scp")
+    assert all((natural[id] == copies[id]).all() for id in natural)
+    before = (copied / "mel.ark").stat().st_mtime_ns
+    decode.main(["--exp", str(adapted)])
+    assert (copied / "mel.ark").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("kind", ["pretraining", "adaptation"])
+def test_killed_and_started_again_it_ends_the_same(corpus, tmp_path, pretrained, adapted, kind):
+    changes, reference = {"train__epochs": 4}, pretrained
+    if kind == "adaptation":
+        changes, reference = {**ADAPTED, "backbone__weights": str(pretrained / "backbone.safetensors")}, adapted
+    changes["train__save_minutes"] = 1e-9
+    exp = tmp_path / "exp"
+    config = write_config(corpus, tmp_path / "config.yaml", **changes)
+    child = Child(lambda: train.main(["--config", str(config), "--exp", str(exp)]), tmp_path / "stderr")
+    while not (exp / "checkpoints" / "previous.pt").exists():
+        assert not child.ended(), (tmp_path / "stderr").read_text()
+    child.kill(signal.SIGKILL)
+    assert child.status() == -signal.SIGKILL
+    train_here(corpus, exp, **changes)
+    assert "going on at" in (exp / "train.log").read_text()
+    one, other = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_durations_that_are_given(corpus, tmp_path):
+    exp = train_here(corpus, tmp_path / "exp", head__durations="given", train__epochs=1)
+    assert not any("aligner" in name for name in load_file(exp / "backbone.safetensors"))
+    with pytest.raises(SureError, match="cannot find durations"):
+        train_here(corpus, tmp_path / "more", backbone__weights=str(exp / "backbone.safetensors"), petl="lora")
+    data = make_set(tmp_path, "train", 5)
+    lines = (data / "durations").read_text().splitlines()
+    lines[1] = lines[1].rsplit(" ", 1)[0]
+    lines[3] += "1"
+    (data / "durations").write_text("\n".join(lines) + "\n")
+    with pytest.raises(SureError, match=r"train-001: \d+ durations of \d+ phones; train-003: durations sum to"):
+        read_scripts(data, durations=True)
+
+
+def test_a_bundle_is_small_and_whole(adapted):
+    pack.main(["--exp", str(adapted)])
+    about = json.loads((adapted / "bundle" / "adapter.json").read_text())
+    assert about["task"] == "tts" and [one["name"] for one in about["petl"]] == ["lora", "parts"]
