@@ -6,11 +6,17 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous import RendezvousError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from sure.errors import SureError
 from sure.train.interrupt import EXIT_STATUS, SIGNALS
@@ -25,11 +31,6 @@ def launch(module: str, arguments: Sequence[str], processes: int, nodes: int, re
     rendezvous: host:port of a node that all can reach, the same for all; nothing for one node alone.
     Raises SystemExit with the status of the first process that failed: 75 when the training was asked to stop.
     """
-    from torch.distributed.elastic.multiprocessing import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.elastic.rendezvous import RendezvousError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
     if processes < 1 or nodes < 1:
         raise SureError(f"--processes {processes} --nodes {nodes}: both are at least 1")
     if nodes > 1 and not rendezvous:
@@ -37,37 +38,26 @@ def launch(module: str, arguments: Sequence[str], processes: int, nodes: int, re
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what happened is said here
     threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
     os.environ["OMP_NUM_THREADS"] = str(max(1, threads // processes))
-    alone = nodes == 1 and not rendezvous
-    if alone:
+    if not rendezvous:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    config = LaunchConfig(
-        min_nodes=nodes,
-        max_nodes=nodes,
-        nproc_per_node=processes,
-        run_id="sure",
-        rdzv_backend="c10d",
-        rdzv_endpoint=rendezvous or "127.0.0.1:0",  # 0: any free port
-        rdzv_configs={"timeout": MEETING_SECONDS},
-        local_addr="127.0.0.1" if alone else None,
-        max_restarts=0,
-        signals_to_handle="SIGINT,SIGHUP,SIGQUIT",
-    )
     asked: list[int] = []
 
     def hand_on(number: int, frame: object) -> None:
         asked.append(number)
-        children = _children()
-        for child in children:
+        workers = children_of(os.getpid())
+        for worker in workers:
             with suppress(ProcessLookupError):
-                os.kill(child, number)
-        if not children:
+                os.kill(worker, number)
+        if not workers:
             raise SystemExit(EXIT_STATUS)
 
     for number in SIGNALS:
         signal.signal(number, hand_on)
     threading.Thread(target=_end_together, args=(processes,), daemon=True).start()
     try:
-        elastic_launch(config, sys.executable)("-m", module, *arguments)
+        with tempfile.TemporaryDirectory() as folder:
+            config = _config(processes, nodes, rendezvous, folder)
+            elastic_launch(config, sys.executable)("-m", module, *arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise SystemExit(_status(rank, failure.exitcode, asked)) from None
@@ -75,6 +65,22 @@ def launch(module: str, arguments: Sequence[str], processes: int, nodes: int, re
         raise SystemExit(128 + error.sigval) from None
     except RendezvousError as error:
         raise SureError(f"the {nodes} nodes did not meet at {rendezvous}: {error}") from None
+
+
+def _config(processes: int, nodes: int, rendezvous: str, folder: str) -> LaunchConfig:
+    return LaunchConfig(
+        min_nodes=nodes,
+        max_nodes=nodes,
+        nproc_per_node=processes,
+        run_id="sure",
+        rdzv_backend="c10d",
+        rdzv_endpoint=rendezvous or "127.0.0.1:0",  # 0: any free port
+        rdzv_configs={"timeout": MEETING_SECONDS},
+        local_addr=None if rendezvous else "127.0.0.1",
+        max_restarts=0,
+        signals_to_handle="SIGINT,SIGHUP,SIGQUIT",
+        logs_specs=DefaultLogsSpecs(log_dir=folder),
+    )
 
 
 def _status(rank: int, exitcode: int, asked: Sequence[int]) -> int:
@@ -92,24 +98,24 @@ def _status(rank: int, exitcode: int, asked: Sequence[int]) -> int:
     return 128 - exitcode
 
 
-def _children() -> list[int]:
-    """Processes that this one has started."""
+def children_of(process: int) -> list[int]:
+    """The processes that it has started and that run."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # ended meanwhile
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == os.getpid() and state != "Z":
+            if int(parent) == process and state != "Z":
                 found.append(int(stat.parent.name))
     return found
 
 
 def _end_together(processes: int) -> None:
     """When one process has ended, kill those that have not after a while: they may wait for it in a GPU for ever."""
-    while len(_children()) < processes:
+    while len(children_of(os.getpid())) < processes:
         time.sleep(0.5)
-    while len(_children()) == processes:
+    while len(children_of(os.getpid())) == processes:
         time.sleep(0.5)
     time.sleep(GRACE_SECONDS)
-    for child in _children():
+    for worker in children_of(os.getpid()):
         with suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+            os.killpg(worker, signal.SIGKILL)
