@@ -4,6 +4,7 @@
 option launch local            "where commands run: a file of utils/launch"
 option nj 1                    "experiments that run at the same time; with --launch slurm as utils/cluster.sh says"
 option gpus 1                  "GPUs of each experiment; 0: use the processor even where there is a GPU"
+option processes ""            "that train one model together, by torchrun (default: one for each GPU, else one)"
 option partition ""            "of the cluster, with --launch slurm; here, and for the next two, else what utils/cluster.sh says"
 option mem ""                  "memory of each job, e.g. 16G"
 option time ""                 "time limit of each job, e.g. 8:00:00; a training that reaches it is queued again and goes on"
@@ -21,6 +22,7 @@ check_resources() {
   fi
   [[ $nj =~ ^[1-9][0-9]*$ ]] || usage_error "--nj takes a number from 1, not '$nj'"
   [[ $gpus =~ ^[0-9]+$ ]] || usage_error "--gpus takes a number, not '$gpus'"
+  [[ $processes =~ ^([1-9][0-9]*)?$ ]] || usage_error "--processes takes a number from 1, not '$processes'"
   [[ $partition =~ ^[A-Za-z0-9_,.-]*$ ]] || usage_error "--partition takes a name, not '$partition'"
   [[ $mem =~ ^([0-9]+[KMGT]?)?$ ]] || usage_error "--mem takes a size such as 16G, not '$mem'"
   [[ $time =~ ^([0-9]+([-:][0-9]+)*)?$ ]] || usage_error "--time takes hours:minutes:seconds such as 8:00:00, not '$time'"

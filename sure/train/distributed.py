@@ -59,7 +59,7 @@ class Processes:
         if self.local_rank >= torch.cuda.device_count():
             raise SureError(
                 f"more processes than the {torch.cuda.device_count()} GPUs here; "
-                "start fewer (--processes; run.sh: --gpu), or train on the CPU with train.device=cpu"
+                "start fewer (--processes; run.sh: --gpus), or train on the CPU with train.device=cpu"
             )
         torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)

@@ -33,6 +33,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--rates", "fast"), ["--rates takes numbers"]),
         (("--nj", "0"), ["--nj takes a number from 1"]),
         (("--gpus", "all"), ["--gpus takes a number"]),
+        (("--processes", "0"), ["--processes takes a number from 1"]),
         (("--tag", "a/b"), ["--tag takes letters"]),
         (("--show", "scores"), ["--show 'scores' is not known; there are: corpus experiments"]),
         (("--launch", "pbs"), ["--launch 'pbs' is not known; there are:", "local"]),
@@ -71,6 +72,22 @@ def test_stages_by_number_and_by_name(project, stage):
         "decode",
         "score",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (("--processes", "3"), " --processes 3"),
+        (("--gpus", "2"), " --processes 2"),
+        (("--gpus", "2", "--processes", "1"), ""),
+        ((), ""),
+    ],
+)
+def test_a_training_has_a_process_for_each_gpu_or_as_many_as_asked_for(project, words, ending):
+    printed = project.run("--dry_run", "true", "--petl", "lora", *words).out.splitlines()
+    (train,) = [line for line in printed if "sure.bin.train" in line]
+    assert train.endswith(ending) and ("--processes" in train) == bool(ending)
+    assert sum("--processes" in line for line in printed) == bool(ending)
 
 
 def test_dry_run_prints_every_command_and_does_nothing(project):

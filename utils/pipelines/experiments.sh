@@ -41,8 +41,9 @@ choose_experiment() {
 
 train_experiment() {
   local file part
-  local -a configs=()
+  local -a configs=() together=()
   choose_experiment "$1"
+  if ((${processes:-$gpus} > 1)); then together=(--processes "${processes:-$gpus}"); fi
   # A method's own rates are in conf/petl/<method>.yaml, and for one task alone in conf/petl/<task>_<method>.yaml.
   inputs=()
   for file in "conf/$task.yaml" "conf/petl/$method.yaml" "conf/petl/${task}_$method.yaml"; do
@@ -58,7 +59,7 @@ train_experiment() {
   if [[ -f $weights ]]; then inputs+=("$weights"); fi
   outputs=("$exp/summary.json" "$exp/best.safetensors") when_redone=(--restart)
   step "$exp" train python -m sure.bin.train "${configs[@]}" --exp "$exp" "${overrides[@]}" petl.name="$method" \
-    seed="$seed" backbone.name="$backbone" backbone.weights="$weights" ${rate:+train.lr_adapter="$rate"} "${settings[@]}"
+    seed="$seed" backbone.name="$backbone" backbone.weights="$weights" ${rate:+train.lr_adapter="$rate"} "${settings[@]}" "${together[@]}"
 }
 
 pack_experiment() {
