@@ -6,6 +6,7 @@ import logging
 import random
 import resource
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -110,6 +111,29 @@ def test_a_full_disk_keeps_what_was_there(checkpoints, tmp_path):
     assert [path.name for path in checkpoints.last.parent.iterdir()] == ["last.pt"]
     checkpoints.save(state(2, 1_000_000))
     assert checkpoints.load()["number"] == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs takes rights that this user does not have")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_is_really_full(small_disk):
+    checkpoints = Checkpoints(small_disk / "checkpoints")
+    checkpoints.save(state(1, 20_000))
+    checkpoints.save(state(2, 20_000))
+    with pytest.raises(SureError, match="No space left on device; what was there before is kept"):
+        checkpoints.save(state(3, 40_000))
+    assert sorted(path.name for path in (small_disk / "checkpoints").iterdir()) == ["last.pt", "previous.pt"]
+    assert checkpoints.load()["number"] == 2
+    checkpoints.save(state(3, 20_000))
+    assert checkpoints.load()["number"] == 3
 
 
 def test_random_numbers_go_on(checkpoints):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import resource
 import signal
@@ -92,6 +93,22 @@ def test_asked_to_stop_it_saves_and_exits_with_75(corpus, tmp_path, undisturbed)
     assert not (tmp_path / "exp" / "summary.json").exists()
     train_here(corpus, tmp_path / "exp", **changes)
     assert_same(tmp_path / "exp", reference)
+
+
+@pytest.mark.parametrize("undisturbed", ["augmented"], indirect=True)
+def test_asked_with_all_that_it_started(corpus, tmp_path, undisturbed):
+    """Slurm's scancel and time limit send SIGTERM to every process of a job: the workers, too, are to go on."""
+    changes, reference = undisturbed
+    exp, changes = tmp_path / "exp", {**changes, "train__workers": 2, "train__save_minutes": 60.0}
+    arguments = train_arguments(corpus, exp, **changes)
+    child = Child(lambda: (os.setpgid(0, 0), train.main(arguments)), tmp_path / "stderr")
+    while not (exp / "metrics.jsonl").exists() or not (exp / "metrics.jsonl").read_text():  # they work since epoch 1
+        assert not child.ended(), read(child.stderr)
+        time.sleep(0.002)
+    os.killpg(child.process, signal.SIGTERM)
+    assert child.status() == 75, read(child.stderr)
+    train_here(corpus, exp, **changes)
+    assert_same(exp, reference)
 
 
 @pytest.mark.parametrize("undisturbed", ["cached"], indirect=True)
