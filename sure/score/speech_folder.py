@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def score_folder(
 
     Raises SureError naming the folder, the file or the utterance.
     """
-    utterances = read_data_dir(data)
+    utterances = sayable(data)
     waves = None if natural else read_waves(folder)
     try:
         found = speech_scores(utterances, waves, acoustic, language, judges)
@@ -47,6 +46,13 @@ def score_folder(
     replace_file(folder / UTTERANCES, json.dumps(found.utterances, ensure_ascii=False, indent=1) + "\n")
     replace_file(folder / "result.txt", found.listing())
     return found
+
+
+def sayable(data: str) -> list[Utterance]:
+    """The utterances of a data folder that stage 3 found phones for; stage 5 says no others."""
+    phones = Path(data) / "phones"
+    ids = {line.id for line in read_lines(phones)} if phones.is_file() else None
+    return [utterance for utterance in read_data_dir(data) if ids is None or utterance.id in ids]
 
 
 def read_waves(folder: Path) -> dict[str, str]:
@@ -73,7 +79,7 @@ def read_utterances(folder: Path) -> dict[str, dict[str, Any]]:
 
 def fingerprint(folder: Path, data: str, acoustic: AcousticConfig, language: str, judges: Judges) -> str:
     """Of all that the scores of a ceiling follow from: where it is the same, they need not be made again."""
-    utterances: Sequence[Utterance] = read_data_dir(data)
+    utterances = sayable(data)
     files = read_waves(folder) if (folder / "wav.scp").is_file() else {}
     parts = [
         [[u.id, u.audio, u.start, u.end, u.seconds, u.text, u.speaker] for u in utterances],

@@ -24,6 +24,8 @@ from sure.errors import SureError
 from sure.score import speaker_encoder
 from sure.score.picture import make_figure
 from sure.score.report import collect
+from sure.score.speech_folder import score_folder
+from sure.score.speech_quality import Judges
 
 ROOT = Path(registry.__file__).parents[1]
 HOSTILE = "Fail better. <script>document.title = 'taken'</script> \" ' & <img src=x onerror=alert(1)>"
@@ -214,6 +216,22 @@ def test_scoring_with_the_recogniser_ends_well(wave_file, tmp_path):
 @pytest.fixture
 def wave_file(downloads):
     return speech_experiment.fetch_speech(downloads)
+
+
+def test_an_utterance_without_phones_is_not_asked_for(recipe, tmp_path, monkeypatch):
+    """Stage 3 may leave out what it cannot pronounce."""
+    for folder in ("data", "exp"):
+        shutil.copytree(folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    phones, scp = Path(f"data/{DATASET}/test/phones"), COPY / "wav.scp"
+    for file in (phones, scp):
+        file.write_text("".join(line for line in file.open() if not line.startswith("u2 ")))
+    data = str(phones.parent)
+    found = score_folder(COPY, data, speech_experiment.ACOUSTIC, "en", Judges(None, None, {}))
+    assert list(found.utterances) == ["u1", "u3"]
+    scp.write_text("")
+    with pytest.raises(SureError, match="'u1' was not synthesised; decode this set again"):
+        score_folder(COPY, data, speech_experiment.ACOUSTIC, "en", Judges(None, None, {}))
 
 
 @pytest.mark.parametrize(
