@@ -81,6 +81,22 @@ def validate_data_dir(
     return check.report
 
 
+def inspect_data_dir(path: str | os.PathLike, nj: int | None = None) -> tuple[Report, dict[str, float]]:
+    """What `validate_data_dir` would report, and seconds by id of what it would keep; nothing is written.
+
+    Raises SureError for what is no data folder, commands in wav.scp, and mistakes in `trials`.
+    """
+    folder = Path(path)
+    if not (folder / "wav.scp").is_file():
+        raise SureError(f"{folder}: not a data folder: it has no wav.scp")
+    check = _Check(folder, DEFAULT)
+    check.commands(allowed=False)
+    check.compare_tables()
+    check.measure(nj or os.cpu_count() or 1)
+    check.check_texts(frozenset())
+    return check.report, check.durations
+
+
 class _Check:
     """The state of one validation: tables as read, utterances that are still good, and the report."""
 
@@ -119,7 +135,8 @@ class _Check:
                 self.report.remove(line.id, "duplicate id", f"{where}, also line {lines[line.id].number}")
         return {id: line for id, line in lines.items() if id not in contradicting}
 
-    def run_commands(self, allowed: bool) -> None:
+    def commands(self, allowed: bool) -> dict[str, Line]:
+        """The entries of wav.scp that are commands. Raises SureError when there are any that are not allowed."""
         commands = {id: line for id, line in self.wavs.items() if is_command(line.value)}
         if commands and not allowed:
             line = min(commands.values(), key=lambda line: line.number)
@@ -127,6 +144,10 @@ class _Check:
                 f"{self.folder / 'wav.scp'}:{line.number}: '{line.value}' is a command, and would run with "
                 "your rights: read wav.scp, and if you trust it say --allow_commands true"
             )
+        return commands
+
+    def run_commands(self, allowed: bool) -> None:
+        commands = self.commands(allowed)
         shutil.rmtree(self.outputs, ignore_errors=True)
         for id, line in commands.items():
             self.outputs.mkdir(exist_ok=True)

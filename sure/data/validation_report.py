@@ -37,12 +37,12 @@ class Report:
         notes = [f"  note: {note}" for note in self.notes]
         return "\n".join([f"{self.folder}: {self._heading()}", *self.problems(), *notes])
 
-    def problems(self) -> list[str]:
+    def problems(self, most: int = IDS_SHOWN) -> list[str]:
         """A line for every reason, with its first ids."""
         lines = []
         for reason, problems in self._by_reason():
-            shown = "; ".join(f"{problem.id} ({problem.where})" for problem in problems[:IDS_SHOWN])
-            more = f"; and {len(problems) - IDS_SHOWN} more" if len(problems) > IDS_SHOWN else ""
+            shown = "; ".join(f"{problem.id} ({problem.where})" for problem in problems[:most])
+            more = f"; and {len(problems) - most} more" if len(problems) > most else ""
             lines.append(f"  {len(problems)} {reason}: {shown}{more}")
         return lines
 

@@ -48,7 +48,7 @@ class Checkpoints:
         """The newest whole state, None where none was ever saved. Raises SureError when all are damaged."""
         found = [path for path in (self.last, self.previous) if path.exists()]
         for path in found:
-            if _is_whole(path):
+            if is_whole(path):
                 return torch.load(path, map_location="cpu", weights_only=True)
             # out of the way: the next save must not put it in the place of the good one
             damaged = path.with_name(path.name + ".damaged")
@@ -77,7 +77,8 @@ class _Digest:
         pass
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint is as it was written."""
     digest = hashlib.sha256()
     left = path.stat().st_size - len(MARK) - digest.digest_size * 2
     with path.open("rb") as file:

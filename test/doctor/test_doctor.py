@@ -1,0 +1,153 @@
+"""The doctor finds nothing in what is whole, and names what was broken, changing nothing itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import toys
+
+from sure.bin import doctor, pack
+from sure.data.transfer import file_digest
+from sure.doctor.examine import examine
+from sure.errors import SureError
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe's folder: data, and a finished experiment with its bundle and a decoded set."""
+    recipe = toys.make_corpus(tmp_path_factory.mktemp("whole") / "recipe")
+    seed = toys.train_here(recipe, recipe / "exp" / "tones_tiny_lora" / "seed1", train__epochs=1)
+    pack.main(["--exp", str(seed)])
+    decoded = seed / "decode_test"
+    decoded.mkdir()
+    for name in ("hyp.txt", "ref.txt"):
+        (decoded / name).write_text("test-000 a\ntest-001 b\n")
+    (seed / ".marks").mkdir()
+    text = recipe / "data" / "train" / "text"
+    (seed / ".marks" / "train").write_text(f"command  python\n{file_digest(text)}  data/train/text\n")
+    return recipe
+
+
+@pytest.fixture
+def recipe(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = tmp_path / "recipe"
+    shutil.copytree(whole, copy)
+    for path in [*copy.rglob("wav.scp"), *copy.rglob("config.yaml")]:
+        path.write_text(path.read_text().replace(str(whole), str(copy)))
+    monkeypatch.chdir(copy)
+    return copy
+
+
+SEED = Path("exp/tones_tiny_lora/seed1")
+
+
+def found(folder: Path) -> list[str]:
+    return [f"{what} -> {todo}" for patient in examine(folder) for what, todo in patient.findings]
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_nothing_is_wrong_with_what_is_whole(recipe: Path, capsys: pytest.CaptureFixture) -> None:
+    before = times(recipe)
+    doctor.main(["data", "exp"])
+    shown = capsys.readouterr().out
+    assert shown.count("nothing wrong") == 4  # three sets, one experiment with its bundle
+    doctor.main([str(SEED / "bundle")])
+    assert "bundle, nothing wrong" in capsys.readouterr().out
+    assert times(recipe) == before
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def swap_lines(path: Path) -> None:
+    path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "a recording": ("data/train", lambda _: Path("wav/train3.wav").unlink(), "missing audio file: train-003.*stage 2"),
+    "another recording": (
+        "data/train",
+        lambda _: shutil.copy("wav/train0.wav", "wav/train3.wav"),
+        "utt2dur: 'train-003' has .* it was changed since stage 2",
+    ),
+    "order": ("data/dev", lambda _: swap_lines(Path("data/dev/text")), "data/dev/text: not sorted .*'dev-004'"),
+    "a line": (
+        "data/dev",
+        lambda _: edit(Path("data/dev/text"), "dev-002 ", "dev-200 "),
+        "text without audio: dev-200",
+    ),
+    "a command": ("data/dev", lambda _: Path("data/dev/wav.scp").write_text("a ls |\n"), "is a command"),
+    "no durations": ("data/dev", lambda _: Path("data/dev/utt2dur").unlink(), "utt2dur is missing"),
+    "bytes": ("data/dev", lambda _: Path("data/dev/text").write_bytes(b"\xff\xfe"), "not UTF-8"),
+    "config": ("exp", lambda _: edit(SEED / "config.yaml", "epochs", "epoch"), "unknown key 'train.epoch'"),
+    "no config": ("exp", lambda _: (SEED / "config.yaml").unlink(), "config.yaml is missing -> run stage 4"),
+    "checkpoint": ("exp", lambda _: flip(SEED / "checkpoints/last.pt"), r"last\.pt is damaged"),
+    "best weights": ("exp", lambda _: (SEED / "best.safetensors").write_bytes(b"x"), "best.safetensors is damaged"),
+    "no weights": ("exp", lambda _: (SEED / "best.safetensors").unlink(), "best.safetensors is missing"),
+    "summary": ("exp", lambda _: (SEED / "summary.json").write_text("["), "summary.json is no JSON object"),
+    "tokens": ("exp", lambda _: shutil.rmtree(SEED / "tokens"), "labels.json is missing"),
+    "a set": ("exp", lambda _: shutil.rmtree("data/test"), "the set test is not there -> run stage 2"),
+    "a decoded line": (
+        "exp",
+        lambda _: edit(SEED / "decode_test/hyp.txt", "test-001", "test-002"),
+        "hyp.txt and ref.txt are not of the same utterances -> run stages 5 and 6",
+    ),
+    "a mark": (
+        "exp",
+        lambda _: edit(Path("data/train/text"), "train-000", "train-0000"),
+        "data/train/text changed since train was finished -> --stage train",
+    ),
+    "bundle": ("exp", lambda _: flip(SEED / "bundle/adapter.safetensors"), "adapter.safetensors"),
+    "another bundle": (
+        str(SEED / "bundle"),
+        lambda _: edit(SEED / "bundle/adapter.json", '"depth": 3', '"depth": 4'),
+        "adapter.json|layers",
+    ),
+    "half a bundle": (str(SEED / "bundle"), lambda _: (SEED / "bundle/adapter.json").unlink(), "no adapter.json"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_what_is_broken_is_named(recipe: Path, kind: str, capsys: pytest.CaptureFixture) -> None:
+    import re
+
+    folder, damage, expected = DAMAGE[kind]
+    damage(recipe)
+    lines = found(Path(folder))
+    assert any(re.search(expected, line) for line in lines), lines
+    with pytest.raises(SystemExit) as ended:
+        doctor.main([folder])
+    assert ended.value.code == 1 and "wrong:" in capsys.readouterr().out
+
+
+def test_a_training_that_was_interrupted_is_whole(recipe: Path) -> None:
+    (SEED / "summary.json").unlink()
+    assert found(Path("exp")) == []
+    assert "not finished" in str(examine(Path("exp"))[0])
+    shutil.rmtree(SEED / "checkpoints")
+    assert any("no checkpoint" in line for line in found(Path("exp")))
+
+
+def test_what_is_none_of_these(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(SureError, match="neither a data folder|no such folder"):
+            examine(folder)
+    (tmp_path / "x.json").write_text(json.dumps({}))
+    with pytest.raises(SureError, match="neither"):
+        examine(tmp_path)

@@ -1,0 +1,276 @@
+"""The readers of outside files, each as a function of bytes: it ends, or raises SureError; anything else is a crash.
+
+`TARGETS[name](content)` runs one of them in the current directory; `SEEDS[name]` are contents it reads well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import tarfile
+import wave
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import safetensors.numpy
+
+from sure.data import ark
+from sure.data.audio import decode
+from sure.data.data_dir import read_data_dir
+from sure.data.selection import Selection
+from sure.data.sources import read_sources
+from sure.data.textgrid import read_tier
+from sure.data.unpack import unpack
+from sure.data.validate import validate_data_dir
+from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle
+from sure.text.arpa import read_arpa
+from sure.text.labels import Labels
+from sure.text.pronunciation import read_lexicon
+from sure.text.tokenizer import Tokenizer
+
+EGS = Path(__file__).parents[2] / "egs"
+TABLES = {
+    "wav.scp": b"a a.wav\nb a.wav\n",
+    "segments": b"a r 0 0.2\nb r 0.1 -1\n",
+    "text": b"a one two\nb three\n",
+    "utt2label": b"a g=x h=y\nb g=x h=z\n",
+    "utt2spk": b"a s\nb t\n",
+    "utt2dur": b"a 0.2\nb 0.2\n",
+    "trials": b"a b target\n",
+}
+
+Target = Callable[[bytes], object]
+
+
+@cache
+def recipe(name: str, file: str = "prepare") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"fuzzed_{name}_{file}", EGS / name / f"{file}.py")
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(EGS / name))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def written(name: str, content: bytes) -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def data_folder(table: str) -> Target:
+    def run(content: bytes) -> None:
+        if not Path("a.wav").exists():
+            Path("a.wav").write_bytes(wav_bytes())
+        recordings = {"wav.scp": b"r a.wav\n"} if table == "segments" else {}
+        present = ("wav.scp", "text") if table == "wav.scp" else ("wav.scp", "text", table)
+        for old in Path("set").glob("*"):
+            if old.is_file():
+                old.unlink()
+        for name in present:
+            written(f"set/{name}", content if name == table else recordings.get(name, TABLES[name]))
+        _either(lambda: read_data_dir("set"), lambda: validate_data_dir("set", "skip", nj=1))
+
+    return run
+
+
+def _either(*readers: Callable[[], object]) -> None:
+    """All of them, one after the other; the first SureError is raised at the end."""
+    from sure.errors import SureError
+
+    errors = []
+    for reader in readers:
+        try:
+            reader()
+        except SureError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def file_reader(name: str, read: Callable[[Path], object]) -> Target:
+    def run(content: bytes) -> None:
+        found = read(written(name, content))
+        if hasattr(found, "__next__"):
+            for _ in found:
+                pass
+
+    return run
+
+
+def bundle(part: str) -> Target:
+    def run(content: bytes) -> None:
+        from sure.inference import _config_of
+
+        for name, good in bundle_seed().items():
+            written(f"bundle/{name}", content if name == part else good)
+        if part == WEIGHTS:  # as whoever changes the weights would
+            about = json.loads(bundle_seed()[ABOUT])
+            about["sha256"] = hashlib.sha256(content).hexdigest()
+            about["format"] = 1
+            written(f"bundle/{ABOUT}", json.dumps(about).encode())
+        _config_of(read_bundle(Path("bundle")), "random")
+
+    return run
+
+
+@cache
+def bundle_seed() -> dict[str, bytes]:
+    import torch
+
+    backbone = {key: 1 if key in ("dim", "depth") else "x" for key in BACKBONE_KEYS}
+    backbone |= {"name": "tiny", "weights": "random", "layers": "last", "group_norm": "masked"}
+    about = {"task": "asr", "language": "en", "seed": 1, "head": {}, "petl": [{"name": "lora"}], "backbone": backbone}
+    return bundle_files(about, {"layer.0.attn.q/lora_a": torch.zeros(2, 3)}, {})
+
+
+def folder_reader(files: dict[str, bytes], part: str, read: Callable[[Path], object]) -> Target:
+    def run(content: bytes) -> None:
+        for name, good in files.items():
+            written(f"folder/{name}", content if name == part else good)
+        read(Path("folder"))
+
+    return run
+
+
+def read_ark(path: Path) -> None:
+    _either(lambda: list(ark.read_ark(path)), lambda: ark.read_at(f"{path}:2"))
+
+
+def read_archive(path: Path) -> None:
+    unpack(path, Path("out"), limit=1 << 20)
+
+
+def rows(name: str, read: Callable[[ModuleType, Path, Selection], object]) -> Target:
+    return file_reader(f"{name}.tsv", lambda path: read(recipe(name), path, Selection(name)))
+
+
+def read_config(path: Path) -> None:
+    from sure.config import load_config
+
+    load_config(path)
+
+
+def wav_bytes() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, 16000, 0, "NONE", ""))
+        writer.writeframes((np.sin(np.arange(8000) / 9) * 9000).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def tar_bytes() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name in ("a", "d/b"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"abc"))
+        link = tarfile.TarInfo("l")
+        link.type, link.linkname = tarfile.SYMTYPE, "d/b"
+        tar.addfile(link)
+    return file.getvalue()
+
+
+def zip_bytes() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("d/a", "abc" * 9)
+    return file.getvalue()
+
+
+def ark_bytes() -> bytes:
+    """A float matrix, a float vector and one in letters, as Kaldi writes them."""
+    matrix = b"\0BFM \4" + (2).to_bytes(4, "little") + b"\4" + (3).to_bytes(4, "little") + np.ones(6, "<f4").tobytes()
+    vector = b"\0BFV \4" + (2).to_bytes(4, "little") + np.ones(2, "<f4").tobytes()
+    return b"a " + matrix + b"b " + vector + b"c  [\n  1 2 \n  3 4 ]\n"
+
+
+TEXTGRID = b'File type = "ooTextFile"\nObject class = "TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"phones"\n'
+TEXTGRID += b'0\n1\n1\n0\n1\n"AA1"\n'
+ARPA = (
+    b"\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n-1 <unk>\n-1 <s> -0.3\n-1 </s>\n-1 a -0.2\n\n"
+    b"\\2-grams:\n-0.5 a </s>\n\n"
+    b"\\end\\\n"
+)
+LUA = b'dialogId("a-b", "font", "English")\ndialogStr("t" .. [[x]])\n-- c\n'
+SOURCES = (
+    b"licence: [a]\nitems:\n  - kind: archive\n    urls: [https://a.b/c.tar.gz]\n    bytes: 3\n  - any_of:\n"
+    b"      - {name: x, items: [{kind: manual, instructions: y}]}\n"
+)
+CONFIG = (
+    b"task: asr\ndata: {train: a/train, valid: a/dev}\nbackbone: {name: tiny}\npetl: {name: lora, rank: 4}\n"
+    b"train: {epochs: 3, lr_adapter: 1e-3}\n"
+)
+TOKENS = {"tokenizer.json": b'{"kind": "character", "size": 3}', "tokens.txt": b"<blank>\na\n<space>\n"}
+WEIGHTS_SEED = safetensors.numpy.save({"layer.0.attn.q/lora_a": np.zeros((2, 3), np.float32)})
+
+TARGETS: dict[str, Target] = {
+    **{table: data_folder(table) for table in TABLES},
+    ABOUT: bundle(ABOUT),
+    WEIGHTS: bundle(WEIGHTS),
+    "labels.json": folder_reader({"labels.json": b""}, "labels.json", Labels.load),
+    **{name: folder_reader(TOKENS, name, Tokenizer.load) for name in TOKENS},
+    "ark": file_reader("x.ark", read_ark),
+    "wav": file_reader("x.wav", decode),
+    "tar": file_reader("x.tar", read_archive),
+    "zip": file_reader("x.zip", read_archive),
+    "TextGrid": file_reader("x.TextGrid", lambda path: read_tier(path, "phones")),
+    "lexicon": file_reader("lexicon.txt", lambda path: read_lexicon([path])),
+    "ARPA": file_reader("x.arpa", read_arpa),
+    "sources.yaml": file_reader("sources.yaml", read_sources),
+    "config": file_reader("config.yaml", read_config),
+    "Lua": file_reader("dialogs.lua", lambda path: recipe("fillets", "dialogs").read_dialogs(path)),
+    "TEMPLATE": rows("TEMPLATE", lambda module, path, selection: module.read_table(path, "text")),
+    "meld": rows("meld", lambda module, path, selection: module.read_rows(path, selection)),
+    "fleurs": rows("fleurs", lambda module, path, selection: module.read_rows(path, selection)),
+    "voxpopuli": rows("voxpopuli", lambda module, path, selection: module.read_rows([path], "en")),
+    "fluent_speech_commands": rows("fluent_speech_commands", lambda module, path, selection: module.read_table(path)),
+    "snips": rows("snips", lambda module, path, selection: module.read_commands(path, selection)),
+    "timit": rows("timit", lambda module, path, selection: module.read_phones(path)),
+    "l2arctic": rows("l2arctic", lambda module, path, selection: module.read_phones(path, "forced")),
+    "librispeech_100": rows("librispeech_100", lambda module, path, selection: module.read_transcript(path)),
+    "asterisk": rows("asterisk", lambda module, path, selection: module.read_transcript(path)),
+}
+
+SEEDS: dict[str, list[bytes]] = {
+    **{table: [content] for table, content in TABLES.items()},
+    ABOUT: [bundle_seed()[ABOUT]],
+    WEIGHTS: [WEIGHTS_SEED],
+    "labels.json": [b'{"label": ["a", "b"]}'],
+    **{name: [content] for name, content in TOKENS.items()},
+    "ark": [ark_bytes()],
+    "wav": [wav_bytes()],
+    "tar": [tar_bytes()],
+    "zip": [zip_bytes()],
+    "TextGrid": [TEXTGRID, TEXTGRID.decode().encode("utf-16")],
+    "lexicon": [b"one W AH1 N\n"],
+    "ARPA": [ARPA],
+    "sources.yaml": [SOURCES],
+    "config": [CONFIG],
+    "Lua": [LUA],
+    "TEMPLATE": [b"audio\ttext\tspeaker\na.wav\tone\ts\n"],
+    "meld": [b"Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n1,Hi,A,joy,p,0,1\n"],
+    "fleurs": [b"1\tone.wav\tOne.\tone\to n e\t16000\tMALE\n"],
+    "voxpopuli": [b"session_id|id_|original_text|normed_text|speaker_id|split|vad\ns|i|One|one|7|train|[(1.0, 2.0)]\n"],
+    "fluent_speech_commands": [
+        b",path,speakerId,transcription,action,object,location\n0,w/a.wav,s,On,on,lights,none\n"
+    ],
+    "snips": [b"Joanna-snips-0 BOS PLAY ADELE EOS\tO O artist PlayMusic\n"],
+    "timit": [b"0 100 h#\n100 200 sh\n"],
+    "l2arctic": [TEXTGRID],
+    "librispeech_100": [b"1-2-0000 ONE TWO\n"],
+    "asterisk": [b"; comment\nagent-alreadyon: That agent is on.\n"],
+}

@@ -1,0 +1,72 @@
+"""A short look with hypothesis at the readers of outside files; test/fuzz/run.py is the long one, led by coverage."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from targets import SEEDS, TARGETS
+
+from sure.errors import SureError
+
+SPLICES = [
+    b"",
+    b"\0",
+    b"\n",
+    b" ",
+    b"\t",
+    b'"',
+    b"{}",
+    b"[",
+    b"-1",
+    b"1e999",
+    b"nan",
+    b"\xff",
+    b"99999999999999999999",
+    b"|",
+]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, seed: bytes) -> bytes:
+    """The seed with a few parts taken out, doubled or replaced."""
+    content = seed
+    for _ in range(draw(st.integers(0, 4))):
+        first = draw(st.integers(0, len(content)))
+        last = draw(st.integers(first, min(len(content), first + 40)))
+        part = content[first:last]
+        new = draw(st.one_of(st.sampled_from([*SPLICES, part + part, part[::-1]]), st.binary(max_size=8)))
+        content = content[:first] + new + content[last:]
+    return content
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_reader_reads_what_is_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in SEEDS[name]:
+        TARGETS[name](seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_reader_refuses_anything_else(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],  # run.py shrinks
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.sampled_from(SEEDS[name]).flatmap(damaged))
+    def look(content: bytes) -> None:
+        with contextlib.suppress(SureError):
+            TARGETS[name](content)
+
+    look()
