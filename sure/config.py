@@ -30,6 +30,8 @@ class DataConfig(Section):
     tests: list[str] = []
     min_seconds: float = 0.1
     max_seconds: float = 20.0  # longer training utterances are left out, and counted; dev and test are never cut
+    on_bad_utterance: Literal["stop", "skip"] = "stop"  # where a training recording went bad after stage 2
+    max_bad_percent: float = Field(5.0, ge=0, le=100)  # of the training set; with more, skip stops, too
     cache_gigabytes: float = 2.0  # decoded audio kept in memory
 
     @model_validator(mode="after")

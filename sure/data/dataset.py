@@ -17,6 +17,14 @@ from sure.errors import SureError
 WaveAugment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
+class UtteranceError(SureError):
+    """Names an utterance that went bad after it was prepared. reason: the same words for all that have it."""
+
+    def __init__(self, message: str, reason: str = "unreadable"):
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclass
 class Item:
     """One utterance: wave (samples,) float32 at 16 kHz, and whatever the task made its target of."""
@@ -30,7 +38,7 @@ class SpeechDataset(Dataset):
     """Map-style dataset of `Item`s.
 
     target: called with each utterance, once, at the start.
-    Items raise SureError naming an utterance that cannot be read, or is not as long as it was at stage 2.
+    Items raise UtteranceError naming an utterance that cannot be read, or is not as long as it was at stage 2.
     augment: called as augment(wave, generator). The generator depends on seed, epoch and utterance id alone,
         so items are the same for any number of workers, in any order, and after a resume.
     cache_gigabytes: memory for decoded waveforms, so that later epochs do not decode; shared out among the
@@ -73,24 +81,30 @@ class SpeechDataset(Dataset):
     def _wave(self, index: int) -> torch.Tensor:
         if index in self._cache:
             return _unpack(self._cache[index])
-        utterance = self.utterances[index]
-        try:
-            wave = read_audio(utterance.audio, utterance.start, utterance.end)
-        except SureError as error:
-            raise SureError(f"utterance '{utterance.id}': {error}") from None
-        seconds = len(wave) / SAMPLE_RATE
-        # plans were made for the seconds; a text for which there are no frames any more would be passed over silently
-        if utterance.seconds and abs(seconds - utterance.seconds) > SEGMENT_TOLERANCE:
-            raise SureError(
-                f"utterance '{utterance.id}': {utterance.audio} has {seconds:.2f} s, and had {utterance.seconds:.2f} s "
-                "when it was prepared; bring it back, or run stage 2, prepare, again"
-            )
+        wave = load_wave(self.utterances[index])
         packed = _pack(wave)
         worker = get_worker_info()
         if self._cached_bytes + packed.nbytes <= self.cache_bytes / (worker.num_workers if worker else 1):
             self._cache[index] = packed
             self._cached_bytes += packed.nbytes
         return wave
+
+
+def load_wave(utterance: Utterance) -> torch.Tensor:
+    """(samples,) at 16 kHz. Raises UtteranceError when it cannot be read, or is not as long as it was at stage 2."""
+    try:
+        wave = read_audio(utterance.audio, utterance.start, utterance.end)
+    except SureError as error:
+        raise UtteranceError(f"utterance '{utterance.id}': {error}", getattr(error, "reason", "unreadable")) from None
+    seconds = len(wave) / SAMPLE_RATE
+    # plans were made for the seconds; a text for which there are no frames any more would be passed over silently
+    if utterance.seconds and abs(seconds - utterance.seconds) > SEGMENT_TOLERANCE:
+        raise UtteranceError(
+            f"utterance '{utterance.id}': {utterance.audio} has {seconds:.2f} s, and had {utterance.seconds:.2f} s "
+            "when it was prepared; bring it back, or run stage 2, prepare, again",
+            "not as long as when it was prepared",
+        )
+    return wave
 
 
 def generator_for(*parts: object) -> torch.Generator:

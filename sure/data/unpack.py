@@ -54,7 +54,7 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
         except DAMAGE as error:
             raise SureError(f"{archive}: not a readable archive: {error}") from None
         except OSError as error:
-            if error.errno is not None:  # the disk, not the archive
+            if error.errno not in (None, errno.EINVAL):  # the disk, not the archive
                 raise
             raise SureError(f"{archive}: not a readable archive: {error}") from None
         _move(temporary, folder)

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 FREE_KEYS = (
     "data.tests",
     "data.cache_gigabytes",
+    "data.on_bad_utterance",
+    "data.max_bad_percent",
     "decode.",
     "train.device",
     "train.save_minutes",
@@ -37,6 +39,7 @@ FREE_KEYS = (
 )
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle")
 RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "backbone.safetensors", "summary.json")
+RESULTS += ("left_out.txt",)
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
 
 

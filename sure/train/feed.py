@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -53,6 +54,7 @@ class Feed:
         batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
         self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
         self.workers = config.train.workers
+        self.left_out: set[int] = set()  # indices
         self.order: list[list[int]] = []  # what the loader goes through next; the same list, with other content
         self._loader: DataLoader | None = None
 
@@ -60,7 +62,12 @@ class Feed:
         """The batches of an epoch: a pure function of the seed and its number."""
         self.dataset.set_epoch(epoch)
         self.sampler.set_epoch(epoch)
-        return list(self.sampler)
+        without = ([index for index in batch if index not in self.left_out] for batch in self.sampler)
+        return [batch for batch in without if batch]
+
+    def leave_out(self, ids: Collection[str]) -> None:
+        """Utterances that no plan has from now on; the others stay in their batches."""
+        self.left_out = {index for index, utterance in enumerate(self.utterances) if utterance.id in ids}
 
     def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
         """Compute the prefix cache, if there is to be one; it takes the place of the audio.
@@ -68,9 +75,12 @@ class Feed:
         pause: called now and then, and may end the training. Each of the processes computes its part, and gets all.
         """
         if self.cache and not self.cache.entries:
-            count = len(self.utterances)
-            one_by_one = [[index] for index in range(processes.rank, count, processes.size)]
-            self.cache.fill(self._load(one_by_one), what, count, pause, processes)
+            everyone = range(len(self.utterances))
+            there = [index for index in everyone if index not in self.left_out]
+            one_by_one = [[index] for index in there[processes.rank :: processes.size]]
+            self.cache.fill(self._load(one_by_one), what, len(there), pause, processes)
+            entries = iter(self.cache.entries)
+            self.cache.entries = [[] if index in self.left_out else next(entries) for index in everyone]
             self._loader = None
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
@@ -113,7 +123,8 @@ def plain_errors(loader: DataLoader) -> Iterator[Batch]:
     try:
         yield from loader
     except SureError as error:
-        raise SureError(str(error).strip().rsplit("SureError: ", 1)[-1]) from None
+        message = re.split(r"\w+Error: ", str(error).strip())[-1] if "Traceback" in str(error) else str(error)
+        raise type(error)(message) from None
 
 
 def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, config: Config) -> Iterator[Batch]:
@@ -150,6 +161,7 @@ def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) ->
     frames = frame_counts(model.backbone, [utterance.seconds for utterance in utterances])
     left_out: dict[str, list[str]] = {}
     kept = []
+    skip = config.data.on_bad_utterance == "skip"
     for utterance, count in zip(utterances, frames, strict=True):
         if utterance.seconds < shortest or count < 1:
             left_out.setdefault(f"shorter than data.min_seconds={shortest:g}", []).append(utterance.id)
@@ -158,6 +170,8 @@ def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) ->
         elif utterance.seconds > model.backbone.max_seconds:
             heard = f"longer than the {model.backbone.max_seconds:g} s that the backbone can hear"
             left_out.setdefault(heard, []).append(utterance.id)
+        elif skip and not _has_target(model, utterance):
+            left_out.setdefault("with no symbol of the vocabulary", []).append(utterance.id)
         elif not _fits(model, count, utterance):
             left_out.setdefault("with more to say than they have frames", []).append(utterance.id)
         else:
@@ -168,6 +182,14 @@ def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) ->
     if not kept:
         raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join(left_out)})")
     return kept
+
+
+def _has_target(model: SureModel, utterance: Utterance) -> bool:
+    try:
+        model.task.target(utterance)
+    except SureError:
+        return False
+    return True
 
 
 def _fits(model: SureModel, frames: Tensor, utterance: Utterance) -> bool:

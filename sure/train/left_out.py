@@ -22,7 +22,7 @@ IDS_SHOWN = 10
 
 
 def leave_out_bad(feed: Feed, folder: Path, settings: DataConfig) -> int:
-    """Read every recording of the training set once, and leave those that cannot be used out of the feed's plans.
+    """Read every recording of the training set once, and list those that cannot be used, to be left out of its plans.
 
     An epoch's plan is made of all utterances, so without these it has the same batches in the same order, with gaps.
     They are in `folder/left_out.txt` before a step is taken without them, and stay out after a resume, even if they
@@ -46,7 +46,6 @@ def leave_out_bad(feed: Feed, folder: Path, settings: DataConfig) -> int:
         replace_file(path, "".join(f"{reason}\t{id}\n" for id, reason in sorted(everyone.items())))
     for line in listed:
         log.warning("left out of training: %s (%s)", line, path)
-    feed.leave_out(everyone)
     return len(found)
 
 

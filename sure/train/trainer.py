@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sure.config import Config
+from sure.data.dataset import UtteranceError
 from sure.device import autocast, describe_device, peak_memory_megabytes
 from sure.errors import SureError
 from sure.files import replace_file
@@ -27,9 +28,11 @@ from sure.train.curves import History
 from sure.train.distributed import Processes, joined
 from sure.train.evaluate import evaluate
 from sure.train.experiment import Experiment
+from sure.train.feed import Feed
 from sure.train.feeds import make_feeds
 from sure.train.health import Step, Watch, check_dev_loss, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
+from sure.train.left_out import FILE, leave_out_bad, read_left_out
 from sure.train.lock import lock
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
@@ -61,7 +64,22 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
         log.info("%s", command)
         interrupt = Interrupt()
         with interrupt.listening():
-            Trainer(config, experiment, interrupt, processes).run(command)
+            _train(config, experiment, interrupt, processes, command)
+
+
+def _train(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes, command: str) -> None:
+    """To the end; with data.on_bad_utterance=skip on from the last checkpoint when a recording went bad meanwhile."""
+    while True:
+        trainer = Trainer(config, experiment, interrupt, processes)
+        try:
+            return trainer.run(command)
+        except UtteranceError as error:
+            if config.data.on_bad_utterance == "skip" and processes.size > 1:
+                raise SureError(f"{error}; the same command again goes on without it") from None
+            if not trainer.leave_out_bad():
+                raise  # of the dev set, which is never cut, or with on_bad_utterance=stop
+            log.warning("%s; going on without it from the last checkpoint", error)
+        del trainer
 
 
 class Trainer:
@@ -82,6 +100,7 @@ class Trainer:
         self.autocast = autocast(config.train.precision, self.device, self.model.backbone.dim)
 
         self.train_feed, self.dev_feed = make_feeds(config, self.model)
+        self.leave_out_bad()
         accumulate = config.train.accumulate
         self.planned_steps = config.train.epochs * -(-len(self.train_feed.sampler) // accumulate)
         groups = self.model.parameter_groups()
@@ -101,6 +120,15 @@ class Trainer:
         processes.check_same_tensors(self.parameters)
         self.history = History(experiment.folder, self.state.history, self.task.score_name, processes.first)
         self.clock = self.saved = time.monotonic()
+
+    def leave_out_bad(self) -> int:
+        """With data.on_bad_utterance=skip, how many recordings for training have gone bad since the last look."""
+        if self.config.data.on_bad_utterance == "stop" or not isinstance(self.train_feed, Feed):
+            return 0
+        folder = self.experiment.folder
+        found = self.processes.of_first(lambda: leave_out_bad(self.train_feed, folder, self.config.data))
+        self.train_feed.leave_out(read_left_out(folder / FILE))
+        return found
 
     def run(self, command: str) -> None:
         """Train to the end, and write the summary."""

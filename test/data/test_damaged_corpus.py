@@ -34,7 +34,7 @@ def named(folder: Path) -> dict[str, str]:
 def config(here: Path) -> Path:
     given = {
         "task": "asr",
-        "data": {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]},
+        "data": {"train": "data/train", "valid": "data/dev", "tests": ["data/test"], "on_bad_utterance": "skip"},
         "backbone": {"name": "tiny", "weights": "random:moonshine"},
         "petl": {"name": "bitfit"},
         "train": {"epochs": 1, "batch_seconds": 30.0, "threads": 1, "prefix_cache": "off"},

@@ -64,6 +64,7 @@ for word in "${words[@]}"; do
   if [[ $word == decode.name=* ]]; then decode_name=${word#*=}; fi
   if [[ $word =~ ^(data|text|tokenizer)\. ]]; then token_settings+=("$word"); fi
 done
+if [[ $on_bad_utterance == skip ]]; then settings=(data.on_bad_utterance=skip "${settings[@]}"); fi
 read -ra decodings <<<"$decode"
 ((${#decodings[@]})) || usage_error "--decode names no way of decoding; there are: ${decode_methods[*]}"
 for word in "${decodings[@]}"; do
