@@ -96,7 +96,13 @@ def list_clips(folder: Path, selection: Selection) -> dict[str, Path]:
 
 def read_rows(table: Path, selection: Selection) -> dict[str, Row]:
     """dia0_utt0 -> row, in the order of the table."""
-    reader = csv.DictReader(io.StringIO(read_any_text(table), newline=""))
+    try:
+        return _read_rows(csv.DictReader(io.StringIO(read_any_text(table), newline="")), table, selection)
+    except csv.Error as error:
+        raise SureError(f"{table}: cannot be read as a table ({error}); fetch it again") from None
+
+
+def _read_rows(reader: csv.DictReader, table: Path, selection: Selection) -> dict[str, Row]:
     reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
     if missing := [column for column in COLUMNS if column not in reader.fieldnames]:
         raise SureError(f"{table}, line 1: expected the columns {', '.join(COLUMNS)}; there is no {', '.join(missing)}")

@@ -97,6 +97,8 @@ class Loadable(Stored, SpeechEncoder):
             shape = cls.huggingface_shape(found.config, found.preprocessor)
         except KeyError as error:
             raise SureError(f"{folder / 'config.json'} lacks {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SureError(f"{folder / 'config.json'} has a setting of another kind ({error})") from None
         except SureError as error:
             raise SureError(f"{folder / 'config.json'}: {error}") from None
         return shape, cls.huggingface_state(found.state), found.sha256

@@ -22,6 +22,7 @@ corpus_step=${corpus_step%.yaml}$(printf '%s' "${source_options[@]/#*=/_}")
 read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
 read -ra parts <<<"${petl//+/ }"
 check_options
+[[ $dataset =~ ^[A-Za-z0-9._+-]+$ ]] || usage_error "'$dataset' would be the name of folders: letters, digits and . _ + - only"
 [[ -f conf/$task.yaml ]] || usage_error "no conf/$task.yaml in $recipe, which task $task needs"
 ((${#methods[@]})) || usage_error "--petl names no method"
 for method in "${parts[@]}"; do
