@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import toys
-from toys import train_here
+from toys import assert_same, train_here
 
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
 from sure.train.feed import Feed
 from sure.train.trainer import Trainer
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_resume import assert_same
 
 SKIP = {"data__on_bad_utterance": "skip", "data__max_bad_percent": 20, "train__epochs": 3}
 FROM_AUDIO = {**SKIP, "train__prefix_cache": "off", "data__cache_gigabytes": 0.0, "train__save_minutes": 1e-9}
@@ -68,15 +64,15 @@ def test_what_is_bad_at_the_start_is_a_gap_in_every_plan(corpus: Path, monkeypat
 
 def die_in(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     """Once, in the middle of an epoch."""
-    step = Trainer._stop_if_asked
+    step = Trainer._save_or_stop
 
     def die(self: Trainer, training: bool = False) -> None:
         if training and self.state.epoch == epoch and self.state.batches in (1, 2):
-            monkeypatch.setattr(Trainer, "_stop_if_asked", step)
+            monkeypatch.setattr(Trainer, "_save_or_stop", step)
             raise SystemExit("killed")
         step(self, training)
 
-    monkeypatch.setattr(Trainer, "_stop_if_asked", die)
+    monkeypatch.setattr(Trainer, "_save_or_stop", die)
 
 
 def spoil_after(monkeypatch: pytest.MonkeyPatch, path: Path, epoch: int) -> None:
