@@ -29,6 +29,7 @@ DAMAGE = (
     EOFError,
     RuntimeError,
     ValueError,
+    IndexError,
 )
 
 
