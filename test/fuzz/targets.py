@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import sys
 import tarfile
 import wave
 import zipfile
@@ -28,6 +29,7 @@ from sure.data.sources import read_sources
 from sure.data.textgrid import read_tier
 from sure.data.unpack import unpack
 from sure.data.validate import validate_data_dir
+from sure.errors import SureError
 from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle
 from sure.text.arpa import read_arpa
 from sure.text.labels import Labels
@@ -52,8 +54,6 @@ Target = Callable[[bytes], object]
 def recipe(name: str, file: str = "prepare") -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"fuzzed_{name}_{file}", EGS / name / f"{file}.py")
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module
     sys.path.insert(0, str(EGS / name))
     try:
@@ -88,8 +88,6 @@ def data_folder(table: str) -> Target:
 
 def _either(*readers: Callable[[], object]) -> None:
     """All of them, one after the other; the first SureError is raised at the end."""
-    from sure.errors import SureError
-
     errors = []
     for reader in readers:
         try:

@@ -58,7 +58,7 @@ def test_a_reader_refuses_anything_else(name: str, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
 
     @settings(
-        max_examples=25,
+        max_examples=15,
         deadline=None,
         database=None,
         phases=[Phase.generate],  # run.py shrinks
