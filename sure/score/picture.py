@@ -49,7 +49,8 @@ def make_figure(results: Sequence[Result]) -> Figure:
             _draw_rows(place, part)
         for name, row in ceilings if rows is not ceilings else []:
             axes[0].axhline(row[0]["score"], color="grey", linestyle=":")
-            axes[0].annotate(name, (0, row[0]["score"]), xycoords=("axes fraction", "data"), fontsize=8)
+            place = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8}
+            axes[0].annotate(name, (0, row[0]["score"]), xycoords=("axes fraction", "data"), **place)
         first = group[0]
         better = "higher" if first["higher_is_better"] else "lower"
         axes[0].set_title(f"{first['task']}, {first['data'] or first['set']}")
