@@ -43,3 +43,7 @@ def test_what_is_said_slower_is_found():
     times = np.random.default_rng(3).integers(1, 5, size=20)
     path = warping_path(cdist(frames, np.repeat(frames, times, axis=0)))
     assert np.array_equal(path[0], np.repeat(np.arange(20), times))
+
+
+def test_among_equal_sums_both_sides_go_on():
+    assert warping_path(np.zeros((3, 3))).tolist() == [[0, 1, 2], [0, 1, 2]]
