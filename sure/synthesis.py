@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from sure.adapted import AdaptedModel
-from sure.backbones.aligner import binarisation, forward_sum, monotonic_search
+from sure.backbones.aligner import binarisation, forward_sum, match, monotonic_search
 from sure.backbones.base import valid_frames
 from sure.backbones.fastspeech2 import UNKNOWN, Controls, Family
 from sure.backbones.variance import phone_means, spread
@@ -86,11 +86,13 @@ class SynthesisModel(AdaptedModel):
         """Durations (batch, phones) that the aligner finds, on the CPU, and its losses, (batch,) each."""
         phone_mask = valid_frames(batch.lengths, batch.phones.shape[1], batch.phones.device)
         mask = valid_frames(batch.frames, batch.mel.shape[1], batch.mel.device)
-        scores = self.backbone.align(batch.phones, phone_mask, self.backbone.normal_mel(batch.mel), mask, batch.prior)
+        mel = self.backbone.normal_mel(batch.mel)
+        scores, spectra = self.backbone.align(batch.phones, phone_mask, mel, batch.prior)
         durations = monotonic_search(scores, batch.lengths, batch.frames)
         path = spread(durations.to(scores.device))
         losses = {
             "alignment": forward_sum(scores, batch.lengths, batch.frames),
+            "match": match(spectra, mel, path, mask),
             "binarisation": binarisation(scores, path, mask),
         }
         return durations, losses

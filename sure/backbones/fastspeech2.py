@@ -164,11 +164,9 @@ class Family(Stored):
         """phones (batch, phones) numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""
         return self.encoder(self.phones(phones), mask)[-1] + voice[:, None]
 
-    def align(
-        self, phones: Tensor, phone_mask: Tensor | None, mel: Tensor, mask: Tensor | None, prior: Tensor
-    ) -> Tensor:
-        """Scores (batch, frames, phones) of what `Aligner` says; mel (batch, frames, mels), normalised."""
-        return self.aligner(self.phones(phones), phone_mask, mel, mask, prior)
+    def align(self, phones: Tensor, phone_mask: Tensor | None, mel: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+        """What `Aligner` says of phones (batch, phones), numbers, and mel (batch, frames, mels), normalised."""
+        return self.aligner(self.phones(phones), phone_mask, mel, prior)
 
     def forward(
         self,

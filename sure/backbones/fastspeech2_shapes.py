@@ -15,7 +15,7 @@ class Shape:
         training, and part of the model from then on; so is `acoustic`, the settings that its features had.
     convolution_kernel: of conformer layers; 0: transformer layers.
     speaker_vector: size of external speaker embeddings; 0 where there are none.
-    aligner: width of the space where mels and phones are compared; 0: durations are given.
+    aligner: width of what predicts spectra of phones to align them; 0: durations are given.
     """
 
     dim: int = 256
@@ -33,8 +33,8 @@ class Shape:
     postnet: int = 512
     postnet_kernel: int = 5
     postnet_dropout: float = 0.5
-    aligner: int = 80
-    temperature: float = 5e-4
+    aligner: int = 192
+    temperature: float = 0.1
     speaker_vector: int = 0
     phones: tuple[str, ...] = ("<pad>", "<unk>")
     mel_mean: tuple[float, ...] = (0.0,) * 80

@@ -66,6 +66,7 @@ class Task(AnyTask):
         pitch: float = Field(0.1, ge=0)
         energy: float = Field(0.1, ge=0)
         alignment: float = Field(1.0, ge=0)
+        match: float = Field(1.0, ge=0)
         binarisation: float = Field(0.2, ge=0)
         binarise_from: float = Field(0.2, ge=0, le=1)
 

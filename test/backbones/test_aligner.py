@@ -2,21 +2,28 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from scipy.stats import betabinom
+from synthesis_toys import MELS, make_set
+from synthesis_toys import PHONES as TOY_PHONES
+from torch import nn
 
 from sure.backbones.aligner import (
+    BLANK,
     FAR,
     Aligner,
     alignment_prior,
     binarisation,
     forward_sum,
+    match,
     monotonic_search,
 )
 from sure.backbones.stored import initialise
 from sure.backbones.variance import phone_means, spread
+from sure.data.synthesis import SpokenDataset, collate_spoken, read_scripts
 
 PHONES, FRAMES = torch.tensor([4, 2, 1, 3]), torch.tensor([7, 5, 3, 3])
 
@@ -46,11 +53,15 @@ def test_the_search_finds_the_best_of_all_paths():
     assert found.sum(1).tolist() == FRAMES.tolist()
 
 
-def test_forward_sum_is_over_all_paths():
+def test_forward_sum_is_over_all_paths_with_blanks_between_phones():
+    """CTC's paths: each phone at least one frame, blanks of a fixed score before, between and behind them."""
     found = forward_sum(scores(), PHONES, FRAMES)
     for row, loss, phones, frames in zip(scores(), found, PHONES.tolist(), FRAMES.tolist(), strict=True):
-        logs = row[:frames, :phones].log_softmax(1)
-        total = sum(math.exp(likelihood(logs, path)) for path in paths(phones, frames))
+        logs = torch.cat([torch.full((frames, 1), BLANK), row[:frames, :phones]], 1).log_softmax(1)
+        total = 0.0
+        for path in itertools.product(range(phones + 1), repeat=frames):
+            if [key for key, _ in itertools.groupby(path) if key] == list(range(1, phones + 1)):
+                total += math.exp(sum(float(logs[frame, token]) for frame, token in enumerate(path)))
         assert float(loss) == pytest.approx(-math.log(total) / frames, rel=1e-4)
 
 
@@ -74,15 +85,56 @@ def test_the_prior_is_scipys_beta_binomial(phones, frames, scale):
 def test_the_aligner_leaves_padding_out():
     aligner = Aligner(8, 6, 5, 0.1)
     initialise(aligner, 1)
-    phones, mels = torch.randn(2, 4, 8), torch.randn(2, 9, 6)
-    phone_mask, mel_mask = (
+    generator = torch.Generator().manual_seed(3)
+    phones, mels = torch.randn(2, 4, 8, generator=generator), torch.randn(2, 9, 6, generator=generator)
+    phone_mask, mask = (
         torch.arange(4)[None] < torch.tensor([[4], [2]]),
         torch.arange(9)[None] < torch.tensor([[9], [5]]),
     )
-    together = aligner(phones, phone_mask, mels, mel_mask, torch.zeros(2, 9, 4))
-    alone = aligner(phones[1:, :2], None, mels[1:, :5], None, torch.zeros(1, 5, 2))
+    path = spread(torch.tensor([[3, 2, 2, 2], [1, 4, 0, 0]]))
+    together, spectra = aligner(phones, phone_mask, mels, torch.zeros(2, 9, 4))
+    alone, spectrum = aligner(phones[1:, :2], None, mels[1:, :5], torch.zeros(1, 5, 2))
     torch.testing.assert_close(together[1:, :5, :2], alone)
     assert (together[1, :, 2:] == FAR).all()
+    wanted = match(spectrum, mels[1:, :5], path[1:, :5], None)
+    torch.testing.assert_close(match(spectra, mels, path, mask)[1:], wanted)
+    torch.testing.assert_close(wanted[0], (mels[1, :5] - spectrum[0, [0, 1, 1, 1, 1]]).square().mean())
+
+
+def test_it_learns_where_phones_end(tmp_path):
+    """From nothing but the order of phones, on a corpus where the truth is known."""
+    data = make_set(tmp_path, "train", 24)
+    vocabulary = {phone: number for number, phone in enumerate(TOY_PHONES)}
+    scripts = read_scripts(data, durations=True)
+    blind = [replace(script, durations=None) for script in scripts]
+    dataset = SpokenDataset(
+        data,
+        blind,
+        lambda phones: torch.tensor([vocabulary[phone] for phone in phones]),
+        lambda name: torch.tensor(0),
+        alignment_prior,
+        1.0,
+    )
+    batch = collate_spoken([dataset[index] for index in range(len(dataset))])
+    embedding, aligner = nn.Embedding(len(vocabulary), 16), Aligner(16, MELS, 16, 0.1)
+    initialise(embedding, 1)
+    initialise(aligner, 2)
+    phone_mask = torch.arange(batch.phones.shape[1])[None] < batch.lengths[:, None]
+    mask = torch.arange(batch.mel.shape[1])[None] < batch.frames[:, None]
+    optimizer = torch.optim.Adam([*embedding.parameters(), *aligner.parameters()], lr=1e-2)
+    errors = []
+    for step in range(121):
+        found, spectra = aligner(embedding(batch.phones), phone_mask, batch.mel, batch.prior)
+        durations = monotonic_search(found, batch.lengths, batch.frames)
+        if step % 120 == 0:
+            rows = zip(durations, scripts, strict=True)
+            differences = torch.cat([row[: len(s.durations)] - torch.tensor(s.durations) for row, s in rows])
+            errors.append(float(differences.abs().float().mean()))
+        loss = match(spectra, batch.mel, spread(durations), mask) + forward_sum(found, batch.lengths, batch.frames)
+        optimizer.zero_grad()
+        loss.mean().backward()
+        optimizer.step()
+    assert errors[1] < 0.5 < 2 < errors[0]
 
 
 def test_phones_spread_over_frames_and_frames_averaged_over_phones():
