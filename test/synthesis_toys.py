@@ -23,7 +23,7 @@ ACOUSTIC = {
 }
 PHONES = ["AA1", "B", "CH", "D", "EH1", "F"]
 LENGTHS = dict(zip(PHONES, [3, 5, 8, 4, 12, 6], strict=True))
-SPEAKERS = {"ann": 220.0, "bob": 110.0}
+SPEAKERS = {"ann": 220.0, "bob": 110.0, "eve": 180.0}
 WORDS = ["AA1 B CH", "D EH1 F", "B D", "CH AA1 EH1", "F B", "EH1 D AA1"]
 
 

@@ -3,17 +3,19 @@
 import json
 import signal
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from synthesis_toys import make_corpus, make_set, write_config
+from synthesis_toys import make_corpus, make_set, make_tokens, write_config
 from toys import Child
 
 from sure.bin import decode, pack, train
-from sure.data.ark import Scp
+from sure.data.ark import Scp, write_ark
 from sure.data.durations import offenders
 from sure.data.synthesis import read_scripts
 from sure.errors import SureError
+from sure.train.experiment import Experiment
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +122,24 @@ def test_a_bundle_is_small_and_whole(adapted):
     pack.main(["--exp", str(adapted)])
     about = json.loads((adapted / "bundle" / "adapter.json").read_text())
     assert about["task"] == "tts" and [one["name"] for one in about["petl"]] == ["lora", "parts"]
+
+
+def test_speakers_by_external_embeddings(tmp_path):
+    """One that training does not have speaks too, in a voice of its own; one without an embedding is named."""
+    generator = np.random.default_rng(1)
+    vectors = {name: generator.normal(size=5).astype(np.float32) for name in ("ann", "bob", "eve")}
+    for name, count, speakers in (("train", 8, ("ann", "bob")), ("dev", 2, ("ann", "bob")), ("test", 2, ("eve",))):
+        data = make_set(tmp_path, name, count, speakers)
+        write_ark(data / "spk2embedding.ark", sorted(vectors.items()))
+    make_tokens(tmp_path)
+    settings = {"head": {"speaker": "vector", "vector": 5}, "train__epochs": 1}
+    exp = train_here(tmp_path, tmp_path / "exp" / "full" / "seed1", **settings)
+    assert load_file(exp / "backbone.safetensors")["voice.projection.weight"].shape == (32, 5)
+    _, model = decode.load_trained(Experiment(exp))
+    phones = [["AA1", "B"]] * 2
+    one, other = model.speak(phones, torch.stack([torch.from_numpy(vectors[name]) for name in ("eve", "ann")]))
+    assert one.mel.shape != other.mel.shape or not torch.equal(one.mel, other.mel)
+    decode.main(["--exp", str(exp)])
+    write_ark(tmp_path / "data" / "dev" / "spk2embedding.ark", [("ann", vectors["ann"])])
+    with pytest.raises(SureError, match="no embedding of the speaker 'bob'"):
+        train_here(tmp_path, tmp_path / "exp" / "more" / "seed1", **settings)
