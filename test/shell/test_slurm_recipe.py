@@ -67,7 +67,7 @@ def test_a_preempted_training_ends_in_the_same_weights(cluster, tmp_path):
     until((exp / "metrics.jsonl").exists, 120)
     urgent = cluster.run(*launch, "high", str(tmp_path / "urgent.log"), "true", cwd=ROOT)
     assert urgent.returncode == 0 and not (exp / "summary.json").exists()
-    _, err = training.communicate(timeout=300)
+    _, err = training.communicate(timeout=600)
     assert training.returncode == 0, err
     log = (tmp_path / "train.log").read_text()
     assert "SIGUSR1: saved" in log and "queued again" in log and "\ngoing on at epoch " in log
