@@ -70,7 +70,8 @@ from_caller() {
   if [[ -n $1 && $1 != /* && -e $caller/$1 ]]; then printf '%s\n' "$caller/$1"; else printf '%s\n' "$1"; fi
 }
 
-# run_stages: from --stage to --stop_stage, by the functions stage_NAME of the pipeline.
+# run_stages: from --stage to --stop_stage, by the functions stage_NAME of the pipeline; before_stage NAME, if there is one,
+# comes first.
 run_stages() {
   local number first last
   stage_number stop_stage; last=$number
@@ -83,6 +84,7 @@ run_stages() {
   for ((number = first; number <= last; number++)); do
     current_stage="$number ${stages[number - 1]}"
     printf '# stage %s\n' "$current_stage"
+    if declare -F before_stage >/dev/null; then before_stage "${stages[number - 1]}"; fi
     "stage_${stages[number - 1]}"
   done
   current_stage=""

@@ -10,8 +10,11 @@ from sure.data.folders import walk
 from sure.data.selection import Selection
 from sure.data.textgrid import read_tier
 from sure.errors import SureError
+from sure.text.encoding import read_any_text
 from sure.text.phones import CONSONANTS, VOWELS
 
+TASKS = ("phoneme", "tts")
+KINDS = {".textgrid": "TextGrid", ".txt": "transcript"}
 LABELS = {"forced": "textgrid", "perceived": "annotation"}  # phones -> folder beside wav
 PARTS = ("wav", "transcript", *LABELS.values())
 SUITCASE = "SUITCASE_CORPUS"
@@ -27,25 +30,29 @@ HEARD = "ERR"  # something that annotators could not name
 PHONES = {*VOWELS, *CONSONANTS}
 
 
-def prepare(corpus: str | Path, out: str | Path, phones: str = "forced") -> list[Path]:
-    """Write the data folders `out/{train,dev,test}`, `text` in phones without stress, and return them.
+def prepare(corpus: str | Path, out: str | Path, phones: str = "forced", task: str = "phoneme") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` and return them.
 
-    phones: forced (of the aligner, all utterances) or perceived (of the annotators, about 150 a speaker).
-    Raises SureError for a corpus that is not there.
+    task: phoneme (`text` in phones without stress) or tts (`text` as it is read). phones: forced (of the aligner, all
+    utterances) or perceived (of the annotators, about 150 a speaker). Raises SureError for a corpus that is not there.
     """
+    if task not in TASKS:
+        raise SureError(f"task={task}: the l2arctic recipe has {' and '.join(TASKS)}")
     if phones not in LABELS:
         raise SureError(f"phones={phones}: expected {' or '.join(LABELS)}")
-    selection = Selection(f"l2arctic ({phones})", published=_published(RECORDED if phones == "forced" else ANNOTATED))
+    what = "tts" if task == "tts" else phones
+    selection = Selection(f"l2arctic ({what})", published=_published(RECORDED if phones == "forced" else ANNOTATED))
     for speaker, folder in find_speakers(Path(corpus).absolute(), selection).items():
-        audio, labels = _files(folder, "wav", ".wav"), _files(folder, LABELS[phones], ".textgrid")
+        place, ending = ("transcript", ".txt") if task == "tts" else (LABELS[phones], ".textgrid")
+        audio, labels = _files(folder, "wav", ".wav"), _files(folder, place, ending)
         for name in sorted(audio.keys() ^ labels.keys()):
-            reason = "without a recording" if name in labels else f"without a TextGrid in {LABELS[phones]}"
+            reason = "without a recording" if name in labels else f"without a {KINDS[ending]} in {place}"
             selection.leave_out(f"{speaker}_{name}", f"utterances {reason}")
         for name, part in split(sorted(audio.keys() & labels.keys())).items():
             try:
-                text = read_phones(labels[name], phones)
+                text = read_transcript(labels[name]) if task == "tts" else read_phones(labels[name], phones)
             except SureError as error:
-                selection.leave_out(str(error), "unusable TextGrids")
+                selection.leave_out(str(error), f"unusable {KINDS[ending]}s")
                 continue
             selection.take(part, Utterance(f"{speaker}_{name}", str(audio[name]), text=text, speaker=speaker))
     return selection.write(Path(out))
@@ -94,6 +101,14 @@ def _files(speaker: Path, folder: str, ending: str) -> dict[str, Path]:
             if path.suffix.lower() == ending and not path.name.startswith("."):
                 found.setdefault(path.stem, path)
     return found
+
+
+def read_transcript(path: Path) -> str:
+    """What is read. Raises SureError naming a file without words."""
+    text = " ".join(read_any_text(path).split())
+    if not text:
+        raise SureError(f"{path}: no words")
+    return text
 
 
 def read_phones(path: Path, phones: str) -> str:

@@ -12,9 +12,10 @@ from sure.data.data_dir import Utterance
 from sure.data.folders import folders
 from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
+from sure.text.encoding import read_any_text
 
 HERE = Path(__file__).resolve().parent
-TASKS = ("speaker", "verification")
+TASKS = ("speaker", "verification", "tts")
 MICROPHONES = ("mic1", "mic2")
 PUBLISHED = {"train": 35024, "dev": 4318, "test": 4318}  # by SURE, of release 0.80
 LEVELS = 4  # DIR/DS_10283_3443/VCTK-Corpus-0.92/wav48_silence_trimmed/p225
@@ -38,7 +39,8 @@ class Recording(NamedTuple):
 def prepare(corpus: str | Path, out: str | Path, task: str = "speaker", mic: str = "mic1") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: speaker (`utt2label`, every speaker in every set) or verification (`utt2spk`, no speaker in two sets).
+    task: speaker (`utt2label`, every speaker in every set), verification (`utt2spk`, no speaker in two sets) or tts
+    (`text`, every speaker in every set).
     mic: mic1 or mic2, which recording of an utterance. Raises SureError.
     """
     for name, given, known in (("task", task, TASKS), ("mic", mic, MICROPHONES)):
@@ -51,10 +53,12 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "speaker", mic: str
     for path in others:
         selection.leave_out(str(path), "files that are not named as recordings, SPEAKER_NUMBER.wav or .flac")
     for speaker, paths in choose(recordings, mic, set_of, selection).items():
-        places = split_utterances(paths) if task == "speaker" else dict.fromkeys(paths, set_of[speaker])
+        texts = read_texts(paths, selection) if task == "tts" else {}
+        paths = {id: path for id, path in paths.items() if task != "tts" or id in texts}
+        places = dict.fromkeys(paths, set_of[speaker]) if task == "verification" else split_utterances(paths)
         for id, path in paths.items():
             labels = {"label": speaker} if task == "speaker" else {}
-            selection.take(places[id], Utterance(id, str(path), labels=labels, speaker=speaker))
+            selection.take(places[id], Utterance(id, str(path), text=texts.get(id), labels=labels, speaker=speaker))
     return selection.write(Path(out))
 
 
@@ -76,6 +80,19 @@ def choose(
     for id in by_another.difference(*chosen.values()):
         selection.leave_out(id, f"utterances without a recording by {mic}")
     return chosen
+
+
+def read_texts(paths: dict[str, Path], selection: Selection) -> dict[str, str]:
+    """id -> what is read, from `txt/p225/p225_001.txt` beside the recordings. The selection learns what has none."""
+    texts = {}
+    for id, path in paths.items():
+        file = path.parents[2] / "txt" / path.parent.name / f"{id}.txt"
+        text = " ".join(read_any_text(file).split()) if file.is_file() else ""
+        if text:
+            texts[id] = text
+        else:
+            selection.leave_out(id, "utterances without a text")
+    return texts
 
 
 def read_recordings(corpus: Path) -> tuple[list[Recording], list[Path]]:

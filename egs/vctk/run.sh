@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# VCTK: 107 English speakers. Which of them speaks, or whether two utterances have one speaker.
+# VCTK: 107 English speakers. Which of them speaks, whether two utterances have one speaker, or speech in their voices.
 #
 #   ./run.sh --task verification --petl "linear_probe conv_adapter lora" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
-option task speaker "speaker or verification"
+option task speaker "speaker, verification or tts"
 option mic mic1 "mic1 or mic2 of release 0.92; 0.80 has mic1 alone"
+option lexicon "" "of tts: a file of lines WORD PHONE PHONE ..., asked before CMUdict"
+option shape base "of tts: a size of fastspeech2"
 parse_options "$@"
-one_of task speaker verification
+one_of task speaker verification tts
 one_of mic mic1 mic2
 
 dataset=$task
@@ -16,5 +18,6 @@ prepare_options=(task="$task" mic="$mic")
 case $task in
   speaker) . "$root/utils/pipelines/classify.sh" ;;
   verification) . "$root/utils/pipelines/verify.sh" ;;
+  tts) lang=en; . "$root/utils/pipelines/tts.sh" ;;
 esac
 run_stages

@@ -140,6 +140,21 @@ def test_layouts(copy, tmp_path):
     assert "second folders of a speaker\tcopies/SKA\n" in left_out(tmp_path / "out")
 
 
+def test_transcripts_for_synthesis(copy, tmp_path):
+    """Of the same utterances; without a transcript, or with an empty one, an utterance is left out."""
+    transcripts = next(path for path in copy.rglob("ABA/transcript"))
+    (transcripts / "arctic_a0001.txt").unlink()
+    (transcripts / "arctic_a0003.txt").write_text("\n")
+    prepare(copy, tmp_path / "out", task="tts")
+    said = {one.id: one for name in ("train", "dev", "test") for one in read_data_dir(tmp_path / "out" / name)}
+    assert said["ABA_arctic_a0002"].text == "A dog" and said["ABA_arctic_a0002"].speaker == "ABA"
+    assert not {"ABA_arctic_a0001", "ABA_arctic_a0003"} & said.keys() and "SKA_arctic_a0001" in said
+    listed = (tmp_path / "out" / "left_out.txt").read_text()
+    assert "without a transcript in transcript\tABA_arctic_a0001" in listed and "unusable transcripts\t" in listed
+    with pytest.raises(SureError, match="task=speech"):
+        prepare(copy, tmp_path / "out", task="speech")
+
+
 def test_zips_that_are_still_packed_are_named(tmp_path):
     corpus = tmp_path / "l2arctic_release_v5.0"
     corpus.mkdir()

@@ -21,6 +21,7 @@ EGS = ROOT / "egs"
 ROWS = list(csv.DictReader((EGS / "recipes.csv").read_text().splitlines()))
 NO_CORPUS = {"TEMPLATE", "sure_benchmark"}
 TINY = ("--backbone", "tiny", "--weights", "random:moonshine", "--petl", "lora", "--set", "train.epochs=1")
+TINY_SYNTHESISER = ("--shape", "tiny", "--petl", "lora", "--set", "train.epochs=1")
 
 
 def name_of(row: dict[str, str]) -> str:
@@ -45,7 +46,7 @@ def project(tmp_path_factory) -> Path:
     for name in ("sure", "utils", "tools"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    make_environment(root, root / ".venv", "ark,convert,phones", sys.executable)
+    make_environment(root, root / ".venv", "ark,convert,espeak,phones,tts", sys.executable)
     return root
 
 
@@ -55,7 +56,8 @@ def run_row(project: Path, row: dict[str, str]) -> tuple[subprocess.CompletedPro
     made = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
     shutil.copytree(EGS / row["recipe"], recipe, ignore=made)
     corpus = miniature.make(row["recipe"], project / f"{name_of(row)} corpus")
-    words = [*TINY, "--task", row["task"], *shlex.split(row["options"])]
+    tiny = TINY_SYNTHESISER if row["task"] == "tts" else TINY
+    words = [*tiny, "--task", row["task"], *shlex.split(row["options"])]
     words += miniature.words(row["recipe"], row["task"], corpus)
     with serve() as server:
         if miniature.is_manual(recipe / "sources.yaml"):

@@ -70,6 +70,26 @@ def test_speakers_that_sure_leaves_out_are_listed(new, tmp_path):
     assert len(lines) == 8
 
 
+def test_what_is_read_goes_with_what_is_said(new, tmp_path):
+    speakers, texts = tmp_path / "speakers", tmp_path / "texts"
+    prepare(new, speakers)
+    prepare(new, texts, task="tts")
+    assert ids(speakers) == ids(texts)
+    said = {one.id: one for name in SETS for one in read_data_dir(texts / name)}
+    assert said["p225_004"].text == "a 4 e" and said["p225_004"].speaker == "p225" and not said["p225_004"].labels
+
+
+def test_without_its_text_an_utterance_is_left_out(new, tmp_path):
+    copy = shutil.copytree(new, tmp_path / "copy")
+    (copy / "txt" / "p225" / "p225_002.txt").unlink()
+    (copy / "txt" / "p226" / "p226_001.txt").write_text(" \n")
+    prepare(copy, tmp_path / "out", task="tts")
+    reason = "utterances without a text"
+    assert [line for line in left_out(tmp_path / "out") if reason in line] == [
+        f"{reason}\tp225_002", f"{reason}\tp226_001"
+    ]  # fmt: skip
+
+
 def test_the_microphone_is_chosen(new, tmp_path):
     prepare(new, tmp_path / "1")
     prepare(new, tmp_path / "2", mic="mic2")

@@ -1,0 +1,49 @@
+"""What recipes of speech synthesis call: a pretraining first, in its own recipe, and then what uses its model."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from small_project import ROOT
+
+
+def calls(recipe: str, *words: str) -> list[str]:
+    command = ["bash", str(ROOT / "egs" / recipe / "run.sh"), "--task", "tts", "--dry_run", "true", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_from_nothing_there_is_one_training():
+    lines = calls("asterisk", "--corpus", "/tmp")
+    trainings = [line for line in lines if "sure.bin.train" in line]
+    assert len(trainings) == 1 and not any(line.startswith("  |") for line in lines)
+    assert "exp/tts_allison_fastspeech2_full/seed1" in trainings[0] and "weights=random:small" in trainings[0]
+    assert not any("--like" in line for line in lines)
+
+
+def test_a_voice_is_adapted_from_the_others():
+    options = ("--voice", "carlo", "--minutes", "5", "--pretrain", "others", "--pretrain_set", "train.epochs=7")
+    lines = calls("asterisk", *options, "--petl", "lora prefix", "--corpus", "/tmp")
+    first = [line for line in lines if line.startswith("  | ") and "sure.bin.train" in line]
+    then = [line for line in lines if not line.startswith("  | ") and "sure.bin.train" in line]
+    assert len(first) == 1 and "petl.name=full" in first[0] and "train.epochs=7" in first[0]
+    assert len(then) == 2 and all("train.epochs" not in line for line in then)
+    model = "exp/tts_allison+june+ivrvoice_fastspeech2_full/seed1"
+    assert f"--exp {model} " in first[0] and f"backbone.weights={model}/backbone.safetensors" in then[0]
+    assert lines.index(first[0]) < lines.index(then[0])
+    phones = [line for line in lines if "sure.bin.phonemize" in line and not line.startswith("  |")]
+    assert len(phones) == 1 and "text.phones=espeak" in phones[0]
+    assert "--like data/tts_allison+june+ivrvoice/tokens" in phones[0] and "minutes=5" in " ".join(lines)
+
+
+@pytest.mark.parametrize("recipe", ["libritts", "l2arctic"])
+def test_the_model_of_vctk_is_adapted(recipe, tmp_path):
+    lines = calls(recipe, "--corpus", "/tmp", "--pretrain_corpus", str(tmp_path), "--petl", "conv_adapter")
+    vctk = ROOT / "egs" / "vctk"
+    assert any(line.startswith("  | cd ") and line.rstrip("'").endswith("egs/vctk") for line in lines)
+    assert any(str(tmp_path) in line and line.startswith("  | python -m sure.bin.download") for line in lines)
+    training = next(line for line in lines if line.startswith("python -m sure.bin.train"))
+    assert f"{vctk}/exp/tts_fastspeech2_full/seed1/backbone.safetensors" in training.replace("\\", "")
+    assert not any(line.startswith("  |") for line in calls(recipe, "--corpus", "/tmp", "--pretrain", "none"))
