@@ -36,7 +36,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
     """Write `phones` of all sets, and replace tokenizer.folder as a whole. Raises SureError for what has no phones."""
     known = _symbols(like) if like else []
-    said: dict[str, list[str]] = {}
     for folder in map(Path, config.data.sets().values()):
         utterances, languages = read_data_dir(folder), _table(folder / LANGUAGES)
         voices = {languages.get(one.id, config.text.language) for one in utterances}
@@ -45,16 +44,14 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
         symbols = {phone for spoken in phones.values() for phone in spoken}
         print(f"{folder / PHONES}: {len(phones):,} utterances, {len(symbols)} symbols, in {' '.join(sorted(voices))}")
         if folder == Path(config.data.train):
-            said = phones
-            learned = set(known) or symbols
+            known = known or [PADDING, UNKNOWN, *sorted(symbols)]  # the other sets are written in what is learned here
             speakers = {one.speaker or "" for one in utterances if one.id in phones}
-        if new := sorted(symbols - learned):
+        if new := sorted(symbols - set(known)):
             print(f"  not learned from {like or config.data.train}, so spoken as {UNKNOWN}: {' '.join(new)}")
     if not all(speakers):
         raise SureError(f"{config.data.train}: no utt2spk; write it, with one name for all if there is one speaker")
     tokens = {
-        SYMBOLS: "\n".join(known or [PADDING, UNKNOWN, *sorted({p for spoken in said.values() for p in spoken})])
-        + "\n",
+        SYMBOLS: "\n".join(known) + "\n",
         SPEAKERS: "\n".join(sorted(speakers)) + "\n",
         STATISTICS: _statistics(Path(config.data.train).parent / STATISTICS),
     }

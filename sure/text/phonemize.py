@@ -35,8 +35,8 @@ class Phonemizer:
     """`phones(text)` for one language.
 
     language: a code such as `en` or `es-MX`. lexicons: files of `word phone phone ...`, or their content by word.
-    kind: of KINDS; by default cmudict for English, espeak otherwise. known: the phones of a model that was trained
-    before; one that it lacks is written without stress, length or diacritics where it has that.
+    kind: of KINDS; by default cmudict for English, espeak otherwise. known: the phones that the model has learned;
+    what it lacks is written as what is nearest of these.
     """
 
     def __init__(
@@ -86,7 +86,9 @@ class Phonemizer:
             raise SureError(f"nothing to say in {shown!r}: no word, no number")
         if phones[-1] not in PAUSES:
             phones.append(".")
-        return [nearest_known(phone, self.known) for phone in phones] if self.known else phones
+        if self.known:
+            phones = [near for phone in phones for near in nearest_known(phone, self.known)]
+        return phones
 
     def save(self, path: Path) -> None:
         about = {"language": self.language, "kind": self.kind, "known": self.known, "lexicon": self.lexicon}
@@ -104,11 +106,30 @@ class Phonemizer:
             raise SureError(f"{path}: no settings of phones ({error}); run stage 3, tokenize, again") from None
 
 
-def nearest_known(phone: str, known: Collection[str]) -> str:
-    """`phone`, or what is left of it without stress, then length, then diacritics, that is known; else as it is."""
+def nearest_known(phone: str, known: Collection[str]) -> list[str]:
+    """`phone`, or what is nearest to it of what is known; as it is where nothing is.
+
+    Without stress or with another one, then without length, then without diacritics; then its parts, as in d z for dz.
+    A pause mark becomes a full stop.
+    """
+    if phone in known:
+        return [phone]
+    if phone in PAUSES:
+        return ["."]
     bare = phone.removeprefix("ˈ")
     short = bare.replace("ː", "")
-    plain = "".join(char for char in unicodedata.normalize("NFD", short) if unicodedata.category(char)[0] == "L"
-                    and unicodedata.category(char) != "Lm")  # fmt: skip
-    candidates = (phone, bare, f"ˈ{bare}", short, f"ˈ{short}", plain, f"ˈ{plain}", phone.rstrip("012"))
-    return next((candidate for candidate in candidates if candidate in known), phone)
+    letters = (char for char in unicodedata.normalize("NFD", short) if unicodedata.category(char) in ("Ll", "Lo"))
+    spellings = dict.fromkeys((bare, short, "".join(letters)))
+    candidates = [f"{stress}{spelling}" for spelling in spellings for stress in ("", "ˈ")]
+    candidates += [f"{phone.rstrip('012')}{stress}" for stress in ("", "1", "0", "2")]
+    for candidate in candidates:
+        if candidate in known:
+            return [candidate]
+    for place in range(len(bare) - 1, 0, -1):
+        parts = [
+            nearest_known(phone[: len(phone) - len(bare)] + bare[:place], known),
+            nearest_known(bare[place:], known),
+        ]
+        if all(part in known for found in parts for part in found):
+            return [*parts[0], *parts[1]]
+    return [phone]

@@ -139,10 +139,14 @@ def test_stored_settings_say_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("phone", "found"), [("ˈa", "ˈa"), ("ˈe", "e"), ("tː", "t"), ("tʲ", "t"), ("ˈɛː", "ɛ"), ("õ", "o"), ("x", "x")]
+    ("phone", "found"),
+    [
+        *[("ˈa", "ˈa"), ("ˈe", "e"), ("i", "ˈi"), ("tː", "t"), ("tʲ", "t"), ("ˈɛː", "ɛ"), ("õ", "o"), ("x", "x")],
+        *[("tt", "t t"), ("ˈae", "ˈa e"), ("ˈeto", "e t o"), ("ˈax", "ˈax"), ("OW0", "OW1"), ("B", "B"), ("?", ".")],
+    ],
 )
-def test_what_a_pretrained_model_lacks(phone, found):
-    assert nearest_known(phone, ["ˈa", "a", "e", "t", "ɛ", "o"]) == found
+def test_what_a_model_has_not_learned(phone, found):
+    assert nearest_known(phone, ["ˈa", "a", "e", "ˈi", "t", "ɛ", "o", "OW1", "."]) == found.split()
 
 
 def test_no_network_and_no_data_are_asked_for(tmp_path):
