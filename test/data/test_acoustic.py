@@ -86,19 +86,20 @@ def test_nothing_to_hear_is_an_error(wave, words):
         speech_span(wave, CONFIG)
 
 
-@pytest.mark.parametrize("hertz", [80, 120, 210, 400])
+@pytest.mark.parametrize("hertz", [80, 120, 210, 240])
 def test_pitch_of_a_glide(hertz):
-    """Harmonics that rise by an octave in two seconds: the pitch of each frame is that at its centre."""
+    """Harmonics that rise by an octave in a second: the pitch of each frame is that at its centre."""
     rate = CONFIG.sample_rate
-    time = np.arange(2 * rate) / rate
-    true = hertz * 2 ** (time / 8)
+    time = np.arange(rate) / rate
+    true = hertz * 2**time
     phase = 2 * np.pi * np.cumsum(true) / rate
     wave = sum(np.sin(k * phase) / k for k in range(1, int(4000 / hertz)))
     found = pitch(torch.from_numpy(0.3 * wave).float(), CONFIG)
     centres = ((np.arange(len(found)) + 0.5) * CONFIG.hop_size).astype(int)
     voiced = found > 0
     assert found.dtype == np.float32 and len(found) == len(time) // CONFIG.hop_size and voiced.mean() > 0.9
-    assert np.abs(1200 * np.log2(found[voiced] / true[centres][voiced])).max() < 40
+    cents = 1200 * np.log2(found[voiced] / true[centres][voiced])
+    assert np.abs(cents).max() < 60 and abs(np.median(cents)) < 6  # half a frame would be 7
 
 
 def test_noise_and_silence_have_no_pitch():
