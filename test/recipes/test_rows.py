@@ -46,7 +46,7 @@ def project(tmp_path_factory) -> Path:
     for name in ("sure", "utils", "tools"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    make_environment(root, root / ".venv", "ark,convert,espeak,phones,tts", sys.executable)
+    make_environment(root, root / ".venv", "ark,convert,espeak,judges,phones,tts", sys.executable)
     return root
 
 

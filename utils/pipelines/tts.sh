@@ -14,7 +14,7 @@ overrides=(text.language="$lang") like=""
 if [[ -n $phones ]]; then overrides+=(text.phones="$phones"); fi
 lexicon=$(from_caller "${lexicon:-}")
 if [[ -n $lexicon ]]; then overrides+=(tokenizer.lexicon="$lexicon"); fi
-if [[ $lang == en && $phones != espeak ]]; then extras+=,tts; else extras+=,espeak,tts; fi
+if [[ $lang == en && $phones != espeak ]]; then extras+=,judges,tts; else extras+=,espeak,judges,tts; fi
 if [[ ! -v option_given[backbone] ]]; then backbone=fastspeech2; fi
 if [[ -v option_given[weights] ]]; then
   pretraining=()
