@@ -1,4 +1,4 @@
-"""What all tests share: one thread, so that they time and round alike everywhere, and Ctrl-C as in a terminal."""
+"""What all tests share: one thread, so that they time and round alike everywhere, and signals as in a terminal."""
 
 import signal
 import sys
@@ -8,6 +8,7 @@ import torch
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same under nohup
 HERE = Path(__file__).parent
 for folder in (HERE, HERE / "contract", HERE / "corpora", HERE / "shell"):
     sys.path.insert(0, str(folder))

@@ -19,11 +19,12 @@ CPUS = 4
 
 
 class Cluster:
-    """Commands of a running Slurm, which `environment` points to."""
+    """Commands of a running Slurm, which `variables` point to."""
 
     def __init__(self, folder: Path):
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
-        self.environment = kept | {"SLURM_CONF": str(folder / "slurm.conf")}
+        self.variables = {"SLURM_CONF": str(folder / "slurm.conf")}
+        self.environment = kept | self.variables
 
     def run(self, *words: str, **options) -> subprocess.CompletedProcess:
         options = {"env": self.environment, "stdin": subprocess.DEVNULL, "timeout": 120} | options

@@ -40,7 +40,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--tag", "a/b"), ["--tag takes letters"]),
         (("--show", "scores"), ["--show 'scores' is not known; there are: corpus experiments"]),
         (("--launch", "pbs"), ["--launch 'pbs' is not known; there are:", "local"]),
-        (("--task", "tts"), ["--task 'tts' is not known; there are: asr phoneme language speaker intent"]),
+        (("--task", "song"), ["--task 'song' is not known; there are: asr phoneme language speaker intent"]),
         (("--lang", "de"), ["--lang 'de' is not known", "es en fr it ru all"]),
         (("--petl", "loora"), ["no method 'loora'", "conv_adapter linear_probe lora"]),
         (("--petl", " "), ["--petl names no method"]),

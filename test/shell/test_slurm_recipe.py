@@ -24,7 +24,7 @@ def jobs(cluster, field: str) -> list[str]:
 
 def test_a_sweep_is_one_job_for_each_experiment_and_ends_with_the_table(project, cluster):
     (project.root / "utils" / "cluster.sh").write_text("cluster_jobs=2\ncluster_threads=2\n")
-    done = project.run(*SWEEP, *SLURM, "--time", "10", **cluster.environment)
+    done = project.run(*SWEEP, *SLURM, "--time", "10", **cluster.variables)
     assert done.status == 0, done.err
     assert sorted(done.stages) == sorted([*STAGES[:3], *(STAGES[3:6] + STAGES[7:]) * 2, "report"])
     assert "train ran" not in done.out  # at the same time, so into the logs alone
@@ -36,7 +36,7 @@ def test_a_sweep_is_one_job_for_each_experiment_and_ends_with_the_table(project,
 
 
 def test_what_fails_is_reported_as_on_this_machine(project, cluster):
-    done = project.run(*SWEEP, *SLURM, FAIL_AT=f"train {EXP}/seed2", **cluster.environment)
+    done = project.run(*SWEEP, *SLURM, FAIL_AT=f"train {EXP}/seed2", **cluster.variables)
     assert done.status == 7 and done.stages.count("train") == 2 and "decode" not in done.stages
     assert f"stage 4 train failed with exit code 7: {EXP}/seed2 train" in done.err
     assert "  | the reason it failed" in done.err and done.err.count("resume:") == 1
@@ -44,7 +44,7 @@ def test_what_fails_is_reported_as_on_this_machine(project, cluster):
 
 
 def test_ctrl_c_cancels_every_job(project, cluster):
-    process = project.start(*SWEEP, *SLURM, "--force", "false", WAIT_AT="train exp", **cluster.environment)
+    process = project.start(*SWEEP, *SLURM, "--force", "false", WAIT_AT="train exp", **cluster.variables)
     pids = [project.recipe / EXP / seed / "pid" for seed in ("seed1", "seed2")]
     until(lambda: all(pid.exists() for pid in pids), 60)
     assert len(cluster.queue()) == 2
