@@ -132,10 +132,10 @@ def test_a_row_that_fails_is_named_with_its_log_and_the_others_run(suite):
 
 def test_a_row_that_the_recipe_refuses_is_a_failed_row(suite):
     with (suite.root / "egs" / "recipes.csv").open("a") as file:
-        file.write("asterisk,tts,,sure\n")
+        file.write("asterisk,song,,sure\n")
     done = suite.run(*FETCH, "--corpora", suite.copies("asterisk"))
-    assert done.status == 1 and "  asterisk tts: exit code 2; its log is" in done.err
-    assert suite.outcomes()[-1][:3] + suite.outcomes()[-1][4:] == ["asterisk tts", "tts", "failed", "", "", ""]
+    assert done.status == 1 and "  asterisk song: exit code 2; its log is" in done.err
+    assert suite.outcomes()[-1][:3] + suite.outcomes()[-1][4:] == ["asterisk song", "song", "failed", "", "", ""]
 
 
 def test_a_table_that_cannot_be_made_is_a_failure_too(suite):
