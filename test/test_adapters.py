@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 import torch
 import toys
@@ -9,6 +12,7 @@ import toys
 from sure.bin import decode, pack
 from sure.errors import SureError
 from sure.inference import Sure
+from sure.petl.bundle import ABOUT, digest_of
 
 LORA = {"name": "lora", "rank": 2}
 EXPERIMENTS = {
@@ -158,9 +162,9 @@ def test_what_cannot_be_added_changes_nothing(bundles, wave, tmp_path):
     before = outputs(sure, wave)
     broken = tmp_path / "bundle"
     broken.mkdir()
-    for file in bundles["bottleneck"].iterdir():
-        text = file.read_bytes().replace(b'"width": null', b'"width": 5')
-        (broken / file.name).write_bytes(text)
+    shutil.copytree(bundles["bottleneck"], broken, dirs_exist_ok=True)
+    about = json.loads((broken / ABOUT).read_text().replace('"width": null', '"width": 5'))
+    (broken / ABOUT).write_text(json.dumps(about | {"digest": digest_of(about)}))
     for name, bundle, message in [
         ("full", bundles["lora"], "already"),
         ("more", broken, "has shape"),

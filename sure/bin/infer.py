@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--merge", action="store_true", help="fold the adapters into the backbone first")
     parser.add_argument("--timings", action="store_true", help="of transcriptions: when each word is said")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     sure = Sure.load(options.bundle, options.backbone, options.device)
     if options.merge:
         sure.merge()
