@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -14,15 +16,14 @@ class Postnet(nn.Module):
     def __init__(self, mels: int, width: int, layers: int, kernel: int, dropout: float):
         super().__init__()
         widths = [mels, *[width] * (layers - 1), mels]
-        self.convolutions = nn.ModuleList(
-            linear(here, there, kernel) for here, there in zip(widths, widths[1:], strict=False)
-        )
+        self.convolutions = nn.ModuleList(linear(here, there, kernel) for here, there in pairwise(widths))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers - 1))
         self.dropout = dropout
 
     def forward(self, mel: Tensor, mask: Tensor | None) -> Tensor:
         """mel (batch, frames, mels), mask (batch, frames) -> the same shape"""
         hidden = mel
-        for convolution, norm in zip(self.convolutions, self.norms, strict=False):
+        *inner, last = self.convolutions
+        for convolution, norm in zip(inner, self.norms, strict=True):
             hidden = regularise(torch.tanh(norm(convolution(hidden, mask))), self.dropout, convolution)
-        return mel + self.convolutions[-1](hidden, mask)
+        return mel + last(hidden, mask)

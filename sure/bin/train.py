@@ -13,7 +13,7 @@ from torch.distributed import is_torchelastic_launched
 from sure.config import load_config
 from sure.errors import run
 from sure.train.launch import launch
-from sure.train.trainer import train
+from sure.train.training import train
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,23 +9,20 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import islice
-from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from sure.config import Config
-from sure.data.dataset import UtteranceError
 from sure.device import autocast, describe_device, peak_memory_megabytes
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.model import build_model
 from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
 from sure.train.curves import History
-from sure.train.distributed import Processes, joined
+from sure.train.distributed import Processes
 from sure.train.evaluate import evaluate
 from sure.train.experiment import Experiment
 from sure.train.feed import Feed
@@ -33,7 +30,6 @@ from sure.train.feeds import make_feeds
 from sure.train.health import Step, Watch, check_dev_loss, check_gradients
 from sure.train.interrupt import EXIT_STATUS, Interrupt
 from sure.train.left_out import FILE, leave_out_bad, read_left_out
-from sure.train.lock import lock
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
 from sure.train.state import State
@@ -43,43 +39,6 @@ log = logging.getLogger(__name__)
 
 CUDA_LOOKS_EVERY = 20  # steps between looks at the losses on a GPU, each of which waits for it
 DRAW_EVERY_SECONDS = 10.0  # curves are drawn after an epoch that took longer, and at the end
-
-
-def train(config: Config, folder: Path, command: str, restart: bool = False) -> None:
-    """Train in an experiment folder, or go on where an earlier call stopped; nothing to do once finished.
-
-    Raises SureError for what a user can put right; SystemExit(75) after SIGTERM or SIGUSR1.
-    """
-    experiment = Experiment(folder)
-    with joined() as processes, ExitStack() as stack:
-        if processes.first:
-            stack.enter_context(lock(folder))
-            if restart:
-                experiment.clear()
-            experiment.open(config, command)
-            stack.enter_context(experiment.logging())
-        if processes.of_first(experiment.summary.exists):
-            log.info("%s: already finished", folder)
-            return
-        log.info("%s", command)
-        interrupt = Interrupt()
-        with interrupt.listening():
-            _train(config, experiment, interrupt, processes, command)
-
-
-def _train(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes, command: str) -> None:
-    """To the end; with data.on_bad_utterance=skip on from the last checkpoint when a recording went bad meanwhile."""
-    while True:
-        trainer = Trainer(config, experiment, interrupt, processes)
-        try:
-            return trainer.run(command)
-        except UtteranceError as error:
-            if config.data.on_bad_utterance == "skip" and processes.size > 1:
-                raise SureError(f"{error}; the same command again goes on without it") from None
-            if not trainer.leave_out_bad():
-                raise  # of the dev set, which is never cut, or with on_bad_utterance=stop
-            log.warning("%s; going on without it from the last checkpoint", error)
-        del trainer
 
 
 class Trainer:

@@ -123,7 +123,7 @@ def read_config(checkpoint: Path, acoustic: AcousticConfig) -> Shape:
     except FileNotFoundError:
         raise SureError(f"{path}: no such file; HiFi-GAN's config.json has to lie beside {checkpoint.name}") from None
     except (OSError, ValueError) as error:
-        raise SureError(f"{path}: cannot be read as JSON ({error})") from None
+        raise SureError(f"{path}: cannot be read as JSON ({error}); take the one that was published with it") from None
     if not isinstance(values, dict):
         raise SureError(f"{path}: expected keys and values, as HiFi-GAN's config.json has them")
     for theirs, ours in MEL_SETTINGS.items():
