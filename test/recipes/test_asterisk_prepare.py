@@ -287,6 +287,7 @@ def test_an_incomplete_corpus_is_described(recipe, tarballs, tmp_path):
      (gzip.compress(b"x" * 9999)[:40], "unpack it again"),
      (gzip.compress(b"vm-login: \xff"), "UTF-8"), (b"plain", "unpack it again"),
      (gzip.compress(b"vm-login: Hola")[:10] + b"\xff" * 20, "unpack it again")],
+    ids=["no colon", "cut", "not UTF-8", "not gzip", "damaged"],
 )  # fmt: skip
 def test_a_damaged_transcript_is_named(recipe, tmp_path, content, message):
     path = tmp_path / "core-sounds-es.txt.gz"
