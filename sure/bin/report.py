@@ -11,7 +11,6 @@ from pathlib import Path
 
 from sure.errors import run
 from sure.files import replace_file
-from sure.score.listening_page import write_page
 from sure.score.picture import draw
 from sure.score.report import collect, markdown
 
@@ -29,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     replace_file(out, text)
     draw(results, out.with_suffix(".png"))
     print(text, end="")
+    if not any(result["task"] == "tts" for result in results):
+        return
+    from sure.score.listening_page import write_page  # it imports torch; a table alone is there at once
+
     if write_page(results, out.with_suffix(".html")):
         print(f"\nTo listen: {out.with_suffix('.html')}")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import classification_report, f1_score, recall_score
 
 from sure.errors import SureError
 from sure.score.bootstrap import bootstrap_interval, ratio_interval
@@ -56,7 +56,7 @@ def classification_listing(ids: Sequence[str], references: Groups, hypotheses: G
     parts = []
     for group, wanted in references.items():
         found = hypotheses[group]
-        report = classification_report(wanted, found, zero_division=0, digits=4)
+        report = _metrics().classification_report(wanted, found, zero_division=0, digits=4)
         wrong = [f"{id} {r} {h or '-'}" for id, r, h in zip(ids, wanted, found, strict=True) if r != h]
         parts += [
             f"{group}\n\n{report}",
@@ -66,13 +66,19 @@ def classification_listing(ids: Sequence[str], references: Groups, hypotheses: G
     return "\n".join(parts)
 
 
+def _metrics() -> ModuleType:
+    from sklearn import metrics  # more than a second, which only scoring needs
+
+    return metrics
+
+
 def _f1(wanted: Sequence[str], found: Sequence[str], average: str) -> float:
-    return 100.0 * float(f1_score(wanted, found, average=average, zero_division=0))
+    return 100.0 * float(_metrics().f1_score(wanted, found, average=average, zero_division=0))
 
 
 def _unweighted_average_recall(wanted: Sequence[str], found: Sequence[str]) -> float:
     labels = sorted(set(wanted))
-    return 100.0 * float(recall_score(wanted, found, labels=labels, average="macro", zero_division=0))
+    return 100.0 * float(_metrics().recall_score(wanted, found, labels=labels, average="macro", zero_division=0))
 
 
 def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -> list[float]:
