@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from toys import assert_same, children, make_set, read, train_here
+from toys import assert_same, children, make_corpus, make_set, read, train_here
 
 from sure.train.distributed import Processes
 
@@ -64,6 +64,23 @@ def test_the_same_as_one_process(corpus, tmp_path, name):
     count, changes = VARIANTS[name]
     alone = train_here(corpus, tmp_path / "alone", **changes)
     exp = together(corpus, tmp_path / "exp", count, **changes)
+    assert_as_one(exp, alone)
+    assert json.loads((exp / "summary.json").read_text())["processes"] == count
+
+
+def test_what_is_bad_at_the_start_is_left_out_by_all(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus")
+    (corpus / "wav" / "train5.wav").write_bytes(b"")
+    skip = {**EXACT, "data__on_bad_utterance": "skip", "data__max_bad_percent": 20}
+    for number, cache in enumerate(("auto", "off")):
+        alone = train_here(corpus, tmp_path / f"alone{number}", **skip, train__prefix_cache=cache)
+        exp = together(corpus, tmp_path / f"exp{number}", 2, **skip, train__prefix_cache=cache)
+        assert_as_one(exp, alone)
+        assert (exp / "left_out.txt").read_text() == "empty audio file\ttrain-005\n"
+
+
+def assert_as_one(exp, alone):
+    """Losses, rates and best weights to rounding."""
     one, other = ([json.loads(line) for line in (e / "metrics.jsonl").open()] for e in (alone, exp))
     for left, right in zip(one, other, strict=True):
         assert left["step"] == right["step"]
@@ -74,7 +91,6 @@ def test_the_same_as_one_process(corpus, tmp_path, name):
     assert one.keys() == other.keys()
     for key, tensor in one.items():
         torch.testing.assert_close(other[key], tensor, rtol=1e-3, atol=2e-4)
-    assert json.loads((exp / "summary.json").read_text())["processes"] == count
 
 
 KILLED = {"train__epochs": 2, "train__save_minutes": 1e-9, "train__prefix_cache": "off", "train__workers": 1}
