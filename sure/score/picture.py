@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-CORNERS = ((True, True), (True, False), (False, True), (False, False))  # right, up: of neighbours' names
+METHOD = "method"  # names of methods are told from other texts by it
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
@@ -25,6 +24,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
 
     figure = make_figure(results)
     FigureCanvasAgg(figure)
+    _part_names(figure)
     replace_file(path, lambda sink: figure.savefig(sink, format="png", dpi=100))
 
 
@@ -60,7 +60,6 @@ def make_figure(results: Sequence[Result]) -> Figure:
 
 
 def _draw_rows(axes: Axes, rows: Sequence[tuple[str, Sequence[Result]]]) -> None:
-    corners = cycle(CORNERS)
     for name, row in rows:
         scores = [result["score"] for result in row]
         place = _parameters(row), statistics.fmean(scores)
@@ -69,18 +68,22 @@ def _draw_rows(axes: Axes, rows: Sequence[tuple[str, Sequence[Result]]]) -> None
             continue
         spread = statistics.stdev(scores) if len(scores) > 1 else 0
         axes.errorbar(*place, yerr=spread, marker="o", capsize=3)
-        right, up = next(corners)
-        axes.annotate(
-            name,
-            place,
-            xytext=(5 if right else -5, 5 if up else -11),
-            textcoords="offset points",
-            horizontalalignment="left" if right else "right",
-            fontsize=8,
-        )
+        axes.text(*place, name, fontsize=8, gid=METHOD)
     axes.set_xscale("log")
     axes.grid(alpha=0.3)
     axes.margins(x=0.2, y=0.2 if _is_random(rows[0][1]) else 0.05)
+
+
+def _part_names(figure: Figure) -> None:
+    """Move the names of methods off each other and off the points, with a line to the point where they are far."""
+    from adjustText import adjust_text
+
+    logging.getLogger("adjustText").setLevel(logging.ERROR)  # it takes a panel for a figure of an old matplotlib
+    figure.draw_without_rendering()  # sizes are known from here on
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        if names := [text for text in axes.texts if text.get_gid() == METHOD]:
+            adjust_text(names, ax=axes, expand=(1.15, 1.4), arrowprops={"arrowstyle": "-", "color": "grey"})
 
 
 def _is_random(row: Sequence[Result]) -> bool:

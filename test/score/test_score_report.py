@@ -232,7 +232,10 @@ def test_the_picture_has_a_point_for_each_method(recipe):
     make_report("exp/asr_moonshine_lora", "exp/asr_moonshine_bottleneck", "exp/asr_moonshine_lora_random")
     assert Path("out/REPORT.png").read_bytes().startswith(b"\x89PNG")
     (axes,) = make_figure(collect([Path(f"exp/asr_moonshine_{name}") for name in ("lora", "bottleneck")])[0]).axes
-    assert {text.get_text(): text.xy for text in axes.texts} == {"lora": (4000, 25), "bottleneck": (10000, 25)}
+    assert {text.get_text(): text.get_position() for text in axes.texts} == {
+        "lora": (4000, 25),
+        "bottleneck": (10000, 25),
+    }
     (axes,) = make_figure(collect([Path("exp/asr_moonshine_lora_random")])[0]).axes
     assert not axes.texts and axes.lines[0].get_xydata().tolist() == [[11000, 25]]
     both = [Path(f"exp/asr_moonshine_{name}") for name in ("lora", "lora_random")]
