@@ -124,6 +124,8 @@ def test_anybody_speaks_by_an_embedding(tmp_path):
         waves.append(say(name, "--embedding", str(tmp_path / f"{name}.npy")))
     assert len(waves[0]) != len(waves[1]) or not np.array_equal(*waves)
     np.save(tmp_path / "long.npy", np.zeros(6))
+    np.save(tmp_path / "nan.npy", np.full(5, np.nan))
+    np.savez(tmp_path / "many.npz", a=np.zeros(5))
     (tmp_path / "torn.npy").write_bytes((tmp_path / "eve.npy").read_bytes()[:100])
     for words, message in (
         ([], "takes an embedding of 5 numbers"),
@@ -132,6 +134,8 @@ def test_anybody_speaks_by_an_embedding(tmp_path):
         (["--embedding", str(tmp_path / "long.npy")], "takes an embedding of 5 numbers"),
         (["--embedding", str(tmp_path / "torn.npy")], "torn.npy: not an embedding as numpy.save writes it"),
         (["--embedding", str(tmp_path / "none.npy")], "none.npy: not an embedding"),
+        (["--embedding", str(tmp_path / "many.npz")], "many.npz: not an embedding"),
+        (["--embedding", str(tmp_path / "nan.npy")], "nan.npy: .*not all of its numbers are finite"),
     ):
         with pytest.raises(SureError, match=message):
             say("wrong", *words)

@@ -55,7 +55,7 @@ collect_statuses() {
     done
     started=("${still[@]}")
     ((${#started[@]} > $1)) || return 0
-    ((++rounds < 20)) || pause=0.25
+    ((++rounds < 20)) || pause=0.5
     sleep "$pause" || true  # Ctrl-C in a terminal ends it too
   done
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -94,11 +95,14 @@ def speak(
 
 
 def read_embedding(path: str) -> Tensor:
-    """(dim,), as numpy.save wrote it."""
+    """(dim,) float32, as numpy.save wrote it. Raises SureError for another file, and where it is not finite."""
     try:
-        return torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32)).flatten()
-    except (OSError, ValueError, TypeError, EOFError) as error:
+        found = np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise SureError(f"{path}: not an embedding as numpy.save writes it ({error})") from None
+    if not np.isfinite(found).all():
+        raise SureError(f"{path}: not an embedding as numpy.save writes it (not all of its numbers are finite)")
+    return torch.from_numpy(found.flatten())
 
 
 def likeness(sure: Sure, file: str) -> Callable[[Sequence[Tensor]], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def _rows(tokens: Iterator[str | float], kind: str) -> list[Interval]:
 
 
 def _in_order(path: str | Path, name: str, rows: list[Interval]) -> list[Interval]:
-    for earlier, later in zip(rows, rows[1:], strict=False):
+    for earlier, later in pairwise(rows):
         if later.start < earlier.end - OVERLAP or later.end < later.start:
             raise SureError(
                 f"{path}: tier {name!r}: {later.label!r} from {later.start:g} to {later.end:g} s does not follow "

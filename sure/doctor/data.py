@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from sure.data.audio import SEGMENT_TOLERANCE
@@ -38,7 +39,7 @@ def examine_data(folder: Path) -> Patient:
 
 def _check_order(path: Path, patient: Patient) -> None:
     ids = [line.id for line in read_lines(path)] if path.is_file() else []
-    for earlier, later in zip(ids, ids[1:], strict=False):
+    for earlier, later in pairwise(ids):
         if later < earlier:
             patient.wrong(f"{path}: not sorted by id in C order: '{later}' is behind '{earlier}'", ORDER)
             return

@@ -52,4 +52,4 @@ def mean_ranks(scores: Sequence[Score], methods: Sequence[str], seeds: int) -> t
             sign = -1 if score.higher_is_better else 1
             ranks.append(rankdata([sign * statistics.fmean(of_method) for of_method in values]))
     means = [float(statistics.fmean(of_method)) for of_method in zip(*ranks, strict=True)]
-    return dict(zip(methods, means, strict=False)), len(ranks)
+    return dict(zip(methods, means, strict=True)) if ranks else {}, len(ranks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torchaudio.functional
@@ -41,7 +42,7 @@ def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[
 
     Raises SureError when there are more tokens than fit into the frames.
     """
-    repeats = sum(left == right for left, right in zip(tokens, tokens[1:], strict=False))
+    repeats = sum(left == right for left, right in pairwise(tokens))
     if len(tokens) + repeats > len(logs):
         raise SureError(f"{len(tokens)} tokens need {len(tokens) + repeats} frames, there are {len(logs)}")
     if not tokens:
