@@ -95,7 +95,7 @@ def aligned_durations(
 
 
 def _bare(phone: str) -> str:
-    return phone.upper().rstrip("012")
+    return phone.upper().lstrip("ˈˌ").rstrip("012")
 
 
 def check_durations(folder: Path) -> list[str]:

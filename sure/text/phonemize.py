@@ -24,9 +24,10 @@ FILE = "phonemizer.json"
 KINDS = ("cmudict", "espeak")
 PAUSES = {",", ".", "?", "!"}
 MARKS = str.maketrans(
-    {";": ",", ":": ",", "\u2014": ",", "\u2013": ",", "\u2026": ".", "\u3001": ",", "\uff0c": ",", "\u3002": ".",
+    {";": ",", "\u2026": ".", "\u3001": ",", "\uff0c": ",", "\u3002": ".",
      "\u0964": ".", "\u061f": "?", "\u060c": ",", "\uff1f": "?", "\uff01": "!", "\u00a1": None, "\u00bf": None}
 )  # fmt: skip
+BREAK = re.compile("(?<!\\d)[:\u2013\u2014]|[:\u2013\u2014](?!\\d)")  # a pause, but not in 10:30
 MARK = re.compile(r"([.,?!])(?![0-9])")  # 3.50 has no pause
 SHOWN = 40  # characters of a text in an error
 
@@ -68,7 +69,7 @@ class Phonemizer:
         text = " ".join(text.split())
         text = "".join(char for char in text if unicodedata.category(char)[0] != "C")  # control characters, joiners
         text = unicodedata.normalize("NFC", text)
-        text = self._speaker.clean(text.translate(MARKS))
+        text = self._speaker.clean(BREAK.sub(",", text.translate(MARKS)))
         if self.kind == "cmudict":
             text = re.sub(r"[^a-z'.,?!]", " ", text)
             text = " ".join(word.strip("'") for word in re.sub(r"([.,?!])", r" \1 ", text).split())

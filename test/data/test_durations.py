@@ -62,6 +62,7 @@ def intervals(text: str) -> list[Interval]:
         ("AH0 , B .", "AH0-0.1 B-0.1 -0.3", [10, 0, 10, 30]),
         ("AH0 B .", "AH1-0.1 sil-0.1 b-0.3", [15, 35, 0]),  # no pause mark: half of it to each
         ("AH0 B", "AH0-0.2 B-0.2", [20, 30]),
+        ("ˈa b", "a-0.2 ˌb-0.2", [20, 30]),  # the stress of IPA
     ],
 )
 def test_silence_goes_to_pauses(phones, aligned, expected):

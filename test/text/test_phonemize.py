@@ -40,6 +40,28 @@ def english() -> Phonemizer:
         ("the 22nd -- no. 2", "the twenty second -- no. two"),
         ("DTMF of the U.S.A", "d t m f of the u s ay"),
         ("press #", "press pound"),
+        ("1999-2005, 1999\u20132005", "nineteen ninety nine two thousand five " * 2),
+        ("on 2023-12-25", "on twenty twenty three twelve twenty five"),
+        ("the 1990-91 season", "the nineteen ninety ninety one season"),
+        ("mid-1945, 5%-10%, $5-10", "mid nineteen forty five five percent ten percent five dollars ten"),
+        ("7-3, 20-30, -5 and 3 -2", "seven three twenty thirty minus five and three minus two"),
+        ("$5 million, $2.5 billion", "five million dollars two point five billion dollars"),
+        ("US$3.5m, \u20ac2bn, $7k", "us three point five million dollars two billion euros seven thousand dollars"),
+        ("$5 more, $3 m", "five dollars more three dollars m"),
+        ("Mr.Smith, Dr.No, Lt.Col.Kirk", "mister smith doctor no lieutenant colonel kirk"),
+        ("<b>hi</b> Hi<br>there {or}not", "b hi b hi b r there or not"),
+        ("Smith(Jones), f(x)", "smith jones f x"),
+        ("word(s), box(es), colo(u)r, [t]he (re)start", "words boxes colour the restart"),
+        ("U.S.A. and 5 a.m.", "u s ay and five ay m"),
+        ("plan A.", "plan a"),
+        ("12:00, 10:05, 08:05, 10:30", "twelve o'clock ten oh five eight oh five ten thirty"),
+        ("12:00 pm, 9:00-5:00", "twelve p m nine o'clock five o'clock"),
+        ("16:9, 10:30:05, 1:05.32", "sixteen nine ten thirty zero five one zero five point three two"),
+        ("1/2, \u00bd, \u00bc, \u00be", "one half one half one quarter three quarters"),
+        ("2\u00bd or 1 1/2 on 1/2/2020", "two and a half or one and a half on one two twenty twenty"),
+        ("x\u00b2 y\u00b3", "x squared y cubed"),
+        ("1990s, 1800s, 2000s, 1990's", "nineteen nineties eighteen hundreds two thousands nineteen nineties"),
+        ("the \u201990s and 80s", "the nineties and eighties"),
         ("it\u2019s \u201cfine\u201d", "it's fine"),
     ],
 )
@@ -54,7 +76,16 @@ def test_as_the_dictionary_has_it(english):
 
 @pytest.mark.parametrize(
     ("text", "marks"),
-    [("Yes", "."), ("Yes!", "!"), ("Is it? Yes; no: maybe...", "? , , ."), ("... well -- no", ". ."), ("1, 2.", ", .")],
+    [
+        ("Yes", "."),
+        ("Yes!", "!"),
+        ("Is it? Yes; no: maybe...", "? , , ."),
+        ("... well -- no", ". ."),
+        ("1, 2.", ", ."),
+        ("10:30", "."),
+        ("7\u20133", "."),
+        ("at 3: no\u2014yes", ", , ."),
+    ],
 )
 def test_punctuation_is_pauses(english, text, marks):
     expected = marks.split() if text != "... well -- no" else ["."]
@@ -91,6 +122,13 @@ def test_nothing_to_say_is_one_error(english, text):
 def test_a_long_text_is_said_to_its_end():
     assert Phonemizer("it").phones("casa " * 300 + "libro")[-6:] == Phonemizer("it").phones("libro")
     assert len(Phonemizer("it").phones("casa " * 300)) == 300 * 4 + 1
+
+
+@pytest.mark.parametrize("language", ["fr", "it", "ru", "es", "de"])
+@pytest.mark.parametrize("text", ["10:30", "16:9", "1999\u20132005"])
+def test_what_stands_between_digits_is_no_comma(language, text):
+    phones = Phonemizer(language, kind="espeak").phones
+    assert phones(text) == phones(text.replace(":", " ").replace("\u2013", " "))
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "it", "ru", "es", "de-DE"])
