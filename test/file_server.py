@@ -13,6 +13,7 @@ class FileServer:
 
     break_after: bytes after which each of the next connections is cut, one entry per connection.
     statuses: HTTP errors that the next requests get.
+    heads: status and one header that the next requests get, and nothing else.
     """
 
     def __init__(self, port: int):
@@ -20,6 +21,7 @@ class FileServer:
         self.requests: list[tuple[str, str | None]] = []
         self.break_after: list[int] = []
         self.statuses: list[int] = []
+        self.heads: list[tuple[int, str, str]] = []
         self.ranges = True
         self.lengths = True
         self.pause = threading.Event()  # set: the connection that is cut hangs instead
@@ -38,6 +40,11 @@ def serve() -> Iterator[FileServer]:
             content = state.files.get(self.path)
             if state.statuses:
                 return self.send_error(state.statuses.pop(0))
+            if state.heads:
+                status, *header = state.heads.pop(0)
+                self.send_response(status)
+                self.send_header(*header)
+                return self.end_headers()
             if content is None:
                 return self.send_error(404)
             first, whole = 0, len(content)

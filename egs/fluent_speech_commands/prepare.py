@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path, PurePosixPath
 
 from sure.data.data_dir import Utterance
@@ -75,7 +76,7 @@ def _why_not(row: dict[str, str], path: Path, listed: set[Path]) -> str | None:
         return "rows without path, speaker, action, object or location"
     if path in listed:
         return "rows of a recording that an earlier row has"
-    if not path.is_file():
+    if not os.path.isfile(path):  # nor is a name too long for any file
         return "rows whose recording is not there"
     return None
 

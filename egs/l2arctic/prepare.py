@@ -89,7 +89,8 @@ def find_speakers(corpus: Path, selection: Selection) -> dict[str, Path]:
         raise SureError(
             f"{corpus}: no L2-ARCTIC found: looked for <speaker>/wav with <speaker>/textgrid beside it; {todo}"
         )
-    print(f"{len(speakers)} of {len(RECORDED)} speakers: {' '.join(sorted(speakers))}")
+    names = " ".join(sorted(speakers)).encode("utf-8", "backslashreplace").decode()
+    print(f"{len(speakers)} of {len(RECORDED)} speakers: {names}")
     return dict(sorted(speakers.items()))
 
 

@@ -30,6 +30,7 @@ def prepare(corpus: str | Path, out: str | Path, split: str = "utterance") -> li
         raise SureError(f"split={split}: expected {' or '.join(SPLITS)}")
     selection = Selection(f"libritts ({split})")
     utterances: dict[str, list[Utterance]] = defaultdict(list)
+    known: set[str] = set()
     top = find_subset(Path(corpus).absolute())
     for folder, _, names in walk(top):
         for name in names:
@@ -44,7 +45,10 @@ def prepare(corpus: str | Path, out: str | Path, split: str = "utterance") -> li
                 selection.leave_out(str(path.relative_to(top)), "recordings without a text")
             elif match[1] != folder.parent.name:
                 selection.leave_out(str(path.relative_to(top)), "recordings in the folder of another speaker")
+            elif path.stem in known:
+                selection.leave_out(str(path.relative_to(top)), "recordings that are there twice")
             else:
+                known.add(path.stem)
                 utterances[match[1]].append(Utterance(path.stem, str(path), text=text, speaker=match[1]))
     found = sum(map(len, utterances.values()))
     print(f"{len(utterances)} speakers, {found:,} utterances; the whole subset has {PUBLISHED:,}")

@@ -12,6 +12,7 @@ from sure.data.data_dir import Utterance
 from sure.data.folders import folders
 from sure.data.selection import Selection
 from sure.errors import SureError
+from sure.text.encoding import read_any_text
 
 RELEASES = ("v0.01", "v0.02")
 SUPERB = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
@@ -111,7 +112,7 @@ def read_lists(top: Path) -> dict[str, str]:
     """`word/file.wav` -> dev or test; what is not listed is train. Raises SureError for a clip in both lists."""
     set_of: dict[str, str] = {}
     for name, file in LISTS.items():
-        for number, line in enumerate((top / file).read_text(encoding="utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(read_any_text(top / file).splitlines(), 1):
             clip = line.strip().replace("\\", "/").removeprefix("./")
             if clip and set_of.setdefault(clip, name) != name:
                 raise SureError(f"{top / file}, line {number}: {clip} is also in {LISTS[set_of[clip]]}")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from sure.data.download import corpus_folder
+from sure.data.download import corpus_folder, make_folder
 from sure.data.limits import Limits, alphabet
 from sure.data.tables import read_lines
 from sure.data.validate import DEFAULT, POLICIES, validate_data_dir
@@ -86,7 +86,7 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
     Expected are the sets that `prepare` returns (names or folders), or else train, dev and test. Raises
     SureError for a set that is not there.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     returned = prepare(corpus, out, **options)
     expected = [made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)]
     for folder in expected:

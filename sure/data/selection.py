@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sure.data.data_dir import Utterance, write_data_dir
+from sure.data.data_dir import Utterance, is_utf8, write_data_dir
 from sure.errors import SureError
 from sure.files import replace_file
 
@@ -42,11 +42,18 @@ class Selection:
         self.left_out: list[tuple[str, str]] = []
 
     def take(self, name: str, utterance: Utterance) -> None:
-        self.sets[name].append(utterance)
+        """Into a set; but a recording with a name that `wav.scp` cannot hold is left out."""
+        if is_utf8(utterance.audio):
+            self.sets[name].append(utterance)
+        else:
+            self.leave_out(utterance.audio, "recordings whose name or folder is not UTF-8")
 
     def leave_out(self, item: str, reason: str) -> None:
-        """item: a file, id or line that a user can find; reason: the same words for all that have it."""
-        self.left_out.append((reason, " ".join(item.split())))
+        """item: a file, id or line that a user can find; reason: the same words for all that have it.
+
+        What is not UTF-8 in a file's name is listed as `\\udcff`.
+        """
+        self.left_out.append((reason, " ".join(item.split()).encode("utf-8", "backslashreplace").decode()))
 
     def write(self, out: Path) -> list[Path]:
         """Write `out/<set>` and `out/left_out.txt` (reason, tab, item), print the counts; returns the sets' folders.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,6 +26,10 @@ BLOCK = 1 << 18
 
 class _Gone(Exception):
     """This mirror cannot give the file; the next one might."""
+
+
+class _Broken(Exception):
+    """The connection broke, which another try may mend."""
 
 
 def download_file(
@@ -113,8 +119,8 @@ def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
             elif error.code < 500 and error.code not in {408, 429}:
                 raise _Gone(f"HTTP status {error.code} {error.reason}") from None
             reason = f"HTTP status {error.code} {error.reason}"
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        except _Broken as error:
+            reason = str(error)
         progressed = part.exists() and part.stat().st_size > have
         failures = 1 if progressed else failures + 1
         if failures >= TRIES:
@@ -122,25 +128,55 @@ def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
         time.sleep(pause * 2 ** (failures - 1))
 
 
+@contextmanager
+def _connection() -> Iterator[None]:
+    """Tells what goes wrong with a connection from what goes wrong with our own disk."""
+    try:
+        yield
+    except urllib.error.HTTPError:
+        raise
+    except (OSError, http.client.HTTPException) as error:  # URLError, SSLError and TimeoutError are OSErrors
+        raise _Broken(str(getattr(error, "reason", None) or error) or type(error).__name__) from None
+    except ValueError as error:
+        raise _Gone(f"the server's answer is malformed ({error})") from None
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    with _connection():
+        return answer.read(BLOCK)
+
+
+def _length(answer: http.client.HTTPResponse) -> int | None:
+    """How many bytes the server says will come, if it does."""
+    said = answer.headers.get("Content-Length")
+    if not said:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", said.strip()):
+        raise _Gone(f"the server's answer is malformed (Content-Length: {said[:40]})")
+    return int(said)
+
+
 def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
     """One request; False when it ended early."""
     request = urllib.request.Request(url, headers={"User-Agent": f"sure/{__version__}"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+    with _connection():
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+    with answer:
         resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if answer.status == 206 and not resumed:
             part.unlink(missing_ok=True)
             return False
         have = have if resumed else 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else size
+        length = _length(answer)
+        total = size if length is None else have + length
         if size is not None and total != size:
             raise _Gone(f"the server has {total} bytes, expected {size}")
         require_space(part.parent, (total or 0) - have, part.name.removesuffix(".part"))
         bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
         with bar, part.open("ab" if resumed else "wb") as file:
-            while block := answer.read(BLOCK):
+            while block := _read(answer):
                 file.write(block)
                 bar.update(len(block))
             file.flush()

@@ -12,7 +12,9 @@ import sys
 import tarfile
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -181,6 +183,41 @@ def test_without_a_sum_the_sum_found_is_told(items: list[dict], capsys: pytest.C
     assert f"not checked, sources.yaml has no sum for it; its sha256 is {found}" in capsys.readouterr().out
 
 
+def test_without_a_sum_a_wrong_first_answer_is_fetched_again(items: list[dict], server: FileServer) -> None:
+    del items[0]["sha256"], items[0]["bytes"]
+    good = server.files["/one.tar.gz"]
+    for wrong, message in (
+        (b"<html>please log in</html>", r"one\.tar\.gz: the server answered with a web page"),
+        (good[:-1000], r"(?s)one\.tar\.gz: not a readable archive.*it is deleted, and fetched again"),
+        (tar_bytes({"../evil": b"x"}), r"(?s)one\.tar\.gz: refused.*it is deleted, and fetched again"),
+    ):
+        server.files["/one.tar.gz"] = wrong
+        with pytest.raises(SureError, match=message):
+            fetch(write(items), "downloads")
+        assert "one.tar.gz" not in tree(Path("downloads/archives"))
+    server.files["/one.tar.gz"] = good
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS
+
+
+def test_a_web_page_is_no_first_answer_for_a_plain_file_either(items: list[dict], server: FileServer) -> None:
+    del items[2]["sha256"], items[2]["bytes"]
+    good, server.files["/lists.csv"] = server.files["/lists.csv"], b"\n<!DOCTYPE html><title>Sorry</title>"
+    with pytest.raises(SureError, match=r"lists\.csv: the server answered with a web page"):
+        fetch(write(items), "downloads")
+    server.files["/lists.csv"] = good
+    fetch(write(items), "downloads")
+    assert contents(Path("downloads/corpus")) == CORPUS
+
+
+def test_with_a_sum_an_archive_that_cannot_be_unpacked_is_kept(items: list[dict], server: FileServer) -> None:
+    server.files["/two.zip"] = b"no archive"
+    items[1] |= {"sha256": sha256(b"no archive"), "bytes": 10}
+    with pytest.raises(SureError, match="not a readable archive"):
+        fetch(write(items), "downloads")
+    assert Path("downloads/archives/two.zip").is_file()
+
+
 def test_the_first_group_that_can_be_had(items: list[dict], server: FileServer, capsys) -> None:
     gone = {"kind": "archive", "urls": [f"{server.url}/gone.tar.gz"], "sha256": "0" * 64}
     groups = [{"name": "mirror A", "items": [items[1], gone]}, {"name": "mirror B", "items": items[:2]}]
@@ -250,6 +287,75 @@ def test_no_room(items: list[dict], server: FileServer) -> None:
     with pytest.raises(SureError, match=r"lists\.csv needs .* GB free"):
         fetch(write(items[2:]), "downloads")
     assert server.requests == []
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets how many bytes the disk has free, from now on less what is written."""
+
+    def used() -> int:
+        return sum(path.stat().st_size for path in Path().rglob("*") if path.is_file())
+
+    def leave(left: float) -> None:
+        total = used() + int(left)
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=total - used()))
+
+    return leave
+
+
+def test_room_is_wanted_once_for_all_archives(items: list[dict], server: FileServer, free: Callable) -> None:
+    server.files |= {f"/{name}.tar": server.files["/one.tar.gz"] for name in "abcd"}
+    items = [{**items[0], "urls": [f"{server.url}/{name}.tar"]} for name in "abcd"]
+    one = items[0]["bytes"]
+    groups = [{"name": "big", "items": items[2:]}, {"name": "none", "items": [{"kind": "manual", "instructions": "?"}]}]
+    for sources in (items, [*items[:2], {"any_of": groups}]):
+        free(8 * one)
+        with pytest.raises(SureError, match=r"fetching (a\.tar, b|c\.tar, d)\.tar, .* and 1 more needs"):
+            fetch(write(sources), f"downloads{len(sources)}")
+    assert not any(path in ("/c.tar", "/d.tar") for path, _ in server.requests)
+    free(9.3 * one)
+    fetch(write(items), "downloads")
+
+
+@pytest.mark.parametrize("name", ["one.tar.gz", "one.tar.gz.part"])
+def test_what_is_there_already_needs_no_room(items: list[dict], server: FileServer, free: Callable, name: str) -> None:
+    place = Path("downloads/archives") / name
+    place.parent.mkdir(parents=True)
+    place.write_bytes(server.files["/one.tar.gz"])
+    free(1.4 * items[0]["bytes"])
+    fetch(write(items[:1]), "downloads")
+    assert server.requests == []
+
+
+def test_room_for_what_comes_out_of_an_archive_of_unknown_size(
+    items: list[dict], server: FileServer, free: Callable
+) -> None:
+    size = items[0].pop("bytes")
+    free(1.2 * size)
+    with pytest.raises(SureError, match=r"unpacking one\.tar\.gz needs .* downloads/corpus has"):
+        fetch(write(items[:1]), "downloads")
+    assert contents(Path("downloads/corpus")) == {}
+    free(1.4 * size)
+    fetch(write(items[:1]), "downloads")
+    assert [path for path, _ in server.requests] == ["/one.tar.gz"]
+
+
+def test_out_must_be_a_folder(items: list[dict]) -> None:
+    Path("downloads").write_text("a file")
+    for out in ("downloads", "downloads/more"):
+        with pytest.raises(SureError, match=f"--out {out}: cannot be made a folder"):
+            download.main(["--sources", str(write(items)), "--out", out])
+
+
+def test_names_that_are_not_utf8(items: list[dict]) -> None:
+    odd = Path(os.fsdecode(b"copy\xff"))
+    odd.mkdir()
+    (odd / "a.wav").touch()
+    with pytest.raises(SureError, match="--corpus .*udcff.*: the name is not UTF-8"):
+        fetch(write(items), "downloads", odd)
+    assert not Path("downloads/corpus.txt").exists()
+    with pytest.raises(SureError, match="--out .*udcff.*: the name is not UTF-8"):
+        fetch(write(items), os.fsdecode(b"out\xff"))
 
 
 @pytest.mark.parametrize(

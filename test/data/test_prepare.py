@@ -45,6 +45,15 @@ def texts(name: str) -> list[str]:
     return [utterance.text for utterance in read_data_dir(f"data/mine/{name}")]
 
 
+def test_out_must_be_a_folder(recipe: Path) -> None:
+    Path("data").write_text("a file")
+    for out in ("data", "data/mine"):
+        with pytest.raises(SureError, match=f"--out {out}: cannot be made a folder"):
+            prepare.main(["--recipe", str(recipe), "--out", out])
+    with pytest.raises(SureError, match=r"--out '.*udcff': the name is not UTF-8"):
+        prepare.main(["--recipe", str(recipe), "--out", "\udcff"])
+
+
 def test_a_recipe_is_prepared_and_validated(recipe: Path, capsys: pytest.CaptureFixture) -> None:
     run(recipe)
     printed = capsys.readouterr().out

@@ -1,8 +1,10 @@
 """Promises of sure.data.selection: every utterance of a corpus is in a set or on the list of those left out."""
 
+import os
+
 import pytest
 
-from sure.data.data_dir import Utterance, read_data_dir
+from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.data.selection import SETS, Selection, read_lists
 from sure.errors import SureError
 
@@ -44,6 +46,23 @@ def test_a_set_without_anything_is_an_error(tmp_path):
     with pytest.raises(SureError, match="corpus asr: nothing for the set extra"):
         selection(sets=("train", "dev", "test", "extra")).write(tmp_path)
     assert not (tmp_path / "train").exists()
+
+
+def test_names_that_are_not_utf8_are_left_out_by_name(tmp_path):
+    made = selection()
+    made.take("train", Utterance("bad", os.fsdecode(b"/some\xff/bad.wav"), end=1.0, text="hello"))
+    made.leave_out(os.fsdecode(b"\xfe.txt"), "lines without text")
+    made.write(tmp_path)
+    assert [one.id for one in read_data_dir(tmp_path / "train")] == ["train0", "train1"]
+    assert (tmp_path / "left_out.txt").read_text() == (
+        "lines without text\t\\udcfe.txt\nrecordings whose name or folder is not UTF-8\t/some\\udcff/bad.wav\n"
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"audio": os.fsdecode(b"/\xff.wav")}, {"text": "\ud800"}, {"speaker": "\udcff"}])
+def test_what_no_table_can_hold_is_an_error(tmp_path, wrong):
+    with pytest.raises(SureError, match="'a': .*ud.* is not UTF-8"):
+        write_data_dir(tmp_path, [Utterance(**{"id": "a", "audio": "/a.wav", "text": "hello", **wrong})])
 
 
 def test_lists_of_sets(tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
 import os
 import random
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -151,6 +154,48 @@ def test_busy_servers_are_asked_again(server: FileServer) -> None:
 def test_nobody_listens(server: FileServer) -> None:
     with pytest.raises(SureError, match="refused"):
         download_file(["http://127.0.0.1:9/x.tar"], Path("got/x.tar"), SHA256, pause=0.01)
+
+
+@pytest.mark.parametrize("head", [(200, "Content-Length", "abc"), (302, "Location", "http://[::1")])
+def test_a_malformed_answer_is_no_reason_not_to_ask_the_next_mirror(server: FileServer, head: tuple) -> None:
+    server.heads = [head]
+    assert get(server, "odd.tar", "x.tar").read_bytes() == CONTENT
+    server.heads = [head]
+    Path("got/x.tar").unlink()
+    with pytest.raises(SureError, match=r"odd\.tar: the server's answer is malformed"):
+        get(server, "odd.tar")
+
+
+BREAKS = [OSError(errno.EHOSTUNREACH, "No route to host"), ssl.SSLError(1, "bad record mac")]
+
+
+@pytest.mark.parametrize("error", BREAKS)
+def test_a_network_that_goes_away_is_a_broken_connection(server: FileServer, monkeypatch, error: OSError) -> None:
+    read, calls = http.client.HTTPResponse.read, []
+
+    def broken(answer: http.client.HTTPResponse, *size: int) -> bytes:
+        calls.append(size)
+        if len(calls) == 3:
+            raise error
+        return read(answer, *size)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
+    assert get(server).read_bytes() == CONTENT
+    assert len(server.requests) == 2 and server.requests[1][1].startswith("bytes=")
+    monkeypatch.setattr(http.client.HTTPResponse, "read", lambda *_: broken(calls.clear() or calls.extend("ab")))
+    Path("got/x.tar").unlink()
+    with pytest.raises(SureError, match=f"({error.strerror}) \\({TRIES} tries\\)"):
+        get(server)
+
+
+def test_a_full_disk_is_no_broken_connection(server: FileServer, monkeypatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        get(server)
+    assert len(server.requests) == 1
 
 
 def test_no_room(server: FileServer) -> None:

@@ -120,6 +120,16 @@ def test_what_is_left_out_is_listed(copy, tmp_path):
     assert [len(ones) for ones in utterances(tmp_path / "out").values()] == [8, 4, 2]
 
 
+def test_a_path_longer_than_any_file_name_is_left_out(copy, tmp_path):
+    given = row(SPEAKER, LIGHTS)
+    rows = [["wavs/" + "a" * 300 + ".wav" if cell == given[0] else cell for cell in given], row(SPEAKER, HEAT)]
+    write_table(copy / "data" / "test_data.csv", rows)
+    prepare(copy, tmp_path / "out")
+    reason = "rows whose recording is not there"
+    assert [line for line in left_out(tmp_path / "out") if line.startswith(reason) and "a" * 300 in line]
+    assert len(utterances(tmp_path / "out")["test"]) == 1
+
+
 def test_a_recording_is_never_in_two_sets(copy, tmp_path):
     write_table(copy / "data" / "test_data.csv", [row(SPEAKER, HEAT), row(SPEAKERS["train"][0], HEAT)])
     prepare(copy, tmp_path / "out")

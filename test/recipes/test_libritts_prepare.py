@@ -9,9 +9,11 @@ import pytest
 
 from sure.bin.prepare import load_prepare
 from sure.data.data_dir import read_data_dir
+from sure.data.sources import read_sources
 from sure.errors import SureError
 
-prepare = load_prepare(Path(__file__).parents[2] / "egs" / "libritts" / "prepare.py")
+RECIPE = Path(__file__).parents[2] / "egs" / "libritts"
+prepare = load_prepare(RECIPE / "prepare.py")
 SETS = ("train", "dev", "test")
 
 
@@ -41,6 +43,21 @@ def test_no_reader_in_two_sets(tmp_path, monkeypatch):
     prepare(tmp_path / "corpus", tmp_path / "out", split="speaker")
     sets = {name: {speaker for speaker, _ in rows.values()} for name, rows in read(tmp_path / "out").items()}
     assert [len(sets[name]) for name in SETS] == [16, 2, 2] and len(set.union(*sets.values())) == 20
+
+
+def test_a_recording_in_two_formats_is_taken_once(tmp_path):
+    corpus = libritts.make_tree(tmp_path / "corpus")
+    wav = next(corpus.rglob("103_1031_000000_000001.*wav"))
+    wav.with_suffix(".flac").write_bytes(wav.read_bytes())
+    prepare(tmp_path / "corpus", tmp_path / "out")
+    assert "103_1031_000000_000001" in read(tmp_path / "out")["train"]
+    line = "recordings that are there twice\t103/1031/103_1031_000000_000001.wav\n"
+    assert line in (tmp_path / "out" / "left_out.txt").read_text()
+
+
+def test_the_size_is_known_before_the_download():
+    (item,) = read_sources(RECIPE / "sources.yaml").items
+    assert item.sha256 and item.bytes
 
 
 def test_what_is_not_there(tmp_path):

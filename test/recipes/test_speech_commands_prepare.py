@@ -170,6 +170,16 @@ def test_lists_with_other_line_ends_and_slashes(corpus, copy, tmp_path):
     assert ids(tmp_path / "changed") == ids(tmp_path / "as_is")
 
 
+def test_a_list_with_a_byte_that_is_not_utf8(corpus, copy, tmp_path):
+    for name in ("validation_list.txt", "testing_list.txt"):
+        (copy / name).write_bytes((copy / name).read_bytes() + f"yes/{name}".encode() + b"\xff_nohash_0.wav\n")
+    prepare(copy, tmp_path / "changed")
+    prepare(corpus, tmp_path / "as_is")
+    assert ids(tmp_path / "changed") == ids(tmp_path / "as_is")
+    missing = "clips that a list has and the corpus has not"
+    assert sum(reason == missing for reason, _ in left_out(tmp_path / "changed")) == 2
+
+
 def test_what_is_missing_or_strange_is_listed(copy, tmp_path):
     (copy / "yes" / "1b4c9b89_nohash_0.wav").unlink()
     strange = [copy / "yes" / "._0a7c2a8d_nohash_0.wav", copy / "yes" / "notes.txt"]

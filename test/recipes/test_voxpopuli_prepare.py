@@ -54,7 +54,7 @@ def sessions(made, tmp_path) -> Path:
     shutil.copy(made / "asr_en.tsv.gz", corpus / "annotations" / "asr")
     for path in made.glob("*.tar"):
         with tarfile.open(path) as tar:
-            tar.extractall(corpus / "raw_audios", filter="data")
+            tar.extractall(corpus / "raw_audios")
     return corpus
 
 
