@@ -8,6 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sure.train.interrupt import end_when_asked
+
+if __name__ == "__main__":
+    end_when_asked()  # before the imports that take seconds
+
 from torch.distributed import is_torchelastic_launched
 
 from sure.config import load_config

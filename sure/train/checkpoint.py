@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -23,43 +24,61 @@ CHUNK = 1 << 20
 
 
 class Checkpoints:
-    """`last.pt` and `previous.pt` of a folder: once saved, one is whole at every instant."""
+    """`last.pt` and `previous.pt` of a folder: once saved, one is whole at every instant.
+
+    `next.pt` is there between the writing of a checkpoint and the renaming, or where that was killed.
+    """
 
     def __init__(self, folder: Path):
+        self.next = folder / "next.pt"
         self.last = folder / "last.pt"
         self.previous = folder / "previous.pt"
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep tensors and plain containers. Raises SureError without room for them; the old ones stay."""
-        following = self.last.with_name("next.pt")
 
         def write(sink: Sink) -> None:
             digest = _Digest(sink)
             torch.save(state, digest)
             sink.write(MARK + digest.hash.hexdigest().encode())
 
-        replace_file(following, write)
-        if self.last.exists():
-            os.replace(self.last, self.previous)
-        os.replace(following, self.last)
-        sync_folder(self.last.parent)
+        replace_file(self.next, write)
+        self._take_next()
 
     def load(self) -> dict[str, Any] | None:
         """The newest whole state, None where none was ever saved. Raises SureError when all are damaged."""
-        found = [path for path in (self.last, self.previous) if path.exists()]
+        found = [path for path in (self.next, self.last, self.previous) if path.is_file()]
+        whole = [path for path in found if is_whole(path)]
         for path in found:
-            if is_whole(path):
-                return torch.load(path, map_location="cpu", weights_only=True)
-            # out of the way: the next save must not put it in the place of the good one
-            damaged = path.with_name(path.name + ".damaged")
-            os.replace(path, damaged)
-            log.warning("%s is damaged (its digest is wrong); moved to %s", path, damaged.name)
+            if path not in whole:  # out of the way: the next save must not put it in the place of a good one
+                damaged = path.with_name(path.name + ".damaged")
+                os.replace(path, damaged)
+                log.warning("%s is damaged (its digest is wrong); moved to %s", path, damaged.name)
+        if self.next in whole:
+            self._take_next()
+            whole = [self.last]
+        if whole:
+            return _read(whole[0])
         if found or list(self.last.parent.glob("*.damaged")):
             raise SureError(
                 f"{self.last.parent}: no checkpoint is whole; delete {self.last.parent.parent}, as --restart does, "
                 "to train from the beginning"
             )
         return None
+
+    def _take_next(self) -> None:
+        if self.last.exists():
+            os.replace(self.last, self.previous)
+        os.replace(self.next, self.last)
+        sync_folder(self.last.parent)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SureError(f"{path}: no checkpoint of a training, whoever wrote it: {reason}") from None
 
 
 class _Digest:

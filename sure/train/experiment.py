@@ -21,6 +21,7 @@ from sure.config import Config, read_plain_config
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.model import build_task
+from sure.plain import parse_json
 from sure.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,16 @@ class Experiment:
     def begun(self) -> bool:
         """Whether there is anything trained that another config would spoil."""
         return self.config.exists() and (self.summary.exists() or any(self.checkpoints.glob("*.pt")))
+
+    def finished(self) -> bool:
+        """Whether the summary is there and whole; what is left of a damaged one is written again at the end."""
+        try:
+            return isinstance(parse_json(self.summary.read_text(encoding="utf-8")), dict)
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError):
+            log.warning("%s is damaged; going on from the last checkpoint, to write it again", self.summary)
+            return False
 
     def task(self, config: Config, kept: bool = False) -> BaseTask:
         """The task with the tokens or labels that belong to this training; stage 3 may have run again since.
@@ -121,13 +132,13 @@ class Experiment:
                 handler.close()
 
     def read_best_weights(self) -> bytes:
-        """The file. Raises OSError, and ValueError where it is not what best.json says that it is."""
+        """The file. Raises OSError, and ValueError where best.json does not say that it is what was trained."""
         content = self.best_weights.read_bytes()
         try:
-            digest = json.loads(self.best.read_text(encoding="utf-8")).get("sha256")
-        except (OSError, ValueError, AttributeError):
-            digest = None  # best.json is checked where it is needed
-        if digest and hashlib.sha256(content).hexdigest() != digest:
+            digest = json.loads(self.best.read_text(encoding="utf-8"))["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ValueError("best.json, which has its sha256, is missing or damaged") from None
+        if hashlib.sha256(content).hexdigest() != digest:
             raise ValueError("its sha256 is not that of best.json")
         return content
 

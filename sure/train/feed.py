@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sure.backbones.base import SpeechEncoder
-from sure.config import Config
+from sure.config import Config, DataConfig
 from sure.data.augment import Augment
 from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, Features, collate
@@ -155,11 +155,13 @@ def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> N
 def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) -> list[Utterance]:
     """The training utterances that can be learned from; what is left out is counted and named in the log.
 
-    Raises SureError when nothing is left.
+    Raises SureError when nothing is left, and for texts that cannot be targets: with data.on_bad_utterance=stop for
+    one, with skip for more than data.max_bad_percent of the set.
     """
     shortest, longest = config.data.min_seconds, config.data.max_seconds
     frames = frame_counts(model.backbone, [utterance.seconds for utterance in utterances])
-    left_out: dict[str, list[str]] = {}
+    left_out: dict[str, list[str]] = {}  # for the settings' sake
+    bad: dict[str, list[str]] = {}
     kept = []
     skip = config.data.on_bad_utterance == "skip"
     for utterance, count in zip(utterances, frames, strict=True):
@@ -171,17 +173,37 @@ def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) ->
             heard = f"longer than the {model.backbone.max_seconds:g} s that the backbone can hear"
             left_out.setdefault(heard, []).append(utterance.id)
         elif skip and not _has_target(model, utterance):
-            left_out.setdefault("with no symbol of the vocabulary", []).append(utterance.id)
+            bad.setdefault("with no symbol of the vocabulary", []).append(utterance.id)
         elif not _fits(model, count, utterance):
-            left_out.setdefault("with more to say than they have frames", []).append(utterance.id)
+            bad.setdefault("with more to say than they have frames", []).append(utterance.id)
         else:
             kept.append(utterance)
     for reason, ids in left_out.items():
         more = ", ..." if len(ids) > IDS_SHOWN else ""
         log.warning("left out of training: %d utterances %s: %s%s", len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more)
+    _check_bad(bad, len(utterances), config.data)
     if not kept:
-        raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join(left_out)})")
+        raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join([*left_out, *bad])})")
     return kept
+
+
+def _check_bad(bad: dict[str, list[str]], of: int, settings: DataConfig) -> None:
+    """Name all of them, in the log or in a SureError."""
+    if not bad:
+        return
+    named = "; ".join(f"{len(ids)} utterances {reason}: {', '.join(ids)}" for reason, ids in bad.items())
+    percent = 100 * sum(map(len, bad.values())) / of
+    if settings.on_bad_utterance == "stop":
+        raise SureError(
+            f"{settings.train}: {named}. Correct or cut them; or leave them out by data.on_bad_utterance=skip "
+            "(run.sh: --on_bad_utterance skip)"
+        )
+    if percent > settings.max_bad_percent:
+        raise SureError(
+            f"{settings.train}: {percent:.1f} % cannot be targets, more than data.max_bad_percent="
+            f"{settings.max_bad_percent:g}: {named}"
+        )
+    log.warning("left out of training: %s", named)
 
 
 def _has_target(model: SureModel, utterance: Utterance) -> bool:

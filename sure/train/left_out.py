@@ -50,10 +50,15 @@ def leave_out_bad(feed: Feed, folder: Path, settings: DataConfig) -> int:
 
 
 def read_left_out(path: Path) -> dict[str, str]:
-    """id -> reason. Nothing where nothing was left out."""
+    """id -> reason. Nothing where nothing was left out. Raises SureError for a file that is damaged."""
     if not path.is_file():
         return {}
-    rows = (line.partition("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    try:
+        rows = [line.partition("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        rows = [("", "", "")]
+    if not all(tab for _, tab, _ in rows):
+        raise SureError(f"{path} is damaged: expected lines of a reason, a tab and an id; mend it, or --restart")
     return {id: reason for reason, _, id in rows}
 
 

@@ -30,7 +30,7 @@ WATCH_SECONDS = 30.0  # without a sign of life the training on another host coun
 def lock(folder: Path) -> Iterator[None]:
     """Keep a second training out of `folder`. Raises SureError naming the first by process and host."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+", encoding="utf-8") as file:
+    with open(folder / ".lock", "a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

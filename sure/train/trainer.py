@@ -81,11 +81,15 @@ class Trainer:
         self.clock = self.saved = time.monotonic()
 
     def leave_out_bad(self) -> int:
-        """With data.on_bad_utterance=skip, how many recordings for training have gone bad since the last look."""
-        if self.config.data.on_bad_utterance == "stop" or not isinstance(self.train_feed, Feed):
+        """With data.on_bad_utterance=skip, how many recordings for training have gone bad since the last look.
+
+        What an earlier look has found stays out, also where the policy is another one by now.
+        """
+        if not isinstance(self.train_feed, Feed):
             return 0
-        folder = self.experiment.folder
-        found = self.processes.of_first(lambda: leave_out_bad(self.train_feed, folder, self.config.data))
+        folder, found = self.experiment.folder, 0
+        if self.config.data.on_bad_utterance == "skip":
+            found = self.processes.of_first(lambda: leave_out_bad(self.train_feed, folder, self.config.data))
         self.train_feed.leave_out(read_left_out(folder / FILE))
         return found
 

@@ -31,7 +31,7 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
                 experiment.clear()
             experiment.open(config, command)
             stack.enter_context(experiment.logging())
-        if processes.of_first(experiment.summary.exists):
+        if processes.of_first(experiment.finished):
             log.info("%s: already finished", folder)
             return
         log.info("%s", command)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import pickle
 import random
 import resource
 import signal
@@ -15,7 +17,7 @@ import torch
 from toys import Child
 
 from sure.errors import SureError
-from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
+from sure.train.checkpoint import MARK, Checkpoints, random_state, restore_random_state, seed_everything
 
 CPU = torch.device("cpu")
 
@@ -38,6 +40,25 @@ def test_what_was_saved_last_is_loaded(checkpoints):
         assert loaded["number"] == number
         assert torch.equal(loaded["tensor"], state(number)["tensor"])
         assert loaded["list"] == [1.5, None, "x"]
+
+
+def test_one_that_was_written_and_not_renamed_is_the_newest(checkpoints):
+    checkpoints.save(state(1))
+    checkpoints.last.rename(checkpoints.next)
+    assert checkpoints.load()["number"] == 1  # killed in the first save, between the renames
+    checkpoints.save(state(2))
+    checkpoints.last.rename(checkpoints.next)
+    checkpoints.last.write_bytes(b"torn")
+    assert checkpoints.load()["number"] == 2
+    checkpoints.last.write_bytes(b"torn")
+    assert checkpoints.load()["number"] == 1
+
+
+def test_a_pickle_with_a_right_digest_is_refused(checkpoints):
+    content = pickle.dumps(print)
+    checkpoints.last.write_bytes(content + MARK + hashlib.sha256(content).hexdigest().encode())
+    with pytest.raises(SureError, match="last.pt: no checkpoint of a training"):
+        checkpoints.load()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "torn", "empty", "longer"])

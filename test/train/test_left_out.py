@@ -141,3 +141,21 @@ def test_a_text_without_a_token(corpus: Path) -> None:
         train_here(corpus, corpus / "exp", task="asr", train__epochs=1)
     exp = train_here(corpus, corpus / "exp", task="asr", **{**SKIP, "train__epochs": 1})
     assert "1 utterances with no symbol of the vocabulary: train-" in (exp / "train.log").read_text()
+
+
+def test_what_was_left_out_stays_out_with_another_policy(corpus: Path, monkeypatch) -> None:
+    recording(corpus, 5).unlink()
+    reference = train_here(corpus, corpus / "reference", **FROM_AUDIO)
+    die_in(monkeypatch, 2)
+    with pytest.raises(SystemExit, match="killed"):
+        train_here(corpus, corpus / "exp", **FROM_AUDIO)
+    train_here(corpus, corpus / "exp", **{**FROM_AUDIO, "data__on_bad_utterance": "stop"})
+    assert_same(corpus / "exp", reference)
+
+
+def test_a_damaged_list_is_named(corpus: Path) -> None:
+    (corpus / "exp").mkdir()
+    for content in (b"\xff\xfe", b"no tab\n"):
+        (corpus / "exp" / "left_out.txt").write_bytes(content)
+        with pytest.raises(SureError, match="left_out.txt is damaged"):
+            train_here(corpus, corpus / "exp", **SKIP)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import resource
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -76,6 +79,31 @@ def test_asked_to_stop_it_does_not_fill_the_cache_first(corpus, tmp_path, undist
     assert child.status() == 75
     assert "prefix cache of the dev set" not in read(child.stderr)
     train_here(corpus, tmp_path / "exp", **changes)
+    assert_same(tmp_path / "exp", reference)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_asked_before_anything_is_imported_it_exits_with_75(tmp_path, number):
+    program = f"""
+import builtins, os, runpy, sys
+real = builtins.__import__
+def signalled(name, *rest, **more):
+    if name.startswith("torch"):  # its import is where the seconds go
+        os.kill(os.getpid(), {int(number)})
+    return real(name, *rest, **more)
+builtins.__import__ = signalled
+sys.argv = ["train", "--help"]
+runpy.run_module("sure.bin.train", run_name="__main__")
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 75
+
+
+def test_a_torn_summary_is_no_end(corpus, tmp_path, undisturbed):
+    changes, reference = undisturbed
+    train_here(corpus, tmp_path / "exp", **changes)
+    (tmp_path / "exp" / "summary.json").write_text('{"score": ')
+    train_here(corpus, tmp_path / "exp", **changes)
+    assert json.loads((tmp_path / "exp" / "summary.json").read_text())["epochs"] == 3
     assert_same(tmp_path / "exp", reference)
 
 

@@ -170,7 +170,12 @@ def test_what_cannot_be_learned_is_left_out_and_named(corpus, tmp_path):
     (folder / "utt2dur").write_text(
         "".join(f"{line.split()[0]} 30\n" if i in (4, 5) else f"{line}\n" for i, line in enumerate(lines))
     )
-    exp = train_here(corpus, tmp_path / "exp", task="asr", data__train=str(folder), train__epochs=1)
+    given = {"task": "asr", "data__train": str(folder), "train__epochs": 1}
+    with pytest.raises(SureError, match="more to say than they have frames: train-003. Correct .*=skip"):
+        train_here(corpus, tmp_path / "stopped", **given)
+    with pytest.raises(SureError, match="4.2 % cannot be targets, more than .*=1: 1 utterances .*: train-003"):
+        train_here(corpus, tmp_path / "many", **given, data__on_bad_utterance="skip", data__max_bad_percent=1.0)
+    exp = train_here(corpus, tmp_path / "exp", **given, data__on_bad_utterance="skip")
     log = (exp / "train.log").read_text()
     assert "1 utterances with more to say than they have frames: train-003" in log
     assert "2 utterances longer than data.max_seconds=20: train-004, train-005" in log
