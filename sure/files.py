@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +47,8 @@ def replace_file(path: Path, content: bytes | str | Callable[[Sink], object]) ->
         os.replace(beside, path)
         sync_folder(path.parent)
     except BaseException as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # no folder is there, say
+            beside.unlink(missing_ok=True)
         reason = error if isinstance(error, OSError) else sink.error if sink else None
         if reason is None:
             raise
@@ -53,6 +56,15 @@ def replace_file(path: Path, content: bytes | str | Callable[[Sink], object]) ->
             f"cannot write {path}: {reason.strerror}; what was there before is kept; "
             "make room and run the same command again"
         ) from None
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for other processes that are here with the same folder, which is made; the file `.lock` in it stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ from sure.decoding import RECORD
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.synthesis import SynthesisModel
-from sure.vocoder.vocoder import Vocoder, make_vocoder
+from sure.vocoder.vocoder import Vocoder, make_vocoder, vocoder_suffix
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +55,27 @@ def speak_set(config: Config, model: SynthesisModel, data: str, out: Path, overr
     """Speak a data folder into `out`; who says it is the utterance's own speaker."""
     vocoder = make_vocoder(config.decode.vocoder, acoustic_of(model), next(model.parameters()).device)
     scripts = read_scripts(data)
-    vectors = speaker_vectors(data) if model.task.config.speaker == "vector" else {}
+    known = model.task.speaker
+    if model.task.config.speaker == "vector":
+        known = speaker_vectors(data, model.backbone.shape.speaker_vector)
+    speakers = {script.speaker: known(script.speaker) for script in scripts}
     record = {"set": Path(data).name, "data": data, "decoding": config.decode.vocoder, "overrides": overrides}
     record["settings"] = {"method": "greedy", "vocoder": config.decode.vocoder}
-    write(out, _spoken(model, scripts, vectors), len(scripts), vocoder, record)
+    record["copies"] = copies_of(config.decode.vocoder)
+    write(out, _spoken(model, scripts, speakers), len(scripts), vocoder, record)
 
 
-def _spoken(model: SynthesisModel, scripts: list[Script], vectors: Mapping[str, torch.Tensor]) -> Iterable[Sound]:
+def _spoken(model: SynthesisModel, scripts: list[Script], known: Mapping[str, torch.Tensor]) -> Iterable[Sound]:
     for group in by_length(scripts, AT_ONCE):
-        speakers = torch.stack([vectors[s.speaker] if vectors else model.task.speaker(s.speaker) for s in group])
+        speakers = torch.stack([known[script.speaker] for script in group])
         for script, speech in zip(group, model.speak([s.phones for s in group], speakers, Controls()), strict=True):
             pitch = torch.repeat_interleave(speech.pitch, speech.durations)
             yield Sound(script.id, speech.mel.numpy(), pitch.numpy(), speech.durations.tolist())
+
+
+def copies_of(vocoder: str) -> str:
+    """What the copy synthesis of a vocoder is called, in folders and tables."""
+    return COPY + vocoder_suffix(vocoder)
 
 
 def copy_synthesis(config: Config, acoustic: AcousticConfig, data: str, out: Path) -> bool:
@@ -102,8 +111,8 @@ def write(out: Path, sounds: Iterable[Sound], count: int, vocoder: Vocoder, reco
 
 
 def write_wave(path: Path, wave: torch.Tensor, sample_rate: int) -> None:
-    """16 bit; what is louder than full scale is clipped. Raises SureError when it cannot be written."""
+    """WAV of 16 bit; what is louder than full scale is clipped. Raises SureError when it cannot be written."""
     try:
-        soundfile.write(path, wave.clamp(-1, 1).numpy(), sample_rate, subtype="PCM_16")
+        soundfile.write(path, wave.clamp(-1, 1).numpy(), sample_rate, subtype="PCM_16", format="WAV")
     except (OSError, soundfile.LibsndfileError) as error:
         raise SureError(f"cannot write {path}: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sure.tasks.tts import PHONEMIZER
 from sure.text.phonemize import PAUSES, Phonemizer
 from sure.vocoder.vocoder import make_vocoder
 
+SMALLEST, LARGEST = 0.05, 20.0  # of a control; what is beyond is no speech
 LONGEST = 120  # phones that are said at once, more than the sentences of training have
 AT_ONCE = 8  # pieces in a batch
 
@@ -33,12 +33,12 @@ class Synthesizer:
         """(samples,) float32 in [-1, 1], at the vocoder's sample rate.
 
         speaker: a name of training's, which may be left out where there is one; or an external embedding (dim,).
-        Raises SureError for a text with nothing to say, an unknown speaker, and controls that are not positive.
+        Raises SureError for a text with nothing to say, an unknown speaker, and controls out of bounds.
         """
         controls = controls or Controls()
         for name, factor in vars(controls).items():
-            if not (factor > 0 and math.isfinite(factor)):
-                raise SureError(f"{name}={factor}: expected a positive number, 1 for what the model finds right")
+            if not SMALLEST <= factor <= LARGEST:  # nor is NaN
+                raise SureError(f"{name}={factor}: expected {SMALLEST:g} to {LARGEST:g}; 1 is as the model finds right")
         who = self._speaker(speaker)
         parts = list(pieces(self.phonemizer.phones(text)))
         mels = []

@@ -78,9 +78,16 @@ def test_one_clear_error(sure, text, speaker, message):
         sure.synthesize(text, speaker)
 
 
-def test_controls_are_positive(sure):
-    with pytest.raises(SureError, match="speed=0"):
-        sure.synthesize("alpha", "ann", speed=0)
+@pytest.mark.parametrize("control", [{"speed": 0}, {"pitch": float("nan")}, {"energy": 1e38}])
+def test_controls_have_bounds(sure, control):
+    with pytest.raises(SureError, match=rf"{next(iter(control))}=.*: expected 0.05 to 20"):
+        sure.synthesize("alpha", "ann", **control)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a", "none/a.wav"])
+def test_out_is_a_wav_file(bundle, tmp_path, name):
+    with pytest.raises(SureError, match=r"expected a file in a folder that is there, with a name that ends in \.wav"):
+        infer.main([str(bundle), "--text", "alpha", "--speaker", "ann", "--out", str(tmp_path / name)])
 
 
 def test_what_the_command_does_not_take(bundle, tmp_path):

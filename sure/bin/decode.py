@@ -22,9 +22,9 @@ from sure.data.tables import format_table
 from sure.decoding import RECORD, Decoding, decoded_folder, make_decoding
 from sure.device import pick_device
 from sure.errors import SureError, run
-from sure.files import replace_file
+from sure.files import one_at_a_time, replace_file
 from sure.model import SureModel, build_model, build_task
-from sure.speaking import COPY, acoustic_of, copy_synthesis, speak_set
+from sure.speaking import acoustic_of, copies_of, copy_synthesis, speak_set
 from sure.synthesis import SynthesisModel
 from sure.train.experiment import Experiment
 from sure.train.feed import audio_batches
@@ -82,11 +82,13 @@ def speak(
     config: Config, model: SynthesisModel, chosen: dict[str, str], experiment: Experiment, overrides: list[str]
 ) -> None:
     """Speak the sets, and once for a data set and not for every experiment let the vocoder say natural mels."""
-    dataset = Path(config.data.train).parent.name
+    acoustic = acoustic_of(model)
+    copies = f"{Path(config.data.train).parent.name}_{copies_of(config.decode.vocoder)}"
     for name, data in chosen.items():
-        copied = experiment.folder.parent.parent / f"{dataset}_{COPY}" / f"decode_{name}"
-        if copy_synthesis(config, acoustic_of(model), data, copied):
-            print(f"{copied}: {data}")
+        copied = experiment.folder.parent.parent / copies / f"decode_{name}"
+        with one_at_a_time(copied):  # of experiments that are decoded side by side, the first makes it
+            if copy_synthesis(config, acoustic, data, copied):
+                print(f"{copied}: {data}")
         folder = experiment.folder / f"decode_{name}"
         speak_set(config, model, data, folder, overrides)
         print(f"{folder}: {data}")

@@ -85,6 +85,8 @@ def speak(
     """Say a text into a file. Raises SureError where one of them is missing, or the embedding cannot be read."""
     if files or text is None or out is None:
         raise SureError('this bundle makes speech: --text "..." --out a.wav, and no audio files')
+    if Path(out).suffix.lower() != ".wav" or not Path(out).parent.is_dir():
+        raise SureError(f"--out {out}: expected a file in a folder that is there, with a name that ends in .wav")
     if embedding is not None:
         if "speaker" in how:
             raise SureError("--speaker and --embedding both say who speaks; leave one of them out")

@@ -17,10 +17,19 @@ from sure.data.acoustic import AcousticConfig
 from sure.data.tables import Line, parse_seconds, read_lines
 from sure.decoding import read_record
 from sure.errors import SureError, run
-from sure.files import replace_file
+from sure.files import one_at_a_time, replace_file
 from sure.plain import parse_json
 from sure.score.report import UNITS
-from sure.score.speech_folder import CEILINGS, NATURAL, SCORE_NAME, UTTERANCES, fingerprint, score_folder
+from sure.score.speech_folder import (
+    COPY,
+    NATURAL,
+    SCORE_NAME,
+    UTTERANCES,
+    fingerprint,
+    languages_of,
+    sayable,
+    score_folder,
+)
 from sure.score.speech_picture import draw_speech
 from sure.score.speech_quality import Judges, SpeechScores
 from sure.tasks.base import BaseTask
@@ -66,7 +75,7 @@ def score_experiment(experiment: Path, sets: Sequence[str] | None = None) -> lis
     task_class = registry.find("tasks", config.task)
     folders = [folder for name in sets or decoded for folder in decoded[name]]
     if task_class.speaks:
-        judges = Judges.of(config.text.language)
+        judges = Judges.of(_languages(config, folders))
         return [score_speech(experiment, folder, config, judges) for folder in folders]
     task = task_class(config.head, Path(config.tokenizer.folder), config.text.language)
     return [score_set(experiment, folder, config, task) for folder in folders]
@@ -103,16 +112,18 @@ def score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) ->
 
 def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges) -> dict[str, Any]:
     """Score what was spoken; before it the recordings and copy synthesis, once for a data set and not for every
-    experiment: they lie beside the experiments, in `<dataset>_natural` and `<dataset>_copy_synthesis`."""
+    experiment: they lie beside the experiments, in `<dataset>_natural` and, for each vocoder, in
+    `<dataset>_copy_synthesis`, behind which a vocoder that is a file has its name."""
     record = read_record(folder)
     data = record.get("data", config.data.sets().get(record["set"]))
     settings = data, acoustic_settings(experiment, config), config.text.language, judges
     dataset = Path(config.data.train).parent.name
     ceilings = []
-    for kind in CEILINGS:
+    for kind in (NATURAL, record.get("copies", COPY)):
         place = experiment.parent.parent / f"{dataset}_{kind}" / folder.name
         if kind == NATURAL or place.is_dir():
-            _score_ceiling(place, kind, config, record["set"], *settings)
+            with one_at_a_time(place):
+                _score_ceiling(place, kind, config, record["set"], *settings)
             ceilings.append(place.parent)
     found = score_folder(folder, *settings)
     result = {
@@ -126,6 +137,16 @@ def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges)
     trained = _summary(experiment / "summary.json")
     draw_speech(experiment, folder, Path(data))
     return _write(folder, result | {key: value for key, value in trained.items() if key not in result})
+
+
+def _languages(config: Config, folders: Sequence[Path]) -> list[str]:
+    """Those that are spoken in the data of decoded folders."""
+    default, found = config.text.language, {config.text.language: None}
+    for folder in folders:
+        record = read_record(folder)
+        data = record.get("data", config.data.sets().get(record["set"]))
+        found |= dict.fromkeys(languages_of(data, sayable(data), default).values())
+    return list(found)
 
 
 def _score_ceiling(place: Path, kind: str, config: Config, name: str, data: str, *settings: Any) -> None:

@@ -239,13 +239,27 @@ def collate_spoken(items: Sequence[SpokenItem]) -> SpokenBatch:
     )
 
 
-def speaker_vectors(folder: str | Path) -> dict[str, Tensor]:
-    """External embeddings (dim,) by speaker. Raises SureError where there are none."""
+def speaker_vectors(folder: str | Path, size: int) -> Callable[[str], Tensor]:
+    """The external embedding (size,) of a speaker of a data folder, by name.
+
+    Raises SureError where there are none; and when called, for a speaker without one, or one that cannot be used.
+    """
     path = Path(folder) / "spk2embedding.scp"
     if not path.is_file():
         raise SureError(f"{path} is not there; head.speaker=vector needs an embedding of every speaker")
     found = Scp(path)
-    return {name: torch.from_numpy(np.array(found[name], dtype=np.float32)).flatten() for name in found}
+
+    def vector(name: str) -> Tensor:
+        if name not in found:
+            raise SureError(f"{path} has no embedding of the speaker {name!r}")
+        numbers = np.array(found[name], dtype=np.float32).flatten()
+        if len(numbers) != size:
+            raise SureError(f"{path}: {name!r} has {len(numbers)} numbers, head.vector={size}")
+        if not np.isfinite(numbers).all():
+            raise SureError(f"{path}: not all numbers of {name!r} are finite")
+        return torch.from_numpy(numbers)
+
+    return vector
 
 
 def by_length(scripts: Sequence[Script], at_once: int) -> Iterator[list[Script]]:

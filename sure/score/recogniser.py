@@ -24,12 +24,16 @@ OPTIONS = {  # all of an utterance is one segment; its voice detection would cut
 MARGIN_SECONDS = 0.5  # of silence at both ends, as in what it was trained on
 
 
+def knows(language: str) -> bool:
+    return language.lower().replace("_", "-").split("-")[0] in LANGUAGES
+
+
 class Recogniser:
     """What it writes depends on the waveform alone."""
 
     def __init__(self, language: str):
         """Raises SureError when it does not know the language, or is not installed."""
-        if language.lower().replace("_", "-").split("-")[0] not in LANGUAGES:
+        if not knows(language):
             raise SureError(f"the independent recogniser ({NAME}) knows {', '.join(LANGUAGES)} only, not {language}")
         self.transcriber = _load()
 

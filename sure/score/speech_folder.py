@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from sure.files import replace_file
 from sure.plain import parse_json
 from sure.score.speech_quality import Judges, SpeechScores, speech_scores
 
-NATURAL, COPY = "natural", "copy_synthesis"
-CEILINGS = (NATURAL, COPY)  # what no synthesis with this vocoder is expected to pass
+NATURAL, COPY = "natural", "copy_synthesis"  # what no synthesis with this vocoder is expected to pass
 UTTERANCES = "utterances.json"
 SCORE_NAME = "mcd"
 
@@ -30,12 +30,14 @@ def score_folder(
 ) -> SpeechScores:
     """Score a decoded folder, or the recordings of `data` themselves; utterances.json and result.txt are written there.
 
+    language: of utterances that utt2lang does not have.
+
     Raises SureError naming the folder, the file or the utterance.
     """
     utterances = sayable(data)
     waves = None if natural else read_waves(folder)
     try:
-        found = speech_scores(utterances, waves, acoustic, language, judges)
+        found = speech_scores(utterances, waves, acoustic, languages_of(data, utterances, language), judges)
     except SureError as error:
         raise SureError(f"{folder}: {error}") from None
     for utterance in utterances:
@@ -53,6 +55,13 @@ def sayable(data: str) -> list[Utterance]:
     phones = Path(data) / "phones"
     ids = {line.id for line in read_lines(phones)} if phones.is_file() else None
     return [utterance for utterance in read_data_dir(data) if ids is None or utterance.id in ids]
+
+
+def languages_of(data: str, utterances: Iterable[Utterance], default: str) -> dict[str, str]:
+    """The language that each utterance is in, by id, as utt2lang has it."""
+    path = Path(data) / "utt2lang"
+    known = {line.id: line.value for line in read_lines(path)} if path.is_file() else {}
+    return {utterance.id: known.get(utterance.id, default) for utterance in utterances}
 
 
 def read_waves(folder: Path) -> dict[str, str]:
@@ -85,6 +94,6 @@ def fingerprint(folder: Path, data: str, acoustic: AcousticConfig, language: str
         [[u.id, u.audio, u.start, u.end, u.seconds, u.text, u.speaker] for u in utterances],
         {id: Path(path).stat().st_mtime_ns for id, path in files.items() if Path(path).is_file()},
         acoustic.model_dump(),
-        [language, judges.names(), judges.missing],
+        [languages_of(data, utterances, language), judges.names(), judges.missing],
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -48,10 +48,11 @@ class Judges:
     missing: dict[str, str]
 
     @classmethod
-    def of(cls, language: str) -> Judges:
+    def of(cls, languages: Sequence[str]) -> Judges:
+        """Those that there are for speech in these languages, one or more."""
         judges = cls(None, None, {})
         try:
-            judges.recogniser = Recogniser(language)
+            judges.recogniser = Recogniser(next(filter(recogniser.knows, languages), languages[0]))
         except SureError as error:
             judges.missing["wer, cer"] = str(error)
         try:
@@ -67,7 +68,7 @@ class Judges:
 
 @dataclass
 class SpeechScores:
-    """scores: of the set, with intervals; utterances: of each, by id; heard and texts: normalised, by id."""
+    """scores: of the set, with intervals; utterances: of each, by id; heard and its texts: normalised, by id."""
 
     scores: dict[str, Any]
     utterances: dict[str, dict[str, Any]]
@@ -88,15 +89,18 @@ def speech_scores(
     utterances: Sequence[Utterance],
     waves: Mapping[str, str] | None,
     acoustic: AcousticConfig,
-    language: str,
+    languages: Mapping[str, str],
     judges: Judges,
 ) -> SpeechScores:
     """Score the files `waves` by utterance id, or, where it is None, the recordings themselves.
 
+    languages: by utterance id; what the recogniser does not know, it is not asked about.
+
     Raises SureError naming an utterance without text or file, and files that cannot be read.
     """
     _check(utterances, waves)
-    texts = {utterance.id: normalize(utterance.text, language) for utterance in utterances}
+    asked = [one for one in utterances if judges.recogniser and recogniser.knows(languages[one.id])]
+    texts = {utterance.id: normalize(utterance.text, languages[utterance.id]) for utterance in asked}
     rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
     distances, heard, natural, made = [], {}, {}, {}
     for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
@@ -108,9 +112,9 @@ def speech_scores(
             distances.append(distance(frames_of(recording, acoustic), frames_of(wave, acoustic)))
             row |= _of_one(distances[-1])
         at_16 = resample(wave, acoustic.sample_rate, SAMPLE_RATE)
-        if judges.recogniser:
+        if judges.recogniser and utterance.id in texts:
             row["heard"] = judges.recogniser.transcribe(at_16)
-            heard[utterance.id] = normalize(row["heard"], language)
+            heard[utterance.id] = normalize(row["heard"], languages[utterance.id])
             if texts[utterance.id]:
                 one = error_rates({"": texts[utterance.id]}, {"": heard[utterance.id]})
                 row |= {"wer": one["wer"], "cer": one["cer"]}
@@ -124,7 +128,12 @@ def speech_scores(
         scores |= error_rates(texts, heard)
     if made:
         scores |= _with_interval("speaker_similarity", [row["speaker_similarity"] for row in rows.values()])
-    return SpeechScores(scores | {"judges": judges.names(), "missing": judges.missing}, rows, heard, texts)
+    missing = dict(judges.missing)
+    if judges.recogniser and len(asked) < len(utterances):
+        others = sorted({language for language in languages.values() if not recogniser.knows(language)})
+        which = f"wer, cer of {len(utterances) - len(asked)} utterances" if asked else "wer, cer"
+        missing[which] = f"the recogniser does not know {' '.join(others)}"
+    return SpeechScores(scores | {"judges": judges.names(), "missing": missing}, rows, heard, texts)
 
 
 def _check(utterances: Sequence[Utterance], waves: Mapping[str, str] | None) -> None:

@@ -81,19 +81,7 @@ def _speakers(folder: str, model: SynthesisModel):
     """What the model knows a speaker of a set by: a number of its table, or an external embedding."""
     if model.task.config.speaker != "vector":
         return model.task.speaker
-    vectors = speaker_vectors(folder)
-
-    def vector(name: str) -> Tensor:
-        if name not in vectors:
-            raise SureError(f"{folder}/spk2embedding.scp has no embedding of the speaker {name!r}")
-        if len(vectors[name]) != model.backbone.shape.speaker_vector:
-            raise SureError(
-                f"{folder}/spk2embedding.scp: {name!r} has {len(vectors[name])} numbers, "
-                f"head.vector={model.backbone.shape.speaker_vector}"
-            )
-        return vectors[name]
-
-    return vector
+    return speaker_vectors(folder, model.backbone.shape.speaker_vector)
 
 
 def speakable(folder: str, model: SynthesisModel, config: Config, training: bool = True) -> list[Script]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +22,14 @@ class Vocoder(Protocol):
 
     def waveform(self, mel: torch.Tensor) -> torch.Tensor:
         """(frames, mels) natural logs of the mel magnitude spectrogram -> (frames * hop_size,) float32 on the CPU."""
+
+
+def vocoder_suffix(name: str) -> str:
+    """Of folders that hold one vocoder's speech: nothing for Griffin-Lim, `_<file>_<part of its sha256>` of others."""
+    if name == GRIFFIN_LIM or not Path(name).is_file():
+        return ""
+    stem = re.sub(r"[^A-Za-z0-9.-]", "-", Path(name).stem)
+    return f"_{stem}_{hashlib.sha256(Path(name).read_bytes()).hexdigest()[:8]}"
 
 
 def make_vocoder(name: str, acoustic: AcousticConfig, device: str | torch.device = "cpu") -> Vocoder:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -26,6 +27,7 @@ from sure.score.picture import make_figure
 from sure.score.report import collect
 from sure.score.speech_folder import score_folder
 from sure.score.speech_quality import Judges
+from sure.speaking import copies_of
 
 ROOT = Path(registry.__file__).parents[1]
 HOSTILE = "Fail better. <script>document.title = 'taken'</script> \" ' & <img src=x onerror=alert(1)>"
@@ -232,6 +234,42 @@ def test_an_utterance_without_phones_is_not_asked_for(recipe, tmp_path, monkeypa
     scp.write_text("")
     with pytest.raises(SureError, match="'u1' was not synthesised; decode this set again"):
         score_folder(COPY, data, speech_experiment.ACOUSTIC, "en", Judges(None, None, {}))
+
+
+def test_each_vocoder_has_its_own_copies(recipe, tmp_path, monkeypatch):
+    """A second vocoder leaves what the first one is compared with."""
+    for folder in ("data", "exp"):
+        shutil.copytree(folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    Path("g_1.pt").write_bytes(b"generator")
+    name = copies_of("g_1.pt")
+    assert copies_of("griffin_lim") == "copy_synthesis" and re.fullmatch("copy_synthesis_g-1_[0-9a-f]{8}", name)
+    other = Path(f"exp/{DATASET}_{name}/decode_test")
+    shutil.copytree(COPY, other)
+    (other / "result.json").unlink()
+    record = json.loads((DECODED / "decoding.json").read_text())
+    (DECODED / "decoding.json").write_text(json.dumps({**record, "copies": name}))
+    before = (COPY / "result.json").stat().st_mtime_ns
+    score.main(["--exp", str(EXPERIMENT)])
+    assert (COPY / "result.json").stat().st_mtime_ns == before
+    assert result(DECODED)["ceilings"][1] == str(other.parent) and result(other)["method"] == name
+
+
+def test_the_recogniser_is_asked_only_about_its_languages(recipe, tmp_path, monkeypatch):
+    pytest.importorskip("moonshine_voice", reason="needs the extra judges")
+    for folder in ("data", "exp"):
+        shutil.copytree(folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    data = Path(f"data/{DATASET}/test")
+    judges = Judges(Judges.of(["ru", "en"]).recogniser, None, {})
+    (data / "utt2lang").write_text("u1 en\nu2 ru\nu3 en\n")
+    found = score_folder(COPY, str(data), speech_experiment.ACOUSTIC, "en", judges)
+    assert found.heard.keys() == found.texts.keys() == {"u1", "u3"} and "heard" not in found.utterances["u2"]
+    assert found.scores["missing"] == {"wer, cer of 1 utterances": "the recogniser does not know ru"}
+    (data / "utt2lang").write_text("u1 it\nu2 ru\nu3 it\n")
+    found = score_folder(COPY, str(data), speech_experiment.ACOUSTIC, "en", judges)
+    assert "wer" not in found.scores
+    assert found.scores["missing"] == {"wer, cer": "the recogniser does not know it ru"}
 
 
 @pytest.mark.parametrize(

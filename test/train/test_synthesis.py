@@ -140,6 +140,14 @@ def test_speakers_by_external_embeddings(tmp_path):
     one, other = model.speak(phones, torch.stack([torch.from_numpy(vectors[name]) for name in ("eve", "ann")]))
     assert one.mel.shape != other.mel.shape or not torch.equal(one.mel, other.mel)
     decode.main(["--exp", str(exp)])
+    for given, message in (
+        ([("ann", vectors["ann"])], "no embedding of the speaker 'eve'"),
+        ([("eve", np.zeros(7, np.float32))], "'eve' has 7 numbers, head.vector=5"),
+        ([("eve", np.full(5, np.nan, np.float32))], "not all numbers of 'eve' are finite"),
+    ):
+        write_ark(tmp_path / "data" / "test" / "spk2embedding.ark", given)
+        with pytest.raises(SureError, match=message):
+            decode.main(["--exp", str(exp)])
     write_ark(tmp_path / "data" / "dev" / "spk2embedding.ark", [("ann", vectors["ann"])])
     with pytest.raises(SureError, match="no embedding of the speaker 'bob'"):
         train_here(tmp_path, tmp_path / "exp" / "more" / "seed1", **settings)
