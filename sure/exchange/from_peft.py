@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ from sure.plain import parse_json
 
 # Settings that are read, that only say where tensors are (their names say it too), or that change nothing here.
 READ = {"peft_type", "use_dora", "use_rslora", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "lora_dropout"}
-PLACES = {"target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"}
+PLACES = {"target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern"}
 ABOUT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
 UNUSED = {"megatron_core", "qalora_group_size", "loftq_config", "ensure_weight_tying", "runtime_config"}
 STARTS = (True, False, "gaussian", "orthogonal")  # init_lora_weights that leave the backbone's weights alone
+BESIDE = {"lm_head", "projector", "classifier", "score", "layer_weights"}  # of the model around the encoder
 PARTS = {"lora_A.weight": "a", "lora_B.weight": "b", "lora_magnitude_vector": "magnitude"}
 
 
@@ -47,7 +49,8 @@ class Branch:
 def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     """Attach the LoRA of a PEFT folder to a backbone with nothing attached.
 
-    One method for every pair of rank and alpha; `attachment.methods` have their settings.
+    One method for every pair of rank and alpha; `attachment.methods` have their settings. What belongs to a head or a
+    decoder is left out, which is printed.
     Raises SureError naming the setting, tensor or module that has no counterpart here.
     """
     config = _read_config(folder / CONFIG)
@@ -115,7 +118,8 @@ def _branches(folder: Path, backbone: Backbone, wanted: set[str]) -> list[Branch
     places = Places(backbone)
     by_host = {id(site.host): site for site in backbone.sites() if site.kind == "linear"}
     modules: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in _read_tensors(path).items():
+    tensors_there, left_out = _of_the_encoder(_read_tensors(path))
+    for name, tensor in tensors_there.items():
         module, part = next(
             ((name.removesuffix(f".{end}"), ours) for end, ours in PARTS.items() if name.endswith(f".{end}")),
             (name, ""),
@@ -138,14 +142,33 @@ def _branches(folder: Path, backbone: Backbone, wanted: set[str]) -> list[Branch
             raise SureError(f"{path}: {name} has {', '.join(sorted(tensors))} instead of {', '.join(sorted(wanted))}")
         branches.append(Branch(name, by_host[id(host)], tensors))
     if not branches:
-        raise SureError(f"{path} holds no tensor; save the adapter again")
+        raise SureError(f"{path} holds no tensor of the encoder; save the adapter again")
+    if left_out:
+        counts = ", ".join(f"{name} ({count})" for name, count in left_out.items())
+        print(f"{path}: left out, as no part of the encoder, the tensors of {counts}")
     order = {site.name: index for index, site in enumerate(by_host.values())}
     return sorted(branches, key=lambda branch: order[branch.site.name])
+
+
+def _of_the_encoder(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Counter[str]]:
+    """The tensors but those of heads and decoders, and how many each of these has."""
+    kept, left_out = {}, Counter[str]()
+    for name, tensor in tensors.items():
+        first, *rest = name.removeprefix(PREFIX).split(".")
+        if first in BESIDE or first == "decoder":
+            left_out[first] += 1
+        elif first == "model" and rest[:1] == ["decoder"]:
+            left_out["model.decoder"] += 1
+        else:
+            kept[name] = tensor
+    return kept, left_out
 
 
 def _alpha(config: Mapping[str, Any], name: str) -> float:
     """A pattern there is a regular expression of the name's end; the first that fits is meant."""
     patterns_of = config.get("alpha_pattern") or {}
+    if not isinstance(patterns_of, dict):
+        raise TypeError(f"alpha_pattern={patterns_of!r}")
     matching = (alpha for key, alpha in patterns_of.items() if re.match(rf"(.*\.)?({key})$", name))
     return float(next(matching, config.get("lora_alpha", 8)))
 

@@ -68,7 +68,9 @@ class Attachment:
 
     def _attach(self, key: str, method: PetlMethod) -> None:
         sites = self.backbone.sites()
-        patterns = spell_out(method.config.sites, type(method.config).model_fields["sites"].default)
+        usual = type(method.config).model_fields["sites"].default
+        _check_sites(key, method.config.sites, usual)
+        patterns = spell_out(method.config.sites, usual)
         matched = match_sites(patterns, sites, method.kinds, key)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
@@ -256,6 +258,16 @@ class Attachment:
             site.slot.attached.clear()
         self._sites.clear()
         self.merged = True
+
+
+def _check_sites(key: str, sites: str, usual: str) -> None:
+    """Raises SureError for a method with places that is given none, and for one without that is given some."""
+    if usual and not sites.strip():
+        raise SureError(
+            f"petl ({key}): sites is empty, so it would train nothing; leave it out for the usual, {usual!r}"
+        )
+    if sites.strip() and not usual:
+        raise SureError(f"petl ({key}): sites={sites!r}, but {key} sits at no site; leave it out")
 
 
 def keys_of(methods: Iterable[str]) -> list[str]:

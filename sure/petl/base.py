@@ -17,7 +17,7 @@ Place = tuple[str, str]  # of a tensor: the site and the name there, ("layer.3.a
 class PetlConfig(BaseModel):
     """Settings every method has; a method's `Config` adds its own and says its default sites."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str = ""
     sites: str = ""  # patterns, separated by spaces: `layer.*.attn.[qv] layer.[6-11].after_ffn`; patterns.py
@@ -35,6 +35,7 @@ class PetlMethod:
     encoders = True  # whether it has a place in speech encoders
     alone = False  # its modules share their site with no other method's
     linear = False  # what it changes is linear in its tensors, so that their average is the average of the changes
+    scales = False  # its modules multiply what is at their site, so that it is not linear in both
     keeps_last = False  # its readout starts as the last layer, exactly
     mergeable = False  # its modules have `merge(host)`, which folds them into the frozen weights
 

@@ -72,7 +72,9 @@ def bundle_files(
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write what `bundle_files` gave, each file whole or not at all."""
+    """Write what `bundle_files` gave, each file whole or not at all. Raises SureError where `folder` is a file."""
+    if folder.is_file():
+        raise SureError(f"{folder} is a file; give a folder")
     for name, content in files.items():
         replace_file(folder / name, content)
 

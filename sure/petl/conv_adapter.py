@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.errors import SureError
 from sure.petl.base import PetlConfig, PetlMethod
 
 
@@ -72,16 +73,22 @@ class Method(PetlMethod):
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"
         width: int | None = Field(None, gt=0)  # hidden channels; None: half the site's width
-        kernels: tuple[int, int, int] = (3, 5, 3)
+        kernels: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 5, 3)
         reduction: int = Field(16, gt=0)  # of the squeeze and excite
         dropout: float = Field(0.0, ge=0, lt=1)
         variant: Literal["identity", "paper"] = "identity"
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
+        width = config.width or max(site.width_out // 2, 1)
+        if site.width_out % width:
+            raise SureError(
+                f"petl (conv_adapter): width={width} does not divide the {site.width_out} channels of {site.name}; "
+                "give a width that does"
+            )
         return ConvAdapter(
             site.width_out,
-            config.width or site.width_out // 2,
+            width,
             config.kernels,
             config.reduction,
             config.dropout,

@@ -29,6 +29,7 @@ class Method(PetlMethod):
 
     kinds = ("linear", "activation")
     linear = True
+    scales = True
     mergeable = True
 
     class Config(PetlConfig):

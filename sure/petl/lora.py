@@ -119,10 +119,11 @@ class Method(PetlMethod):
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
-        if config.rank > min(site.width_in, site.width_out):
+        if config.init != "kaiming" and config.rank > min(site.width_in, site.width_out):
             raise SureError(
                 f"petl ({config.name}): rank={config.rank} is more than the width of {site.name}, "
-                f"{site.width_in} to {site.width_out}"
+                f"{site.width_in} to {site.width_out}, which init={config.init} cannot fill; "
+                "give a smaller rank, or init=kaiming"
             )
         module = self.low_rank(site)
         if config.init == "orthogonal":

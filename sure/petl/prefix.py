@@ -79,7 +79,7 @@ class Method(PetlMethod):
         length: int = Field(30, gt=0)
         dropout: float = Field(0.1, ge=0, lt=1)
         reparametrise: bool = False
-        hidden: int | None = None  # width of the reparametrisation; None: the site's width
+        hidden: int | None = Field(None, gt=0)  # width of the reparametrisation; None: the site's width
         variant: Literal["identity", "paper"] = "identity"
 
     def prepare(self, sites: Sequence[Site]) -> None:

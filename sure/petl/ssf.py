@@ -33,6 +33,7 @@ class ScaleAndShift(nn.Module):
 class Method(PetlMethod):
     kinds = ("linear", "norm")
     linear = True
+    scales = True
     mergeable = True
 
     class Config(PetlConfig):

@@ -58,6 +58,19 @@ def test_a_folder_with_files_is_left_alone(bundle, tmp_path):
         export.main([str(bundle[0]), "--to", "transformers", "--out", str(tmp_path / "wav2vec2")])
 
 
+def test_a_file_is_no_folder_to_write_to(bundle, tmp_path):
+    export.main([str(bundle[0]), "--to", "peft", "--out", str(tmp_path / "peft")])
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    arguments = [str(tmp_path / "peft"), "--backbone", "wav2vec2", "--weights", str(tmp_path / "wav2vec2")]
+    with pytest.raises(SureError, match="taken is a file; give a folder"):
+        import_adapter.main([*arguments, "--out", str(taken)])
+    for command, start in ((import_adapter, arguments), (export, [str(bundle[0]), "--to", "peft"])):
+        with pytest.raises(SureError, match="cannot write .*Not a directory"):
+            command.main([*start, "--out", str(taken / "inside")])
+    assert taken.read_text() == "mine"
+
+
 def test_neither_peft_nor_transformers_is_needed(bundle, tmp_path):
     """The commands run where both are missing."""
     folder = bundle[0]

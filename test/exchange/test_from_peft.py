@@ -70,6 +70,7 @@ SETTINGS = {
         "rank_pattern": {"layers.1.*": 4},
         "alpha_pattern": {"layers.0.*": 4, r".*layers\.[1-2]\..*": 2},
     },
+    "more ranks than channels": {"r": 64},
     "some layers": {"layers_to_transform": [0, 2], "layers_pattern": "layers"},
 }
 
@@ -144,7 +145,7 @@ def test_patterns_are_short_and_mean_the_same():
 
 REFUSED = {
     "bias": ({"bias": "lora_only"}, "bias='lora_only'"),
-    "modules_to_save": ({"modules_to_save": ["layer_norm"]}, "modules_to_save=.'layer_norm'"),
+    "modules_to_save": ({"modules_to_save": ["layer_norm"]}, "layer_norm.bias is no tensor of LoRA"),
     "lora_bias": ({"lora_bias": True}, "lora_bias=True"),
     "pissa": ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
     "convolution": ({"target_modules": ["conv_layers.1.conv"]}, "feature_extractor.conv_layers.1.conv.*q_proj"),
@@ -166,11 +167,44 @@ def test_the_attention_of_wavlm_is_refused(tmp_path):
         imported(folder, "wavlm", below)
 
 
-def test_the_decoder_of_moonshine_is_refused(tmp_path):
+BESIDE = {  # a class, its family, settings, and what is said to be left out
+    "lm_head": ("Wav2Vec2ForCTC", "wav2vec2", {"modules_to_save": ["lm_head"]}, "lm_head (2)"),
+    "classifier": ("Wav2Vec2ForSequenceClassification", "wav2vec2", {"task_type": "SEQ_CLS"}, "classifier (2)"),
+    "projector": (
+        *("Wav2Vec2ForSequenceClassification", "wav2vec2", {"modules_to_save": ["projector", "classifier"]}),
+        "classifier (2), projector (2)",
+    ),
+    "decoder": ("WhisperForConditionalGeneration", "whisper", {}, "model.decoder ("),
+    "decoder alone": ("MoonshineModel", "moonshine", {}, "of decoder ("),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_is_beside_the_encoder_is_left_out_and_named(tmp_path, name, capsys):
+    kind, family, settings, said = BESIDE[name]
+    theirs = enliven(getattr(transformers, kind)(huggingface(family, "base").config))
+    below = saved(theirs, tmp_path / "below")
+    config = peft.LoraConfig(target_modules=["q_proj", "v_proj"], init_lora_weights=False, **settings)
+    model = peft.get_peft_model(theirs, config).eval()
+    enliven_adapters(model)
+    model.save_pretrained(tmp_path / "peft")
+    attachment = imported(tmp_path / "peft", family, below)
+    assert said in capsys.readouterr().out
+    inner = model.get_base_model()
+    encoder = inner.wav2vec2 if family == "wav2vec2" else getattr(inner, "model", inner).encoder
+    with torch.no_grad():
+        wanted = encoder(heard(kind)).last_hidden_state
+        with model.disable_adapter():
+            assert distance(wanted, encoder(heard(kind)).last_hidden_state) > 0.01
+    assert distance(wanted, output(attachment)) < TOLERANCE
+
+
+def test_an_adapter_of_a_decoder_alone_is_refused(tmp_path):
     theirs = huggingface("moonshine", "base")
     below = saved(theirs, tmp_path / "moonshine")
-    peft.get_peft_model(theirs, peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path / "peft")
-    with pytest.raises(SureError, match="no site here is decoder.layers.0"):
+    config = peft.LoraConfig(target_modules=r"decoder\..*q_proj")
+    peft.get_peft_model(theirs, config).save_pretrained(tmp_path / "peft")
+    with pytest.raises(SureError, match="holds no tensor of the encoder"):
         imported(tmp_path / "peft", "moonshine", below)
 
 
@@ -192,7 +226,7 @@ def test_broken_folders_are_named(tmp_path):
     refused("layer_replication")
     edited(folder, layer_replication=None, a_setting_of_tomorrow=3)
     refused("a_setting_of_tomorrow=3")
-    for setting in ({"lora_alpha": "much"}, {"alpha_pattern": {"(": 2}}, {"lora_dropout": 2}):
+    for setting in ({"lora_alpha": "much"}, {"alpha_pattern": {"(": 2}}, {"alpha_pattern": ["x"]}, {"lora_dropout": 2}):
         edited(folder, **{"a_setting_of_tomorrow": None, "lora_alpha": 8, "alpha_pattern": {}, **setting})
         refused("adapter_config.json has a setting that PEFT does not write")
     edited(folder, lora_dropout=0.0, peft_type="IA3")

@@ -161,6 +161,21 @@ def test_the_preprocessor_is_read_by_transformers(tmp_path, family, size):
         assert found.return_attention_mask
 
 
+@pytest.mark.parametrize(
+    ("family", "task", "reason"),
+    [
+        ("whisper", "language", "WhisperForAudioClassification averages over 30 s"),
+        ("whisper", "asr", "transformers has no Whisper with a head of this kind"),
+        ("moonshine", "language", "transformers has no Moonshine with a head of this kind"),
+    ],
+)
+def test_why_there_is_no_head_there(tmp_path, family, task, reason):
+    model, _ = pair(tmp_path, family, "base", "lora", task)
+    assert any(reason in note for note in transformers_files(model)[1])
+    kind = f"{type(model.backbone).huggingface_class}ForAudioClassification"
+    assert hasattr(transformers, kind) == (family == "whisper")
+
+
 def test_what_differs_there_is_said(tmp_path):
     said = {"whisper": "30 s", "wav2vec2": "padded batches"}
     for family, words in said.items():

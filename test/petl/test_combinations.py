@@ -36,7 +36,20 @@ def attach(petl) -> Attachment:
         ({"name": "l_adapter", "sites": "layer.7.output"}, "matches nothing"),
         ({"name": "prefix", "sites": "layer.*.attn.q"}, "site of kind 'linear'; prefix sits at: attention"),
         ({"name": "side_network", "reduction": 3}, "reduction=3 makes it 10 wide, which heads=4 does not divide"),
-        ({"name": "lora", "rank": 40}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
+        ({"name": "lora", "rank": 40, "init": "pissa"}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
+        ({"name": "dora", "rank": 40, "init": "orthogonal"}, "rank=40 is more than .* init=kaiming"),
+        ({"name": "lora", "sites": ""}, r"petl \(lora\): sites is empty.*leave it out.*layer.\*.attn"),
+        ({"name": "l_adapter", "sites": "  "}, r"petl \(l_adapter\): sites is empty"),
+        ({"name": "full", "sites": "layer.2.attn.q"}, "full sits at no site; leave it out"),
+        (["lora", {"name": "weighted_sum", "sites": "layer.0.output"}], "weighted_sum sits at no site"),
+        ({"name": "conv_adapter", "width": 5}, "width=5 does not divide the 32 channels of layer.0.after_ffn"),
+        ({"name": "conv_adapter", "width": 64}, "width=64 does not divide"),
+        ({"name": "conv_adapter", "kernels": [0, 5, 3]}, "kernels"),
+        ({"name": "conv_adapter", "kernels": [3, -1, 3]}, "kernels"),
+        ({"name": "prefix", "reparametrise": True, "hidden": 0}, "hidden"),
+        ({"name": "prefix", "reparametrise": True, "hidden": -1}, "hidden"),
+        ({"name": "lora", "alpha": float("inf")}, "alpha"),
+        ({"name": "bottleneck", "scale": float("nan")}, "scale"),
     ],
 )
 def test_nonsense_is_refused(petl, message):
@@ -52,6 +65,14 @@ def test_merging_what_is_no_weight_is_refused_and_changes_nothing(petl):
         attachment.merge()
     after = attachment.backbone.state_dict()
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_rank_above_the_width_is_no_harm_where_a_is_random():
+    state = attach({"name": "lora", "rank": 40, "sites": "layer.0.attn.q"}).state()
+    assert {name: list(tensor.shape) for name, tensor in state.items()} == {
+        "layer.0.attn.q/lora_a": [40, 32],
+        "layer.0.attn.q/lora_b": [32, 40],
+    }
 
 
 def test_layers_can_have_settings_of_their_own():

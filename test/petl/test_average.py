@@ -1,0 +1,104 @@
+"""The mean of several methods together: exact, or refused where one scales what another changes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sure.backbones.tiny import Family
+from sure.config import petl_settings
+from sure.errors import SureError
+from sure.petl.attach import Attachment
+from sure.petl.average import average_bundles
+from sure.petl.bundle import Bundle
+from sure.registry import find
+
+IA3_FFN = {"name": "ia3", "sites": "layer.*.after_activation"}
+IA3_OUT = {"name": "ia3", "sites": "layer.*.attn.[kv]"}
+
+
+def attached(petl) -> Attachment:
+    backbone = Family.from_weights("random:wav2vec2", seed=1)
+    return Attachment(backbone, [find("petl", item.name)(item) for item in petl_settings(petl)])
+
+
+@torch.no_grad()
+def bundle(petl, seed: int, same: tuple[str, ...] = ()) -> Bundle:
+    """Of an adapter that has moved off its start; what has a name in `same` moves to one place for all seeds."""
+    torch.manual_seed(seed)
+    attachment = attached(petl)
+    for name, parameter in attachment.trained_parameters().items():
+        generator = torch.Generator().manual_seed(0 if any(each in name for each in same) else seed)
+        parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+    about = {"petl": [method.config.model_dump(mode="json") for method in attachment.methods]}
+    return Bundle(Path("bundle"), about, {name: tensor.clone() for name, tensor in attachment.state().items()})
+
+
+def merged(one: Bundle) -> dict[str, torch.Tensor]:
+    attachment = attached(one.about["petl"])
+    attachment.load(one.tensors, "test")
+    if any(True for _ in attachment.built()):
+        attachment.merge()
+    return attachment.backbone.state_dict()
+
+
+def mean(one: Bundle, other: Bundle) -> Bundle:
+    return average_bundles({"one": 0.25, "other": 0.75}, {"one": one, "other": other}, one)
+
+
+def check(one: Bundle, other: Bundle) -> None:
+    found, first, second = merged(mean(one, other)), merged(one), merged(other)
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, 0.25 * first[name] + 0.75 * second[name], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "petl",
+    [
+        *("lora", "ssf", "ia3", "ssf+lora", "full+lora", "lora+bitfit"),
+        [IA3_OUT, "lora"],
+        ["layer_norm", "ia3"],
+        {"name": "lora", "rank": 20},  # of a width of 32
+        {"name": "lora", "rank": 9, "init": "pissa"},
+    ],
+)
+def test_is_exact(petl):
+    check(bundle(petl, 1), bundle(petl, 2))
+
+
+@pytest.mark.parametrize(
+    ("petl", "message"),
+    [
+        ("lora+ssf", "ssf.*scales what lora changes"),
+        ("lora+ia3", "ia3.*scales what lora changes"),
+        (["lora", IA3_FFN], r"ia3\): at layer.0.ffn.out it scales what lora changes"),
+        ([IA3_FFN, "lora"], "ia3.*layer.0.ffn.out it scales what lora changes"),
+        ("layer_norm+ssf", "ssf.*norm.* it scales what layer_norm changes"),
+        ("ssf+layer_norm", "ssf.*norm.* it scales what layer_norm changes"),
+        ("bitfit+ssf", "ssf.*scales what bitfit changes"),
+        ("full+ssf", "ssf.*scales what full changes"),
+        ("ssf+ssf", "ssf.*scales what ssf changes"),
+        ({"name": "ia3", "sites": "layer.*.ffn.out layer.*.after_activation"}, "layer.0.ffn.out it scales what ia3"),
+    ],
+)
+def test_products_are_refused(petl, message):
+    with pytest.raises(SureError, match=message):
+        mean(bundle(petl, 1), bundle(petl, 2))
+
+
+@pytest.mark.parametrize("same", [("ssf",), ("lora_a", "lora_b")])
+def test_a_product_with_what_all_have_alike_is_exact(same):
+    petl = [{"name": "lora", "init": "orthogonal", "rank": 32, "sites": "layer.*.attn.q"}, "ssf"]
+    one, other = bundle(petl, 1, same), bundle(petl, 2, same)
+    for name in other.tensors:  # the random start of A too
+        if same[0] != "ssf" and "lora" in name:
+            other.tensors[name] = one.tensors[name]
+    check(one, other)
+
+
+@pytest.mark.parametrize("petl", ["linear_probe", "weighted_sum", "l_adapter"])
+def test_what_changes_nothing_in_the_backbone_has_no_mean(petl):
+    with pytest.raises(SureError, match="one, other: these adapters change nothing in the backbone"):
+        mean(bundle(petl, 1), bundle(petl, 2))
+    with pytest.raises(SureError, match="'other' has nothing in the backbone, others have lora"):
+        mean(bundle("lora", 1), bundle(petl, 2))
