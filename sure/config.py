@@ -129,7 +129,7 @@ class DecodeConfig(Section):
 
 class Config(Section):
     task: str
-    seed: int = 1
+    seed: int = Field(1, ge=0, lt=2**63)  # what torch's generators take
     data: DataConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     text: TextConfig = TextConfig()

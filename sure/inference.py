@@ -21,7 +21,7 @@ from sure.device import pick_device
 from sure.errors import SureError
 from sure.model import build_backbone, build_model, build_task
 from sure.petl.attach import empty_slots
-from sure.petl.average import average_bundles
+from sure.petl.average import average_bundles, check_shares
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
 from sure.registry import nearest
 from sure.synthesizer import Synthesizer
@@ -83,8 +83,9 @@ class Sure:
         """A new adapter that changes the backbone by the mean of what others change, with these shares; then in use.
 
         head: the adapter whose task, head and readout it gets; by default the one with the largest share.
-        Raises SureError for unknown names, and for methods whose changes cannot be added up.
+        Raises SureError for unknown names, shares that make no mean, and methods whose changes cannot be added up.
         """
+        check_shares(shares)
         head = head or max(shares, key=shares.__getitem__)
         for other in (*shares, head):
             self._known(other)
@@ -261,6 +262,11 @@ def _config_of(bundle: Bundle, weights: str) -> Config:
 def _find_weights(bundle: Bundle) -> str:
     """The path that the bundle names, from here or from a folder above it; what is no path stays as it is."""
     named = bundle.about["backbone"]["weights"]
+    if not isinstance(named, str) or not named:
+        raise SureError(
+            f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which names no weights; pack or copy the bundle "
+            "again, or say where they are: --backbone PATH, or backbone_weights"
+        )
     if "/" not in named and "." not in named:
         return named
     places: Sequence[Path] = [Path(), *bundle.folder.resolve().parents, bundle.folder]

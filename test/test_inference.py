@@ -113,7 +113,7 @@ def test_packing_names_a_score_that_cannot_be_read(packed, tmp_path, monkeypatch
     (exp / "best.json").unlink()
     if content:
         (exp / "best.json").write_text(content)
-    with pytest.raises(SureError, match="best.json .*4, train"):
+    with pytest.raises(SureError, match="best.json.* stage 4"):
         pack.main(["--exp", str(exp)])
 
 
@@ -216,6 +216,8 @@ DAMAGES = {
     "odd task": (lambda b: edit(b, lambda a: a.update(task=5)), "task is 5"),
     "odd head": (lambda b: edit(b, lambda a: a.update(head=5)), "head is 5"),
     "odd tensors": (lambda b: edit(b, lambda a: a.update(tensors=[])), r"tensors is \[\]"),
+    "a dropout of 2": (lambda b: edit(b, lambda about: about["head"].update(dropout=2)), "dropout"),
+    "a seed for no generator": (lambda b: edit(b, lambda about: about.update(seed=10**30)), "seed"),
     "not json": (lambda b: (b / "adapter.json").write_text("{"), "cannot be read"),
     "missing tensor": (drop_tensor, r"1 missing \(head/output.bias\)"),
     "newer": (lambda b: edit(b, lambda a: a.update(format=9)), "format 9"),
@@ -227,6 +229,15 @@ DAMAGES = {
     "other rank": (lambda b: edit(b, lambda a: a["petl"][0].update(rank=3)), "shape"),
     "unknown method": (lambda b: edit(b, lambda a: a["petl"][0].update(name="lara")), "lora"),
 }
+
+
+@pytest.mark.parametrize("weights", [None, True, 0, ""])
+def test_a_bundle_that_names_no_weights_needs_them_given(packed, tmp_path, weights):
+    bundle = damaged_copy(packed, tmp_path)
+    edit(bundle, lambda about: about["backbone"].update(weights=weights))
+    with pytest.raises(SureError, match="adapter.json: backbone.weights is .* --backbone PATH"):
+        Sure.load(bundle)
+    assert Sure.load(bundle, packed / FILE).weights == str(packed / FILE)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

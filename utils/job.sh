@@ -20,7 +20,7 @@ parse_job() {
   done
   if [[ ${1-} == JOB=* ]]; then
     [[ $1 =~ ^JOB=([0-9]+):([0-9]+)$ ]] || fail "$1: expected JOB=first:last, e.g. JOB=1:4"
-    first=${BASH_REMATCH[1]} last=${BASH_REMATCH[2]}
+    first=$((10#${BASH_REMATCH[1]})) last=$((10#${BASH_REMATCH[2]}))  # 08 is no octal number
     ((first <= last)) || fail "$1: the first number is above the last"
     shift
   fi
@@ -29,6 +29,7 @@ parse_job() {
   [[ $threads =~ ^([1-9][0-9]*)?$ ]] || fail "--threads takes a number from 1, not '$threads'"
   [[ $nj =~ ^([1-9][0-9]*)?$ ]] || fail "--nj takes a number from 1, not '$nj'"
   log=$1 command=("${@:2}")
+  [[ -n $log ]] || fail "the log has no name; expected LOG COMMAND... after the options"
   [[ -z $first || $log == *JOB* ]] || fail "the log of an array needs JOB in its name, or its tasks share one: $log"
 }
 
@@ -38,12 +39,17 @@ limit_resources() {
   if [[ -n $threads ]]; then export OMP_NUM_THREADS="$threads" MKL_NUM_THREADS="$threads"; fi
 }
 
-# run_task LOG QUIET COMMAND...: the status is the command's.
+# run_task LOG QUIET COMMAND...: the status is the command's; 2 where the log cannot be written, and nothing runs then.
 run_task() {
   local log=$1 quiet=$2 status=0 output tee=""
   shift 2
-  mkdir -p "$(dirname "$log")"
-  printf '# %s\n# on %s, %s\n' "$(quoted "$@")" "$(uname -n)" "$(date '+%F %T %z')" >>"$log"
+  {
+    mkdir -p "$(dirname "$log")" &&
+      printf '# %s\n# on %s, %s\n' "$(quoted "$@")" "$(uname -n)" "$(date '+%F %T %z')" >>"$log"
+  } 2>/dev/null || {
+    printf 'error: %s: the log %s cannot be written, so nothing was run; give another\n' "$(basename "$0")" "$log" >&2
+    return 2
+  }
   if [[ $quiet == true ]]; then
     exec {output}>>"$log"
   else
@@ -60,5 +66,5 @@ run_task() {
 # name_failure TASK REASON LOG: of a task of an array.
 name_failure() {
   printf 'error: task %s failed with %s; %s ends:\n' "$@"
-  show_end "$3"
+  if [[ -f $3 ]]; then show_end "$3"; fi
 } >&2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from sure.errors import SureError
 from sure.plain import parse_json
 from sure.registry import nearest
 
+# what torch and our modules raise for sizes that no model can have
+BUILDING_ERRORS = (TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError, MemoryError)
 METADATA = "sure_backbone"  # key of the json in our files: {"family": ..., "shape": {...}}
 
 
@@ -87,22 +90,42 @@ class Stored(Backbone):
                 f"{path} does not say which backbone it holds (its metadata have no {METADATA}); "
                 f"for a Hugging Face model give the folder with its config.json"
             )
-        if about["family"] != cls.family_name():
-            raise SureError(f"{path} holds a {about['family']} backbone; set backbone.name={about['family']}")
-        shape = type(next(iter(cls.shapes.values())))
-        settings = {key: _as_tuple(value) for key, value in about["shape"].items()}
-        return shape(**settings), state, sha256_of_file(path)
+        return cls._described(about, len(state), path), state, sha256_of_file(path)
 
     @classmethod
-    def _empty(cls, shape: Any, group_norm: str) -> Stored:
-        """Built without spending time on numbers that are about to be replaced."""
+    def _described(cls, about: Any, tensors: int, path: Path) -> Any:
+        """The shape that metadata tell of a file with so many tensors. Raises SureError for what is none."""
+        family, given = (about.get(key) if isinstance(about, dict) else None for key in ("family", "shape"))
+        if not isinstance(family, str) or not isinstance(given, dict):
+            raise SureError(f"{path}: its metadata {METADATA} are no family and shape; make it again")
+        if family != cls.family_name():
+            raise SureError(f"{path} holds a {family} backbone; set backbone.name={family}")
+        example = next(iter(cls.shapes.values()))
+        settings = {key: _as_tuple(value) for key, value in given.items()}
+        for key, value in settings.items():
+            # a layer has tensors: more layers than those would take long to build, only to be found missing
+            if not _like(value, getattr(example, key, None)) or ("layers" in key and value > tensors):
+                raise SureError(f"{path}: its metadata say {key}={value!r}, which no {family} has; make it again")
+        try:
+            shape = type(example)(**settings)
+        except TypeError as error:
+            raise SureError(f"{path}: its metadata are no shape of a {family} ({error}); make it again") from None
+        if not shape.dim or not shape.heads or shape.dim % shape.heads:
+            raise SureError(f"{path}: its metadata say dim={shape.dim}, heads={shape.heads}; make it again")
+        return shape
+
+    @classmethod
+    def _sketch(cls, shape: Any, group_norm: str) -> Stored:
+        """Without numbers, as they are about to be replaced, and without memory for them."""
         with torch.device("meta"):
-            backbone = cls(shape, group_norm)
-        return backbone.to_empty(device="cpu")
+            return cls(shape, group_norm)
 
     @classmethod
     def _filled(cls, shape: Any, state: Mapping[str, Tensor], group_norm: str, sha256: str, what: str) -> Stored:
-        backbone = cls._empty(shape, group_norm)
+        try:
+            backbone = cls._sketch(shape, group_norm)
+        except BUILDING_ERRORS as error:
+            raise SureError(f"{what}: no {cls.family_name()} can have the shape that it says ({error})") from None
         wanted = backbone.state_dict()
         check_keys(set(wanted), set(state), what)
         unlike = [
@@ -112,6 +135,7 @@ class Stored(Backbone):
         ]
         if unlike:
             raise SureError(f"{what}: {len(unlike)} tensors have another shape: {'; '.join(unlike[:5])}")
+        backbone = backbone.to_empty(device="cpu")
         backbone.load_state_dict(state)
         backbone.sha256 = sha256
         return backbone
@@ -128,11 +152,20 @@ class Stored(Backbone):
             shape = dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:
             raise SureError(f"backbone: a shape of {cls.family_name()} has no such setting ({error})") from None
-        backbone = cls._empty(shape, group_norm)
+        backbone = cls._sketch(shape, group_norm).to_empty(device="cpu")
         initialise(backbone, seed)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))
         backbone.sha256 = f"random:{cls.family_name()}_{name}{described}:{seed}"
         return backbone
+
+
+def _like(value: Any, example: Any, least: int = 0) -> bool:
+    """Whether a shape may have the value where another has the example: its type, no size below 0, or 1 in a list."""
+    if isinstance(example, tuple):
+        return isinstance(value, tuple) and all(_like(one, example[0], 1) for one in value)
+    if isinstance(example, float) and type(value) in (int, float):
+        return math.isfinite(value)
+    return type(value) is type(example) and not (type(value) is int and value < least)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -43,7 +43,7 @@ DECODING_ERRORS = (
 )
 RATES = range(4_000, 384_001)  # of speech, in Hz; a header that says something else is wrong
 MOST_CHANNELS = 8  # what video has at most; of a microphone array somebody has to choose
-MOST_SAMPLES = 1 << 30  # of all channels: a small file can hold hours of silence
+MOST_SAMPLES = 400_000_000  # of all channels, over an hour at 48 kHz in stereo: a small file can hold days of silence
 CANCELLED = 0.01  # of a channel's level is left of the mean when one is the other upside down
 PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
 BLOCK = 1 << 20

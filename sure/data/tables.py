@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sure.errors import SureError
 
 PER_UTTERANCE = ("text", "utt2label", "utt2spk")
+MOST_ID_BYTES = 200  # a file's name has up to 255, and endings such as .wav stand behind the id
 TABLES = ("wav.scp", "segments", *PER_UTTERANCE, "utt2dur")
 
 
@@ -47,6 +48,8 @@ def id_problem(id: str) -> str | None:
         return "contains a path separator"
     if any(character.isspace() or not character.isprintable() for character in id):
         return "contains whitespace or a control character"
+    if len(id.encode()) > MOST_ID_BYTES:
+        return f"is too long for a file name: {len(id.encode())} bytes, at most {MOST_ID_BYTES} are allowed"
     return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import lzma
 import os
 import shutil
@@ -20,6 +22,10 @@ from typing import IO
 from sure.errors import SureError
 
 BLOCK = 1 << 20
+MOST_HEADERS = 1 << 20  # bytes of tar headers before a member: its name, its links, what others keep of a file
+MEMBER = 512  # bytes that a member counts for, beside its content: as many as a tar's header has
+FREE_MEMBERS = 10_000  # on top; one of a corpus takes more than MEMBER / MEMBER_TIMES bytes of any archive
+MEMBER_TIMES = 16
 MOST_TIMES = 100  # an archive's own size, unpacked; speech hardly compresses, text ten times
 DAMAGE = (
     tarfile.TarError,
@@ -30,7 +36,10 @@ DAMAGE = (
     RuntimeError,
     ValueError,
     IndexError,
+    MemoryError,
 )
+# How a compressed file begins; anything else is taken for a bare tar.
+COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open), (b"\x5d\0\0", lzma.open))
 
 
 def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
@@ -49,11 +58,11 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
             elif zipfile.is_zipfile(archive):
                 _unpack_zip(archive, files)
             else:
-                with tarfile.open(archive) as tar:
-                    _unpack_tar(tar, files)
+                with _opened(archive) as stream:
+                    _unpack_tar(stream, files)
             files.make_links()
         except DAMAGE as error:
-            raise SureError(f"{archive}: not a readable archive: {error}") from None
+            raise SureError(f"{archive}: not a readable archive: {str(error) or type(error).__name__}") from None
         except OSError as error:
             if error.errno not in (None, errno.EINVAL):  # the disk, not the archive
                 raise
@@ -102,6 +111,8 @@ class _Files:
         self.folder = folder.resolve()
         self.limit = limit
         self.left = limit
+        self.most_members = FREE_MEMBERS + (limit + MEMBER_TIMES * archive.stat().st_size) // MEMBER
+        self.members = 0
         self.links: list[tuple[Path, str, bool]] = []  # place, what it names, whether it is a hard link
 
     def refuse(self, name: str, why: str) -> SureError:
@@ -114,10 +125,12 @@ class _Files:
         return self.folder / path
 
     def add_folder(self, name: str) -> None:
+        self._count(name)
         with self._one_of_a_kind(name):
             self.place(name).mkdir(parents=True, exist_ok=True)
 
     def add_file(self, name: str, content: IO[bytes], executable: bool = False) -> None:
+        self._count(name)
         place = self.place(name)
         with self._one_of_a_kind(name):
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +144,7 @@ class _Files:
         place.chmod(0o755 if executable else 0o644)
 
     def add_link(self, name: str, target: str, hard: bool) -> None:
+        self._count(name)
         self.links.append((self.place(name), target, hard))
 
     def make_links(self) -> None:
@@ -143,6 +157,8 @@ class _Files:
                     if source.is_symlink() or not source.is_file() or source.resolve() != source:
                         raise self.refuse(name, f"links to '{target}', which is no file of this archive")
                     os.link(source, place)
+                elif not target:
+                    raise self.refuse(name, "links to nothing")
                 elif os.path.isabs(target) or os.path.normpath(os.path.join(place.parent, target)) not in self:
                     raise self.refuse(name, "links outside")
                 else:
@@ -155,6 +171,13 @@ class _Files:
                 continue
             if found not in self:
                 raise self.refuse(str(place.relative_to(self.folder)), "links outside")
+
+    def _count(self, name: str) -> None:
+        self.members += 1
+        if self.members > self.most_members:
+            raise self.refuse(
+                name, f"is more than the {self.most_members:,} members that an archive like this may have"
+            )
 
     def __contains__(self, path: str | Path) -> bool:
         return Path(path).is_relative_to(self.folder)
@@ -171,16 +194,64 @@ class _Files:
             raise self.refuse(f"{name[:60]}...", "is too long a name") from None
 
 
-def _unpack_tar(tar: tarfile.TarFile, files: _Files) -> None:
-    for member in tar:
-        if member.isdir():
-            files.add_folder(member.name)
-        elif member.issym() or member.islnk():
-            files.add_link(member.name, member.linkname, hard=member.islnk())
-        elif member.isreg():
-            files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
-        else:
-            raise files.refuse(member.name, "is a device or another special file")
+class _Reader:
+    """A stream of tar as tarfile reads it, forward only; `left` bytes may be read until it is set anew.
+
+    tarfile reads a header as long as it says it is into memory, whatever it says.
+    """
+
+    def __init__(self, archive: Path, stream: IO[bytes]):
+        self.archive = archive
+        self.stream = stream
+        self.position = 0
+        self.left = MOST_HEADERS
+
+    def read(self, size: int) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise SureError(f"{self.archive}: refused: it has a header of more than {MOST_HEADERS:,} bytes")
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        content = self.stream.read(size)
+        self.position += len(content)
+        return content
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, position: int) -> int:
+        if position < self.position:
+            raise tarfile.ReadError("its members overlap")
+        while self.position < position and self._read(min(BLOCK, position - self.position)):
+            pass
+        return self.position
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[IO[bytes]]:
+    """What is compressed in it, or the file itself."""
+    with archive.open("rb") as file:
+        begin = file.read(6)
+    opener = next((opener for magic, opener in COMPRESSIONS if begin.startswith(magic)), open)
+    with opener(archive, "rb") as stream:
+        yield stream
+
+
+def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
+    reader = _Reader(files.archive, stream)
+    with tarfile.open(fileobj=reader, mode="r:") as tar:
+        for member in tar:
+            if member.isdir():
+                files.add_folder(member.name)
+            elif member.issym() or member.islnk():
+                files.add_link(member.name, member.linkname, hard=member.islnk())
+            elif member.isreg():
+                reader.left = member.size  # counted where it is written
+                files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
+            else:
+                raise files.refuse(member.name, "is a device or another special file")
+            reader.left = MOST_HEADERS
 
 
 def _unpack_zip(archive: Path, files: _Files) -> None:
@@ -203,10 +274,10 @@ def _unpack_debian(archive: Path, files: _Files) -> None:
     with tempfile.TemporaryFile() as complaints:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
             try:
-                with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
-                    _unpack_tar(tar, files)
-                process.stdout.read()  # the zeros behind the end
+                _unpack_tar(process.stdout, files)
+                _drain(process.stdout)  # the zeros behind the end
             except tarfile.TarError:
+                _drain(process.stdout)  # it waits for somebody to read
                 if process.wait() == 0:
                     raise
             finally:
@@ -215,6 +286,11 @@ def _unpack_debian(archive: Path, files: _Files) -> None:
         if process.returncode:
             message = complaints.read().decode(errors="replace").strip()
             raise SureError(f"{archive}: not a readable package: {message}")
+
+
+def _drain(stream: IO[bytes]) -> None:
+    while stream.read(BLOCK):
+        pass
 
 
 def _move(source: Path, target: Path) -> None:

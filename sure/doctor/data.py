@@ -29,16 +29,25 @@ def examine_data(folder: Path) -> Patient:
     for line in report.problems(SHOWN):
         patient.wrong(line.strip(), AGAIN)
     for name in TABLES:
-        _check_order(folder / name, patient)
-    if not (folder / "utt2dur").is_file():
+        _check_table(folder / name, patient)
+    if not (folder / "utt2dur").exists():
         patient.wrong(f"{folder / 'utt2dur'} is missing", AGAIN)
     if not patient.findings:
         _check_durations(folder, durations, patient)
     return patient
 
 
-def _check_order(path: Path, patient: Patient) -> None:
-    ids = [line.id for line in read_lines(path)] if path.is_file() else []
+def _check_table(path: Path, patient: Patient) -> None:
+    if not path.exists():
+        return
+    try:
+        ids = [line.id for line in read_lines(path)]
+    except SureError as error:
+        patient.wrong(error, AGAIN)
+        return
+    except OSError as error:
+        patient.wrong(f"{path} cannot be read ({error.strerror})", AGAIN)
+        return
     for earlier, later in pairwise(ids):
         if later < earlier:
             patient.wrong(f"{path}: not sorted by id in C order: '{later}' is behind '{earlier}'", ORDER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors
@@ -17,6 +18,7 @@ from sure.model import build_task
 from sure.plain import parse_json
 from sure.train.checkpoint import is_whole
 from sure.train.experiment import Experiment
+from sure.train.left_out import FILE as LEFT_OUT
 
 TRAIN = "run stage 4 again: --stage train (run.sh), or sure.bin.train with --restart"
 RESUME = "run the same command again: training goes on from the other one"
@@ -30,6 +32,8 @@ def examine_experiment(folder: Path) -> Patient:
     config = _check_config(experiment, patient)
     _check_checkpoints(experiment, patient)
     _check_best(experiment, patient)
+    _check_lines(folder / "metrics.jsonl", _is_json_object, patient)
+    _check_lines(folder / LEFT_OUT, lambda line: "\t" in line, patient)
     for decoded in sorted(folder.glob("decode_*")):
         _check_decoded(decoded, patient)
     recipe = _recipe(folder)
@@ -75,10 +79,14 @@ def _check_inputs(config: Config, recipe: Path, experiment: Experiment, patient:
 
 def _check_checkpoints(experiment: Experiment, patient: Patient) -> None:
     checkpoints = (experiment.checkpoints / "last.pt", experiment.checkpoints / "previous.pt")
-    found = [path for path in checkpoints if path.is_file()]
-    damaged = [path for path in found if not is_whole(path)]
+    found = [path for path in checkpoints if path.exists()]
+    damaged = [path for path in found if not path.is_file() or not is_whole(path)]
     for path in damaged:
-        patient.wrong(f"{path} is damaged (its digest is wrong)", RESUME if len(damaged) < len(found) else TRAIN)
+        todo = RESUME if len(damaged) < len(found) else TRAIN
+        if path.is_file():
+            patient.wrong(f"{path} is damaged (its digest is wrong)", todo)
+        else:
+            patient.wrong(f"{path} is no file", f"delete it, and {todo}")
     if not found and not experiment.summary.is_file():
         patient.wrong(f"{experiment.checkpoints}: no checkpoint, and no {experiment.summary.name}", TRAIN)
 
@@ -87,6 +95,8 @@ def _check_best(experiment: Experiment, patient: Patient) -> None:
     best = _read_json(experiment.best, patient, TRAIN) if experiment.best.exists() else {}
     _read_json(experiment.summary, patient, TRAIN) if experiment.summary.exists() else None
     path = experiment.best_weights
+    if not experiment.best.exists() and (path.exists() or experiment.summary.exists()):
+        patient.wrong(f"{experiment.best} is missing", TRAIN)
     if not path.is_file():
         if best or experiment.summary.is_file():
             patient.wrong(f"{path} is missing", TRAIN)
@@ -99,6 +109,21 @@ def _check_best(experiment: Experiment, patient: Patient) -> None:
     digest = best.get("sha256") if best else None
     if not whole or (digest and file_digest(path) != digest):
         patient.wrong(f"{path} is damaged", TRAIN)
+
+
+def _check_lines(path: Path, whole: Callable[[str], bool], patient: Patient) -> None:
+    if not path.exists():
+        return
+    try:
+        good = all(whole(line) for line in path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError):
+        good = False
+    if not good:
+        patient.wrong(f"{path} is damaged", TRAIN)
+
+
+def _is_json_object(text: str) -> bool:
+    return isinstance(parse_json(text), dict)
 
 
 def _check_decoded(folder: Path, patient: Patient) -> None:
@@ -116,6 +141,9 @@ def _check_decoded(folder: Path, patient: Patient) -> None:
 
 
 def _check_mark(mark: Path, recipe: Path, patient: Patient) -> None:
+    if not mark.is_file():
+        patient.wrong(f"{mark} is no file", f"delete it, and --stage {_stage(mark)}")
+        return
     for line in mark.read_text(encoding="utf-8", errors="replace").splitlines():
         if match := MARKED.fullmatch(line):
             digest, name = match.groups()

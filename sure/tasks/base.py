@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
@@ -19,7 +19,7 @@ class HeadConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dropout: float = 0.0
+    dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class AnyTask(ABC):

@@ -201,6 +201,58 @@ def test_files_that_do_not_fit_are_named(tmp_path):
         family("moonshine").from_weights(str(foreign))
 
 
+SHAPE = {"dim": 32, "layers": 3, "heads": 4, "ffn": 64, "kernels": [31, 7, 3], "strides": [16, 3, 2]}
+NO_NUMBERS = [None, -1, 0, "x", [], 10**12, 10**5, 1.5, {}]
+WRONG_SHAPES = {
+    **{f"dim={value!r}": {"dim": value} for value in NO_NUMBERS},
+    **{f"layers={value!r}": {"layers": value} for value in NO_NUMBERS},
+    **{f"heads={value!r}": {"heads": value} for value in NO_NUMBERS},
+    **{f"kernels={value!r}": {"kernels": value} for value in (*NO_NUMBERS, [31, 7, "x"], [31, 7], [31, 7, -3])},
+    "no step": {"strides": [16, 0, 2]},
+    "heads that do not fit": {"heads": 5},
+    "no such size": {"wide": 1},
+}
+
+
+def rewritten(path, about):
+    """The weights of `random:moonshine` with other metadata."""
+    Family.from_weights("random:moonshine").save(path)
+    save_file(load_file(path), path, {"sure_backbone": about})
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", WRONG_SHAPES)
+def test_shapes_that_no_backbone_has(tmp_path, kind):
+    about = json.dumps({"family": "moonshine", "shape": {**SHAPE, **WRONG_SHAPES[kind]}})
+    with pytest.raises(SureError, match="odd.safetensors"):
+        family("moonshine").from_weights(rewritten(tmp_path / "odd.safetensors", about))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "{}",
+        "[]",
+        "1",
+        '"x"',
+        '{"family": "moonshine"}',
+        '{"family": [1], "shape": {}}',
+        '{"family": "moonshine", "shape": 1}',
+    ],
+)
+def test_metadata_that_are_no_shape(tmp_path, about):
+    with pytest.raises(SureError, match="odd.safetensors: its metadata sure_backbone are no family and shape"):
+        family("moonshine").from_weights(rewritten(tmp_path / "odd.safetensors", about))
+
+
+def test_shapes_are_compared_before_memory_is_taken(tmp_path, monkeypatch):
+    about = json.dumps({"family": "moonshine", "shape": {**SHAPE, "dim": 320}})
+    path = rewritten(tmp_path / "odd.safetensors", about)
+    monkeypatch.setattr(nn.Module, "to_empty", lambda *_, **__: pytest.fail("memory was taken"))
+    with pytest.raises(SureError, match="tensors have another shape"):
+        family("moonshine").from_weights(path)
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "message"),
     [

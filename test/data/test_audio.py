@@ -15,7 +15,7 @@ from audio_files import tone, write_audio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sure.data import ark
+from sure.data import ark, audio
 from sure.data.audio import AudioError, audio_seconds, decode, read_audio
 from sure.errors import SureError
 
@@ -195,6 +195,14 @@ def test_a_float_file_with_the_range_of_integers(here: Path) -> None:
     soundfile.write(here / "x.wav", tone() * 32768, 16000, subtype="FLOAT")
     with pytest.raises(AudioError, match="out of range"):
         read_audio(here / "x.wav")
+
+
+def test_a_small_file_can_hold_more_than_memory(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 3600 * 48000 * 2 < audio.MOST_SAMPLES < 1 << 29  # samples of four bytes, and there are copies of them
+    monkeypatch.setattr(audio, "MOST_SAMPLES", 20000)
+    soundfile.write(here / "x.flac", np.stack([tone(), tone()], axis=1), 16000)
+    with pytest.raises(AudioError, match="too long to be read"):
+        read_audio(here / "x.flac")
 
 
 def test_missing_files_folders_and_commands(here: Path) -> None:

@@ -81,6 +81,8 @@ def test_files_of_the_same_name_are_different_recordings(here: Path) -> None:
         ({"id": "a\u00a0b"}, "whitespace"),
         ({"id": ""}, "not a name"),
         ({"id": ".."}, "not a name"),
+        ({"id": "a" * 201}, "too long for a file name"),
+        ({"id": "é" * 101}, "too long for a file name: 202 bytes"),
         ({"labels": {"label": "two words"}}, "one word"),
         ({"labels": {"label": "a=b"}}, "'='"),
         ({"labels": {"a=b": "c"}}, "'='"),
@@ -125,6 +127,7 @@ def test_some_with_and_some_without(here: Path) -> None:
         ),
         ({"wav_scp": "a x.wav\n", "utt2dur": "a long\n"}, r"utt2dur:1: expected seconds, got 'long'"),
         ({"wav_scp": "a\\b x.wav\n"}, r"wav\.scp:1: the id 'a\\b' contains a path separator"),
+        ({"wav_scp": f"{'a' * 300} x.wav\n"}, r"wav\.scp:1: the id 'a+' is too long for a file name: 300 bytes"),
         ({"wav_scp": "\n"}, "no utterances"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -67,6 +70,7 @@ EVIL_TARS = {
     "deep parent": [member("a/../../evil")],
     "absolute": [member("/tmp/sure_evil")],
     "link out": [member("l", tarfile.SYMTYPE, "../..")],
+    "empty link": [member("l", tarfile.SYMTYPE, "")],
     "absolute link": [member("l", tarfile.SYMTYPE, "/etc/passwd")],
     "write through a link": [member("l", tarfile.SYMTYPE, ".."), member("l/evil")],
     "write through a link within": [member("d/x"), member("l", tarfile.SYMTYPE, "d"), member("l/evil")],
@@ -213,6 +217,61 @@ def test_a_sparse_bomb_counts_as_what_it_becomes(here: Path) -> None:
     with pytest.raises(SureError, match="'sparse' is more than the [0-9,]+ bytes"):
         unpack(here / "x.tar.gz", here / "out")
     assert tree(here / "out") == {}
+
+
+def header_bomb(kind: bytes, megabytes: int) -> bytes:
+    """A tar whose first header says that a name, or what belongs to it, is so long."""
+    header = tarfile.TarInfo("long")
+    header.type, header.size = kind, megabytes << 20
+    zeros = b"\0" * (header.size + 1024)
+    return header.tobuf(tarfile.GNU_FORMAT) + zeros[:-1024] + tarfile.TarInfo("a").tobuf() + zeros[-1024:]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_is_not_read_whatever_its_size(
+    here: Path, compress: Callable[[bytes], bytes], kind: bytes, first: bool
+) -> None:
+    good = tarfile.TarInfo("good").tobuf()
+    (here / "x.tar").write_bytes(compress((b"" if first else good) + header_bomb(kind, 3)))
+    refused(here, here / "x.tar")
+
+
+def test_a_header_in_a_debian_package_is_not_read_whatever_its_size(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "bin").mkdir()
+    (here / "x.deb").write_bytes(header_bomb(tarfile.XHDTYPE, 3))
+    (here / "bin" / "dpkg-deb").write_text('#!/bin/sh\nexec cat "$2"\n')
+    (here / "bin" / "dpkg-deb").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{here / 'bin'}:{os.environ['PATH']}")
+    refused(here, here / "x.deb")
+
+
+def test_members_count_though_nothing_is_in_them(here: Path) -> None:
+    many = make_tar(here / "x.tar.gz", [member(f"f{number}", content=b"") for number in range(40_000)])
+    before = tree(here)
+    with pytest.raises(SureError, match=r"x\.tar\.gz: refused: 'f\d+' is more than the [0-9,]+ members"):
+        unpack(many, here / "out", limit=1000)
+    assert tree(here) == before | {"out": None}
+
+
+def test_many_small_files_are_no_bomb(here: Path) -> None:
+    """The limit is of what is in them, as sources.yaml says it."""
+    few = [member(f"speaker/{number:x}.txt", content=os.urandom(20).hex().encode()) for number in range(12_000)]
+    for mode in ("w", "w:gz"):
+        unpack(make_tar(here / "x.tar", few, mode), here / "out", limit=40 * 12_000)
+    assert len(list((here / "out" / "speaker").iterdir())) == 12_000
+
+
+def test_memory_that_is_not_there_is_the_archive_s_fault(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("sure.data.unpack._unpack_tar", fail)
+    with pytest.raises(SureError, match="x.tar.gz: not a readable archive: MemoryError"):
+        unpack(good_archive(here, "x.tar.gz"), here / "out")
 
 
 def nested_archive(here: Path, inner: list[tuple]) -> Path:

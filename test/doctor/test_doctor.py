@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +76,11 @@ def swap_lines(path: Path) -> None:
     path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
 
 
+def to_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -95,9 +103,21 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a command": ("data/dev", lambda _: Path("data/dev/wav.scp").write_text("a ls |\n"), "is a command"),
     "no durations": ("data/dev", lambda _: Path("data/dev/utt2dur").unlink(), "utt2dur is missing"),
     "bytes": ("data/dev", lambda _: Path("data/dev/text").write_bytes(b"\xff\xfe"), "not UTF-8"),
+    "bytes of durations": (
+        "data/dev",
+        lambda _: Path("data/dev/utt2dur").write_bytes(b"\xff\xfe x\n"),
+        "utt2dur:1: not UTF-8.*stage 2",
+    ),
+    "a folder for texts": ("data/dev", lambda _: to_folder(Path("data/dev/text")), "data/dev/text cannot be read"),
     "config": ("exp", lambda _: edit(SEED / "config.yaml", "epochs", "epoch"), "unknown key 'train.epoch'"),
     "no config": ("exp", lambda _: (SEED / "config.yaml").unlink(), "config.yaml is missing -> run stage 4"),
     "checkpoint": ("exp", lambda _: flip(SEED / "checkpoints/last.pt"), r"last\.pt is damaged"),
+    "a folder for a checkpoint": ("exp", lambda _: to_folder(SEED / "checkpoints/last.pt"), "last.pt is no file"),
+    "a folder for a mark": ("exp", lambda _: to_folder(SEED / ".marks/train"), "train is no file -> .*--stage train"),
+    "no best": ("exp", lambda _: (SEED / "best.json").unlink(), "best.json is missing"),
+    "curves": ("exp", lambda _: (SEED / "metrics.jsonl").write_bytes(b"\x80\xff"), "metrics.jsonl is damaged"),
+    "lines of curves": ("exp", lambda _: (SEED / "metrics.jsonl").write_text("[1]\n"), "metrics.jsonl is damaged"),
+    "left out": ("exp", lambda _: (SEED / "left_out.txt").write_bytes(b"a\tb\n\xff"), "left_out.txt is damaged"),
     "best weights": ("exp", lambda _: (SEED / "best.safetensors").write_bytes(b"x"), "best.safetensors is damaged"),
     "no weights": ("exp", lambda _: (SEED / "best.safetensors").unlink(), "best.safetensors is missing"),
     "summary": ("exp", lambda _: (SEED / "summary.json").write_text("["), "summary.json is no JSON object"),
@@ -142,6 +162,15 @@ def test_a_training_that_was_interrupted_is_whole(recipe: Path) -> None:
     assert "not finished" in str(examine(Path("exp"))[0])
     shutil.rmtree(SEED / "checkpoints")
     assert any("no checkpoint" in line for line in found(Path("exp")))
+
+
+def test_names_that_no_terminal_shows_are_shown(recipe: Path) -> None:
+    (SEED / "config.yaml").unlink()
+    folder = SEED.rename(SEED.with_name("seed\udcff"))
+    command = [sys.executable, "-m", "sure.bin.doctor", str(folder)]
+    root = Path(doctor.__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(root)})
+    assert done.returncode == 1 and rb"seed\udcff: experiment" in done.stdout, done.stderr
 
 
 def test_what_is_none_of_these(tmp_path: Path) -> None:

@@ -86,6 +86,17 @@ def test_an_array_runs_every_number_with_a_log_each(tmp_path):
     )
 
 
+def test_numbers_of_an_array_may_begin_with_zeros(tmp_path):
+    assert launch(tmp_path, "JOB=08:010", "log/JOB.log", "touch", "made.JOB").returncode == 0
+    assert sorted(path.name for path in tmp_path.glob("made.*")) == ["made.10", "made.8", "made.9"]
+
+
+def test_an_array_without_logs_runs_nothing(tmp_path):
+    done = launch(tmp_path, "JOB=1:2", "/proc/none/JOB.log", "touch", "made.JOB")
+    assert done.returncode == 1 and list(tmp_path.iterdir()) == []
+    assert "the log /proc/none/2.log cannot be written" in done.stderr and "task 2 failed with status 2" in done.stderr
+
+
 def test_at_most_nj_tasks_run_at_once(tmp_path):
     # a task takes a place, and fails if more than two are taken
     task = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.3; rmdir place.JOB"
@@ -149,6 +160,9 @@ def test_a_signal_to_the_launcher_alone_reaches_the_command_whose_last_words_and
         (["JOB=a:b", "JOB.log", "true"], "expected JOB=first:last"),
         (["JOB=3:2", "JOB.log", "true"], "the first number is above the last"),
         (["JOB=1:2", "job.log", "true"], "needs JOB in its name"),
+        (["", "touch", "made"], "the log has no name"),
+        (["/proc/none/l", "touch", "made"], "the log /proc/none/l cannot be written"),
+        (["/proc", "touch", "made"], "the log /proc cannot be written"),
     ],
 )
 def test_a_wrong_call_is_refused(tmp_path, words, said):
