@@ -30,7 +30,7 @@ class DataConfig(Section):
     tests: list[str] = []
     min_seconds: float = 0.1
     max_seconds: float = 20.0  # longer training utterances are left out, and counted; dev and test are never cut
-    on_bad_utterance: Literal["stop", "skip"] = "stop"  # where a training recording went bad after stage 2
+    on_bad_utterance: Literal["stop", "skip"] = "stop"  # a training recording gone bad, a text that is no target
     max_bad_percent: float = Field(5.0, ge=0, le=100)  # of the training set; with more, skip stops, too
     cache_gigabytes: float = 2.0  # decoded audio kept in memory
 
@@ -92,7 +92,7 @@ class TrainConfig(Section):
     prefix_cache: Literal["auto", "off"] = "auto"
     prefix_cache_gigabytes: float = Field(4.0, ge=0)
     save_minutes: float = Field(10.0, gt=0)  # between checkpoints inside an epoch; every epoch's end has one
-    workers: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0)  # processes that decode audio; synthesis reads features, and needs none
     threads: int = Field(0, ge=0)  # of torch on the CPU; 0: torch's choice
     device: str = "auto"
     explode: float = Field(1e4, gt=0)  # a training loss above this stops the run

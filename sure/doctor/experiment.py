@@ -16,7 +16,7 @@ from sure.doctor.finding import Patient
 from sure.errors import SureError
 from sure.model import build_task
 from sure.plain import parse_json
-from sure.train.checkpoint import is_whole
+from sure.train.checkpoint import Checkpoints, is_whole
 from sure.train.experiment import Experiment
 from sure.train.left_out import FILE as LEFT_OUT
 
@@ -78,8 +78,8 @@ def _check_inputs(config: Config, recipe: Path, experiment: Experiment, patient:
 
 
 def _check_checkpoints(experiment: Experiment, patient: Patient) -> None:
-    checkpoints = (experiment.checkpoints / "last.pt", experiment.checkpoints / "previous.pt")
-    found = [path for path in checkpoints if path.exists()]
+    checkpoints = Checkpoints(experiment.checkpoints)
+    found = [path for path in (checkpoints.next, checkpoints.last, checkpoints.previous) if path.exists()]
     damaged = [path for path in found if not path.is_file() or not is_whole(path)]
     for path in damaged:
         todo = RESUME if len(damaged) < len(found) else TRAIN

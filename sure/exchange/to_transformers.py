@@ -90,7 +90,7 @@ def _misfit(model: SureModel, family: type[Loadable]) -> str:
     readout = model.attachment.readout
     weighted = isinstance(readout, WeightedSum)
     if family.huggingface_class == "Whisper" and isinstance(model.head, ClassificationHead):
-        return "WhisperForAudioClassification averages over 30 s, the silence included, our head over the utterance"
+        return "WhisperForAudioClassification averages over its whole window, our head over the utterance"
     if not family.huggingface_heads:
         return f"transformers has no {family.huggingface_class} with a head of this kind"
     if model.attachment.reads_all_taps() and not weighted:

@@ -164,7 +164,7 @@ def test_the_preprocessor_is_read_by_transformers(tmp_path, family, size):
 @pytest.mark.parametrize(
     ("family", "task", "reason"),
     [
-        ("whisper", "language", "WhisperForAudioClassification averages over 30 s"),
+        ("whisper", "language", "WhisperForAudioClassification averages over its whole window"),
         ("whisper", "asr", "transformers has no Whisper with a head of this kind"),
         ("moonshine", "language", "transformers has no Moonshine with a head of this kind"),
     ],
