@@ -76,7 +76,7 @@ def test_two_nodes_are_as_one(corpus, tmp_path):
     nodes = [start(corpus, tmp_path / "exp", *words, **EXACT) for _ in range(2)]
     said = [node.communicate()[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], said
-    assert sorted(bool(text) for text in said) == [False, True]  # process 0 is on one of them
+    assert sorted(bool(text) for text in said) == [False, True], said  # process 0 is on one of them
     alone = train_here(corpus, tmp_path / "alone", **EXACT)
     one, other = (load_file(exp / "best.safetensors") for exp in (alone, tmp_path / "exp"))
     for key, tensor in one.items():
