@@ -236,6 +236,8 @@ def test_a_header_is_not_read_whatever_its_size(
     good = tarfile.TarInfo("good").tobuf()
     (here / "x.tar").write_bytes(compress((b"" if first else good) + header_bomb(kind, 3)))
     refused(here, here / "x.tar")
+    with pytest.raises(SureError, match="it has a header of more than"):
+        unpack(here / "x.tar", here / "out")
 
 
 def test_a_header_in_a_debian_package_is_not_read_whatever_its_size(
