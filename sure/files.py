@@ -59,11 +59,19 @@ def replace_file(path: Path, content: bytes | str | Callable[[Sink], object]) ->
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait for other processes that are here with the same folder, which is made; the file `.lock` in it stays."""
+def one_at_a_time(folder: Path, waiting: str = "") -> Iterator[None]:
+    """Wait for other processes that are here with the same folder, which is made; `waiting` is printed meanwhile.
+
+    The file `.lock` in it stays. The system ends the lock with us.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                print(waiting, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

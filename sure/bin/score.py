@@ -26,8 +26,7 @@ from sure.score.speech_folder import (
     SCORE_NAME,
     UTTERANCES,
     fingerprint,
-    languages_of,
-    sayable,
+    read_languages,
     score_folder,
 )
 from sure.score.speech_picture import draw_speech
@@ -100,7 +99,7 @@ def score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) ->
         "higher_is_better": task.higher_is_better,
         "score": scores[task.score_name],
         **scores,
-        **_facts(record.get("data", config.data.sets().get(record["set"])), references),
+        **_facts(data_of(record, config), references),
         "command": _command(experiment),
     }
     trained = _summary(experiment / "summary.json")
@@ -115,7 +114,7 @@ def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges)
     experiment: they lie beside the experiments, in `<dataset>_natural` and, for each vocoder, in
     `<dataset>_copy_synthesis`, behind which a vocoder that is a file has its name."""
     record = read_record(folder)
-    data = record.get("data", config.data.sets().get(record["set"]))
+    data = data_of(record, config)
     settings = data, acoustic_settings(experiment, config), config.text.language, judges
     dataset = Path(config.data.train).parent.name
     ceilings = []
@@ -141,12 +140,10 @@ def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges)
 
 def _languages(config: Config, folders: Sequence[Path]) -> list[str]:
     """Those that are spoken in the data of decoded folders."""
-    default, found = config.text.language, {config.text.language: None}
+    found = [config.text.language]
     for folder in folders:
-        record = read_record(folder)
-        data = record.get("data", config.data.sets().get(record["set"]))
-        found |= dict.fromkeys(languages_of(data, sayable(data), default).values())
-    return list(found)
+        found += read_languages(data_of(read_record(folder), config)).values()
+    return list(dict.fromkeys(found))
 
 
 def _score_ceiling(place: Path, kind: str, config: Config, name: str, data: str, *settings: Any) -> None:
@@ -173,6 +170,11 @@ def _of_speech(task: str, name: str, method: str, data: str, found: SpeechScores
         **found.scores,
         **_facts(data, texts),
     }
+
+
+def data_of(record: Mapping[str, Any], config: Config) -> str | None:
+    """The data folder that was decoded."""
+    return record.get("data", config.data.sets().get(record["set"]))
 
 
 def acoustic_settings(experiment: Path, config: Config) -> AcousticConfig:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sure.data.data_dir import is_utf8
 from sure.data.packages import fetch_debian, fetch_from_wheel
+from sure.data.room import require_room_to_fetch, require_room_to_unpack
 from sure.data.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
-from sure.data.transfer import download_file, file_digest, require_space
+from sure.data.transfer import download_file, file_digest
 from sure.data.unpack import unpack, unpack_nested
 from sure.errors import SureError
-from sure.files import replace_file
+from sure.files import one_at_a_time, replace_file
 
 __all__ = ["corpus_folder", "fetch", "fetch_from_wheel", "make_folder"]
 
 RECORD = "corpus.txt"
 SUMS = "sha256.txt"
 MARKS = ".fetched"
-LOCK = ".lock"
-NAMED = 3  # archives in a message
-UNPACKED = 1.3  # times the archive: speech hardly compresses
 
 
 def fetch(
@@ -49,11 +46,11 @@ def fetch(
     make_folder(out)
     if corpus is not None:
         return _use_copy(Path(corpus), out)
-    with _alone(out):
+    with one_at_a_time(out, f"waiting for another download to {out}"):  # of another language, say
         (out / RECORD).unlink(missing_ok=True)
         (out / "corpus").mkdir(exist_ok=True)
         fetched = _collect(plan.items, out)
-        _require_room_to_unpack(fetched, out / "corpus")
+        require_room_to_unpack(fetched, out / "corpus")
         for item, files in fetched:
             _place_or_forget(item, files, out)
             mark = _mark(item, out)
@@ -74,25 +71,12 @@ def corpus_folder(out: str | os.PathLike) -> Path:
 
 def make_folder(out: Path) -> None:
     """Make the folder that `--out` names, if it is not there. Raises SureError where it cannot be one."""
+    if not is_utf8(str(out)):
+        raise SureError(f"--out {str(out)!r}: the name is not UTF-8; choose another one")
     try:
-        str(out).encode()
         out.mkdir(parents=True, exist_ok=True)
-    except UnicodeEncodeError:
-        raise SureError(f"--out {str(out)!r}: the name is not UTF-8; choose another one") from None
     except OSError as error:
         raise SureError(f"--out {out}: cannot be made a folder ({error.strerror}); choose another one") from None
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Waits for calls, of another language say, that unpack into the same folder. The system ends the lock with us."""
-    with open(out / LOCK, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another download to {out}", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _print(title: str, lines: list[str]) -> None:
@@ -107,10 +91,9 @@ def _use_copy(corpus: Path, out: Path) -> Path:
         raise SureError(f"--corpus {corpus}: not readable")
     if not any(corpus.iterdir()):
         raise SureError(f"--corpus {corpus}: the folder is empty")
-    try:
-        (out / RECORD).write_bytes(f"{corpus.resolve()}\n".encode())
-    except UnicodeEncodeError:
-        raise SureError(f"--corpus {str(corpus.resolve())!r}: the name is not UTF-8; rename the folder") from None
+    if not is_utf8(str(corpus.resolve())):
+        raise SureError(f"--corpus {str(corpus.resolve())!r}: the name is not UTF-8; rename the folder")
+    (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")
     print(f"Using the copy in {corpus.resolve()}")
     return corpus
 
@@ -120,7 +103,8 @@ def _collect(items: list[Item], out: Path, beside: Sequence[Item] = ()) -> list[
 
     beside: what needs room at the same time.
     """
-    _require_room([*items, *beside], out)
+    waiting = [item for item in [*items, *beside] if isinstance(item, Archive) and not _finished(item, out)]
+    require_room_to_fetch(waiting, out / "archives")
     fetched = []
     for item in items:
         if _finished(item, out):
@@ -147,51 +131,6 @@ def _first_group(item: AnyOf, out: Path, beside: Sequence[Item]) -> list[tuple[I
         "the corpus could be had from none of its sources; --corpus DIR takes a copy that you have\n"
         + "\n".join(reasons)
     )
-
-
-def _require_room(items: Sequence[Item], out: Path) -> None:
-    """Raises SureError when what is not finished of `items` does not fit, as far as sizes are known.
-
-    An archive or a part of it that is there already needs no more room. Of several groups, that which is tried counts.
-    """
-    archives = out / "archives"
-    needs = {
-        item.file_name: _still_needed(item, archives / item.file_name)
-        for item in items
-        if isinstance(item, Archive) and not _finished(item, out)
-    }
-    if any(needs.values()):
-        archives.mkdir(exist_ok=True)
-        require_space(archives, sum(needs.values()), "fetching " + _named(name for name, need in needs.items() if need))
-
-
-def _still_needed(item: Archive, file: Path) -> int:
-    there = file.stat().st_size if file.is_file() else 0
-    if item.bytes is None:
-        return _unpacked(item, there)
-    if there != item.bytes:  # another one, which is replaced when its successor is complete
-        part = file.with_name(file.name + ".part")
-        there = part.stat().st_size if part.is_file() else 0
-    return max(0, item.bytes - there) + _unpacked(item, item.bytes)
-
-
-def _unpacked(item: Archive | Debian | PythonPackage, size: int) -> int:
-    """Bytes that come out of `size` bytes, about."""
-    if isinstance(item, PythonPackage) or (isinstance(item, Archive) and not item.unpack):
-        return size
-    return int(size * UNPACKED * (2 if isinstance(item, Archive) and item.nested else 1))
-
-
-def _require_room_to_unpack(fetched: list[tuple[Item, list[Path]]], corpus: Path) -> None:
-    """Now that all are there, the sizes are known that sources.yaml has not. Raises SureError."""
-    needed = sum(_unpacked(item, file.stat().st_size) for item, files in fetched for file in files)
-    require_space(corpus, needed, "unpacking " + _named(file.name for _, files in fetched for file in files))
-
-
-def _named(names: Iterable[str]) -> str:
-    """The first names: a corpus may be many archives."""
-    names = list(names)
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:

@@ -251,12 +251,12 @@ def speaker_vectors(folder: str | Path, size: int) -> Callable[[str], Tensor]:
 
     def vector(name: str) -> Tensor:
         if name not in found:
-            raise SureError(f"{path} has no embedding of the speaker {name!r}")
+            raise SureError(f"{path} has no embedding of the speaker {name!r}; add it")
         numbers = np.array(found[name], dtype=np.float32).flatten()
         if len(numbers) != size:
-            raise SureError(f"{path}: {name!r} has {len(numbers)} numbers, head.vector={size}")
+            raise SureError(f"{path}: {name!r} has {len(numbers)} numbers, head.vector={size}; make them equal")
         if not np.isfinite(numbers).all():
-            raise SureError(f"{path}: not all numbers of {name!r} are finite")
+            raise SureError(f"{path}: not all numbers of {name!r} are finite; compute it again")
         return torch.from_numpy(numbers)
 
     return vector

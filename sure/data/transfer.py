@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import os
 import re
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sure import __version__
+from sure.data.room import require_space
 from sure.errors import SureError
 
 TRIES = 5  # without progress
@@ -75,16 +75,6 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def require_space(folder: Path, needed: int, what: str) -> None:
-    """Raises SureError when the disk of `folder` has fewer than `needed` bytes free."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise SureError(
-            f"{what} needs {needed / 1e9:.2f} GB, but {folder} has {free / 1e9:.2f} GB free; "
-            "free some space or choose another folder"
-        )
 
 
 def _mismatch(path: Path, sha256: str | None, md5: str | None, size: int | None) -> str | None:

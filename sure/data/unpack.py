@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import errno
-import gzip
 import lzma
 import os
 import shutil
@@ -19,10 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from sure.data.tar_reader import BLOCK, TarReader, decompressed
 from sure.errors import SureError
 
-BLOCK = 1 << 20
-MOST_HEADERS = 1 << 20  # bytes of tar headers before a member: its name, its links, what others keep of a file
 MEMBER = 512  # bytes that a member counts for, beside its content: as many as a tar's header has
 FREE_MEMBERS = 10_000  # on top; one of a corpus takes more than MEMBER / MEMBER_TIMES bytes of any archive
 MEMBER_TIMES = 16
@@ -38,8 +35,6 @@ DAMAGE = (
     IndexError,
     MemoryError,
 )
-# How a compressed file begins; anything else is taken for a bare tar.
-COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open), (b"\x5d\0\0", lzma.open))
 
 
 def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
@@ -58,7 +53,7 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
             elif zipfile.is_zipfile(archive):
                 _unpack_zip(archive, files)
             else:
-                with _opened(archive) as stream:
+                with decompressed(archive) as stream:
                     _unpack_tar(stream, files)
             files.make_links()
         except DAMAGE as error:
@@ -194,52 +189,8 @@ class _Files:
             raise self.refuse(f"{name[:60]}...", "is too long a name") from None
 
 
-class _Reader:
-    """A stream of tar as tarfile reads it, forward only; `left` bytes may be read until it is set anew.
-
-    tarfile reads a header as long as it says it is into memory, whatever it says.
-    """
-
-    def __init__(self, archive: Path, stream: IO[bytes]):
-        self.archive = archive
-        self.stream = stream
-        self.position = 0
-        self.left = MOST_HEADERS
-
-    def read(self, size: int) -> bytes:
-        self.left -= size
-        if self.left < 0:
-            raise SureError(f"{self.archive}: refused: it has a header of more than {MOST_HEADERS:,} bytes")
-        return self._read(size)
-
-    def _read(self, size: int) -> bytes:
-        content = self.stream.read(size)
-        self.position += len(content)
-        return content
-
-    def tell(self) -> int:
-        return self.position
-
-    def seek(self, position: int) -> int:
-        if position < self.position:
-            raise tarfile.ReadError("its members overlap")
-        while self.position < position and self._read(min(BLOCK, position - self.position)):
-            pass
-        return self.position
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[IO[bytes]]:
-    """What is compressed in it, or the file itself."""
-    with archive.open("rb") as file:
-        begin = file.read(6)
-    opener = next((opener for magic, opener in COMPRESSIONS if begin.startswith(magic)), open)
-    with opener(archive, "rb") as stream:
-        yield stream
-
-
 def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
-    reader = _Reader(files.archive, stream)
+    reader = TarReader(files.archive, stream)
     with tarfile.open(fileobj=reader, mode="r:") as tar:
         for member in tar:
             if member.isdir():
@@ -247,11 +198,11 @@ def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
             elif member.issym() or member.islnk():
                 files.add_link(member.name, member.linkname, hard=member.islnk())
             elif member.isreg():
-                reader.left = member.size  # counted where it is written
+                reader.expect(member.size)  # counted where it is written
                 files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
             else:
                 raise files.refuse(member.name, "is a device or another special file")
-            reader.left = MOST_HEADERS
+            reader.expect_header()
 
 
 def _unpack_zip(archive: Path, files: _Files) -> None:

@@ -58,10 +58,15 @@ def sayable(data: str) -> list[Utterance]:
 
 
 def languages_of(data: str, utterances: Iterable[Utterance], default: str) -> dict[str, str]:
-    """The language that each utterance is in, by id, as utt2lang has it."""
-    path = Path(data) / "utt2lang"
-    known = {line.id: line.value for line in read_lines(path)} if path.is_file() else {}
+    """The language that each utterance is in, by id."""
+    known = read_languages(data)
     return {utterance.id: known.get(utterance.id, default) for utterance in utterances}
+
+
+def read_languages(data: str) -> dict[str, str]:
+    """utt2lang of a data folder; nothing where there is none."""
+    path = Path(data) / "utt2lang"
+    return {line.id: line.value for line in read_lines(path)} if path.is_file() else {}
 
 
 def read_waves(folder: Path) -> dict[str, str]:

@@ -201,7 +201,7 @@ def _check_bad(bad: dict[str, list[str]], of: int, settings: DataConfig) -> None
     if percent > settings.max_bad_percent:
         raise SureError(
             f"{settings.train}: {percent:.1f} % cannot be targets, more than data.max_bad_percent="
-            f"{settings.max_bad_percent:g}: {named}"
+            f"{settings.max_bad_percent:g}: {named}. Correct or cut them, or raise that limit"
         )
     log.warning("left out of training: %s", named)
 

@@ -1,0 +1,71 @@
+"""Reading tar archives that others made, compressed or not, with a bound on their headers."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from sure.errors import SureError
+
+BLOCK = 1 << 20
+MOST_HEADERS = 1 << 20  # bytes of tar headers before a member: its name, its links, what others keep of a file
+# How a compressed file begins; anything else is taken for a bare tar.
+COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open), (b"\x5d\0\0", lzma.open))
+
+
+class TarReader:
+    """A stream of tar as tarfile reads it, forward only, no more at a time than is expected.
+
+    tarfile alone reads a header into memory, as long as it says it is. `read` raises SureError for one that is longer
+    than any is.
+    """
+
+    def __init__(self, archive: Path, stream: IO[bytes]):
+        self.archive = archive
+        self.stream = stream
+        self.position = 0
+        self.expect_header()
+
+    def expect_header(self) -> None:
+        self.left = MOST_HEADERS
+
+    def expect(self, size: int) -> None:
+        """The content of a member, in bytes."""
+        self.left = size
+
+    def read(self, size: int) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise SureError(f"{self.archive}: refused: it has a header of more than {MOST_HEADERS:,} bytes")
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        content = self.stream.read(size)
+        self.position += len(content)
+        return content
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, position: int) -> int:
+        if position < self.position:
+            raise tarfile.ReadError("its members overlap")
+        while self.position < position and self._read(min(BLOCK, position - self.position)):
+            pass
+        return self.position
+
+
+@contextmanager
+def decompressed(archive: Path) -> Iterator[IO[bytes]]:
+    """What is compressed in it, or the file itself."""
+    with archive.open("rb") as file:
+        begin = file.read(6)
+    opener = next((opener for magic, opener in COMPRESSIONS if begin.startswith(magic)), open)
+    with opener(archive, "rb") as stream:
+        yield stream
