@@ -78,9 +78,7 @@ def _read(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).partition("\n")[0]
-        raise SureError(
-            f"{path}: no checkpoint of a training ({reason}); delete it, or use --restart"
-        ) from None
+        raise SureError(f"{path}: no checkpoint of a training ({reason}); delete it, or use --restart") from None
 
 
 class _Digest:
