@@ -8,9 +8,9 @@ from typing import NamedTuple
 from num2words import num2words
 
 from sure.errors import SureError
+from sure.text.english_figures import NUMBER, say_figures
 
 LARGEST = 10**12  # from here on, numbers are read digit by digit: nobody says them, and num2words errs on some
-NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
 
 
 class Language(NamedTuple):
@@ -64,7 +64,8 @@ def verbalize(text: str, code: str) -> str:
 
     Cardinals, decimals (`28.8`, `28,8`), grouped thousands, ordinals (`1st`, `1º`, `2e`, `5-я`), a minus
     sign, amounts (`$5`, `7 %`) and single symbols (`@`). A leading zero (`007`) or more than twelve
-    digits are read digit by digit; `10:30` and `1.2.3` are read part by part. No ASCII digit remains.
+    digits are read digit by digit; `10:30` and `1.2.3` are read part by part. English has years, times and
+    fractions besides (english_figures.py). No ASCII digit remains.
     Raises SureError for digits in a language that is not in LANGUAGES; its symbols stay as they are.
     """
     language = LANGUAGES.get(code)
@@ -77,6 +78,8 @@ def verbalize(text: str, code: str) -> str:
         return text
 
     text = re.sub(r"(?<=[0-9])[\u00a0\u202f](?=[0-9]{3}(?![0-9]))", "", text)  # 1 234 with a no-break space
+    if code == "en":
+        text = say_figures(text)
     text = re.sub(r"(?<![\w.,])[-\u2212](?=[$€£]?[0-9])", f" {language.minus} ", text)
     signs = "".join(map(re.escape, language.units))
     text = re.sub(

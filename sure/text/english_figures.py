@@ -1,0 +1,80 @@
+"""What English writes in figures and does not say figure by figure: years, decades, times, fractions, money."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from num2words import num2words
+
+NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
+CURRENCIES = {"$": ("dollars", "cent"), "€": ("euros", "cent"), "£": ("pounds", "penny")}
+SIZES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
+DECADES = "hundreds tens twenties thirties forties fifties sixties seventies eighties nineties".split()
+HALVES = {"½": "1/2", "¼": "1/4", "¾": "3/4"}
+ALONE, ENDS = r"(?<![\w.,/-])", r"(?![\w/]|[.,][0-9])"  # of a fraction, which is no part of a date
+TIME, TIME_ENDS = r"(?<![0-9.,:$€£])0?", r"(?![0-9:]|[.,][0-9])"
+YEAR = r"(?<![0-9.,:$€£-])[12][0-9]{3}(?![0-9%°:$€£]|[.,][0-9]|\s[%$€£]|st|nd|rd|th)"
+
+
+def say_figures(text: str) -> str:
+    """Lower-cased English with these as words; other numbers stay as they are, for `verbalize`.
+
+    A number of four figures that begins with 1 or 2 is a year where no comma parts its thousands: nineteen sixty three.
+    """
+    for pattern, said in WORDING:
+        text = re.sub(pattern, said, text)
+    return text
+
+
+def _year(match: re.Match[str]) -> str:
+    year = int(match[0])
+    if 2000 <= year < 2010:
+        return f"two thousand {num2words(year % 100) if year % 100 else ''}"
+    return num2words(year, to="year")
+
+
+def _fraction(match: re.Match[str]) -> str:
+    above, below = int(match["above"]), int(match["below"])
+    if not 0 < above < below:
+        return match[0]
+    part = {2: "half", 4: "quarter"}.get(below) or num2words(below, to="ordinal")
+    count = "a" if match["whole"] and above == 1 else num2words(above)
+    return (
+        f"{match['whole']} and {count} {_many(part, above)} " if match["whole"] else f" {count} {_many(part, above)} "
+    )
+
+
+def _cents(match: re.Match[str]) -> str:
+    whole, part = match["whole"], int(match["cents"])
+    word = CURRENCIES[match["sign"]][1]
+    cents = f"{num2words(part)} {_many(word, part)}" if part else ""
+    if not int(whole.replace(",", "")):
+        return f" {cents} " if part else match[0]
+    return f" {match['sign']}{whole} {cents} "  # the whole is an amount
+
+
+def _many(word: str, count: int) -> str:
+    irregular = {"half": "halves", "penny": "pence"}
+    return word if count == 1 else irregular.get(word, f"{word}s")
+
+
+WORDING: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [  # in this order
+    (r"(?<=[\w%])[-\u2010-\u2014\u2212](?=[0-9])", " "),  # no minus
+    (rf"{TIME}([1-9]|1[0-2]):00(?=\s?(?:[ap]\.?m\b|noon|midnight|o'clock))", r"\1"),
+    (rf"{TIME}([1-9]|1[0-2]):00{TIME_ENDS}", r"\1 o'clock"),
+    (rf"{TIME}([0-9]|1[0-9]|2[0-3]):0([1-9]){TIME_ENDS}", r"\1 oh \2"),
+    (r"(?<=[0-9]):(?=[0-9])", " "),
+    (rf"([$€£])\s?({NUMBER})[\s-]?(hundred|thousand|million|billion|trillion)\b",
+     lambda m: f"{m[2]} {m[3]} {CURRENCIES[m[1]][0]}"),
+    (rf"([$€£])({NUMBER})(k|m|bn?)\b", lambda m: f"{m[2]} {SIZES[m[3]]} {CURRENCIES[m[1]][0]}"),
+    (r"(?P<sign>[$€£])(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)\.(?P<cents>[0-9]{2})(?![0-9]|[.,][0-9])", _cents),
+    (r"\b2000'?s\b", "two thousands"),
+    (r"\b(1[1-9]|20)([0-9])0'?s\b", lambda m: f"{m[1]} {DECADES[int(m[2])]}"),
+    (r"(?<![\w.,/$€£-])'?([2-9])0'?s\b", lambda m: DECADES[int(m[1])]),
+    (r"(?<=[0-9])\s?([½¼¾])|([½¼¾])", lambda m: f" {HALVES[m[1] or m[2]]} "),
+    (rf"{ALONE}(?:(?P<whole>[0-9]+) +)?(?P<above>[0-9])/(?P<below>[2-9]|10){ENDS}", _fraction),
+    (YEAR, _year),
+    (r"(?<=\w)²", " squared "),
+    (r"(?<=\w)³", " cubed "),
+]  # fmt: skip
