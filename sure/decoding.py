@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from sure.config import Config, DecodeConfig
+from sure.config import Config
+from sure.config_sections import DecodeConfig
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
 from sure.model import SureModel

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sure.backbones.base import SpeechEncoder
-from sure.config import Config, DataConfig
+from sure.config import Config
+from sure.config_sections import DataConfig
 from sure.data.augment import Augment
 from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, Features, collate

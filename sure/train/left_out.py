@@ -8,7 +8,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sure.config import DataConfig
+from sure.config_sections import DataConfig
 from sure.data.data_dir import Utterance
 from sure.data.dataset import UtteranceError, load_wave
 from sure.errors import SureError

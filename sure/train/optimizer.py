@@ -8,7 +8,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from sure.adapted import AdaptedModel
-from sure.config import TrainConfig
+from sure.config_sections import TrainConfig
 from sure.errors import SureError
 
 

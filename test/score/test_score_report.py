@@ -12,7 +12,8 @@ import yaml
 
 from sure import registry
 from sure.bin import report, score
-from sure.config import TokenizerConfig, load_config
+from sure.config import load_config
+from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.score.picture import make_figure

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sure.config import DecodeConfig
+from sure.config_sections import DecodeConfig
 from sure.tasks.beam_search import BeamSearch
 from sure.text.ngram import estimate, sentence_score
 from sure.text.slots import MARK

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sure import registry
-from sure.config import TokenizerConfig
+from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torchaudio.functional import edit_distance
 
 from sure import registry
-from sure.config import TokenizerConfig
+from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.tasks.ctc import CtcTask
