@@ -14,7 +14,7 @@ from sure.data.packages import fetch_debian, fetch_from_wheel
 from sure.data.room import require_room_to_fetch, require_room_to_unpack
 from sure.data.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
 from sure.data.transfer import download_file, file_digest
-from sure.data.unpack import unpack, unpack_nested
+from sure.data.unpack import remove_leftovers, unpack, unpack_nested
 from sure.errors import SureError
 from sure.files import one_at_a_time, replace_file
 
@@ -49,6 +49,7 @@ def fetch(
     with one_at_a_time(out, f"waiting for another download to {out}"):  # of another language, say
         (out / RECORD).unlink(missing_ok=True)
         (out / "corpus").mkdir(exist_ok=True)
+        remove_leftovers(out / "corpus")  # they would count as room that is used
         fetched = _collect(plan.items, out)
         require_room_to_unpack(fetched, out / "corpus")
         for item, files in fetched:

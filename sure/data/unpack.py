@@ -50,7 +50,7 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
         try:
             if archive.suffix == ".deb":
                 _unpack_debian(archive, files)
-            elif zipfile.is_zipfile(archive):
+            elif _is_zip(archive):
                 _unpack_zip(archive, files)
             else:
                 with decompressed(archive) as stream:
@@ -63,6 +63,11 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
                 raise
             raise SureError(f"{archive}: not a readable archive: {error}") from None
         _move(temporary, folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """What an `unpack` into `folder` left that was killed; the next one would."""
+    shutil.rmtree(_place_beside(folder), ignore_errors=True)
 
 
 def most_bytes(archive: Path) -> int:
@@ -84,10 +89,20 @@ def unpack_nested(archive: Path, folder: Path, name: str, limit: int | None = No
     inner.unlink()
 
 
+def _place_beside(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.unpacking"
+
+
+def _is_zip(archive: Path) -> bool:
+    """By its beginning: at its end, a tar looks like the zip that is its last member."""
+    with archive.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    temporary = folder.parent / f".{folder.name}.unpacking"
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _place_beside(folder)
+    remove_leftovers(folder)
     temporary.mkdir(parents=True)
     try:
         yield temporary

@@ -327,6 +327,15 @@ def test_what_is_there_already_needs_no_room(items: list[dict], server: FileServ
     assert server.requests == []
 
 
+def test_what_a_killed_unpacking_left_is_no_used_room(items: list[dict], server: FileServer, free: Callable) -> None:
+    left = Path("downloads/.corpus.unpacking/a.wav")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(bytes(3 * items[0]["bytes"]))
+    free(0)
+    fetch(write(items[:1]), "downloads")
+    assert not left.exists()
+
+
 def test_room_for_what_comes_out_of_an_archive_of_unknown_size(
     items: list[dict], server: FileServer, free: Callable
 ) -> None:

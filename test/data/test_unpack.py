@@ -51,6 +51,13 @@ def test_good_archives(here: Path, name: str) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["out", name]
 
 
+def test_a_tar_that_ends_in_a_zip_is_a_tar(here: Path) -> None:
+    inner = good_archive(here, "x.zip").read_bytes()
+    tar = make_tar(here / "y.tar", [member("a", content=b"one"), member("b.zip", content=inner)], "w")
+    unpack(tar, here / "out")
+    assert tree(here / "out") == {"a": b"one", "b.zip": inner}
+
+
 def test_links_within_stay_and_no_mode_is_dangerous(here: Path) -> None:
     members = [
         member("d/a", content=b"one"),
