@@ -73,7 +73,7 @@ WORDING: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [  # in this o
     (r"\b(1[1-9]|20)([0-9])0'?s\b", lambda m: f"{m[1]} {DECADES[int(m[2])]}"),
     (r"(?<![\w.,/$€£-])'?([2-9])0'?s\b", lambda m: DECADES[int(m[1])]),
     (r"(?<=[0-9])\s?([½¼¾])|([½¼¾])", lambda m: f" {HALVES[m[1] or m[2]]} "),
-    (rf"{ALONE}(?:(?P<whole>[0-9]+) +)?(?P<above>[0-9])/(?P<below>[2-9]|10){ENDS}", _fraction),
+    (rf"{ALONE}(?:(?P<whole>[0-9]{{1,3}}) +)?(?P<above>[0-9])/(?P<below>[2-9]|10){ENDS}", _fraction),
     (YEAR, _year),
     (r"(?<=\w)²", " squared "),
     (r"(?<=\w)³", " cubed "),

@@ -62,6 +62,7 @@ NUMBERS = [
         "three quarters one third one and a half and two and a quarter twenty four seven",
     ),
     ("en", "1/2/2020 at 10:05", "one two twenty twenty at ten oh five"),
+    ("en", "in 1990 1/3", "in nineteen ninety one third"),
     ("en", "1500 m, 1000%", "fifteen hundred m one thousand percent"),
     ("en", "10:30", "ten thirty"),
     ("en", "1.2.3", "one two three"),
