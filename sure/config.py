@@ -139,8 +139,8 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
     """`update` laid over `base`. Another method's name starts `petl` anew: its settings mean nothing to the new one."""
     if not isinstance(base, dict) or not isinstance(update, dict):
         if isinstance(base, list) and isinstance(update, dict):
-            if update.keys() == {"name"}:  # a list is known by the names in it
-                return base if update["name"] == _name_of(base) else update
+            if update.keys() == {"name"}:
+                return _list_by_name(base, update)
             raise SureError(f"override {key}: petl is a list of methods here; write petl='[{{name: ...}}, ...]'")
         return update
     merged = dict(base)
@@ -156,6 +156,19 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
         else:
             merged[name] = _merge(old, value, key) if name in merged else value
     return merged
+
+
+def _list_by_name(base: list[Any], update: dict[str, Any]) -> Any:
+    """A list is known by the names in it, and stays. One that has other names too would lose its settings unseen."""
+    known, wanted = _name_of(base), str(update["name"])
+    if wanted == known:
+        return base
+    if {*wanted.split("+")} & {*known.split("+")}:
+        raise SureError(
+            f"petl is the list {known} in the config, and petl.name={wanted} would drop its settings; call it by all "
+            f"its names: --petl {known}, in conf/petl/{known}.yaml"
+        )
+    return update
 
 
 def petl_settings(petl: Any) -> list[BaseModel]:

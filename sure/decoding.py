@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +66,20 @@ def read_words(path: Path) -> frozenset[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SureError(f"decode.lexicon={path}: cannot be read ({error})") from None
-    words = frozenset(line.split()[0] for line in lines if line.strip())
+    words = frozenset(unicodedata.normalize("NFC", line.split()[0]) for line in lines if line.strip())
     if not words:
         raise SureError(f"decode.lexicon={path}: no word in it; expected one on each line")
     return words
 
 
 def make_search(model: SureModel, knowledge: Knowledge, settings: DecodeConfig) -> BeamSearch:
+    """Raises SureError where no word of the lexicon or of the n-gram model can be said: it is in another spelling."""
+    for key, words in {"lexicon": knowledge.words, "ngram": knowledge.model and knowledge.model.words()}.items():
+        if words and all(model.task.tokenizer.unknown(word) for word in words):
+            raise SureError(
+                f"decode.{key}={getattr(settings, key)}: the tokens spell none of its {len(words)} words, "
+                f"{min(words)!r} for one; write them as the training texts are written, in lower case perhaps"
+            )
     return BeamSearch(model.task.tokenizer.pieces(), settings, knowledge.model, knowledge.words)
 
 
@@ -131,7 +139,8 @@ def make_decoding(folder: Path, config: Config, model: SureModel) -> Decoding:
     search = make_search(model, knowledge, settings)
     shown = settings.model_dump(mode="json", exclude={"name", "batch_seconds", "vocoder"})
     record = {"decoding": label, "settings": {**shown, "ngram_sha256": knowledge.model_sha256}}
-    record |= {"tuned_on": tuned.get("data"), "dev_score": tuned.get("score")}
+    as_tuned = all(tuned.get(key) == getattr(settings, key) for key in UNTUNED)  # the score of others is not known
+    record |= {"tuned_on": tuned.get("data"), "dev_score": tuned["score"] if as_tuned else None}
     return Decoding(lambda waves, lengths: list(map(search.best, model.log_probabilities(waves, lengths))), record)
 
 

@@ -67,6 +67,9 @@ def test_a_combination_has_a_name(file, tmp_path):
     files = [file, tmp_path / "both.yaml"]
     assert load_config(files, ["petl.name=lora+prefix"]).petl[0].rank == 2  # the name of the list that is there
     assert [item.name for item in load_config(files, ["petl.name=bitfit"]).petl] == ["bitfit"]
+    for name in ("lora", "prefix+lora", "lora+lora+prefix"):
+        with pytest.raises(SureError, match=r"petl is the list lora\+prefix .* conf/petl/lora\+prefix\.yaml"):
+            load_config(files, [f"petl.name={name}"])
 
 
 def test_a_later_file_wins(file, tmp_path):

@@ -98,6 +98,7 @@ def test_weights_that_are_given_win_over_tuned_ones(exp):
     decode.main(["--exp", str(exp), BEAM, "decode.weight=0.9", "--sets", "dev"])
     score.main(["--exp", str(exp)])
     assert (read(exp, "dev_beam")["decode"]["weight"], read(exp, "dev_beam")["decode"]["word_score"]) == (0.9, 1.0)
+    assert read(exp, "dev_beam")["dev_score"] is None  # it is not of these weights
     tune_decode.main(["--exp", str(exp), "--word_scores", "0 1", BEAM, "decode.weight=0.7"])
     assert [tried["weight"] for tried in json.loads((exp / "tuned_beam.json").read_text())["grid"]] == [0.7, 0.7]
 
@@ -159,6 +160,11 @@ def test_an_ngram_file_is_that_of_the_training_texts(exp, tmp_path):
         ([BEAM, "decode.ngram=nowhere.arpa"], "decode.ngram=nowhere.arpa: .*nowhere.arpa"),
         ([BEAM, "decode.lexicon=nowhere.txt"], "decode.lexicon=nowhere.txt"),
         ([BEAM, "decode.lexicon=empty.txt"], "decode.lexicon=empty.txt: no word"),
+        (
+            [BEAM, "decode.lexicon=other_case.txt"],
+            "decode.lexicon=other_case.txt: .* none of its 2 words, 'AB' for one",
+        ),
+        ([BEAM, "decode.ngram=other_case.arpa"], "decode.ngram=other_case.arpa: .* none of its 2 words, 'AB' for one"),
         (["decode.methd=beam"], "decode.methd"),
         ([BEAM, "decode.name=a b"], "decode.name"),
         ([BEAM, "decode.name=greedy"], "decode.name=greedy"),
@@ -167,6 +173,9 @@ def test_an_ngram_file_is_that_of_the_training_texts(exp, tmp_path):
 )
 def test_one_clear_error(exp, overrides, words):
     Path("empty.txt").write_text("\n")
+    Path("other_case.txt").write_text("AB A B\nBA B A\n")
+    Path("other_case_lines.txt").write_text("AB BA\nBA\n")
+    ngram.main(["--lines", "other_case_lines.txt", "--out", "other_case.arpa"])
     with pytest.raises(SureError, match=words):
         decode.main(["--exp", str(exp), *overrides])
     assert not list(exp.glob("decode_*"))

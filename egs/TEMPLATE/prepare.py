@@ -1,28 +1,34 @@
-"""A corpus given as tables: DIR/{train,dev,test}.tsv, tabs between, the columns named in the first line."""
+"""A corpus given as tables, DIR/{train,dev,test}.tsv, or as Kaldi's data folders, DIR/{train,dev,test}."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
+from sure.data.audio import is_command
 from sure.data.data_dir import Utterance, write_data_dir
+from sure.data.tables import format_table, read_lines
 from sure.errors import SureError
+from sure.files import replace_file
 
 SETS = ("train", "dev", "test")
 COLUMN = dict.fromkeys(("asr", "phoneme", "slots"), "text")  # what is learned, by task
 COLUMN |= dict.fromkeys(("intent", "emotion", "keyword"), "label")
 COLUMN |= {"verification": "speaker"}
+TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # of a data folder
 
 
 def prepare(corpus: Path, out: Path, task: str = "asr") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
     Columns: `audio` (a path, relative to DIR), `text` or `label`, as the task needs, and if known `speaker`, which
-    verification needs.
+    verification needs. Or data folders with `wav.scp` and `text` or `utt2label`, and `segments` and `utt2spk` if known.
     Raises SureError naming the table and the line.
     """
     if task not in COLUMN:
         raise SureError(f"task={task}: this recipe knows {', '.join(COLUMN)}")
+    if (corpus / SETS[0] / "wav.scp").is_file():
+        return [copy_data_dir(corpus / name, out / name, TABLE[COLUMN[task]]) for name in SETS]
     return [write_data_dir(out / name, read_table(corpus / f"{name}.tsv", COLUMN[task])) for name in SETS]
 
 
@@ -47,3 +53,29 @@ def read_table(path: Path, target: str) -> list[Utterance]:
             )
         )
     return utterances
+
+
+def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
+    """Copy the tables that a task needs; stage 2 looks at what is in them."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("wav.scp", "segments", needed, "utt2spk", "trials"):
+        table = source / name
+        if table.is_file():
+            lines = [(line.id, line.value) for line in read_lines(table)]
+            if name == "wav.scp":
+                lines = [(id, place(audio, source)) for id, audio in lines]
+            replace_file(out / name, format_table(lines))
+        elif name in ("wav.scp", needed):
+            raise SureError(f"{table}: no such file, which this task needs")
+        else:
+            (out / name).unlink(missing_ok=True)
+    return out
+
+
+def place(audio: str, folder: Path) -> str:
+    """A recording's path from here. Kaldi's are from the recipe's folder, which is two above a data folder."""
+    if not is_command(audio):
+        for base in (folder.parent.parent, folder.parent, folder):
+            if (base / audio).is_file():
+                return str(base / audio)
+    return audio

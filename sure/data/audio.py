@@ -98,7 +98,7 @@ def decode(path: str | os.PathLike, start: float | None = None, end: float | Non
     """Samples (samples,) float32 mono at the file's own rate, and that rate. Raises AudioError."""
     name = os.fspath(path)
     if is_command(name):
-        raise AudioError(name, "is a command", "sure.bin.prepare --allow_commands true stores its output")
+        raise AudioError(name, "is a command", "stage 2 with --allow_commands true runs it once and stores its output")
     file = audio_file(name)
     try:
         if not file.is_file():

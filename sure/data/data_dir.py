@@ -163,7 +163,7 @@ def _read_places(folder: Path, tables: dict[str, dict[str, Line]], segmented: bo
         if is_command(line.value):
             raise SureError(
                 f"{folder / 'wav.scp'}:{line.number}: '{line.value}' is a command; "
-                "sure.bin.prepare --allow_commands true runs it once and stores its output"
+                "stage 2 with --allow_commands true (egs/TEMPLATE takes data folders) runs it and keeps the output"
             )
     if not segmented:
         return {id: (line.value, None, None) for id, line in tables["wav.scp"].items()}

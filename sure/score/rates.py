@@ -33,7 +33,10 @@ def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def markdown(summaries: Sequence[dict[str, Any]]) -> str:
-    """A row for each method and a column for each rate; the best rate of each method is printed bold."""
+    """A row for each method and a column for each rate; the best rate of each method is printed bold.
+
+    Rates with fewer seeds than others of the method say how many, and are not compared with them.
+    """
     task = registry.find("tasks", summaries[0]["task"])
     best = max if task.higher_is_better else min
     scores: Scores = {}
@@ -44,8 +47,9 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
     lines = [["method", *(f"{rate:g}" for rate in rates)], ["---", *["---:"] * len(rates)]]
     for method, of_method in scores.items():
         means = {rate: statistics.fmean(values) for rate, values in of_method.items()}
-        chosen = best(means, key=means.__getitem__)
-        cells = {rate: f"{mean:.2f}" for rate, mean in means.items()}
+        most = max(map(len, of_method.values()))
+        chosen = best((rate for rate in means if len(of_method[rate]) == most), key=means.__getitem__)
+        cells = {rate: f"{mean:.2f}{_of_fewer(of_method[rate], most)}" for rate, mean in means.items()}
         cells[chosen] = f"**{cells[chosen]}**"
         lines.append([method, *(cells.get(rate, "-") for rate in rates)])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -57,3 +61,7 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
         f"{table}\n\nA rate chosen here belongs in conf/petl/<method>.yaml, or for one task alone in "
         "conf/petl/<task>_<method>.yaml.\n"
     )
+
+
+def _of_fewer(values: Sequence[float], most: int) -> str:
+    return f" ({len(values)})" if len(values) < most else ""

@@ -147,7 +147,8 @@ def _score(row: list[Result], score: str) -> str:
 def _spread(row: list[Result], key: str, digits: int) -> str:
     values = [result[key] for result in row if result[key] is not None]
     deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return _mean(row, key, f".{digits}f") + deviation
+    of_fewer = f" ({len(values)})" if 0 < len(values) < len(row) else ""  # seeds
+    return _mean(row, key, f".{digits}f") + deviation + of_fewer
 
 
 def _mean(row: list[Result], key: str, form: str, unit: float = 1.0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Pronunciation:
 
 
 def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
-    """Lines `word phone phone ...`, as in Kaldi: word in lower case -> phones with single spaces.
+    """Lines `word phone phone ...`, as in Kaldi: word in lower case, composed (NFC) -> phones with single spaces.
 
     Of several pronunciations the first counts, so a later file adds words to an earlier one (what a program made
     of words that a dictionary does not have, say). Raises SureError naming file and line.
@@ -84,5 +85,5 @@ def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
             if word and not phones:
                 raise SureError(f"{file}:{number}: expected `word phone phone ...`, found {line!r}")
             if word:
-                lexicon.setdefault(word.lower(), " ".join(phones))
+                lexicon.setdefault(unicodedata.normalize("NFC", word.lower()), " ".join(phones))
     return lexicon

@@ -37,6 +37,11 @@ def test_seeds_are_averaged_and_of_an_accuracy_the_higher_is_better(train, capsy
     assert "| lora | **85.00** | 84.00 |" in capsys.readouterr().out
 
 
+def test_a_rate_that_lacks_seeds_says_so_and_is_not_chosen(train, capsys):
+    rates.main([train("lora", 0.1, 10.0, 1), train("lora", 0.1, 30.0, 2), train("lora", 0.2, 15.0, 1)])
+    assert "| lora | **20.00** | 15.00 (1) |" in capsys.readouterr().out
+
+
 def test_an_unfinished_training_and_a_mixture_of_tasks_are_errors(train, tmp_path):
     with pytest.raises(SureError, match=re.escape(str(tmp_path / "seed1" / "summary.json"))):
         rates.main([str(tmp_path / "seed1")])

@@ -76,6 +76,29 @@ def test_a_copy_of_the_template_runs_from_corpus_to_bundle(recipe):
     assert again.returncode == 0 and again.stdout.count("  skip ") == 8, again.stdout
 
 
+def test_data_folders_of_kaldi_are_a_corpus_too(recipe):
+    tables, kaldi = recipe.parents[1].parent / "the corpus", recipe.parents[1].parent / "s5" / "data"
+    for name in ("train", "dev", "test"):
+        (kaldi / name).mkdir(parents=True)
+        rows = [line.split("\t") for line in (tables / f"{name}.tsv").read_text().splitlines()[1:]]
+        # paths as in a recipe: from its folder, from the root, and by a command
+        places = [f"../the corpus/{rows[0][0]}", *(str(tables / row[0]) for row in rows[1:-1])]
+        places.append(f"cat '{tables / rows[-1][0]}' |")
+        for table, values in {"wav.scp": places, "text": [row[1] for row in rows]}.items():
+            lines = [f"{name}{number} {value}\n" for number, value in enumerate(values)]
+            (kaldi / name / table).write_text("".join(lines))
+    words = ("--corpus", "s5/data", "--tag", "kaldi", "--stop_stage", "tokenize")
+    refused = run(recipe, *words)
+    assert refused.returncode == 2 and "--allow_commands true" in refused.stderr, refused.stderr
+    done = run(recipe, *words, "--allow_commands", "true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "data/asr/train: 4 utterances, 0.00 hours, no problems" in done.stdout, done.stdout
+    assert (recipe / "data" / "asr" / "train" / "utt2dur").is_file()
+    (kaldi / "dev" / "text").unlink()
+    missing = run(recipe, *words, "--force", "true")
+    assert missing.returncode == 2 and "dev/text: no such file, which this task needs" in missing.stderr
+
+
 def test_a_classification_task_of_the_template(recipe):
     done = run(recipe, "--task", "intent", "--corpus", "the corpus", "--stop_stage", "tokenize")
     assert done.returncode == 0, done.stdout + done.stderr

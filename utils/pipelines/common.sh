@@ -41,6 +41,10 @@ elif [[ ! -e $weights ]]; then
   weights=$(from_caller "$weights")
 fi
 
+if [[ $backbone != moonshine && $weights == "${option_default[weights]}" && $weights == *moonshine* ]]; then
+  usage_error "--backbone $backbone needs --weights: a file, a Hugging Face folder, a bundle of torchaudio or random"
+fi
+
 tests=$(printf ',%s' "${test_sets[@]/#/$data/}")
 overrides+=(data.train="$data/train" data.valid="$data/dev" data.tests="[${tests:1}]" tokenizer.folder="$data/tokens")
 
@@ -56,9 +60,10 @@ done
 words=("${settings[@]}") settings=()
 for word in "${words[@]}"; do
   case $word in
+    petl=* | petl.name=*) usage_error "--set $word: say --petl NAMES; a list with settings is conf/petl/NAMES.yaml" ;;
     decode.method=*) usage_error "--set $word: say --decode ${word#*=}" ;;
     decode.batch_seconds=*) settings+=("$word") decode_settings+=("$word") ;;
-    decode.ngram=* | decode.lexicon=*) decode_settings+=("${word%%=*}=$(from_caller "${word#*=}")") ;;
+    decode.ngram=* | decode.lexicon=* | decode.vocoder=*) decode_settings+=("${word%%=*}=$(from_caller "${word#*=}")") ;;
     decode.*) decode_settings+=("$word") ;;
     *) settings+=("$word") ;;
   esac
