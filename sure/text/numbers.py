@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from num2words import num2words
 
 from sure.errors import SureError
-from sure.text.english_figures import NUMBER, say_figures
+from sure.text.english_figures import NUMBER, TIME, TIME_ENDS, say_figures
 
+JOINER = "\u2060"  # between an apostrophe and a number: l'8 is one word
 LARGEST = 10**12  # from here on, numbers are read digit by digit: nobody says them, and num2words errs on some
+VULGAR = "¼-¾⅐-⅞"  # one character each
+MINUS = rf"""(?<![\w.,%°$€£)\]”»])(?<!\w["'])[-\u2212](?=[$€£]?\.?[0-9]|[{VULGAR}])"""  # 5%-10% has none
+HOUR = rf"0?([0-9]|1[0-9]|2[0-4]):00{TIME_ENDS}"
 
 
 class Language(NamedTuple):
@@ -19,43 +24,82 @@ class Language(NamedTuple):
     thousands: str  # the separator of groups of three digits; the other one of . and , is the decimal sign
     point: str  # the decimal sign as a word
     minus: str
+    number: str  # n° as a word
     ordinal: str  # what follows the digits of an ordinal (regular expression)
     units: dict[str, tuple[str, ...]]  # sign -> (one, many), in Russian (one, few, many)
     symbols: dict[str, str]
+    hours: dict[str, tuple[str, str]] = {}  # time on the hour (regular expression) -> (one, many)
+    fractions: dict[str, tuple[str, str]] = {}  # sign -> (alone, after a whole)
+    corrections: dict[str, str] = {}  # regular expression -> what is said, where num2words errs or a noun follows
 
 
 LANGUAGES = {
     "en": Language(
-        ",", "point", "minus", "st|nd|rd|th",
+        ",", "point", "minus", "number", "st|nd|rd|th",
         {"$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds"),
          "%": ("percent", "percent"), "°": ("degree", "degrees")},
         {"@": "at", "&": "and", "+": "plus", "=": "equals", "*": "star", "#": "pound"},
     ),
     "es": Language(
-        ".", "punto", "menos", r"\.?[ºª]|er",
+        ".", "punto", "menos", "número", r"\.?(?:[ºª]|er)|[rdtmvn][oa]",
         {"$": ("dólar", "dólares"), "€": ("euro", "euros"), "£": ("libra", "libras"),
          "%": ("por ciento", "por ciento"), "°": ("grado", "grados")},
         {"@": "arroba", "&": "y", "+": "más", "=": "igual", "*": "asterisco", "#": "almohadilla"},
+        {rf"0?(0|1[3-9]|2[0-4]):00{TIME_ENDS}(?:\s?h(?:r?s|oras)?\b)?": ("hora", "horas"), HOUR: ("", "")},
+        {"½": ("un medio", "y medio"), "¼": ("un cuarto", "y cuarto"), "¾": ("tres cuartos", "y tres cuartos"),
+         "⅓": ("un tercio", "y un tercio"), "⅔": ("dos tercios", "y dos tercios")},
+        {"veintiuno(?= mil| euro| dólar| grado)": "veintiún", r"\buno(?= mil| euro| dólar| grado)": "un",
+         "uno(?= libra| hora)|^uno(?= $)": "una", "ientos(?=.* libra)": "ientas",
+         "(millón|millones)(?= euro| dólar| libra| grado)": r"\1 de", "unomil": "unmil",
+         "décimoprimer": "undécim", "décimosegund": "duodécim", "quadra": "cuadra",
+         "(cuadri|septi|octi)gent": r"\1ngent"},
     ),
     "fr": Language(
-        ".", "virgule", "moins", "ère|re|er|ème|eme|e",
+        ".", "virgule", "moins", "numéro", "ère|re|er|i?[èe]me|e|nde?",
         {"$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("livre", "livres"),
          "%": ("pour cent", "pour cent"), "°": ("degré", "degrés")},
         {"@": "arobase", "&": "et", "+": "plus", "=": "égal", "*": "étoile", "#": "dièse"},
+        {rf"{HOUR}(?:\s?h(?:eures)?\b)?": ("heure", "heures"),
+         r"0?([0-9]+)\s?h\s?0{0,2}(?![^\W0-9])": ("heure", "heures")},
+        {"½": ("un demi", "et demi"), "¼": ("un quart", "et quart"), "¾": ("trois quarts", "et trois quarts"),
+         "⅓": ("un tiers", "et un tiers"), "⅔": ("deux tiers", "et deux tiers")},
+        {r"\bun(?= livre| heure)": "une", "(vingt|cent)sième": r"\1ième",
+         "(illi(?:on|ard)s?)(?= dollar| livre| degré)": r"\1 de", "(illi(?:on|ard)s?) (?=euro)": r"\1 d'"},
     ),
     "it": Language(
-        ".", "virgola", "meno", "[ºª]",
+        ".", "virgola", "meno", "numero", "[ºª]",
         {"$": ("dollaro", "dollari"), "€": ("euro", "euro"), "£": ("sterlina", "sterline"),
          "%": ("per cento", "per cento"), "°": ("grado", "gradi")},
         {"@": "chiocciola", "&": "e", "+": "più", "=": "uguale", "*": "asterisco", "#": "cancelletto"},
+        {HOUR: ("", "")},
+        {"½": ("un mezzo", "e mezzo"), "¼": ("un quarto", "e un quarto"), "¾": ("tre quarti", "e tre quarti"),
+         "⅓": ("un terzo", "e un terzo"), "⅔": ("due terzi", "e due terzi")},
+        {r"\buno(?= euro| dollar| grad)": "un", r"\buno(?= sterlin)|^uno(?= $)": "una",
+         "(ilion[ei]|iliard[oi])(?= euro| dollar| sterlin| grad)": r"\1 di"},
     ),
     "ru": Language(
-        ".", "запятая", "минус", "-?(?:[ыои]?й|а?я|о?е)",
-        {"$": ("доллар", "доллара", "долларов"), "€": ("евро", "евро", "евро"),
-         "£": ("фунт", "фунта", "фунтов"),
+        ".", "запятая", "минус", "номер",
+        "[-\u2010\u2011]?(?:[ыоие]?й|а?я|[оы]?е)|[-\u2010\u2011](?:[ео]?го|[ео]?му|[оы]?м|[ыи]?х|у?ю|[тм]и)",
+        {"$": ("доллар", "доллара", "долларов"), "€": ("евро", "евро", "евро"), "£": ("фунт", "фунта", "фунтов"),
          "%": ("процент", "процента", "процентов"), "°": ("градус", "градуса", "градусов")},
         {"@": "собака", "&": "и", "+": "плюс", "=": "равно", "*": "звёздочка", "#": "решётка"},
+        fractions={"½": ("одна вторая", "с половиной"), "¼": ("одна четвёртая", "с четвертью"),
+                   "¾": ("три четверти", "и три четверти"), "⅓": ("одна треть", "с третью"),
+                   "⅔": ("две трети", "и две трети")},
     ),
+}  # fmt: skip
+
+RUSSIAN_ORDINALS = {  # digits and ending -> how num2words is asked; the first that fits
+    "[2-4]х|.*[тм]и": {"to": "cardinal", "case": "g"},  # двух, пяти
+    "(?:[2-9]|..+)0е|.*ые": {"plural": True},  # годы
+    ".*[ео]й": {"case": "g", "gender": "f"},  # второй is the same word in other cases
+    ".*я": {"gender": "f"}, ".*е": {"gender": "n"}, ".*ю": {"case": "a", "gender": "f"},
+    ".*го": {"case": "g"}, ".*му": {"case": "d"}, ".*ым": {"case": "i"}, ".*м": {"case": "p"},
+    ".*х": {"case": "g", "plural": True}, ".*": {},
+}  # fmt: skip
+ORDINAL_FORMS = {  # language and ending -> what changes
+    "es.*er": ("o$", ""), "(?:es|it).*[aª]": (r"o\b", "a"),
+    "frè?re": ("^premier", "première"), "frnd": ("^deuxième", "second"), "frnde": ("^deuxième", "seconde"),
 }  # fmt: skip
 
 
@@ -63,9 +107,9 @@ def verbalize(text: str, code: str) -> str:
     """Lower-cased `text` with its numbers and symbols as words of the language `code` (`es`).
 
     Cardinals, decimals (`28.8`, `28,8`), grouped thousands, ordinals (`1st`, `1º`, `2e`, `5-я`), a minus
-    sign, amounts (`$5`, `7 %`) and single symbols (`@`). A leading zero (`007`) or more than twelve
-    digits are read digit by digit; `10:30` and `1.2.3` are read part by part. English has years, times and
-    fractions besides (english_figures.py). No ASCII digit remains.
+    sign, amounts (`$5`, `7 %`), fractions (`½`), hours (`20:00`) and single symbols (`@`). A leading zero (`007`)
+    or more than twelve digits are read digit by digit; `10:30` and `1.2.3` are read part by part. English has
+    years and money besides (english_figures.py). No ASCII digit remains.
     Raises SureError for digits in a language that is not in LANGUAGES; its symbols stay as they are.
     """
     language = LANGUAGES.get(code)
@@ -77,23 +121,40 @@ def verbalize(text: str, code: str) -> str:
             )
         return text
 
-    text = re.sub(r"(?<=[0-9])[\u00a0\u202f](?=[0-9]{3}(?![0-9]))", "", text)  # 1 234 with a no-break space
+    text = re.sub(r"(?<=\w)'(?=[0-9])", f"'{JOINER}", text)
+    text = _plain(text, code)
     if code == "en":
         text = say_figures(text)
-    text = re.sub(r"(?<![\w.,])[-\u2212](?=[$€£]?[0-9])", f" {language.minus} ", text)
+    for pattern, forms in language.hours.items():
+        text = re.sub(rf"(?<![\w.,:]){pattern}", lambda m, f=forms: f" {_counted(m[1], f, code)} ", text)
     signs = "".join(map(re.escape, language.units))
     text = re.sub(
-        rf"([{signs}])\s?({NUMBER})|({NUMBER})\s?([{signs}])",
-        lambda m: f" {_amount(m[2] or m[3], m[1] or m[4], code)} ",
+        rf"({NUMBER})(?:([{signs}])|\s([{signs}])(?![0-9]))|([$€£])\s?({NUMBER})",
+        lambda m: f" {_counted(m[1] or m[5], language.units[m[2] or m[3] or m[4]], code)} ",
         text,
     )
-    text = re.sub(rf"([0-9]+)({language.ordinal})(?!\w)", lambda m: f" {_ordinal(m[1], m[2], code)} ", text)
+    text = re.sub(
+        rf"({_grouped(code)}|[0-9]+)({language.ordinal})(?!\w)", lambda m: f" {_ordinal(m[1], m[2], code)} ", text
+    )
     text = re.sub(NUMBER, lambda m: f" {_number(m[0], code)} ", text)
-    for sign, forms in language.units.items():
-        text = text.replace(sign, f" {forms[0]} ")
-    for symbol, word in language.symbols.items():
-        text = text.replace(symbol, f" {word} ")
-    return text
+    for sign, word in ({sign: forms[0] for sign, forms in language.units.items()} | language.symbols).items():
+        text = text.replace(sign, f" {word} ")
+    return re.sub(rf"{JOINER}\s*", "", text)
+
+
+def _plain(text: str, code: str) -> str:
+    """No spaces inside numbers, no seconds after an hour; minus, n° and fractions in one character as words."""
+    language = LANGUAGES[code]
+    gap = "[\u00a0\u2009\u202f]" if code == "en" else "[ \u00a0\u2009\u202f]"
+    text = re.sub(rf"(?<!\w)[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+(?![0-9])", lambda m: re.sub(gap, "", m[0]), text)
+    text = re.sub(MINUS, f" {language.minus} ", text)
+    text = re.sub(r"(?<!\w)(?:n\.?[°º]|№)", f" {language.number} ", text)
+    text = re.sub(rf"(?:(?<=[0-9])(\s?))?([{VULGAR}])", lambda m: _vulgar(m[2], m[1] is not None, code), text)
+    return re.sub(rf"{TIME}([0-9]{{1,2}}:[0-5][0-9]):00{TIME_ENDS}", r"\1", text)
+
+
+def _grouped(code: str) -> str:
+    return rf"[1-9][0-9]{{0,2}}(?:{re.escape(LANGUAGES[code].thousands)}[0-9]{{3}})+"
 
 
 def _number(written: str, code: str) -> str:
@@ -109,10 +170,9 @@ def _number(written: str, code: str) -> str:
 def _split(written: str, code: str) -> tuple[list[str], str | None]:
     """The integers of a written number, and its decimals if it has any (then there is one integer)."""
     thousands = LANGUAGES[code].thousands
-    grouped = rf"[1-9][0-9]{{0,2}}(?:{re.escape(thousands)}[0-9]{{3}})+"
     decimal = "," if thousands == "." else "."
     whole, sign, fraction = written.partition(decimal)
-    if re.fullmatch(grouped, whole) and fraction.isdigit() == bool(sign):
+    if re.fullmatch(_grouped(code), whole) and fraction.isdigit() == bool(sign):
         return [whole.replace(thousands, "")], fraction or None
     parts = re.split("[.,]", written)
     # 28.8 is a decimal everywhere; 1,2 is one only where the comma is the decimal sign
@@ -124,33 +184,45 @@ def _split(written: str, code: str) -> tuple[list[str], str | None]:
 def _cardinal(digits: str, code: str) -> str:
     if (digits[0] == "0" and len(digits) > 1) or int(digits) >= LARGEST:
         return _digits(digits, code)
-    return num2words(int(digits), lang=code)
+    return _correct(num2words(int(digits), lang=code), code)
+
+
+def _correct(words: str, code: str) -> str:
+    for pattern, right in LANGUAGES[code].corrections.items():
+        words = re.sub(pattern, right, words)
+    return words
 
 
 def _digits(digits: str, code: str) -> str:
     return " ".join(num2words(int(digit), lang=code) for digit in digits)
 
 
-def _ordinal(digits: str, ending: str, code: str) -> str:
+def _ordinal(written: str, ending: str, code: str) -> str:
+    digits = written.replace(LANGUAGES[code].thousands, "")
     number = int(digits)
     if not 0 < number < 10**6:
         return _cardinal(digits, code)
+    how = {}
     if code == "ru":
-        gender = "f" if ending.endswith("я") else "n" if ending.endswith("е") else "m"
-        return num2words(number, lang=code, to="ordinal", gender=gender)
-    words = num2words(number, lang=code, to="ordinal")
-    if ending.endswith("ª"):
-        return re.sub(r"o\b", "a", words)
-    if code == "es" and ending == "er":
-        return words.removesuffix("o")
-    if code == "fr" and ending in ("re", "ère"):
-        return words.replace("premier", "première")
+        short = digits + ending.lstrip("-\u2010\u2011")
+        how = next(how for pattern, how in RUSSIAN_ORDINALS.items() if re.fullmatch(pattern, short))
+    words = _correct(num2words(number, lang=code, **{"to": "ordinal", **how}), code)
+    for pattern, change in ORDINAL_FORMS.items():
+        if re.fullmatch(pattern, code + ending):
+            words = re.sub(*change, words)
     return words
 
 
-def _amount(written: str, sign: str, code: str) -> str:
+def _vulgar(sign: str, after_whole: bool, code: str) -> str:
+    """½ as words, or as 1/2 where there are none."""
+    if said := LANGUAGES[code].fractions.get(sign):
+        return f" {said[after_whole]} "
+    return " " + unicodedata.normalize("NFKC", sign).replace("\u2044", "/") + " "
+
+
+def _counted(written: str, forms: tuple[str, ...], code: str) -> str:
+    """A number, and what there is so many of in the right one of its forms."""
     whole, fraction = _split(written, code)
-    forms = LANGUAGES[code].units[sign]
     number = int(whole[-1])
     if len(forms) == 2:
         form = forms[0] if number == 1 and fraction is None else forms[1]
@@ -158,4 +230,5 @@ def _amount(written: str, sign: str, code: str) -> str:
         form = forms[1]
     else:
         form = forms[0] if number % 10 == 1 and number % 100 != 11 else forms[2]
-    return f"{_number(written, code)} {form}"
+    words = f"{_number(written, code)} {form}"
+    return words if fraction else _correct(words, code)
