@@ -63,7 +63,9 @@ def packages() -> str:
         except Exception as error:  # a wheel that does not fit the machine may raise anything
             broken.append(f"{name} ({_one_line(error)})")
     if broken:
-        raise Missing(f"cannot import {', '.join(broken)}; {INSTALL} --force")
+        other = (ROOT / ".venv" / "bin").is_dir() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve()
+        advice = "not the Python of tools/install.sh: `. .venv/bin/activate`" if other else f"{INSTALL} --force"
+        raise Missing(f"cannot import {', '.join(broken)}; {advice}")
     return f"all {len(PACKAGES)} can be imported"
 
 
