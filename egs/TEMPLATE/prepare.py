@@ -66,7 +66,7 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
                 lines = [(id, place(audio, source)) for id, audio in lines]
             replace_file(out / name, format_table(lines))
         elif name in ("wav.scp", needed):
-            raise SureError(f"{table}: no such file, which this task needs")
+            raise SureError(f"{table}: no such file, which this task needs; write it, or choose another --task")
         else:
             (out / name).unlink(missing_ok=True)
     return out

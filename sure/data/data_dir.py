@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from sure.data.audio import audio_seconds, is_command
@@ -104,7 +105,7 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
     folder, utterances = Path(path), sorted(utterances, key=lambda utterance: utterance.id)
     if not utterances:
         raise SureError(f"{folder}: no utterances to write")
-    for earlier, utterance in zip([None, *utterances], utterances, strict=False):
+    for earlier, utterance in pairwise([None, *utterances]):
         _check_writable(folder, utterance)
         if earlier is not None and earlier.id == utterance.id:
             raise SureError(f"{folder}: the id '{utterance.id}' is given to two utterances")
