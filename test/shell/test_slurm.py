@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -178,11 +179,12 @@ def test_what_does_not_stop_at_its_time_limit_is_ended_by_it(slurm):
 
 @pytest.mark.parametrize("allocate", [("srun", "-n1"), ("salloc", "-n1")])
 def test_inside_an_allocation_it_runs_there(slurm, allocate):
-    show = 'echo "$SLURM_JOB_ID $SLURM_STEP_ID ${SLURMD_NODENAME:+on a node}"; squeue -h -o %i; exit 5'
+    show = 'echo "step: $SLURM_JOB_ID $SLURM_STEP_ID ${SLURMD_NODENAME:+on a node}"; squeue -h -o "running: %i"; exit 5'
     done = slurm.cluster.run(*allocate, "bash", str(slurm.script), "job.log", "bash", "-c", show, cwd=slurm.folder)
     assert done.returncode == 5, done.stderr
-    (job, step, *place), running = (line.split() for line in done.stdout.splitlines()[:2])
-    assert step == "0" and place == ["on", "a", "node"] and running == [job]
+    # srun may say something of its own between them
+    steps, running = (re.findall(rf"^{name}: (.*)$", done.stdout, re.MULTILINE) for name in ("step", "running"))
+    assert len(running) == 1 and steps == [f"{running[0]} 0 on a node"], done.stdout
 
 
 @pytest.mark.parametrize(
