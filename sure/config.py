@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_va
 
 from sure import registry
 from sure.config_sections import (
+    SEARCH,
     BackboneConfig,
     DataConfig,
     DecodeConfig,
@@ -78,6 +79,13 @@ class Config(Section):
     def method(self) -> str:
         """The method's name, `a+b` for a combination."""
         return "+".join(item.name for item in self.petl)
+
+    @property
+    def decoding(self) -> str:
+        """What this way of decoding is called: the name of a search, or of synthesis if it has one; else greedy."""
+        speaks = registry.find("tasks", self.task).speaks
+        is_named = self.decode.method == "beam" or (speaks and self.decode.name != SEARCH)
+        return self.decode.name if is_named else "greedy"
 
     def save(self, path: Path) -> None:
         """Write the whole resolved config as YAML, readable by `load_config`."""

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sure.errors import SureError
 from sure.text.phones import Fold
 
+SEARCH = "beam"  # what a search is called that has no name of its own
+
 
 class Section(BaseModel):
     """A part of the config; keys it does not have are refused."""
@@ -97,8 +99,8 @@ class DecodeConfig(Section):
     method: Literal["greedy", "beam"] = "greedy"
     batch_seconds: float = Field(120.0, gt=0)
     vocoder: str = "griffin_lim"  # of speech synthesis; or the checkpoint of a HiFi-GAN generator
+    name: str = Field(SEARCH, pattern="^[A-Za-z0-9._-]+$")  # of this search, or this vocoder, in folders and tables
     # What follows is of beam search; scores are natural logarithms.
-    name: str = Field("beam", pattern="^[A-Za-z0-9._-]+$")  # of this search, in folders and tables
     beam: int = Field(50, gt=0)  # texts that are kept after each frame
     margin: float = Field(15.0, gt=0)  # of these, how far the last may be below the best
     min_probability: float = Field(1e-3, ge=0, lt=1)  # of a token in a frame, to be tried there
@@ -114,7 +116,3 @@ class DecodeConfig(Section):
         if self.name == "greedy":
             raise SureError("decode.name=greedy is what decoding without a search is called; choose another name")
         return self
-
-    @property
-    def label(self) -> str:
-        return self.name if self.method == "beam" else self.method

@@ -84,8 +84,8 @@ def make_search(model: SureModel, knowledge: Knowledge, settings: DecodeConfig) 
 
 
 def tuned_path(folder: Path, settings: DecodeConfig) -> Path:
-    """Where `sure.bin.tune_decode` leaves what it found for an experiment."""
-    return folder / f"tuned_{settings.label}.json"
+    """Where `sure.bin.tune_decode` leaves what it found for an experiment's search."""
+    return folder / f"tuned_{settings.name}.json"
 
 
 def conditions(settings: DecodeConfig, knowledge: Knowledge) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Decoding:
 
 def make_decoding(folder: Path, config: Config, model: SureModel) -> Decoding:
     """As `decode` in the config says, for the experiment in `folder`. Raises as `learn` and `with_weights`."""
-    label, settings = config.decode.label, config.decode
+    label, settings = config.decoding, config.decode
     if settings.method == "greedy":
         return Decoding(model.hypotheses, {"decoding": label, "settings": {"method": "greedy"}})
     knowledge = learn(config, model)
@@ -145,11 +145,11 @@ def make_decoding(folder: Path, config: Config, model: SureModel) -> Decoding:
 
 
 def decoded_folder(folder: Path, config: Config, name: str) -> Path:
-    """Where the lines of a set go: `decode_<set>`, with the decoding's name behind it unless that is greedy.
+    """Where what is said of a set goes: `decode_<set>`, with the decoding's name behind it unless that is greedy.
 
     Raises SureError when that is the folder of another set.
     """
-    label = config.decode.label
+    label = config.decoding
     if label == "greedy":
         return folder / f"decode_{name}"
     if f"{name}_{label}" in config.data.sets():

@@ -59,7 +59,7 @@ def speak_set(config: Config, model: SynthesisModel, data: str, out: Path, overr
     if model.task.config.speaker == "vector":
         known = speaker_vectors(data, model.backbone.shape.speaker_vector)
     speakers = {script.speaker: known(script.speaker) for script in scripts}
-    record = {"set": Path(data).name, "data": data, "decoding": config.decode.vocoder, "overrides": overrides}
+    record = {"set": Path(data).name, "data": data, "decoding": config.decoding, "overrides": overrides}
     record["settings"] = {"method": "greedy", "vocoder": config.decode.vocoder}
     record["copies"] = copies_of(config.decode.vocoder)
     write(out, _spoken(model, scripts, speakers), len(scripts), vocoder, record)

@@ -2,7 +2,7 @@
 # Where the commands of a recipe run, how many at once, and what each of them gets.
 
 option launch local            "where commands run: a file of utils/launch"
-option nj 1                    "experiments that run at the same time; with --launch slurm as utils/cluster.sh says"
+option nj 1                    "experiments that run at the same time, and threads that extract features of tts; with --launch slurm as utils/cluster.sh says"
 option gpus 1                  "GPUs of each experiment; 0: use the processor even where there is a GPU"
 option processes ""            "that train one model together, by torchrun (default: one for each GPU, else one)"
 option partition ""            "of the cluster, with --launch slurm; here, and for the next two, else what utils/cluster.sh says"

@@ -1,6 +1,7 @@
 """Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}; or how it speaks them.
 
-`decode.KEY=VALUE` changes how; what another decoding than greedy says goes into EXP/decode_<set>_<decoding>.
+`decode.KEY=VALUE` changes how; what another decoding than greedy says goes into EXP/decode_<set>_<decoding>. So does
+what another vocoder says, if it gets a name: `decode.vocoder=FILE decode.name=NAME`.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def speak(
         with one_at_a_time(copied):  # of experiments that are decoded side by side, the first makes it
             if copy_synthesis(config, acoustic, data, copied):
                 print(f"{copied}: {data}")
-        folder = experiment.folder / f"decode_{name}"
+        folder = decoded_folder(experiment.folder, config, name)
         speak_set(config, model, data, folder, overrides)
         print(f"{folder}: {data}")
 

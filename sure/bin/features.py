@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from sure.config import Config, load_config
 from sure.data.data_dir import read_data_dir
@@ -18,7 +19,8 @@ from sure.files import replace_file
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.features", description=__doc__)
     parser.add_argument("--config", required=True, action="append", metavar="FILE", help="later ones win")
-    parser.add_argument("--nj", type=int, default=os.cpu_count(), metavar="N", help="threads: %(default)s")
+    threads = torch.get_num_threads()  # of this machine, or as the launcher says
+    parser.add_argument("--nj", type=int, default=threads, metavar="N", help="threads: %(default)s")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as acoustic.trim_db=50")
     options = parser.parse_intermixed_args(argv)
     if options.nj < 1:

@@ -119,7 +119,7 @@ def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges)
     dataset = Path(config.data.train).parent.name
     ceilings = []
     for kind in (NATURAL, record.get("copies", COPY)):
-        place = experiment.parent.parent / f"{dataset}_{kind}" / folder.name
+        place = experiment.parent.parent / f"{dataset}_{kind}" / f"decode_{record['set']}"
         if kind == NATURAL or place.is_dir():
             with one_at_a_time(place):
                 _score_ceiling(place, kind, config, record["set"], *settings)
@@ -127,6 +127,7 @@ def score_speech(experiment: Path, folder: Path, config: Config, judges: Judges)
     found = score_folder(folder, *settings)
     result = {
         **_of_speech(config.task, record["set"], config.method, data, found),
+        "decoding": record["decoding"],
         "vocoder": record["settings"].get("vocoder"),
         "decode_overrides": record.get("overrides", []),
         "ceilings": list(map(str, ceilings)),

@@ -50,6 +50,13 @@ class Result:
         return self["decoding"] or "greedy"  # as all were, before results said so
 
     @property
+    def way(self) -> str:
+        """Of a row beside others of the same method: its decoding, or its vocoder; ceilings have names of their own."""
+        if self.is_ceiling:
+            return ""
+        return (self["vocoder"] or "greedy") if self.decoding == "greedy" else self.decoding
+
+    @property
     def is_ceiling(self) -> bool:
         """What nothing is expected to pass, of speech synthesis: recordings, and copies of them by the vocoder."""
         return self["made_of"] is not None
@@ -166,9 +173,9 @@ def _row_names(rows: list[list[Result]]) -> list[str]:
     found = [re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows]
     short = [match[0] if match else folder.name for match, folder in zip(found, folders, strict=True)]
     names = (short, [folder.name for folder in folders], [str(folder) for folder in folders])
-    decodings = [row[0].decoding for row in rows]
-    if set(decodings) != {"greedy"}:
-        names = tuple([", ".join(each) for each in zip(choice, decodings, strict=True)] for choice in names)
+    if any(row[0].decoding != "greedy" for row in rows):
+        ways = [row[0].way for row in rows]
+        names = tuple([", ".join(filter(None, each)) for each in zip(choice, ways, strict=True)] for choice in names)
     return next(choice for choice in names if len(set(choice)) == len(choice))
 
 

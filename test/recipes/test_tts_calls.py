@@ -38,6 +38,16 @@ def test_a_voice_is_adapted_from_the_others():
     assert "--like data/tts_allison+june+ivrvoice/tokens" in phones[0] and "minutes=5" in " ".join(lines)
 
 
+def test_a_vocoder_of_the_call_speaks_beside_that_of_the_config(tmp_path):
+    (tmp_path / "g 02.pt").write_bytes(b"generator")
+    lines = calls("asterisk", "--corpus", "/tmp", "--set", f"decode.vocoder={tmp_path / 'g 02.pt'}")
+    (spoken,) = [line for line in lines if "sure.bin.decode" in line]
+    (trained,) = [line for line in lines if "sure.bin.train" in line]
+    assert spoken.endswith("decode.name=g-02") and "decode." not in trained
+    lines = calls("asterisk", "--corpus", "/tmp", "--set", "decode.vocoder=griffin_lim decode.name=again")
+    assert any(line.endswith("decode.vocoder=griffin_lim decode.name=again") for line in lines)
+
+
 @pytest.mark.parametrize("recipe", ["libritts", "l2arctic"])
 def test_the_model_of_vctk_is_adapted(recipe, tmp_path):
     lines = calls(recipe, "--corpus", "/tmp", "--pretrain_corpus", str(tmp_path), "--petl", "conv_adapter")

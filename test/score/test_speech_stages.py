@@ -122,6 +122,23 @@ def test_table(recipe):
     assert text.count("for exp in") == 1 and "natural" not in text.rpartition("for exp in")[2]
 
 
+def test_rows_of_two_vocoders(recipe, tmp_path, monkeypatch):
+    """Both of one experiment, on the same ceilings."""
+    for folder in ("data", "exp"):
+        shutil.copytree(folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    other = DECODED.with_name("decode_test_small")
+    shutil.copytree(DECODED, other)
+    record = json.loads((DECODED / "decoding.json").read_text())
+    (other / "decoding.json").write_text(json.dumps({**record, "decoding": "small"}))
+    score.main(["--exp", str(EXPERIMENT)])
+    assert result(other)["mcd"] == result(DECODED)["mcd"]
+    assert len(list(NATURAL.parent.iterdir())) == len(list(COPY.parent.iterdir())) == 1
+    report.main(["--out", "exp/REPORT.md", str(EXPERIMENT.parent)])
+    rows = [line.strip("| ").split(" | ")[0] for line in Path("exp/REPORT.md").read_text().splitlines() if "|" in line]
+    assert rows[2:] == ["natural", "copy_synthesis", "lora, griffin_lim", "lora, small"]
+
+
 def test_picture_has_ceilings_as_lines(recipe):
     (axes,) = make_figure(collect([EXPERIMENT.parent])[0]).axes
     texts = {text.get_text(): getattr(text, "xy", text.get_position()) for text in axes.texts}

@@ -5,9 +5,10 @@ import signal
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
-from synthesis_toys import make_corpus, make_set, make_tokens, write_config
+from synthesis_toys import ACOUSTIC, make_corpus, make_set, make_tokens, write_config
 from toys import Child
 
 from sure.bin import decode, pack, train
@@ -16,6 +17,7 @@ from sure.data.durations import offenders
 from sure.data.synthesis import read_scripts
 from sure.errors import SureError
 from sure.train.experiment import Experiment
+from sure.vocoder.hifigan import Generator, Shape
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,24 @@ def test_what_is_spoken(corpus, adapted):
     before = (copied / "mel.ark").stat().st_mtime_ns
     decode.main(["--exp", str(adapted)])
     assert (copied / "mel.ark").stat().st_mtime_ns == before
+
+
+def test_another_vocoder_has_a_folder_of_its_own(corpus, adapted):
+    generator = corpus / "generator"
+    about = {"resblock": "2", "upsample_rates": [16, 16], "upsample_kernel_sizes": [32, 32]}
+    about |= {"upsample_initial_channel": 8, "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1]]}
+    about |= {"sampling_rate": 22050, "n_fft": 1024, "hop_size": 256, "win_size": 1024, "fmin": 0, "fmax": 8000}
+    about["num_mels"] = ACOUSTIC["mels"]
+    (corpus / "config.json").write_text(json.dumps(about))
+    torch.save({"generator": Generator(Shape.model_validate(about)).state_dict()}, generator)
+    decode.main(["--exp", str(adapted)])
+    waves = {path: path.read_bytes() for path in (adapted / "decode_test" / "wav").iterdir()}
+    decode.main(["--exp", str(adapted), f"decode.vocoder={generator}", "decode.name=small"])
+    assert waves == {path: path.read_bytes() for path in (adapted / "decode_test" / "wav").iterdir()}
+    others = {path: adapted / "decode_test_small" / "wav" / path.name for path in waves}
+    assert all(other.read_bytes() != waves[path] for path, other in others.items())
+    assert all(soundfile.info(other).frames == soundfile.info(path).frames for path, other in others.items())
+    assert json.loads((adapted / "decode_test_small" / "decoding.json").read_text())["decoding"] == "small"
 
 
 @pytest.mark.parametrize("kind", ["pretraining", "adaptation"])

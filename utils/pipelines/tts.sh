@@ -41,17 +41,19 @@ before_stage() {
     if [[ -v option_given[$option] ]]; then words+=("--$option" "${!option}"); fi
   done
   step_name="pretraining ($pretrained)" step_command=$(quoted bash "${words[@]}")
-  bash "${words[@]}" | sed 's/^/  | /'
+  bash "${words[@]}" | sed -u 's/^/  | /'
   clear_step
 }
 
 after_prepare() {
-  local part
+  local part threads=${cluster_threads:-$((($(nproc) + nj - 1) / nj))}
+  if [[ -v option_given[nj] ]]; then threads=$nj; fi
   for part in train dev "${test_sets[@]}"; do
     inputs+=("$data/$part/wav.scp")
     outputs+=("$data/$part"/{mel,pitch,energy}.scp "$data/$part/utt2frames")
   done
   inputs+=("conf/$task.yaml") outputs+=("$data/statistics.json")
+  resources=(--threads "$threads")
   step data "$dataset.features" python -m sure.bin.features --config "conf/$task.yaml" "${overrides[@]}" "${acoustic_settings[@]}"
 }
 
@@ -66,28 +68,38 @@ stage_tokenize() {
     --on_bad_utterance "$on_bad_utterance" "${overrides[@]}" "${token_settings[@]}"
 }
 
-# Synthesis has one way of decoding: with the vocoder that decode.vocoder names.
+# What a vocoder of this call says goes into decode_<set>_<name>, beside that of the config's in decode_<set>.
 decode_experiment() {
   local part
   choose_experiment "$1"
-  inputs=("$exp/config.yaml" "$exp/best.safetensors") outputs=()
+  inputs=("$exp/config.yaml" "$exp/best.safetensors" ${vocoder:+"$vocoder"}) outputs=()
   for part in "${test_sets[@]}"; do
     inputs+=("$data/$part/phones" "$data/$part/mel.scp")
-    outputs+=("$exp/decode_$part"/{wav.scp,decoding.json})
+    outputs+=("$exp/decode_$part$ending"/{wav.scp,decoding.json})
   done
-  step "$exp" decode python -m sure.bin.decode --exp "$exp" "${decode_settings[@]}"
+  step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${decode_settings[@]}"
 }
 
 score_experiment() {
   local part
   choose_experiment "$1"
   inputs=("$exp/summary.json") outputs=()
-  for part in "${test_sets[@]}"; do
-    inputs+=("$exp/decode_$part"/{wav.scp,decoding.json})
-    outputs+=("$exp/decode_$part/result.json")
-  done
+  mapfile -t -O 1 inputs < <(compgen -G "$exp/decode_*/wav.scp"; compgen -G "$exp/decode_*/decoding.json")
+  for part in "${test_sets[@]}"; do outputs+=("$exp/decode_$part$ending/result.json"); done
   step "$exp" score python -m sure.bin.score --exp "$exp"
 }
+
+# Without decode.name a vocoder has that of its file.
+vocoder="" ending=""
+for word in "${decode_settings[@]}"; do
+  if [[ $word == decode.vocoder=* && -f ${word#*=} ]]; then vocoder=${word#*=}; fi
+done
+if [[ -n $vocoder && $decode_name == beam ]]; then
+  decode_name=$(basename "${vocoder%.*}")
+  decode_name=${decode_name//[^A-Za-z0-9._-]/-}
+  decode_settings+=(decode.name="$decode_name")
+fi
+if [[ $decode_name != beam ]]; then ending=_$decode_name; fi
 
 acoustic_settings=()
 for word in "${settings[@]}"; do
