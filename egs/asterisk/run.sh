@@ -12,7 +12,7 @@ option keywords alphabet "of keyword: alphabet (alfa bravo ...) or digits"
 option voice june "of keyword: who is left out of training and tested; of tts: who speaks (default there: allison), or several, a+b"
 option minutes all "of tts: so many minutes of a voice to train on, e.g. 2, 5 or 20"
 option pretrain "" "of tts: others: adapt a model that is trained on the other voices first; default: train from nothing"
-option pretrain_set "" "of tts: config overrides of that first training"
+option pretrain_set "train.epochs=25" "of tts: config overrides of that first training, which has three voices: as many steps as 80 epochs of one"
 option shape small "of tts: a size of fastspeech2, where a model is trained from nothing"
 parse_options "$@"
 one_of task asr phoneme language speaker intent keyword tts
