@@ -6,9 +6,9 @@
 #   sources           the file, where an option chooses between sources*.yaml (default: sources.yaml)
 #   source_options    key=value words for its placeholders (default: none)
 #   test_sets         names of the test sets (default: test)
-# and the pipeline sets target, the file of a data folder that is learned, overrides of the config, and token_inputs,
-# what stage 3 reads besides (default: nothing), and decode_methods, what --decode may have (default: greedy); its
-# function after_prepare, if there is one, ends stage 2.
+# and the pipeline sets target, the file of a data folder that is learned, overrides of the config, token_inputs,
+# what stage 3 reads besides (default: nothing), decode_methods, what --decode may have (default: greedy), and
+# more_configs, files behind conf/<task>.yaml (default: none); its function after_prepare, if there is one, ends stage 2.
 
 data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
@@ -19,6 +19,7 @@ corpus_step=${corpus_step%.yaml}$(printf '%s' "${source_options[@]/#*=/_}")
 [[ -v test_sets ]] || test_sets=(test)
 [[ -v token_inputs ]] || token_inputs=()
 [[ -v decode_methods ]] || decode_methods=(greedy)
+[[ -v more_configs ]] || more_configs=()
 read -ra methods <<<"$petl"        # as the folders are named: lora, lora+prefix
 read -ra parts <<<"${petl//+/ }"
 check_options

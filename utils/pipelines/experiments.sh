@@ -46,7 +46,7 @@ train_experiment() {
   if ((${processes:-$gpus} > 1)); then together=(--processes "${processes:-$gpus}"); fi
   # A method's own rates are in conf/petl/<method>.yaml, and for one task alone in conf/petl/<task>_<method>.yaml.
   inputs=()
-  for file in "conf/$task.yaml" "conf/petl/$method.yaml" "conf/petl/${task}_$method.yaml"; do
+  for file in "conf/$task.yaml" "${more_configs[@]}" "conf/petl/$method.yaml" "conf/petl/${task}_$method.yaml"; do
     if [[ -f $file ]]; then configs+=(--config "$file") inputs+=("$file"); fi
   done
   for part in train dev; do

@@ -29,7 +29,11 @@ else
 fi
 given_weights=$weights
 . "$root/utils/pipelines/common.sh"
-if [[ $given_weights == "random:$shape" ]]; then variant=${tag:+_$tag}; fi  # it is no control, but where all begins
+if [[ $given_weights == "random:$shape" ]]; then
+  variant=${tag:+_$tag}  # it is no control, but where all begins
+else
+  more_configs=("conf/${task}_adaptation.yaml")  # where the recipe has it
+fi
 
 # before_stage NAME: the pretraining up to that stage. Its options are those of its own recipe and of this machine.
 before_stage() {
