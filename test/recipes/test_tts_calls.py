@@ -33,8 +33,8 @@ def test_a_voice_is_adapted_from_the_others():
     model = "exp/tts_allison+june+ivrvoice_fastspeech2_full/seed1"
     assert f"--exp {model} " in first[0] and f"backbone.weights={model}/backbone.safetensors" in then[0]
     assert lines.index(first[0]) < lines.index(then[0])
-    added = "--config conf/tts.yaml --config conf/tts_adaptation.yaml"
-    assert all(added in line for line in then) and "tts_adaptation" not in first[0]
+    added = "--config conf/tts.yaml --config conf/adaptation/tts.yaml"
+    assert all(added in line for line in then) and "conf/adaptation" not in first[0]
     phones = [line for line in lines if "sure.bin.phonemize" in line and not line.startswith("  |")]
     assert len(phones) == 1 and "text.phones=espeak" in phones[0]
     assert "--like data/tts_allison+june+ivrvoice/tokens" in phones[0] and "minutes=5" in " ".join(lines)

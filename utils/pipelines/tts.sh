@@ -32,7 +32,7 @@ given_weights=$weights
 if [[ $given_weights == "random:$shape" ]]; then
   variant=${tag:+_$tag}  # it is no control, but where all begins
 else
-  more_configs=("conf/${task}_adaptation.yaml")  # where the recipe has it
+  more_configs=("conf/adaptation/$task.yaml")  # where the recipe has it
 fi
 
 # before_stage NAME: the pretraining up to that stage. Its options are those of its own recipe and of this machine.
