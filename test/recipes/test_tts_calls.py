@@ -40,12 +40,18 @@ def test_a_voice_is_adapted_from_the_others():
     assert "--like data/tts_allison+june+ivrvoice/tokens" in phones[0] and "minutes=5" in " ".join(lines)
 
 
-def test_a_vocoder_of_the_call_speaks_beside_that_of_the_config(tmp_path):
-    (tmp_path / "g 02.pt").write_bytes(b"generator")
-    lines = calls("asterisk", "--corpus", "/tmp", "--set", f"decode.vocoder={tmp_path / 'g 02.pt'}")
+@pytest.mark.parametrize(("file", "name"), [("g 02.pt", "g-02"), ("v1.0/g_02500000", "g_02500000")])
+def test_a_vocoder_of_the_call_speaks_beside_that_of_the_config(file, name, tmp_path):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"generator")
+    lines = calls("asterisk", "--corpus", "/tmp", "--set", f"decode.vocoder={path}")
     (spoken,) = [line for line in lines if "sure.bin.decode" in line]
     (trained,) = [line for line in lines if "sure.bin.train" in line]
-    assert spoken.endswith("decode.name=g-02") and "decode." not in trained
+    assert spoken.endswith(f"decode.name={name}") and "decode." not in trained
+
+
+def test_a_vocoder_may_be_given_a_name():
     lines = calls("asterisk", "--corpus", "/tmp", "--set", "decode.vocoder=griffin_lim decode.name=again")
     assert any(line.endswith("decode.vocoder=griffin_lim decode.name=again") for line in lines)
 

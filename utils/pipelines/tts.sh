@@ -99,8 +99,8 @@ for word in "${decode_settings[@]}"; do
   if [[ $word == decode.vocoder=* && -f ${word#*=} ]]; then vocoder=${word#*=}; fi
 done
 if [[ -n $vocoder && $decode_name == beam ]]; then
-  decode_name=$(basename "${vocoder%.*}")
-  decode_name=${decode_name//[^A-Za-z0-9._-]/-}
+  decode_name=$(basename "$vocoder")
+  decode_name=${decode_name%.*} decode_name=${decode_name//[^A-Za-z0-9._-]/-}
   decode_settings+=(decode.name="$decode_name")
 fi
 if [[ $decode_name != beam ]]; then ending=_$decode_name; fi
