@@ -28,7 +28,7 @@ from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, collate
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.dataset import SpeechDataset
-from sure.model import build_task
+from sure.models.build import build_task
 from sure.tasks.base import BaseTask
 from sure.train.optimizer import rate_factor
 

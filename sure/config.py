@@ -20,11 +20,11 @@ from sure.config_sections import (
     TokenizerConfig,
     TrainConfig,
 )
-from sure.data.acoustic import AcousticConfig
 from sure.data.augment import AugmentConfig
+from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.plain import parse_yaml
+from sure.parsing import parse_yaml
 
 
 class Config(Section):

@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from sure.adapted import AdaptedModel
 from sure.backbones.base import Backbone
 from sure.backbones.fastspeech2 import Controls
 from sure.config import Config, make_config
 from sure.data.audio import SAMPLE_RATE, read_audio
 from sure.data.batching import SecondsBatchSampler
+from sure.decode.synthesizer import Synthesizer
 from sure.device import pick_device
 from sure.errors import SureError
-from sure.model import build_backbone, build_model, build_task
+from sure.models.base import AdaptedModel
+from sure.models.build import build_backbone, build_model, build_task
 from sure.petl.attach import empty_slots
 from sure.petl.average import average_bundles, check_shares
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
 from sure.registry import nearest
-from sure.synthesizer import Synthesizer
 from sure.tasks.alignment import TimedWord
 
 Audio = str | Path | Tensor | np.ndarray

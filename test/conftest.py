@@ -4,11 +4,21 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same under nohup
 HERE = Path(__file__).parent
-for folder in (HERE, HERE / "contract", HERE / "corpora", HERE / "shell"):
+for folder in (HERE, HERE / "contract", HERE / "corpora", HERE / "corpus", HERE / "data", HERE / "shell"):
     sys.path.insert(0, str(folder))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a space in its name as the current directory, as paths in wav.scp are relative to it."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

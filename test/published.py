@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sure.data.packages import fetch_from_wheel
+from sure.corpus.packages import fetch_from_wheel
 from sure.errors import SureError
 
 PACKAGE = ("moonshine-voice", "0.0.49")

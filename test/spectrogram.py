@@ -4,7 +4,7 @@ import librosa
 import torch
 import torch.nn.functional as F
 
-from sure.data.acoustic import AcousticConfig
+from sure.data.synthesis.acoustic import AcousticConfig
 
 ACOUSTIC = AcousticConfig()
 

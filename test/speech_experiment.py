@@ -8,11 +8,11 @@ import torch.nn.functional as F
 import yaml
 from published import fetch_speech
 
-from sure.data.acoustic import AcousticConfig, log_mel, magnitudes, read_trimmed
 from sure.data.ark import write_ark
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.synthesis.acoustic import AcousticConfig, log_mel, magnitudes, read_trimmed
 from sure.data.tables import format_table
-from sure.speaking import Sound, write
+from sure.decode.synthesis import Sound, write
 from sure.vocoder.vocoder import make_vocoder
 
 SAID = {  # what Beckett's reader says, and when

@@ -12,10 +12,11 @@ import toys
 
 from sure.bin import align, decode, infer, ngram, pack, report, score, tokenize, train, tune_decode
 from sure.data.data_dir import read_data_dir
-from sure.decoding import conditions, learn
+from sure.decode.text import conditions, learn
+from sure.decode.trained import load_trained
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.train.experiment import Experiment
+from sure.models.experiment import Experiment
 
 BEAM = "decode.method=beam"
 
@@ -140,7 +141,7 @@ def test_a_lexicon_limits_the_words(exp, tmp_path, lexicon):
     }
     texts = [utterance.text.split() for utterance in read_data_dir("data/train")]
     assert said <= ({word for text in texts for word in text} if lexicon == "train" else {"a", "bb"})
-    config, model = decode.load_trained(Experiment(exp), [BEAM, f"decode.lexicon={name}"])
+    config, model = load_trained(Experiment(exp), [BEAM, f"decode.lexicon={name}"])
     assert conditions(config.decode, learn(config, model))["lexicon"] == name
 
 

@@ -20,14 +20,14 @@ from file_server import serve
 
 from sure.bin import prepare
 from sure.config import load_config
+from sure.corpus.sources import read_sources
 from sure.data import ark
 from sure.data.audio import read_audio
-from sure.data.sources import read_sources
 from sure.errors import SureError
 from sure.inference import Sure
+from sure.parsing import parse_json, parse_yaml
 from sure.petl.bundle import ABOUT, WEIGHTS, read_bundle
-from sure.plain import parse_json, parse_yaml
-from sure.score.report import Result, markdown
+from sure.report.results import Result, markdown
 from sure.train.checkpoint import MARK, Checkpoints
 
 ROOT = Path(__file__).parents[1]
@@ -84,8 +84,8 @@ def test_an_ark_whose_second_value_is_a_pickle(here: Path) -> None:
 
 
 def test_weights_that_are_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sure.backbones.bundles import read_bundle as read_torchaudio
     from sure.backbones.huggingface import read_folder
+    from sure.backbones.torchaudio import read_bundle as read_torchaudio
 
     monkeypatch.setenv("TORCH_HOME", str(here))
     cached = here / "hub" / "checkpoints" / "wav2vec2_fairseq_base_ls960.pth"

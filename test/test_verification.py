@@ -17,11 +17,13 @@ import toys
 from sure.bin import decode, infer, pack, report, score, tokenize, trials
 from sure.data.audio import read_audio
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
-from sure.decoding import make_decoding
+from sure.decode.text import make_decoding
+from sure.decode.trained import load_trained
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.train.experiment import Experiment
-from sure.train.feed import Feed
+from sure.models.experiment import Experiment
+from sure.stages.decode import decode as decode_set
+from sure.train.feed_recognition import Feed
 
 VOICES = {  # Hz
     "train": [140, 180, 230, 300, 390, 500, 650, 850, 1100, 1400, 1800, 2300],
@@ -106,7 +108,7 @@ def test_another_trial_list_is_another_test(trained, corpus, tmp_path):
     path.write_text(path.read_text().replace("=nontarget", "=target", 1))
     score.main(["--exp", str(exp)])
     assert results(exp)["references_sha256"] != before
-    config, model = decode.load_trained(Experiment(trained))
+    config, model = load_trained(Experiment(trained))
     dev = read_data_dir(corpus / "data" / "dev")
     fewer = [dataclasses.replace(dev[0], trials=dev[0].trials[1:]), *dev[1:]]
     digests = [Feed(one, model, config, 0.0, training=False).digest() for one in (dev, dev, fewer)]
@@ -167,9 +169,9 @@ def test_a_set_without_trials_is_refused_before_time_is_spent(trained, corpus, t
     with pytest.raises(SureError, match=f"{folder}: no trials.*sure.bin.trials {folder}"):
         toys.train_here(corpus, tmp_path / "exp", **CONFIG, data__valid=str(folder))
     assert not (tmp_path / "exp" / "metrics.jsonl").exists()
-    config, model = decode.load_trained(Experiment(trained))
+    config, model = load_trained(Experiment(trained))
     with pytest.raises(SureError, match=f"{folder}: no trials"):
-        decode.decode(config, model, str(folder), tmp_path / "decode_dev", make_decoding(trained, config, model))
+        decode_set(config, model, str(folder), tmp_path / "decode_dev", make_decoding(trained, config, model))
     assert not (tmp_path / "decode_dev").exists()
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sure.data.packages import fetch_from_wheel
-from sure.data.transfer import file_digest
+from sure.corpus.packages import fetch_from_wheel
+from sure.corpus.transfer import file_digest
 from sure.errors import SureError, run
 
 

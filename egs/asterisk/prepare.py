@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import yaml
 
+from sure.corpus.selection import Selection, read_lists
+from sure.corpus.walk import walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import walk
-from sure.data.selection import Selection, read_lists
 from sure.data.tables import format_table
 from sure.errors import SureError
 from sure.files import replace_file

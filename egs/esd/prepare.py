@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from sure.corpus.selection import Selection
+from sure.corpus.walk import walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import walk
-from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 from sure.text.normalize import normalize

@@ -11,9 +11,9 @@ import soundfile
 import yaml
 from dialogs import Line, read_dialogs
 
+from sure.corpus.selection import Selection, read_lists
+from sure.corpus.walk import walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import walk
-from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
 from sure.text.normalize import normalize
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from sure.corpus.selection import SETS, Selection
+from sure.corpus.walk import walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import walk
-from sure.data.selection import SETS, Selection
 from sure.errors import SureError
 from sure.text.normalize import normalize
 from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS

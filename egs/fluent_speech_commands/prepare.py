@@ -6,9 +6,9 @@ import csv
 import os
 from pathlib import Path, PurePosixPath
 
+from sure.corpus.selection import Selection
+from sure.corpus.walk import folders, walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import folders, walk
-from sure.data.selection import Selection
 from sure.errors import SureError
 
 LABELS = ("slots", "joint")

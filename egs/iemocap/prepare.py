@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import torch
 
+from sure.corpus.selection import Selection
+from sure.corpus.walk import walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import walk
-from sure.data.selection import Selection
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 from sure.text.encoding import read_any_text
 
 TASKS = ("emotion",)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sure.corpus.selection import Selection
+from sure.corpus.walk import walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import walk
-from sure.data.selection import Selection
 from sure.data.textgrid import read_tier
 from sure.errors import SureError
 from sure.text.encoding import read_any_text

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from sure.corpus.selection import Selection
 from sure.data.data_dir import Utterance
-from sure.data.selection import Selection
 from sure.errors import SureError
 
 SUBSETS = {"train": "train-clean-100", "dev": "dev-clean", "test": "test-clean", "test_other": "test-other"}

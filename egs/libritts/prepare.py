@@ -7,9 +7,9 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from sure.corpus.selection import Selection
+from sure.corpus.walk import folders, walk
 from sure.data.data_dir import Utterance
-from sure.data.folders import folders, walk
-from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import soundfile
 
+from sure.corpus.selection import Selection
+from sure.corpus.walk import folders
 from sure.data.data_dir import Utterance
-from sure.data.folders import folders
-from sure.data.selection import Selection
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 

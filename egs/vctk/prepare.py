@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from sure.corpus.selection import Selection, read_lists
+from sure.corpus.walk import folders
 from sure.data.data_dir import Utterance
-from sure.data.folders import folders
-from sure.data.selection import Selection, read_lists
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from sure.backbones import shapes, translate
+from sure.backbones import huggingface_wav2vec2, shapes
 from sure.backbones.transformer import ConvolutionalTransformer
 
 
@@ -72,7 +72,7 @@ class Family(ConvolutionalTransformer):
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         """`num_conv_pos_embeddings` counts layers here; it is the kernel in the other families."""
         said = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
-        found = translate.huggingface_shape({**config, **said}, preprocessor)
+        found = huggingface_wav2vec2.huggingface_shape({**config, **said}, preprocessor)
         return Shape(**vars(found), position_layers=config["num_conv_pos_embeddings"])
 
     @classmethod

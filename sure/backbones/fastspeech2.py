@@ -21,9 +21,9 @@ from sure.backbones.base import Site, valid_frames
 from sure.backbones.conformer import ConformerLayer
 from sure.backbones.fastspeech2_shapes import SHAPES, Shape
 from sure.backbones.layers import Attention, Layer, LayerNorm
+from sure.backbones.own_format import Stored
 from sure.backbones.positions import rotary_angles
 from sure.backbones.postnet import Postnet
-from sure.backbones.stored import Stored
 from sure.backbones.variance import Predictor, Variance, over_frames, spread
 
 PADDING, UNKNOWN = 0, 1  # among the phones

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sure.backbones.digests import sha256_of_file
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from sure.backbones.base import Site
 from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack, GroupNorm
 from sure.backbones.layers import Attention, Layer, LayerNorm
-from sure.backbones.names import Names
 from sure.backbones.positions import rotary_angles
+from sure.backbones.renaming import Names
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sure.backbones import translate
+from sure.backbones import huggingface_wav2vec2
 from sure.backbones.base import Site, valid_frames
 from sure.backbones.convolution import ChannelNorm, ConvolutionBlock, ConvolutionStack, GroupNorm
 from sure.backbones.layers import Attention, Layer, LayerNorm
@@ -40,7 +40,7 @@ class PositionConvolution(nn.Module):
 class ConvolutionalTransformer(Loadable):
     """wav2vec 2.0 and the models built like it; a family adds its shapes and its names."""
 
-    huggingface_names = translate.NAMES
+    huggingface_names = huggingface_wav2vec2.NAMES
     huggingface_heads = True
 
     def __init__(self, shape: Shape, group_norm: str = "masked"):
@@ -98,20 +98,20 @@ class ConvolutionalTransformer(Loadable):
 
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-        return translate.huggingface_shape(config, preprocessor)
+        return huggingface_wav2vec2.huggingface_shape(config, preprocessor)
 
     @classmethod
     def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
-        return translate.huggingface_config(shape, cls.family_name())
+        return huggingface_wav2vec2.huggingface_config(shape, cls.family_name())
 
     @classmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        return translate.huggingface_state(state)
+        return huggingface_wav2vec2.huggingface_state(state)
 
     @classmethod
     def bundle_shape(cls, parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
-        return translate.bundle_shape(parameters, normalize_waveform)
+        return huggingface_wav2vec2.bundle_shape(parameters, normalize_waveform)
 
     @classmethod
     def bundle_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        return translate.bundle_state(state)
+        return huggingface_wav2vec2.bundle_state(state)

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sure.backbones.base import SpeechEncoder
-from sure.backbones.bundles import read_bundle
 from sure.backbones.convolution import GroupNorm
 from sure.backbones.digests import sha256_of_tensors
 from sure.backbones.huggingface import read_folder
-from sure.backbones.names import Names
-from sure.backbones.stored import Stored
+from sure.backbones.own_format import Stored
+from sure.backbones.renaming import Names
+from sure.backbones.torchaudio import read_bundle
 from sure.errors import SureError
 
 

@@ -13,8 +13,8 @@ from sure.backbones.base import Encoded, Site
 from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.mel import HOP, SAMPLE_RATE, WINDOW, log_mel
-from sure.backbones.names import Names
 from sure.backbones.positions import Sinusoids
+from sure.backbones.renaming import Names
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 

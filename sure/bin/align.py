@@ -9,24 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from sure.bin.decode import load_trained
-from sure.config import Config
-from sure.data.data_dir import Utterance, read_data_dir
-from sure.device import pick_device
+from sure.data.data_dir import read_data_dir
 from sure.errors import SureError, run
 from sure.files import replace_file
-from sure.inference import Sure
-from sure.model import SureModel
-from sure.petl.bundle import ABOUT
-from sure.tasks.alignment import TimedWord, align, format_ctm, timed
+from sure.stages.align import align_set, load
+from sure.tasks.alignment import format_ctm
 from sure.tasks.ctc import CtcTask
-from sure.train.experiment import Experiment
-from sure.train.feed import audio_batches, check_lengths
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -49,41 +40,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{options.out}: {len(found):,} of {len(utterances):,} utterances")
     if problems:
         sys.exit(1)
-
-
-def load(folder: Path, backbone: str | None) -> tuple[Config, SureModel]:
-    """Of an experiment or a bundle. Raises SureError naming the folder that is neither."""
-    if (folder / ABOUT).is_file():
-        sure = Sure.load(folder, backbone)
-        return sure.configs[sure.name], sure.model
-    if backbone:
-        raise SureError("--backbone is for bundles; an experiment has its backbone in its config")
-    return load_trained(Experiment(folder))
-
-
-def align_set(
-    config: Config, model: SureModel, utterances: Sequence[Utterance], problems: list[str]
-) -> Iterator[tuple[str, list[TimedWord]]]:
-    """Ids with the words of their texts; those that cannot be aligned go to `problems`, by name."""
-    device = pick_device(config.train.device)
-    pieces, clock = model.task.tokenizer.pieces(), model.backbone.frame_clock()
-    tokens: dict[str, list[int]] = {}
-    for utterance in utterances:
-        try:
-            check_lengths([utterance], model.backbone)
-            tokens[utterance.id] = model.task.exact_target(utterance)
-        except SureError as error:
-            problems.append(str(error))
-    usable = [utterance for utterance in utterances if utterance.id in tokens]
-    with tqdm(total=len(usable), desc="align", unit="utterance", disable=None, leave=False) as progress:
-        for batch in audio_batches(usable, model.backbone, config):
-            rows = model.log_probabilities(batch.waves.to(device), batch.wave_lengths)
-            for id, logs in zip(batch.ids, rows, strict=True):
-                try:
-                    yield id, timed(align(logs, tokens[id], pieces), clock)
-                except SureError as error:
-                    problems.append(f"{id}: {error}")
-            progress.update(len(rows))
 
 
 if __name__ == "__main__":

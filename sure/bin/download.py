@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from sure.data.download import fetch
+from sure.corpus.download import fetch
 from sure.errors import SureError, run
 
 

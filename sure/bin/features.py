@@ -11,7 +11,7 @@ import torch
 
 from sure.config import Config, load_config
 from sure.data.data_dir import read_data_dir
-from sure.data.features import FRAMES, STATISTICS, statistics, write_features
+from sure.data.synthesis.features import FRAMES, STATISTICS, statistics, write_features
 from sure.errors import SureError, run
 from sure.files import replace_file
 

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from sure.data.audio import read_audio
+from sure.decode.synthesis import write_wave
 from sure.errors import SureError, run
 from sure.inference import Sure
-from sure.speaking import write_wave
 
 AT_ONCE = 64  # files in memory
 SPEECH = ("text", "out", "speaker", "embedding", "speed", "pitch", "energy", "vocoder", "language")

@@ -11,8 +11,8 @@ from sure.backbones.base import Backbone
 from sure.config import petl_settings
 from sure.errors import SureError, run
 from sure.files import replace_file
-from sure.petl.table import markdown
-from sure.plain import parse_yaml
+from sure.parsing import parse_yaml
+from sure.petl.method_table import markdown
 
 HEAD = """# Methods
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sure.bin.decode import load_trained
+from sure.decode.trained import load_trained
 from sure.errors import SureError, run
+from sure.models.experiment import Experiment
+from sure.models.pack import bundle_content
+from sure.parsing import parse_json
 from sure.petl.bundle import write_bundle
-from sure.plain import parse_json
-from sure.train.experiment import Experiment
-from sure.train.packing import bundle_content
 
 
 def main(argv: Sequence[str] | None = None) -> None:

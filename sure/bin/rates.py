@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sure.errors import run
-from sure.score.rates import collect, markdown
+from sure.report.rates import collect, markdown
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sure.errors import run
 from sure.files import replace_file
-from sure.score.picture import draw
-from sure.score.report import collect, markdown
+from sure.report.picture import draw
+from sure.report.results import collect, markdown
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(text, end="")
     if not any(result["task"] == "tts" for result in results):
         return
-    from sure.score.listening_page import write_page  # it imports torch; a table alone is there at once
+    from sure.report.listening_page import write_page  # it imports torch; a table alone is there at once
 
     if write_page(results, out.with_suffix(".html")):
         print(f"\nTo listen: {out.with_suffix('.html')}")

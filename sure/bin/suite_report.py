@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sure.errors import SureError, run
 from sure.files import replace_file
-from sure.score.suite import gather, read_rows
-from sure.score.suite_picture import draw
-from sure.score.suite_table import markdown
+from sure.report.suite import gather, read_rows
+from sure.report.suite_picture import draw
+from sure.report.suite_table import markdown
 
 
 def main(argv: Sequence[str] | None = None) -> None:

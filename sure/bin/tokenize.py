@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from sure import registry
-from sure.config import Config, load_config
-from sure.data.data_dir import Utterance, read_data_dir
+from sure.config import load_config
 from sure.errors import run
+from sure.stages.tokenize import tokenize
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,35 +18,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(options.config, options.overrides)
     folder = tokenize(config)
     print(f"Tokens: {folder} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
-
-
-def tokenize(config: Config) -> Path:
-    """Fit the config's task on its training set; the folder is replaced as a whole, when all went well."""
-    folder = Path(config.tokenizer.folder)
-    beside, before = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".before")
-    for leftover in (beside, before):
-        shutil.rmtree(leftover, ignore_errors=True)
-    utterances = read_data_dir(config.data.train)
-    task = registry.find("tasks", config.task)
-    settings = {"tokenizer": config.tokenizer, "language": config.text.language}
-    task.check(itertools.chain(utterances, _other_sets(config)), **settings)
-    beside.mkdir(parents=True)
-    try:
-        task.fit(utterances, beside, **settings)
-        if folder.exists():
-            os.rename(folder, before)
-        os.rename(beside, folder)
-    finally:
-        for leftover in (beside, before):
-            shutil.rmtree(leftover, ignore_errors=True)
-    return folder
-
-
-def _other_sets(config: Config) -> Iterator[Utterance]:
-    """The dev and test sets that are there, read when asked for; nothing is learned from them."""
-    for folder in config.data.sets().values():
-        if Path(folder) != Path(config.data.train) and (Path(folder) / "wav.scp").is_file():
-            yield from read_data_dir(folder)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sure.train.interrupt import end_when_asked
+from sure.interrupt import end_when_asked
 
 if __name__ == "__main__":
     end_when_asked()  # before the imports that take seconds
@@ -18,7 +18,7 @@ from torch.distributed import is_torchelastic_launched
 from sure.config import load_config
 from sure.errors import run
 from sure.train.launch import launch
-from sure.train.training import train
+from sure.train.run import train
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 import safetensors
 
 from sure.config import Config, load_config
+from sure.corpus.transfer import file_digest
 from sure.data.tables import read_lines
-from sure.data.transfer import file_digest
 from sure.doctor.bundle import examine_bundle
 from sure.doctor.finding import Patient
 from sure.errors import SureError
-from sure.model import build_task
-from sure.plain import parse_json
+from sure.models.build import build_task
+from sure.models.experiment import Experiment
+from sure.parsing import parse_json
 from sure.train.checkpoint import Checkpoints, is_whole
-from sure.train.experiment import Experiment
 from sure.train.left_out import FILE as LEFT_OUT
 
 TRAIN = "run stage 4 again: --stage train (run.sh), or sure.bin.train with --restart"

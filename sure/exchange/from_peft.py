@@ -19,9 +19,9 @@ from sure.backbones.base import Backbone, Site
 from sure.errors import SureError
 from sure.exchange.family import Places
 from sure.exchange.to_peft import CONFIG, PREFIX, WEIGHTS
+from sure.parsing import parse_json
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlMethod
-from sure.plain import parse_json
 
 # Settings that are read, that only say where tensors are (their names say it too), or that change nothing here.
 READ = {"peft_type", "use_dora", "use_rslora", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "lora_dropout"}

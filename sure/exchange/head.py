@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import safetensors.torch
 
-from sure.model import SureModel
+from sure.models.recognition import SureModel
 
 FILE = "sure_head.safetensors"
 

@@ -15,7 +15,7 @@ from sure.errors import SureError
 from sure.exchange.family import Places
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
-from sure.model import SureModel
+from sure.models.recognition import SureModel
 from sure.petl.attach import Attachment
 from sure.petl.base import Scale
 from sure.petl.dora import DecomposedLowRank

@@ -16,7 +16,7 @@ from sure.exchange.ctc_tokenizer import tokenizer_files
 from sure.exchange.family import family_of
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
-from sure.model import SureModel
+from sure.models.recognition import SureModel
 from sure.petl.weighted_sum import WeightedSum
 from sure.tasks.classification import ClassificationTask
 from sure.tasks.ctc import CtcTask

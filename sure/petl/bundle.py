@@ -16,7 +16,7 @@ from torch import Tensor
 from sure.backbones.base import Backbone
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.plain import parse_json
+from sure.parsing import parse_json
 
 FORMAT = 2
 UNSEALED = 1  # the format before, whose adapter.json has no digest of itself

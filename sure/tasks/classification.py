@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sure.data.data_dir import Utterance
 from sure.data.tables import format_labels
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 from sure.registry import nearest
 from sure.score.classification import classification_listing, classification_scores
 from sure.tasks.base import BaseTask, HeadConfig

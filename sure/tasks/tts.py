@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sure.backbones.fastspeech2 import MEL_SETTINGS, Family, Spoken
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 from sure.registry import nearest
 from sure.tasks.base import AnyTask
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 
 FILE = "labels.json"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.plain import parse_json
+from sure.parsing import parse_json
 from sure.text.english import English
 from sure.text.espeak import Espeak
 from sure.text.pronunciation import read_lexicon

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 from sure.text.normalize import normalize
 from sure.text.phones import FOLDS, fold
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import sentencepiece
 
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 from sure.text.slots import MARK
 
 BLANK = "<blank>"

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from sure.adapted import AdaptedModel
+from sure.models.base import AdaptedModel
 from sure.train.distributed import Processes
-from sure.train.feeds import AnyFeed
+from sure.train.feed import AnyFeed
 
 
 @torch.no_grad()

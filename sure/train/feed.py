@@ -1,220 +1,63 @@
-"""A data set as batches in a planned order: from the prefix cache where there is one, else from audio."""
+"""The feeds of a training: where batches of the training set and of dev come from, by the kind of model."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
-
-from sure.backbones.base import SpeechEncoder
 from sure.config import Config
-from sure.config_sections import DataConfig
-from sure.data.augment import Augment
 from sure.data.batching import SecondsBatchSampler
-from sure.data.collate import Batch, Features, collate
-from sure.data.data_dir import Utterance
-from sure.data.dataset import SpeechDataset
-from sure.errors import SureError
-from sure.model import SureModel
-from sure.train.distributed import ALONE, Processes
-from sure.train.interrupt import stay_with_trainer
-from sure.train.prefix_cache import frame_counts, plan_cache
-
-log = logging.getLogger(__name__)
-
-IDS_SHOWN = 10
+from sure.data.data_dir import read_data_dir
+from sure.models.base import AdaptedModel
+from sure.models.recognition import SureModel
+from sure.models.synthesis import SynthesisModel
+from sure.train.distributed import Processes
+from sure.train.feed_recognition import Feed, usable
+from sure.train.feed_synthesis import SynthesisFeed, speakable
 
 
-class Feed:
-    """Batches of one data set. A plan is a list of lists of indices; `batches` gives them in that order.
+class AnyFeed(Protocol):
+    """What training asks of a data set. A plan is a list of lists of indices; `batches` gives them in that order."""
 
-    budget: bytes left for a prefix cache; what this one takes is `cache_bytes`.
-    """
-
-    def __init__(
-        self, utterances: Sequence[Utterance], model: SureModel, config: Config, budget: float, training: bool
-    ):
-        self.utterances = list(utterances)
-        self.seconds = [utterance.seconds for utterance in self.utterances]
-        check_lengths(self.utterances, model.backbone)
-        self.cache, self.cache_bytes = plan_cache(model, config, self.seconds, budget, training)
-        augment = Augment(config.augment) if training and config.augment.changes_waveform else None
-        self.dataset = SpeechDataset(
-            self.utterances,
-            model.task.target,
-            augment,
-            config.seed,
-            cache_gigabytes=0.0 if self.cache else config.data.cache_gigabytes,
-        )
-        batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
-        self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
-        self.workers = config.train.workers
-        self.left_out: set[int] = set()  # indices
-        self.order: list[list[int]] = []  # what the loader goes through next; the same list, with other content
-        self._loader: DataLoader | None = None
+    utterances: Sequence[Any]
+    seconds: Sequence[float]
+    sampler: SecondsBatchSampler  # its length is the number of batches in every epoch
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch: a pure function of the seed and its number."""
-        self.dataset.set_epoch(epoch)
-        self.sampler.set_epoch(epoch)
-        without = ([index for index in batch if index not in self.left_out] for batch in self.sampler)
-        return [batch for batch in without if batch]
 
-    def leave_out(self, ids: Collection[str]) -> None:
-        """Utterances that no plan has from now on; the others stay in their batches."""
-        self.left_out = {index for index, utterance in enumerate(self.utterances) if utterance.id in ids}
+    def fill_cache(self, what: str, pause: Callable[[], None], processes: Processes) -> None:
+        """Compute what stays the same for each utterance, once, each process its part, to be had by all.
 
-    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
-        """Compute the prefix cache, if there is to be one; it takes the place of the audio.
-
-        pause: called now and then, and may end the training. Each of the processes computes its part, and gets all.
+        pause: called now and then, in all processes at the same place; it may end the training.
         """
-        if self.cache and not self.cache.entries:
-            everyone = range(len(self.utterances))
-            there = [index for index in everyone if index not in self.left_out]
-            one_by_one = [[index] for index in there[processes.rank :: processes.size]]
-            self.cache.fill(self._load(one_by_one), what, len(there), pause, processes)
-            entries = iter(self.cache.entries)
-            self.cache.entries = [[] if index in self.left_out else next(entries) for index in everyone]
-            self._loader = None
 
-    def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
-        if self.cache is None:
-            yield from self._load(plan)
-            return
-        for indices in plan:
-            taps, lengths = self.cache.get(indices)
-            ids = [self.utterances[index].id for index in indices]
-            yield Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
+    def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]: ...
 
     def digest(self) -> str:
-        """Of the utterances' ids, durations, targets and trials."""
-        rows = zip(self.utterances, self.dataset.targets, strict=True)
-        content = [[one.id, one.seconds, target.tolist(), *one.trials] for one, target in rows]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-    def _load(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
-        self.order[:] = plan
-        if self._loader is None:
-            self._loader = make_loader(self.dataset, self.order, self.workers)
-        yield from plain_errors(self._loader)
+        """Of what a resumed training must find as it was."""
 
 
-def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int) -> DataLoader:
-    return DataLoader(
-        dataset,
-        batch_sampler=order,
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        worker_init_fn=stay_with_trainer,
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # or it would draw from the global one, which resuming restores
+def make_feeds(config: Config, model: AdaptedModel) -> tuple[AnyFeed, AnyFeed]:
+    """Of the training set, and of dev."""
+    return FEEDS[type(model)](config, model)
+
+
+def _recognition(config: Config, model: SureModel) -> tuple[Feed, Feed]:
+    budget = config.train.prefix_cache_gigabytes * 1e9
+    utterances = usable(read_data_dir(config.data.train), model, config)
+    train = Feed(utterances, model, config, budget, training=True)
+    utterances = read_data_dir(config.data.valid)
+    model.task.check_set(utterances, config.data.valid)
+    return train, Feed(utterances, model, config, budget - train.cache_bytes, training=False)
+
+
+def _synthesis(config: Config, model: SynthesisModel) -> tuple[SynthesisFeed, SynthesisFeed]:
+    train, dev = config.data.train, config.data.valid
+    return (
+        SynthesisFeed(train, speakable(train, model, config), model, config, training=True),
+        SynthesisFeed(dev, speakable(dev, model, config, training=False), model, config, training=False),
     )
 
 
-def plain_errors(loader: DataLoader) -> Iterator[Batch]:
-    """The loader's batches; an error of a worker without the traceback that comes before its message."""
-    try:
-        yield from loader
-    except SureError as error:
-        message = re.split(r"\w+Error: ", str(error).strip())[-1] if "Traceback" in str(error) else str(error)
-        raise type(error)(message) from None
-
-
-def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, config: Config) -> Iterator[Batch]:
-    """Batches of audio without targets, long ones first, for decoding."""
-    check_lengths(utterances, backbone)
-    dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
-    seconds = [utterance.seconds for utterance in utterances]
-    sampler = SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False)
-    return plain_errors(make_loader(dataset, sampler, config.train.workers))
-
-
-def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> None:
-    """Raises SureError naming the first utterance that is too short for a single frame, or longer than is heard."""
-    frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
-    for utterance, count in zip(utterances, frames.tolist(), strict=True):
-        if count < 1:
-            raise SureError(
-                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are too short for a frame; "
-                "take it out of its data folder"
-            )
-        if utterance.seconds > backbone.max_seconds:
-            raise SureError(
-                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are more than the "
-                f"{backbone.max_seconds:g} s that the backbone can hear; cut it, or take it out of its data folder"
-            )
-
-
-def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) -> list[Utterance]:
-    """The training utterances that can be learned from; what is left out is counted and named in the log.
-
-    Raises SureError when nothing is left, and for texts that cannot be targets: with data.on_bad_utterance=stop for
-    one, with skip for more than data.max_bad_percent of the set.
-    """
-    shortest, longest = config.data.min_seconds, config.data.max_seconds
-    frames = frame_counts(model.backbone, [utterance.seconds for utterance in utterances])
-    left_out: dict[str, list[str]] = {}  # for the settings' sake
-    bad: dict[str, list[str]] = {}
-    kept = []
-    skip = config.data.on_bad_utterance == "skip"
-    for utterance, count in zip(utterances, frames, strict=True):
-        if utterance.seconds < shortest or count < 1:
-            left_out.setdefault(f"shorter than data.min_seconds={shortest:g}", []).append(utterance.id)
-        elif utterance.seconds > longest:
-            left_out.setdefault(f"longer than data.max_seconds={longest:g}", []).append(utterance.id)
-        elif utterance.seconds > model.backbone.max_seconds:
-            heard = f"longer than the {model.backbone.max_seconds:g} s that the backbone can hear"
-            left_out.setdefault(heard, []).append(utterance.id)
-        elif skip and not _has_target(model, utterance):
-            bad.setdefault("with no symbol of the vocabulary", []).append(utterance.id)
-        elif not _fits(model, count, utterance):
-            bad.setdefault("with more to say than they have frames", []).append(utterance.id)
-        else:
-            kept.append(utterance)
-    for reason, ids in left_out.items():
-        more = ", ..." if len(ids) > IDS_SHOWN else ""
-        log.warning("left out of training: %d utterances %s: %s%s", len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more)
-    _check_bad(bad, len(utterances), config.data)
-    if not kept:
-        raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join([*left_out, *bad])})")
-    return kept
-
-
-def _check_bad(bad: dict[str, list[str]], of: int, settings: DataConfig) -> None:
-    """Name all of them, in the log or in a SureError."""
-    if not bad:
-        return
-    named = "; ".join(f"{len(ids)} utterances {reason}: {', '.join(ids)}" for reason, ids in bad.items())
-    percent = 100 * sum(map(len, bad.values())) / of
-    if settings.on_bad_utterance == "stop":
-        raise SureError(
-            f"{settings.train}: {named}. Correct or cut them; or leave them out by data.on_bad_utterance=skip "
-            "(run.sh: --on_bad_utterance skip)"
-        )
-    if percent > settings.max_bad_percent:
-        raise SureError(
-            f"{settings.train}: {percent:.1f} % cannot be targets, more than data.max_bad_percent="
-            f"{settings.max_bad_percent:g}: {named}. Correct or cut them, or raise that limit"
-        )
-    log.warning("left out of training: %s", named)
-
-
-def _has_target(model: SureModel, utterance: Utterance) -> bool:
-    try:
-        model.task.target(utterance)
-    except SureError:
-        return False
-    return True
-
-
-def _fits(model: SureModel, frames: Tensor, utterance: Utterance) -> bool:
-    fits = getattr(model.task, "fits", None)
-    return fits is None or bool(fits(frames[None], [model.task.target(utterance)])[0])
+FEEDS = {SureModel: _recognition, SynthesisModel: _synthesis}

@@ -19,7 +19,7 @@ from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from sure.errors import SureError
-from sure.train.interrupt import EXIT_STATUS, SIGNALS
+from sure.interrupt import EXIT_STATUS, SIGNALS
 
 GRACE_SECONDS = 15.0  # for the other processes once one has ended; torchrun's agent would give them 30
 MEETING_SECONDS = 600  # for all nodes to come to the rendezvous

@@ -13,7 +13,7 @@ from sure.data.data_dir import Utterance
 from sure.data.dataset import UtteranceError, load_wave
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.train.feed import Feed
+from sure.train.feed_recognition import Feed
 
 log = logging.getLogger(__name__)
 

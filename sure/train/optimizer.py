@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from sure.adapted import AdaptedModel
 from sure.config_sections import TrainConfig
 from sure.errors import SureError
+from sure.models.base import AdaptedModel
 
 
 def make_optimizer(model: AdaptedModel, config: TrainConfig) -> torch.optim.AdamW:

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.collate import Batch
-from sure.model import SureModel
+from sure.models.loading import frame_counts
+from sure.models.recognition import SureModel
 from sure.train.distributed import Processes
 
 log = logging.getLogger(__name__)
@@ -106,9 +107,3 @@ def plan_cache(
         why_not = f"{size / 1e6:.0f} MB are more than {left}"
     log.info("no prefix cache of %s: %s", what, why_not)
     return None, 0
-
-
-def frame_counts(backbone: SpeechEncoder, seconds: Sequence[float]) -> Tensor:
-    """Frames (utterances,) of utterances of these durations."""
-    samples = torch.tensor(seconds, dtype=torch.float64) * backbone.sample_rate
-    return backbone.frame_count(samples.round().long())

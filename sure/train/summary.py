@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from sure.adapted import AdaptedModel
 from sure.config import Config
 from sure.device import describe_device, peak_memory_megabytes
-from sure.train.experiment import Experiment, git_hash
-from sure.train.packing import bundle_content
-from sure.train.state import State
+from sure.models.base import AdaptedModel
+from sure.models.experiment import Experiment, git_hash
+from sure.models.pack import bundle_content
+from sure.train.progress_state import State
 
 
 def coverage_table(model: AdaptedModel) -> str:

@@ -19,20 +19,20 @@ from sure.config import Config
 from sure.device import autocast, describe_device, peak_memory_megabytes
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.model import build_model
+from sure.interrupt import EXIT_STATUS, Interrupt
+from sure.models.build import build_model
+from sure.models.experiment import Experiment
 from sure.train.checkpoint import Checkpoints, random_state, restore_random_state, seed_everything
+from sure.train.checks import Step, Watch, check_dev_loss, check_gradients
 from sure.train.curves import History
 from sure.train.distributed import Processes
 from sure.train.evaluate import evaluate
-from sure.train.experiment import Experiment
-from sure.train.feed import Feed
-from sure.train.feeds import make_feeds
-from sure.train.health import Step, Watch, check_dev_loss, check_gradients
-from sure.train.interrupt import EXIT_STATUS, Interrupt
+from sure.train.feed import make_feeds
+from sure.train.feed_recognition import Feed
 from sure.train.left_out import FILE, leave_out_bad, read_left_out
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
-from sure.train.state import State
+from sure.train.progress_state import State
 from sure.train.summary import coverage_table, summarise
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 import torchaudio
 
-from sure.data.acoustic import AcousticConfig, mel_filters
+from sure.data.synthesis.acoustic import AcousticConfig, mel_filters
 
 ITERATIONS = 60
 LEAST_SQUARES_STEPS = 50  # after them the mel spectrogram of what is found hardly comes nearer

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from sure.data.acoustic import AcousticConfig
+from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
-from sure.plain import parse_json
+from sure.parsing import parse_json
 
 SLOPE = 0.1
 LAST_SLOPE = 0.01  # the default of torch, which the published network has before its last convolution

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 
-from sure.data.acoustic import AcousticConfig
+from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.vocoder.griffin_lim import GriffinLim
 from sure.vocoder.hifigan import HifiGan

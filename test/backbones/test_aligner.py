@@ -21,9 +21,9 @@ from sure.backbones.aligner import (
     match,
     monotonic_search,
 )
-from sure.backbones.stored import initialise
+from sure.backbones.own_format import initialise
 from sure.backbones.variance import phone_means, spread
-from sure.data.synthesis import SpokenDataset, collate_spoken, read_scripts
+from sure.data.synthesis.dataset import SpokenDataset, collate_spoken, read_scripts
 
 PHONES, FRAMES = torch.tensor([4, 2, 1, 3]), torch.tensor([7, 5, 3, 3])
 

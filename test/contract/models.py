@@ -10,7 +10,8 @@ from sure import registry
 from sure.backbones.tiny import MODELS
 from sure.config import make_config
 from sure.data.data_dir import Utterance
-from sure.model import SureModel, build_model, build_task
+from sure.models.build import build_model, build_task
+from sure.models.recognition import SureModel
 
 FAMILIES = sorted(MODELS)
 # Every method as it comes, and settings that take another way through the code.

@@ -10,9 +10,9 @@ import torch
 from sure import registry
 from sure.backbones.aligner import alignment_prior
 from sure.config import make_config
-from sure.data.synthesis import SpokenBatch, SpokenItem, collate_spoken
-from sure.model import build_model, build_task
-from sure.synthesis import SynthesisModel
+from sure.data.synthesis.dataset import SpokenBatch, SpokenItem, collate_spoken
+from sure.models.build import build_model, build_task
+from sure.models.synthesis import SynthesisModel
 
 READ_ALL_LAYERS = ("weighted_sum", "l_adapter")
 METHODS: dict[str, dict | list] = {

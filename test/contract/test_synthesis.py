@@ -141,7 +141,7 @@ def test_speakers_that_training_does_not_know_have_the_common_voice(folder):
 
 def test_a_task_and_a_backbone_that_do_not_fit_are_refused(folder):
     from sure.config import make_config
-    from sure.model import build_model, build_task
+    from sure.models.build import build_model, build_task
 
     given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "petl": "lora"}
     given |= {"backbone": {"name": "tiny"}, "tokenizer": {"folder": str(folder / "tokens")}}

@@ -10,9 +10,17 @@ from audio_files import write_audio
 from pydantic import ValidationError
 from speech import speech
 
-from sure.data.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech, read_trimmed, speech_span
 from sure.data.data_dir import Utterance
-from sure.data.pitch import pitch
+from sure.data.synthesis.acoustic import (
+    AcousticConfig,
+    energy,
+    log_mel,
+    magnitudes,
+    read_speech,
+    read_trimmed,
+    speech_span,
+)
+from sure.data.synthesis.pitch import pitch
 from sure.errors import SureError
 
 CONFIG = AcousticConfig()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sure.bin.durations import main
 from sure.config import make_config
-from sure.data.durations import aligned_durations, check_durations, offenders, whole_frames
+from sure.data.synthesis.durations import aligned_durations, check_durations, offenders, whole_frames
 from sure.data.textgrid import Interval
 from sure.errors import SureError
 

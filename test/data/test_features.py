@@ -16,10 +16,10 @@ from speech import speech
 
 from sure.bin.features import main
 from sure.config import make_config
-from sure.data.acoustic import AcousticConfig
 from sure.data.ark import Scp
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
-from sure.data.features import KINDS, compute, statistics, write_features
+from sure.data.synthesis.acoustic import AcousticConfig
+from sure.data.synthesis.features import KINDS, compute, statistics, write_features
 from sure.errors import SureError
 
 CONFIG = AcousticConfig()
@@ -27,8 +27,8 @@ WORDS = "one two three four five six seven eight".split()
 FOUR_PIECES = """
 import sys, time
 from pathlib import Path
-from sure.data import features
-from sure.data.acoustic import AcousticConfig
+from sure.data.synthesis import features
+from sure.data.synthesis.acoustic import AcousticConfig
 from sure.data.data_dir import read_data_dir
 features.PIECE = 2
 replace_file = features.replace_file

@@ -14,7 +14,7 @@ import pytest
 import toys
 
 from sure.bin import doctor, pack
-from sure.data.transfer import file_digest
+from sure.corpus.transfer import file_digest
 from sure.doctor.examine import examine
 from sure.errors import SureError
 

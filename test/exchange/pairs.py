@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from sure import registry
 from sure.config import make_config
-from sure.model import SureModel, build_model, build_task
+from sure.models.build import build_model, build_task
+from sure.models.recognition import SureModel
 
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 FAMILIES += [("data2vec_audio", "base"), ("moonshine", "base"), ("whisper", "base")]

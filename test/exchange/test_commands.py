@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from sure.bin import export, import_adapter
 from sure.errors import SureError
 from sure.inference import Sure
+from sure.models.pack import bundle_content
 from sure.petl.bundle import write_bundle
-from sure.train.packing import bundle_content
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ from sure.errors import SureError
 from sure.exchange.ctc_tokenizer import tokenizer_files
 from sure.exchange.family import family_of
 from sure.exchange.to_transformers import transformers_files
-from sure.model import build_model, build_task
+from sure.models.build import build_model, build_task
 from sure.text.tokenizer import train_tokenizer
 
 PETL = {

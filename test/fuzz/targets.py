@@ -21,13 +21,13 @@ from types import ModuleType
 import numpy as np
 import safetensors.numpy
 
+from sure.corpus.selection import Selection
+from sure.corpus.sources import read_sources
+from sure.corpus.unpack import unpack
 from sure.data import ark
 from sure.data.audio import decode
 from sure.data.data_dir import read_data_dir
-from sure.data.selection import Selection
-from sure.data.sources import read_sources
 from sure.data.textgrid import read_tier
-from sure.data.unpack import unpack
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
 from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle

@@ -7,7 +7,7 @@ from models import utterances
 from sure.backbones.tiny import Family
 from sure.config import make_config
 from sure.errors import SureError
-from sure.model import build_model, build_task
+from sure.models.build import build_model, build_task
 from sure.petl.attach import Attachment
 from sure.registry import find
 

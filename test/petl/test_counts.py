@@ -10,7 +10,7 @@ from sure.bin import methods
 from sure.config import petl_settings
 from sure.errors import SureError
 from sure.petl.attach import Attachment
-from sure.petl.table import markdown
+from sure.petl.method_table import markdown
 
 BASE, LARGE = "random", "random:large"
 DOCS = Path(registry.__file__).parents[1] / "docs" / "methods.md"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sure.bin.prepare import load_prepare
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 from sure.text.normalize import normalize
 
 RECIPE = Path(__file__).parents[2] / "egs" / "asterisk"

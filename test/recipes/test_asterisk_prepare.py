@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
+from sure.corpus.selection import SETS, read_lists
+from sure.corpus.sources import read_sources
 from sure.data.data_dir import read_data_dir
-from sure.data.selection import SETS, read_lists
-from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
 from sure.text.normalize import normalize

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sure.bin.prepare import load_prepare
-from sure.data.selection import read_lists
+from sure.corpus.selection import read_lists
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "asterisk"
 FOLDERS = {"en": "en_US_f_Allison", "it": "it_IT_m_Carlo"}

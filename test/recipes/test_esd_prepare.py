@@ -6,9 +6,9 @@ from pathlib import Path
 import miniature
 import pytest
 
-from sure.bin.prepare import load_prepare
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 prepare = load_prepare(Path(__file__).parents[2] / "egs" / "esd" / "prepare.py")
 SETS = ("train", "dev", "test")

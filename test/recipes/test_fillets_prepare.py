@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import fillets as game
 import pytest
 
-from sure.bin.prepare import load_prepare
+from sure.corpus.sources import Archive, Debian, read_sources
 from sure.data.data_dir import read_data_dir
-from sure.data.sources import Archive, Debian, read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "fillets"
 prepare = load_prepare(RECIPE / "prepare.py")

@@ -10,10 +10,10 @@ import pytest
 from audio_files import write_audio
 from speech import speech
 
-from sure.bin.prepare import load_prepare
 from sure.data.data_dir import read_data_dir
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "fleurs"
 TEXTS = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from fluent_speech_commands import COLUMNS, COMMANDS, SPEAKERS, TOP, make_tree, path_of, row, write_table
 
-from sure.bin.prepare import load_prepare
+from sure.corpus.sources import read_sources
 from sure.data.data_dir import read_data_dir
-from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "fluent_speech_commands"
 SETS = {"train": "train", "dev": "valid", "test": "test"}

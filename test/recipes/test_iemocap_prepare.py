@@ -8,9 +8,9 @@ import miniature
 import pytest
 import torch
 
-from sure.bin.prepare import load_prepare
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 prepare = load_prepare(Path(__file__).parents[2] / "egs" / "iemocap" / "prepare.py")
 SETS = ("train", "dev", "test")

@@ -8,8 +8,8 @@ from pathlib import Path
 import miniature
 import pytest
 
-from sure.bin.prepare import load_prepare
 from sure.data.data_dir import Utterance, read_data_dir
+from sure.stages.prepare import load_prepare
 
 EGS = Path(__file__).parents[2] / "egs"
 RECIPES = sorted(path.parent.name for path in EGS.glob("*/prepare.py") if path.parent.name != "TEMPLATE")

@@ -10,11 +10,11 @@ import pytest
 from audio_files import write_audio
 from speech import speech
 
-from sure.bin.prepare import load_prepare
+from sure.corpus.sources import read_sources
 from sure.data.data_dir import read_data_dir
-from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 from sure.text.slots import normalize_marked, slots_of
 
 RECIPE = Path(__file__).parents[2] / "egs" / "snips"

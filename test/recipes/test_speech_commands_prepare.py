@@ -10,11 +10,11 @@ import pytest
 import soundfile
 from speech_commands import SURE, V001, V002, make_test_set, make_words
 
-from sure.bin.prepare import load_prepare
+from sure.corpus.sources import read_sources
 from sure.data.data_dir import read_data_dir
-from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "speech_commands"
 SETS = ("train", "dev", "test")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from sure.bin.prepare import load_prepare
+from sure.corpus.sources import read_sources
 from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
-from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "timit"
 prepare = load_prepare(RECIPE / "prepare.py")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from vctk import make_080, make_092
 
-from sure.bin.prepare import load_prepare
 from sure.bin.trials import add_trials
+from sure.corpus.sources import read_sources
 from sure.data.data_dir import read_data_dir
-from sure.data.sources import read_sources
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPE = Path(__file__).parents[2] / "egs" / "vctk"
 SETS = ("train", "dev", "test")

@@ -11,9 +11,9 @@ from published import fetch_speech
 
 from sure.data.audio import read_audio
 from sure.errors import SureError
-from sure.score import recogniser, speaker_encoder
-from sure.score.recogniser import Recogniser
-from sure.score.speaker_encoder import SpeakerEncoder
+from sure.score.synthesis import recogniser, speaker_encoder
+from sure.score.synthesis.recogniser import Recogniser
+from sure.score.synthesis.speaker_encoder import SpeakerEncoder
 from sure.text.normalize import normalize
 
 SAID = "ever tried ever failed no matter try again fail again fail better"  # Beckett, in the recording

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sure.errors import SureError
-from sure.score.mel_cepstra import COEFFICIENTS, distortion, mel_cepstra
+from sure.score.synthesis.mel_cepstra import COEFFICIENTS, distortion, mel_cepstra
 
 
 def mels(seed, frames=12, channels=80):

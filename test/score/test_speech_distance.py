@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from published import fetch_speech
 
-from sure.data.acoustic import AcousticConfig
 from sure.data.audio import read_audio, resample
-from sure.score.mel_cepstra import mel_cepstra
-from sure.score.speech_distance import Frames, distance, frames_of
+from sure.data.synthesis.acoustic import AcousticConfig
+from sure.score.synthesis.distance import Frames, distance, frames_of
+from sure.score.synthesis.mel_cepstra import mel_cepstra
 
 ACOUSTIC = AcousticConfig()
 

@@ -21,13 +21,13 @@ from tensorboardX.proto.event_pb2 import Event
 
 from sure import registry
 from sure.bin import report, score
+from sure.decode.synthesis import copies_of
 from sure.errors import SureError
-from sure.score import speaker_encoder
-from sure.score.picture import make_figure
-from sure.score.report import collect
-from sure.score.speech_folder import score_folder
-from sure.score.speech_quality import Judges
-from sure.speaking import copies_of
+from sure.report.picture import make_figure
+from sure.report.results import collect
+from sure.score.synthesis import speaker_encoder
+from sure.score.synthesis.folder import score_folder
+from sure.score.synthesis.quality import Judges
 
 ROOT = Path(registry.__file__).parents[1]
 HOSTILE = "Fail better. <script>document.title = 'taken'</script> \" ' & <img src=x onerror=alert(1)>"
@@ -223,7 +223,7 @@ def test_without_judges_the_other_scores_are_there(recipe, tmp_path):
 def test_scoring_with_the_recogniser_ends_well(wave_file, tmp_path):
     """Its library would crash when Python ends."""
     code = (
-        "import sys; from sure.data.audio import read_audio; from sure.score.recogniser import Recogniser\n"
+        "import sys; from sure.data.audio import read_audio; from sure.score.synthesis.recogniser import Recogniser\n"
         "print(Recogniser('en').transcribe(read_audio(sys.argv[1], end=3.0)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

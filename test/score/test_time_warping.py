@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from sure.score.time_warping import warping_path
+from sure.score.synthesis.time_warping import warping_path
 
 SHAPES = [(1, 1), (1, 6), (5, 1), (2, 2), (30, 41), (120, 80)]
 

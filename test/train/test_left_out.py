@@ -10,7 +10,7 @@ from toys import assert_same, train_here
 
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
-from sure.train.feed import Feed
+from sure.train.feed_recognition import Feed
 from sure.train.trainer import Trainer
 
 SKIP = {"data__on_bad_utterance": "skip", "data__max_bad_percent": 20, "train__epochs": 3}

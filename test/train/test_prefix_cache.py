@@ -11,8 +11,8 @@ from toys import settings
 from sure.config import make_config
 from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
-from sure.model import build_model, build_task
-from sure.train.feed import Feed
+from sure.models.build import build_model, build_task
+from sure.train.feed_recognition import Feed
 from sure.train.prefix_cache import plan_cache
 
 LAYERS = 3  # of tiny Moonshine

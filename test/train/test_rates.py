@@ -5,7 +5,7 @@ import toys
 
 from sure.config import make_config
 from sure.errors import SureError
-from sure.model import build_model, build_task
+from sure.models.build import build_model, build_task
 from sure.train.optimizer import make_optimizer
 
 

@@ -8,7 +8,7 @@ from sure.bin import decode, pack
 from sure.config import make_config
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.model import build_model, build_task
+from sure.models.build import build_model, build_task
 
 LORA = {"name": "lora", "rank": 2}
 

@@ -13,10 +13,11 @@ from toys import Child
 
 from sure.bin import decode, pack, train
 from sure.data.ark import Scp, write_ark
-from sure.data.durations import offenders
-from sure.data.synthesis import read_scripts
+from sure.data.synthesis.dataset import read_scripts
+from sure.data.synthesis.durations import offenders
+from sure.decode.trained import load_trained
 from sure.errors import SureError
-from sure.train.experiment import Experiment
+from sure.models.experiment import Experiment
 from sure.vocoder.hifigan import Generator, Shape
 
 
@@ -155,7 +156,7 @@ def test_speakers_by_external_embeddings(tmp_path):
     settings = {"head": {"speaker": "vector", "vector": 5}, "train__epochs": 1}
     exp = train_here(tmp_path, tmp_path / "exp" / "full" / "seed1", **settings)
     assert load_file(exp / "backbone.safetensors")["voice.projection.weight"].shape == (32, 5)
-    _, model = decode.load_trained(Experiment(exp))
+    _, model = load_trained(Experiment(exp))
     phones = [["AA1", "B"]] * 2
     one, other = model.speak(phones, torch.stack([torch.from_numpy(vectors[name]) for name in ("eve", "ann")]))
     assert one.mel.shape != other.mel.shape or not torch.equal(one.mel, other.mel)

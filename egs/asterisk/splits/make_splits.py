@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py, and sure where it is not installed
 prepare = importlib.import_module("prepare")
-SETS = importlib.import_module("sure.data.selection").SETS
+SETS = importlib.import_module("sure.corpus.selection").SETS
 
 TEST, DEV = 1 / 5, 1 / 8
 LONGEST_TEST_SECONDS = 15

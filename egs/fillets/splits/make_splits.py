@@ -18,7 +18,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py, and sure where it is not installed
 prepare = importlib.import_module("prepare")
-selection = importlib.import_module("sure.data.selection")
+selection = importlib.import_module("sure.corpus.selection")
 
 TEST, DEV = 0.15, 0.10
 

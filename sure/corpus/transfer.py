@@ -1,0 +1,174 @@
+"""One file over HTTP: resumed where an earlier try ended, from mirrors, checked, complete or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sure import __version__
+from sure.corpus.disk_space import require_space
+from sure.errors import SureError
+
+TRIES = 5  # without progress
+TIMEOUT = 30.0  # seconds without a byte
+BLOCK = 1 << 18
+
+
+class _Gone(Exception):
+    """This mirror cannot give the file; the next one might."""
+
+
+class _Broken(Exception):
+    """The connection broke, which another try may mend."""
+
+
+def download_file(
+    urls: Sequence[str],
+    target: Path,
+    sha256: str | None = None,
+    md5: str | None = None,
+    size: int | None = None,
+    pause: float = 1.0,
+) -> Path:
+    """Fetch `target` from the first of `urls` that has it. A finished, matching target is left alone.
+
+    Unfinished bytes are in `target.part`; the next call goes on there. pause: seconds before the second try,
+    doubled each time. Raises SureError naming every mirror and what was wrong with it.
+    """
+    if target.is_file() and _mismatch(target, sha256, md5, size) is None:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    if not (sha256 or md5):
+        part.unlink(missing_ok=True)  # nothing would show that old bytes and new ones do not belong together
+    require_space(part.parent, (size or 0) - (part.stat().st_size if part.exists() else 0), target.name)
+    reasons = []
+    # should an old part turn out to be wrong, its mirror gets a second chance
+    for url in [*urls[:1], *urls] if part.exists() else urls:
+        try:
+            _fetch(url, part, size, pause)
+            if wrong := _mismatch(part, sha256, md5, size):
+                part.unlink()
+                raise _Gone(wrong)
+            os.replace(part, target)
+            return target
+        except _Gone as reason:
+            reasons.append(f"  {url}: {reason}")
+            if not (sha256 or md5):
+                part.unlink(missing_ok=True)
+    raise SureError(f"{target.name} could not be downloaded:\n" + "\n".join(reasons))
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    digest = hashlib.new(algorithm)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _mismatch(path: Path, sha256: str | None, md5: str | None, size: int | None) -> str | None:
+    """What is wrong with a file, or None."""
+    if size is not None and path.stat().st_size != size:
+        return f"{path.stat().st_size} bytes instead of {size}"
+    for algorithm, expected in (("sha256", sha256), ("md5", md5)):
+        if expected and (found := file_digest(path, algorithm)) != expected:
+            return f"{algorithm} is {found} instead of {expected}"
+    return None
+
+
+def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
+    """Bring `part` to its full length. Raises _Gone for what no repetition mends."""
+    failures = 0
+    while True:
+        have = part.stat().st_size if part.exists() else 0
+        if size is not None and have >= size > 0:
+            if have == size:
+                return
+            part.unlink()
+            continue
+        try:
+            if _fetch_once(url, part, have, size):
+                return
+            reason = "the connection broke"
+        except urllib.error.HTTPError as error:
+            if error.code == 416 and have:  # nothing behind our last byte: complete, or another file
+                if error.headers.get("Content-Range") == f"bytes */{have}":
+                    return
+                part.unlink()
+            elif error.code < 500 and error.code not in {408, 429}:
+                raise _Gone(f"HTTP status {error.code} {error.reason}") from None
+            reason = f"HTTP status {error.code} {error.reason}"
+        except _Broken as error:
+            reason = str(error)
+        progressed = part.exists() and part.stat().st_size > have
+        failures = 1 if progressed else failures + 1
+        if failures >= TRIES:
+            raise _Gone(f"{reason} ({TRIES} tries)")
+        time.sleep(pause * 2 ** (failures - 1))
+
+
+@contextmanager
+def _connection() -> Iterator[None]:
+    """Tells what goes wrong with a connection from what goes wrong with our own disk."""
+    try:
+        yield
+    except urllib.error.HTTPError:
+        raise
+    except (OSError, http.client.HTTPException) as error:  # URLError, SSLError and TimeoutError are OSErrors
+        raise _Broken(str(getattr(error, "reason", None) or error) or type(error).__name__) from None
+    except ValueError as error:
+        raise _Gone(f"the server's answer is malformed ({error})") from None
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    with _connection():
+        return answer.read(BLOCK)
+
+
+def _length(answer: http.client.HTTPResponse) -> int | None:
+    """How many bytes the server says will come, if it does."""
+    said = answer.headers.get("Content-Length")
+    if not said:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", said.strip()):
+        raise _Gone(f"the server's answer is malformed (Content-Length: {said[:40]})")
+    return int(said)
+
+
+def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
+    """One request; False when it ended early."""
+    request = urllib.request.Request(url, headers={"User-Agent": f"sure/{__version__}"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    with _connection():
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+    with answer:
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status == 206 and not resumed:
+            part.unlink(missing_ok=True)
+            return False
+        have = have if resumed else 0
+        length = _length(answer)
+        total = size if length is None else have + length
+        if size is not None and total != size:
+            raise _Gone(f"the server has {total} bytes, expected {size}")
+        require_space(part.parent, (total or 0) - have, part.name.removesuffix(".part"))
+        bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
+        with bar, part.open("ab" if resumed else "wb") as file:
+            while block := _read(answer):
+                file.write(block)
+                bar.update(len(block))
+            file.flush()
+            os.fsync(file.fileno())
+    return total is None or part.stat().st_size >= total

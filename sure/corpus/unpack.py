@@ -1,0 +1,274 @@
+"""Unpack an archive that others made: nothing outside the folder, no links out of it, no devices, no bombs."""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from sure.corpus.tar_reader import BLOCK, TarReader, decompressed
+from sure.errors import SureError
+
+MEMBER = 512  # bytes that a member counts for, beside its content: as many as a tar's header has
+FREE_MEMBERS = 10_000  # on top; one of a corpus takes more than MEMBER / MEMBER_TIMES bytes of any archive
+MEMBER_TIMES = 16
+MOST_TIMES = 100  # an archive's own size, unpacked; speech hardly compresses, text ten times
+DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+    MemoryError,
+)
+
+
+def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
+    """Unpack a tar (any compression), zip or Debian package into `folder`, beside what is already there.
+
+    It is unpacked next to the folder first and moved file by file, so a refused or damaged archive changes
+    nothing. limit: bytes that may come out, by default `most_bytes`. Raises SureError naming the archive and the
+    member for anything that could reach outside, and for more than the limit.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _beside(folder) as temporary:
+        files = _Files(archive, temporary, most_bytes(archive) if limit is None else limit)
+        try:
+            if archive.suffix == ".deb":
+                _unpack_debian(archive, files)
+            elif _is_zip(archive):
+                _unpack_zip(archive, files)
+            else:
+                with decompressed(archive) as stream:
+                    _unpack_tar(stream, files)
+            files.make_links()
+        except DAMAGE as error:
+            raise SureError(f"{archive}: not a readable archive: {str(error) or type(error).__name__}") from None
+        except OSError as error:
+            if error.errno not in (None, errno.EINVAL):  # the disk, not the archive
+                raise
+            raise SureError(f"{archive}: not a readable archive: {error}") from None
+        _move(temporary, folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """What an `unpack` into `folder` left that was killed; the next one would."""
+    shutil.rmtree(_place_beside(folder), ignore_errors=True)
+
+
+def most_bytes(archive: Path) -> int:
+    """What an archive may hold whose source does not say it: no corpus is packed anywhere near as tightly."""
+    return MOST_TIMES * archive.stat().st_size + (1 << 30)
+
+
+def unpack_nested(archive: Path, folder: Path, name: str, limit: int | None = None) -> None:
+    """Unpack `folder/name`, an archive that came out of `archive`, where it lies, and remove it.
+
+    The same promises and errors as `unpack`; SureError too when `archive` had no such file.
+    """
+    inner = folder / name
+    if inner.is_symlink() or not inner.is_file():
+        raise SureError(f"{archive}: there is no file '{name}' in it; is it another release of the corpus?")
+    if inner.resolve().parent != (folder.resolve() / name).parent:
+        raise SureError(f"{archive}: refused: '{name}' lies behind a link")
+    unpack(inner, inner.parent, limit)
+    inner.unlink()
+
+
+def _place_beside(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.unpacking"
+
+
+def _is_zip(archive: Path) -> bool:
+    """By its beginning: at its end, a tar looks like the zip that is its last member."""
+    with archive.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    temporary = _place_beside(folder)
+    remove_leftovers(folder)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class _Files:
+    """What comes out of an archive, written below `folder`.
+
+    Links are made at the end, when nothing is left that could be written through them; those to nothing are left out.
+    """
+
+    def __init__(self, archive: Path, folder: Path, limit: int):
+        self.archive = archive
+        self.folder = folder.resolve()
+        self.limit = limit
+        self.left = limit
+        self.most_members = FREE_MEMBERS + (limit + MEMBER_TIMES * archive.stat().st_size) // MEMBER
+        self.members = 0
+        self.links: list[tuple[Path, str, bool]] = []  # place, what it names, whether it is a hard link
+
+    def refuse(self, name: str, why: str) -> SureError:
+        return SureError(f"{self.archive}: refused: '{name}' {why}")
+
+    def place(self, name: str) -> Path:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or "\0" in name:
+            raise self.refuse(name, "lies outside the archive's folder")
+        return self.folder / path
+
+    def add_folder(self, name: str) -> None:
+        self._count(name)
+        with self._one_of_a_kind(name):
+            self.place(name).mkdir(parents=True, exist_ok=True)
+
+    def add_file(self, name: str, content: IO[bytes], executable: bool = False) -> None:
+        self._count(name)
+        place = self.place(name)
+        with self._one_of_a_kind(name):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file = place.open("wb")
+        with file:
+            while block := content.read(BLOCK):  # counted as it comes: what the archive says of itself may be wrong
+                self.left -= len(block)
+                if self.left < 0:
+                    raise self.refuse(name, f"is more than the {self.limit:,} bytes that may come out of this archive")
+                file.write(block)
+        place.chmod(0o755 if executable else 0o644)
+
+    def add_link(self, name: str, target: str, hard: bool) -> None:
+        self._count(name)
+        self.links.append((self.place(name), target, hard))
+
+    def make_links(self) -> None:
+        for place, target, hard in self.links:
+            name = str(place.relative_to(self.folder))
+            with self._one_of_a_kind(name):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if hard:
+                    source = self.place(target)
+                    if source.is_symlink() or not source.is_file() or source.resolve() != source:
+                        raise self.refuse(name, f"links to '{target}', which is no file of this archive")
+                    os.link(source, place)
+                elif not target:
+                    raise self.refuse(name, "links to nothing")
+                elif os.path.isabs(target) or os.path.normpath(os.path.join(place.parent, target)) not in self:
+                    raise self.refuse(name, "links outside")
+                else:
+                    os.symlink(target, place)
+        for place, _, _ in self.links:
+            try:  # strict: a chain of links that cannot be followed to its end may lead anywhere
+                found = place.resolve(strict=True)
+            except (OSError, RuntimeError):
+                place.unlink()
+                continue
+            if found not in self:
+                raise self.refuse(str(place.relative_to(self.folder)), "links outside")
+
+    def _count(self, name: str) -> None:
+        self.members += 1
+        if self.members > self.most_members:
+            raise self.refuse(
+                name, f"is more than the {self.most_members:,} members that an archive like this may have"
+            )
+
+    def __contains__(self, path: str | Path) -> bool:
+        return Path(path).is_relative_to(self.folder)
+
+    @contextmanager
+    def _one_of_a_kind(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise self.refuse(name, "is there twice, as different things") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise self.refuse(f"{name[:60]}...", "is too long a name") from None
+
+
+def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
+    reader = TarReader(files.archive, stream)
+    with tarfile.open(fileobj=reader, mode="r:") as tar:
+        for member in tar:
+            if member.isdir():
+                files.add_folder(member.name)
+            elif member.issym() or member.islnk():
+                files.add_link(member.name, member.linkname, hard=member.islnk())
+            elif member.isreg():
+                reader.expect(member.size)  # counted where it is written
+                files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
+            else:
+                raise files.refuse(member.name, "is a device or another special file")
+            reader.expect_header()
+
+
+def _unpack_zip(archive: Path, files: _Files) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+                raise files.refuse(member.filename, "is a link or special file")
+            if member.is_dir():
+                files.add_folder(member.filename)
+            else:
+                with file.open(member) as content:
+                    files.add_file(member.filename, content)
+
+
+def _unpack_debian(archive: Path, files: _Files) -> None:
+    if shutil.which("dpkg-deb") is None:
+        raise SureError("dpkg-deb is not installed: Debian packages cannot be unpacked on this system")
+    command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+    with tempfile.TemporaryFile() as complaints:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
+            try:
+                _unpack_tar(process.stdout, files)
+                _drain(process.stdout)  # the zeros behind the end
+            except tarfile.TarError:
+                _drain(process.stdout)  # it waits for somebody to read
+                if process.wait() == 0:
+                    raise
+            finally:
+                process.stdout.close()  # a refused one need not be read to its end
+        complaints.seek(0)
+        if process.returncode:
+            message = complaints.read().decode(errors="replace").strip()
+            raise SureError(f"{archive}: not a readable package: {message}")
+
+
+def _drain(stream: IO[bytes]) -> None:
+    while stream.read(BLOCK):
+        pass
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move everything below `source` to the same place below `target`, over files that are there."""
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in sorted(source.iterdir()):
+        place = target / entry.name
+        if entry.is_dir() and not entry.is_symlink():
+            if place.is_symlink() or place.is_file():
+                place.unlink()
+            _move(entry, place)
+        else:
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            os.replace(entry, place)

@@ -1,0 +1,269 @@
+"""Data of speech synthesis: what is to be said, by whom, and how it was said.
+
+A data folder has, beside its audio:
+
+    phones              id P1 P2 ...      written by stage 3
+    utt2frames          id frames         this and the features are written at the end of stage 2
+    mel.scp pitch.scp energy.scp          (frames, mels) log; (frames, 1) in Hz, 0 where unvoiced; (frames, 1)
+    durations           id 3 5 0 ...      optional, frames of each phone
+    spk2embedding.scp   (dim,)            optional, of each speaker
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from sure.data.ark import Scp
+from sure.data.synthesis.durations import offenders
+from sure.data.tables import read_lines
+from sure.errors import SureError
+
+FEATURES = ("mel", "pitch", "energy")
+SHOWN = 10  # offenders in an error
+
+
+@dataclass(frozen=True)
+class Script:
+    """One utterance: what is said by whom; frames 0 where no features are needed."""
+
+    id: str
+    phones: tuple[str, ...]
+    speaker: str
+    frames: int = 0
+    durations: tuple[int, ...] | None = None
+
+
+def read_scripts(folder: str | Path, durations: bool = False) -> list[Script]:
+    """The utterances of a data folder, sorted by id.
+
+    durations: of phones are needed too. Raises SureError naming the file, the stage that makes it, or the utterances
+    whose phones, frames and durations do not fit.
+    """
+    folder = Path(folder)
+    phones = _table(folder / "phones", "3, tokenize")
+    speakers = _table(folder / "utt2spk", "2, prepare")
+    frames = _table(folder / "utt2frames", "2, prepare") if (folder / "utt2frames").is_file() else {}
+    given = _table(folder / "durations", "3, tokenize, with an aligner") if durations else {}
+    for name, table in (("utt2spk", speakers), *([("utt2frames", frames)] if frames else [])):
+        if missing := sorted(phones.keys() - table.keys()):
+            raise SureError(f"{folder / name} lacks {missing[0]}, and {len(missing) - 1} more that phones has")
+    if durations and (missing := sorted(phones.keys() - given.keys())):
+        raise SureError(f"{folder / 'durations'} lacks {missing[0]}, and {len(missing) - 1} more that phones has")
+    scripts = [
+        Script(
+            id,
+            tuple(spoken.split()),
+            speakers[id].split()[0],
+            _integers(folder / "utt2frames", id, frames[id])[0] if frames else 0,
+            _integers(folder / "durations", id, given[id]) if durations else None,
+        )
+        for id, spoken in sorted(phones.items())
+    ]
+    if durations:
+        check_durations(folder, scripts)
+    return scripts
+
+
+def check_durations(folder: Path, scripts: Sequence[Script]) -> None:
+    """Raises SureError listing utterances whose durations are not one a phone, or do not sum to their frames."""
+    found = offenders((one.id, one.durations, len(one.phones), one.frames) for one in scripts)
+    if found:
+        rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise SureError(f"{folder / 'durations'}: {'; '.join(found[:SHOWN])}{rest}; make them again")
+
+
+def _table(path: Path, stage: str) -> dict[str, str]:
+    if not path.is_file():
+        raise SureError(f"{path} is not there; run stage {stage}")
+    return {line.id: line.value for line in read_lines(path)}
+
+
+def _integers(path: Path, id: str, value: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(map(int, value.split()))
+    except ValueError:
+        numbers = ()
+    if not numbers:
+        raise SureError(f"{path}: {id}: expected whole numbers of frames, found {value!r}")
+    return numbers
+
+
+@dataclass
+class SpokenItem:
+    """One utterance as tensors; log_pitch is interpolated over unvoiced frames, NaN where all are."""
+
+    id: str
+    phones: Tensor  # (phones,) numbers
+    speaker: Any
+    mel: Tensor  # (frames, mels) log
+    log_pitch: Tensor  # (frames,)
+    energy: Tensor  # (frames,)
+    durations: Tensor | None  # (phones,) frames
+    prior: Tensor | None  # (frames, phones)
+
+
+@dataclass
+class SpokenBatch:
+    """Utterances padded with zeros. lengths of phones and frames (batch,) stay on the CPU.
+
+    durations: None where the model is to find them; then there is a prior (batch, frames, phones).
+    progress: the part of all epochs that are done.
+    """
+
+    ids: list[str]
+    phones: Tensor
+    lengths: Tensor
+    speakers: Tensor
+    mel: Tensor
+    frames: Tensor
+    log_pitch: Tensor
+    energy: Tensor
+    durations: Tensor | None
+    prior: Tensor | None
+    progress: float = 0.0
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> SpokenBatch:
+        there = {
+            name: value.to(device, non_blocking=non_blocking)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor) and name not in ("lengths", "frames")
+        }
+        return replace(self, **there)
+
+
+class SpokenDataset(Dataset):
+    """Items with their features, kept in memory as far as they fit.
+
+    numbers: of phones, (phones,). speaker: what the model knows a speaker by. prior: of (phones, frames), where the
+    model finds durations. Items raise SureError naming an utterance whose features are not as utt2frames says.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        scripts: Sequence[Script],
+        numbers: Callable[[Sequence[str]], Tensor],
+        speaker: Callable[[str], Tensor],
+        prior: Callable[[int, int], Tensor] | None,
+        cache_gigabytes: float,
+    ):
+        self.folder = Path(folder)
+        self.scripts = list(scripts)
+        self.numbers = [numbers(script.phones) for script in self.scripts]
+        self.speakers = [speaker(script.speaker) for script in self.scripts]
+        self.durations = [None if s.durations is None else torch.tensor(s.durations) for s in self.scripts]
+        self.prior = prior
+        self.features = {name: _scp(self.folder / f"{name}.scp") for name in FEATURES}
+        self.room = int(cache_gigabytes * 1e9)
+        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.scripts)
+
+    def __getitem__(self, index: int) -> SpokenItem:
+        script, durations = self.scripts[index], self.durations[index]
+        features = self._kept.get(index) or self._read(index)
+        prior = self.prior(len(script.phones), script.frames) if self.prior and durations is None else None
+        return SpokenItem(script.id, self.numbers[index], self.speakers[index], *features, durations, prior)
+
+    def digest(self) -> str:
+        """Of all scripts: what is said, by whom, how long, and the durations that are given."""
+        return hashlib.sha256(repr(self.scripts).encode()).hexdigest()
+
+    def _read(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        script = self.scripts[index]
+        mel, pitch, energy = (self._feature(name, script) for name in FEATURES)
+        features = torch.from_numpy(mel), _log_pitch(pitch[:, 0]), torch.from_numpy(energy[:, 0])
+        size = sum(each.nbytes for each in features)
+        if size <= self.room:
+            self._kept[index] = features
+            self.room -= size
+        return features
+
+    def _feature(self, name: str, script: Script) -> np.ndarray:
+        if script.id not in self.features[name]:
+            raise SureError(f"utterance '{script.id}': {self.folder / name}.scp does not have it; run stage 2 again")
+        found = np.array(self.features[name][script.id], dtype=np.float32)
+        if len(found) != script.frames:
+            raise SureError(
+                f"utterance '{script.id}': {len(found)} frames in {self.folder / name}.scp, {script.frames} in "
+                "utt2frames; run stage 2, prepare, again"
+            )
+        return found
+
+
+def _scp(path: Path) -> Scp:
+    if not path.is_file():
+        raise SureError(f"{path} is not there; the end of stage 2 makes it: python -m sure.bin.features")
+    return Scp(path)
+
+
+def _log_pitch(hertz: np.ndarray) -> Tensor:
+    voiced = np.flatnonzero(hertz > 0)
+    if not len(voiced):
+        return torch.full((len(hertz),), float("nan"))
+    return torch.from_numpy(np.interp(np.arange(len(hertz)), voiced, np.log(hertz[voiced])).astype(np.float32))
+
+
+def collate_spoken(items: Sequence[SpokenItem]) -> SpokenBatch:
+    """Pad items to the longest, in the order given."""
+    padded = {
+        name: pad_sequence([getattr(item, name) for item in items], batch_first=True)
+        for name in ("phones", "mel", "log_pitch", "energy")
+    }
+    given = all(item.durations is not None for item in items)
+    durations = pad_sequence([item.durations for item in items], batch_first=True) if given else None
+    prior = None
+    if all(item.prior is not None for item in items):
+        prior = torch.zeros(len(items), padded["mel"].shape[1], padded["phones"].shape[1])
+        for row, item in zip(prior, items, strict=True):
+            row[: item.prior.shape[0], : item.prior.shape[1]] = item.prior
+    return SpokenBatch(
+        ids=[item.id for item in items],
+        lengths=torch.tensor([len(item.phones) for item in items]),
+        speakers=torch.stack([item.speaker for item in items]),
+        frames=torch.tensor([len(item.mel) for item in items]),
+        durations=durations,
+        prior=prior,
+        **padded,
+    )
+
+
+def speaker_vectors(folder: str | Path, size: int) -> Callable[[str], Tensor]:
+    """The external embedding (size,) of a speaker of a data folder, by name.
+
+    Raises SureError where there are none; and when called, for a speaker without one, or one that cannot be used.
+    """
+    path = Path(folder) / "spk2embedding.scp"
+    if not path.is_file():
+        raise SureError(f"{path} is not there; head.speaker=vector needs an embedding of every speaker")
+    found = Scp(path)
+
+    def vector(name: str) -> Tensor:
+        if name not in found:
+            raise SureError(f"{path} has no embedding of the speaker {name!r}; add it")
+        numbers = np.array(found[name], dtype=np.float32).flatten()
+        if len(numbers) != size:
+            raise SureError(f"{path}: {name!r} has {len(numbers)} numbers, head.vector={size}; make them equal")
+        if not np.isfinite(numbers).all():
+            raise SureError(f"{path}: not all numbers of {name!r} are finite; compute it again")
+        return torch.from_numpy(numbers)
+
+    return vector
+
+
+def by_length(scripts: Sequence[Script], at_once: int) -> Iterator[list[Script]]:
+    """Groups of scripts of similar length, long ones first."""
+    ordered = sorted(scripts, key=lambda script: (-len(script.phones), script.id))
+    for start in range(0, len(ordered), at_once):
+        yield ordered[start : start + at_once]

@@ -1,0 +1,174 @@
+"""Acoustic features of data folders in archives, in pieces that are whole or not there, and their statistics.
+
+A set gets mel.scp (frames, mels), pitch.scp and energy.scp (frames, 1), all float32, utt2frames, and utt2start, the
+seconds that are cut before them. The archives are in its folder `features/`, PIECE utterances each, whatever the number
+of threads. A piece is finished when its mark,
+written last, has the digest of its settings and audio; then it is not computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sure.data.ark import Scp, write_ark
+from sure.data.audio import audio_file
+from sure.data.data_dir import Utterance
+from sure.data.synthesis.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech
+from sure.data.synthesis.pitch import pitch
+from sure.data.tables import format_table
+from sure.errors import SureError
+from sure.files import replace_file
+
+KINDS = ("mel", "pitch", "energy")
+FOLDER, FRAMES, STARTS, STATISTICS = "features", "utt2frames", "utt2start", "statistics.json"
+PIECE = 250  # utterances
+SHOWN = 20  # problems in a message
+
+
+class Features(NamedTuple):
+    """mel (frames, mels), pitch (frames, 1) in Hz and energy (frames, 1), float32; seconds that are cut before them."""
+
+    mel: np.ndarray
+    pitch: np.ndarray
+    energy: np.ndarray
+    start: float
+
+
+def compute(utterance: Utterance, config: AcousticConfig) -> Features:
+    """The features of one utterance. Raises SureError naming it."""
+    wave, start = read_speech(utterance, config)
+    spectrum = magnitudes(wave, config)
+    try:
+        hertz = pitch(wave, config)
+    except ValueError as error:
+        raise SureError(f"utterance '{utterance.id}': {error}") from None
+    return Features(log_mel(spectrum, config).numpy(), hertz[:, None], energy(spectrum)[:, None].numpy(), start)
+
+
+def write_features(folder: Path, utterances: Sequence[Utterance], config: AcousticConfig, nj: int = 1) -> int:
+    """Write the features of a set with `nj` threads; returns how many utterances had to be computed.
+
+    Raises SureError naming all utterances that are unusable; then the index files stay as they were.
+    """
+    threads, computed = torch.get_num_threads(), 0
+    tables: dict[str, dict[str, str]] = {name: {} for name in (FRAMES, STARTS, *(f"{kind}.scp" for kind in KINDS))}
+    pieces = [utterances[start : start + PIECE] for start in range(0, len(utterances), PIECE)]
+    problems: list[str] = []
+    torch.set_num_threads(1)  # of each of our own threads
+    try:
+        with ThreadPoolExecutor(nj) as pool, tqdm(total=len(utterances), desc=str(folder), disable=None) as progress:
+            for number, piece in enumerate(pieces, 1):
+                digest = _digest(piece, config)
+                if not _is_finished(folder, number, digest):
+                    computed += len(piece)
+                    results = dict(pool.map(lambda utterance: (utterance.id, _try(utterance, config)), piece))
+                    problems += [f"  {result}" for result in results.values() if isinstance(result, SureError)]
+                    if not problems:
+                        _write_piece(folder, number, results, digest)
+                progress.update(len(piece))
+                if not problems:
+                    about = json.loads(_path(folder, "mark", number, "json").read_text())
+                    for name in (FRAMES, STARTS):
+                        tables[name] |= about[name]
+                    for kind in KINDS:
+                        tables[f"{kind}.scp"] |= Scp(_path(folder, kind, number, "scp")).places
+    finally:
+        torch.set_num_threads(threads)
+    if problems:
+        rest = f" ... and {len(problems) - SHOWN} more" * (len(problems) > SHOWN)
+        raise SureError("\n".join([f"{folder}: {len(problems)} utterances are unusable:", *problems[:SHOWN]]) + rest)
+    for name, table in tables.items():
+        replace_file(folder / name, format_table(sorted(table.items())))
+    return computed
+
+
+def _try(utterance: Utterance, config: AcousticConfig) -> Features | SureError:
+    try:
+        return compute(utterance, config)
+    except SureError as error:
+        return error
+
+
+def _write_piece(folder: Path, number: int, found: dict[str, Features], digest: str) -> None:
+    for kind in KINDS:
+        write_ark(_path(folder, kind, number, "ark"), ((id, getattr(features, kind)) for id, features in found.items()))
+    frames = {id: str(len(features.mel)) for id, features in found.items()}
+    starts = {id: f"{features.start:.4f}" for id, features in found.items()}
+    about = {"digest": digest, FRAMES: frames, STARTS: starts}
+    replace_file(_path(folder, "mark", number, "json"), json.dumps(about) + "\n")
+
+
+def _path(folder: Path, kind: str, number: int, ending: str) -> Path:
+    return folder / FOLDER / f"{kind}_{number:05}.{ending}"
+
+
+def _is_finished(folder: Path, number: int, digest: str) -> bool:
+    mark = _path(folder, "mark", number, "json")
+    if not mark.is_file() or json.loads(mark.read_text())["digest"] != digest:
+        return False
+    return all(_path(folder, kind, number, ending).is_file() for kind in KINDS for ending in ("ark", "scp"))
+
+
+def _digest(piece: Sequence[Utterance], config: AcousticConfig) -> str:
+    """Of all that the features depend on; of audio files that is their size and time."""
+    about = [config.model_dump_json()]
+    for utterance in piece:
+        file = os.stat(audio_file(utterance.audio))
+        about.append(
+            f"{utterance.id} {utterance.audio} {utterance.start} {utterance.end} {file.st_size} {file.st_mtime_ns}"
+        )
+    return hashlib.sha256("\n".join(about).encode()).hexdigest()
+
+
+def statistics(folder: Path, config: AcousticConfig) -> dict:
+    """Means and standard deviations of a set with features: of log-f0 (voiced frames), energy, each mel channel.
+
+    Summed in float64 in the order of ids, so they do not depend on how the features were computed. Raises SureError
+    when nothing in the set is voiced.
+    """
+    sums = {"log_f0": _Sums(1), "energy": _Sums(1), "mel": _Sums(config.mels)}
+    files = {kind: Scp(folder / f"{kind}.scp") for kind in KINDS}
+    for id in files["mel"]:
+        hertz = files["pitch"][id]
+        sums["log_f0"].add(np.log(hertz[hertz > 0])[:, None])
+        sums["energy"].add(files["energy"][id])
+        sums["mel"].add(files["mel"][id])
+    if sums["log_f0"].count < 2:
+        raise SureError(f"{folder}: no voiced frame in the whole set; look at acoustic.pitch_* in the config")
+    return {
+        "utterances": len(files["mel"]),
+        "frames": sums["mel"].count,
+        "voiced_frames": sums["log_f0"].count,
+        "log_f0": {name: values[0] for name, values in sums["log_f0"].result().items()},
+        "energy": {name: values[0] for name, values in sums["energy"].result().items()},
+        "mel": sums["mel"].result(),
+        "acoustic": config.model_dump(),
+    }
+
+
+class _Sums:
+    """Of rows (count, dim), for their mean and standard deviation."""
+
+    def __init__(self, dim: int):
+        self.count, self.first, self.second = 0, np.zeros(dim), np.zeros(dim)
+
+    def add(self, rows: np.ndarray) -> None:
+        rows = rows.astype(np.float64)
+        self.count += len(rows)
+        self.first += rows.sum(0)
+        self.second += (rows**2).sum(0)
+
+    def result(self) -> dict[str, list[float]]:
+        mean = self.first / self.count
+        deviation = np.sqrt(np.maximum(self.second / self.count - mean**2, 0))
+        return {"mean": mean.tolist(), "std": deviation.tolist()}

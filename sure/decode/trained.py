@@ -1,0 +1,42 @@
+"""Load the trained model of an experiment folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import safetensors
+import safetensors.torch
+import torch
+
+from sure.config import Config, load_config
+from sure.device import pick_device
+from sure.errors import SureError
+from sure.models.base import AdaptedModel
+from sure.models.build import build_model, build_task
+from sure.models.experiment import Experiment
+
+
+def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple[Config, AdaptedModel]:
+    """An experiment's config, and its model with the best weights.
+
+    overrides: of `decode` alone, as nothing else can change after training. Raises SureError before stage 4.
+    """
+    for override in overrides:
+        if not override.startswith("decode."):
+            raise SureError(f"{override}: only decode.KEY=VALUE can differ from what was trained")
+    again = f"run stage 4: python -m sure.bin.train --exp {experiment.folder}"
+    if not experiment.config.is_file():
+        raise SureError(f"{experiment.folder}: not an experiment folder (no config.yaml); {again}")
+    config = load_config(experiment.config, overrides)
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    path = experiment.best_weights
+    try:
+        weights = safetensors.torch.load(experiment.read_best_weights())
+    except FileNotFoundError:
+        raise SureError(f"{path}: no such file, so nothing is trained yet; {again}") from None
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
+    model = build_model(config, build_task(config, experiment.tokens), saved=True)
+    model.load(weights, str(path))
+    return config, model.to(pick_device(config.train.device)).eval()

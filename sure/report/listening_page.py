@@ -1,0 +1,129 @@
+"""The page to listen to: of each utterance its text, the recording, copy synthesis and every method side by side.
+
+One HTML file, and beside it a folder of its name with the audio. It needs no network and runs no program; what comes
+from data is escaped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import soundfile
+
+from sure.data.audio import decode
+from sure.errors import SureError
+from sure.files import replace_file
+from sure.report.results import DIGITS, SCORES, UNITS, Result, rows_of, tests_of
+from sure.score.synthesis.folder import UTTERANCES, read_utterances
+
+SHOWN = 50  # utterances of a set, evenly chosen
+SET_SCORES = ("mcd", "f0_rmse_hz", "voicing_error", "duration_error", "wer", "cer", "speaker_similarity")
+UTTERANCE_SCORES = ("mcd", "f0_rmse_hz", "cer", "speaker_similarity")
+LEGEND = "below each player the scores of this utterance, and what the independent recogniser heard, if there was one"
+STYLE = """
+body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5rem; color: #222; }
+table { border-collapse: collapse; }
+th, td { border: 1px solid #ccc; padding: .5rem; text-align: left; vertical-align: top; }
+thead th { position: sticky; top: 0; background: #f2f2f2; z-index: 1; }
+tbody th { min-width: 14rem; max-width: 24rem; font-weight: normal; }
+audio { width: 15rem; display: block; }
+.id, .scores, .heard { font-size: 12px; color: #555; }
+.heard { max-width: 15rem; }
+"""
+
+
+@dataclass
+class Column:
+    """One way in which the texts are said. utterances: by id, as stage 6 wrote them."""
+
+    name: str
+    result: Result
+    utterances: dict[str, dict[str, Any]]
+
+
+def write_page(results: Sequence[Result], path: Path) -> bool:
+    """Write the page of all results of synthesised speech; False, and nothing is written, where there are none.
+
+    Of several seeds the first one is heard. Raises SureError naming what stage 6 should have left, or unreadable audio.
+    """
+    tests = [_columns(group) for group in tests_of(results) if (group[0].folder / UTTERANCES).is_file()]
+    if not tests:
+        return False
+    audio = path.with_name(f"{path.stem}_audio")
+    if audio.is_dir():
+        shutil.rmtree(audio)
+    sections = "".join(_section(columns, audio / str(number)) for number, columns in enumerate(tests))
+    title = escape(f"{path.stem}: listen")
+    replace_file(
+        path,
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{sections}</body>\n</html>\n",
+    )
+    return True
+
+
+def _columns(results: list[Result]) -> list[Column]:
+    """Ceilings first, as in the table."""
+    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_ceiling)
+    return [Column(name, row[0], read_utterances(row[0].folder)) for name, row in rows]
+
+
+def _section(columns: Sequence[Column], audio: Path) -> str:
+    ids = list(next((column for column in columns if not column.result.is_ceiling), columns[0]).utterances)
+    shown = ids[:: -(-len(ids) // SHOWN)]
+    first = columns[0].result
+    heads = "".join(f'<th scope="col">{_head(column)}</th>' for column in columns)
+    rows = "".join(_row(id, columns, audio) for id in shown)
+    return (
+        f"<h2>{escape(first['data'] or first['set'])}</h2>\n"
+        f"<p>{len(shown):,} of {len(ids):,} utterances; {LEGEND}</p>\n"
+        f'<table>\n<thead><tr><th scope="col">text</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n'
+    )
+
+
+def _head(column: Column) -> str:
+    scores = "<br>".join(escape(text) for text in _scores(column.result.values, SET_SCORES))
+    return f'{escape(column.name)}<div class="scores">{scores}</div>'
+
+
+def _row(id: str, columns: Sequence[Column], audio: Path) -> str:
+    text = next((column.utterances[id]["text"] for column in columns if id in column.utterances), "")
+    cells = "".join(_cell(id, column, audio / str(number)) for number, column in enumerate(columns))
+    return f'<tr><th scope="row" dir="auto">{escape(text)}<div class="id">{escape(id)}</div></th>{cells}</tr>\n'
+
+
+def _cell(id: str, column: Column, folder: Path) -> str:
+    row = column.utterances.get(id)
+    if row is None:
+        return "<td>-</td>"
+    file = _copy(row, folder / f"{id}.wav")
+    source = escape(quote("/".join(file.parts[-4:])))
+    scores = escape(" · ".join(_scores(row, UTTERANCE_SCORES)))
+    heard = f'<div class="heard" dir="auto">heard: {escape(row["heard"])}</div>' if row.get("heard") else ""
+    label = escape(f"{column.name}: {id}")
+    player = f'<audio controls preload="metadata" src="{source}" aria-label="{label}"></audio>'
+    return f'<td>{player}<div class="scores">{scores}</div>{heard}</td>'
+
+
+def _copy(row: dict[str, Any], file: Path) -> Path:
+    """The audio as a wav file, which every browser plays."""
+    samples, rate = decode(row["audio"], *row.get("segment", (None, None)))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        soundfile.write(file, samples.clip(-1, 1), rate, subtype="PCM_16")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise SureError(f"cannot write {file}: {error}") from None
+    return file
+
+
+def _scores(values: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if isinstance(values.get(name), (int, float)):
+            label = SCORES[name].removesuffix(UNITS.get(name, "%")).strip()
+            yield f"{label} {values[name]:.{DIGITS.get(name, 2)}f} {UNITS.get(name, '%')}".strip()

@@ -1,0 +1,67 @@
+"""Which rate suits which method: dev scores of trainings that differ in the rate of the adapter (and the seed)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sure import registry
+from sure.errors import SureError
+from sure.parsing import parse_json
+
+Scores = dict[str, dict[float, list[float]]]  # of every method, at every rate, one for each seed
+
+
+def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """The summary.json of each folder.
+
+    Raises SureError for a folder without one, and when they are of different tasks.
+    """
+    summaries = []
+    for folder in folders:
+        try:
+            summaries.append(parse_json((folder / "summary.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            problem = f"{folder}/summary.json: cannot be read ({error}); run stage 4 (sure.bin.train) again"
+            raise SureError(problem) from error
+    tasks = sorted({summary["task"] for summary in summaries})
+    if len(tasks) != 1:
+        raise SureError(f"rates can be compared within one task only, not over {', '.join(tasks) or 'nothing'}")
+    return summaries
+
+
+def markdown(summaries: Sequence[dict[str, Any]]) -> str:
+    """A row for each method and a column for each rate; the best rate of each method is printed bold.
+
+    Rates with fewer seeds than others of the method say how many, and are not compared with them.
+    """
+    task = registry.find("tasks", summaries[0]["task"])
+    best = max if task.higher_is_better else min
+    scores: Scores = {}
+    for summary in summaries:
+        of_method = scores.setdefault(summary["method"], {})
+        of_method.setdefault(summary["lr_adapter"], []).append(summary["dev_score"])
+    rates = sorted({rate for of_method in scores.values() for rate in of_method})
+    lines = [["method", *(f"{rate:g}" for rate in rates)], ["---", *["---:"] * len(rates)]]
+    for method, of_method in scores.items():
+        means = {rate: statistics.fmean(values) for rate, values in of_method.items()}
+        most = max(map(len, of_method.values()))
+        chosen = best((rate for rate in means if len(of_method[rate]) == most), key=means.__getitem__)
+        cells = {rate: f"{mean:.2f}{_of_fewer(of_method[rate], most)}" for rate, mean in means.items()}
+        cells[chosen] = f"**{cells[chosen]}**"
+        lines.append([method, *(cells.get(rate, "-") for rate in rates)])
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    better = "higher" if task.higher_is_better else "lower"
+    epochs = ", ".join(map(str, sorted({summary["epochs"] for summary in summaries})))
+    seeds = ", ".join(map(str, sorted({summary["seed"] for summary in summaries})))
+    return (
+        f"dev {task.score_name} % by rate of the adapter ({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
+        f"{table}\n\nA rate chosen here belongs in conf/petl/<method>.yaml, or for one task alone in "
+        "conf/petl/<task>_<method>.yaml.\n"
+    )
+
+
+def _of_fewer(values: Sequence[float], most: int) -> str:
+    return f" ({len(values)})" if len(values) < most else ""

@@ -1,0 +1,258 @@
+"""A Markdown report: one table per task and test set, one row per experiment, seeds averaged."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sure.errors import SureError
+from sure.parsing import parse_json
+from sure.report.markdown import coded, fenced, plain
+
+SCORES = {
+    "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
+    "weighted_f1": "weighted F1 %", "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %",
+    "slot_value_cer": "slot value CER %", "eer": "EER %", "mcd": "MCD dB", "f0_rmse_hz": "F0 RMSE Hz",
+    "f0_rmse_cents": "F0 RMSE cents", "voicing_error": "voicing error %", "duration_error": "duration error %",
+    "speaker_similarity": "speaker similarity",
+}  # fmt: skip
+UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of others: %
+DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # of others: 2
+REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
+STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result.json, and the folder of the experiment (all seeds) and of the seed that it belongs to."""
+
+    experiment: Path
+    seed: Path
+    values: dict[str, Any]
+    folder: Path = Path()  # of the decoded set
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values.get(key)
+
+    @property
+    def test(self) -> tuple[str, ...]:
+        """What results of one table share: the references themselves, not only the name of the set."""
+        return self["task"], self["set"], self["references_sha256"]
+
+    @property
+    def decoding(self) -> str:
+        return self["decoding"] or "greedy"  # as all were, before results said so
+
+    @property
+    def way(self) -> str:
+        """Of a row beside others of the same method: its decoding, or its vocoder; ceilings have names of their own."""
+        if self.is_ceiling:
+            return ""
+        return (self["vocoder"] or "greedy") if self.decoding == "greedy" else self.decoding
+
+    @property
+    def is_ceiling(self) -> bool:
+        """What nothing is expected to pass, of speech synthesis: recordings, and copies of them by the vocoder."""
+        return self["made_of"] is not None
+
+
+def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
+    """Results below seed folders or the folders over them, in the order given; and the seeds that have none.
+
+    Raises SureError for a folder that is not there, an unreadable result, and when there is nothing at all.
+    """
+    results, without = [], []
+    waiting = list(dict.fromkeys(seed for folder in folders for seed in _seeds(folder)))
+    for seed in waiting:
+        experiment = seed.parent if re.fullmatch(r"seed\d+", seed.name) else seed
+        paths = sorted(seed.glob("decode_*/result.json"))
+        found = [Result(experiment, seed, _read(path), path.parent) for path in paths]
+        results += found
+        # Ceilings are beside the experiments.
+        ceilings = [Path(path) for result in found for path in result["ceilings"] or []]
+        waiting += [path for path in dict.fromkeys(ceilings) if path not in waiting]
+        without += [] if found else [seed]
+    if not results:
+        names = ", ".join(map(str, folders)) or "no folder given"
+        raise SureError(f"nothing to report, no decode_<set>/result.json in: {names}; {STAGES}")
+    return results, without
+
+
+def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
+    """The report of `collect`'s results, and the seeds without any named below."""
+    parts = [_section(group) for group in tests_of(results)]
+    if without:
+        parts.append(f"Without scores ({STAGES}): {', '.join(coded(seed) for seed in without)}\n")
+    return "\n".join(parts)
+
+
+def tests_of(results: Sequence[Result]) -> list[list[Result]]:
+    """The results of each task and test set."""
+    return _grouped(results, lambda result: result.test)
+
+
+def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The seeds of each experiment and decoding on one test, by the name that its row has."""
+    rows = _grouped(results, lambda result: (result.experiment, result.decoding))
+    return dict(zip(_row_names(rows), rows, strict=True))
+
+
+def _section(results: list[Result]) -> str:
+    first = results[0]
+    main = first["score_name"]
+    measured = [[name for name in result.values if result[f"{name}_interval"]] for result in results]
+    scores = list(dict.fromkeys([main, *itertools.chain(*sorted(measured, key=len, reverse=True))]))
+    header = ["method", "seeds", *(SCORES.get(score, f"{plain(score.replace('_', ' '))} %") for score in scores)]
+    header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
+    header += ["rate adapter / head"]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)]]
+    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_ceiling)
+    lines += [_row(name, row, scores) for name, row in rows]
+    better = "higher" if first["higher_is_better"] else "lower"
+    title = f"## {plain(first['task'])}, {plain(first['data'] or first['set'])}"
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    weights = " and the search's weights" if any(result.decoding != "greedy" for result in results) else ""
+    dev = next((plain(result["dev_score_name"]) for result in results if result["dev_score_name"]), "the same")
+    drawn = "speakers" if main == "eer" else "utterances"
+    notes = (
+        f"{header[2]}: {better} is better; dev: {dev} on the dev set, at the epoch{weights} chosen there.\n"
+        f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
+    )
+    return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n{fenced(_commands(results))}\n"
+
+
+def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
+    rates = dict.fromkeys(f"{_number(r['lr_adapter'], 'g')} / {_number(r['lr_head'], 'g')}" for r in row)
+    return [
+        plain(name),
+        str(len(row)),
+        *(_score(row, score) for score in scores),
+        _spread(row, "dev_score", 2),
+        _mean(row, "adapter_parameters", ",.0f"),
+        _mean(row, "trained_parameters", ",.0f"),
+        _mean(row, "trained_percent", ".2f"),
+        _mean(row, "bundle_bytes", ",.1f", 1e-3),
+        _mean(row, "training_seconds", ",.0f"),
+        _mean(row, "peak_memory_megabytes", ",.0f"),
+        ", ".join(rates),
+    ]
+
+
+def _score(row: list[Result], score: str) -> str:
+    interval, digits = row[0][f"{score}_interval"], DIGITS.get(score, 2)
+    if len(row) > 1 or not interval:
+        return _spread(row, score, digits)
+    return f"{_number(row[0][score], f'.{digits}f')} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def _spread(row: list[Result], key: str, digits: int) -> str:
+    values = [result[key] for result in row if result[key] is not None]
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    of_fewer = f" ({len(values)})" if 0 < len(values) < len(row) else ""  # seeds
+    return _mean(row, key, f".{digits}f") + deviation + of_fewer
+
+
+def _mean(row: list[Result], key: str, form: str, unit: float = 1.0) -> str:
+    values = [result[key] * unit for result in row if result[key] is not None]
+    return _number(statistics.fmean(values) if values else None, form)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _row_names(rows: list[list[Result]]) -> list[str]:
+    """The folders' names from the method on; whole names, or paths, where these would be the same."""
+    folders = [row[0].experiment for row in rows]
+    found = [re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows]
+    short = [match[0] if match else folder.name for match, folder in zip(found, folders, strict=True)]
+    names = (short, [folder.name for folder in folders], [str(folder) for folder in folders])
+    if any(row[0].decoding != "greedy" for row in rows):
+        ways = [row[0].way for row in rows]
+        names = tuple([", ".join(filter(None, each)) for each in zip(choice, ways, strict=True)] for choice in names)
+    return next(choice for choice in names if len(set(choice)) == len(choice))
+
+
+def _facts(results: list[Result]) -> str:
+    """What the table was measured on; several values side by side where results differ."""
+    trained = [r for r in results if not r.is_ceiling] or results
+    backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in trained)
+    seconds = results[0]["seconds_of_audio"]
+    facts = {
+        "task": _distinct(results, "task"),
+        "set": _distinct(results, "set"),
+        "utterances": f"{results[0]['utterances']:,}" + (f" ({seconds / 60:.1f} minutes)" if seconds else ""),
+        "backbone": ", ".join(f"{name or '-'} (sha256 {digest})" for name, digest in backbones),
+        "device": _distinct(results, "device"),
+        "scored on": _distinct(results, "date"),
+        "code": _distinct(results, "git_hash"),
+    }
+    facts |= {name: _distinct(results, name) for name in ("vocoder",) if any(r[name] for r in results)}
+    facts |= {f"judge, {kind}": name for r in results for kind, name in (r["judges"] or {}).items()}
+    facts |= {f"without {scores}": why for r in results for scores, why in (r["missing"] or {}).items()}
+    facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
+    return "\n".join(f"- {plain(name)}: {plain(value)}" for name, value in facts.items())
+
+
+def _decodings(results: list[Result]) -> dict[str, str]:
+    """The settings of each decoding other than greedy; several values side by side where results differ."""
+    shown = {}
+    for group in _grouped(results, lambda result: result.decoding):
+        settings = [result["decode"] or {"method": "greedy"} for result in group]
+        if any(one != {"method": "greedy"} for one in settings):
+            keys = dict.fromkeys(key for one in settings for key in one)
+            values = {key: dict.fromkeys(str(one.get(key, "-")) for one in settings) for key in keys}
+            tuned = dict.fromkeys(str(result["decode_tuned_on"] or "nothing") for result in group)
+            text = ", ".join(f"{key} {' / '.join(found)}" for key, found in values.items())
+            shown[group[0].decoding] = f"{text}; tuned on {' / '.join(tuned)}"
+    return shown
+
+
+def _distinct(results: list[Result], key: str) -> str:
+    return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"
+
+
+def _commands(results: list[Result]) -> str:
+    """Training, one command a seed; then every way of decoding, and scoring."""
+    commands = dict.fromkeys(result["command"] for result in results if result["command"])
+    results = [result for result in results if not result.is_ceiling]  # which are made and scored on the way
+    seeds = shlex.join(dict.fromkeys(str(result.seed) for result in results))
+    ways = dict.fromkeys((bool(r["decode_tuned_on"]), tuple(r["decode_overrides"] or ())) for r in results)
+    stages = [
+        [stage, *map(shlex.quote, overrides)]
+        for tuned, overrides in ways
+        for stage in (*(["tune_decode"] if tuned else []), "decode")
+    ]
+    after = [" ".join([f'    python -m sure.bin.{stage} --exp "$exp"', *more]) for stage, *more in [*stages, ["score"]]]
+    return "\n".join([*commands, f"for exp in {seeds}; do", *after, "done"])
+
+
+def _grouped(results: Sequence[Result], key: Any) -> list[list[Result]]:
+    """Results with an equal key together, in the order in which keys first occur."""
+    groups: dict[Any, list[Result]] = {}
+    for result in results:
+        groups.setdefault(key(result), []).append(result)
+    return list(groups.values())
+
+
+def _seeds(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise SureError(f"{folder}: no such experiment folder; {STAGES}")
+    seeds = [path for path in folder.iterdir() if path.is_dir() and re.fullmatch(r"seed\d+", path.name)]
+    return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed"))) or [folder]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = parse_json(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and set(REQUIRED) <= set(values):
+            return values
+    except ValueError:
+        pass
+    raise SureError(f"{path}: not a result of stage 6; run python -m sure.bin.score again")

@@ -1,0 +1,134 @@
+"""What synthesised speech looks like, mel spectrogram and phones below the recording's; in TensorBoard, heard too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sure.data.ark import Scp
+from sure.data.audio import decode
+from sure.data.tables import read_lines
+from sure.files import replace_file
+from sure.score.synthesis.folder import read_waves
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SHOWN = 4  # utterances of a set
+LOWEST = -8.0  # natural log of a magnitude, drawn as black
+
+
+@dataclass
+class Panel:
+    """mel: (frames, mels) log; hertz: (frames,), 0 where unvoiced; phones with their frames, if known."""
+
+    title: str
+    mel: np.ndarray
+    hertz: np.ndarray | None = None
+    phones: Sequence[tuple[str, int]] = ()
+
+
+def draw_speech(experiment: Path, folder: Path, data: Path) -> list[Path]:
+    """Pictures of a few utterances of a decoded folder, EXP/images/<set>_<id>.png; TensorBoard shows them with audio.
+
+    data: the data folder, whose features are drawn above where they are there.
+    """
+    waves = read_waves(folder)
+    ids = sorted(waves)
+    ids = ids[:: max(1, len(ids) // SHOWN)][:SHOWN]
+    pictures = {}
+    for id in ids:
+        panels = [_read(data, data, id, "recording"), _read(folder, data, id, "synthesis")]
+        panels = [panel for panel in panels if panel is not None]
+        if panels:
+            path = experiment / "images" / f"{folder.name.removeprefix('decode_')}_{id}.png"
+            _save(make_figure(id, panels), path)
+            pictures[id] = path
+    write_events(experiment / "tensorboard" / folder.name, {id: waves[id] for id in ids}, pictures)
+    return list(pictures.values())
+
+
+def make_figure(title: str, panels: Sequence[Panel]) -> Figure:
+    """One spectrogram below the other on the same scale of frames; in the axes of pitch, on the right, Hz."""
+    from matplotlib.figure import Figure
+
+    frames = max(len(panel.mel) for panel in panels)
+    figure = Figure(figsize=(min(18, 3 + frames / 40), 2.8 * len(panels)), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    for axes, panel in zip(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0], panels, strict=True):
+        axes.imshow(panel.mel.T, origin="lower", aspect="auto", vmin=LOWEST, interpolation="nearest", cmap="magma")
+        axes.set_ylabel(f"{panel.title}\nmel channel")
+        if panel.hertz is not None:
+            _draw_pitch(axes, panel.hertz)
+        _draw_phones(axes, panel.phones)
+    axes.set_xlabel("frame")
+    return figure
+
+
+def write_events(folder: Path, waves: dict[str, str], pictures: dict[str, Path]) -> None:
+    """TensorBoard's events of audio (id -> file) and pictures, in place of earlier ones."""
+    from PIL import Image
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import audio, image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("events.*"):
+        old.unlink()
+    writer = EventsWriter(str(folder / "events"))
+    summaries = []
+    for id, path in waves.items():
+        samples, rate = decode(path)
+        summaries.append(audio(f"{folder.name}/{id}", samples[:, None], rate))
+    for id, path in pictures.items():
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        summaries.append(image(f"{folder.name}/{id}", pixels, dataformats="HWC"))
+    for summary in summaries:
+        writer.write_event(Event(wall_time=time.time(), step=0, summary=summary))
+    writer.close()
+
+
+def _read(place: Path, data: Path, id: str, title: str) -> Panel | None:
+    """None where the folder has no such spectrogram."""
+    scps = {name: Scp(place / f"{name}.scp") for name in ("mel", "pitch") if (place / f"{name}.scp").is_file()}
+    if id not in scps.get("mel", {}):
+        return None
+    hertz = scps["pitch"][id][:, 0] if id in scps.get("pitch", {}) else None
+    phones, durations = _words(data / "phones", id), _words(place / "durations", id)
+    timed = zip(phones, map(int, durations), strict=True) if len(phones) == len(durations) else []
+    return Panel(title, scps["mel"][id], hertz, list(timed))
+
+
+def _words(path: Path, id: str) -> list[str]:
+    lines = read_lines(path) if path.is_file() else []
+    return next((line.value.split() for line in lines if line.id == id), [])
+
+
+def _draw_pitch(axes: Axes, hertz: np.ndarray) -> None:
+    beside = axes.twinx()
+    beside.plot(np.where(hertz > 0, hertz, np.nan), color="cyan", linewidth=1.2)
+    beside.set_ylabel("F0 (Hz)")
+    beside.set_ylim(0, max(400, 1.1 * hertz.max(initial=0)))
+
+
+def _draw_phones(axes: Axes, phones: Sequence[tuple[str, int]]) -> None:
+    start = 0
+    for phone, frames in phones:
+        axes.axvline(start - 0.5, color="white", linewidth=0.5)
+        if frames:
+            axes.text(start + frames / 2 - 0.5, 1.0, phone, color="white", fontsize=7, ha="center", parse_math=False)
+        start += frames
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    replace_file(path, lambda sink: figure.savefig(sink, format="png", dpi=100))

@@ -1,0 +1,192 @@
+"""The results of many recipes and tasks, brought together: a column for each test set, a cell for each method."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sure.errors import SureError
+from sure.report.results import Result, collect
+
+FIELDS = ["row", "task", "state", "note", "method", "seed", "folder"]
+AGAIN = "egs/sure_benchmark/run.sh writes this file"
+TUNED = ("weight", "word_score")  # of the settings of a decoding: found on dev for each experiment
+GREEDY = "greedy"  # the decoding where a result names none
+STATES = ("done", "skipped", "failed")
+# What all results of a column share, and what the seeds of a cell share besides, in words.
+OF_COLUMN = {"references_sha256": "references", "score_name": "scores", "decode": "settings of the decoding"}
+OF_CELL = {
+    "adapter_parameters": "trained parameters",
+    "lr_adapter": "rates of the adapter",
+    "lr_head": "rates of the head",
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training that was asked for, whether it has a result or not."""
+
+    method: str
+    seed: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe, task and options, and what became of them: done, skipped or failed, and why."""
+
+    name: str
+    task: str
+    state: str
+    note: str
+    experiments: tuple[Experiment, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One row on one test set, decoded one way: results by method, one a seed."""
+
+    row: Row
+    set: str
+    decoding: str
+    cells: dict[str, list[Result]]
+
+    @property
+    def name(self) -> str:
+        """The row's, and what is not as in most."""
+        special = [word for word, usual in ((self.set, "test"), (self.decoding, GREEDY)) if word != usual]
+        return self.row.name + (f" ({', '.join(special)})" if special else "")
+
+    @property
+    def first(self) -> Result:
+        return next(iter(self.cells.values()))[0]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one backbone, with the same weights, has results of."""
+
+    backbone: str
+    columns: list[Column]
+
+    def results(self, method: str) -> list[Result]:
+        """Of all columns."""
+        return [result for column in self.columns for result in column.cells.get(method, [])]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Everything that was asked for, what there is of it, and what is left out because it could not be compared."""
+
+    rows: list[Row]
+    sections: list[Section]
+    methods: list[str]
+    seeds: list[str]
+    problems: list[str]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a file with the columns `FIELDS`, tabs between, and a line for each experiment.
+
+    Raises SureError for a file or a line that is not so.
+    """
+    rows: dict[str, list[dict[str, str]]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            for line in table:
+                if list(line) != FIELDS or None in line.values() or line["state"] not in STATES:
+                    raise SureError(f"{path}:{table.line_num}: expected {', '.join(FIELDS)} with tabs between; {AGAIN}")
+                rows.setdefault(line["row"], []).append(line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SureError(f"{path}: cannot be read ({error}); {AGAIN}") from None
+    return [_row(name, lines) for name, lines in rows.items()]
+
+
+def gather(rows: Sequence[Row]) -> Suite:
+    """The results below the rows' folders.
+
+    Results of another backbone, or of other weights, get a section of their own, and other test sets and decodings
+    their columns. A column whose results differ in references, score or settings of the decoding, or within a cell in
+    parameters or rates, is left out, and named in `problems`.
+    Raises SureError for an unreadable result, and when there is nothing at all.
+    """
+    folders = [experiment.folder for row in rows for experiment in row.experiments if experiment.folder.is_dir()]
+    if not folders:
+        raise SureError("nothing to report: no experiment of these rows has begun; run them up to stage 6")
+    results: dict[Path, list[Result]] = {}
+    for result in collect(folders)[0]:
+        results.setdefault(result.seed, []).append(result)
+    problems: list[str] = []
+    by_backbone: dict[str, list[Column]] = {}
+    for row in rows:
+        for (backbone, name, decoding), cells in _cells(row, results).items():
+            column = Column(row, name, decoding, cells)
+            if problem := _problem(column):
+                problems.append(problem)
+            else:
+                by_backbone.setdefault(backbone, []).append(column)
+    experiments = [experiment for row in rows for experiment in row.experiments]
+    return Suite(
+        list(rows),
+        [Section(backbone, columns) for backbone, columns in by_backbone.items()],
+        list(dict.fromkeys(experiment.method for experiment in experiments)),
+        list(dict.fromkeys(experiment.seed for experiment in experiments)),
+        problems,
+    )
+
+
+def backbone_of(result: Result) -> str:
+    """Family and weights. The digest of random weights ends in their seed, which is that of the training."""
+    digest = str(result["backbone_sha256"] or "-")
+    if digest.startswith("random"):
+        return f"{result['backbone']}, random weights ({digest.rpartition(':')[0]})"
+    return f"{result['backbone'] or '-'} (sha256 {digest[:12]})"
+
+
+def _row(name: str, lines: Sequence[dict[str, str]]) -> Row:
+    experiments = [Experiment(line["method"], line["seed"], Path(line["folder"])) for line in lines if line["folder"]]
+    return Row(name, lines[0]["task"], lines[0]["state"], lines[0]["note"], tuple(experiments))
+
+
+def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str, str], dict[str, list[Result]]]:
+    """By backbone, test set and decoding: results by method."""
+    found: dict[tuple[str, str, str], dict[str, list[Result]]] = {}
+    for experiment in row.experiments:
+        for result in results.get(experiment.folder, []):
+            key = backbone_of(result), result["set"], result["decoding"] or GREEDY
+            cells = found.setdefault(key, {})
+            cells.setdefault(experiment.method, []).append(result)
+    return found
+
+
+def _problem(column: Column) -> str | None:
+    """What keeps results of a column from being compared, with two that differ."""
+    differing = _difference([result for cell in column.cells.values() for result in cell], OF_COLUMN)
+    for method, cell in column.cells.items():
+        differing = differing or _difference(cell, OF_CELL)
+        for result in cell:
+            if result["method"] != method:
+                differing = f"{result.seed} has the results of {result['method']}, not of {method}"
+    return f"{column.name}: {differing}" if differing else None
+
+
+def _difference(results: Sequence[Result], keys: dict[str, str]) -> str | None:
+    first = results[0]
+    for other in results[1:]:
+        for key, words in keys.items():
+            if _untuned(first[key]) != _untuned(other[key]):
+                return f"{words} differ: {_short(first[key])} in {first.seed}, {_short(other[key])} in {other.seed}"
+    return None
+
+
+def _untuned(value: Any) -> Any:
+    """Settings without those that are found for each experiment; any other value as it is."""
+    return {key: value[key] for key in value if key not in TUNED} if isinstance(value, dict) else value
+
+
+def _short(value: Any) -> str:
+    return str(value)[:40]

@@ -1,0 +1,131 @@
+"""A suite's results as Markdown: methods against corpora and tasks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from sure.report.markdown import plain
+from sure.report.results import Result
+from sure.report.suite import Experiment, Row, Section, Suite
+from sure.report.suite_scores import Score, mean_ranks, own_score
+
+# The tables of a section, with the tasks of each; a task that is in none comes last.
+TABLES = {
+    "Emotion, speaker and speech recognition": ("emotion", "speaker", "verification", "asr"),
+    "Keywords, intents, phonemes and slots": ("keyword", "intent", "phoneme", "slots"),
+}
+OTHER = "Other tasks"
+# Scores that stand beside a task's own, as SURE and SUPERB print them, and whether higher is better.
+BESIDE = {"emotion": {"weighted_f1": True}, "slots": {"slot_value_cer": False}}
+NAMED = 5  # of the experiments that a row lacks
+
+
+def markdown(suite: Suite) -> str:
+    """Tables for each backbone, then the rows that lack results, and why."""
+    return "\n".join([*(_section(section, suite) for section in suite.sections), _missing(suite)])
+
+
+def _section(section: Section, suite: Suite) -> str:
+    tables: dict[str, list[Score]] = {title: [] for title in (*TABLES, OTHER)}
+    for column in section.columns:
+        title = next((title for title, tasks in TABLES.items() if column.row.task in tasks), OTHER)
+        beside = BESIDE.get(column.row.task, {})
+        tables[title] += [own_score(column), *(Score(column, name, higher) for name, higher in beside.items())]
+    parts = [f"## {plain(section.backbone)}", "### All tasks", _summary(section, suite)]
+    for title, scores in tables.items():
+        parts += [f"### {title}", _table(scores, section, suite)] if scores else []
+    return "\n\n".join([*parts, _notes(section, suite)]) + "\n"
+
+
+def _summary(section: Section, suite: Suite) -> str:
+    scores = [own_score(column) for column in section.columns]
+    ranks, counted = mean_ranks(scores, suite.methods, len(suite.seeds))
+    rank = f"mean rank ({counted} of {len(scores)} columns)"
+    asked = len(suite.rows) * len(suite.seeds)
+    lines = [["method", "trained without head", "of all %", rank, f"results (of {asked})"]]
+    for method in suite.methods:
+        results = section.results(method)
+        rank = f"{ranks[method]:.2f}" if ranks else "-"
+        seeds = {result.seed for result in results}
+        lines.append([plain(method), _parameters(results), _percent(results), rank, str(len(seeds))])
+    return _lines(lines)
+
+
+def _table(scores: Sequence[Score], section: Section, suite: Suite) -> str:
+    lines = [["method", "trained without head", *(f"{plain(score.column.name)}<br>{score.label}" for score in scores)]]
+    best = [score.best(suite.methods) for score in scores]
+    for method in suite.methods:
+        values = [score.values(method) for score in scores]
+        cells = [_cell(*cell, len(suite.seeds)) for cell in zip(values, best, strict=True)]
+        lines.append([plain(method), _parameters(section.results(method)), *cells])
+    return _lines(lines)
+
+
+def _cell(values: Sequence[float], best: str | None, seeds: int) -> str:
+    if not values:
+        return "-"
+    mean = f"{statistics.fmean(values):.2f}"
+    mean = f"**{mean}**" if mean == best else mean
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return mean + spread + (f" ({len(values)})" if len(values) < seeds else "")
+
+
+def _parameters(results: Iterable[Result]) -> str:
+    counts = {result["adapter_parameters"] for result in results} - {None}
+    return " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)})) if counts else "-"
+
+
+def _percent(results: Iterable[Result]) -> str:
+    """Trained parameters of all, the head in neither."""
+    counts = [[result[f"{part}_parameters"] for part in ("adapter", "total", "head")] for result in results]
+    shares = [100 * adapter / (total - head) for adapter, total, head in counts if None not in (adapter, total, head)]
+    return f"{statistics.fmean(shares):.2f}" if shares else "-"
+
+
+def _notes(section: Section, suite: Suite) -> str:
+    results = [result for method in suite.methods for result in section.results(method)]
+    facts = {
+        "test utterances": ", ".join(f"{column.name} {column.first['utterances']:,}" for column in section.columns),
+        "device": _distinct(results, "device"),
+        "scored on": _distinct(results, "date"),
+        "code": _distinct(results, "git_hash"),
+    }
+    return (
+        f"Mean ± sample standard deviation over the seeds {', '.join(suite.seeds)}; (n): over n of them. "
+        "↑: higher is better, ↓: lower is better. Bold: the best of a column.\n"
+        "Mean rank: by the tasks' own scores, over the columns in which every method has every seed.\n\n"
+    ) + "\n".join(f"- {name}: {plain(value)}" for name, value in facts.items())
+
+
+def _missing(suite: Suite) -> str:
+    have = {result.seed for section in suite.sections for method in suite.methods for result in section.results(method)}
+    lines, whole = [], 0
+    for row in suite.rows:
+        lacks = [experiment for experiment in row.experiments if experiment.folder not in have]
+        whole += bool(row.experiments) and not lacks
+        if lacks or not row.experiments or row.state != "done":
+            lines.append(_what_a_row_lacks(row, lacks))
+    lines += [f"- left out, because it cannot be compared: {plain(problem)}" for problem in suite.problems]
+    count = f"{whole} of {len(suite.rows)} rows have all their results."
+    return "\n".join(["## Missing", "", count, *([""] if lines else []), *lines]) + "\n"
+
+
+def _what_a_row_lacks(row: Row, lacks: Sequence[Experiment]) -> str:
+    asked = len(row.experiments)
+    state = f"{plain(row.state)}{', ' if row.note else ''}{plain(row.note)}"
+    text = f"- {plain(row.name)}: {state}; {asked - len(lacks)} of {asked} results"
+    if 0 < len(lacks) < asked:
+        named = ", ".join(f"{experiment.method} seed {experiment.seed}" for experiment in lacks[:NAMED])
+        text += f", without {named}" + (f" and {len(lacks) - NAMED} more" if len(lacks) > NAMED else "")
+    return text
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    header, *rest = rows
+    marks = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, marks, *rest))
+
+
+def _distinct(results: Sequence[Result], key: str) -> str:
+    return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"

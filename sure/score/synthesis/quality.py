@@ -1,0 +1,203 @@
+"""Scores of synthesised speech against recordings of the same texts, each with its interval over utterances.
+
+    mcd                 dB, mel-cepstral distortion, mean over utterances (sure.score.synthesis.mel_cepstra)
+    f0_rmse_hz          Hz, and f0_rmse_cents, root mean square over aligned frames that are voiced on both sides
+    voicing_error       %, of aligned frames that are voiced on one side only
+    duration_error      %, difference of lengths over length of the recordings, both summed over utterances
+    wer, cer            %, of an independent recogniser's transcript against the text (`recogniser.py`)
+    speaker_similarity  cosine, -1 to 1, of an independent encoder's embedding and the mean embedding of the speaker's
+                        other recordings in the set, or of the recording itself if it is the only one
+                        (`speaker_encoder.py`)
+
+The last three need external networks, which are optional; without one the score is omitted and `missing` gives the
+reason. Recordings can be scored in the same way; their scores are upper bounds for synthesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from sure.data.audio import SAMPLE_RATE, read_audio, resample
+from sure.data.data_dir import Utterance
+from sure.data.synthesis.acoustic import AcousticConfig, read_trimmed
+from sure.errors import SureError
+from sure.score.bootstrap import bootstrap_interval, ratio_interval
+from sure.score.error_rate import aligned_listing, error_rates
+from sure.score.synthesis import recogniser, speaker_encoder
+from sure.score.synthesis.distance import Distance, distance, frames_of
+from sure.score.synthesis.recogniser import Recogniser
+from sure.score.synthesis.speaker_encoder import SpeakerEncoder
+from sure.text.normalize import normalize
+
+OTHERS = 20  # recordings of a speaker that are averaged, at most
+
+
+@dataclass
+class Judges:
+    """missing: why there is none, by the scores it would give."""
+
+    recogniser: Recogniser | None
+    encoder: SpeakerEncoder | None
+    missing: dict[str, str]
+
+    @classmethod
+    def of(cls, languages: Sequence[str]) -> Judges:
+        """Those that there are for speech in these languages, one or more."""
+        judges = cls(None, None, {})
+        try:
+            judges.recogniser = Recogniser(next(filter(recogniser.knows, languages), languages[0]))
+        except SureError as error:
+            judges.missing["wer, cer"] = str(error)
+        try:
+            judges.encoder = SpeakerEncoder()
+        except SureError as error:
+            judges.missing["speaker_similarity"] = str(error)
+        return judges
+
+    def names(self) -> dict[str, str]:
+        names = {"recogniser": self.recogniser and recogniser.NAME, "encoder": self.encoder and speaker_encoder.NAME}
+        return {kind: name for kind, name in names.items() if name}
+
+
+@dataclass
+class SpeechScores:
+    """scores: of the set, with intervals; utterances: of each, by id; heard and its texts: normalised, by id."""
+
+    scores: dict[str, Any]
+    utterances: dict[str, dict[str, Any]]
+    heard: dict[str, str]
+    texts: dict[str, str]
+
+    def listing(self) -> str:
+        """Every utterance with its scores; behind it what was heard, aligned with the texts."""
+        lines = ["mcd f0_rmse_hz speaker_similarity id"]
+        for id, row in self.utterances.items():
+            values = [row.get(name) for name in ("mcd", "f0_rmse_hz", "speaker_similarity")]
+            lines.append(" ".join(["-" if value is None else f"{value:.3f}" for value in values] + [id]))
+        heard = [aligned_listing(self.texts, self.heard)] if self.heard else []
+        return "\n".join(["\n".join(lines) + "\n", *heard])
+
+
+def speech_scores(
+    utterances: Sequence[Utterance],
+    waves: Mapping[str, str] | None,
+    acoustic: AcousticConfig,
+    languages: Mapping[str, str],
+    judges: Judges,
+) -> SpeechScores:
+    """Score the files `waves` by utterance id, or, where it is None, the recordings themselves.
+
+    languages: by utterance id; what the recogniser does not know, it is not asked about.
+
+    Raises SureError naming an utterance without text or file, and files that cannot be read.
+    """
+    _check(utterances, waves)
+    asked = [one for one in utterances if judges.recogniser and recogniser.knows(languages[one.id])]
+    texts = {utterance.id: normalize(utterance.text, languages[utterance.id]) for utterance in asked}
+    rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
+    distances, heard, natural, made = [], {}, {}, {}
+    for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
+        recording = read_trimmed(utterance, acoustic)
+        wave = recording if waves is None else read_audio(waves[utterance.id], sample_rate=acoustic.sample_rate)
+        row = rows[utterance.id]
+        row["seconds"] = len(wave) / acoustic.sample_rate
+        if waves is not None:
+            distances.append(distance(frames_of(recording, acoustic), frames_of(wave, acoustic)))
+            row |= _of_one(distances[-1])
+        at_16 = resample(wave, acoustic.sample_rate, SAMPLE_RATE)
+        if judges.recogniser and utterance.id in texts:
+            row["heard"] = judges.recogniser.transcribe(at_16)
+            heard[utterance.id] = normalize(row["heard"], languages[utterance.id])
+            if texts[utterance.id]:
+                one = error_rates({"": texts[utterance.id]}, {"": heard[utterance.id]})
+                row |= {"wer": one["wer"], "cer": one["cer"]}
+        if judges.encoder:
+            made[utterance.id] = judges.encoder(at_16)
+            natural[utterance.id] = judges.encoder(resample(recording, acoustic.sample_rate, SAMPLE_RATE))
+    for id, value in _similarities(utterances, natural, made).items():
+        rows[id]["speaker_similarity"] = value
+    scores: dict[str, Any] = _of_all(distances) if distances else {}
+    if heard:
+        scores |= error_rates(texts, heard)
+    if made:
+        scores |= _with_interval("speaker_similarity", [row["speaker_similarity"] for row in rows.values()])
+    missing = dict(judges.missing)
+    if judges.recogniser and len(asked) < len(utterances):
+        others = sorted({language for language in languages.values() if not recogniser.knows(language)})
+        which = f"wer, cer of {len(utterances) - len(asked)} utterances" if asked else "wer, cer"
+        missing[which] = f"the recogniser does not know {' '.join(others)}"
+    return SpeechScores(scores | {"judges": judges.names(), "missing": missing}, rows, heard, texts)
+
+
+def _check(utterances: Sequence[Utterance], waves: Mapping[str, str] | None) -> None:
+    for utterance in utterances:
+        if utterance.text is None:
+            raise SureError(f"utterance '{utterance.id}' has no text; the data folder needs a file `text` (stage 2)")
+        if waves is not None and not (utterance.id in waves and Path(waves[utterance.id]).is_file()):
+            file = f" in {waves[utterance.id]}" if utterance.id in waves else ""
+            raise SureError(f"utterance '{utterance.id}' was not synthesised{file}; decode this set again (stage 5)")
+
+
+def _similarities(
+    utterances: Sequence[Utterance], natural: Mapping[str, torch.Tensor], made: Mapping[str, torch.Tensor]
+) -> dict[str, float]:
+    of_speaker: dict[str | None, list[str]] = {}
+    for utterance in utterances:
+        of_speaker.setdefault(utterance.speaker, []).append(utterance.id)
+    found = {}
+    for utterance in utterances:
+        if utterance.id in made:
+            others = [id for id in of_speaker[utterance.speaker] if id != utterance.id] or [utterance.id]
+            step = -(-len(others) // OTHERS)
+            mean = torch.stack([natural[id] for id in others[::step]]).mean(0)
+            found[utterance.id] = float(F.cosine_similarity(mean, made[utterance.id], dim=0))
+    return found
+
+
+def _of_one(found: Distance) -> dict[str, float | None]:
+    return {
+        "mcd": found.mcd,
+        "f0_rmse_hz": (found.squared_hz / found.voiced) ** 0.5 if found.voiced else None,
+        "f0_rmse_cents": (found.squared_cents / found.voiced) ** 0.5 if found.voiced else None,
+        "voicing_error": 100.0 * found.voicing_errors / found.pairs,
+        "duration_error": 100.0 * found.frames_apart / found.frames,
+    }
+
+
+def _of_all(distances: Sequence[Distance]) -> dict[str, Any]:
+    columns = {name: np.array([getattr(d, name) for d in distances], dtype=np.float64) for name in vars(distances[0])}
+    scores = _with_interval("mcd", columns["mcd"])
+    for name, squares in (("f0_rmse_hz", columns["squared_hz"]), ("f0_rmse_cents", columns["squared_cents"])):
+        scores[name] = None  # nothing is voiced on both sides
+        if columns["voiced"].sum():
+            scores[name] = float(np.sqrt(squares.sum() / columns["voiced"].sum()))
+            scores[f"{name}_interval"] = bootstrap_interval(_root_mean(squares, columns["voiced"]), len(squares))
+    for name, top, bottom in (
+        ("voicing_error", columns["voicing_errors"], columns["pairs"]),
+        ("duration_error", columns["frames_apart"], columns["frames"]),
+    ):
+        scores |= {name: 100.0 * float(top.sum() / bottom.sum()), f"{name}_interval": ratio_interval(top, bottom)}
+    return scores
+
+
+def _root_mean(squares: np.ndarray, counts: np.ndarray):
+    def statistic(draws: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # a draw may have nothing that is voiced
+            return np.sqrt((draws @ squares) / (draws @ counts))
+
+    return statistic
+
+
+def _with_interval(name: str, values: Sequence[float]) -> dict[str, Any]:
+    """The mean over utterances."""
+    values = np.asarray(values, dtype=np.float64)
+    interval = bootstrap_interval(lambda draws: draws @ values / draws.sum(1), len(values))
+    return {name: float(values.mean()), f"{name}_interval": interval}

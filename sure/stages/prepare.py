@@ -1,0 +1,95 @@
+"""Stage 2: a corpus to validated data folders, with the `prepare` function of a recipe's prepare.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from sure.corpus.download import make_folder
+from sure.data.limits import Limits, alphabet
+from sure.data.tables import read_lines
+from sure.data.validate import validate_data_dir
+from sure.data.validation_report import BACKUP, REPORT
+from sure.errors import SureError
+
+SETS = ("train", "dev", "test")
+
+
+def load_prepare(path: Path) -> Callable:
+    """The function `prepare(corpus, out, **options)` of a recipe. Raises SureError when there is none."""
+    if not path.is_file():
+        raise SureError(f"{path}: no such file; a recipe folder has a prepare.py")
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.resolve().parent.name}_prepare", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.resolve().parent))  # for files that a recipe keeps beside it
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    prepare = getattr(module, "prepare", None)
+    if not callable(prepare):
+        raise SureError(f"{path}: expected a function prepare(corpus, out, **options)")
+    return prepare
+
+
+def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
+    """`key=value` words as keyword arguments of `prepare`. Raises SureError for an unknown or missing key."""
+    known = dict(list(inspect.signature(prepare).parameters.items())[2:])
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    known = {name: p for name, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    options = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier() or not (open_ended or key in known):
+            raise SureError(f"'{word}': this recipe's prepare.py takes {_describe(known)}")
+        options[key] = value
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise SureError(f"{name}=... is missing: this recipe's prepare.py takes {_describe(known)}")
+    return options
+
+
+def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, str]) -> list[Path]:
+    """Call `prepare`; the data folders below `out`, sorted.
+
+    Expected are the sets that `prepare` returns (names or folders), or else train, dev and test. Raises
+    SureError for a set that is not there.
+    """
+    make_folder(out)
+    returned = prepare(corpus, out, **options)
+    expected = [made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)]
+    for folder in expected:
+        if not (folder / "wav.scp").is_file():
+            raise SureError(f"{folder}: prepare.py did not make this set (it has no wav.scp)")
+    return sorted({*expected, *(file.parent for file in out.rglob("wav.scp") if BACKUP not in file.parts)})
+
+
+def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int | None, limits: Limits) -> None:
+    """Validate the training set, then the others against it. Raises SureError when all are looked at."""
+    letters: frozenset[str] = frozenset()
+    errors = []
+    for folder in sorted(folders, key=lambda folder: folder.name != SETS[0]):
+        try:
+            report = validate_data_dir(folder, policy, commands, nj, limits, letters)
+        except SureError as error:
+            errors.append(str(error))
+            continue
+        print(report.summary())
+        if report.removed:
+            print(f"  every one of them: {folder / REPORT}; the tables as they were: {folder / BACKUP}")
+        if folder.name == SETS[0] and (folder / "text").is_file():
+            letters = alphabet(line.value for line in read_lines(folder / "text"))
+    if errors:
+        raise SureError("\n".join(errors))
+
+
+def _describe(known: dict[str, inspect.Parameter]) -> str:
+    if not known:
+        return "no options"
+    return ", ".join(
+        f"{name}=..." if parameter.default is parameter.empty else f"{name}={parameter.default}"
+        for name, parameter in known.items()
+    )

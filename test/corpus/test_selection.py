@@ -1,0 +1,74 @@
+"""Promises of sure.corpus.selection: every utterance of a corpus is in a set or on the list of those left out."""
+
+import os
+
+import pytest
+
+from sure.corpus.selection import SETS, Selection, read_lists
+from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.errors import SureError
+
+
+def utterance(id: str) -> Utterance:
+    return Utterance(id, f"/somewhere/{id}.wav", end=1.0, text="hello")
+
+
+def selection(**settings) -> Selection:
+    made = Selection("corpus asr", **settings)
+    for name in ("train", "train", "dev", "test"):
+        made.take(name, utterance(f"{name}{len(made.sets[name])}"))
+    return made
+
+
+def test_sets_list_and_counts(tmp_path, capsys):
+    made = selection(published={"train": 3, "dev": 1})
+    made.leave_out("b.mp4", "clips that cannot be read")
+    made.leave_out("a.mp4", "clips that cannot be read")
+    made.leave_out("a line\nof two", "lines without text")
+    folders = made.write(tmp_path)
+    assert [folder.name for folder in folders] == ["train", "dev", "test"]
+    assert [one.id for one in read_data_dir(folders[0])] == ["train0", "train1"]
+    assert (tmp_path / "left_out.txt").read_text() == (
+        "clips that cannot be read\ta.mp4\nclips that cannot be read\tb.mp4\nlines without text\ta line of two\n"
+    )
+    printed = capsys.readouterr().out
+    assert "corpus asr: 2 train, 1 dev, 1 test" in printed
+    assert "left out: 2 clips that cannot be read" in printed and str(tmp_path / "left_out.txt") in printed
+    assert "train: 2, published for the full corpus: 3" in printed and "dev: 1, published" not in printed
+
+
+def test_the_published_counts_are_said_to_be_met(tmp_path, capsys):
+    selection(published={"train": 2, "dev": 1, "test": 1}).write(tmp_path)
+    assert "as published for the full corpus" in capsys.readouterr().out
+
+
+def test_a_set_without_anything_is_an_error(tmp_path):
+    with pytest.raises(SureError, match="corpus asr: nothing for the set extra"):
+        selection(sets=("train", "dev", "test", "extra")).write(tmp_path)
+    assert not (tmp_path / "train").exists()
+
+
+def test_names_that_are_not_utf8_are_left_out_by_name(tmp_path):
+    made = selection()
+    made.take("train", Utterance("bad", os.fsdecode(b"/some\xff/bad.wav"), end=1.0, text="hello"))
+    made.leave_out(os.fsdecode(b"\xfe.txt"), "lines without text")
+    made.write(tmp_path)
+    assert [one.id for one in read_data_dir(tmp_path / "train")] == ["train0", "train1"]
+    assert (tmp_path / "left_out.txt").read_text() == (
+        "lines without text\t\\udcfe.txt\nrecordings whose name or folder is not UTF-8\t/some\\udcff/bad.wav\n"
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"audio": os.fsdecode(b"/\xff.wav")}, {"text": "\ud800"}, {"speaker": "\udcff"}])
+def test_what_no_table_can_hold_is_an_error(tmp_path, wrong):
+    with pytest.raises(SureError, match="'a': .*ud.* is not UTF-8"):
+        write_data_dir(tmp_path, [Utterance(**{"id": "a", "audio": "/a.wav", "text": "hello", **wrong})])
+
+
+def test_lists_of_sets(tmp_path):
+    for name in SETS:
+        (tmp_path / f"{name}.txt").write_text(f"{name}-1\n{name}-2\n")
+    assert read_lists(tmp_path) == {f"{name}-{number}": name for name in SETS for number in (1, 2)}
+    (tmp_path / "dev.txt").write_text("train-1\n")
+    with pytest.raises(SureError, match="dev.txt: train-1 is also in the train list"):
+        read_lists(tmp_path)

@@ -1,0 +1,72 @@
+"""A run that goes wrong says with which utterances, and nothing trains in name only."""
+
+import pytest
+import torch
+from toys import settings, train_here
+
+from sure.config import make_config
+from sure.errors import SureError
+from sure.models.build import build_model, build_task
+from sure.train.checks import Step, Watch, check_gradients
+
+
+def step(place: str, *losses: float, norm: float = 1.0) -> Step:
+    ids = [f"{place}-{index}" for index in range(len(losses))]
+    return Step(place, ids, [torch.tensor(losses[:1]), torch.tensor(losses[1:])], torch.tensor(norm))
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_losses_come_back_in_order(every):
+    watch = Watch(10.0, every)
+    seen = [*watch.add(step("a", 1, 2)), *watch.add(step("b", 3)), *watch.add(step("c", 4, 5))]
+    assert [*seen, *watch.look()] == [1, 2, 3, 4, 5]
+    assert watch.look() == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (step("here", 1.0, float("nan")), ["here-1 nan, here-0 1", "loss is nan"]),
+        (step("here", 1.0, float("inf")), ["here-1 inf, here-0 1"]),
+        (step("here", 9.0, 14.0), ["loss is 11.5", "here-1 14, here-0 9", "train.explode=10"]),
+        (step("here", 1.0, 2.0, norm=float("nan")), ["norm nan"]),
+    ],
+)
+def test_the_first_bad_step_is_named(bad, words):
+    watch = Watch(10.0, 3)
+    watch.add(step("before", 1, 2))
+    watch.add(bad)
+    with pytest.raises(SureError) as error:
+        watch.add(step("after", float("nan")))
+    for word in ["here", *words]:
+        assert word in str(error.value)
+    assert "before" not in str(error.value) and "after" not in str(error.value)
+
+
+def test_a_tensor_without_a_gradient_is_named(corpus):
+    config = make_config(settings(corpus), "test")
+    model = build_model(config, build_task(config))
+    for parameters in model.parameter_groups().values():
+        for parameter in parameters.values():
+            parameter.grad = torch.zeros_like(parameter)
+    check_gradients(model)
+    model.parameter_groups()["adapter"]["layer.1.attn.q/lora_a"].grad = None
+    with pytest.raises(SureError, match=r"1 tensors .*layer\.1\.attn\.q/lora_a"):
+        check_gradients(model)
+
+
+def test_an_exploding_run_stops_with_its_utterances_and_keeps_its_checkpoint(corpus, tmp_path):
+    exp = tmp_path / "exp"
+    with pytest.raises(SureError) as error:
+        train_here(corpus, exp, train__lr_head=1e6, train__clip=1e9, train__epochs=5, train__warmup=1.0)
+    assert "epoch " in str(error.value) and "train-0" in str(error.value)
+    assert not (exp / "summary.json").exists()
+    log = (exp / "train.log").read_text()
+    assert "gradient" in log and "train-0" in log
+
+
+def test_a_last_step_that_ruins_the_weights_is_seen_on_dev(corpus, tmp_path):
+    exp = tmp_path / "exp"
+    with pytest.raises(SureError, match="epoch 1: the dev loss is nan"):
+        train_here(corpus, exp, train__lr_head=float("inf"), train__epochs=1, train__batch_seconds=1000.0)
+    assert not (exp / "summary.json").exists() and not (exp / "best.safetensors").exists()
