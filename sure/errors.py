@@ -1,22 +1,41 @@
-"""The one exception for mistakes a user can fix, and how entry points show it."""
+"""SureError, the exception for mistakes a user can correct; its wording; and the exit codes of entry points."""
 
 from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class SureError(Exception):
-    """Something the user can put right; the message names the file, line, key or utterance and what to do."""
+    """A mistake the user can correct; the message names the file, line, key or utterance, and what to do."""
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first `most` names in one line: `a, b, c and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def some_lines(lines: Sequence[str], most: int = 20) -> str:
+    """The first `most` lines for the end of a message: a line each, indented, then `... and 3 more`."""
+    more = [f"... and {len(lines) - most} more"] if len(lines) > most else []
+    return "".join(f"\n  {line}" for line in [*lines[:most], *more])
+
+
+def compare_names(found: Collection[str], expected: Collection[str], source: str, remedy: str = "") -> None:
+    """Raise SureError that names the missing and the unexpected names of `source`, unless both sets are equal."""
+    sides = (("missing", set(expected) - set(found)), ("unexpected", set(found) - set(expected)))
+    if parts := [f"{len(names)} {side} ({some_of(sorted(names))})" for side, names in sides if names]:
+        raise SureError(f"{source}: {', '.join(parts)}{remedy and '; ' + remedy}")
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call an entry point's `main` and exit: 0, or 2 with one `error:` line, or 130 when interrupted.
+    """Call the `main` of an entry point and exit: 0, or 2 after one line `error: ...`, or 130 when interrupted.
 
-    Anything that is neither a SureError nor a full disk is a fault of the program and keeps its traceback.
+    Any exception but SureError and a full disk is a fault of the program and keeps its traceback.
     """
     try:
         main()
@@ -28,7 +47,7 @@ def run(main: Callable[[], object]) -> None:
         place = f" while writing {error.filename}" if error.filename else ""
         _fail(f"the disk is full{place}; free some space and run the same command again", 2)
     except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to go on", 130)
+        _fail("interrupted; run the same command again to continue", 130)
     sys.exit(0)
 
 

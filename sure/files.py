@@ -1,9 +1,11 @@
-"""Files that are whole at every instant: written beside, brought to the disk, and renamed."""
+"""Atomic writes (temporary file, fsync, rename), a lock for a folder, and SHA-256 digests."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,9 +13,11 @@ from typing import BinaryIO
 
 from sure.errors import SureError
 
+CHUNK = 1 << 20  # bytes read at once
+
 
 class Sink:
-    """What a function writes to; it remembers an OSError that a library hides behind an error of its own."""
+    """A file open for writing that remembers its OSError, which a library may replace by an error of its own."""
 
     def __init__(self, file: BinaryIO):
         self.file = file
@@ -28,15 +32,15 @@ class Sink:
 
 
 def replace_file(path: Path, content: bytes | str | Callable[[Sink], object]) -> None:
-    """Put `content`, or what the function writes, in the place of `path`.
+    """Write `content`, or the output of the function, to `path`; readers see the old file or the new one.
 
-    Raises SureError when it cannot be written, on a full disk say: then the file that was there stays.
+    Raises SureError when writing fails, for example on a full disk; the old file then stays.
     """
-    beside = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + ".partial")
     sink = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
+        with open(partial, "wb") as file:
             sink = Sink(file)
             if callable(content):
                 content(sink)
@@ -44,25 +48,55 @@ def replace_file(path: Path, content: bytes | str | Callable[[Sink], object]) ->
                 sink.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(partial, path)
         sync_folder(path.parent)
     except BaseException as error:
-        with suppress(OSError):  # no folder is there, say
-            beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the parent folder may not exist
+            partial.unlink(missing_ok=True)
         reason = error if isinstance(error, OSError) else sink.error if sink else None
         if reason is None:
             raise
         raise SureError(
-            f"cannot write {path}: {reason.strerror}; what was there before is kept; "
-            "make room and run the same command again"
+            f"cannot write {path}: {reason.strerror}; the file that was there before is kept; "
+            "free some space and run the same command again"
         ) from None
+
+
+def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a new, empty folder and put it in the place of `folder`; if `write` fails, `folder` stays."""
+    partial, before = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".before")
+    for leftover in (partial, before):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        write(partial)
+        if folder.exists():
+            os.rename(folder, before)
+        os.rename(partial, folder)
+    finally:
+        for leftover in (partial, before):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of the content of a file, as 64 hex digits."""
+    return digest_of_file(path, "sha256")
+
+
+def digest_of_file(path: Path, algorithm: str) -> str:
+    """Digest of the content of a file in hex; `algorithm` is a name of hashlib."""
+    digest = hashlib.new(algorithm)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextmanager
 def one_at_a_time(folder: Path, waiting: str = "") -> Iterator[None]:
-    """Wait for other processes that are here with the same folder, which is made; `waiting` is printed meanwhile.
+    """Hold an exclusive lock on `folder`, which is created; while another process has it, print `waiting` and wait.
 
-    The file `.lock` in it stays. The system ends the lock with us.
+    The lock is on the file `.lock` in the folder, which stays. The system releases the lock when the process ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a") as file:
@@ -76,7 +110,7 @@ def one_at_a_time(folder: Path, waiting: str = "") -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring renames in `folder` to the disk, in their order, so that they survive a power cut."""
+    """Sync the entries of `folder` to the disk, so that renames survive a power failure in their order."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

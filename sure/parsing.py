@@ -1,22 +1,40 @@
-"""JSON and YAML from outside: plain values or a ValueError, whatever the text; nothing is constructed or run."""
+"""Safe reading of JSON and YAML from outside: plain values or an error; no object is constructed, no code is run."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-MOST_VALUES = 100_000
+from sure.errors import SureError, some_of
+
+MOST_VALUES = 100_000  # in one YAML document, aliases expanded
+
+
+def read_json(path: Path, remedy: str, keys: Collection[str] = ()) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises SureError, which ends with `remedy`, if the file is missing, cannot be read, is not JSON, is not an object,
+    or lacks one of `keys`.
+    """
+    return _read_mapping(path, remedy, keys, parse_json, "JSON")
+
+
+def read_yaml(path: Path, remedy: str, keys: Collection[str] = ()) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises SureError as `read_json` does."""
+    return _read_mapping(path, remedy, keys, parse_yaml, "YAML")
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a YAML text. Raises ValueError saying in one line what is wrong with it."""
+    """The value of a YAML text. Raises ValueError with one line that describes the fault."""
     try:
         value = yaml.safe_load(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    except Exception as error:  # a date such as 2020-13-13 is a ValueError there, a list as a key a TypeError
+    except Exception as error:  # also ValueError for a date such as 2020-13-13, TypeError for a list as a key
         raise ValueError(" ".join(str(error).split())) from None
     _check_size(value)
     return value
@@ -30,8 +48,26 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def _read_mapping(
+    path: Path, remedy: str, keys: Collection[str], parse: Callable[[str], Any], language: str
+) -> dict[str, Any]:
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SureError(f"{path} does not exist; {remedy}") from None
+    except OSError as error:
+        raise SureError(f"cannot read {path}: {error.strerror}; {remedy}") from None
+    except ValueError as error:
+        raise SureError(f"{path} is not valid {language} ({error}); {remedy}") from None
+    if not isinstance(value, dict):
+        raise SureError(f"{path}: expected keys and values at the top, found {type(value).__name__}; {remedy}")
+    if missing := [key for key in keys if key not in value]:
+        raise SureError(f"{path} lacks {some_of(missing)}; {remedy}")
+    return value
+
+
 def _check_size(value: Any) -> None:
-    """A few aliases of lists of aliases stand for more than any memory holds, and one of itself for no end."""
+    """Raise ValueError for too many values: nested aliases can expand to more than the memory, or without end."""
     left, waiting = MOST_VALUES, [value]
     while waiting:
         one = waiting.pop()
@@ -41,4 +77,4 @@ def _check_size(value: Any) -> None:
         elif isinstance(one, (list, tuple, set)):
             waiting += one
         if left < len(waiting):
-            raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
+            raise ValueError(f"it expands to more than {MOST_VALUES:,} values")

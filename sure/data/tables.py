@@ -36,6 +36,32 @@ def read_lines(path: Path) -> list[Line]:
     return lines
 
 
+def read_unique(path: Path, remedy: str = "") -> dict[str, Line]:
+    """The lines of a table by id. Raises SureError naming both lines of an id that is there twice."""
+    lines: dict[str, Line] = {}
+    for line in read_lines(path):
+        if line.id in lines:
+            raise SureError(
+                f"{path}:{line.number}: the id '{line.id}' is already on line {lines[line.id].number}"
+                f"{remedy and '; ' + remedy}"
+            )
+        lines[line.id] = line
+    return lines
+
+
+def read_table(path: Path, remedy: str = "") -> dict[str, str]:
+    """The values of a table by id.
+
+    A missing file is an empty table, or, where `remedy` says what to do about it, a SureError. Raises SureError for an
+    id that is there twice.
+    """
+    if path.is_file():
+        return {id: line.value for id, line in read_unique(path, remedy).items()}
+    if remedy:
+        raise SureError(f"{path} does not exist; {remedy}")
+    return {}
+
+
 def format_table(rows: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{id} {value}".rstrip() + "\n" for id, value in rows)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import safetensors
 
 from sure.config import Config, load_config
-from sure.corpus.transfer import file_digest
 from sure.data.tables import read_lines
 from sure.doctor.bundle import examine_bundle
 from sure.doctor.finding import Patient
 from sure.errors import SureError
+from sure.files import sha256_of_file
 from sure.models.build import build_task
 from sure.models.experiment import Experiment
 from sure.parsing import parse_json
@@ -107,7 +107,7 @@ def _check_best(experiment: Experiment, patient: Patient) -> None:
     except (safetensors.SafetensorError, OSError):
         whole = False
     digest = best.get("sha256") if best else None
-    if not whole or (digest and file_digest(path) != digest):
+    if not whole or (digest and sha256_of_file(path) != digest):
         patient.wrong(f"{path} is damaged", TRAIN)
 
 
@@ -152,7 +152,7 @@ def _check_mark(mark: Path, recipe: Path, patient: Patient) -> None:
                 continue
             if not path.is_file():
                 patient.wrong(f"{path} is gone since {mark.name} was finished", f"--stage {_stage(mark)}")
-            elif file_digest(path) != digest:
+            elif sha256_of_file(path) != digest:
                 patient.wrong(f"{path} changed since {mark.name} was finished", f"--stage {_stage(mark)}")
 
 

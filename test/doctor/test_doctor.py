@@ -14,9 +14,9 @@ import pytest
 import toys
 
 from sure.bin import doctor, pack
-from sure.corpus.transfer import file_digest
 from sure.doctor.examine import examine
 from sure.errors import SureError
+from sure.files import sha256_of_file
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (decoded / name).write_text("test-000 a\ntest-001 b\n")
     (seed / ".marks").mkdir()
     text = recipe / "data" / "train" / "text"
-    (seed / ".marks" / "train").write_text(f"command  python\n{file_digest(text)}  data/train/text\n")
+    (seed / ".marks" / "train").write_text(f"command  python\n{sha256_of_file(text)}  data/train/text\n")
     return recipe
 
 

@@ -149,7 +149,7 @@ def test_a_disk_that_is_really_full(small_disk):
     checkpoints = Checkpoints(small_disk / "checkpoints")
     checkpoints.save(state(1, 20_000))
     checkpoints.save(state(2, 20_000))
-    with pytest.raises(SureError, match="No space left on device; what was there before is kept"):
+    with pytest.raises(SureError, match="No space left on device; the file that was there before is kept"):
         checkpoints.save(state(3, 40_000))
     assert sorted(path.name for path in (small_disk / "checkpoints").iterdir()) == ["last.pt", "previous.pt"]
     assert checkpoints.load()["number"] == 2

@@ -1,4 +1,4 @@
-"""How entry points end."""
+"""Exit codes of entry points, and the wording of errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from sure.errors import SureError, run
+from sure.errors import SureError, compare_names, run, some_lines, some_of
 
 
 def raises(error: BaseException):
@@ -26,7 +26,7 @@ def raises(error: BaseException):
             2,
             "error: the disk is full while writing big.pt; free some space and run the same command again\n",
         ),
-        (raises(KeyboardInterrupt()), 130, "error: interrupted; run the same command again to go on\n"),
+        (raises(KeyboardInterrupt()), 130, "error: interrupted; run the same command again to continue\n"),
     ],
 )
 def test_users_errors_are_one_line(main, status: int, message: str, capsys: pytest.CaptureFixture) -> None:
@@ -40,3 +40,18 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
         run(lambda: 1 / 0)
     with pytest.raises(FileNotFoundError):
         run(raises(FileNotFoundError(errno.ENOENT, "x")))
+
+
+def test_long_lists_are_cut_and_counted() -> None:
+    assert (some_of([]), some_of(["a"]), some_of(["a", "b"], most=1)) == ("", "a", "a and 1 more")
+    assert some_of(list("abcdefg")) == "a, b, c, d, e and 2 more"
+    assert some_lines(["a", "b", "c"], most=2) == "\n  a\n  b\n  ... and 1 more"
+    assert some_lines(["a", "b"], most=2) == "\n  a\n  b"
+
+
+def test_names_that_differ_are_named_on_both_sides() -> None:
+    compare_names(["b", "a"], {"a", "b"}, "x.safetensors")
+    with pytest.raises(SureError, match=r"^x: 2 missing \(a, c\), 1 unexpected \(d\)$"):
+        compare_names(["b", "d"], ["a", "b", "c"], "x")
+    with pytest.raises(SureError, match=r"^x: 1 unexpected \(d\); write it again$"):
+        compare_names(["b", "d"], ["b"], "x", "write it again")

@@ -1,0 +1,83 @@
+"""Reading settings and tables, and replacing folders: one wording for each error."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from sure.data.tables import read_table
+from sure.errors import SureError
+from sure.files import replace_folder, sha256_of_file
+from sure.parsing import read_json, read_yaml
+
+DAMAGES = [
+    (read_json, None, "about.json does not exist"),
+    (read_json, b'{"a": 1', r"about.json is not valid JSON \(Expecting ',' delimiter: line 1 column 8 \(char 7\)\)"),
+    (read_json, b'{"a": "\xff"}', r"about.json is not valid JSON \('utf-8' codec can't decode"),
+    (read_json, b"[" * 100_000, r"about.json is not valid JSON \(it is nested too deeply\)"),
+    (read_json, b"[1]", "about.json: expected keys and values at the top, found list"),
+    (read_json, b'{"b": 1}', "about.json lacks a, c"),
+    (read_yaml, None, "about.json does not exist"),
+    (read_yaml, b"a: [", r"about.json is not valid YAML \(while parsing a flow node"),
+    (read_yaml, b"", "about.json: expected keys and values at the top, found NoneType"),
+    (read_yaml, b"b: 1", "about.json lacks a, c"),
+]
+
+
+@pytest.mark.parametrize(("read", "content", "message"), DAMAGES)
+def test_damaged_settings(tmp_path: Path, read, content: bytes | None, message: str) -> None:
+    path = tmp_path / "about.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SureError, match=f"{message}.*; run stage 3 again$"):
+        read(path, "run stage 3 again", keys=("a", "b", "c"))
+
+
+def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SureError, match="^cannot read .*: Is a directory; save it again$"):
+        read_json(tmp_path, "save it again")
+
+
+@pytest.mark.parametrize(("read", "text"), [(read_json, '{"a": [1, "é"]}'), (read_yaml, "a: [1, é]")])
+def test_settings(tmp_path: Path, read, text: str) -> None:
+    (tmp_path / "about").write_text(text, encoding="utf-8")
+    assert read(tmp_path / "about", "", keys=["a"]) == {"a": [1, "é"]}
+
+
+def test_tables(tmp_path: Path) -> None:
+    path = tmp_path / "utt2spk"
+    assert read_table(path) == {}
+    with pytest.raises(SureError, match="utt2spk does not exist; run stage 2$"):
+        read_table(path, "run stage 2")
+    path.write_text("b  two  words \n\na\n", encoding="utf-8")
+    assert read_table(path) == {"b": "two words", "a": ""}
+    path.write_text("b x\na y\nb z\n", encoding="utf-8")
+    with pytest.raises(SureError, match="utt2spk:3: the id 'b' is already on line 1; run stage 2$"):
+        read_table(path, "run stage 2")
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "tokens"
+    (tmp_path / "new" / "tokens.partial" / "rest").mkdir(parents=True)  # of a run that was killed
+    replace_folder(folder, lambda place: (place / "first").write_text("1"))
+    assert [path.name for path in folder.iterdir()] == ["first"]
+
+    def fail(place: Path) -> None:
+        assert list(place.iterdir()) == []
+        (place / "third").write_text("3")
+        raise SureError("not today")
+
+    with pytest.raises(SureError, match="not today"):
+        replace_folder(folder, fail)
+    assert [path.name for path in folder.iterdir()] == ["first"]
+    replace_folder(folder, lambda place: (place / "second").write_text("2"))
+    assert [path.name for path in folder.iterdir()] == ["second"]
+    assert [path.name for path in folder.parent.iterdir()] == ["tokens"]
+
+
+def test_digest_of_a_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000  # more than one chunk
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_of_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
