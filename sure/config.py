@@ -1,4 +1,4 @@
-"""The typed configuration: YAML files, later ones winning, then `key=value` overrides; an unknown key is an error."""
+"""The typed configuration, from YAML files (a later file overrides an earlier one) and `key=value` overrides."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from sure.data.augment import AugmentConfig
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.parsing import parse_yaml
+from sure.parsing import parse_yaml, read_yaml
 
 
 class Config(Section):
-    task: str
-    seed: int = Field(1, ge=0, lt=2**63)  # what torch's generators take
+    task: str = Field(description="name of a file in sure/tasks")
+    seed: int = Field(1, ge=0, lt=2**63, description="seed of every random generator; one experiment per seed")
     data: DataConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     text: TextConfig = TextConfig()
@@ -43,8 +43,8 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _settings_of_the_named(cls, given: Any) -> Any:
-        """`petl` and `head` are checked by the classes that their method and task define."""
+    def _check_method_and_head(cls, given: Any) -> Any:
+        """Check `petl` and `head` by the config classes of their methods and task."""
         given = dict(given)
         if "task" in given:
             task = registry.find("tasks", given["task"])
@@ -54,7 +54,7 @@ class Config(Section):
         if "petl" in given:
             given["petl"] = petl_settings(given["petl"])
             if not given["petl"]:
-                raise SureError("petl: the list is empty; petl.name=linear_probe trains the head alone")
+                raise SureError("petl: the list is empty; petl.name=linear_probe trains only the head")
         return given
 
     @model_validator(mode="after")
@@ -65,12 +65,12 @@ class Config(Section):
             raise SureError(f"tokenizer.kind={self.tokenizer.kind}: the task {self.task} has {', '.join(kinds)}")
         for key in ("lexicon", "fold"):
             if getattr(self.tokenizer, key) is not None and self.tokenizer.kind != "phone":
-                raise SureError(f"tokenizer.{key} is about phones; the task {self.task} has none, so leave it out")
+                raise SureError(f"tokenizer.{key} is for phones; the task {self.task} has none: leave the key out")
         methods = registry.find("tasks", self.task).decode_methods
         if self.decode.method not in methods:
             raise SureError(f"decode.method={self.decode.method}: the task {self.task} has {', '.join(methods)}")
         if self.decode.lexicon != "none" and self.tokenizer.kind == "phone":
-            raise SureError("decode.lexicon lists words that tokens spell; phones are no spelling, so leave it out")
+            raise SureError("decode.lexicon is for tokens that spell words, not for phones: leave the key out")
         if not self.tokenizer.folder:
             self.tokenizer.folder = str(Path(self.data.train).parent / "tokens")
         return self
@@ -82,22 +82,22 @@ class Config(Section):
 
     @property
     def decoding(self) -> str:
-        """What this way of decoding is called: the name of a search, or of synthesis if it has one; else greedy."""
+        """Name of the decoding: decode.name for a beam search, or for TTS where it is set; else `greedy`."""
         speaks = registry.find("tasks", self.task).speaks
         is_named = self.decode.method == "beam" or (speaks and self.decode.name != SEARCH)
         return self.decode.name if is_named else "greedy"
 
     def save(self, path: Path) -> None:
-        """Write the whole resolved config as YAML, readable by `load_config`."""
+        """Write all values as YAML, readable by `load_config`."""
         plain = self.model_dump(mode="json")
         plain["petl"] = plain["petl"][0] if len(plain["petl"]) == 1 else plain["petl"]
         replace_file(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
 def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
-    """The config of one or more YAML files with `key=value` overrides such as `petl.rank=4`.
+    """The config from one or more YAML files and `key=value` overrides such as `petl.rank=4`.
 
-    Raises SureError naming the file or key, what was expected, and the nearest name there is.
+    Raises SureError naming the file or key, what was expected, and the nearest known name.
     """
     files = [files] if isinstance(files, (str, Path)) else list(files)
     merged: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
 
 
 def make_config(given: Mapping[str, Any], source: str) -> Config:
-    """A checked config from plain values; `source` is named in errors."""
+    """Check plain values; errors name `source`."""
     try:
         return Config.model_validate(given)
     except ValidationError as error:
@@ -120,16 +120,8 @@ def make_config(given: Mapping[str, Any], source: str) -> Config:
 
 
 def read_plain_config(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file, unchecked. Raises SureError naming the file when it has none."""
-    try:
-        loaded = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SureError(f"cannot read config {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise SureError(f"config {path} is not YAML: {error}") from None
-    if not isinstance(loaded, dict):
-        raise SureError(f"config {path}: expected keys and values at the top, found {type(loaded).__name__}")
-    return loaded
+    """The keys and values of a YAML file, unchecked. Raises SureError naming the file."""
+    return read_yaml(path, "correct this config, or give another --config")
 
 
 def _parse(text: str, override: str) -> Any:
@@ -144,12 +136,14 @@ def _nested(keys: list[str], value: Any) -> dict[str, Any]:
 
 
 def _merge(base: Any, update: Any, key: str = "") -> Any:
-    """`update` laid over `base`. Another method's name starts `petl` anew: its settings mean nothing to the new one."""
+    """`base` updated by `update`, recursively; a new `petl.name` replaces the whole of `petl`."""
     if not isinstance(base, dict) or not isinstance(update, dict):
         if isinstance(base, list) and isinstance(update, dict):
             if update.keys() == {"name"}:
                 return _list_by_name(base, update)
-            raise SureError(f"override {key}: petl is a list of methods here; write petl='[{{name: ...}}, ...]'")
+            raise SureError(
+                f"override {key}: petl is a list of methods; give the whole list: petl='[{{name: ...}}, ...]'"
+            )
         return update
     merged = dict(base)
     for name, value in update.items():
@@ -167,28 +161,28 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
 
 
 def _list_by_name(base: list[Any], update: dict[str, Any]) -> Any:
-    """A list is known by the names in it, and stays. One that has other names too would lose its settings unseen."""
+    """`petl` for a petl.name over the list `base`: the list itself if the names agree; its settings are never lost."""
     known, wanted = _name_of(base), str(update["name"])
     if wanted == known:
         return base
     if {*wanted.split("+")} & {*known.split("+")}:
         raise SureError(
-            f"petl is the list {known} in the config, and petl.name={wanted} would drop its settings; call it by all "
-            f"its names: --petl {known}, in conf/petl/{known}.yaml"
+            f"petl is the list {known} in the config, and petl.name={wanted} would drop its settings; give all names: "
+            f"--petl {known}, in conf/petl/{known}.yaml"
         )
     return update
 
 
 def petl_settings(petl: Any) -> list[BaseModel]:
-    """The settings of every method in what a config's `petl` may be: a name, `lora+prefix`, a method, a list of them.
+    """The checked settings of each method of `petl`: a name, `lora+prefix`, keys and values, or a list of these.
 
-    Raises SureError naming the method or setting that there is not.
+    Raises SureError naming an unknown method or setting.
     """
     return [_method(item) for item in _listed(petl)]
 
 
 def _listed(petl: Any) -> Iterator[Any]:
-    """The methods of `petl`; the name `lora+prefix` stands for two of them."""
+    """The methods of `petl`; the name `lora+prefix` means two methods."""
     name = petl if isinstance(petl, str) else petl.get("name") if isinstance(petl, dict) else None
     if not isinstance(name, str) or "+" not in name:
         yield from petl if isinstance(petl, list) else [petl]
@@ -196,8 +190,8 @@ def _listed(petl: Any) -> Iterator[Any]:
     if isinstance(petl, dict) and len(petl) > 1:
         other = next(key for key in petl if key != "name")
         raise SureError(
-            f"petl.{other}: which of {name.replace('+', ', ')} is meant? "
-            f"Write petl='[{{name: {name.partition('+')[0]}, {other}: ...}}, ...]'"
+            f"petl.{other}: this key must belong to one of {name.replace('+', ', ')}; "
+            f"write petl='[{{name: {name.partition('+')[0]}, {other}: ...}}, ...]'"
         )
     yield from name.split("+")
 
@@ -225,7 +219,7 @@ def _typed(model: type[BaseModel], given: Any, where: str) -> BaseModel:
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first complaint in words: key, what is wrong, what exists."""
+    """The first error of pydantic as one line: the key, the fault, and the known keys."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

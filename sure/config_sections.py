@@ -1,4 +1,4 @@
-"""The sections of the configuration: every key, its default and its bounds."""
+"""The sections of the configuration: for every key its type, default, bounds and meaning (docs/configuration.md)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,35 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sure.errors import SureError
 from sure.text.phones import Fold
 
-SEARCH = "beam"  # what a search is called that has no name of its own
+SEARCH = "beam"  # name of a beam search that has no name of its own
 
 
 class Section(BaseModel):
-    """A part of the config; keys it does not have are refused."""
+    """A part of the configuration; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
 class DataConfig(Section):
-    train: str
-    valid: str
-    tests: list[str] = []
-    min_seconds: float = 0.1
-    max_seconds: float = 20.0  # longer training utterances are left out, and counted; dev and test are never cut
-    on_bad_utterance: Literal["stop", "skip"] = "stop"  # a training recording gone bad, a text that is no target
-    max_bad_percent: float = Field(5.0, ge=0, le=100)  # of the training set; with more, skip stops, too
-    cache_gigabytes: float = 2.0  # decoded audio kept in memory
+    train: str = Field(description="folder of the training set")
+    valid: str = Field(description="folder of the dev set, whose score selects the best epoch")
+    tests: list[str] = Field([], description="folders of the test sets, decoded and scored in stages 5 and 6")
+    min_seconds: float = Field(0.1, description="shorter training utterances are left out and counted, in seconds")
+    max_seconds: float = Field(
+        20.0, description="longer training utterances are left out and counted, in seconds; dev and test sets are whole"
+    )
+    on_bad_utterance: Literal["stop", "skip"] = Field(
+        "stop",
+        description="for a training recording that cannot be read any more, or a transcript that cannot be encoded: "
+        "stop with an error, or skip the utterance and list it in left_out.txt",
+    )
+    max_bad_percent: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="with skip: largest share of bad training utterances, in percent; more is an error",
+    )
+    cache_gigabytes: float = Field(2.0, description="memory for decoded audio, in GB")
 
     @model_validator(mode="after")
     def _names_differ(self) -> DataConfig:
@@ -35,24 +46,29 @@ class DataConfig(Section):
         return self
 
     def sets(self) -> dict[str, str]:
-        """Data folders by set: the folder's own name, as in decode_<set>. Raises SureError for two with one name."""
+        """The data folder of each set, by the folder's own name. Raises SureError if two folders have the same name."""
         known: dict[str, str] = {}
         for folder in (self.train, self.valid, *self.tests):
             other = known.setdefault(Path(folder).name, folder)
             if Path(other) != Path(folder):
                 raise SureError(
-                    f"data: {other} and {folder} have one name, so both would be decoded into "
+                    f"data: {other} and {folder} have the same name, so both would be decoded into "
                     f"decode_{Path(folder).name}; rename one of the folders"
                 )
         return known
 
 
 class TokenizerConfig(Section):
-    kind: Literal["character", "bpe", "unigram", "phone", "slot"] = "character"  # in a config: the task's own
-    size: int | None = None  # of sentencepiece vocabularies
-    lexicon: list[str] | None = None  # of phones: files of `word phone phone ...`; without one, texts are phones
-    fold: Fold | None = None  # of phones: to the smaller set that is learned
-    folder: str = ""  # what stage 3 writes; default: `tokens` beside the training set
+    kind: Literal["character", "bpe", "unigram", "phone", "slot"] = Field(
+        "character", description="unit of the targets; the default is the first one that the task has"
+    )
+    size: int | None = Field(None, description="vocabulary size, for bpe and unigram")
+    lexicon: list[str] | None = Field(
+        None,
+        description="for phones: lexicon files with lines `word phone phone ...`; without one, transcripts are phones",
+    )
+    fold: Fold | None = Field(None, description="for phones: smaller phone set that phones are mapped to")
+    folder: str = Field("", description="output folder of stage 3; the default is `tokens` next to the training set")
 
     @field_validator("lexicon", mode="before")
     @classmethod
@@ -61,58 +77,95 @@ class TokenizerConfig(Section):
 
 
 class TextConfig(Section):
-    language: str = "en"
-    phones: Literal["cmudict", "espeak"] | None = None  # of synthesis; default: cmudict for English, espeak for others
+    language: str = Field("en", description="ISO 639 code of the language, for text normalisation and phones")
+    phones: Literal["cmudict", "espeak"] | None = Field(
+        None, description="source of phones for TTS; the default is cmudict for English, espeak for other languages"
+    )
 
 
 class BackboneConfig(Section):
-    name: str
-    weights: str = "random"
-    layers: Literal["last", "weighted_sum"] = "last"  # what the head reads, unless a method reads the layers itself
-    group_norm: Literal["masked", "as_trained"] = "masked"
+    name: str = Field(description="backbone family: the name of a file in sure/backbones")
+    weights: str = Field(
+        "random", description="file, folder or torchaudio bundle of the weights; random:<shape> draws them"
+    )
+    layers: Literal["last", "weighted_sum"] = Field(
+        "last", description="encoder output that the head reads, unless a method combines the layers itself"
+    )
+    group_norm: Literal["masked", "as_trained"] = Field(
+        "masked", description="statistics of group normalisation: masked leaves padding out, as_trained includes it"
+    )
 
 
 class TrainConfig(Section):
-    epochs: int = Field(30, gt=0)
-    batch_seconds: float = Field(60.0, gt=0)
-    accumulate: int = Field(1, gt=0)  # batches an optimizer step
-    lr_adapter: float = Field(1e-3, ge=0)
-    lr_head: float = Field(1e-3, ge=0)
-    weight_decay: float = Field(0.0, ge=0)
-    warmup: float = Field(0.1, ge=0, le=1)  # part of all steps with a rising rate
-    hold: float = Field(0.0, ge=0, le=1)  # part after it with a constant one; then linear decay to 0
-    clip: float = Field(1.0, gt=0)
-    patience: int = Field(0, ge=0)  # epochs without a better dev score before stopping; 0: never
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    prefix_cache: Literal["auto", "off"] = "auto"
-    prefix_cache_gigabytes: float = Field(4.0, ge=0)
-    save_minutes: float = Field(10.0, gt=0)  # between checkpoints inside an epoch; every epoch's end has one
-    workers: int = Field(0, ge=0)  # processes that decode audio; synthesis reads features, and needs none
-    threads: int = Field(0, ge=0)  # of torch on the CPU; 0: torch's choice
-    device: str = "auto"
-    explode: float = Field(1e4, gt=0)  # a training loss above this stops the run
+    epochs: int = Field(30, gt=0, description="number of passes over the training set")
+    batch_seconds: float = Field(60.0, gt=0, description="largest batch: utterances times the longest one, in seconds")
+    accumulate: int = Field(1, gt=0, description="batches per optimizer step")
+    lr_adapter: float = Field(1e-3, ge=0, description="peak learning rate of the methods' parameters")
+    lr_head: float = Field(1e-3, ge=0, description="peak learning rate of the head")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
+    warmup: float = Field(0.1, ge=0, le=1, description="fraction of all steps with a linearly rising learning rate")
+    hold: float = Field(
+        0.0, ge=0, le=1, description="fraction of all steps, after warm-up, at the peak rate; then linear decay to 0"
+    )
+    clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    patience: int = Field(0, ge=0, description="epochs without a better dev score before training stops; 0: never")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="number format of the forward pass; auto: bf16 where the processor gains speed by it, else fp32",
+    )
+    prefix_cache: Literal["auto", "off"] = Field(
+        "auto", description="whether outputs of the frozen layers below the first trained site may be cached"
+    )
+    prefix_cache_gigabytes: float = Field(4.0, ge=0, description="memory for the prefix cache, in GB")
+    save_minutes: float = Field(
+        10.0, gt=0, description="minutes between checkpoints within an epoch; each epoch ends with one"
+    )
+    workers: int = Field(0, ge=0, description="processes that decode audio, for recognition; TTS reads features")
+    threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's default")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:<number>; auto: a GPU if there is one")
+    explode: float = Field(1e4, gt=0, description="training stops with an error at a mean loss above this value")
 
 
 class DecodeConfig(Section):
-    """All but `batch_seconds` is about stage 5, which may be told otherwise; the dev scores of training are greedy."""
+    """Settings of stage 5, except `batch_seconds`, which also holds for the greedy dev decoding during training."""
 
-    method: Literal["greedy", "beam"] = "greedy"
-    batch_seconds: float = Field(120.0, gt=0)
-    vocoder: str = "griffin_lim"  # of speech synthesis; or the checkpoint of a HiFi-GAN generator
-    name: str = Field(SEARCH, pattern="^[A-Za-z0-9._-]+$")  # of this search, or this vocoder, in folders and tables
-    # What follows is of beam search; scores are natural logarithms.
-    beam: int = Field(50, gt=0)  # texts that are kept after each frame
-    margin: float = Field(15.0, gt=0)  # of these, how far the last may be below the best
-    min_probability: float = Field(1e-3, ge=0, lt=1)  # of a token in a frame, to be tried there
-    ngram: str = "train"  # the model of words: a file, ARPA or kenlm's; train: made of the training texts; none
-    order: int = Field(4, gt=0)  # of the model that is made of the training texts
-    lexicon: str = "none"  # words that may be said: a file, one first on each line; train: of training texts; none: any
-    weight: float | None = Field(None, ge=0)  # of the model; default: as tuned on dev, untuned 0.5
-    word_score: float | None = None  # added for each word; default: as tuned on dev, untuned 0
-    unknown: float = Field(-10.0, le=0)  # added for a word that the model does not have
+    method: Literal["greedy", "beam"] = Field("greedy", description="best label of each frame, or beam search")
+    batch_seconds: float = Field(120.0, gt=0, description="largest batch: utterances times the longest one, in seconds")
+    vocoder: str = Field("griffin_lim", description="for TTS: griffin_lim, or the checkpoint of a HiFi-GAN generator")
+    name: str = Field(
+        SEARCH, pattern="^[A-Za-z0-9._-]+$", description="name of this search or vocoder in folders and tables"
+    )
+    beam: int = Field(50, gt=0, description="beam search: hypotheses kept after each frame")
+    margin: float = Field(
+        15.0, gt=0, description="beam search: largest distance of a kept hypothesis from the best, in log probability"
+    )
+    min_probability: float = Field(
+        1e-3,
+        ge=0,
+        lt=1,
+        description="beam search: least probability of a token in a frame to extend hypotheses with it",
+    )
+    ngram: str = Field(
+        "train",
+        description="beam search: word n-gram model: a file (ARPA or KenLM), train (estimated on the training "
+        "transcripts) or none",
+    )
+    order: int = Field(4, gt=0, description="order of the n-gram model that is estimated on the training transcripts")
+    lexicon: str = Field(
+        "none",
+        description="beam search: allowed words: a file with a word at the start of each line, train (those of the "
+        "training transcripts) or none (any word)",
+    )
+    weight: float | None = Field(
+        None, ge=0, description="weight of the n-gram model; the default is tuned on the dev set, or 0.5"
+    )
+    word_score: float | None = Field(
+        None, description="natural logarithm added for each word; the default is tuned on the dev set, or 0"
+    )
+    unknown: float = Field(-10.0, le=0, description="natural logarithm added for each word outside the n-gram model")
 
     @model_validator(mode="after")
     def _names_differ(self) -> DecodeConfig:
         if self.name == "greedy":
-            raise SureError("decode.name=greedy is what decoding without a search is called; choose another name")
+            raise SureError("decode.name=greedy is the name of decoding without a search; choose another name")
         return self

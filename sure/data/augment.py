@@ -1,4 +1,4 @@
-"""Augmentation: speed and noise on waveforms, masks on hidden features (SpecAugment). All off by default."""
+"""Augmentation: speed and noise for waveforms, masks for hidden features (SpecAugment). All off by default."""
 
 from __future__ import annotations
 
@@ -17,31 +17,27 @@ NOISES_IN_MEMORY = 64
 
 
 class AugmentConfig(BaseModel):
-    """The `augment:` section of a config.
-
-    speed: factors of which one is drawn per utterance and epoch, such as [0.9, 1.0, 1.1] (Ko et al. 2015);
-        pitch changes too, and 0.9 makes an utterance, and its batch, 1.11 times as long.
-    noise_snr_db: [lowest, highest] signal-to-noise ratio in decibels; null: no noise.
-    noise_probability: the share of utterances that get noise.
-    noise: the kind of noise that is generated, unless noise_files are given.
-    noise_files: recordings of noise: a folder, or a text file with one path per line.
-    time_masks, channel_masks: how many masks per utterance (Park et al. 2019), each of a width drawn from 0
-        to time_mask_frames or channel_mask_width; a time mask covers at most time_mask_share of the
-        utterance.
-    """
+    """The `augment:` section. Speed: Ko et al., Interspeech 2015. Masks: SpecAugment, Park et al., Interspeech 2019."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    speed: list[Annotated[float, Field(ge=0.5, le=2.0)]] = []
-    noise_snr_db: tuple[float, float] | None = None
-    noise_probability: float = Field(1.0, ge=0.0, le=1.0)
-    noise: Literal["white", "pink"] = "white"
-    noise_files: Path | None = None
-    time_masks: int = Field(0, ge=0)
-    time_mask_frames: int = Field(20, ge=0)
-    time_mask_share: float = Field(0.2, ge=0.0, le=1.0)
-    channel_masks: int = Field(0, ge=0)
-    channel_mask_width: int = Field(32, ge=0)
+    speed: list[Annotated[float, Field(ge=0.5, le=2.0)]] = Field(
+        [],
+        description="speed factors, such as [0.9, 1.0, 1.1], one drawn per utterance and epoch; the pitch changes too",
+    )
+    noise_snr_db: tuple[float, float] | None = Field(
+        None, description="[lowest, highest] signal-to-noise ratio in dB; null: no noise"
+    )
+    noise_probability: float = Field(1.0, ge=0.0, le=1.0, description="fraction of utterances that noise is added to")
+    noise: Literal["white", "pink"] = Field("white", description="generated noise, where noise_files is not set")
+    noise_files: Path | None = Field(
+        None, description="folder with recordings of noise, or a text file with one path per line"
+    )
+    time_masks: int = Field(0, ge=0, description="time masks per utterance, on hidden features")
+    time_mask_frames: int = Field(20, ge=0, description="largest width of a time mask, in frames")
+    time_mask_share: float = Field(0.2, ge=0.0, le=1.0, description="largest width of a time mask / utterance length")
+    channel_masks: int = Field(0, ge=0, description="channel masks per utterance, on hidden features")
+    channel_mask_width: int = Field(32, ge=0, description="largest width of a channel mask, in channels")
 
     @model_validator(mode="after")
     def _noise_is_complete(self) -> AugmentConfig:
@@ -53,7 +49,7 @@ class AugmentConfig(BaseModel):
 
     @property
     def changes_waveform(self) -> bool:
-        """Whether waveforms differ from epoch to epoch (then nothing computed from them can be kept)."""
+        """Whether waveforms differ between epochs; then nothing computed from them can be cached."""
         return any(factor != 1.0 for factor in self.speed) or self.noise_snr_db is not None
 
     @property
@@ -62,7 +58,7 @@ class AugmentConfig(BaseModel):
 
 
 class Augment:
-    """Waveform augmentation for `SpeechDataset`: (samples,) and a generator to (samples,)."""
+    """Waveform augmentation for `SpeechDataset`: maps (samples,) and a random generator to (samples,)."""
 
     def __init__(self, config: AugmentConfig):
         self.config = config
@@ -89,12 +85,12 @@ class Augment:
 
 
 def change_speed(wave: Tensor, factor: float) -> Tensor:
-    """Play (samples,) `factor` times as fast: samples / factor of them, with the pitch raised by it."""
+    """Play (samples,) `factor` times as fast: returns samples / factor samples; the pitch rises by `factor`."""
     return resample(wave, round(factor * SAMPLE_RATE), SAMPLE_RATE)
 
 
 def add_noise(wave: Tensor, noise: Tensor, snr_db: float) -> Tensor:
-    """Add `noise` scaled so that the wave's power is `snr_db` above it. Silence stays as it is."""
+    """Add `noise`, scaled so that the power of `wave` is `snr_db` dB above its power. A silent wave is unchanged."""
     wave_power, noise_power = wave.square().mean(), noise.square().mean()
     if wave_power == 0 or noise_power == 0:
         return wave
@@ -115,9 +111,8 @@ def pink_noise(samples: int, generator: torch.Generator) -> Tensor:
 def spec_augment(features: Tensor, lengths: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """Set random spans of frames and channels of hidden features to zero (SpecAugment without time warping).
 
-    features (batch, time, dim), lengths (batch,) valid frames; every utterance gets masks of its own, drawn
-    with a CPU generator, so a device does not change them. Returns new features; those given stay as they
-    are.
+    features (batch, time, dim), lengths (batch,) in frames. Each utterance has its own masks, drawn on the CPU, so they
+    do not depend on the device. Returns a new tensor.
     """
     if not config.changes_features:
         return features
@@ -131,22 +126,22 @@ def spec_augment(features: Tensor, lengths: Tensor, config: AugmentConfig, gener
 
 
 def list_audio(path: Path) -> list[str]:
-    """The audio files below a folder, or the paths in a text file, one per line. Raises SureError if none."""
+    """The audio files below a folder, or the paths in a text file, one per line. Raises SureError if there are none."""
     if path.is_dir():
         files = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
     elif path.is_file():
         files = [line.strip() for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     else:
-        raise SureError(f"noise_files: {path}: no such file or folder")
+        raise SureError(f"augment.noise_files: {path} does not exist; give a folder or a text file of paths")
     if not files:
-        raise SureError(f"noise_files: {path}: no audio files in it")
+        raise SureError(f"augment.noise_files: {path} has no audio files; give a folder or a text file of paths")
     return files
 
 
 def _spans(
     count: int, width: int, lengths: Tensor, size: int, generator: torch.Generator, share: float = 1.0
 ) -> Tensor:
-    """(batch, size) True in `count` spans per row, each at most `width` and `share` of the row's length."""
+    """(batch, size), True in `count` spans per row, each at most `width` long and at most `share` of the row."""
     largest = torch.minimum(torch.full_like(lengths, width), (lengths * share).long())
     draws = torch.rand(2, len(lengths), count, generator=generator)
     spans = (draws[0] * (largest[:, None] + 1)).long()

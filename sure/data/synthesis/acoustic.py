@@ -1,8 +1,9 @@
-"""What a synthesiser learns to make of text: log-mel spectrogram and energy of a waveform, silence at its ends trimmed.
+"""Acoustic features of TTS: log-mel spectrogram and energy of a waveform whose leading and trailing silence is cut.
 
-The mel spectrogram is that of the published HiFi-GAN vocoders (arXiv 2010.05646, and its code): magnitudes, Slaney's
-scale and areas, natural logarithm. The waveform is reflected by (fft_size - hop_size) / 2 samples, so there are
-samples // hop_size frames, and frame i has its centre at sample (i + 1/2) * hop_size.
+The mel spectrogram equals the one of the published HiFi-GAN vocoders (arXiv 2010.05646, and its code): magnitudes,
+Slaney's mel scale and area normalisation, natural logarithm. The waveform is padded by reflection of
+(fft_size - hop_size) / 2 samples, so there are samples // hop_size frames, and the centre of frame i is sample
+(i + 1/2) * hop_size.
 """
 
 from __future__ import annotations
@@ -20,30 +21,30 @@ from sure.errors import SureError
 
 
 class AcousticConfig(BaseModel):
-    """The `acoustic:` section of a config.
-
-    fft_size, hop_size, window_size: samples at sample_rate.
-    mel_floor: the least magnitude of a mel channel, before the logarithm.
-    pitch_confidence: of the pitch tracker, from which a frame is voiced.
-    trim_db: what is so far below an utterance's loudest frame is silence, cut at its ends; null: nothing is cut.
-    trim_margin_seconds: silence that is kept at each end.
-    """
+    """The `acoustic:` section: features of TTS."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sample_rate: int = Field(22050, gt=0)
-    fft_size: int = Field(1024, gt=0)
-    hop_size: int = Field(256, gt=0)
-    window_size: int = Field(1024, gt=0)
-    mels: int = Field(80, gt=0)
-    mel_low_hz: float = Field(0.0, ge=0)
-    mel_high_hz: float = Field(8000.0, gt=0)
-    mel_floor: float = Field(1e-5, gt=0)
-    pitch_low_hz: float = Field(65.0, ge=50)
-    pitch_high_hz: float = Field(500.0, gt=0, le=2000)
-    pitch_confidence: float = Field(0.5, gt=0, lt=1)
-    trim_db: float | None = Field(40.0, gt=0)
-    trim_margin_seconds: float = Field(0.05, ge=0)
+    sample_rate: int = Field(22050, gt=0, description="sampling rate of synthesised speech, in Hz")
+    fft_size: int = Field(1024, gt=0, description="length of the Fourier transform, in samples")
+    hop_size: int = Field(256, gt=0, description="distance of frames, in samples")
+    window_size: int = Field(1024, gt=0, description="length of the Hann window, in samples")
+    mels: int = Field(80, gt=0, description="number of mel channels")
+    mel_low_hz: float = Field(0.0, ge=0, description="lower edge of the lowest mel channel, in Hz")
+    mel_high_hz: float = Field(8000.0, gt=0, description="upper edge of the highest mel channel, in Hz")
+    mel_floor: float = Field(1e-5, gt=0, description="least magnitude of a mel channel before the logarithm")
+    pitch_low_hz: float = Field(65.0, ge=50, description="lowest fundamental frequency, in Hz")
+    pitch_high_hz: float = Field(500.0, gt=0, le=2000, description="highest fundamental frequency, in Hz")
+    pitch_confidence: float = Field(
+        0.5, gt=0, lt=1, description="least confidence of the pitch tracker in a voiced frame"
+    )
+    trim_db: float | None = Field(
+        40.0,
+        gt=0,
+        description="silence at both ends is cut; a frame is silent if its level is so many dB below the loudest "
+        "frame; null: nothing is cut",
+    )
+    trim_margin_seconds: float = Field(0.05, ge=0, description="silence that is kept at each end, in seconds")
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> AcousticConfig:
@@ -57,20 +58,20 @@ class AcousticConfig(BaseModel):
 
     @property
     def margin(self) -> int:
-        """Samples by which a waveform is reflected at each end."""
+        """Padding by reflection at each end, in samples."""
         return (self.fft_size - self.hop_size) // 2
 
 
 def read_trimmed(utterance: Utterance, config: AcousticConfig) -> Tensor:
-    """The waveform (samples,) at config.sample_rate that the features of an utterance are computed from.
+    """The trimmed waveform (samples,) at config.sample_rate, from which the features are computed.
 
-    Raises SureError naming an utterance that cannot be read, is silent or too short.
+    Raises SureError naming an utterance that cannot be read, is silent, or is too short.
     """
     return read_speech(utterance, config)[0]
 
 
 def read_speech(utterance: Utterance, config: AcousticConfig) -> tuple[Tensor, float]:
-    """As `read_trimmed`, and how many seconds of the utterance are cut before it."""
+    """The waveform as from `read_trimmed`, and the seconds that are cut before it."""
     try:
         wave = read_audio(utterance.audio, utterance.start, utterance.end, config.sample_rate)
         first, last = speech_span(wave, config)
@@ -80,9 +81,9 @@ def read_speech(utterance: Utterance, config: AcousticConfig) -> tuple[Tensor, f
 
 
 def speech_span(wave: Tensor, config: AcousticConfig) -> tuple[int, int]:
-    """The first sample of `wave` (samples,) that is not silence to be cut, and that behind the last.
+    """First and end sample of `wave` (samples,) after trimming; the end is exclusive.
 
-    Raises SureError when all is silent, or too short for a frame.
+    Raises SureError if all samples are zero, or there are too few for one frame.
     """
     _check_length(wave, config)
     if config.trim_db is None:
@@ -97,7 +98,7 @@ def speech_span(wave: Tensor, config: AcousticConfig) -> tuple[int, int]:
 
 
 def _check_length(wave: Tensor, config: AcousticConfig) -> Tensor:
-    least = max(config.margin + 1, config.hop_size)  # what can be reflected, and has a frame
+    least = max(config.margin + 1, config.hop_size)  # enough for the reflection and for one frame
     if len(wave) < least:
         raise SureError(f"too short: {len(wave)} samples at {config.sample_rate} Hz, expected {least} or more")
     return wave
@@ -114,7 +115,7 @@ def magnitudes(wave: Tensor, config: AcousticConfig) -> Tensor:
 
 
 def log_mel(magnitudes: Tensor, config: AcousticConfig) -> Tensor:
-    """Natural logarithm of the mel spectrogram (frames, mels)."""
+    """Natural logarithm of the mel spectrogram, (frames, mels), of (frames, fft_size // 2 + 1)."""
     return (magnitudes @ mel_filters(config).to(magnitudes.device)).clamp(min=config.mel_floor).log()
 
 
@@ -125,7 +126,7 @@ def energy(magnitudes: Tensor) -> Tensor:
 
 @lru_cache
 def mel_filters(config: AcousticConfig) -> Tensor:
-    """(fft_size // 2 + 1, mels)"""
+    """Weights of the mel filters, (fft_size // 2 + 1, mels)."""
     low, high = config.mel_low_hz, config.mel_high_hz
     return melscale_fbanks(
         config.fft_size // 2 + 1, low, high, config.mels, config.sample_rate, norm="slaney", mel_scale="slaney"
