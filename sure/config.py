@@ -120,8 +120,9 @@ def make_config(given: Mapping[str, Any], source: str) -> Config:
 
 
 def read_plain_config(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file, unchecked. Raises SureError naming the file."""
-    return read_yaml(path, "correct this config, or give another --config")
+    """The keys and values of a YAML file, unchecked, methods by today's names. Raises SureError naming the file."""
+    loaded = read_yaml(path, "correct this config, or give another --config")
+    return loaded | ({"petl": _current_names(loaded["petl"])} if "petl" in loaded else {})
 
 
 def _parse(text: str, override: str) -> Any:
@@ -178,7 +179,16 @@ def petl_settings(petl: Any) -> list[BaseModel]:
 
     Raises SureError naming an unknown method or setting.
     """
-    return [_method(item) for item in _listed(petl)]
+    return [_method(item) for item in _listed(_current_names(petl))]
+
+
+def _current_names(petl: Any) -> Any:
+    """The same methods by today's names."""
+    if isinstance(petl, list):
+        return [_current_names(item) for item in petl]
+    if isinstance(petl, dict) and "name" in petl:
+        return {**petl, "name": _current_names(petl["name"])}
+    return "+".join(registry.current("petl", name) for name in petl.split("+")) if isinstance(petl, str) else petl
 
 
 def _listed(petl: Any) -> Iterator[Any]:

@@ -11,27 +11,33 @@ from typing import Any
 
 from sure.errors import SureError
 
-# What a file of each folder has to define to be found by its name.
-CLASSES = {"petl": "Method", "tasks": "Task", "backbones": "Family"}
+CLASSES = {"petl": "Method", "tasks": "Task", "backbones": "Family"}  # the class that a file of each folder defines
+ALIASES = {"petl": {"parts": "modules"}}  # earlier names that configs and bundles may have, and today's
+
+
+def current(folder: str, name: Any) -> Any:
+    """Today's name for an earlier one; any other value stays as it is."""
+    return ALIASES.get(folder, {}).get(name, name) if isinstance(name, str) else name
 
 
 def names(folder: str) -> list[str]:
-    """The names that `find` knows in `sure/<folder>`, sorted; shared files (base, heads, ...) are left out."""
+    """The names in `sure/<folder>` that `find` accepts, sorted; shared files (base, heads, ...) are left out."""
     package = importlib.import_module(f"sure.{folder}")
     modules = [module.name for module in pkgutil.iter_modules(package.__path__)]
     return sorted(name for name in modules if _class_of(folder, name) is not None)
 
 
 def find(folder: str, name: str) -> Any:
-    """The class that `sure/<folder>/<name>.py` defines.
+    """The class that `sure/<folder>/<name>.py` defines; an earlier name finds it too.
 
-    Raises SureError naming the nearest name when there is no such file, and for what is no name at all.
+    Raises SureError with the nearest name if there is no such file, and for a value that is not a string.
     """
+    name = current(folder, name)
     if not isinstance(name, str):
         raise SureError(f"{name!r}: expected the name of a file in sure/{folder}, one of: {', '.join(names(folder))}")
     found = None
     if name.isidentifier() and importlib.util.find_spec(f"sure.{folder}.{name}") is not None:
-        found = _class_of(folder, name)  # only this file is imported: starting up takes seconds otherwise
+        found = _class_of(folder, name)  # only this file is imported: importing all of them takes seconds
     if found is None:
         known = names(folder)
         raise SureError(f"no {name!r} in sure/{folder}{nearest(name, known)}; there are: {', '.join(known)}")
@@ -39,7 +45,7 @@ def find(folder: str, name: str) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing where no known name is near."""
+    """` (did you mean 'x'?)`, or an empty string if no known name is similar."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

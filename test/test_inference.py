@@ -162,8 +162,8 @@ def test_other_backbones_are_refused(packed, tmp_path):
     bundle = packed / "exp" / "lora" / "seed1" / "bundle"
     for name, seed, shape, words in (
         ("seed", 6, {}, "sha256"),
-        ("width", 5, {"dim": 64}, "of width 32; .* of width 64"),
-        ("depth", 5, {"layers": 2}, "with layers 3; .* with layers 2"),
+        ("width", 5, {"dim": 64}, "width 32; .* has width 64"),
+        ("depth", 5, {"layers": 2}, "layers 3; .* layers 2"),
     ):
         path = tmp_path / f"{name}.safetensors"
         Family.from_weights("random:tiny", seed=seed, **shape).save(path)
@@ -210,7 +210,7 @@ DAMAGES = {
     "torn": (lambda b: (b / "adapter.safetensors").write_bytes(b"123"), "damaged"),
     "flipped": (flip, "sha256"),
     "flipped labels": (lambda b: flip(b, "labels.json"), "labels.json .*sha256"),
-    "another seed": (lambda b: rewrite(b, '"seed": 1', '"seed": 3'), "adapter.json is not as it was written"),
+    "another seed": (lambda b: rewrite(b, '"seed": 1', '"seed": 3'), "adapter.json was changed"),
     "no backbone": (lambda b: edit(b, lambda a: a.update(backbone={})), "backbone lacks depth, dim"),
     "odd backbone": (lambda b: edit(b, lambda a: a.update(backbone="x")), "backbone is 'x'"),
     "odd task": (lambda b: edit(b, lambda a: a.update(task=5)), "task is 5"),

@@ -68,7 +68,7 @@ def peft_files(model: SureModel, base: str | None) -> tuple[dict[str, bytes], li
 def _collect(attachment: Attachment, places: Places) -> Adapter:
     adapter = Adapter()
     for site, module in attachment.built():
-        method = next(key for key, value in site.slot.attached.items() if value is module)
+        method = attachment.method_of(module)
         kind = next((kind for known, kind in KINDS.items() if type(module).forward is known.forward), None)
         if kind is None or site.kind not in ("linear", "activation"):
             raise SureError(f"petl ({method}) at {site.name} has no form in PEFT. {ABLE}")

@@ -62,9 +62,9 @@ def _methods(config: Config, task: AnyTask, saved: bool) -> list:
     if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
         found = registry.find("petl", "weighted_sum")
         methods.append(found(found.Config(name="weighted_sum")))
-    if task.parts() and not any(method.config.name == "parts" for method in methods):  # a bundle lists it already
-        found = registry.find("petl", "parts")
-        methods.append(found(found.Config(name="parts", sites=task.parts())))
+    if task.parts() and not any(method.config.name == "modules" for method in methods):  # a bundle lists it already
+        found = registry.find("petl", "modules")
+        methods.append(found(found.Config(name="modules", sites=task.parts())))
     for method in methods:
         if getattr(method.config, "convolutions", None) == "auto" and task.freeze_convolution:
             method.config = method.config.model_copy(update={"convolutions": "freeze"})

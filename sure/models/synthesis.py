@@ -144,7 +144,7 @@ class SynthesisModel(AdaptedModel):
     @torch.no_grad()
     def finish(self, best: dict[str, Tensor], folder: Path) -> None:
         """A pretraining leaves the whole backbone, for `backbone.weights`; the mean of its voices is the common one."""
-        names = {name: name.removeprefix("backbone/full_") for name in best if name.startswith("backbone/full_")}
+        names = {name: name.removeprefix("backbone/full/") for name in best if name.startswith("backbone/full/")}
         if not names:
             return
         for name, own in names.items():

@@ -1,8 +1,8 @@
-"""Attach methods to a backbone: freeze everything, put modules at sites, know what trains and what is saved."""
+"""Attach methods to a backbone: freeze it, put modules into its sites, list the tensors that train and are saved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from sure.backbones.base import Backbone, Site
 from sure.errors import SureError
 from sure.petl.base import PetlMethod
+from sure.petl.names import current_names, method_keys, parse
 from sure.petl.patterns import match_sites, spell_out
 
 
 @dataclass
 class Row:
-    """A line of the coverage table: what a pattern of a method matched."""
+    """A line of the coverage table: the sites that one pattern of a method matched, and the parameters that train."""
 
     method: str
     pattern: str
@@ -26,7 +27,7 @@ class Row:
 
 
 class LastLayer(nn.Module):
-    """The readout when no method brings one: the last tap. taps: list of (batch, time, width)"""
+    """The readout of a model whose methods define none: the last tap. taps: list of (batch, time, width)"""
 
     def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
         return taps[-1]
@@ -35,36 +36,39 @@ class LastLayer(nn.Module):
 class Attachment:
     """Methods attached to a backbone.
 
-    `trained_parameters` names what trains by site, `layer.3.attn.q/lora_a`, never by Python path.
+    Tensors are named by site, method and name in the method's module: `layer.3.attn.q/lora/a` (see names.py).
     """
 
     def __init__(self, backbone: Backbone, methods: Sequence[PetlMethod]):
-        """Raises SureError for a pattern that matches nothing, a site taken twice, 0 % or 100 % trained."""
+        """Freeze the backbone and attach the methods, in order.
+
+        Raises SureError for a pattern that matches nothing, a site taken twice, a method that trains nothing and,
+        without the method `full`, if every parameter of the backbone would train.
+        """
         self.backbone = backbone
         self.methods = list(methods)
         self.rows: list[Row] = []
         self.readout: nn.Module = LastLayer()
-        self.merged = False  # then the backbone's weights are no longer those of its file
-        self._own: dict[str, nn.Parameter] = {}  # host parameters that were set free, by saved name
-        self._hosts_own: dict[str, Tensor] = {}  # what the host had there before `load`
-        self._modules: dict[str, nn.Module] = {}  # built modules, by "site/key"
-        self._sites: dict[str, Site] = {}  # where a built module sits, by the same name
+        self.merged = False  # after `merge` the backbone's weights differ from those of its file
+        self._own: dict[str, nn.Parameter] = {}  # the backbone's own parameters that train, by saved name
+        self._replaced: dict[str, Tensor] = {}  # the backbone's values of these before `load`
+        self._modules: dict[str, nn.Module] = {}  # built modules, by `site/method`
+        self._sites: dict[str, Site] = {}  # sites of the built modules, by the same name
         self._lowest = len(backbone.layers)  # the highest tap that is still a fixed function of the waveform
         backbone.requires_grad_(False)
         self.backbone_parameters = dict(backbone.named_parameters())
-        # the methods by the key that saved names have
-        self.keyed = dict(zip(keys_of(method.config.name for method in self.methods), self.methods, strict=True))
+        self.keyed = dict(zip(method_keys(method.config.name for method in self.methods), self.methods, strict=True))
         for key, method in self.keyed.items():
             self._attach(key, method)
         for name, module in self._modules.items():
-            if not self._method(name).config.trains:
+            if not self._trains(name):
                 freeze(module)
         for parameter in self.trained_parameters().values():
             parameter.requires_grad_(True)
         if not any(method.config.name == "full" for method in self.methods) and all(
             parameter.requires_grad for parameter in self.backbone_parameters.values()
         ):
-            raise SureError("petl: every parameter of the backbone trains; say petl.name=full if that is meant")
+            raise SureError("petl: every parameter of the backbone would train; petl.name=full is meant for that")
 
     def _attach(self, key: str, method: PetlMethod) -> None:
         sites = self.backbone.sites()
@@ -81,7 +85,7 @@ class Attachment:
         self._place_elsewhere(key, method, [site for site in sites if site.kind == "tap"])
         trains = any(row.parameters for row in self.rows if row.method == key)
         if matched and method.config.trains and not trains:
-            raise SureError(f"petl ({key}): nothing at {method.config.sites!r} has a parameter that {key} could train")
+            raise SureError(f"petl ({key}): no site of {method.config.sites!r} has a parameter that {key} can train")
 
     def _place(self, key: str, method: PetlMethod, site: Site) -> None:
         name = f"{site.name}/{key}"
@@ -89,41 +93,41 @@ class Attachment:
         own = method.unfreeze(site)
         if module is not None:
             if name in self._modules:
-                raise SureError(f"petl ({key}): two patterns name {site.name}; each site takes one {key}")
-            for other in site.slot.attached:
+                raise SureError(f"petl ({key}): two patterns match {site.name}; each site takes one {key}")
+            for other in map(_key, site.slot.attached):
                 if site.kind == "attention":
-                    raise SureError(f"petl ({key}): {site.name} already has a prefix, of {other}; it takes one")
+                    raise SureError(f"petl ({key}): {site.name} already has the prefix of {other}; it takes only one")
                 if method.alone or self.keyed[other].alone:
-                    raise SureError(f"petl ({key}): {site.name} already has {other}; the two cannot share it")
+                    raise SureError(f"petl ({key}): {site.name} already has {other}; the two cannot share a site")
             device = next(self.backbone.parameters()).device
-            site.slot.attached[key] = module.to(device)
+            site.slot.attached[_slot_key(key)] = module.to(device)
             self._modules[name] = module
             self._sites[name] = site
         for parameter in own:
-            self._set_free(f"{name}_{parameter}", site.host.get_parameter(parameter))
+            self._unfreeze(f"{name}/{parameter}", site.host.get_parameter(parameter))
         if (module is not None or own) and method.config.trains:
             self._lowest = min(self._lowest, -1 if site.layer is None else site.layer)
 
     def _place_elsewhere(self, key: str, method: PetlMethod, taps: list[Site]) -> None:
-        """What is not at a site: shared parameters, the readout, and with `full` the backbone itself."""
+        """Add the parameters outside sites: shared ones, the readout and, for `full`, the backbone's own."""
         before = self._count()
         if method.shared is not None:
             self._modules[f"shared/{key}"] = method.shared
         readout = method.readout(taps, self.backbone.dim)
         if readout is not None:
             if not isinstance(self.readout, LastLayer):
-                raise SureError(f"petl ({key}): another method reads the layers already; one model has one readout")
+                raise SureError(f"petl ({key}): another method already reads all layers; a model has one readout")
             self.readout = self._modules[f"readout/{key}"] = readout
         names = method.unfreeze_backbone(self.backbone)
         for name in names:
-            self._set_free(f"backbone/{key}_{name}", self.backbone_parameters[name])
+            self._unfreeze(f"backbone/{key}/{name}", self.backbone_parameters[name])
         if names and method.config.trains:
             self._lowest = -1
         if self._count() > before:
             what = "whole backbone" if names else "readout" if readout is not None else "shared"
             self.rows.append(Row(key, f"({what})", 0, 0, self._count() - before))
 
-    def _set_free(self, name: str, parameter: nn.Parameter) -> None:
+    def _unfreeze(self, name: str, parameter: nn.Parameter) -> None:
         for other, known in self._own.items():
             if known is parameter and other != name:
                 raise SureError(f"petl: {name} and {other} are one parameter of the backbone; one method can train it")
@@ -132,53 +136,60 @@ class Attachment:
     def _count(self) -> int:
         return sum(parameter.numel() for parameter in self.trained_parameters().values())
 
-    def _method(self, name: str) -> PetlMethod:
-        """Whose `layer.3.attn.q/lora_a` or `layer.3.attn.q/lora` is."""
-        return self.keyed[key_of(name, self.keyed)]
+    def _trains(self, name: str) -> bool:
+        """Whether the method of a tensor (`layer.3.attn.q/lora/a`) or module (`layer.3.attn.q/lora`) trains."""
+        return self.keyed[name.split("/")[1]].config.trains
 
     def trained_parameters(self) -> dict[str, nn.Parameter]:
-        """Every tensor that trains in the backbone and its methods, by site name."""
+        """Every parameter of the backbone and its methods that trains, by saved name."""
         found = dict(self._own)
         for name, module in self._modules.items():
-            found.update({f"{name}_{inner}": parameter for inner, parameter in module.named_parameters()})
-        return {name: parameter for name, parameter in found.items() if self._method(name).config.trains}
+            found.update({f"{name}/{inner}": parameter for inner, parameter in module.named_parameters()})
+        return {name: parameter for name, parameter in found.items() if self._trains(name)}
 
     def host_parameters(self) -> dict[str, nn.Parameter]:
-        """The backbone's own parameters that methods change, by site name."""
+        """The backbone's own parameters that methods change, by saved name."""
         return dict(self._own)
 
     def rates(self, default: float) -> dict[str, float]:
-        """The rate of every tensor that trains, by its name; `default` where its method names none."""
+        """The peak learning rate of every parameter that trains, by saved name; `default` unless its method has one."""
         last = len(self.backbone.layers) - 1
         layers = {site.name: -1 if site.layer is None else site.layer for site in self.backbone.sites()}
         found = {}
         for name in self.trained_parameters():
-            key = key_of(name, self.keyed)
+            place, key, tensor = parse(name)
             method = self.keyed[key]
-            place, _, tensor = name.partition("/")
             rate = default if method.config.lr is None else method.config.lr
             above = last - layers.get(place, last)
-            found[name] = rate * method.config.layer_decay**above * method.rate_factor(tensor.removeprefix(f"{key}_"))
+            found[name] = rate * method.config.layer_decay**above * method.rate_factor(tensor)
         return found
 
     def state(self) -> dict[str, Tensor]:
-        """What a bundle holds: detached tensors by site name; folded where a method folds on saving."""
+        """The tensors of a bundle, detached, by saved name; a reparametrisation is folded."""
         found = {name: parameter.detach() for name, parameter in self._own.items()}
         for name, module in self._modules.items():
             state = module.saved_state() if hasattr(module, "saved_state") else module.state_dict()
-            found.update({f"{name}_{inner}": tensor.detach() for inner, tensor in state.items()})
+            found.update({f"{name}/{inner}": tensor.detach() for inner, tensor in state.items()})
         return found
 
+    def current_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors that this or an earlier version saved, by today's names."""
+        return current_names(tensors, [method.config.name for method in self.methods])
+
     @torch.no_grad()
-    def load(self, state: dict[str, Tensor], source: str) -> None:
-        """Load exactly what `state` gave. Raises SureError naming what is missing, unexpected, or of another shape."""
+    def load(self, state: Mapping[str, Tensor], source: str) -> None:
+        """Load what `state` returned. Raises SureError naming tensors that are missing, unexpected or of another shape.
+
+        source: the file or folder that errors name.
+        """
+        state = self.current_names(state)
         if any(method.saved() != method.config for method in self.methods):
             raise SureError(f"{source}: attach the methods with their saved settings before loading")
         wanted = self.state()
         missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
         if missing or extra:
             raise SureError(
-                f"{source}: does not fit the methods attached ({', '.join(m.config.name for m in self.methods)}): "
+                f"{source}: does not fit the attached methods ({', '.join(m.config.name for m in self.methods)}): "
                 f"{len(missing)} missing ({', '.join(missing[:3])}), {len(extra)} unexpected ({', '.join(extra[:3])})"
             )
         for name, tensor in wanted.items():
@@ -188,7 +199,7 @@ class Attachment:
                 )
         for name, tensor in wanted.items():
             if name in self._own:
-                self._hosts_own.setdefault(name, tensor)
+                self._replaced.setdefault(name, tensor)
                 self._own[name].data = state[name].to(tensor, copy=True)
             else:
                 tensor.copy_(state[name])
@@ -199,7 +210,7 @@ class Attachment:
 
     @property
     def cacheable_taps(self) -> int:
-        """How many taps, from the first, are a fixed function of the waveform: 0 where the front end trains."""
+        """Number of taps, from the first, that are a fixed function of the waveform; 0 if the front end trains."""
         return self._lowest + 1
 
     def reads_all_taps(self) -> bool:
@@ -207,52 +218,56 @@ class Attachment:
 
     @property
     def width(self) -> int:
-        """Of what the head reads."""
+        """Width of the head's input."""
         return getattr(self.readout, "width", self.backbone.dim)
 
     def coverage(self) -> list[Row]:
         return self.rows
 
     def built(self) -> Iterator[tuple[Site, nn.Module]]:
-        """Every site with the module that was built for it."""
+        """Every site with the module that a method built for it."""
         for name, site in self._sites.items():
             yield site, self._modules[name]
 
-    def detach(self) -> None:
-        """Take every module away: the backbone is as it was before, all of it frozen. `attach` brings them back.
+    def method_of(self, module: nn.Module) -> str:
+        """The key of the method that built a module."""
+        return next(name.split("/")[1] for name, built in self._modules.items() if built is module)
 
-        What trained of the backbone itself here, and did not come by `load`, keeps its values.
+    def detach(self) -> None:
+        """Take all modules out of the backbone, which is frozen and as it was before; `attach` puts them back.
+
+        The backbone's own parameters that trained in this process, without `load`, keep their trained values.
         """
         for name, site in self._sites.items():
-            del site.slot.attached[name.rpartition("/")[2]]
+            del site.slot.attached[_slot_key(name.rpartition("/")[2])]
         self._swap_own()
         self.backbone.requires_grad_(False)
 
     def attach(self) -> None:
-        """Put back what `detach` took away, into a backbone that has nothing attached; frozen, for inference."""
+        """Put the modules back that `detach` took out, into a backbone without modules; frozen, for inference."""
         for name, site in self._sites.items():
-            site.slot.attached[name.rpartition("/")[2]] = self._modules[name]
+            site.slot.attached[_slot_key(name.rpartition("/")[2])] = self._modules[name]
         self._swap_own()
 
     def _swap_own(self) -> None:
-        for name, tensor in self._hosts_own.items():
+        for name, tensor in self._replaced.items():
             own = self._own[name]
-            self._hosts_own[name], own.data = own.data, tensor.to(own.device)
+            self._replaced[name], own.data = own.data, tensor.to(own.device)
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Fold every module at a site into the frozen weights and take it away; a readout stays.
+        """Fold every module at a site into the frozen weights and remove it; a readout stays.
 
-        The output stays the same within rounding. Raises SureError naming the first method that cannot be merged,
-        before anything is changed.
+        The output stays the same within rounding. Raises SureError naming the first method that cannot be merged;
+        nothing has changed then.
         """
         if not self._sites:
-            raise SureError(f"petl ({', '.join(self.keyed)}) cannot be merged: it puts nothing at any site")
+            raise SureError(f"petl ({', '.join(self.keyed)}) cannot be merged: it has no module at any site")
         for name in self._sites:
             key = name.rpartition("/")[2]
             if not self.keyed[key].mergeable:
                 raise SureError(f"petl ({key}) cannot be merged into the backbone's weights")
-        # what scales a map's input takes the map as the others have left it, so it comes last
+        # a module that scales the input of a linear map scales the map with all others merged, so it comes last
         for name, site in sorted(self._sites.items(), key=lambda item: item[1].kind == "activation"):
             self._modules.pop(name).merge(site.host)
             site.slot.attached.clear()
@@ -261,33 +276,24 @@ class Attachment:
 
 
 def _check_sites(key: str, sites: str, usual: str) -> None:
-    """Raises SureError for a method with places that is given none, and for one without that is given some."""
+    """Raises SureError for a method with sites whose `sites` is empty, and for one without sites whose is not."""
     if usual and not sites.strip():
-        raise SureError(
-            f"petl ({key}): sites is empty, so it would train nothing; leave it out for the usual, {usual!r}"
-        )
+        raise SureError(f"petl ({key}): sites is empty, so nothing would train; omit it for the default, {usual!r}")
     if sites.strip() and not usual:
-        raise SureError(f"petl ({key}): sites={sites!r}, but {key} sits at no site; leave it out")
+        raise SureError(f"petl ({key}): sites={sites!r}, but {key} has no sites; omit it")
 
 
-def keys_of(methods: Iterable[str]) -> list[str]:
-    """The key of each method in saved names: its own name, with `_` behind that of a second one of the name."""
-    keys: list[str] = []
-    for key in methods:
-        while key in keys:
-            key += "_"
-        keys.append(key)
-    return keys
+def _slot_key(key: str) -> str:
+    """The key of a module in its slot: torch's containers allow no dot in the name of a module."""
+    return key.replace(".", ":")
 
 
-def key_of(name: str, keys: Iterable[str]) -> str:
-    """The key in the name of a saved tensor or a built module: `layer.3.attn.q/lora_a` -> `lora`."""
-    rest = name.partition("/")[2]
-    return max((key for key in keys if rest == key or rest.startswith(f"{key}_")), key=len)
+def _key(slot_key: str) -> str:
+    return slot_key.replace(":", ".")
 
 
 def freeze(module: nn.Module) -> None:
-    """What does not train is what it was: without gradients, and without dropout."""
+    """Switch off gradients and dropout."""
     module.requires_grad_(False)
     for part in module.modules():
         if isinstance(part, nn.Dropout):
@@ -295,7 +301,7 @@ def freeze(module: nn.Module) -> None:
 
 
 def empty_slots(backbone: Backbone) -> None:
-    """Take away whatever sits in a backbone."""
+    """Remove all attached modules from a backbone."""
     for site in backbone.sites():
         if site.slot is not None:
             site.slot.attached.clear()

@@ -1,4 +1,4 @@
-"""Average bundles: one adapter that changes the backbone by the mean of what several change."""
+"""The average of bundles: an adapter whose change of the backbone is the weighted mean of their changes."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from torch import Tensor
 
 from sure import registry
 from sure.errors import SureError
-from sure.petl.attach import key_of, keys_of
-from sure.petl.base import PetlConfig, PetlMethod
+from sure.petl.base import PetlConfig, PetlMethod, Place
 from sure.petl.bundle import Bundle
+from sure.petl.names import HEAD, Name, method_keys, parse
 
 
 @dataclass
 class Part:
-    """What a bundle has of one method: tensors by place and name there, `("layer.3.attn.q", "a")`."""
+    """One method of a bundle: its config, and its tensors by place."""
 
     config: PetlConfig
-    tensors: dict[tuple[str, str], Tensor]
+    tensors: dict[Place, Tensor]
 
     @property
     def reads_layers(self) -> bool:
-        """Whether it is a readout, which belongs to the head."""
+        """Whether it is a readout, which is kept with the head."""
         return all(place == "readout" for place, _ in self.tensors)
 
-    def at(self, place: str) -> dict[tuple[str, str], Tensor]:
+    def at(self, place: str) -> dict[Place, Tensor]:
         return {name: tensor for name, tensor in self.tensors.items() if name[0] == place}
 
 
 @dataclass
 class Factor:
-    """What the adapters have of one method at one place. host: the map or norm that changes; empty for all of them.
+    """The modules of one method at one place, in all adapters.
 
-    scales: it multiplies what the ones before it made, or with `reads` what the host and all others are given.
-    added: it adds to what the ones before it made. varies: the adapters differ in it.
+    host: the linear map or norm that changes; empty if every one of the backbone does.
+    scales: it multiplies the output of the host and of the methods before it; with `reads`, the input of all of them.
+    added: it is added to that output. varies: its tensors differ between the adapters.
     """
 
     method: str
@@ -51,21 +52,21 @@ class Factor:
 
 
 def check_shares(shares: Mapping[str, float]) -> None:
-    """Raises SureError for none, and for shares that are no numbers or do not add up to 1."""
+    """Raises SureError for an empty mapping, and for shares that are not numbers or do not add up to 1."""
     if not shares:
-        raise SureError('an average needs adapters and their shares, {"one": 0.5, "other": 0.5}; none is given')
+        raise SureError('an average needs adapters and their shares, such as {"one": 0.5, "other": 0.5}')
     for name, share in shares.items():
         if not isinstance(share, Real):
-            raise SureError(f"the share of {name!r} in an average is a number; found {share!r}")
+            raise SureError(f"the share of {name!r} in an average must be a number; found {share!r}")
     if not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
-        raise SureError(f"the shares of an average add up to 1; {dict(shares)} give {sum(shares.values()):g}")
+        raise SureError(f"the shares of an average must add up to 1; {dict(shares)} give {sum(shares.values()):g}")
 
 
 def average_bundles(shares: Mapping[str, float], bundles: Mapping[str, Bundle], head: Bundle) -> Bundle:
-    """The mean of the named bundles, with these shares, as a bundle whose task, head and readout are those of `head`.
+    """The weighted mean of the named bundles, as a bundle with the task, head and readout of `head`.
 
-    Raises SureError for shares that do not add up to 1, bundles of different methods, and methods whose changes
-    cannot be added up, alone or where one scales what another changes.
+    Raises SureError for shares that do not add up to 1, for bundles with different methods, and for methods without
+    an exact mean, alone or because one scales the change of another.
     """
     check_shares(shares)
     parts = {name: [part for part in _parts(bundles[name]) if not part.reads_layers] for name in shares}
@@ -81,9 +82,9 @@ def average_bundles(shares: Mapping[str, float], bundles: Mapping[str, Bundle], 
     averaged = [_average(group, list(shares.values())) for group in groups]
     _check_products(groups)
     averaged += [part for part in _parts(head) if part.reads_layers]
-    tensors = {name: tensor for name, tensor in head.tensors.items() if name.startswith("head/")}
-    for key, part in zip(keys_of(part.config.name for part in averaged), averaged, strict=True):
-        tensors |= {f"{place}/{key}_{name}": tensor for (place, name), tensor in part.tensors.items()}
+    tensors = {name: tensor for name, tensor in head.tensors.items() if name.startswith(HEAD)}
+    for key, part in zip(method_keys(part.config.name for part in averaged), averaged, strict=True):
+        tensors |= {str(Name(place, key, name)): tensor for (place, name), tensor in part.tensors.items()}
     petl = [part.config.model_dump(mode="json") for part in averaged]
     return replace(head, about={**head.about, "petl": petl}, tensors=tensors)
 
@@ -94,9 +95,9 @@ def _average(parts: tuple[Part, ...], shares: list[float]) -> Part:
 
 
 def _check_products(groups: Sequence[tuple[Part, ...]]) -> None:
-    """Raises SureError where a host is changed by a product of two factors in which the adapters differ.
+    """Raises SureError if a host is changed by a product of two factors that both differ between the adapters.
 
-    The mean of products is not the product of means. What is only added to a scaled output makes no product.
+    The mean of products is not the product of means. A method that only adds to a scaled output makes no product.
     """
     factors = [factor for group in groups for factor in _factors(group)]
     for first, second in combinations(factors, 2):
@@ -105,14 +106,14 @@ def _check_products(groups: Sequence[tuple[Part, ...]]) -> None:
         if together and product and first.varies and second.varies:
             scaling, other = (second, first) if second.scales else (first, second)
             raise SureError(
-                f"petl ({scaling.method}): at {first.host or second.host} it scales what {other.method} changes, and "
-                "the mean of such products is not what the means of both give; average adapters that have one of the "
-                "two there, or ssf and behind it lora"
+                f"petl ({scaling.method}): at {first.host or second.host} it scales the change of {other.method}, and "
+                "the mean of such products is not the product of the means; average adapters with one of the two "
+                "methods there, or with ssf before lora"
             )
 
 
 def _factors(group: tuple[Part, ...]) -> Iterator[Factor]:
-    """In the order in which they act on a host."""
+    """The factors of one method, in the order in which they act on a host."""
     name = group[0].config.name
     method = registry.find("petl", name)
     own = method.unfreeze is not PetlMethod.unfreeze or method.unfreeze_backbone is not PetlMethod.unfreeze_backbone
@@ -120,7 +121,7 @@ def _factors(group: tuple[Part, ...]) -> Iterator[Factor]:
     for place in dict.fromkeys(place for place, _ in group[0].tensors):
         tensors = [part.at(place) for part in group]
         equal = alike and all(_equal(tensors[0], other) for other in tensors[1:])
-        # what scales the units behind the activation scales what the FFN's second map reads
+        # a scale at `after_activation` scales the input of the FFN's second map
         host = place.replace(".after_activation", ".ffn.out")
         where = "" if place == "backbone" else host
         yield Factor(name, where, method.scales, host != place, not (method.scales or own), not equal)
@@ -135,11 +136,13 @@ def _equal(one: Mapping[tuple[str, str], Tensor], other: Mapping[tuple[str, str]
 
 
 def _parts(bundle: Bundle) -> list[Part]:
-    items = dict(zip(keys_of(item["name"] for item in bundle.about["petl"]), bundle.about["petl"], strict=True))
-    found = {key: Part(registry.find("petl", item["name"]).Config(**item), {}) for key, item in items.items()}
+    items = bundle.about["petl"]
+    found = {
+        key: Part(registry.find("petl", item["name"]).Config(**item), {})
+        for key, item in zip(method_keys(item["name"] for item in items), items, strict=True)
+    }
     for name, tensor in bundle.tensors.items():
-        if not name.startswith("head/"):
-            key = key_of(name, items)
-            place, _, rest = name.partition("/")
-            found[key].tensors[place, rest.removeprefix(f"{key}_")] = tensor
+        if not name.startswith(HEAD):
+            place, key, inner = parse(name)
+            found[key].tensors[place, inner] = tensor
     return [part for part in found.values() if part.tensors]

@@ -1,4 +1,4 @@
-"""Bundles, small enough to send around: adapter.safetensors, adapter.json and the task's own files."""
+"""Bundles: the trained tensors in adapter.safetensors, their description in adapter.json, the task's files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from sure import registry
 from sure.backbones.base import Backbone
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.parsing import parse_json
+from sure.petl.names import current_names
 
-FORMAT = 2
-UNSEALED = 1  # the format before, whose adapter.json has no digest of itself
+FORMAT = 3
+READABLE = (1, 2, FORMAT)  # 1: adapter.json has no digest of itself; up to 2: tensors are `site/method_tensor`
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
 NAMED = 3  # tensors in an error
-# What adapter.json has to have, without a task and with one. It has more, for people; and `files`, digests of the
-# task's own files.
+# Required keys of adapter.json and their types, for an adapter alone and for a bundle with a task. Further keys are
+# informative, except `files`: digests of the task's files.
 ADAPTER_KINDS = {"format": int, "backbone": dict, "petl": list, "tensors": dict, "sha256": str}
 KINDS = {**ADAPTER_KINDS, "task": str, "language": str, "seed": int, "head": dict}
 BACKBONE_KEYS = {"name", "weights", "layers", "group_norm", "dim", "depth", "sha256"}
@@ -32,20 +34,23 @@ AGAIN = "pack or copy the bundle again"
 
 @dataclass
 class Bundle:
-    """about: the content of adapter.json; tensors by saved name."""
+    """about: the content of adapter.json, with today's names of methods; tensors by saved name (names.py)."""
 
     folder: Path
     about: dict[str, Any]
     tensors: dict[str, Tensor]
 
     def check_backbone(self, backbone: Backbone, weights: str) -> None:
-        """Raises SureError naming what differs when the bundle was not trained on this backbone."""
+        """Raises SureError with the first difference if the bundle was trained on another backbone.
+
+        weights: the name of this backbone's weights in the error.
+        """
         wanted, found = self.about["backbone"], describe_backbone(backbone)
-        for key, what in (("dim", "of width"), ("depth", "with layers"), ("sha256", "with sha256")):
+        for key, what in (("dim", "width"), ("depth", "number of layers"), ("sha256", "sha256")):
             if wanted[key] != found[key]:
                 raise SureError(
-                    f"{self.folder} was trained on {wanted['name']} ({wanted['weights']}), a backbone {what} "
-                    f"{wanted[key]}; {weights} is one {what} {found[key]}. It fits its own backbone only"
+                    f"{self.folder} was trained on {wanted['name']} ({wanted['weights']}) with {what} {wanted[key]}; "
+                    f"{weights} has {what} {found[key]}. Give the backbone that it was trained on"
                 )
 
 
@@ -56,7 +61,10 @@ def describe_backbone(backbone: Backbone) -> dict[str, Any]:
 def bundle_files(
     about: Mapping[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """The files of a bundle by name, adapter.json last: it has the digests of the others, and its own."""
+    """The files of a bundle by name; adapter.json, with the digests of all, is the last.
+
+    others: the task's files by name.
+    """
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     weights = safetensors.torch.save(plain)
     about = {
@@ -72,7 +80,7 @@ def bundle_files(
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write what `bundle_files` gave, each file whole or not at all. Raises SureError where `folder` is a file."""
+    """Write the files from `bundle_files`, each atomically. Raises SureError if `folder` is a file."""
     if folder.is_file():
         raise SureError(f"{folder} is a file; give a folder")
     for name, content in files.items():
@@ -80,9 +88,9 @@ def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
-    """Read and check a bundle. Raises SureError naming the file and what is wrong with it.
+    """Read and check a bundle of any format. Raises SureError naming the file and its fault.
 
-    kinds: what adapter.json has to have; with ADAPTER_KINDS an adapter alone is enough.
+    kinds: the required keys of adapter.json; with ADAPTER_KINDS an adapter without a task is enough.
     """
     about = _read_about(folder / ABOUT, kinds)
     path = folder / WEIGHTS
@@ -96,16 +104,18 @@ def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
     missing, extra = sorted(wanted.keys() - shapes.keys()), sorted(shapes.keys() - wanted.keys())
     if missing or extra:
         raise SureError(
-            f"{path} lacks what {ABOUT} lists: {len(missing)} missing ({', '.join(missing[:NAMED])}), "
+            f"{path} and {ABOUT} list different tensors: {len(missing)} missing ({', '.join(missing[:NAMED])}), "
             f"{len(extra)} unexpected ({', '.join(extra[:NAMED])})"
         )
     for name, shape in wanted.items():
         if shapes[name] != shape:
             raise SureError(f"{path}: {name} has shape {shapes[name]}, {ABOUT} says {shape}")
     _check_digest(path, content, about["sha256"])
-    for name, digest in about.get("files", {}).items():  # bundles packed earlier do not have it
+    for name, digest in about.get("files", {}).items():  # missing in the first bundles
         _check_digest(folder / name, _read(folder / name), digest)
-    return Bundle(folder, about, tensors)
+    methods = [{**item, "name": registry.current("petl", item["name"])} for item in about["petl"]]
+    tensors = current_names(tensors, [item["name"] for item in methods])
+    return Bundle(folder, {**about, "petl": methods}, tensors)
 
 
 def _read(path: Path) -> bytes:
@@ -116,7 +126,7 @@ def _read(path: Path) -> bytes:
 
 
 def digest_of(about: Mapping[str, Any]) -> str:
-    """Of the values of adapter.json but the digest itself; how they are laid out does not count."""
+    """The digest of adapter.json: of all its values except the digest itself, whatever their layout."""
     plain = {key: value for key, value in about.items() if key != "digest"}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
@@ -136,16 +146,18 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     if not isinstance(about, dict) or not kinds.keys() <= about.keys():
         lacking = ", ".join(sorted(kinds.keys() - set(about))) if isinstance(about, dict) else "everything"
         raise SureError(f"{path} does not describe a bundle: it lacks {lacking}; {AGAIN}")
-    if about["format"] not in (UNSEALED, FORMAT):
-        raise SureError(f"{path} has format {about['format']}, this version of SURE reads format {FORMAT}")
+    if about["format"] not in READABLE:
+        raise SureError(f"{path} has format {about['format']}; this version of SURE reads formats up to {FORMAT}")
     for key, kind in {**kinds, "files": dict}.items():
         if not isinstance(about.get(key, kind()), kind):
-            raise SureError(f"{path}: {key} is {about[key]!r}, which no bundle has there; {AGAIN}")
+            raise SureError(f"{path}: {key} is {about[key]!r}, expected {kind.__name__}; {AGAIN}")
+    if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in about["petl"]):
+        raise SureError(f"{path}: petl is {about['petl']!r}, expected a list of methods with names; {AGAIN}")
     for name in about.get("files", {}):
         if name != Path(name).name:
-            raise SureError(f"{path}: files has {name!r}, which is no file of this folder; {AGAIN}")
-    if about["format"] != UNSEALED and about.get("digest") != digest_of(about):
-        raise SureError(f"{path} is not as it was written (its digest differs); {AGAIN}")
+            raise SureError(f"{path}: files has {name!r}, which is not a file of this folder; {AGAIN}")
+    if about["format"] > 1 and about.get("digest") != digest_of(about):
+        raise SureError(f"{path} was changed after it was written (its digest differs); {AGAIN}")
     if lacking := sorted(BACKBONE_KEYS - about["backbone"].keys()):
         raise SureError(f"{path}: backbone lacks {', '.join(lacking)}; {AGAIN}")
     return about

@@ -1,4 +1,4 @@
-"""Warm start: what a method begins with, taken from a bundle of another training on the same backbone."""
+"""Warm start: the initial tensors of a method come from a bundle that was trained on the same backbone."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from pathlib import Path
 import torch
 
 from sure.errors import SureError
-from sure.petl.attach import Attachment, key_of, keys_of
+from sure.petl.attach import Attachment
 from sure.petl.base import PetlMethod
 from sure.petl.bundle import ADAPTER_KINDS, Bundle, read_bundle
+from sure.petl.names import HEAD, method_keys, parse
 
 FREE = {"lr", "layer_decay", "start", "trains", "dropout", "b_rate", "init"}  # settings that may differ
 
 
 def start_from_bundles(attachment: Attachment, weights: str) -> None:
-    """Fill every method that has `start` with what that bundle has of it. weights: the backbone's, for errors.
+    """Copy the tensors of every method with a `start` from that bundle. weights: the backbone's, named in errors.
 
-    Raises SureError for another backbone, a bundle without the method, other settings, and `trains: false` of a
-    method that comes from nowhere.
+    The second method that starts from a bundle under one name takes the bundle's second method of that name.
+    Raises SureError for a bundle of another backbone, without the method, or with other settings of it, and for
+    `trains: false` without `start`.
     """
-    before: Counter[tuple[str, Path]] = Counter()  # methods of a name that began with a bundle
+    before: Counter[tuple[str, Path]] = Counter()  # methods so far with this name and bundle
     for key, method in attachment.keyed.items():
         if method.config.start:
             bundle = read_bundle(Path(method.config.start), ADAPTER_KINDS)
@@ -29,13 +31,14 @@ def start_from_bundles(attachment: Attachment, weights: str) -> None:
             _fill(attachment, key, method, bundle, before[method.config.name, bundle.folder])
             before[method.config.name, bundle.folder] += 1
         elif not method.config.trains:
-            raise SureError(f"petl ({key}): trains=false needs start, the bundle that it is taken from")
+            raise SureError(f"petl ({key}): trains=false needs start, the bundle with the trained method")
 
 
 @torch.no_grad()
 def _fill(attachment: Attachment, key: str, method: PetlMethod, bundle: Bundle, which: int) -> None:
-    """which: of the bundle's methods of this name, in their order, from 0."""
-    saved = dict(zip(keys_of(item["name"] for item in bundle.about["petl"]), bundle.about["petl"], strict=True))
+    """which: the index among the bundle's methods of this name."""
+    items = bundle.about["petl"]
+    saved = dict(zip(method_keys(item["name"] for item in items), items, strict=True))
     named = [theirs for theirs, settings in saved.items() if settings["name"] == method.config.name]
     if which >= len(named):
         wanted = method.config.name if not named else f"{method.config.name} number {which + 1}"
@@ -51,11 +54,11 @@ def _fill(attachment: Attachment, key: str, method: PetlMethod, bundle: Bundle, 
                 f"petl ({key}): start={bundle.folder} was trained with {name}={saved[theirs][name]}, "
                 f"this config has {name}={ours[name]}; make them equal"
             )
-    wanted = {name: tensor for name, tensor in attachment.state().items() if key_of(name, attachment.keyed) == key}
+    wanted = {name: tensor for name, tensor in attachment.state().items() if parse(name).method == key}
     found = {
-        _renamed(name, theirs, key): tensor
+        str(parse(name)._replace(method=key)): tensor
         for name, tensor in bundle.tensors.items()
-        if not name.startswith("head/") and key_of(name, saved) == theirs
+        if not name.startswith(HEAD) and parse(name).method == theirs
     }
     if wanted.keys() != found.keys():
         differing = sorted(wanted.keys() ^ found.keys())
@@ -65,9 +68,3 @@ def _fill(attachment: Attachment, key: str, method: PetlMethod, bundle: Bundle, 
         )
     for name, tensor in wanted.items():
         tensor.copy_(found[name])
-
-
-def _renamed(name: str, key: str, ours: str) -> str:
-    """`layer.3.attn.q/lora_a` of the method `lora` as that of `lora_`: `layer.3.attn.q/lora__a`."""
-    place, _, rest = name.partition("/")
-    return f"{place}/{ours}{rest.removeprefix(key)}"

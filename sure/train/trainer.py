@@ -245,13 +245,14 @@ class Trainer:
                     "does, to begin again"
                 )
         self.state = State(**saved["state"])
+        weights = self.model.attachment.current_names(saved["weights"])
         for name, parameter in self.parameters.items():
-            parameter.copy_(saved["weights"][name])
+            parameter.copy_(weights[name])
         for name, buffer in self._buffers():
             buffer.copy_(saved["buffers"][name])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
-        self.best_weights = saved["best_weights"]
+        self.best_weights = self.model.attachment.current_names(saved["best_weights"])
         if self.best_weights and self.processes.first:
             self._write_best()
         if random := self.processes.own(saved["random"], "random numbers"):

@@ -21,7 +21,10 @@ METHODS: dict[str, dict | list] = {
     "lora-pissa": {"name": "lora", "rank": 4, "init": "pissa"},
     "lora-dropout": {"name": "lora", "dropout": 0.2},
     "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
-    "lora-parts": [{"name": "lora", "sites": "decoder.layer.*.attn.[qv]"}, {"name": "parts", "sites": "postnet voice"}],
+    "lora-modules": [
+        {"name": "lora", "sites": "decoder.layer.*.attn.[qv]"},
+        {"name": "modules", "sites": "postnet voice"},
+    ],
     "bottleneck-encoder": {"name": "bottleneck", "sites": "encoder.layer.[0-1].after_attn encoder.layer.*.ffn"},
 }
 PHONES = [["A", "B", "C", "A", "D"], ["B", "D"], ["C", "C", "A"]]

@@ -23,13 +23,13 @@ def possible(folder, method, family, task="language", **settings):
     try:
         return make(folder, method, family, task, **settings)
     except SureError as error:
-        if "could train" not in str(error):
+        if "can train" not in str(error):
             raise
         pytest.skip(str(error))
 
 
 def site_of(name):
-    """`layer.3.attn.q/lora_a` -> `layer.3.attn.q`"""
+    """`layer.3.attn.q/lora/a` -> `layer.3.attn.q`"""
     return name.split("/")[0]
 
 

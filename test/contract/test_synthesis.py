@@ -13,7 +13,7 @@ from sure import registry
 from sure.errors import SureError
 from sure.train.summary import coverage_table
 
-WITH_DROPOUT = ("full", "parts", "lora-parts", "lora-dropout")
+WITH_DROPOUT = ("full", "modules", "lora-modules", "lora-dropout")
 
 
 def mergeable(given):
@@ -126,7 +126,7 @@ def test_parts_that_train_are_named_and_counted(folder):
     variance = (model.backbone.duration, model.backbone.pitch, model.backbone.energy)
     assert rows["variance.*"] == sum(each.numel() for part in variance for each in part.parameters())
     table = coverage_table(model)
-    assert "variance.*" in table and "parts" in table
+    assert "variance.*" in table and "modules" in table
     names = {site.split("/")[0] for site in model.parameter_groups()["adapter"]}
     assert names == {"variance.duration", "variance.pitch", "variance.energy", "postnet"}
 

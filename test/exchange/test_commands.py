@@ -118,7 +118,7 @@ def test_training_begins_with_what_was_imported(corpus, adapter, tmp_path, layer
     found, wanted = load_file(exp / "best.safetensors"), load_file(adapter / "adapter.safetensors")
     assert wanted and all((found[name] == wanted[name]).all() for name in wanted)
     more = {name for name in set(found) - set(wanted) if not name.startswith("head/")}
-    assert more == ({"readout/weighted_sum_weights"} if layers == "weighted_sum" else set())
+    assert more == ({"readout/weighted_sum/weights"} if layers == "weighted_sum" else set())
 
 
 def test_training_goes_on_from_it(corpus, adapter, tmp_path):

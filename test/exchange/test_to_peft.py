@@ -122,7 +122,7 @@ def test_head_and_readout_lie_beside(tmp_path):
     files, notes = peft_files(model, None)
     kept = load_file(f"{written(tmp_path / 'peft', files)}/sure_head.safetensors")
     wanted = {name for name in model.state() if name.startswith(("head/", "readout/"))}
-    assert set(kept) == wanted and "readout/weighted_sum_weights" in wanted
+    assert set(kept) == wanted and "readout/weighted_sum/weights" in wanted
     assert any("sure_head.safetensors" in note for note in notes)
 
 
@@ -131,7 +131,7 @@ REFUSED = {
     "conv_adapter": ("conv_adapter", "conv_adapter"),
     "prefix": ("prefix", "prefix.*layer.0.attn"),
     "ssf": ("ssf", "ssf.*no form in PEFT"),
-    "bitfit": ("bitfit", "layer.0.attn.q/bitfit_bias.*--to transformers"),
+    "bitfit": ("bitfit", "layer.0.attn.q/bitfit/bias.*--to transformers"),
     "full": ("full", "backbone/full.*--to transformers"),
     "nothing": ("linear_probe", "linear_probe.*nothing"),
     "both": (

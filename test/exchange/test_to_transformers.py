@@ -50,7 +50,7 @@ def test_the_backbone_alone(tmp_path, family, size, name):
     assert name == "nothing" or distance(wanted, encoded(theirs)) > 0.01
     assert any("backbone alone" in note and "sure_head.safetensors" in note for note in notes)
     kept = load_file(f"{folder}/sure_head.safetensors")
-    assert {"readout/weighted_sum_weights", "head/output.weight", "head/output.bias"} == set(kept)
+    assert {"readout/weighted_sum/weights", "head/output.weight", "head/output.bias"} == set(kept)
     assert distance(readout, logits(model)) < TOLERANCE  # merged, the model says what it said
 
 

@@ -131,7 +131,7 @@ def bundle_seed() -> dict[str, bytes]:
     backbone = {key: 1 if key in ("dim", "depth") else "x" for key in BACKBONE_KEYS}
     backbone |= {"name": "tiny", "weights": "random", "layers": "last", "group_norm": "masked"}
     about = {"task": "asr", "language": "en", "seed": 1, "head": {}, "petl": [{"name": "lora"}], "backbone": backbone}
-    return bundle_files(about, {"layer.0.attn.q/lora_a": torch.zeros(2, 3)}, {})
+    return bundle_files(about, {"layer.0.attn.q/lora/a": torch.zeros(2, 3)}, {})
 
 
 def folder_reader(files: dict[str, bytes], part: str, read: Callable[[Path], object]) -> Target:
@@ -213,7 +213,7 @@ CONFIG = (
     b"train: {epochs: 3, lr_adapter: 1e-3}\n"
 )
 TOKENS = {"tokenizer.json": b'{"kind": "character", "size": 3}', "tokens.txt": b"<blank>\na\n<space>\n"}
-WEIGHTS_SEED = safetensors.numpy.save({"layer.0.attn.q/lora_a": np.zeros((2, 3), np.float32)})
+WEIGHTS_SEED = safetensors.numpy.save({"layer.0.attn.q/lora/a": np.zeros((2, 3), np.float32)})
 
 TARGETS: dict[str, Target] = {
     **{table: data_folder(table) for table in TABLES},

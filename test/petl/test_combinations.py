@@ -23,25 +23,25 @@ def attach(petl) -> Attachment:
 @pytest.mark.parametrize(
     ("petl", "message"),
     [
-        ([{"name": "prefix"}, {"name": "prefix"}], "layer.0.attn already has a prefix, of prefix"),
-        ("mam+prefix", "layer.0.attn already has a prefix, of mam"),
-        ("prefix+unipelt", "layer.0.attn already has a prefix"),
+        ([{"name": "prefix"}, {"name": "prefix"}], "layer.0.attn already has the prefix of prefix"),
+        ("mam+prefix", "layer.0.attn already has the prefix of mam"),
+        ("prefix+unipelt", "layer.0.attn already has the prefix"),
         ("lora+dora", "dora.*layer.0.attn.q already has lora"),
         ("dora+ssf", "ssf.*layer.0.attn.q already has dora"),
-        ("bitfit+layer_norm", "layer.0.norm.attn/layer_norm_bias and layer.0.norm.attn/bitfit_bias are one parameter"),
-        ("layer_norm+full", "layer_norm_weight are one parameter of the backbone"),
-        ("l_adapter+weighted_sum", "weighted_sum.*another method reads the layers"),
-        ({"name": "lora", "sites": "layer.*.attn.q layer.0.attn.*"}, "two patterns name layer.0.attn.q"),
+        ("bitfit+layer_norm", "layer.0.norm.attn/layer_norm/bias and layer.0.norm.attn/bitfit/bias are one parameter"),
+        ("layer_norm+full", "layer_norm/weight are one parameter of the backbone"),
+        ("l_adapter+weighted_sum", "weighted_sum.*another method already reads all layers"),
+        ({"name": "lora", "sites": "layer.*.attn.q layer.0.attn.*"}, "two patterns match layer.0.attn.q"),
         ({"name": "lora", "sites": "layer.[1-3].attn.q"}, "matches nothing at 'layer.3.attn.q'"),
         ({"name": "l_adapter", "sites": "layer.7.output"}, "matches nothing"),
         ({"name": "prefix", "sites": "layer.*.attn.q"}, "site of kind 'linear'; prefix sits at: attention"),
         ({"name": "side_network", "reduction": 3}, "reduction=3 makes it 10 wide, which heads=4 does not divide"),
         ({"name": "lora", "rank": 40, "init": "pissa"}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
         ({"name": "dora", "rank": 40, "init": "orthogonal"}, "rank=40 is more than .* init=kaiming"),
-        ({"name": "lora", "sites": ""}, r"petl \(lora\): sites is empty.*leave it out.*layer.\*.attn"),
+        ({"name": "lora", "sites": ""}, r"petl \(lora\): sites is empty.*omit it.*layer.\*.attn"),
         ({"name": "l_adapter", "sites": "  "}, r"petl \(l_adapter\): sites is empty"),
-        ({"name": "full", "sites": "layer.2.attn.q"}, "full sits at no site; leave it out"),
-        (["lora", {"name": "weighted_sum", "sites": "layer.0.output"}], "weighted_sum sits at no site"),
+        ({"name": "full", "sites": "layer.2.attn.q"}, "full has no sites; omit it"),
+        (["lora", {"name": "weighted_sum", "sites": "layer.0.output"}], "weighted_sum has no sites"),
         ({"name": "conv_adapter", "width": 5}, "width=5 does not divide the 32 channels of layer.0.after_ffn"),
         ({"name": "conv_adapter", "width": 64}, "width=64 does not divide"),
         ({"name": "conv_adapter", "kernels": [0, 5, 3]}, "kernels"),
@@ -70,8 +70,8 @@ def test_merging_what_is_no_weight_is_refused_and_changes_nothing(petl):
 def test_a_rank_above_the_width_is_no_harm_where_a_is_random():
     state = attach({"name": "lora", "rank": 40, "sites": "layer.0.attn.q"}).state()
     assert {name: list(tensor.shape) for name, tensor in state.items()} == {
-        "layer.0.attn.q/lora_a": [40, 32],
-        "layer.0.attn.q/lora_b": [32, 40],
+        "layer.0.attn.q/lora/a": [40, 32],
+        "layer.0.attn.q/lora/b": [32, 40],
     }
 
 
@@ -80,16 +80,16 @@ def test_layers_can_have_settings_of_their_own():
     attachment = attach([lora, lora | {"sites": "layer.[1-2].attn.q", "rank": 4, "alpha": 4.0}])
     shapes = {name: list(tensor.shape) for name, tensor in attachment.state().items()}
     assert shapes == {
-        "layer.0.attn.q/lora_a": [2, 32],
-        "layer.0.attn.q/lora_b": [32, 2],
-        "layer.1.attn.q/lora__a": [4, 32],
-        "layer.1.attn.q/lora__b": [32, 4],
-        "layer.2.attn.q/lora__a": [4, 32],
-        "layer.2.attn.q/lora__b": [32, 4],
+        "layer.0.attn.q/lora/a": [2, 32],
+        "layer.0.attn.q/lora/b": [32, 2],
+        "layer.1.attn.q/lora.2/a": [4, 32],
+        "layer.1.attn.q/lora.2/b": [32, 4],
+        "layer.2.attn.q/lora.2/a": [4, 32],
+        "layer.2.attn.q/lora.2/b": [32, 4],
     }
     assert [(row.method, row.sites, row.parameters) for row in attachment.coverage()] == [
         ("lora", 1, 128),
-        ("lora_", 2, 512),
+        ("lora.2", 2, 512),
     ]
 
 

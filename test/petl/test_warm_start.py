@@ -50,10 +50,10 @@ def test_loras_of_two_bundles_are_stacked(tmp_path):
     found = begun(tmp_path, [LORA | {"start": one, "trains": False}, LORA | {"start": other}])
     first, second = begun(tmp_path, LORA | {"start": one}), begun(tmp_path, LORA | {"start": other})
     assert len(found) == 2 * len(first)
-    assert not torch.equal(first["layer.0.attn.q/lora_b"], second["layer.0.attn.q/lora_b"])
+    assert not torch.equal(first["layer.0.attn.q/lora/b"], second["layer.0.attn.q/lora/b"])
     for name in first:
         assert torch.equal(found[name], first[name])
-        assert torch.equal(found[name.replace("/lora_", "/lora__")], second[name])
+        assert torch.equal(found[name.replace("/lora/", "/lora.2/")], second[name])
 
 
 def test_the_second_of_a_name_takes_the_bundles_second(tmp_path):
@@ -66,12 +66,12 @@ def test_the_second_of_a_name_takes_the_bundles_second(tmp_path):
     assert wanted.keys() == found.keys() and all(torch.equal(wanted[name], found[name]) for name in wanted)
     # behind one that begins as it is
     more = begun(tmp_path, [LORA | {"sites": "layer.2.attn.q"}, *(item | {"start": both + "/"} for item in petl)])
-    assert torch.equal(more["layer.1.attn.q/lora___a"], wanted["layer.1.attn.q/lora__a"])
+    assert torch.equal(more["layer.1.attn.q/lora.3/a"], wanted["layer.1.attn.q/lora.2/a"])
 
 
 def test_a_bundle_with_too_few_is_named(tmp_path):
     one = bundle(tmp_path, "one", LORA, 0.1)
-    with pytest.raises(SureError, match=r"petl \(lora_\): start=.* has no lora number 2; it has: lora"):
+    with pytest.raises(SureError, match=r"petl \(lora.2\): start=.* has no lora number 2; it has: lora"):
         made(tmp_path, [LORA | {"start": one}, LORA | {"start": one}])
     with pytest.raises(SureError, match=r"petl \(prefix\): start=.* has no prefix; it has: lora"):
         made(tmp_path, {"name": "prefix", "start": one})

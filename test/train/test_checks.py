@@ -50,8 +50,8 @@ def test_a_tensor_without_a_gradient_is_named(corpus):
         for parameter in parameters.values():
             parameter.grad = torch.zeros_like(parameter)
     check_gradients(model)
-    model.parameter_groups()["adapter"]["layer.1.attn.q/lora_a"].grad = None
-    with pytest.raises(SureError, match=r"1 tensors .*layer\.1\.attn\.q/lora_a"):
+    model.parameter_groups()["adapter"]["layer.1.attn.q/lora/a"].grad = None
+    with pytest.raises(SureError, match=r"1 tensors .*layer\.1\.attn\.q/lora/a"):
         check_gradients(model)
 
 

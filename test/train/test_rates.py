@@ -31,16 +31,16 @@ def test_by_method_layer_and_tensor(corpus):
     lora = {"name": "lora", "sites": "layer.*.attn.q", "lr": 4e-3, "layer_decay": 0.5, "b_rate": 16}
     found = rates(corpus, [lora, {"name": "bottleneck"}, {"name": "weighted_sum"}])
     for layer, rate in enumerate([1e-3, 2e-3, 4e-3]):
-        assert found[f"layer.{layer}.attn.q/lora_a"] == pytest.approx(rate)
-        assert found[f"layer.{layer}.attn.q/lora_b"] == pytest.approx(16 * rate)
-        assert found[f"layer.{layer}.after_ffn/bottleneck_down.weight"] == 1e-3
-    assert found["readout/weighted_sum_weights"] == 1e-3
+        assert found[f"layer.{layer}.attn.q/lora/a"] == pytest.approx(rate)
+        assert found[f"layer.{layer}.attn.q/lora/b"] == pytest.approx(16 * rate)
+        assert found[f"layer.{layer}.after_ffn/bottleneck/down.weight"] == 1e-3
+    assert found["readout/weighted_sum/weights"] == 1e-3
 
 
 def test_the_front_end_is_below_all_layers(corpus):
     found = rates(corpus, {"name": "bottleneck", "sites": "conv.* layer.2.after_ffn", "layer_decay": 0.5})
-    assert found["conv.0/bottleneck_up.bias"] == pytest.approx(1e-3 / 8)
-    assert found["layer.2.after_ffn/bottleneck_up.bias"] == 1e-3
+    assert found["conv.0/bottleneck/up.bias"] == pytest.approx(1e-3 / 8)
+    assert found["layer.2.after_ffn/bottleneck/up.bias"] == 1e-3
 
 
 @pytest.mark.parametrize("setting", ["lr=-1", "layer_decay=0", "b_rate=0"])

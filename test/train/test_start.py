@@ -35,7 +35,7 @@ def test_begins_with_the_tensors_of_the_bundle(corpus, bundle, task):
     ours = model.state()
     adapter = [name for name in saved if not name.startswith("head/")]
     assert adapter and all(ours[name].equal(saved[name]) for name in adapter)
-    assert any(saved[name].abs().sum() for name in adapter if name.endswith("_b"))
+    assert any(saved[name].abs().sum() for name in adapter if name.endswith("/b"))
     assert not ours["head/output.weight"].equal(saved["head/output.weight"])
 
 
@@ -43,9 +43,9 @@ def test_one_stays_frozen_while_another_trains(corpus, bundle, tmp_path):
     frozen = LORA | {"start": str(bundle), "trains": False}
     exp = toys.train_here(corpus, tmp_path / "both", petl=[frozen, {"name": "bottleneck", "width": 4}])
     before, after = load_file(bundle / "adapter.safetensors"), load_file(exp / "best.safetensors")
-    lora = [name for name in before if "/lora_" in name]
+    lora = [name for name in before if "/lora/" in name]
     assert lora and all(before[name].equal(after[name]) for name in lora)
-    assert any(after[name].abs().sum() for name in after if "/bottleneck_up" in name)
+    assert any(after[name].abs().sum() for name in after if "/bottleneck/up" in name)
     decode.main(["--exp", str(exp)])
     pack.main(["--exp", str(exp)])
     sure = Sure.load(exp / "bundle")  # it has both, and needs the first bundle no more

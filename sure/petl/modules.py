@@ -1,4 +1,4 @@
-"""Parts of the backbone as they are: whole modules train, such as a synthesiser's postnet or variance predictors."""
+"""Whole modules of the backbone train, such as the postnet or the variance predictors of a synthesiser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class Method(PetlMethod):
-    """Only synthesisers have sites of kind `part`."""
+    """For synthesisers: other backbones have no sites of kind `part`."""
 
     kinds = ("part",)
     encoders = False

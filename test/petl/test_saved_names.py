@@ -1,0 +1,88 @@
+"""Names of saved tensors; and bundles, weights and configs with the names of earlier versions."""
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from sure.backbones.tiny import Family
+from sure.config import load_config, petl_settings
+from sure.models.experiment import Experiment
+from sure.petl.attach import Attachment
+from sure.petl.bundle import ADAPTER_KINDS, bundle_files, read_bundle, write_bundle
+from sure.petl.names import current_names, method_keys
+from sure.registry import find
+
+Q, V = "layer.0.attn.q", "layer.1.attn.v"
+LORA = {"name": "lora", "rank": 1}
+
+
+@pytest.mark.parametrize(
+    ("methods", "former", "now"),
+    [
+        ("lora", f"{Q}/lora_a", f"{Q}/lora/a"),
+        ("lora+prefix+lora", f"{Q}/lora__a", f"{Q}/lora.2/a"),
+        ("lora+lora+lora", f"{Q}/lora___a", f"{Q}/lora.3/a"),
+        ("bottleneck+l_adapter", "readout/l_adapter_branches.0.map.weight", "readout/l_adapter/branches.0.map.weight"),
+        ("layer_norm", "layer.0.norm.attn/layer_norm_weight", "layer.0.norm.attn/layer_norm/weight"),
+        ("weighted_sum", "readout/weighted_sum_weights", "readout/weighted_sum/weights"),
+        ("compacter", "shared/compacter_factors", "shared/compacter/factors"),
+        ("full", "backbone/full_mask_embedding", "backbone/full/mask_embedding"),
+        ("modules+modules", "postnet/parts__blocks.0.weight", "postnet/modules.2/blocks.0.weight"),
+        ("lora", "head/output.weight", "head/output.weight"),
+        ("lora", f"{Q}/unknown_a", f"{Q}/unknown_a"),
+    ],
+)
+def test_earlier_names_are_translated_and_todays_stay(methods, former, now):
+    assert current_names({former: 1}, methods.split("+")) == {now: 1}
+    assert current_names({now: 1}, methods.split("+")) == {now: 1}
+
+
+def test_methods_of_one_name_are_numbered():
+    assert method_keys(["lora", "prefix", "lora", "lora"]) == ["lora", "prefix", "lora.2", "lora.3"]
+
+
+def attached(petl) -> Attachment:
+    backbone = Family.from_weights("random:wav2vec2", seed=1)
+    return Attachment(backbone, [find("petl", item.name)(item) for item in petl_settings(petl)])
+
+
+def test_a_bundle_of_format_2_loads(tmp_path):
+    """Also where one of its methods had another name."""
+    petl = [LORA | {"sites": Q}, LORA | {"sites": V}, {"name": "parts"}]
+    tensors = {
+        f"{Q}/lora_a": torch.full((1, 32), 1.0),
+        f"{Q}/lora_b": torch.full((32, 1), 2.0),
+        f"{V}/lora__a": torch.full((1, 32), 3.0),
+        f"{V}/lora__b": torch.full((32, 1), 4.0),
+    }
+    about = {"backbone": dict.fromkeys(("name", "weights", "layers", "group_norm", "dim", "depth", "sha256"), "")}
+    write_bundle(tmp_path, bundle_files({"format": 2, **about, "petl": petl}, tensors, {}))
+    assert set(load_file(tmp_path / "adapter.safetensors")) == set(tensors)
+    bundle = read_bundle(tmp_path, ADAPTER_KINDS)
+    assert [item["name"] for item in bundle.about["petl"]] == ["lora", "lora", "modules"]
+    attachment = attached(petl[:2])
+    attachment.load(bundle.tensors, "bundle")
+    assert [tensor.flatten()[0].item() for tensor in attachment.state().values()] == [1, 2, 3, 4]
+    attachment.load(tensors, "best.safetensors")  # the same names, in a file that does not list its methods
+
+
+def test_a_config_with_an_earlier_name_is_todays(tmp_path):
+    given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "backbone": {"name": "fastspeech2"}}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**given, "petl": {"name": "parts", "sites": "postnet"}}))
+    for overrides in ([], ["petl.name=parts"], ["petl.name=modules"]):
+        config = load_config(path, overrides)
+        assert (config.method, config.petl[0].sites) == ("modules", "postnet") or overrides
+    assert load_config(path, ["petl.name=lora+parts"]).method == "lora+modules"
+
+
+def test_an_experiment_with_an_earlier_name_goes_on(tmp_path):
+    given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "backbone": {"name": "fastspeech2"}}
+    (tmp_path / "asked.yaml").write_text(yaml.safe_dump({**given, "petl": "modules"}))
+    experiment = Experiment(tmp_path)
+    config = load_config(tmp_path / "asked.yaml")
+    config.save(experiment.config)
+    experiment.config.write_text(experiment.config.read_text().replace("name: modules", "name: parts"))
+    experiment.summary.write_text("{}")
+    experiment.open(config, "train")
