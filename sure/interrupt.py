@@ -1,4 +1,4 @@
-"""Asked to stop by the system: SIGTERM, and SIGUSR1 as Slurm sends it before the time is up."""
+"""Signals that ask a run to save its state and stop: SIGTERM, and SIGUSR1, Slurm's warning before the time limit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EXIT_STATUS = 75  # sysexits.h, EX_TEMPFAIL: run the same command again
 
 
 def end_when_asked() -> None:
-    """Until an Interrupt listens nothing can be lost, so a signal ends the process at once, with the same status."""
+    """Until an Interrupt listens there is no state to save: a signal ends the process at once, with EXIT_STATUS."""
     for number in SIGNALS:
         signal.signal(number, lambda number, frame: os._exit(EXIT_STATUS))
 
 
 class Interrupt:
-    """Remembers that a signal came, until the run is at a place where its state can be saved."""
+    """Remembers a received signal until the run reaches a point where its state can be saved."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -38,15 +38,15 @@ class Interrupt:
 
 
 def stay_with_trainer(worker: int) -> None:
-    """For workers of a DataLoader: a SIGTERM sent to a whole job is for the trainer to answer, who still needs them.
+    """For workers of a DataLoader: ignore a SIGTERM that is sent to the whole job, as the trainer still needs them.
 
-    They end by a SIGTERM of the trainer itself, and with it.
+    They end on a SIGTERM from the trainer, and with the trainer.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    threading.Thread(target=_end_when_the_trainer_says, daemon=True).start()
+    threading.Thread(target=_end_on_sigterm_of_trainer, daemon=True).start()
 
 
-def _end_when_the_trainer_says() -> None:
+def _end_on_sigterm_of_trainer() -> None:
     while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
         pass
     os._exit(0)

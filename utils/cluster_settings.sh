@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The settings of this site: those of the example, and what utils/cluster.sh says instead. Needs `root`.
+# Settings of this site: the defaults of cluster.example.sh, then those of the user's utils/cluster.sh. Needs `root`.
 . "$root/utils/cluster.example.sh"
 if [[ -f $root/utils/cluster.sh ]]; then
   # shellcheck source=/dev/null # the user's own

@@ -1,45 +1,48 @@
 # shellcheck shell=bash
-# What launchers share: how they are called, and how a command is run and logged. Needs parallel.sh and log.sh.
+# Shared by the launchers: parsing of their words, running a command with a log. Needs parallel.sh and log.sh.
 #
-#   LAUNCHER [--gpu N] [--threads N] [--mem X] [--time T] [--partition P] [--nj N] [--quiet true] [JOB=a:b] LOG COMMAND...
+#   LAUNCHER [--gpu N] [--threads N] [--nodes N] [--mem X] [--time T] [--partition P] [--nj N] [--quiet true] [JOB=a:b]
+#            LOG COMMAND...
 
 fail() { printf 'error: %s: %s\n' "$(basename "$0")" "$*" >&2; exit 2; }
 
-# parse_job WORD...: sets gpu threads mem time partition nj quiet, first and last of JOB=first:last, log, command.
+# parse_job WORD...: sets gpu threads nodes mem time partition nj quiet, first and last of JOB=first:last, log, command.
 parse_job() {
-  gpu="" threads="" mem="" time="" partition="" nj="" quiet=false first="" last=""
+  local key
+  gpu="" threads="" nodes="" mem="" time="" partition="" nj="" quiet=false first="" last=""
   while (($#)); do
     case $1 in
-      --gpu | --threads | --mem | --time | --partition | --nj | --quiet)
+      --gpu | --threads | --nodes | --mem | --time | --partition | --nj | --quiet)
         (($# > 1)) || fail "$1 needs a value"
         printf -v "${1#--}" %s "$2"
         shift 2 ;;
-      --*) fail "unknown option $1; there are: --gpu --threads --mem --time --partition --nj --quiet" ;;
+      --*) fail "unknown option $1; the options are: --gpu --threads --nodes --mem --time --partition --nj --quiet" ;;
       *) break ;;
     esac
   done
   if [[ ${1-} == JOB=* ]]; then
     [[ $1 =~ ^JOB=([0-9]+):([0-9]+)$ ]] || fail "$1: expected JOB=first:last, e.g. JOB=1:4"
-    first=$((10#${BASH_REMATCH[1]})) last=$((10#${BASH_REMATCH[2]}))  # 08 is no octal number
+    first=$((10#${BASH_REMATCH[1]})) last=$((10#${BASH_REMATCH[2]}))  # base 10: bash reads 08 as octal
     ((first <= last)) || fail "$1: the first number is above the last"
     shift
   fi
   (($# > 1)) || fail "expected LOG COMMAND... after the options"
   [[ $gpu =~ ^[0-9]*$ ]] || fail "--gpu takes a number, not '$gpu'"
-  [[ $threads =~ ^([1-9][0-9]*)?$ ]] || fail "--threads takes a number from 1, not '$threads'"
-  [[ $nj =~ ^([1-9][0-9]*)?$ ]] || fail "--nj takes a number from 1, not '$nj'"
+  for key in threads nodes nj; do
+    [[ ${!key} =~ ^([1-9][0-9]*)?$ ]] || fail "--$key takes a number from 1, not '${!key}'"
+  done
   log=$1 command=("${@:2}")
   [[ -n $log ]] || fail "the log has no name; expected LOG COMMAND... after the options"
-  [[ -z $first || $log == *JOB* ]] || fail "the log of an array needs JOB in its name, or its tasks share one: $log"
+  [[ -z $first || $log == *JOB* ]] || fail "the log of an array needs JOB in its name, so that each task has its own: $log"
 }
 
-# limit_resources: --gpu 0 hides the GPUs, --threads limits those of each task.
+# limit_resources: --gpu 0 hides the GPUs, --threads limits the threads of each task.
 limit_resources() {
   if [[ $gpu == 0 ]]; then export CUDA_VISIBLE_DEVICES=""; fi
   if [[ -n $threads ]]; then export OMP_NUM_THREADS="$threads" MKL_NUM_THREADS="$threads"; fi
 }
 
-# run_task LOG QUIET COMMAND...: the status is the command's; 2 where the log cannot be written, and nothing runs then.
+# run_task LOG QUIET COMMAND...: returns the status of the command; where the log cannot be written, 2, and runs nothing.
 run_task() {
   local log=$1 quiet=$2 status=0 output tee=""
   shift 2
@@ -53,7 +56,7 @@ run_task() {
   if [[ $quiet == true ]]; then
     exec {output}>>"$log"
   else
-    exec {output}> >(trap '' INT TERM HUP USR1; exec tee -a "$log")  # it ends with the command, whatever ends that
+    exec {output}> >(trap '' INT TERM HUP USR1; exec tee -a "$log")  # ends with the command, so it ignores signals
     tee=$!
   fi
   attended "$@" >&"$output" 2>&1 {output}>&- || status=$?
@@ -63,7 +66,7 @@ run_task() {
   return "$status"
 }
 
-# name_failure TASK REASON LOG: of a task of an array.
+# name_failure TASK REASON LOG: reports a failed task of an array.
 name_failure() {
   printf 'error: task %s failed with %s; %s ends:\n' "$@"
   if [[ -f $3 ]]; then show_end "$3"; fi

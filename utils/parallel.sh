@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Things that run beside this shell, and are stopped with it. Whoever asks it to stop (INT, TERM, HUP) stops what it has
-# started, with TERM, and it ends when they have; USR1, with which Slurm says that the time is nearly up, is passed on.
+# Background processes that stop with this shell. On INT, TERM or HUP the shell sends them TERM, waits for their end and
+# ends too. USR1, Slurm's warning before the time limit, is passed on.
 
-stopped_by=""  # INT, TERM or HUP, once it came
-warned=false   # whether USR1 came
+stopped_by=""  # INT, TERM or HUP, once received
+warned=false   # whether USR1 was received
 
-# attended COMMAND...: runs it; the status is the command's. It runs in the background, since bash hears nothing while it
-# waits for a command in front.
+# attended COMMAND...: runs the command in the background and returns its status. (Bash handles no signals while it waits
+# for a command in the foreground.)
 attended() {
   local heard="" as_groups="" parallel_status=0
   local -a started
@@ -18,19 +18,19 @@ attended() {
   return "$parallel_status"
 }
 
-# in_parallel MAX FUNCTION ITEM...: runs `FUNCTION ITEM` for every item, at most MAX at once; all of them, also after one
-# has failed. Sets parallel_status to 0 or the status of the first that failed. (It does not return it: a caller that asked
-# for it with || or `if` would switch off `set -e` in everything that FUNCTION does.)
+# in_parallel MAX FUNCTION ITEM...: runs `FUNCTION ITEM` for every item, also after a failure, at most MAX at once. Sets
+# parallel_status to 0 or the status of the first failure. (A returned status would be tested with || or `if`, and that
+# switches off `set -e` inside of FUNCTION.)
 in_parallel() {
   local max=$1 run=$2 item heard="" as_groups=-
-  local -a started=()  # process groups whose status has not been asked for
+  local -a started=()  # process groups without a known status
   shift 2
   listen
   parallel_status=0
   for item; do
     collect_statuses $((max - 1))
     if [[ -n $heard ]]; then parallel_status=$((parallel_status == 0 ? 75 : parallel_status)); break; fi
-    set -m  # a process group for each, so that one signal reaches all that it started
+    set -m  # a process group for each item, so that one signal reaches all its processes
     "$run" "$item" </dev/null &
     set +m
     started+=($!)
@@ -40,14 +40,14 @@ in_parallel() {
   [[ -z $stopped_by ]] || exit "$(stop_status)"
 }
 
-# collect_statuses LEFT: waits until at most LEFT of `started` run. The status of one that has ended is asked for at once:
-# bash forgets it when a later process of its own happens to get the same number. And not before: a `wait` that a signal
-# interrupts just when the process ends loses its status, and the next one waits for ever.
+# collect_statuses LEFT: waits until at most LEFT of `started` run. `wait` is called as soon as a process has ended: bash
+# forgets the status when a later process gets the same number. It is not called earlier: a `wait` that a signal interrupts
+# while the process ends loses the status, and the next `wait` never returns.
 collect_statuses() {
   local running process pause=0.05 rounds=0
   local -a still
   while true; do
-    running=$(jobs -pr && echo all) || continue  # a signal to the whole process group ends this too
+    running=$(jobs -pr && echo all) || continue  # fails when a signal reaches the whole process group
     running=" ${running//$'\n'/ } " still=()
     for process in "${started[@]}"; do
       if [[ $running == *" $process "* ]]; then still+=("$process"); continue; fi
@@ -56,14 +56,14 @@ collect_statuses() {
     started=("${still[@]}")
     ((${#started[@]} > $1)) || return 0
     ((++rounds < 20)) || pause=0.5
-    sleep "$pause" || true  # Ctrl-C in a terminal ends it too
+    sleep "$pause" || true  # Ctrl-C in a terminal ends sleep too
   done
 }
 
-# listen: has the signals passed on to `started`, processes or, with as_groups=-, process groups; `heard` has their names.
+# listen: passes signals on to `started` (processes, or process groups with as_groups=-), adds their names to `heard`.
 listen() {
   local name
-  # shellcheck disable=SC2064 # the name of now
+  # shellcheck disable=SC2064 # expanded now
   for name in INT TERM HUP USR1; do trap "hear $name" "$name"; done
 }
 
@@ -73,7 +73,7 @@ hear() {
   if [[ $1 == USR1 ]]; then
     signal=USR1 warned=true
   elif [[ $1 == INT && $stopped_by == INT ]]; then
-    exit 130  # asked twice: not waiting for what has been told
+    exit 130  # the second Ctrl-C does not wait
   else
     stopped_by=$1
   fi

@@ -1,4 +1,4 @@
-"""A real Slurm of one node, started by the project's own scripts for the tests that need one."""
+"""A real Slurm of two nodes, started by the project's own scripts for the tests of --launch slurm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CPUS = 4
 
 
 class Cluster:
-    """Commands of a running Slurm, which `variables` point to."""
+    """A running Slurm; `variables` make its commands and run.sh use it."""
 
     def __init__(self, folder: Path):
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
@@ -44,10 +44,19 @@ class Cluster:
 
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """Skips the test, with the reason, where Slurm cannot be installed."""
-    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # not pytest's: its paths are too long for a socket
+    """Skip the test, with the reason, where Slurm cannot be installed."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # tmp_path of pytest is too long for a socket
     try:
-        words = ["--cpus", str(CPUS), "--gpus", "2" if os.geteuid() == 0 else "0", "--port", str(free_ports())]
+        words = [
+            "--nodes",
+            "2",
+            "--cpus",
+            str(CPUS),
+            "--gpus",
+            "2" if os.geteuid() == 0 else "0",
+            "--port",
+            str(free_ports()),
+        ]
         start = ["bash", str(TOOLS / "start_slurm.sh"), *words, str(folder)]
         done = subprocess.run(start, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
         if done.returncode == 3:
@@ -62,11 +71,11 @@ def running_cluster() -> Iterator[Cluster]:
 
 
 def free_ports() -> int:
-    """The first of two neighbouring ports of which neither is taken."""
-    for port in range(16817, 17817, 2):
+    """The first of three consecutive free ports."""
+    for port in range(16817, 17817, 3):
         with ExitStack() as stack:
             try:
-                for number in (port, port + 1):
+                for number in range(port, port + 3):
                     one = stack.enter_context(socket.socket())
                     one.bind(("127.0.0.1", number))
             except OSError:

@@ -76,6 +76,49 @@ def test_resources_are_settings_of_the_command(tmp_path):
     assert launch(tmp_path, "--gpu", "1", *words).stdout.endswith(" 3\n")
 
 
+def gpus_of_four_tasks(folder: Path, visible: str | None, *words: str) -> list[str]:
+    """CUDA_VISIBLE_DEVICES of four tasks that run at the same time, each in a launcher of its own or in one array."""
+    show = 'echo "${CUDA_VISIBLE_DEVICES-unset}" >gpus.JOB; while [ $(ls gpus.* | wc -l) -lt 4 ]; do sleep 0.05; done'
+    environment = {name: text for name, text in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    environment |= {"TMPDIR": str(folder)} | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    ranges = ["1:4"] if "--nj" in words else ["1:1", "2:2", "3:3", "4:4"]
+    calls = [["bash", str(LOCAL), *words, f"JOB={r}", "log/JOB.log", "bash", "-c", show] for r in ranges]
+    processes = [subprocess.Popen(call, cwd=folder, env=environment) for call in calls]
+    assert [process.wait(timeout=60) for process in processes] == [0] * len(calls)
+    return sorted((folder / f"gpus.{number}").read_text().strip() for number in range(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible", "expected"),
+    [
+        (1, "4,5,6,7", ["4", "5", "6", "7"]),
+        (1, "0,1", ["0", "0", "1", "1"]),  # as many tasks on each, when there are more tasks than GPUs
+        (2, "0,1,2,3", ["0,1", "0,1", "2,3", "2,3"]),
+        (1, "GPU-5c1b", ["GPU-5c1b"] * 4),
+        (0, "0,1", [""] * 4),
+        (1, "", [""] * 4),
+        (1, None, ["unset"] * 4),
+    ],
+)
+@pytest.mark.parametrize("nj", [(), ("--nj", "4")])
+def test_tasks_at_the_same_time_take_the_visible_gpus_in_turn(tmp_path, monkeypatch, gpus, visible, expected, nj):
+    if visible is None:  # where the machine has GPUs, too
+        (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert gpus_of_four_tasks(tmp_path, visible, "--gpu", str(gpus), *nj) == expected
+
+
+def test_the_gpus_of_the_machine_are_those_of_nvidia_smi_and_are_free_again_at_the_end(tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf 'GPU-a\\nGPU-b\\nGPU-c\\nGPU-d\\n'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for _ in range(2):
+        assert gpus_of_four_tasks(tmp_path, None, "--gpu", "1") == ["GPU-a", "GPU-b", "GPU-c", "GPU-d"]
+        for file in tmp_path.glob("gpus.*"):
+            file.unlink()
+
+
 def test_an_array_runs_every_number_with_a_log_each(tmp_path):
     done = launch(tmp_path, "JOB=8:11", "log/job.JOB.log", "touch", "made JOB", "JOB-JOB")
     assert done.returncode == 0 and done.stdout == ""
@@ -153,9 +196,10 @@ def test_a_signal_to_the_launcher_alone_reaches_the_command_whose_last_words_and
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--memory", "4G", "job.log", "true"], "unknown option --memory; there are: --gpu"),
+        (["--memory", "4G", "job.log", "true"], "unknown option --memory; the options are: --gpu"),
         (["--gpu"], "--gpu needs a value"),
         (["--nj", "none", "job.log", "true"], "--nj takes a number"),
+        (["--nodes", "2", "job.log", "true"], "this machine is one node; use slurm.sh"),
         (["job.log"], "expected LOG COMMAND"),
         (["JOB=a:b", "JOB.log", "true"], "expected JOB=first:last"),
         (["JOB=3:2", "JOB.log", "true"], "the first number is above the last"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -76,6 +77,49 @@ def test_a_job_gets_the_gpus_that_it_asks_for_by_the_words_of_the_site(slurm):
     assert done.returncode == 0 and done.stdout == "0,1 high\n"
 
 
+def test_a_command_on_two_nodes_runs_once_on_each_with_the_same_rendezvous(slurm):
+    show = 'echo "$SLURMD_NODENAME $1 $OMP_NUM_THREADS $SLURM_CPUS_PER_TASK ${CUDA_VISIBLE_DEVICES-none}"; exit 75'
+    gpu = ("--gpu", "2") if os.geteuid() == 0 else ()
+    slurm.settings.write_text("cluster_restarts=0\n")
+    words = ("--nodes", "2", "--threads", "3", *gpu)
+    done = slurm.run(*words, "job.log", "bash", "-c", show, "bash", "RENDEZVOUS")
+    assert done.returncode == 75, done.stderr
+    lines = sorted(line.split() for line in done.stdout.splitlines() if line.startswith("node"))
+    assert [line[0] for line in lines] == ["node1", "node2"] and lines[0][1:] == lines[1][1:], done.stdout
+    assert lines[0][2:] == ["3", "3", "0,1" if gpu else "none"]
+    host, _, port = lines[0][1].partition(":")
+    assert host == os.uname().nodename.partition(".")[0] and 20000 <= int(port) < 30000
+
+
+def test_when_the_command_of_one_node_is_killed_the_node_is_named_and_the_job_has_failed(slurm):
+    task = (
+        "touch begun.$SLURM_NODEID; [ $SLURM_NODEID = 0 ] || kill -9 $$; until [ -e end ]; do sleep 0.1; done; exit 2"
+    )
+    process = slurm.start("--quiet", "true", "--nodes", "2", "job.log", "bash", "-c", task)
+    slurm.until_made("begun.*", 2)
+    log = slurm.folder / "job.log"
+    until(lambda: "srun: error: node2: task 1: Killed" in log.read_text(), 60)
+    (slurm.folder / "end").touch()
+    process.communicate(timeout=60)
+    assert process.returncode == 137 and "srun: error: node1: task 0: Exited with exit code 2" in log.read_text()
+
+
+@pytest.mark.slow
+def test_the_command_of_another_node_that_does_not_end_is_ended_after_a_minute(slurm):
+    done = slurm.run("--nodes", "2", "job.log", "bash", "-c", "[ $SLURM_NODEID = 0 ] || exit 3; exec sleep 300")
+    assert done.returncode == 137 and "srun: error: node2: task 1: Exited with exit code 3" in done.stdout
+
+
+def test_inside_an_allocation_steps_on_several_nodes_have_a_port_each(slurm):
+    call = shlex.join(["bash", str(slurm.script), "--nodes", "2", "JOB=1:2", "JOB.log", "echo", "RENDEZVOUS"])
+    done = slurm.cluster.run("salloc", "-N2", "-n4", "bash", "-c", call, cwd=slurm.folder)
+    assert done.returncode == 0, done.stderr
+    both = [re.findall(r"^\S+:(\d+)$", (slurm.folder / f"{n}.log").read_text(), re.MULTILINE) for n in (1, 2)]
+    assert [len(ports) for ports in both] == [2, 2] and len({*both[0]}) == len({*both[1]}) == 1 and both[0] != both[1]
+    done = slurm.cluster.run("salloc", "-N1", "bash", "-c", call, cwd=slurm.folder)
+    assert done.returncode == 2 and "--nodes 2: this allocation has 1" in done.stderr
+
+
 def test_an_array_is_one_job_whose_failing_tasks_are_named_with_status_and_the_end_of_their_log(slurm):
     # a task takes a place, and fails if more than two are taken
     place = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.5; rmdir place.JOB; "
@@ -96,7 +140,7 @@ def test_a_cancelled_task_has_failed_and_the_others_run(slurm):
     slurm.cluster.run("scancel", slurm.cluster.queue()[0][0])
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and out == ""
-    assert "task 2 failed with no status: it is gone from the queue, CANCELLED; 2.log ends:" in err
+    assert "task 2 failed with no status: it has left the queue, CANCELLED; 2.log ends:" in err
     assert "CANCELLED AT" in (slurm.folder / "2.log").read_text()
     assert "\nran\n# status 0, " in (slurm.folder / "1.log").read_text()
 
@@ -115,7 +159,7 @@ def test_a_signal_to_the_caller_cancels_the_job_and_waits_for_its_end(slurm):
 def test_a_job_that_is_gone_without_a_status_has_failed(slurm):
     done = slurm.run("job.log", "bash", "-c", "echo last words; kill -9 $PPID")
     assert done.returncode == 1
-    assert "ended with no status: it is gone from the queue, FAILED" in done.stderr
+    assert "ended with no status: it has left the queue, FAILED" in done.stderr
     assert "last words" in (slurm.folder / "job.log").read_text()
 
 
@@ -127,14 +171,14 @@ def test_the_job_of_a_caller_that_was_killed_is_cancelled_by_the_next_call(slurm
     first.communicate(timeout=60)
     done = slurm.run("job.log", "bash", "-c", "echo second")
     assert done.returncode == 0 and done.stdout == "second\n"
-    assert f"# job {job} of a call that was killed is cancelled" in done.stderr
+    assert f"# job {job} of a killed call is cancelled" in done.stderr
 
 
 def test_one_log_has_one_caller_at_a_time(slurm):
     first = slurm.start("job.log", "bash", "-c", "touch begun; sleep 60")
     slurm.until_made("begun")
     done = slurm.run("job.log", "true")
-    assert done.returncode == 2 and "another call waits for job" in done.stderr
+    assert done.returncode == 2 and "another call with the log job.log waits for job" in done.stderr
     os.kill(first.pid, signal.SIGTERM)
     first.communicate(timeout=60)
 
@@ -157,7 +201,7 @@ def test_a_trainer_that_is_stopped_too_often_is_given_up_with_the_reason(slurm):
     slurm.settings.write_text("cluster_restarts=1\n")
     done = slurm.run("--quiet", "true", "job.log", "bash", "-c", "echo run; exit 75")
     assert done.returncode == 75
-    assert "the queue stopped it 2 times" in done.stderr and "cluster_restarts=1 of utils/cluster.sh" in done.stderr
+    assert "the queue stopped it 2 times" in done.stderr and "utils/cluster.sh allows cluster_restarts=1" in done.stderr
     assert (slurm.folder / "job.log").read_text().count("\nrun\n") == 2
 
 
@@ -173,7 +217,7 @@ def test_a_trainer_that_reaches_its_time_limit_saves_is_queued_again_and_goes_on
 @pytest.mark.slow
 def test_what_does_not_stop_at_its_time_limit_is_ended_by_it(slurm):
     done = slurm.run("--time", "1", "job.log", "bash", "-c", "trap '' USR1 TERM; sleep 300", timeout=240)
-    assert done.returncode == 1 and "gone from the queue, TIMEOUT (--time was too short)" in done.stderr
+    assert done.returncode == 1 and "it has left the queue, TIMEOUT (pass a longer --time)" in done.stderr
     assert "DUE TO TIME LIMIT" in (slurm.folder / "job.log").read_text()
 
 
@@ -211,4 +255,4 @@ def test_without_slurm_it_says_so(project, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2 and "there is no sbatch here" in done.stderr
+    assert done.returncode == 2 and "there is no sbatch on this machine" in done.stderr

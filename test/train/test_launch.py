@@ -44,7 +44,9 @@ def test_signals_and_kills_end_all_and_the_same_command_goes_on(corpus, tmp_path
     os.kill(workers[1], signal.SIGKILL)
     said = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGKILL, said
-    assert "was ended by SIGKILL" in said and "run the same command again" in said
+    assert (
+        f"process 1, on {socket.gethostname()}, was ended by SIGKILL" in said and "run the same command again" in said
+    )
     assert "Traceback" not in said and not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
     process = start(corpus, tmp_path / "exp", "--processes", "2", **changes)
@@ -86,7 +88,7 @@ def test_two_nodes_are_as_one(corpus, tmp_path):
 def test_numbers_that_make_no_sense_are_one_error(corpus, tmp_path):
     given = train_arguments(corpus, tmp_path / "exp")
     for words, message in (
-        (["--processes", "0", "--nodes", "2"], "both are at least 1"),
+        (["--processes", "0", "--nodes", "2"], "both have to be at least 1"),
         (["--nodes", "2"], "needs --rendezvous HOST:PORT"),
     ):
         with pytest.raises(SureError, match=message):

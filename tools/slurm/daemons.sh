@@ -1,16 +1,17 @@
 # shellcheck shell=bash
-# The three daemons of a Slurm of one node: started, and found again by their pid files. Needs `folder`.
+# Starts and stops the daemons of a Slurm on this machine, munged, slurmctld and slurmd, by their pid files. Needs `folder`.
 export PATH=$PATH:/usr/sbin:/sbin
 
 fail() { printf 'error: %s: %s\n' "$(basename "$0")" "$2" >&2; exit "$1"; }
 
-# is_alive PID: a zombie, which nobody asks for in a bare container, is not.
+# is_alive PID: false for a zombie, which may stay in a container without an init process.
 is_alive() { [[ -e /proc/$1/status ]] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
-# runs DAEMON: whether it does, by its pid file and by its name, since the number may be another process's by now; sets pid.
+# runs DAEMON: whether it runs; sets pid. The name is compared too, because a later process may have the number of the pid
+# file. The slurmd of a node is slurmd.NODE.
 runs() {
   pid=$(tr -dc 0-9 2>/dev/null <"$folder/run/$1.pid") || return 1
-  [[ -n $pid && $(cat "/proc/$pid/comm" 2>/dev/null) == "$1" ]] && is_alive "$pid"
+  [[ -n $pid && $(cat "/proc/$pid/comm" 2>/dev/null) == "${1%%.*}" ]] && is_alive "$pid"
 }
 
 # until_true SECONDS COMMAND...: waits until COMMAND succeeds; the status is 1 when it did not in that time.
@@ -23,19 +24,19 @@ until_true() {
   done
 }
 
-# start DAEMON LOG WORD...: unless it runs. It puts itself into the background.
+# start DAEMON LOG WORD...: starts it in the background unless it runs.
 start() {
   local daemon=$1 log=$2
   shift 2
   ! runs "$daemon" || return 0
   rm -f "$folder/run/$daemon.pid"
-  if ! "$daemon" "$@" </dev/null >>"$folder/log/$daemon.out" 2>&1 || ! until_true 20 runs "$daemon"; then
+  if ! "${daemon%%.*}" "$@" </dev/null >>"$folder/log/$daemon.out" 2>&1 || ! until_true 20 runs "$daemon"; then
     tail -n 5 "$folder/log/$daemon.out" "$log" >&2 || true
-    fail 1 "$daemon did not start; are ports $port and $((port + 1)) free? --port takes another"
+    fail 1 "$daemon did not start; are the ports from $port to $((port + nodes)) free? pass another --port"
   fi
 }
 
-# stop DAEMON: with TERM, and with KILL where that does not help.
+# stop DAEMON: with TERM, and with KILL when it has not ended after 20 s.
 stop() {
   if runs "$1"; then
     kill -TERM "$pid"
@@ -47,8 +48,9 @@ stop() {
 
 has_ended() { ! is_alive "$1"; }
 
-# node_is_ready: the controller may remember a state of earlier, so the node's own port is asked too.
-node_is_ready() {
-  (: <"/dev/tcp/127.0.0.1/$((port + 1))") 2>/dev/null || return 1
-  [[ $(timeout 10 sinfo -h -p main -o %T 2>/dev/null) =~ ^(idle|mixed|allocated|completing)$ ]]
+# nodes_are_ready: the controller may remember an old state, so the port of each node is tested too.
+nodes_are_ready() {
+  local i
+  for ((i = 1; i <= nodes; i++)); do (: <"/dev/tcp/127.0.0.1/$((port + i))") 2>/dev/null || return 1; done
+  (($(timeout 10 sinfo -h -N -p main -o %T 2>/dev/null | grep -cxE 'idle|mixed|allocated|completing') == nodes))
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stops the Slurm that start_slurm.sh has started, its jobs first. FOLDER can be deleted then.
+# Stops the Slurm that start_slurm.sh has started, its jobs first. Then FOLDER can be deleted.
 #
 #   tools/slurm/stop_slurm.sh FOLDER
 set -Eeuo pipefail
@@ -11,14 +11,18 @@ export SLURM_CONF=$folder/slurm.conf
 
 queue_is_empty() { [[ -z $(timeout 10 squeue -h) ]]; }
 
-if runs slurmctld && runs slurmd; then  # which, stopped, would leave its jobs alone
+if runs slurmctld; then  # the jobs would outlive the daemons
   mapfile -t jobs < <(timeout 10 squeue -h -o %A | sort -u)
   if ((${#jobs[@]})); then
     timeout 10 scancel "${jobs[@]}" || true
     until_true 20 queue_is_empty || true
   fi
-  for pid in $(timeout 10 scontrol listpids 2>/dev/null | awk '$1 ~ /^[0-9]+$/ && $1 > 1 { print $1 }'); do
-    kill -KILL "$pid" 2>/dev/null || true
+  for name in $(timeout 10 sinfo -h -N -p main -o %N); do
+    for pid in $(timeout 10 scontrol listpids '*' "$name" 2>/dev/null | awk '$1 ~ /^[0-9]+$/ && $1 > 1 { print $1 }'); do
+      kill -KILL "$pid" 2>/dev/null || true
+    done
   done
 fi
-for daemon in slurmd slurmctld munged; do stop "$daemon"; done
+for file in "$folder"/run/slurmd.*.pid; do stop "$(basename "$file" .pid)"; done
+stop slurmctld
+stop munged

@@ -44,6 +44,7 @@ train_experiment() {
   local -a configs=() together=()
   choose_experiment "$1"
   if ((${processes:-$gpus} > 1)); then together=(--processes "${processes:-$gpus}"); fi
+  if ((nodes > 1)); then together+=(--nodes "$nodes" --rendezvous RENDEZVOUS) resources+=(--nodes "$nodes"); fi
   # A method's own rates are in conf/petl/<method>.yaml, and for one task alone in conf/petl/<task>_<method>.yaml.
   inputs=()
   for file in "conf/$task.yaml" "${more_configs[@]}" "conf/petl/$method.yaml" "conf/petl/${task}_$method.yaml"; do
