@@ -1,4 +1,4 @@
-"""The experiment folder: its config, command, versions and log, and the summary at the end."""
+"""The experiment folder: config, command, versions, log and summary of a training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sure.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
 
-# What may differ from the run that is resumed: it changes where and how fast, not what is learned.
+# Keys that may change when a training is resumed: they do not change what is learned.
 FREE_KEYS = (
     "data.tests",
     "data.cache_gigabytes",
@@ -45,29 +45,29 @@ PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "sou
 
 
 class Experiment:
-    """A folder `exp/<name>/seed<k>` and what lies in it."""
+    """A folder `exp/<name>/seed<k>` and its files."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.config = folder / "config.yaml"
-        self.tokens = folder / "tokens"  # what stage 3 had learned when training began
+        self.tokens = folder / "tokens"  # a copy of the results of stage 3, made when training began
         self.checkpoints = folder / "checkpoints"
         self.best_weights = folder / "best.safetensors"
         self.best = folder / "best.json"
         self.summary = folder / "summary.json"
 
     def begun(self) -> bool:
-        """Whether there is anything trained that another config would spoil."""
+        """Whether the folder has results of a training, which must not be mixed with those of another config."""
         return self.config.exists() and (self.summary.exists() or any(self.checkpoints.glob("*.pt")))
 
     def finished(self) -> bool:
-        """Whether the summary is there and whole; what is left of a damaged one is written again at the end."""
+        """Whether there is a readable summary; a damaged one is written again at the end of training."""
         try:
             return isinstance(parse_json(self.summary.read_text(encoding="utf-8")), dict)
         except FileNotFoundError:
             return False
         except (OSError, ValueError):
-            log.warning("%s is damaged; going on from the last checkpoint, to write it again", self.summary)
+            log.warning("%s is damaged; resuming from the last checkpoint to write it again", self.summary)
             return False
 
     def task(self, config: Config, kept: bool = False) -> BaseTask:
@@ -82,7 +82,7 @@ class Experiment:
         return build_task(config, self.tokens)
 
     def clear(self) -> None:
-        """Delete what training wrote, decoded sets and the bundle made from it included."""
+        """Delete all results: of training, decoding and tuning, and the bundle."""
         made = [path for pattern in ("decode_*", "tuned_*") for path in self.folder.glob(pattern)]
         for path in [*(self.folder / name for name in RESULTS), *made]:
             if path.is_dir():
@@ -91,13 +91,13 @@ class Experiment:
                 path.unlink(missing_ok=True)
 
     def open(self, config: Config, command: str) -> None:
-        """Write config and command. Raises SureError naming the keys that differ from what is resumed."""
+        """Write config and command. Raises SureError naming the keys that differ from the training to be resumed."""
         if self.begun():
             before = read_plain_config(self.config)
             if differing := _differences(before, config.model_dump(mode="json")):
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "
-                    "Use another --exp (run.sh: --tag NAME); or delete the folder, as --restart does, to begin again"
+                    "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart"
                 )
         config.save(self.config)
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
@@ -110,7 +110,7 @@ class Experiment:
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Send what `sure` logs to train.log and to stderr."""
+        """Write the log of `sure` to train.log and to stderr."""
         logger = logging.getLogger("sure")
         level = logger.level
         file = LogFile(self.folder / "train.log", encoding="utf-8")
@@ -132,14 +132,14 @@ class Experiment:
                 handler.close()
 
     def read_best_weights(self) -> bytes:
-        """The file. Raises OSError, and ValueError where best.json does not say that it is what was trained."""
+        """The content of best.safetensors. Raises OSError, and ValueError unless best.json has its sha256."""
         content = self.best_weights.read_bytes()
         try:
             digest = json.loads(self.best.read_text(encoding="utf-8"))["sha256"]
         except (OSError, ValueError, KeyError, TypeError):
             raise ValueError("best.json, which has its sha256, is missing or damaged") from None
         if hashlib.sha256(content).hexdigest() != digest:
-            raise ValueError("its sha256 is not that of best.json")
+            raise ValueError("its sha256 differs from the one in best.json")
         return content
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -148,11 +148,11 @@ class Experiment:
 
 class LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        """On a full disk lines are lost; the training ends when a file that matters cannot be written."""
+        """Ignore a full disk: log lines are lost, and training stops at the next file that cannot be written."""
 
 
 def git_hash() -> str:
-    """Of the code that runs, with `-dirty` where it was changed since; `unknown` outside a repository."""
+    """The commit of this code, with `-dirty` if it has local changes; `unknown` outside a repository."""
     describe = "describe --always --abbrev=12 --exclude=* --dirty"
     command = ["git", "-C", str(Path(sure.__file__).parent), *describe.split()]
     try:
@@ -164,11 +164,11 @@ def git_hash() -> str:
 def _differences(there: Any, now: Any) -> list[str]:
     there, now = dict(_flat(there)), dict(_flat(now))
     keys = [key for key in dict.fromkeys([*there, *now]) if not key.startswith(FREE_KEYS)]
-    return [f"{key}: {there.get(key)} there, {now.get(key)} now" for key in keys if there.get(key) != now.get(key)]
+    return [f"{key}: was {there.get(key)}, is {now.get(key)}" for key in keys if there.get(key) != now.get(key)]
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """`train.epochs`, 30 for each value; a list is one value, except `petl` with a single method."""
+    """Pairs such as (`train.epochs`, 30). A list is one value, except `petl` with a single method."""
     if key == "petl" and isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""An experiment's numbers by epoch: metrics.jsonl, tensorboard/ and, drawn, images/*.png."""
+"""Training curves: one line per epoch in metrics.jsonl, tensorboard/ and, as pictures, images/*.png."""
 
 from __future__ import annotations
 
@@ -12,42 +12,43 @@ from sure.files import replace_file
 
 
 class History:
-    """One line an epoch. Checkpoints hold the lines, so after a resume the files say what they say."""
+    """Writes one line per epoch; a resumed training starts with the lines in its checkpoint.
 
-    def __init__(self, folder: Path, lines: list[dict[str, Any]], score_name: str, written: bool = True):
+    lines: the list in `Progress`, to which lines are added; writes: only process 0 writes files.
+    """
+
+    def __init__(self, folder: Path, lines: list[dict[str, Any]], score_name: str, writes: bool = True):
         from tensorboardX.event_file_writer import EventsWriter
 
-        self.folder = folder
-        self.lines = lines
-        self.score_name = score_name
-        self.written = written
-        if not written:
+        self.folder, self.lines, self.score_name, self.writes = folder, lines, score_name, writes
+        if not writes:
             return
         self._write_lines()
         events = folder / "tensorboard"
         events.mkdir(parents=True, exist_ok=True)
         for old in events.glob("events.*"):
             old.unlink()
-        # in our own thread: tensorboardX's SummaryWriter has one that dies silently on a full disk
+        # written in this thread; the thread of tensorboardX's SummaryWriter ends silently on a full disk
         self.writer = EventsWriter(str(events / "events"))
         for line in lines:
             self._write_events(line)
 
     def add(self, line: dict[str, Any]) -> None:
         self.lines.append(line)
-        if not self.written:
+        if not self.writes:
             return
         self._write_lines()
         try:
             self._write_events(line)
         except OSError as error:
             raise SureError(
-                f"cannot write {self.folder / 'tensorboard'}: {error.strerror}; make room and run it again"
+                f"cannot write {self.folder / 'tensorboard'}: {error.strerror}; free some space and run the same "
+                "command again"
             ) from None
 
     def draw(self) -> None:
-        """images/{loss,rate,score}.png over epochs."""
-        if not (self.lines and self.written):
+        """Draw images/{loss,rate,score}.png over epochs."""
+        if not (self.lines and self.writes):
             return
         rates = [key for key in self.lines[-1] if key.startswith("lr_")]
         self._plot("loss", ["train_loss", "dev_loss"])

@@ -38,6 +38,6 @@ def evaluate(
         after_batch()
     judged = processes.merge(judged)
     answers = {id: found for _, part in judged for id, found in part.items()}
-    scores = processes.of_first(lambda: model.task.dev_scores(feed.utterances, answers))
+    scores = processes.from_first(lambda: model.task.dev_scores(feed.utterances, answers))
     numbers = {f"dev_{name}": float(value) for name, value in scores.items() if isinstance(value, (int, float))}
     return {"dev_loss": sum(loss for loss, _ in judged) / len(feed.utterances), **numbers}

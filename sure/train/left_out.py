@@ -1,4 +1,4 @@
-"""`data.on_bad_utterance: skip` in training: recordings that went bad after stage 2 are gaps in every epoch's plan."""
+"""Recordings that became unreadable after stage 2; `data.on_bad_utterance: skip` leaves them out of training."""
 
 from __future__ import annotations
 
@@ -8,49 +8,71 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sure.config_sections import DataConfig
 from sure.data.data_dir import Utterance
 from sure.data.dataset import UtteranceError, load_wave
-from sure.errors import SureError
+from sure.errors import SureError, some_of
 from sure.files import replace_file
+from sure.train.distributed import Processes
+from sure.train.feed import AnyFeed
 from sure.train.feed_recognition import Feed
 
 log = logging.getLogger(__name__)
 
-FILE = "left_out.txt"  # of an experiment: reason, tab, id
-IDS_SHOWN = 10
+FILE = "left_out.txt"  # in the experiment folder; lines of reason, tab, utterance id
 
 
-def leave_out_bad(feed: Feed, folder: Path, settings: DataConfig) -> int:
-    """Read every recording of the training set once, and list those that cannot be used, to be left out of its plans.
+class LeftOut:
+    """Finds unreadable recordings of the training set, and leaves them out of the plans of `feed`.
 
-    An epoch's plan is made of all utterances, so without these it has the same batches in the same order, with gaps.
-    They are in `folder/left_out.txt` before a step is taken without them, and stay out after a resume, even if they
-    can be read again: so a run that is killed and resumed takes the steps of one that was not. Returns how many were
-    found now. Raises SureError where more are bad than settings.max_bad_percent.
+    They are listed in `folder`/left_out.txt before a step is taken without them, and stay left out in every later run,
+    even if they can be read again: so a training that is killed and resumed takes the same steps as one that is not.
     """
-    path = folder / FILE
-    known = read_left_out(path)
-    there = [utterance for utterance in feed.utterances if utterance.id not in known]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = {one.id: reason for one, reason in zip(there, pool.map(_problem, there), strict=True) if reason}
-    everyone = known | found
-    percent = 100 * len(everyone) / len(feed.utterances)
-    listed = _by_reason(everyone)
-    if percent > settings.max_bad_percent:
-        raise SureError(
-            f"{percent:.1f} % of the training set cannot be used, more than data.max_bad_percent="
-            f"{settings.max_bad_percent:g}: {'; '.join(listed)}; is a disk missing? Bring them back, or run stage 2"
-        )
-    if found:
-        replace_file(path, "".join(f"{reason}\t{id}\n" for id, reason in sorted(everyone.items())))
-    for line in listed:
-        log.warning("left out of training: %s (%s)", line, path)
-    return len(found)
+
+    def __init__(self, feed: AnyFeed, folder: Path, skip: bool, max_bad_percent: float, processes: Processes):
+        self.feed, self.path, self.skip = feed, folder / FILE, skip
+        self.max_bad_percent, self.processes = max_bad_percent, processes
+
+    def update(self) -> int:
+        """Leave out recordings that are listed and, with `skip`, those found now. Returns how many were found now.
+
+        Raises SureError where more than `max_bad_percent` of the set are unreadable.
+        """
+        if not isinstance(self.feed, Feed):
+            return 0
+        found = self.processes.from_first(self._find) if self.skip else 0
+        self.feed.leave_out(read_left_out(self.path))
+        return found
+
+    def add_after(self, error: UtteranceError) -> None:
+        """After a recording could not be read in training: leave it out. Raises `error` where that is not allowed."""
+        if self.skip and self.processes.size > 1:
+            raise SureError(f"{error}; run the same command again to continue without it") from None
+        if not self.update():
+            raise error  # without `skip`, or in the dev set, which always stays complete
+
+    def _find(self) -> int:
+        """Read every recording once, and list those that cannot be read."""
+        known = read_left_out(self.path)
+        others = [utterance for utterance in self.feed.utterances if utterance.id not in known]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = {one.id: reason for one, reason in zip(others, pool.map(_problem, others), strict=True) if reason}
+        bad = known | found
+        percent = 100 * len(bad) / len(self.feed.utterances)
+        listed = _by_reason(bad)
+        if percent > self.max_bad_percent:
+            raise SureError(
+                f"{percent:.1f} % of the training set cannot be read, more than data.max_bad_percent="
+                f"{self.max_bad_percent:g}: {'; '.join(listed)}; is a disk missing? Restore them, or run stage 2"
+            )
+        if found:
+            replace_file(self.path, "".join(f"{reason}\t{id}\n" for id, reason in sorted(bad.items())))
+        for line in listed:
+            log.warning("left out of training: %s (%s)", line, self.path)
+        return len(found)
 
 
 def read_left_out(path: Path) -> dict[str, str]:
-    """id -> reason. Nothing where nothing was left out. Raises SureError for a file that is damaged."""
+    """Reasons by utterance id; empty without the file. Raises SureError for a damaged file."""
     if not path.is_file():
         return {}
     try:
@@ -58,7 +80,7 @@ def read_left_out(path: Path) -> dict[str, str]:
     except UnicodeDecodeError:
         rows = [("", "", "")]
     if not all(tab for _, tab, _ in rows):
-        raise SureError(f"{path} is damaged: expected lines of a reason, a tab and an id; mend it, or --restart")
+        raise SureError(f"{path} is damaged: expected lines of reason, tab, utterance id; correct it, or use --restart")
     return {id: reason for reason, _, id in rows}
 
 
@@ -74,7 +96,4 @@ def _by_reason(left_out: dict[str, str]) -> list[str]:
     groups = defaultdict(list)
     for id, reason in sorted(left_out.items()):
         groups[reason].append(id)
-    return [
-        f"{len(ids)} {reason}: {', '.join(ids[:IDS_SHOWN])}{', ...' if len(ids) > IDS_SHOWN else ''}"
-        for reason, ids in sorted(groups.items())
-    ]
+    return [f"{len(ids)} {reason}: {some_of(ids, 10)}" for reason, ids in sorted(groups.items())]

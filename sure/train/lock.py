@@ -1,8 +1,8 @@
-"""One training a folder: a lock that names its holder, and that no crash leaves behind.
+"""A lock that allows one training per folder, names its holder, and ends with the process.
 
-The rule: the kernel's lock decides (POSIX: of one process, gone with it, and passed on by NFS). Where it is free but
-`.lock` still names a process of another host, that process was killed there, or the file system does not pass locks on.
-Then the file's time decides, which a training renews every few seconds: if it moves, the training is alive.
+The kernel's POSIX lock decides; NFS passes it on to other hosts. Where the lock is free but `.lock` still names a
+process of another host, that process was killed, or the file system does not pass locks on. Then the modification time
+of `.lock` decides: a running training renews it every few seconds.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from sure.errors import SureError
 log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 5.0
-WATCH_SECONDS = 30.0  # without a sign of life the training on another host counts as dead
+WATCH_SECONDS = 30.0  # a training on another host that does not renew its lock for so long counts as dead
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Keep a second training out of `folder`. Raises SureError naming the first by process and host."""
+    """Hold the lock of `folder`. Raises SureError naming process and host of the training that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise SureError(f"{folder}: {_holder(file) or 'another process'} is training here") from None
+            raise SureError(
+                f"{folder}: {_holder(file) or 'another process'} is training here; wait until it ends, or stop it"
+            ) from None
         _check_other_host(folder, file)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
@@ -57,13 +59,13 @@ def _holder(file: TextIO) -> str:
 def _check_other_host(folder: Path, file: TextIO) -> None:
     holder = _holder(file)
     if not holder or holder.endswith(f" on {socket.gethostname()}"):
-        return  # on this host a free lock is enough
-    log.warning("%s: %s trained here last; waiting %.0f s for a sign of its life", folder, holder, WATCH_SECONDS)
+        return  # on this host a free lock means that its holder has ended
+    log.warning("%s: locked by %s; waiting %.0f s to see whether it is running", folder, holder, WATCH_SECONDS)
     before, end = os.fstat(file.fileno()).st_mtime_ns, time.monotonic() + WATCH_SECONDS
     while time.monotonic() < end:
         time.sleep(min(1.0, WATCH_SECONDS))
         if os.stat(folder / ".lock").st_mtime_ns != before:
-            raise SureError(f"{folder}: {holder} is training here")
+            raise SureError(f"{folder}: {holder} is training here; wait until it ends, or stop it")
 
 
 def _renew(path: Path, ended: threading.Event) -> None:

@@ -1,51 +1,62 @@
-"""What a person sees of a running epoch: a bar on a terminal, a line every ten seconds in a log."""
+"""Progress of a training run, as stored in checkpoints."""
 
 from __future__ import annotations
 
-import logging
-import sys
+import dataclasses
 import time
-
-from tqdm import tqdm
-
-log = logging.getLogger(__name__)
-
-LINE_SECONDS = 10.0
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 
+@dataclass
 class Progress:
-    """Loss, rate and seconds of audio per second over an epoch's batches."""
+    """Position, sums and times of a training run, over all processes and all restarts."""
 
-    def __init__(self, name: str, batches: int, done: int, shown: bool = True):
-        self.name = name
-        self.batches = batches
-        self.done = done
-        self.audio = 0.0
-        self.begun = self.shown = time.monotonic()
-        self.bar = tqdm(
-            total=batches,
-            initial=done,
-            desc=name,
-            unit="batch",
-            leave=False,
-            disable=not (shown and sys.stderr.isatty()),
-        )
+    epoch: int = 1  # the current epoch
+    batches: int = 0  # batches of the current epoch that have been used
+    steps: int = 0  # optimizer steps, over all epochs
+    loss_sum: float = 0.0  # of the current epoch, over `utterances`
+    utterances: int = 0
+    audio_seconds: float = 0.0  # of the current epoch
+    epoch_seconds: float = 0.0  # time spent on training steps in the current epoch
+    training_seconds: float = 0.0  # total time, over all epochs and restarts
+    best_epoch: int = 0  # 0: no epoch has been evaluated yet
+    best_score: float = 0.0  # dev score of the best epoch
+    best_loss: float = 0.0  # dev loss of the best epoch
+    history: list[dict[str, Any]] = field(default_factory=list)  # one line per epoch, as in metrics.jsonl
 
-    def step(self, batches: int, audio_seconds: float, loss: float, rate: float) -> None:
-        """`batches` more are done; loss: the epoch's mean so far, rate: the learning rate."""
-        self.done += batches
-        self.audio += audio_seconds
-        self.bar.update(batches)
+    def __post_init__(self) -> None:
+        self._clock = time.monotonic()
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean training loss per utterance of the current epoch; 0 before the first utterance."""
+        return self.loss_sum / max(self.utterances, 1)
+
+    def add_losses(self, losses: Sequence[float]) -> None:
+        self.loss_sum += sum(losses)
+        self.utterances += len(losses)
+
+    def add_step(self, batches: int, audio_seconds: float) -> None:
+        self.batches += batches
+        self.steps += 1
+        self.audio_seconds += audio_seconds
+
+    def add_time(self, training: bool = False) -> None:
+        """Add the time since the last call; training: it was spent on training steps."""
         now = time.monotonic()
-        speed = self.audio / max(now - self.begun, 1e-9)
-        if not self.bar.disable:
-            self.bar.set_postfix_str(f"loss {loss:.4f}, rate {rate:.2e}, {speed:.0f} s/s", refresh=False)
-        elif now - self.shown >= LINE_SECONDS:
-            self.shown = now
-            log.info(
-                "%s: batch %d/%d, loss %.4f, rate %.2e, %.0f s of audio/s",
-                self.name, self.done, self.batches, loss, rate, speed,
-            )  # fmt: skip
+        self.training_seconds += now - self._clock
+        self.epoch_seconds += now - self._clock if training else 0.0
+        self._clock = now
 
-    def close(self) -> None:
-        self.bar.close()
+    def start_next_epoch(self) -> None:
+        self.epoch += 1
+        self.batches = self.utterances = 0
+        self.loss_sum = self.audio_seconds = self.epoch_seconds = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)

@@ -1,4 +1,4 @@
-"""One training in its experiment folder: the lock, the log, and on from the last checkpoint where that is possible."""
+"""One training in its experiment folder: lock, log, training from the last checkpoint on, summary."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from pathlib import Path
 
 from sure.config import Config
 from sure.data.dataset import UtteranceError
-from sure.errors import SureError
 from sure.interrupt import Interrupt
 from sure.models.experiment import Experiment
+from sure.train.build import build
 from sure.train.distributed import Processes, joined
 from sure.train.lock import lock
+from sure.train.summary import summarise
 from sure.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
 
 def train(config: Config, folder: Path, command: str, restart: bool = False) -> None:
-    """Train in an experiment folder, or go on where an earlier call stopped; nothing to do once finished.
+    """Train in an experiment folder, or continue where an earlier call stopped; a finished training stays as it is.
 
-    Raises SureError for what a user can put right; SystemExit(75) after SIGTERM or SIGUSR1.
+    restart: delete earlier results first. Raises SureError for problems that a user can fix, and SystemExit(75) after
+    SIGTERM or SIGUSR1.
     """
     experiment = Experiment(folder)
     with joined() as processes, ExitStack() as stack:
@@ -31,25 +33,29 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
                 experiment.clear()
             experiment.open(config, command)
             stack.enter_context(experiment.logging())
-        if processes.of_first(experiment.finished):
+        if processes.from_first(experiment.finished):
             log.info("%s: already finished", folder)
             return
         log.info("%s", command)
         interrupt = Interrupt()
         with interrupt.listening():
-            _train(config, experiment, interrupt, processes, command)
+            trainer = _fit(config, experiment, interrupt, processes)
+            if processes.first:
+                trainer.history.draw()
+                trainer.model.finish(trainer.best.weights, folder)
+                experiment.write_summary(summarise(experiment, config, trainer, command))
+        progress, score_name = trainer.progress, trainer.model.task.score_name
+        log.info("finished: dev %s %.2f at epoch %d", score_name, progress.best_score, progress.best_epoch)
 
 
-def _train(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes, command: str) -> None:
-    """To the end; with data.on_bad_utterance=skip on from the last checkpoint when a recording went bad meanwhile."""
+def _fit(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes) -> Trainer:
+    """Train to the end; continue from the last checkpoint without recordings that became unreadable meanwhile."""
     while True:
-        trainer = Trainer(config, experiment, interrupt, processes)
+        trainer = build(config, experiment, interrupt, processes)
         try:
-            return trainer.run(command)
+            trainer.fit()
+            return trainer
         except UtteranceError as error:
-            if config.data.on_bad_utterance == "skip" and processes.size > 1:
-                raise SureError(f"{error}; the same command again goes on without it") from None
-            if not trainer.leave_out_bad():
-                raise  # of the dev set, which is never cut, or with on_bad_utterance=stop
-            log.warning("%s; going on without it from the last checkpoint", error)
+            trainer.left_out.add_after(error)
+            log.warning("%s; continuing from the last checkpoint without it", error)
         del trainer

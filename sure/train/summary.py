@@ -1,22 +1,20 @@
-"""What is trained, as a table at the start; what it took, as summary.json at the end."""
+"""The table of trained parameters at the start of a training, and its summary at the end."""
 
 from __future__ import annotations
 
 import datetime
 from typing import Any
 
-import torch
-
 from sure.config import Config
 from sure.device import describe_device, peak_memory_megabytes
 from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment, git_hash
 from sure.models.pack import bundle_content
-from sure.train.progress_state import State
+from sure.train.trainer import Trainer
 
 
 def coverage_table(model: AdaptedModel) -> str:
-    """What each pattern of each method matched, and how many parameters train there; the rest is frozen."""
+    """Sites, layers and trained parameters that each pattern of each method matched; all else is frozen."""
     counts = model.counts()
     header = ("method", "pattern", "sites", "layers", "parameters", "percent")
     rows = [
@@ -30,18 +28,12 @@ def coverage_table(model: AdaptedModel) -> str:
     lines = [
         "  ".join([*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])]) for row in (header, *rows)
     ]
-    return "\n".join(["what trains:", *lines])
+    return "\n".join(["trained parameters:", *lines])
 
 
-def summarise(
-    experiment: Experiment,
-    config: Config,
-    model: AdaptedModel,
-    state: State,
-    device: torch.device,
-    command: str,
-) -> dict[str, Any]:
-    """The content of summary.json, which scores and reports quote."""
+def summarise(experiment: Experiment, config: Config, trainer: Trainer, command: str) -> dict[str, Any]:
+    """The content of summary.json, from which scores and reports quote."""
+    model, progress, device = trainer.model, trainer.progress, trainer.device
     counts = model.counts()
     return {
         "task": config.task,
@@ -52,7 +44,7 @@ def summarise(
         "total_parameters": counts.total,
         "trained_percent": counts.percent,
         "bundle_bytes": sum(map(len, bundle_content(config, model, experiment.tokens).values())),
-        "training_seconds": round(state.training_seconds, 1),
+        "training_seconds": round(progress.training_seconds, 1),
         "peak_memory_megabytes": round(peak_memory_megabytes(device), 1),
         "device": describe_device(device),
         "seed": config.seed,
@@ -60,13 +52,14 @@ def summarise(
         "backbone": config.backbone.name,
         "backbone_sha256": model.backbone.sha256,
         "backbone_weights": config.backbone.weights,
-        "epochs": len(state.history),
-        "best_epoch": state.best_epoch,
-        "dev_score": state.best_score,
+        "epochs": len(progress.history),
+        "best_epoch": progress.best_epoch,
+        "dev_score": progress.best_score,
         "lr_adapter": config.train.lr_adapter,
         "lr_head": config.train.lr_head,
         "command": command,
         "date": datetime.date.today().isoformat(),
+        "processes": trainer.processes.size,
     }
 
 

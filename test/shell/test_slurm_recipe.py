@@ -140,6 +140,6 @@ def test_a_preempted_training_ends_in_the_same_weights(cluster, tmp_path):
     _, err = training.communicate(timeout=600)
     assert training.returncode == 0, err
     log = (tmp_path / "train.log").read_text()
-    assert "SIGUSR1: saved" in log and "queued again" in log and "\ngoing on at epoch " in log
+    assert "SIGUSR1: saved" in log and "queued again" in log and "\nresuming at epoch " in log
     weights, expected = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
     assert all(weights[name].equal(expected[name]) for name in expected)

@@ -90,7 +90,7 @@ def main() -> None:
             print(f"kill {len(places)}: {where}", flush=True)
         for child in start(corpus, exp, options):
             assert child.status() == 0, read(child.stderr)
-        resumed = (exp / "train.log").read_text().count("going on at")
+        resumed = (exp / "train.log").read_text().count("resuming at")
         assert_same(exp, reference)
         inside = sum("inside" in place for place in places)
         print(f"{len(places)} kills, {inside} inside checkpoint writes, {resumed} resumes: the same, bit for bit")

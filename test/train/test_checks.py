@@ -7,20 +7,20 @@ from toys import settings, train_here
 from sure.config import make_config
 from sure.errors import SureError
 from sure.models.build import build_model, build_task
-from sure.train.checks import Step, Watch, check_gradients
+from sure.train.checks import LossMonitor, StepLosses, check_gradients
 
 
-def step(place: str, *losses: float, norm: float = 1.0) -> Step:
+def step(place: str, *losses: float, norm: float = 1.0) -> StepLosses:
     ids = [f"{place}-{index}" for index in range(len(losses))]
-    return Step(place, ids, [torch.tensor(losses[:1]), torch.tensor(losses[1:])], torch.tensor(norm))
+    return StepLosses(place, ids, [torch.tensor(losses[:1]), torch.tensor(losses[1:])], torch.tensor(norm))
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_losses_come_back_in_order(every):
-    watch = Watch(10.0, every)
-    seen = [*watch.add(step("a", 1, 2)), *watch.add(step("b", 3)), *watch.add(step("c", 4, 5))]
-    assert [*seen, *watch.look()] == [1, 2, 3, 4, 5]
-    assert watch.look() == []
+    monitor = LossMonitor(10.0, every)
+    seen = [*monitor.add(step("a", 1, 2)), *monitor.add(step("b", 3)), *monitor.add(step("c", 4, 5))]
+    assert [*seen, *monitor.check()] == [1, 2, 3, 4, 5]
+    assert monitor.check() == []
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def test_losses_come_back_in_order(every):
     ],
 )
 def test_the_first_bad_step_is_named(bad, words):
-    watch = Watch(10.0, 3)
-    watch.add(step("before", 1, 2))
-    watch.add(bad)
+    monitor = LossMonitor(10.0, 3)
+    monitor.add(step("before", 1, 2))
+    monitor.add(bad)
     with pytest.raises(SureError) as error:
-        watch.add(step("after", float("nan")))
+        monitor.add(step("after", float("nan")))
     for word in ["here", *words]:
         assert word in str(error.value)
     assert "before" not in str(error.value) and "after" not in str(error.value)
@@ -51,7 +51,7 @@ def test_a_tensor_without_a_gradient_is_named(corpus):
             parameter.grad = torch.zeros_like(parameter)
     check_gradients(model)
     model.parameter_groups()["adapter"]["layer.1.attn.q/lora/a"].grad = None
-    with pytest.raises(SureError, match=r"1 tensors .*layer\.1\.attn\.q/lora/a"):
+    with pytest.raises(SureError, match=r"1 trained tensors .*layer\.1\.attn\.q/lora/a"):
         check_gradients(model)
 
 

@@ -111,7 +111,7 @@ def test_killed_and_resumed_bit_for_bit(corpus, tmp_path, undisturbed):
             child.kill(signal.SIGKILL)
         assert {child.status() for child in processes} == {-signal.SIGKILL}
     together(corpus, exp, 2, **KILLED)
-    assert "going on at" in (exp / "train.log").read_text()
+    assert "resuming at" in (exp / "train.log").read_text()
     assert_same(exp, undisturbed)
 
 
@@ -153,4 +153,4 @@ def test_other_data_in_another_process_is_refused(corpus, tmp_path):
     processes = children(corpus, tmp_path / "exp", 2, inside=inside, data__train="data/train")
     assert [child.status() for child in processes] == [2, 2]
     said = "".join(read(child.stderr) for child in processes)
-    assert said.count("error: the training set of process 1 of 2 differs from that of process 0") == 1
+    assert said.count("error: the training set of process 1 of 2 differs from process 0") == 1

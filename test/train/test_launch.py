@@ -55,7 +55,7 @@ def test_signals_and_kills_end_all_and_the_same_command_goes_on(corpus, tmp_path
     said = process.communicate()[1]
     assert process.returncode == 75, said
     assert said.count("SIGTERM: saved") == 1 and "Traceback" not in said
-    assert "going on at epoch" in said
+    assert "resuming at epoch" in said
 
 
 @pytest.mark.slow

@@ -64,23 +64,23 @@ def test_what_is_bad_at_the_start_is_a_gap_in_every_plan(corpus: Path, monkeypat
 
 def die_in(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     """Once, in the middle of an epoch."""
-    step = Trainer._save_or_stop
+    step = Trainer.save_or_stop
 
     def die(self: Trainer, training: bool = False) -> None:
-        if training and self.state.epoch == epoch and self.state.batches in (1, 2):
-            monkeypatch.setattr(Trainer, "_save_or_stop", step)
+        if training and self.progress.epoch == epoch and self.progress.batches in (1, 2):
+            monkeypatch.setattr(Trainer, "save_or_stop", step)
             raise SystemExit("killed")
         step(self, training)
 
-    monkeypatch.setattr(Trainer, "_save_or_stop", die)
+    monkeypatch.setattr(Trainer, "save_or_stop", die)
 
 
 def spoil_after(monkeypatch: pytest.MonkeyPatch, path: Path, epoch: int) -> None:
     finish = Trainer.finish_epoch
 
-    def spoil(self: Trainer) -> None:
-        finish(self)
-        if self.state.epoch == epoch + 1:
+    def spoil(self: Trainer, dev: dict[str, float]) -> None:
+        finish(self, dev)
+        if self.progress.epoch == epoch + 1:
             path.write_bytes(b"RIFF")
 
     monkeypatch.setattr(Trainer, "finish_epoch", spoil)
@@ -123,7 +123,7 @@ def test_a_resumed_run_with_gaps_is_the_same_bit_for_bit(corpus: Path, monkeypat
 def test_too_many_are_no_bad_data(corpus: Path) -> None:
     for number in range(5):  # of 24
         recording(corpus, number).unlink()
-    with pytest.raises(SureError, match=r"20\.8 % of the training set cannot be used.*5 missing audio file"):
+    with pytest.raises(SureError, match=r"20\.8 % of the training set cannot be read.*5 missing audio file"):
         train_here(corpus, corpus / "exp", **SKIP)
     assert not (corpus / "exp" / "left_out.txt").exists()
 

@@ -11,9 +11,9 @@ from sure.train.optimizer import make_optimizer
 
 def rates(corpus, petl):
     """Saved name -> the rate in the optimizer; the weights of tiny backbones have 3 layers."""
-    config = make_config(toys.settings(corpus, petl=petl, train__lr_adapter=1e-3, train__lr_head=5e-3), "test")
+    config = make_config(toys.settings(corpus, petl=petl), "test")
     model = build_model(config, build_task(config))
-    groups = make_optimizer(model, config.train).param_groups
+    groups = make_optimizer(model, 1e-3, 5e-3, 0.0).param_groups
     by_tensor = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     assert len({group["name"] for group in groups}) == len(groups)
     named = {**model.parameter_groups()["adapter"], **model.parameter_groups()["head"]}

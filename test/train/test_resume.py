@@ -47,7 +47,7 @@ def test_killed_again_and_again(corpus, tmp_path, undisturbed):
         time.sleep(generator.uniform(0.0, 0.05))
         child.kill(signal.SIGKILL)
         status = child.status()
-        resumed.update(line for line in read(child.stderr).splitlines() if line.startswith("going on at"))
+        resumed.update(line for line in read(child.stderr).splitlines() if line.startswith("resuming at"))
         if status == 0:
             break
         assert status == -signal.SIGKILL, read(child.stderr)
@@ -188,7 +188,7 @@ def test_other_data_than_before_is_refused(corpus, tmp_path):
     changes = {**SETTINGS, "data__train": str(tmp_path / "data" / "train")}
     stop_after_checkpoint(corpus, tmp_path / "exp", changes, "last.pt")
     make_set(tmp_path, "train", 13)
-    with pytest.raises(SureError, match="the training set is not what it was"):
+    with pytest.raises(SureError, match="the training set has changed since"):
         train_here(corpus, tmp_path / "exp", **changes)
     make_set(tmp_path, "train", 12)
     train_here(corpus, tmp_path / "exp", **changes)

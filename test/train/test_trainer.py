@@ -102,7 +102,7 @@ def test_once_finished_it_does_nothing(trained, corpus, caplog):
 def test_another_config_needs_another_folder(trained, corpus):
     with pytest.raises(SureError) as error:
         train_here(corpus, trained, train__epochs=12, petl__rank=3, seed=2)
-    for word in ("petl.rank: 2 there, 3 now", "seed: 1 there, 2 now", "--restart", "--exp"):
+    for word in ("petl.rank: was 2, is 3", "seed: was 1, is 2", "--restart", "--exp"):
         assert word in str(error.value)
     assert load_config(trained / "config.yaml").petl[0].rank == 2
 

@@ -1,0 +1,100 @@
+"""Parts of a checkpoint: each saves itself by `state_dict` and restores itself by `load_state_dict`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sure.data.dataset import generator_for
+from sure.errors import SureError
+from sure.train.distributed import Processes
+
+
+class Part(Protocol):
+    """As torch's optimizers and schedules. All processes call both methods; process 0 writes the file."""
+
+    def state_dict(self) -> Any:
+        """Tensors and plain containers."""
+
+    def load_state_dict(self, state: Any) -> None: ...
+
+
+class Tensors:
+    """Named parameters or buffers of a model. current_names: translates the names in old checkpoints."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], current_names: Callable[[dict], dict] = dict):
+        self.tensors, self.current_names = tensors, current_names
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: tensor.detach() for name, tensor in self.tensors.items()}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        state = self.current_names(state)
+        for name, tensor in self.tensors.items():
+            tensor.copy_(state[name])
+
+
+class Inputs:
+    """Digests of backbone and data sets, which must be the same in every run of one training."""
+
+    def __init__(self, digests: dict[str, str], folder: Path):
+        self.digests, self.folder = digests, folder
+
+    def state_dict(self) -> dict[str, str]:
+        return self.digests
+
+    def load_state_dict(self, state: Mapping[str, str]) -> None:
+        """Raises SureError naming the first input that has changed since the checkpoint."""
+        for name, digest in self.digests.items():
+            if state[name] != digest:
+                raise SureError(
+                    f"{self.folder}: the {name} has changed since training was interrupted; restore it, or use another "
+                    "--exp (run.sh: --tag NAME), or train from the beginning with --restart"
+                )
+
+
+class RandomState:
+    """Random number generators of Python, numpy, torch and the GPU, in every process."""
+
+    def __init__(self, device: torch.device, processes: Processes):
+        self.device, self.processes = device, processes
+
+    def seed(self, seed: int) -> None:
+        """Seed all generators; each process gets its own seed."""
+        if self.processes.rank:
+            seed = generator_for(seed, "process", self.processes.rank).initial_seed()
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """One state per process, as plain values."""
+        version, numbers, gauss = random.getstate()
+        _, keys, position, has_gauss, cached = np.random.get_state()
+        own = {
+            "python": [version, list(numbers), gauss],
+            "numpy": [keys.tolist(), position, has_gauss, cached],
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+        return self.processes.gather(own)
+
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        """A process that has no saved state, as there are more processes than before, keeps its seed."""
+        own = self.processes.own(state, "random numbers")
+        if own is None:
+            return
+        version, numbers, gauss = own["python"]
+        random.setstate((version, tuple(numbers), gauss))
+        keys, position, has_gauss, cached = own["numpy"]
+        np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+        torch.set_rng_state(own["torch"])
+        if self.device.type == "cuda" and own["cuda"] is not None:  # training may have started on the CPU
+            torch.cuda.set_rng_state(own["cuda"], self.device)
