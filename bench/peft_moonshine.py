@@ -28,6 +28,7 @@ from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, collate
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.dataset import SpeechDataset
+from sure.frames import Frames
 from sure.models.build import build_task
 from sure.tasks.base import BaseTask
 from sure.train.optimizer import rate_factor
@@ -57,12 +58,12 @@ class TransformersModel(nn.Module):
         self.encoder = peft.get_peft_model(encoder, settings)
         self.head = task.build_head(ours.dim)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits (batch, time, symbols) and their lengths (batch,)."""
+    def forward(self, batch: Batch) -> tuple[Tensor, Frames]:
+        """Logits (batch, time, symbols) and their frames."""
         mask = torch.arange(batch.waves.shape[1])[None] < batch.wave_lengths[:, None]
         hidden = self.encoder(input_values=batch.waves, attention_mask=mask.long()).last_hidden_state
-        lengths = self.frame_count(batch.wave_lengths)
-        return self.head(hidden, lengths), lengths
+        frames = Frames(self.frame_count(batch.wave_lengths), hidden.shape[1])
+        return self.head(hidden, frames), frames
 
 
 def train_with_transformers(config: Config) -> dict:
@@ -91,8 +92,8 @@ def train_with_transformers(config: Config) -> dict:
         start = time.perf_counter()
         for indices in sampler:
             batch = collate([data[index] for index in indices])
-            logits, lengths = model(batch)
-            task.loss(logits, lengths, batch.targets).mean().backward()
+            logits, frames = model(batch)
+            task.loss(logits, frames, batch.targets).mean().backward()
             torch.nn.utils.clip_grad_norm_(adapter + head, rates.clip)
             optimizer.step()
             schedule.step()

@@ -10,6 +10,7 @@ from scipy.special import betaln, gammaln
 from torch import Tensor, nn
 
 from sure.backbones.layers import linear
+from sure.frames import Frames
 
 BLANK = -1.0  # score of a frame of no phone, as in the paper's code
 FAR = -1e4  # log-probability of what cannot be; infinite ones would make gradients NaN
@@ -29,20 +30,16 @@ class Aligner(nn.Module):
         self.hidden = linear(dim, width, 3)
         self.spectrum = linear(width, mels)
 
-    def forward(self, phones: Tensor, phone_mask: Tensor | None, mels: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, phones: Tensor, positions: Frames, mels: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (batch, frames, phones), FAR where there is no phone, and spectra (batch, phones, mels).
 
-        phones (batch, phones, dim), phone_mask (batch, phones), mels (batch, frames, mels), normalised;
+        phones (batch, phones, dim); positions: of the phones; mels (batch, frames, mels), normalised;
         prior (batch, frames, phones), logarithms: `alignment_prior`.
         """
-        spectra = self.spectrum(torch.relu(self.hidden(phones, phone_mask)), phone_mask)
+        spectra = self.spectrum(torch.relu(self.hidden(phones, positions)), positions)
         distances = mels.square().sum(2)[:, :, None] + spectra.square().sum(2)[:, None] - 2 * mels @ spectra.mT
-        scores = _without(-self.temperature * distances, phone_mask).log_softmax(2) + prior
-        return _without(scores, phone_mask), spectra
-
-
-def _without(scores: Tensor, phone_mask: Tensor | None) -> Tensor:
-    return scores if phone_mask is None else scores.masked_fill(~phone_mask[:, None], FAR)
+        scores = positions.fill(-self.temperature * distances, FAR, dim=2).log_softmax(2) + prior
+        return positions.fill(scores, FAR, dim=2), spectra
 
 
 @lru_cache(maxsize=4096)
@@ -58,43 +55,39 @@ def alignment_prior(phones: int, frames: int, scale: float = 1.0) -> Tensor:
     return torch.from_numpy(logs.astype(np.float32))
 
 
-def forward_sum(scores: Tensor, phones: Tensor, frames: Tensor) -> Tensor:
+def forward_sum(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
     """-log of the probability of all monotonic alignments, a frame, (batch,) (equations 2 and 3): CTC over phones.
 
     CTC's blank, a frame of no phone, has a fixed score. Without one a few phones win nearly all frames.
-    scores as of `Aligner`; phones, frames (batch,) lengths, on the CPU.
+    scores as of `Aligner`. positions: of the phones.
     """
     logs = nn.functional.pad(scores.float(), (1, 0), value=BLANK).log_softmax(2).transpose(0, 1)
     targets = torch.arange(1, scores.shape[2] + 1, device=scores.device).expand(len(scores), -1)
-    losses = nn.functional.ctc_loss(logs, targets, frames.cpu(), phones.cpu(), reduction="none", zero_infinity=True)
-    return losses / frames.to(losses)
+    lengths = frames.lengths, positions.lengths
+    losses = nn.functional.ctc_loss(logs, targets, *lengths, reduction="none", zero_infinity=True)
+    return losses / frames.lengths.to(losses)
 
 
-def match(spectra: Tensor, mels: Tensor, path: Tensor, frame_mask: Tensor | None) -> Tensor:
+def match(spectra: Tensor, mels: Tensor, path: Tensor, frames: Frames) -> Tensor:
     """Mean squared distance (batch,) of mels to the spectra (batch, phones, mels) of the phones on the path."""
     spoken = spectra.float().gather(1, path[:, :, None].expand(-1, -1, spectra.shape[2]))
-    distances = (mels - spoken).square().mean(2)
-    if frame_mask is None:
-        return distances.mean(1)
-    return (distances * frame_mask).sum(1) / frame_mask.sum(1)
+    return frames.mean((mels - spoken).square().mean(2))
 
 
-def binarisation(scores: Tensor, path: Tensor, frame_mask: Tensor | None) -> Tensor:
+def binarisation(scores: Tensor, path: Tensor, frames: Frames) -> Tensor:
     """-log of the probability of the hard path under the soft alignment, a frame, (batch,) (equation 5).
 
     path (batch, frames): the number of each frame's phone.
     """
     logs = scores.float().log_softmax(2).gather(2, path[:, :, None]).squeeze(2)
-    if frame_mask is None:
-        return -logs.mean(1)
-    return -(logs * frame_mask).sum(1) / frame_mask.sum(1)
+    return -frames.mean(logs)
 
 
-def monotonic_search(scores: Tensor, phones: Tensor, frames: Tensor) -> Tensor:
+def monotonic_search(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
     """Frames of each phone, (batch, phones) int64 on the CPU, on the best path that leaves out no phone and no frame.
 
-    scores (batch, frames, phones); phones, frames (batch,) lengths, with at least a frame for each phone. A row sums
-    to its frames.
+    scores (batch, frames, phones), with at least a frame for each phone. positions: of the phones. A row sums to its
+    frames.
     """
     logs = scores.detach().float().cpu().numpy()
     batch, time, width = logs.shape
@@ -107,7 +100,7 @@ def monotonic_search(scores: Tensor, phones: Tensor, frames: Tensor) -> Tensor:
         np.greater(before, value, out=moved[frame])
         value = np.maximum(before, value) + logs[:, frame]
     durations = np.zeros((batch, width), dtype=np.int64)
-    rows, phone, ends = np.arange(batch), phones.numpy() - 1, frames.numpy()
+    rows, phone, ends = np.arange(batch), positions.lengths.numpy() - 1, frames.lengths.numpy()
     for frame in range(time - 1, -1, -1):
         inside = frame < ends
         durations[rows[inside], phone[inside]] += 1

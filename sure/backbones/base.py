@@ -10,24 +10,26 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from sure import SAMPLE_RATE
 from sure.errors import SureError
+from sure.frames import Frames
 
 
 class Slot(nn.Module):
     """A place in a layer where attached modules sit, in the order of attaching; empty it changes nothing.
 
-    Every attached module is called as `module(input, output, mask)` and returns the new output:
+    Every attached module is called as `module(input, output, frames)` and returns the new output:
     `input` (batch, time, width_in) is what the host received, `output` (batch, time, width_out) what it made
-    of it, `mask` (batch, time) is True on valid frames, or None when no frame is padding.
+    of it, `frames` says which of the output's frames are padding.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.attached = nn.ModuleDict()
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         for module in self.attached.values():
-            output = module(input, output, mask)
+            output = module(input, output, frames)
         return output
 
 
@@ -77,11 +79,16 @@ class Encoded:
     taps: layer_count + 1 tensors (batch, time, dim): the input of the first layer, then each layer's output,
         the last one behind the backbone's final norm where it has one. After `resume` those below its start
         are what it was given, or None.
-    lengths: (batch,) valid frames, on the CPU.
+    frames: of the utterances; those of the taps' time that are padding.
     """
 
     taps: list[Tensor]
-    lengths: Tensor
+    frames: Frames
+
+    @property
+    def lengths(self) -> Tensor:
+        """Frames of each utterance (batch,), on the CPU."""
+        return self.frames.lengths
 
     @property
     def last(self) -> Tensor:
@@ -118,9 +125,9 @@ class Backbone(nn.Module, ABC):
 
 
 class SpeechEncoder(Backbone):
-    """From waveforms to frames, through a front end and one stack of layers, each `layer(hidden, mask, **context)`."""
+    """From waveforms to frames: a front end, then one stack of layers, each `layer(hidden, frames, **context)`."""
 
-    sample_rate = 16000
+    sample_rate = SAMPLE_RATE
     normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
     max_samples: int | None = None  # of an utterance that it can hear; None: any number
     layers: nn.ModuleList
@@ -154,7 +161,7 @@ class SpeechEncoder(Backbone):
         step = third - second
         return step / self.sample_rate, max(0, first - step) / 2 / self.sample_rate
 
-    def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
+    def context(self, hidden: Tensor, frames: Frames) -> dict[str, object]:
         """What all layers share for one input: position bias, rotary angles; nothing by default."""
         return {}
 
@@ -176,7 +183,7 @@ class SpeechEncoder(Backbone):
     def begin(self, waves: Tensor, lengths: Tensor) -> list[Tensor]:
         """The first tap, [(batch, time, dim)]; `resume` goes on from it."""
         if self.normalize_waveform:
-            waves = normalize_waves(waves, lengths)
+            waves = normalize_waves(waves, Frames(lengths, waves.shape[1]))
         return [self.front(waves, lengths)]
 
     def resume(self, taps: list[Tensor | None], lengths: Tensor, stop: int | None = None) -> Encoded:
@@ -187,38 +194,25 @@ class SpeechEncoder(Backbone):
         """
         taps = list(taps)
         start, stop = len(taps) - 1, len(self.layers) if stop is None else stop
-        if start == stop:
-            return Encoded(taps, lengths)
         hidden = taps[-1]
-        mask = valid_frames(lengths, hidden.shape[1], hidden.device)
-        context = self.context(hidden, mask)
+        frames = Frames(lengths, hidden.shape[1])
+        if start == stop:
+            return Encoded(taps, frames)
+        context = self.context(hidden, frames)
         for index in range(start, stop):
-            hidden = self.layers[index](hidden, mask, **context)
+            hidden = self.layers[index](hidden, frames, **context)
             taps.append(hidden)
         if stop == len(self.layers):
             taps[-1] = self.finish(taps[-1])
-        return Encoded(taps, lengths)
+        return Encoded(taps, frames)
 
 
-def valid_frames(lengths: Tensor, time: int, device: torch.device) -> Tensor | None:
-    """(batch, time) True on valid frames, or None when all are valid (attention then takes its fastest way).
-
-    `lengths` (batch,) stays on the CPU, so that this question never waits for the device.
-    """
-    if bool((lengths >= time).all()):
-        return None
-    return (torch.arange(time)[None, :] < lengths.cpu()[:, None]).to(device, non_blocking=True)
-
-
-def normalize_waves(waves: Tensor, lengths: Tensor, eps: float = 1e-5) -> Tensor:
-    """Zero mean, unit variance over each utterance's valid samples; padding stays zero. (batch, samples)"""
-    mask = valid_frames(lengths, waves.shape[1], waves.device)
-    if mask is None:
+def normalize_waves(waves: Tensor, frames: Frames, eps: float = 1e-5) -> Tensor:
+    """Zero mean, unit variance over each utterance's valid samples; padding is zero. waves: (batch, samples)"""
+    if frames.full:
         return nn.functional.layer_norm(waves, waves.shape[-1:], eps=eps)
-    count = mask.sum(1, keepdim=True).clamp(min=1)
-    mean = (waves * mask).sum(1, keepdim=True) / count
-    variance = (((waves - mean) * mask) ** 2).sum(1, keepdim=True) / count
-    return (waves - mean) * torch.rsqrt(variance + eps) * mask
+    waves = waves - frames.mean(waves)[:, None]
+    return frames.fill(waves * torch.rsqrt(frames.mean(waves**2) + eps)[:, None])
 
 
 def check_keys(wanted: set[str], found: set[str], what: str) -> None:

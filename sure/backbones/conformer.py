@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sure.backbones.layers import Layer, regularise
+from sure.frames import Frames
 
 
 class ConvolutionModule(nn.Module):
@@ -22,12 +23,10 @@ class ConvolutionModule(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.dropout = dropout
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """hidden (batch, time, dim), mask (batch, time) -> what to add to hidden"""
+    def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
+        """hidden (batch, time, dim) -> what to add to hidden"""
         gated = nn.functional.glu(self.gated(self.norm(hidden)), dim=2)
-        if mask is not None:
-            gated = gated * mask[:, :, None]
-        mixed = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
+        mixed = self.depthwise(frames.fill(gated).transpose(1, 2)).transpose(1, 2)
         return regularise(self.out(nn.functional.silu(self.depthwise_norm(mixed))), self.dropout, self.out)
 
 
@@ -42,11 +41,11 @@ class ConformerLayer(Layer):
         self.first_out = nn.Linear(units, dim)
         self.convolution = ConvolutionModule(dim, convolution_kernel, self.dropout)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, **context: object) -> Tensor:
+    def forward(self, hidden: Tensor, frames: Frames, **context: object) -> Tensor:
         units = nn.functional.silu(self.first_in(self.first_norm(hidden)))
         hidden = hidden + 0.5 * regularise(self.first_out(units), self.dropout, self.first_out)
-        input = self.attn_norm(hidden, mask)
-        hidden = self.after_attn(input, hidden + self._attend(input, mask, context), mask)
-        hidden = hidden + self.convolution(hidden, mask)
-        input = self.ffn_norm(hidden, mask)
-        return self.after_ffn(input, hidden + 0.5 * self.ffn(input, mask), mask)
+        input = self.attn_norm(hidden, frames)
+        hidden = self.after_attn(input, hidden + self._attend(input, frames, context), frames)
+        hidden = hidden + self.convolution(hidden, frames)
+        input = self.ffn_norm(hidden, frames)
+        return self.after_ffn(input, hidden + 0.5 * self.ffn(input, frames), frames)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from sure.backbones.base import Site, Slot, valid_frames
+from sure.backbones.base import Site, Slot
+from sure.frames import Frames
 
 GROUP_NORMS = ("masked", "as_trained")
 
@@ -22,14 +23,14 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(groups, channels, eps)
         self.mode = mode
 
-    def forward(self, input: Tensor, lengths: Tensor | None) -> Tensor:
-        """input (batch, channels, time), lengths (batch,) valid frames, on the CPU -> as input"""
-        if self.mode == "as_trained" or lengths is None or bool((lengths >= input.shape[2]).all()):
+    def forward(self, input: Tensor, frames: Frames) -> Tensor:
+        """input (batch, channels, time) -> the same shape"""
+        if self.mode == "as_trained" or frames.full:
             return super().forward(input)
         grouped = input.float().unflatten(1, (self.num_groups, -1))
         statistics = [  # one utterance at a time: no copy of what is the largest tensor of the whole model
             torch.var_mean(utterance[:, :, : max(length, 1)], dim=(1, 2), correction=0)
-            for utterance, length in zip(grouped, lengths.tolist(), strict=True)
+            for utterance, length in zip(grouped, frames.lengths.tolist(), strict=True)
         ]
         variance, mean = (torch.stack(part)[:, :, None] for part in zip(*statistics, strict=True))
         scale = self.weight.view(self.num_groups, -1) * torch.rsqrt(variance + self.eps)
@@ -40,7 +41,7 @@ class GroupNorm(nn.GroupNorm):
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of each frame."""
 
-    def forward(self, input: Tensor, lengths: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, frames: Frames) -> Tensor:
         """input (batch, channels, time) -> the same shape"""
         return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
@@ -74,30 +75,20 @@ class ConvolutionBlock(nn.Module):
         frames = frames + 2 * self.convolution.padding[0]
         return (torch.div(frames - kernel, stride, rounding_mode="floor") + 1).clamp(min=0)
 
-    def compute(self, input: Tensor, lengths: Tensor | None) -> Tensor:
-        """input (batch, channels_in, time_in) -> (batch, channels_out, time)
-
-        lengths: (batch,) valid output frames, on the CPU; None when all are.
-        """
+    def compute(self, input: Tensor, frames: Frames) -> Tensor:
+        """input (batch, channels_in, time_in) -> (batch, channels_out, time). frames: of the output."""
         output = self.convolution(input)
         if self.tanh_first:
             output = torch.tanh(output)
         if self.norm is not None:
-            output = self.norm(output, lengths)
+            output = self.norm(output, frames)
         return output if self.tanh_first else nn.functional.gelu(output)
 
-    def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
-        output = self.compute(input, lengths)
+    def forward(self, input: Tensor, frames: Frames) -> Tensor:
+        output = self.compute(input, frames)
         if self.slot.attached:
-            mask = valid_frames(lengths, output.shape[2], output.device)
-            output = self.slot(input.transpose(1, 2), output.transpose(1, 2), mask).transpose(1, 2)
+            output = self.slot(input.transpose(1, 2), output.transpose(1, 2), frames).transpose(1, 2)
         return output
-
-
-def zero_padding(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """hidden (batch, channels, time), zero behind each utterance's end; lengths (batch,), on the CPU"""
-    mask = valid_frames(lengths, hidden.shape[2], hidden.device)
-    return hidden if mask is None else hidden * mask[:, None]
 
 
 class ConvolutionStack(nn.Module):
@@ -130,11 +121,12 @@ class ConvolutionStack(nn.Module):
         """
         short = self.minimum - input.shape[2]
         hidden = nn.functional.pad(input, (0, short)) if short > 0 else input
+        frames = Frames(lengths, hidden.shape[2])
         for block in self.blocks:
             if block.convolution.padding[0]:  # what an utterance's last frames see is zero in a batch too
-                hidden = zero_padding(hidden, lengths)
-            lengths = block.frame_count(lengths)
-            hidden = block(hidden, lengths)
+                hidden = frames.fill(hidden, dim=2)
+            frames = frames.after(block.frame_count)
+            hidden = block(hidden, frames)
         return hidden.transpose(1, 2)
 
     def sites(self) -> Iterator[Site]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sure.backbones import huggingface_wav2vec2, shapes
 from sure.backbones.transformer import ConvolutionalTransformer
+from sure.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class PositionConvolutions(nn.Module):
         )
         self.masked = masked
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """hidden (batch, time, dim), zero on padding; mask (batch, time) -> as hidden"""
+    def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
+        """hidden (batch, time, dim), zero on padding -> the same shape"""
         time = hidden.shape[1]
         for layer in self.layers:
             output = layer(hidden.transpose(1, 2))[:, :, :time].transpose(1, 2)
             hidden = nn.functional.gelu(nn.functional.layer_norm(output, output.shape[2:]))
-            if self.masked and mask is not None:
-                hidden = hidden * mask[:, :, None]
+            if self.masked:
+                hidden = frames.fill(hidden)
         return hidden
 
 

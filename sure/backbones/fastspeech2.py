@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.aligner import Aligner
-from sure.backbones.base import Site, valid_frames
+from sure.backbones.base import Site
 from sure.backbones.conformer import ConformerLayer
 from sure.backbones.fastspeech2_shapes import SHAPES, Shape
 from sure.backbones.layers import Attention, Layer, LayerNorm
@@ -25,6 +25,7 @@ from sure.backbones.own_format import Stored
 from sure.backbones.positions import rotary_angles
 from sure.backbones.postnet import Postnet
 from sure.backbones.variance import Predictor, Variance, over_frames, spread
+from sure.frames import Frames
 
 PADDING, UNKNOWN = 0, 1  # among the phones
 LONGEST = 400  # frames of a phone; an untrained model could ask for any number
@@ -48,8 +49,8 @@ class Spoken:
     mel, refined: (batch, frames, mels) before and behind the postnet.
     log_durations, pitch, energy: (batch, phones) as predicted; the first are log(frames + 1).
     used_pitch: (batch, phones) that the decoder was given.
-    durations: (batch, phones) in frames; frames: (batch,) of each utterance, on the CPU.
-    phone_mask, frame_mask: True on what is no padding; None where nothing is.
+    durations: (batch, phones) in frames.
+    phones, frames: which phones and which frames are padding.
     """
 
     mel: Tensor
@@ -59,9 +60,8 @@ class Spoken:
     energy: Tensor
     used_pitch: Tensor
     durations: Tensor
-    frames: Tensor
-    phone_mask: Tensor | None
-    frame_mask: Tensor | None
+    phones: Frames
+    frames: Frames
 
 
 class Stack(nn.Module):
@@ -78,12 +78,12 @@ class Stack(nn.Module):
         self.layer = nn.ModuleList(layer(Attention(dim, heads), dim, shape.ffn, **settings) for _ in range(layers))
         self.norm = LayerNorm(dim)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> list[Tensor]:
+    def forward(self, hidden: Tensor, frames: Frames) -> list[Tensor]:
         """hidden (batch, time, dim) -> that and each layer's output, the last one behind the norm"""
         taps = [hidden]
         rotary = rotary_angles(hidden.shape[1], self.rotary, hidden.device)
         for layer in self.layer:
-            taps.append(layer(taps[-1], mask, rotary=rotary))
+            taps.append(layer(taps[-1], frames, rotary=rotary))
         taps[-1] = self.norm(taps[-1])
         return taps
 
@@ -160,13 +160,13 @@ class Family(Stored):
         """For trainings that are given durations."""
         self.aligner, self.shape = None, replace(self.shape, aligner=0)
 
-    def encode(self, phones: Tensor, mask: Tensor | None, voice: Tensor) -> Tensor:
+    def encode(self, phones: Tensor, positions: Frames, voice: Tensor) -> Tensor:
         """phones (batch, phones) numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""
-        return self.encoder(self.phones(phones), mask)[-1] + voice[:, None]
+        return self.encoder(self.phones(phones), positions)[-1] + voice[:, None]
 
-    def align(self, phones: Tensor, phone_mask: Tensor | None, mel: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+    def align(self, phones: Tensor, positions: Frames, mel: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """What `Aligner` says of phones (batch, phones), numbers, and mel (batch, frames, mels), normalised."""
-        return self.aligner(self.phones(phones), phone_mask, mel, prior)
+        return self.aligner(self.phones(phones), positions, mel, prior)
 
     def forward(
         self,
@@ -177,7 +177,7 @@ class Family(Stored):
         pitch: Tensor | None = None,
         energy: Tensor | None = None,
         controls: Controls = Controls(),
-        readout: Callable[[list[Tensor], Tensor | None], Tensor] | None = None,
+        readout: Callable[[list[Tensor], Frames], Tensor] | None = None,
     ) -> Spoken:
         """phones (batch, phones) numbers; lengths (batch,) of them, on the CPU; voice (batch or 1, dim).
 
@@ -185,24 +185,23 @@ class Family(Stored):
         `controls`, where they are not given.
         readout: makes what becomes a mel of the decoder's taps; the last one by default.
         """
-        mask = valid_frames(lengths, phones.shape[1], phones.device)
-        hidden = self.encode(phones, mask, voice)
-        log_durations = self.duration(hidden, mask)
-        predicted = self.pitch.predictor(hidden, mask), self.energy.predictor(hidden, mask)
+        positions = Frames(lengths, phones.shape[1])
+        hidden = self.encode(phones, positions, voice)
+        log_durations = self.duration(hidden, positions)
+        predicted = self.pitch.predictor(hidden, positions), self.energy.predictor(hidden, positions)
         if durations is None:
-            durations = self.frames_of(log_durations, mask, controls.speed)
+            durations = self.frames_of(log_durations, positions, controls.speed)
         if pitch is None:
             pitch = predicted[0] + math.log(controls.pitch) / self.shape.pitch[1]
         if energy is None:
             energy = self._louder(predicted[1], controls.energy)
-        hidden = hidden + self.pitch.embed(pitch, mask) + self.energy.embed(energy, mask)
+        hidden = hidden + self.pitch.embed(pitch, positions) + self.energy.embed(energy, positions)
         path = spread(durations.to(hidden.device))
-        frames = durations.sum(1).cpu()
-        frame_mask = valid_frames(frames, path.shape[1], hidden.device)
-        taps = self.decoder(over_frames(hidden, path), frame_mask)
-        mel = self.mel(taps[-1] if readout is None else readout(taps, frame_mask))
-        refined = self.postnet(mel, frame_mask)
-        return Spoken(mel, refined, log_durations, *predicted, pitch, durations, frames, mask, frame_mask)
+        frames = Frames(durations.sum(1), path.shape[1])
+        taps = self.decoder(over_frames(hidden, path), frames)
+        mel = self.mel(taps[-1] if readout is None else readout(taps, frames))
+        refined = self.postnet(mel, frames)
+        return Spoken(mel, refined, log_durations, *predicted, pitch, durations, positions, frames)
 
     def _louder(self, energy: Tensor, factor: float) -> Tensor:
         """Normalised energy of what is so many times louder."""
@@ -210,11 +209,10 @@ class Family(Stored):
         return factor * energy + (factor - 1) * mean / deviation
 
     @staticmethod
-    def frames_of(log_durations: Tensor, mask: Tensor | None, speed: float) -> Tensor:
+    def frames_of(log_durations: Tensor, positions: Frames, speed: float) -> Tensor:
         """Whole frames (batch, phones) of predicted durations, at least one an utterance."""
         frames = torch.round(Family.unlogged(log_durations) / speed).clamp(0, LONGEST).long()
-        if mask is not None:
-            frames = frames * mask
+        frames = positions.fill(frames, 0)
         frames[:, 0] += frames.sum(1) == 0
         return frames
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import AttentionSlot, Site, Slot
 from sure.backbones.positions import Rotary, rotate
+from sure.frames import Frames
 
 
 class Linear(nn.Linear):
@@ -18,9 +19,9 @@ class Linear(nn.Linear):
         super().__init__(width_in, width_out, bias)
         self.slot = Slot()
 
-    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
-        """input (batch, time, width_in), mask (batch, time) -> (batch, time, width_out)"""
-        return self.slot(input, super().forward(input), mask)
+    def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
+        """input (batch, time, width_in) -> (batch, time, width_out)"""
+        return self.slot(input, super().forward(input), frames)
 
     def site(self, name: str, layer: int) -> Site:
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
@@ -37,10 +38,10 @@ class Convolution(Linear):
         super().__init__(width_in * kernel, width_out)
         self.width_in, self.kernel = width_in, kernel  # the kernel is odd
 
-    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
-        """input (batch, time, width_in), mask (batch, time) -> (batch, time, width_out)"""
-        if mask is not None:
-            input = input * mask[:, :, None]
+    def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
+        """input (batch, time, width_in) -> (batch, time, width_out)"""
+        if frames is not None:
+            input = frames.fill(input)
         channels = nn.functional.pad(input.transpose(1, 2), (self.kernel // 2, self.kernel // 2))
         weight = self.weight.unflatten(1, (self.width_in, self.kernel))
         # laid out as a linear map's, whatever sits in the slot: other kernels would round otherwise
@@ -48,7 +49,7 @@ class Convolution(Linear):
         if not self.slot.attached:
             return output
         windows = channels.unfold(2, self.kernel, 1).transpose(1, 2).flatten(2)
-        return self.slot(windows, output, mask)
+        return self.slot(windows, output, frames)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -58,9 +59,9 @@ class LayerNorm(nn.LayerNorm):
         super().__init__(width, eps=eps, bias=bias)
         self.slot = Slot()
 
-    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
         """input (batch, time, width) -> the same shape"""
-        return self.slot(input, super().forward(input), mask)
+        return self.slot(input, super().forward(input), frames)
 
     def site(self, name: str, layer: int) -> Site:
         width = self.normalized_shape[0]
@@ -104,19 +105,18 @@ class Attention(nn.Module):
     def forward(
         self,
         hidden: Tensor,
-        mask: Tensor | None,
+        frames: Frames,
         position_bias: Tensor | None = None,
         rotary: Rotary | None = None,
     ) -> Tensor:
         """hidden (batch, time, dim) -> (batch, time, dim)
 
-        mask: (batch, time), True on valid frames; None when all are.
         position_bias: (heads, time, time), added to the scores after the gate.
         rotary: turns queries and keys by their position.
         """
         if self.gate is not None and position_bias is not None:
             position_bias = self.gate(hidden) * position_bias
-        bias = score_bias(mask, position_bias)
+        bias = score_bias(frames, hidden.device, position_bias)
 
         def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
             """What AttentionSlot promises; keys beyond the input's time are a prefix and have no position."""
@@ -129,8 +129,8 @@ class Attention(nn.Module):
             context = nn.functional.scaled_dot_product_attention(queries, keys, values, scores)
             return context.transpose(1, 2).flatten(2)
 
-        context = self.slot(self.q(hidden, mask), self.k(hidden, mask), self.v(hidden, mask), attend)
-        return self.out(context, mask)
+        context = self.slot(self.q(hidden, frames), self.k(hidden, frames), self.v(hidden, frames), attend)
+        return self.out(context, frames)
 
     def _split(self, tensor: Tensor) -> Tensor:
         """(batch, time, dim) -> (batch, heads, time, dim / heads)"""
@@ -142,15 +142,15 @@ class Attention(nn.Module):
         yield Site(prefix, "attention", self.q.in_features, self.out.out_features, layer, self, self.slot)
 
 
-def score_bias(mask: Tensor | None, position_bias: Tensor | None) -> Tensor | None:
+def score_bias(frames: Frames, device: torch.device, position_bias: Tensor | None) -> Tensor | None:
     """What is added to the scores, or True for the keys that may be seen; None where there is nothing to say.
 
     The first key may always be seen: it is padding only where an utterance has no frame, which gives 0 / 0.
-    mask (batch, time); position_bias ([batch,] heads, time, time)
+    position_bias ([batch,] heads, time, time)
     """
-    if mask is None:
+    if frames.full:
         return position_bias
-    seen = mask.clone()
+    seen = frames.mask(device).clone()
     seen[:, 0] = True
     seen = seen[:, None, None, :]
     return seen if position_bias is None else position_bias.masked_fill(~seen, float("-inf"))
@@ -201,26 +201,26 @@ class Layer(nn.Module):
         self.beside_ffn = Slot()
         self.after_ffn = Slot()
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, **context: object) -> Tensor:
-        """hidden (batch, time, dim), mask (batch, time) -> (batch, time, dim); `context` to the attention"""
+    def forward(self, hidden: Tensor, frames: Frames, **context: object) -> Tensor:
+        """hidden (batch, time, dim) -> (batch, time, dim); `context` to the attention"""
         if self.norm_first:
-            input = self.attn_norm(hidden, mask)
-            hidden = self.after_attn(input, hidden + self._attend(input, mask, context), mask)
-            input = self.ffn_norm(hidden, mask)
-            return self.after_ffn(input, hidden + self.ffn(input, mask), mask)
-        attended = self.attn_norm(hidden + self._attend(hidden, mask, context), mask)
-        hidden = self.after_attn(hidden, attended, mask)
-        return self.after_ffn(hidden, self.ffn_norm(hidden + self.ffn(hidden, mask), mask), mask)
+            input = self.attn_norm(hidden, frames)
+            hidden = self.after_attn(input, hidden + self._attend(input, frames, context), frames)
+            input = self.ffn_norm(hidden, frames)
+            return self.after_ffn(input, hidden + self.ffn(input, frames), frames)
+        attended = self.attn_norm(hidden + self._attend(hidden, frames, context), frames)
+        hidden = self.after_attn(hidden, attended, frames)
+        return self.after_ffn(hidden, self.ffn_norm(hidden + self.ffn(hidden, frames), frames), frames)
 
-    def _attend(self, input: Tensor, mask: Tensor | None, context: dict[str, object]) -> Tensor:
-        return regularise(self.attn(input, mask, **context), self.dropout, self.attn.out)
+    def _attend(self, input: Tensor, frames: Frames, context: dict[str, object]) -> Tensor:
+        return regularise(self.attn(input, frames, **context), self.dropout, self.attn.out)
 
-    def ffn(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def ffn(self, hidden: Tensor, frames: Frames) -> Tensor:
         """hidden (batch, time, dim) -> the same shape"""
-        units = self.ffn_in(hidden, mask)
-        units = self.after_activation(units, nn.functional.gelu(units), mask)
-        made = regularise(self.ffn_out(units, mask), self.dropout, self.ffn_out)
-        return self.beside_ffn(hidden, made, mask)
+        units = self.ffn_in(hidden, frames)
+        units = self.after_activation(units, nn.functional.gelu(units), frames)
+        made = regularise(self.ffn_out(units, frames), self.dropout, self.ffn_out)
+        return self.beside_ffn(hidden, made, frames)
 
     def sites(self, prefix: str, index: int) -> Iterator[Site]:
         dim, units = self.ffn_out.out_features, self.ffn_in.out_features

@@ -8,9 +8,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from sure.backbones.base import valid_frames
+from sure import SAMPLE_RATE
+from sure.frames import Frames
 
-SAMPLE_RATE = 16000
 WINDOW = 400  # samples
 HOP = 160  # samples
 SMALLEST = 1e-10  # power
@@ -30,9 +30,8 @@ def log_mel(waves: Tensor, lengths: Tensor, bins: int) -> Tensor:
         spectrum = torch.stft(waves, WINDOW, HOP, window=window, center=False, return_complex=True)
         power = spectrum[..., :-1].abs() ** 2  # without the last frame, as in the original
         levels = (mel_filters(bins, waves.device) @ power).clamp(min=SMALLEST).log10()
-        mask = valid_frames(lengths // HOP, levels.shape[2], levels.device)
-        heard = levels if mask is None else levels.masked_fill(~mask[:, None], float("-inf"))
-        return (torch.maximum(levels, heard.amax((1, 2), keepdim=True) - RANGE) + 4) / 4
+        loudest = Frames(lengths // HOP, levels.shape[2]).max(levels.transpose(1, 2)).amax(1)
+        return (torch.maximum(levels, loudest[:, None, None] - RANGE) + 4) / 4
 
 
 def reflect(waves: Tensor, lengths: Tensor, margin: int) -> Tensor:

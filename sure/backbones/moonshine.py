@@ -15,6 +15,7 @@ from sure.backbones.positions import rotary_angles
 from sure.backbones.renaming import Names
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
+from sure.frames import Frames
 
 NAMES = Names(
     {
@@ -85,7 +86,7 @@ class Family(Loadable):
     def convolution_sites(self) -> Iterator[Site]:
         return self.convolutions.sites()
 
-    def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
+    def context(self, hidden: Tensor, frames: Frames) -> dict[str, object]:
         shape = self.shape
         width = int(shape.dim // shape.heads * shape.rotary_share) // 2 * 2
         return {"rotary": rotary_angles(hidden.shape[1], width, hidden.device, shape.rotary_base)}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.layers import linear, regularise
+from sure.frames import Frames
 
 
 class Postnet(nn.Module):
@@ -20,10 +21,10 @@ class Postnet(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers - 1))
         self.dropout = dropout
 
-    def forward(self, mel: Tensor, mask: Tensor | None) -> Tensor:
-        """mel (batch, frames, mels), mask (batch, frames) -> the same shape"""
+    def forward(self, mel: Tensor, frames: Frames) -> Tensor:
+        """mel (batch, time, mels) -> the same shape"""
         hidden = mel
         *inner, last = self.convolutions
         for convolution, norm in zip(inner, self.norms, strict=True):
-            hidden = regularise(torch.tanh(norm(convolution(hidden, mask))), self.dropout, convolution)
-        return mel + last(hidden, mask)
+            hidden = regularise(torch.tanh(norm(convolution(hidden, frames))), self.dropout, convolution)
+        return mel + last(hidden, frames)

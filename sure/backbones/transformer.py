@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones import huggingface_wav2vec2
-from sure.backbones.base import Site, valid_frames
+from sure.backbones.base import Site
 from sure.backbones.convolution import ChannelNorm, ConvolutionBlock, ConvolutionStack, GroupNorm
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.positions import BiasGate, DistanceBias
 from sure.backbones.shapes import Shape
 from sure.backbones.weights import Loadable
+from sure.frames import Frames
 
 
 class PositionConvolution(nn.Module):
@@ -28,7 +29,7 @@ class PositionConvolution(nn.Module):
         self.kernel = kernel
         self.groups = groups
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
         """hidden (batch, time, dim), zero on padding -> the same shape"""
         weight = self.direction * (self.length / torch.linalg.vector_norm(self.direction, dim=(0, 1), keepdim=True))
         output = nn.functional.conv1d(
@@ -66,7 +67,7 @@ class ConvolutionalTransformer(Loadable):
         self.layers = nn.ModuleList(self._layer() for _ in range(shape.layers))
 
     def positions(self, group_norm: str) -> nn.Module:
-        """What makes positions of the frames: called with (batch, time, dim), zero on padding, and the mask."""
+        """What makes positions of the frames: called with (batch, time, dim), zero on padding, and the frames."""
         return PositionConvolution(self.shape.dim, self.shape.position_kernel, self.shape.position_groups)
 
     def _layer(self) -> Layer:
@@ -81,16 +82,15 @@ class ConvolutionalTransformer(Loadable):
         hidden = self.projection(self.projection_norm(self.convolutions(waves[:, None], lengths)))
         if self.mask_embedding.requires_grad:
             hidden = hidden + 0 * self.mask_embedding  # full fine-tuning: every tensor that trains has a gradient
-        mask = valid_frames(self.frame_count(lengths), hidden.shape[1], hidden.device)
-        if mask is not None:
-            hidden = hidden * mask[:, :, None]
-        hidden = hidden + self.position(hidden, mask)
+        frames = Frames(self.frame_count(lengths), hidden.shape[1])
+        hidden = frames.fill(hidden)
+        hidden = hidden + self.position(hidden, frames)
         return hidden if self.shape.norm_first else self.norm(hidden)
 
     def convolution_sites(self) -> Iterator[Site]:
         return self.convolutions.sites()
 
-    def context(self, hidden: Tensor, mask: Tensor | None) -> dict[str, object]:
+    def context(self, hidden: Tensor, frames: Frames) -> dict[str, object]:
         return {} if self.distance_bias is None else {"position_bias": self.distance_bias(hidden.shape[1])}
 
     def finish(self, hidden: Tensor) -> Tensor:

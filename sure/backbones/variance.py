@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.layers import linear, regularise
+from sure.frames import Frames
 
 
 class Predictor(nn.Module):
@@ -18,10 +19,10 @@ class Predictor(nn.Module):
         self.out = nn.Linear(width, 1)
         self.dropout = dropout
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """hidden (batch, phones, dim), mask (batch, phones) -> (batch, phones)"""
+    def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
+        """hidden (batch, phones, dim) -> (batch, phones)"""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            hidden = regularise(norm(torch.relu(convolution(hidden, mask))), self.dropout, convolution)
+            hidden = regularise(norm(torch.relu(convolution(hidden, frames))), self.dropout, convolution)
         return self.out(hidden).squeeze(2)
 
 
@@ -33,9 +34,9 @@ class Variance(nn.Module):
         self.predictor = Predictor(dim, width, kernel, dropout)
         self.embedding = linear(1, dim, kernel)
 
-    def embed(self, values: Tensor, mask: Tensor | None) -> Tensor:
+    def embed(self, values: Tensor, frames: Frames) -> Tensor:
         """values (batch, phones), normalised -> (batch, phones, dim)"""
-        return self.embedding(values[:, :, None], mask)
+        return self.embedding(values[:, :, None], frames)
 
 
 def spread(durations: Tensor) -> Tensor:

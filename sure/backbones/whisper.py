@@ -9,14 +9,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from sure import SAMPLE_RATE
 from sure.backbones.base import Encoded, Site
 from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack
 from sure.backbones.layers import Attention, Layer, LayerNorm
-from sure.backbones.mel import HOP, SAMPLE_RATE, WINDOW, log_mel
+from sure.backbones.mel import HOP, WINDOW, log_mel
 from sure.backbones.positions import Sinusoids
 from sure.backbones.renaming import Names
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
+from sure.frames import Frames
 
 NAMES = Names(
     {
@@ -110,7 +112,8 @@ class Family(Loadable):
 
     def resume(self, taps: list[Tensor | None], lengths: Tensor, stop: int | None = None) -> Encoded:
         heard = torch.full_like(lengths, self.shape.positions) if self.whole else lengths
-        return Encoded(super().resume(taps, heard, stop).taps, lengths)
+        taps = super().resume(taps, heard, stop).taps
+        return Encoded(taps, Frames(lengths, taps[-1].shape[1]))
 
     def finish(self, hidden: Tensor) -> Tensor:
         return self.norm(hidden)

@@ -17,10 +17,10 @@ import soundfile
 import torch
 import torchaudio
 
+from sure import SAMPLE_RATE
 from sure.data import ark
 from sure.errors import SureError
 
-SAMPLE_RATE = 16000
 SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".au", ".w64", ".sph"}
 AUDIO_SUFFIXES = SOUNDFILE_SUFFIXES | {".g722", ".mp4", ".m4a", ".aac", ".webm", ".mka"}
 # libsndfile's names of the formats in which it seeks to the exact sample

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sure.backbones.base import Encoded, SpeechEncoder, valid_frames
+from sure.backbones.base import Encoded, SpeechEncoder
 from sure.data.augment import AugmentConfig, spec_augment
 from sure.data.collate import Batch, Features
 from sure.models.base import AdaptedModel
@@ -41,8 +41,8 @@ class SureModel(AdaptedModel):
     def judge(self, batch: Batch | Features) -> tuple[Tensor, list[str]]:
         encoded = self.encode_batch(batch)
         outputs = self.outputs(encoded).float()
-        losses = self.task.loss(outputs, encoded.lengths, batch.targets)
-        return losses, self.task.decode(outputs, encoded.lengths)
+        losses = self.task.loss(outputs, encoded.frames, batch.targets)
+        return losses, self.task.decode(outputs, encoded.frames)
 
     def encode_batch(self, batch: Batch | Features) -> Encoded:
         """All taps of a batch, from its audio or on from where the prefix cache ends."""
@@ -62,25 +62,23 @@ class SureModel(AdaptedModel):
 
     def outputs(self, encoded: Encoded) -> Tensor:
         """What the head makes of the readout: logits, batch first."""
-        mask = valid_frames(encoded.lengths, encoded.last.shape[1], encoded.last.device)
-        return self.head(self.attachment.readout(encoded.taps, mask), encoded.lengths)
+        return self.head(self.attachment.readout(encoded.taps, encoded.frames), encoded.frames)
 
     def losses(self, encoded: Encoded, targets: Sequence[Tensor]) -> Tensor:
         """One loss an utterance (batch,), in float32."""
-        return self.task.loss(self.outputs(encoded).float(), encoded.lengths, targets)
+        return self.task.loss(self.outputs(encoded).float(), encoded.frames, targets)
 
     @torch.no_grad()
     def hypotheses(self, waves: Tensor, lengths: Tensor) -> list[str]:
         """Decoded lines for waves (batch, samples)."""
         encoded = self.encode(waves, lengths)
-        return self.task.decode(self.outputs(encoded).float(), encoded.lengths)
+        return self.task.decode(self.outputs(encoded).float(), encoded.frames)
 
     @torch.no_grad()
     def log_probabilities(self, waves: Tensor, lengths: Tensor) -> list[Tensor]:
         """(frames, tokens) for each of the waves (batch, samples), on the CPU, of a task that is decoded by CTC."""
         encoded = self.encode(waves, lengths)
-        logs = self.outputs(encoded).float().log_softmax(-1).cpu()
-        return [rows[:length] for rows, length in zip(logs, encoded.lengths.tolist(), strict=True)]
+        return encoded.frames.split(self.outputs(encoded).float().log_softmax(-1).cpu())
 
     def timed_words(self, waves: Tensor, lengths: Tensor) -> list[list[TimedWord]]:
         """The words that greedy decoding finds in waves (batch, samples), with their times, of a task by CTC."""

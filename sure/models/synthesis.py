@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from sure.backbones.aligner import binarisation, forward_sum, match, monotonic_search
-from sure.backbones.base import valid_frames
 from sure.backbones.fastspeech2 import UNKNOWN, Controls, Family
 from sure.backbones.variance import phone_means, spread
 from sure.data.synthesis.dataset import SpokenBatch
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.models.base import AdaptedModel
 from sure.petl.attach import Attachment
-from sure.tasks.tts import Targets, Task, mean_over
+from sure.tasks.tts import Targets, Task
 
 log = logging.getLogger(__name__)
 
@@ -84,16 +84,16 @@ class SynthesisModel(AdaptedModel):
 
     def align(self, batch: SpokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Durations (batch, phones) that the aligner finds, on the CPU, and its losses, (batch,) each."""
-        phone_mask = valid_frames(batch.lengths, batch.phones.shape[1], batch.phones.device)
-        mask = valid_frames(batch.frames, batch.mel.shape[1], batch.mel.device)
+        positions = Frames(batch.lengths, batch.phones.shape[1])
+        frames = Frames(batch.frames, batch.mel.shape[1])
         mel = self.backbone.normal_mel(batch.mel)
-        scores, spectra = self.backbone.align(batch.phones, phone_mask, mel, batch.prior)
-        durations = monotonic_search(scores, batch.lengths, batch.frames)
+        scores, spectra = self.backbone.align(batch.phones, positions, mel, batch.prior)
+        durations = monotonic_search(scores, positions, frames)
         path = spread(durations.to(scores.device))
         losses = {
-            "alignment": forward_sum(scores, batch.lengths, batch.frames),
-            "match": match(spectra, mel, path, mask),
-            "binarisation": binarisation(scores, path, mask),
+            "alignment": forward_sum(scores, positions, frames),
+            "match": match(spectra, mel, path, frames),
+            "binarisation": binarisation(scores, path, frames),
         }
         return durations, losses
 
@@ -124,13 +124,13 @@ class SynthesisModel(AdaptedModel):
         )
         losses = {**self.task.losses(spoken, targets), **losses}
         with torch.no_grad():
-            difference = (backbone.log_mel(spoken.refined.float()) - batch.mel).abs()
+            difference = (backbone.log_mel(spoken.refined.float()) - batch.mel).abs().mean(2)
             frames = (backbone.unlogged(spoken.log_durations) - durations).abs()
             semitones = (spoken.pitch.float() - targets.pitch).abs() * backbone.shape.pitch[1] * 12 / math.log(2)
         return losses, {
-            "mel_db": DECIBEL * mean_over(difference, spoken.frame_mask),
-            "duration_frames": mean_over(frames, spoken.phone_mask),
-            "pitch_semitones": mean_over(semitones, spoken.phone_mask),
+            "mel_db": DECIBEL * spoken.frames.mean(difference),
+            "duration_frames": spoken.phones.mean(frames),
+            "pitch_semitones": spoken.phones.mean(semitones),
         }
 
     @torch.no_grad()
@@ -169,10 +169,7 @@ class SynthesisModel(AdaptedModel):
             controls=controls or Controls(),
             readout=self.attachment.readout,
         )
-        mels, hertz = self.backbone.log_mel(spoken.refined.float()).cpu(), self.backbone.hertz(spoken.used_pitch).cpu()
-        return [
-            Speech(mel[:count], durations[:length], pitch[:length])
-            for mel, count, durations, pitch, length in zip(
-                mels, spoken.frames.tolist(), spoken.durations.cpu(), hertz, lengths.tolist(), strict=True
-            )
-        ]
+        mels = spoken.frames.split(self.backbone.log_mel(spoken.refined.float()).cpu())
+        durations = spoken.phones.split(spoken.durations.cpu())
+        pitch = spoken.phones.split(self.backbone.hertz(spoken.used_pitch).cpu())
+        return [Speech(*each) for each in zip(mels, durations, pitch, strict=True)]

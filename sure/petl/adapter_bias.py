@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 
 
@@ -17,7 +18,7 @@ class Shift(nn.Module):
         self.size = nn.Linear(width, 1)
         self.direction = nn.Parameter(torch.zeros(width))
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """output (batch, time, width) -> the same shape"""
         return output + self.size(output) * self.direction
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Backbone, Site
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.petl.base import PetlMethod
 from sure.petl.names import current_names, method_keys, parse
 from sure.petl.patterns import match_sites, spell_out
@@ -29,7 +30,7 @@ class Row:
 class LastLayer(nn.Module):
     """The readout of a model whose methods define none: the last tap. taps: list of (batch, time, width)"""
 
-    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+    def forward(self, taps: list[Tensor], frames: Frames) -> Tensor:
         return taps[-1]
 
 

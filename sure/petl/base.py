@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
+from sure.frames import Frames
 
 Place = tuple[str, str]  # of a tensor: the site and the name there, ("layer.3.attn.q", "a")
 
@@ -47,7 +48,7 @@ class PetlMethod:
         """Called once with all matched sites, before the first `build`."""
 
     def build(self, site: Site) -> nn.Module | None:
-        """The new module that sits at `site`, called as `module(input, output, mask)`; see backbones/base.py."""
+        """The new module that sits at `site`, called as `module(input, output, frames)`; see backbones/base.py."""
         return None
 
     def unfreeze(self, site: Site) -> Sequence[str]:
@@ -59,7 +60,7 @@ class PetlMethod:
         return ()
 
     def readout(self, taps: Sequence[Site], width: int) -> nn.Module | None:
-        """A module that reads all taps, each (batch, time, width): `module(taps, mask)` -> (batch, time, width).
+        """A module that reads all taps, each (batch, time, width): `module(taps, frames)` -> (batch, time, width).
 
         Where what it returns is of another width, its attribute `width` says which.
         """
@@ -103,5 +104,5 @@ class Scale(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width))
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         return output * self.scale

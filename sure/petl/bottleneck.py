@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 
 Activation = Literal["relu", "gelu", "tanh", "silu"]
@@ -32,7 +33,7 @@ class Bottleneck(nn.Module):
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """output (batch, time, width) -> the same shape"""
         hidden = self.activation(self.down(input if self.parallel else output))
         return output + self.scale * self.up(self.dropout(hidden))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site, Slot
 from sure.backbones.convolution import ConvolutionBlock
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 
 
@@ -24,10 +25,9 @@ class BlockCopy(nn.Module):
             if parameter is not None:
                 nn.init.zeros_(parameter)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """input (batch, time_in, channels_in), output (batch, time, channels) -> as output"""
-        lengths = None if mask is None else mask.sum(1).cpu()
-        return output + self.scale * self.block.compute(input.transpose(1, 2), lengths).transpose(1, 2)
+        return output + self.scale * self.block.compute(input.transpose(1, 2), frames).transpose(1, 2)
 
 
 class Method(PetlMethod):

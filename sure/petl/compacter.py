@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 from sure.petl.bottleneck import ACTIVATIONS, Activation
 
@@ -52,7 +53,7 @@ class Compacter(nn.Module):
         self.down = KroneckerLinear(width, hidden, rules, zero=False)
         self.up = KroneckerLinear(hidden, width, rules, zero=True)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """output (batch, time, width) -> the same shape"""
         return output + self.up(self.dropout(self.activation(self.down(output))))
 

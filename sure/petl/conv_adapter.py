@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 
 
@@ -22,12 +23,9 @@ class SqueezeExcite(nn.Module):
         self.up = nn.Linear(hidden, width, bias=False)
         self.masked = masked
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
         """hidden (batch, time, width), zero on padding -> the same shape"""
-        if mask is None or not self.masked:
-            mean = hidden.mean(1)
-        else:
-            mean = hidden.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        mean = frames.mean(hidden) if self.masked else hidden.mean(1)
         return hidden * torch.sigmoid(self.up(torch.relu(self.down(mean))))[:, None]
 
 
@@ -52,19 +50,16 @@ class ConvAdapter(nn.Module):
         if not paper:
             nn.init.zeros_(self.conv3.weight)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
-        """output (batch, time, width), mask (batch, time) -> as output"""
-        keep = None if mask is None or self.paper else mask[:, None].to(output.dtype)
-        hidden = self.norm(output).transpose(1, 2)
-        hidden = torch.relu(self.conv1(_keep(hidden, keep)))
-        hidden = self.conv2(self.dropout(_keep(hidden, keep)))
-        hidden = self.conv3(_keep(hidden, keep))
-        hidden = _keep(hidden, keep).transpose(1, 2)
-        return output + self.excite(hidden, mask)
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
+        """output (batch, time, width) -> the same shape"""
+        hidden = self._zero_padding(self.norm(output).transpose(1, 2), frames)
+        hidden = self._zero_padding(torch.relu(self.conv1(hidden)), frames)
+        hidden = self._zero_padding(self.conv2(self.dropout(hidden)), frames)
+        hidden = self._zero_padding(self.conv3(hidden), frames)
+        return output + self.excite(hidden.transpose(1, 2), frames)
 
-
-def _keep(hidden: Tensor, keep: Tensor | None) -> Tensor:
-    return hidden if keep is None else hidden * keep
+    def _zero_padding(self, hidden: Tensor, frames: Frames) -> Tensor:
+        return hidden if self.paper else frames.fill(hidden, dim=2)
 
 
 class Method(PetlMethod):

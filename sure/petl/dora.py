@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl import lora
 
 
@@ -24,7 +25,7 @@ class DecomposedLowRank(lora.LowRank):
         weight = self.host().weight
         return torch.linalg.vector_norm(weight + self.change().to(weight), dim=1)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """input (batch, time, width_in), output (batch, time, width_out) -> as output
 
         The lengths are constants to the gradient (section 4.3).
@@ -33,7 +34,7 @@ class DecomposedLowRank(lora.LowRank):
             norms = self._norms()
         change = (self.magnitude / norms).to(output.dtype) - 1
         bias = self.host().bias
-        moved = super().forward(input, output, mask)  # at the start as it was, bit for bit: change is zero
+        moved = super().forward(input, output, frames)  # at the start as it was, bit for bit: change is zero
         return moved + change * (moved if bias is None else moved - bias.to(moved.dtype))
 
     def merge(self, host: nn.Linear) -> None:

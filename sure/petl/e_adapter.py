@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl import bottleneck
 
 
@@ -22,7 +23,7 @@ class NormedBottleneck(nn.Module):
         if not paper:
             nn.init.zeros_(self.norm.weight)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """output (batch, time, width) -> the same shape"""
         return output + self.scale * self.norm(self.up(self.dropout(self.activation(self.down(output)))))
 

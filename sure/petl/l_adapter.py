@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 from sure.petl.bottleneck import ACTIVATIONS, Activation
 
@@ -36,7 +37,7 @@ class LayerBranches(nn.Module):
         for branch in self.branches:
             nn.init.constant_(branch.norm.weight, 1 / len(self.branches))
 
-    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+    def forward(self, taps: list[Tensor], frames: Frames) -> Tensor:
         """taps: list of (batch, time, width_in), the first layer's input in front -> (batch, time, width)"""
         return sum(branch(taps[layer + 1]) for layer, branch in zip(self.layers, self.branches, strict=True))
 

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from sure.backbones.base import Site
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod, Place
 
 
@@ -50,7 +51,7 @@ class LowRank(nn.Module):
         self.dropout = nn.Dropout(dropout)
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """input (batch, time, width_in), output (batch, time, width_out) -> as output"""
         dtype = output.dtype
         frames = self.dropout(input).to(dtype).flatten(0, -2)
@@ -86,7 +87,7 @@ class PrincipalLowRank(LowRank):
         self.register_buffer("start_a", self.a.detach().clone())
         self.register_buffer("start_b", self.b.detach().clone())
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """input (batch, time, width_in), output (batch, time, width_out) -> as output"""
         frames = self.dropout(input).to(output.dtype)
         now, start = (

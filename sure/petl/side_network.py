@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sure.backbones.base import Site
 from sure.backbones.layers import Attention, Layer
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 
 
@@ -23,10 +24,10 @@ class Rung(nn.Module):
         self.gate = nn.Parameter(torch.zeros(()))
         self.layer = Layer(Attention(width, heads), width, ffn * width, norm_first=True)
 
-    def forward(self, state: Tensor, tap: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, state: Tensor, tap: Tensor, frames: Frames) -> Tensor:
         """state (batch, time, width), tap (batch, time, width_in) -> as state"""
         share = torch.sigmoid(self.gate)
-        return self.layer(share * self.down(tap) + (1 - share) * state, mask)
+        return self.layer(share * self.down(tap) + (1 - share) * state, frames)
 
 
 class SideNetwork(nn.Module):
@@ -41,12 +42,12 @@ class SideNetwork(nn.Module):
         for zero in (self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
 
-    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+    def forward(self, taps: list[Tensor], frames: Frames) -> Tensor:
         """taps: list of (batch, time, width_in), the first layer's input in front -> (batch, time, width_in)"""
         taps = [tap.detach() for tap in taps]
         state = self.down(taps[0])
         for layer, rung in zip(self.layers, self.rungs, strict=True):
-            state = rung(state, taps[layer + 1], mask)
+            state = rung(state, taps[layer + 1], frames)
         return taps[-1] + self.up(state)
 
 

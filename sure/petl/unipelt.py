@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
 from sure.petl.bottleneck import Activation, Bottleneck
 from sure.petl.lora import LowRank
@@ -34,9 +35,9 @@ class Gated(nn.Module):
         self.inner = inner
         self.gate = Gate(width)
 
-    def forward(self, input: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """input (batch, time, width_in), output (batch, time, width_out) -> as output"""
-        return output + self.gate(input) * (self.inner(input, output, mask) - output)
+        return output + self.gate(input) * (self.inner(input, output, frames) - output)
 
 
 class GatedPrefix(nn.Module):

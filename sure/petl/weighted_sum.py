@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
+from sure.frames import Frames
 from sure.petl.base import PetlMethod
 
 
@@ -18,7 +19,7 @@ class WeightedSum(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(taps))
 
-    def forward(self, taps: list[Tensor], mask: Tensor | None) -> Tensor:
+    def forward(self, taps: list[Tensor], frames: Frames) -> Tensor:
         """taps: list of (batch, time, width) -> (batch, time, width)"""
         shares = torch.softmax(self.weights, dim=0)
         return sum(share * tap for share, tap in zip(shares, taps, strict=True))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
 from sure.data.data_dir import Utterance
+from sure.frames import Frames
 
 
 class HeadConfig(BaseModel):
@@ -85,18 +86,18 @@ class BaseTask(AnyTask):
 
     @abstractmethod
     def build_head(self, width: int) -> nn.Module:
-        """`head(features (batch, time, width), lengths (batch,) on the CPU) -> outputs`, a tensor with batch first."""
+        """`head(features (batch, time, width), frames) -> outputs`, a tensor with batch first."""
 
     @abstractmethod
     def target(self, utterance: Utterance) -> Tensor:
         """What the loss compares with, (items,) int64. Raises SureError naming an utterance it cannot be made of."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """One loss an utterance (batch,), each normalised by the utterance's own length where that applies."""
 
     @abstractmethod
-    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+    def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """One line of `hyp.txt` an utterance, without its id."""
 
     @abstractmethod

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sure.data.data_dir import Utterance
 from sure.data.tables import format_labels
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.parsing import parse_json
 from sure.registry import nearest
 from sure.score.classification import classification_listing, classification_scores
@@ -65,7 +66,7 @@ class ClassificationTask(BaseTask):
         self._same_groups(utterance)
         return torch.tensor([self._index(utterance, group) for group in self.labels.groups], dtype=torch.int64)
 
-    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """Sum of the groups' cross entropies, (batch,)."""
         wanted = torch.stack(list(targets)).to(outputs.device).unbind(1)
         smoothing = self.config.label_smoothing
@@ -75,7 +76,7 @@ class ClassificationTask(BaseTask):
             total = total + F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smoothing)
         return total
 
-    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+    def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """`label`, or `group=label group=label`; of equal logits the first label wins."""
         best = torch.stack([logits.argmax(1) for logits in self._split(outputs)], 1).tolist()
         names = {group: self.labels.names(group) for group in self.labels.groups}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.tasks.base import BaseTask, HeadConfig
 from sure.tasks.heads import CtcHead
 from sure.text.tokenizer import Tokenizer, train_tokenizer
@@ -72,7 +73,7 @@ class CtcTask(BaseTask):
             )
         return torch.tensor(tokens, dtype=torch.int64)
 
-    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """-log p(target) / tokens of it, (batch,); 0, without a gradient, where the target does not fit."""
         logs = F.log_softmax(outputs.float(), dim=-1).transpose(0, 1)
         sizes = torch.tensor([len(target) for target in targets], dtype=torch.int64)
@@ -81,7 +82,7 @@ class CtcTask(BaseTask):
         losses = F.ctc_loss(
             logs,
             torch.cat(list(targets)).to(outputs.device),
-            lengths.cpu(),
+            frames.lengths,
             sizes,
             blank=Tokenizer.blank,
             reduction="none",
@@ -98,11 +99,9 @@ class CtcTask(BaseTask):
         needed = [len(target) + int((target[1:] == target[:-1]).sum()) for target in targets]
         return lengths.cpu() >= torch.tensor(needed, dtype=torch.int64)
 
-    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+    def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """Greedy: the best token of each frame (of equals the lowest id), repeats merged, blanks out."""
-        best = outputs.argmax(-1).cpu()
-        paths = (path[:length] for path, length in zip(best, lengths.tolist(), strict=True))
-        return [self.tokenizer.decode(best_tokens(path)) for path in paths]
+        return [self.tokenizer.decode(best_tokens(path)) for path in frames.split(outputs.argmax(-1).cpu())]
 
     def reference(self, utterance: Utterance) -> str:
         return self.transcript(utterance, self.language)

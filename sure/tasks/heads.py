@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from sure.frames import Frames
 
 
 class ClassificationHead(nn.Module):
@@ -20,17 +21,14 @@ class ClassificationHead(nn.Module):
         self.projection = nn.Linear(width, self.HIDDEN)
         self.output = nn.Linear(self.HIDDEN, labels)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """features (batch, time, width), lengths (batch,) valid frames on the CPU -> logits (batch, labels).
+    def forward(self, features: Tensor, frames: Frames) -> Tensor:
+        """features (batch, time, width) -> logits (batch, labels).
 
         An utterance without frames gets the logits of a hidden vector of zeros.
         """
-        padding = padding_mask(lengths, features.shape[1]).to(features.device)[..., None]
         # Whatever stands in the padding, NaN included, is gone before it meets a weight and its gradient.
-        hidden = self.projection(self.dropout(features.masked_fill(padding, 0.0)))
-        total = hidden.float().masked_fill(padding, 0.0).sum(1)
-        frames = lengths.clamp(min=1).to(features.device, total.dtype)
-        return self.output((total / frames[:, None]).to(hidden.dtype))
+        hidden = self.projection(self.dropout(frames.fill(features)))
+        return self.output(frames.mean(hidden.float()).to(hidden.dtype))
 
 
 class CtcHead(nn.Module):
@@ -41,12 +39,6 @@ class CtcHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(width, tokens)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """features (batch, time, width), lengths (batch,) on the CPU -> logits (batch, time, tokens)."""
-        padding = padding_mask(lengths, features.shape[1]).to(features.device)[..., None]
-        return self.output(self.dropout(features.masked_fill(padding, 0.0)))
-
-
-def padding_mask(lengths: Tensor, time: int) -> Tensor:
-    """(batch, time), True behind each utterance's end."""
-    return torch.arange(time, device=lengths.device) >= lengths[:, None]
+    def forward(self, features: Tensor, frames: Frames) -> Tensor:
+        """features (batch, time, width) -> logits (batch, time, tokens)."""
+        return self.output(self.dropout(frames.fill(features)))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sure.tasks.heads import padding_mask
+from sure.frames import Frames
 
 Pooling = Literal["mean", "statistics", "attentive"]
 LEAST_VARIANCE = 1e-8  # below it the deviation is constant: the root's slope at 0, as of a single frame, is infinite
@@ -30,15 +30,14 @@ class EmbeddingHead(nn.Module):
         self.projection = nn.Linear(width * (1 + self.deviation), embedding)
         self.speakers = nn.Parameter(nn.init.xavier_normal_(torch.empty(speakers, embedding)))
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """features (batch, time, width), lengths (batch,) on the CPU -> (batch, embedding + speakers).
+    def forward(self, features: Tensor, frames: Frames) -> Tensor:
+        """features (batch, time, width) -> (batch, embedding + speakers).
 
         The embedding, of unit length, and beside it its cosine with each speaker's vector.
         """
-        padding = padding_mask(lengths, features.shape[1]).to(features.device)
         # Whatever stands in the padding, NaN included, is gone before it meets a weight and its gradient.
-        features = features.masked_fill(padding[..., None], 0.0)
-        weights = uniform_weights(padding) if self.attention is None else self.attention(features, padding)
+        features = frames.fill(features)
+        weights = (self.attention or uniform_weights)(features, frames)
         mean, deviation = weighted_statistics(features.float(), weights)
         pooled = torch.cat([mean, deviation], 1) if self.deviation else mean
         embedding = self.projection(self.dropout(pooled))
@@ -58,16 +57,16 @@ class Attention(nn.Module):
         self.hidden = nn.Linear(width, self.HIDDEN)
         self.score = nn.Linear(self.HIDDEN, 1, bias=False)  # softmax would take no notice of a bias
 
-    def forward(self, features: Tensor, padding: Tensor) -> Tensor:
-        """features (batch, time, width), padding (batch, time) -> weights (batch, time), zero in the padding."""
+    def forward(self, features: Tensor, frames: Frames) -> Tensor:
+        """features (batch, time, width) -> weights (batch, time), zero in the padding."""
         scores = self.score(torch.tanh(self.hidden(features)))[..., 0].float()
-        weights = scores.masked_fill(padding, torch.finfo(scores.dtype).min).softmax(1)
-        return weights.masked_fill(padding, 0.0)  # of an utterance without frames too
+        weights = frames.fill(scores, torch.finfo(scores.dtype).min).softmax(1)
+        return frames.fill(weights)  # of an utterance without frames too
 
 
-def uniform_weights(padding: Tensor) -> Tensor:
-    """padding (batch, time) -> weights (batch, time): 1 / frames where there is one."""
-    valid = (~padding).float()
+def uniform_weights(features: Tensor, frames: Frames) -> Tensor:
+    """Weights (batch, time): 1 / number of frames on valid frames, 0 on padding."""
+    valid = frames.mask(features.device).float()
     return valid / valid.sum(1, keepdim=True).clamp(min=1.0)
 
 

@@ -148,15 +148,15 @@ class Task(AnyTask):
         """(batch,) each: means over valid frames or phones. L1 of mels before and behind the postnet, else squares."""
         log_durations = torch.log(targets.durations.to(spoken.log_durations) + 1)
         found = {
-            "mel": mean_over((spoken.mel.float() - targets.mel).abs(), spoken.frame_mask)
-            + mean_over((spoken.refined.float() - targets.mel).abs(), spoken.frame_mask)
+            "mel": spoken.frames.mean((spoken.mel.float() - targets.mel).abs().mean(2))
+            + spoken.frames.mean((spoken.refined.float() - targets.mel).abs().mean(2))
         }
         for name, made, wanted in (
             ("duration", spoken.log_durations, log_durations),
             ("pitch", spoken.pitch, targets.pitch),
             ("energy", spoken.energy, targets.energy),
         ):
-            found[name] = mean_over((made.float() - wanted).square(), spoken.phone_mask)
+            found[name] = spoken.phones.mean((made.float() - wanted).square())
         return found
 
     def total(self, losses: Mapping[str, Tensor], progress: float) -> Tensor:
@@ -170,14 +170,6 @@ class Task(AnyTask):
         """Means over utterances of what the model measured."""
         rows = [answers[utterance.id] for utterance in utterances]
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-
-
-def mean_over(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean (batch,) of values (batch, time[, dim]) over valid time."""
-    values = values.flatten(2).mean(2) if values.dim() > 2 else values
-    if mask is None:
-        return values.mean(1)
-    return (values * mask).sum(1) / mask.sum(1)
 
 
 def _lines(path: Path) -> list[str]:

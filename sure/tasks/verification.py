@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from sure.data.data_dir import Utterance
 from sure.data.trials import Trial, kind_of
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.score.verification import trial_listing, verification_scores
 from sure.tasks.base import BaseTask, HeadConfig
 from sure.tasks.pooling import EmbeddingHead, Pooling
@@ -77,7 +78,7 @@ class Task(BaseTask):
         """The index of the speaker, (1,), or UNKNOWN."""
         return torch.tensor([self.speakers.get(utterance.speaker, UNKNOWN)], dtype=torch.int64)
 
-    def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """Cross entropy of scale * (cosine - margin where it is the speaker's own), (batch,).
 
         0 for a speaker that training does not have. Raises SureError for one in training itself.
@@ -95,7 +96,7 @@ class Task(BaseTask):
         """(batch, embedding), of unit length."""
         return outputs[:, : self.config.embedding]
 
-    def decode(self, outputs: Tensor, lengths: Tensor) -> list[str]:
+    def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """The numbers of the embedding, with six digits: they change a cosine by less than 1e-5."""
         return [" ".join(f"{number:.6g}" for number in row) for row in self.embeddings(outputs).tolist()]
 

@@ -24,8 +24,10 @@ from sure.backbones.aligner import (
 from sure.backbones.own_format import initialise
 from sure.backbones.variance import phone_means, spread
 from sure.data.synthesis.dataset import SpokenDataset, collate_spoken, read_scripts
+from sure.frames import Frames
 
 PHONES, FRAMES = torch.tensor([4, 2, 1, 3]), torch.tensor([7, 5, 3, 3])
+PADDED = Frames(PHONES, 4), Frames(FRAMES, 7)
 
 
 def scores():
@@ -46,7 +48,7 @@ def likelihood(row, durations):
 
 
 def test_the_search_finds_the_best_of_all_paths():
-    found = monotonic_search(scores(), PHONES, FRAMES)
+    found = monotonic_search(scores(), *PADDED)
     for row, durations, phones, frames in zip(scores(), found.tolist(), PHONES, FRAMES, strict=True):
         best = max(paths(int(phones), int(frames)), key=lambda path: likelihood(row, path))
         assert durations == best + [0] * (4 - int(phones))
@@ -55,7 +57,7 @@ def test_the_search_finds_the_best_of_all_paths():
 
 def test_forward_sum_is_over_all_paths_with_blanks_between_phones():
     """CTC's paths: each phone at least one frame, blanks of a fixed score before, between and behind them."""
-    found = forward_sum(scores(), PHONES, FRAMES)
+    found = forward_sum(scores(), *PADDED)
     for row, loss, phones, frames in zip(scores(), found, PHONES.tolist(), FRAMES.tolist(), strict=True):
         logs = torch.cat([torch.full((frames, 1), BLANK), row[:frames, :phones]], 1).log_softmax(1)
         total = 0.0
@@ -66,9 +68,8 @@ def test_forward_sum_is_over_all_paths_with_blanks_between_phones():
 
 
 def test_binarisation_is_the_path_under_the_soft_alignment():
-    durations = monotonic_search(scores(), PHONES, FRAMES)
-    mask = torch.arange(7)[None] < FRAMES[:, None]
-    found = binarisation(scores(), spread(durations), mask)
+    durations = monotonic_search(scores(), *PADDED)
+    found = binarisation(scores(), spread(durations), PADDED[1])
     for row, loss, path, phones, frames in zip(scores(), found, durations.tolist(), PHONES, FRAMES, strict=True):
         logs = row[:frames, :phones].log_softmax(1)
         assert float(loss) == pytest.approx(-likelihood(logs, path) / int(frames), rel=1e-4)
@@ -87,17 +88,15 @@ def test_the_aligner_leaves_padding_out():
     initialise(aligner, 1)
     generator = torch.Generator().manual_seed(3)
     phones, mels = torch.randn(2, 4, 8, generator=generator), torch.randn(2, 9, 6, generator=generator)
-    phone_mask, mask = (
-        torch.arange(4)[None] < torch.tensor([[4], [2]]),
-        torch.arange(9)[None] < torch.tensor([[9], [5]]),
-    )
+    positions, frames = Frames(torch.tensor([4, 2]), 4), Frames(torch.tensor([9, 5]), 9)
+    one_positions, one_frames = Frames(torch.tensor([2]), 2), Frames(torch.tensor([5]), 5)
     path = spread(torch.tensor([[3, 2, 2, 2], [1, 4, 0, 0]]))
-    together, spectra = aligner(phones, phone_mask, mels, torch.zeros(2, 9, 4))
-    alone, spectrum = aligner(phones[1:, :2], None, mels[1:, :5], torch.zeros(1, 5, 2))
+    together, spectra = aligner(phones, positions, mels, torch.zeros(2, 9, 4))
+    alone, spectrum = aligner(phones[1:, :2], one_positions, mels[1:, :5], torch.zeros(1, 5, 2))
     torch.testing.assert_close(together[1:, :5, :2], alone)
     assert (together[1, :, 2:] == FAR).all()
-    wanted = match(spectrum, mels[1:, :5], path[1:, :5], None)
-    torch.testing.assert_close(match(spectra, mels, path, mask)[1:], wanted)
+    wanted = match(spectrum, mels[1:, :5], path[1:, :5], one_frames)
+    torch.testing.assert_close(match(spectra, mels, path, frames)[1:], wanted)
     torch.testing.assert_close(wanted[0], (mels[1, :5] - spectrum[0, [0, 1, 1, 1, 1]]).square().mean())
 
 
@@ -119,18 +118,17 @@ def test_it_learns_where_phones_end(tmp_path):
     embedding, aligner = nn.Embedding(len(vocabulary), 16), Aligner(16, MELS, 16, 0.1)
     initialise(embedding, 1)
     initialise(aligner, 2)
-    phone_mask = torch.arange(batch.phones.shape[1])[None] < batch.lengths[:, None]
-    mask = torch.arange(batch.mel.shape[1])[None] < batch.frames[:, None]
+    positions, frames = Frames(batch.lengths, batch.phones.shape[1]), Frames(batch.frames, batch.mel.shape[1])
     optimizer = torch.optim.Adam([*embedding.parameters(), *aligner.parameters()], lr=1e-2)
     errors = []
     for step in range(121):
-        found, spectra = aligner(embedding(batch.phones), phone_mask, batch.mel, batch.prior)
-        durations = monotonic_search(found, batch.lengths, batch.frames)
+        found, spectra = aligner(embedding(batch.phones), positions, batch.mel, batch.prior)
+        durations = monotonic_search(found, positions, frames)
         if step % 120 == 0:
             rows = zip(durations, scripts, strict=True)
             differences = torch.cat([row[: len(s.durations)] - torch.tensor(s.durations) for row, s in rows])
             errors.append(float(differences.abs().float().mean()))
-        loss = match(spectra, batch.mel, spread(durations), mask) + forward_sum(found, batch.lengths, batch.frames)
+        loss = match(spectra, batch.mel, spread(durations), frames) + forward_sum(found, positions, frames)
         optimizer.zero_grad()
         loss.mean().backward()
         optimizer.step()

@@ -7,6 +7,7 @@ from torch import nn
 from sure import registry
 from sure.backbones.fastspeech2 import Controls, Family
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.petl.attach import Attachment
 
 LENGTHS = torch.tensor([9, 6, 2])
@@ -51,8 +52,8 @@ def test_counts(base, name, settings, count):
 
 
 class Recorder(nn.Module):
-    def forward(self, input, output, mask):
-        self.called = input, output, mask
+    def forward(self, input, output, frames):
+        self.called = input, output, frames
         return output
 
 
@@ -63,9 +64,9 @@ def test_a_convolution_is_a_linear_map_of_windows(tiny):
     recorder = site.slot.attached["recorder"] = Recorder()
     tiny(phones(), LENGTHS, tiny.voice(None), durations=torch.full((3, 9), 2) * (phones() > 0))
     site.slot.attached.clear()
-    input, output, mask = recorder.called
+    input, output, frames = recorder.called
     assert (site.kind, site.width_in, site.width_out) == ("linear", 3 * 32, 48)
-    assert input.shape[2] == site.width_in and mask.sum(1).tolist() == (2 * LENGTHS).tolist()
+    assert input.shape[2] == site.width_in and frames.lengths.tolist() == (2 * LENGTHS).tolist()
     torch.testing.assert_close(nn.functional.linear(input, site.host.weight, site.host.bias), output)
 
 
@@ -74,8 +75,8 @@ def test_batch_mates_change_nothing(tiny):
     together = tiny(phones(), LENGTHS, tiny.voice(None))
     for row, length in enumerate(LENGTHS.tolist()):
         alone = tiny(phones()[row : row + 1, :length], LENGTHS[row : row + 1], tiny.voice(None))
-        frames = int(together.frames[row])
-        assert int(alone.frames[0]) == frames
+        frames = int(together.frames.lengths[row])
+        assert int(alone.frames.lengths[0]) == frames
         for name in ("mel", "refined"):
             found, wanted = getattr(alone, name)[0, :frames], getattr(together, name)[row, :frames]
             torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
@@ -89,9 +90,9 @@ def test_controls(tiny):
     torch.testing.assert_close(ratio, torch.full_like(ratio, 1.5))
     assert not torch.equal(plain.mel, higher.mel)
     long = torch.full((1, 4), 2.5)  # log(frames + 1): 11 frames each
-    assert Family.frames_of(long, None, 1.0).tolist() == [[11] * 4]
-    assert Family.frames_of(long, None, 2.0).tolist() == [[6] * 4]
-    assert Family.frames_of(torch.full((1, 4), -3.0), None, 1.0).sum() == 1
+    assert Family.frames_of(long, Frames([4]), 1.0).tolist() == [[11] * 4]
+    assert Family.frames_of(long, Frames([4]), 2.0).tolist() == [[6] * 4]
+    assert Family.frames_of(torch.full((1, 4), -3.0), Frames([4]), 1.0).sum() == 1
 
 
 def test_written_and_read_again(tiny, tmp_path):

@@ -10,8 +10,10 @@ from sure.backbones.base import normalize_waves
 from sure.backbones.convolution import GroupNorm
 from sure.backbones.layers import Attention, score_bias
 from sure.backbones.positions import BiasGate, DistanceBias, rotary_angles, rotate
+from sure.frames import Frames
 
 BATCH, TIME, DIM, HEADS = 3, 7, 24, 4
+PADDED = Frames(torch.tensor([7, 4, 0]), TIME)
 MASK = torch.arange(TIME) < torch.tensor([7, 4, 0])[:, None]
 
 
@@ -70,7 +72,7 @@ def test_attention_is_its_formula(prefix, positions, mask):
         context["rotary"] = rotary_angles(TIME, 4, hidden.device)
     if positions == "bias":
         context["position_bias"] = 3 * torch.randn(HEADS, TIME, TIME)
-    output = attention(hidden, mask, **context)
+    output = attention(hidden, PADDED if mask is MASK else Frames(torch.tensor([TIME] * BATCH), TIME), **context)
     assert output.isfinite().all()
     assert torch.equal(output, attention.out(capture.context))
     assert all(
@@ -123,7 +125,7 @@ def test_group_norm_leaves_padding_out(groups):
         nn.init.normal_(parameter)
     lengths = torch.tensor([50, 31, 1, 0])
     both = (5 + torch.randn(4, 12, 50)).requires_grad_()
-    output = norm(both, lengths)
+    output = norm(both, Frames(lengths, 50))
     assert output.isfinite().all()
     for index, length in enumerate(lengths.tolist()[:2]):
         single = both[index : index + 1, :, :length].detach().requires_grad_()
@@ -138,17 +140,19 @@ def test_group_norm_leaves_padding_out(groups):
 
 def test_every_query_sees_a_key():
     """Also in an utterance without a frame: some attention kernels would make it NaN."""
-    assert score_bias(MASK, None).any(-1).all()
-    assert score_bias(MASK, torch.zeros(HEADS, TIME, TIME)).isfinite().any(-1).all()
-    assert torch.equal(score_bias(MASK, None)[:2, 0, 0], MASK[:2])
+    device = torch.device("cpu")
+    assert score_bias(PADDED, device, None).any(-1).all()
+    assert score_bias(PADDED, device, torch.zeros(HEADS, TIME, TIME)).isfinite().any(-1).all()
+    assert torch.equal(score_bias(PADDED, device, None)[:2, 0, 0], MASK[:2])
 
 
 def test_normalised_waveforms():
     lengths = torch.tensor([400, 250, 0])
     valid = torch.arange(400) < lengths[:, None]
     waves = (2 + 3 * torch.randn(3, 400, generator=torch.Generator().manual_seed(0))) * valid
-    found = normalize_waves(waves, lengths)
+    found = normalize_waves(waves, Frames(lengths, 400))
     assert not found[~valid].any()
     for wave, length in zip(found[:2], lengths.tolist(), strict=False):
         assert abs(wave[:length].mean()) < 1e-5 and abs(wave[:length].var(correction=0) - 1) < 1e-4
-    assert torch.allclose(normalize_waves(waves[1:2, :250], lengths[1:2]), found[1:2, :250], atol=1e-5)
+    alone = normalize_waves(waves[1:2, :250], Frames(lengths[1:2], 250))
+    assert torch.allclose(alone, found[1:2, :250], atol=1e-5)

@@ -27,8 +27,8 @@ IN_LAYER = {
 
 
 class Recorder(nn.Module):
-    def forward(self, input, output, mask):
-        self.called = input, output, mask
+    def forward(self, input, output, frames):
+        self.called = input, output, frames
         return output
 
 
@@ -61,19 +61,19 @@ def test_every_slot_is_called_with_its_widths_and_the_hosts_numbers(model):
     for site in backbone.sites():
         if site.name not in recorders:
             continue
-        input, output, mask = recorders[site.name].called
+        input, output, frames = recorders[site.name].called
         assert (input.shape[2], output.shape[2]) == (site.width_in, site.width_out), site.name
-        assert mask.shape == output.shape[:2]
+        assert (len(frames.lengths), frames.time) == output.shape[:2]
         if site.kind in ("linear", "norm"):
             site.host.slot.attached.clear()
-            assert torch.equal(site.host(input, mask), output)
+            assert torch.equal(site.host(input, frames), output)
         if site.kind == "activation":
             assert torch.equal(nn.functional.gelu(input), output)
         if site.kind == "convolution":
-            again = site.host.compute(input.transpose(1, 2), mask.sum(1)).transpose(1, 2)
+            again = site.host.compute(input.transpose(1, 2), frames).transpose(1, 2)
             assert torch.allclose(again, output, atol=1e-6)
         if site.layer is not None:
-            assert mask.sum(1).tolist() == encoded.lengths.tolist()
+            assert frames.lengths.tolist() == encoded.lengths.tolist()
     first = recorders["layer.0.after_ffn"].called
     assert torch.equal(first[1], encoded.taps[1])
     received = recorders["layer.0.ffn.in"].called[0]

@@ -14,6 +14,7 @@ from sure.errors import SureError
 from sure.exchange.ctc_tokenizer import tokenizer_files
 from sure.exchange.family import family_of
 from sure.exchange.to_transformers import transformers_files
+from sure.frames import Frames
 from sure.models.build import build_model, build_task
 from sure.text.tokenizer import train_tokenizer
 
@@ -89,7 +90,7 @@ def test_every_published_moonshine_as_settings():
 def test_ctc(tmp_path, family, size):
     model, _ = pair(tmp_path, family, size, "lora", "asr")
     wanted = logits(model)
-    lines = model.task.decode(wanted, torch.tensor([wanted.shape[1]] * 2))
+    lines = model.task.decode(wanted, Frames([wanted.shape[1]] * 2))
     folder = written(tmp_path / "out", transformers_files(model)[0])
     loaded = load(transformers.AutoModelForCTC, folder)
     with torch.no_grad():
@@ -113,7 +114,7 @@ def test_the_ctc_loss_there_is_ours(tmp_path, family, size):
     model, _ = pair(tmp_path, family, size, "lora", "asr")
     target = torch.tensor(model.task.tokenizer.encode("ab"))
     with torch.no_grad():
-        wanted = model.task.loss(logits(model), torch.tensor([logits(model).shape[1]] * 2), [target, target])
+        wanted = model.task.loss(logits(model), Frames([logits(model).shape[1]] * 2), [target, target])
     folder = written(tmp_path / "out", transformers_files(model)[0])
     loaded = load(transformers.AutoModelForCTC, folder)
     loaded.config.ctc_loss_reduction = "mean"  # over utterances, each divided by its tokens

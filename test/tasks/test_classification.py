@@ -10,6 +10,7 @@ from sure import registry
 from sure.data.data_dir import Utterance
 from sure.data.tables import format_labels
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.tasks.base import BaseTask
 from sure.tasks.classification import ClassificationTask
 
@@ -54,7 +55,7 @@ def test_head_has_one_output_a_label(tmp_path):
     head = make(tmp_path, SLOTS, dropout=0.3).build_head(768)
     assert sum(parameter.numel() for parameter in head.parameters()) == 196_864 + 257 * (2 + 3)
     assert head.dropout.p == 0.3
-    assert head(torch.randn(4, 6, 768), torch.tensor([6, 5, 4, 1])).shape == (4, 5)
+    assert head(torch.randn(4, 6, 768), Frames([6, 5, 4, 1])).shape == (4, 5)
 
 
 @pytest.mark.parametrize("utterances", [SINGLE, SLOTS], ids=["single", "slots"])
@@ -66,11 +67,11 @@ def test_decoding_what_was_meant_gives_the_reference(tmp_path, utterances):
         for index, size in zip(task.target(one).tolist(), task.sizes, strict=True):
             outputs[row, first + index] = 1.0
             first += size
-    assert task.decode(outputs, torch.ones(len(utterances))) == [task.reference(one) for one in utterances]
+    assert task.decode(outputs, Frames([1] * len(utterances))) == [task.reference(one) for one in utterances]
 
 
 def test_decoding_of_equal_logits_is_the_first_label(tmp_path):
-    assert make(tmp_path, SINGLE).decode(torch.zeros(1, 3), torch.ones(1)) == ["en"]
+    assert make(tmp_path, SINGLE).decode(torch.zeros(1, 3), Frames([1])) == ["en"]
 
 
 def test_loss_is_the_sum_over_groups(tmp_path):
@@ -82,10 +83,10 @@ def test_loss_is_the_sum_over_groups(tmp_path):
         -outputs[row, :2].log_softmax(0)[target[0]] - outputs[row, 2:].log_softmax(0)[target[1]]
         for row, target in enumerate(targets)
     ]
-    loss = task.loss(outputs, torch.ones(3), targets)
+    loss = task.loss(outputs, Frames([1] * 3), targets)
     assert loss.shape == (3,)
     torch.testing.assert_close(loss, torch.stack(expected))
-    halves = task.loss(outputs.bfloat16(), torch.ones(3), targets)
+    halves = task.loss(outputs.bfloat16(), Frames([1] * 3), targets)
     assert halves.dtype == torch.float32
 
 
@@ -93,7 +94,7 @@ def test_label_smoothing(tmp_path):
     task = make(tmp_path, SINGLE, label_smoothing=0.2)
     outputs, targets = torch.tensor([[2.0, 0.0, -1.0]]), [torch.tensor([1])]
     wanted = 0.8 * F.one_hot(torch.tensor(1), 3) + 0.2 / 3
-    torch.testing.assert_close(task.loss(outputs, torch.ones(1), targets), -(wanted * outputs.log_softmax(1)).sum(1))
+    torch.testing.assert_close(task.loss(outputs, Frames([1]), targets), -(wanted * outputs.log_softmax(1)).sum(1))
 
 
 def test_balanced_weights_make_every_label_weigh_the_same(tmp_path):

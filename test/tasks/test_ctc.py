@@ -13,6 +13,7 @@ from sure import registry
 from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.frames import Frames
 
 Task = registry.find("tasks", "asr")
 
@@ -54,8 +55,8 @@ def test_loss_is_that_of_all_paths_and_zero_where_nothing_fits(task, seed, frame
     targets = [data.draw(st.lists(st.integers(1, 2), max_size=4)) for _ in frames]
     outputs = torch.randn(len(frames), max(frames), 3, generator=torch.Generator().manual_seed(seed))
     outputs.requires_grad_()
-    lengths, tensors = torch.tensor(frames), [torch.tensor(target, dtype=torch.int64) for target in targets]
-    losses, fits = task.loss(outputs, lengths, tensors), task.fits(lengths, tensors)
+    tensors = [torch.tensor(target, dtype=torch.int64) for target in targets]
+    losses, fits = task.loss(outputs, Frames(frames), tensors), task.fits(torch.tensor(frames), tensors)
     assert losses.shape == fits.shape == (len(frames),)
     losses.sum().backward()
     for row, (size, target) in enumerate(zip(frames, targets, strict=True)):
@@ -70,34 +71,33 @@ def test_loss_is_that_of_all_paths_and_zero_where_nothing_fits(task, seed, frame
 
 def test_loss_does_not_depend_on_batch_mates(task):
     torch.manual_seed(0)
-    outputs, lengths = torch.randn(3, 12, task.tokenizer.size), torch.tensor([12, 7, 5])
+    outputs, lengths = torch.randn(3, 12, task.tokenizer.size), [12, 7, 5]
     targets = [task.target(one) for one in TRAIN]
-    together = task.loss(outputs, lengths, targets)
+    together = task.loss(outputs, Frames(lengths), targets)
     for row in range(3):
-        alone = task.loss(outputs[row : row + 1, : lengths[row]], lengths[row : row + 1], targets[row : row + 1])
+        alone = task.loss(outputs[row : row + 1, : lengths[row]], Frames([lengths[row]]), targets[row : row + 1])
         torch.testing.assert_close(together[row], alone[0])
 
 
 def test_loss_in_half_precision_is_computed_in_single(task):
     torch.manual_seed(0)
     outputs = torch.randn(1, 40, task.tokenizer.size).bfloat16()
-    lengths, targets = torch.tensor([40]), [task.target(TRAIN[0])]
-    loss = task.loss(outputs, lengths, targets)
+    frames, targets = Frames([40]), [task.target(TRAIN[0])]
+    loss = task.loss(outputs, frames, targets)
     assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, task.loss(outputs.float(), lengths, targets))
+    torch.testing.assert_close(loss, task.loss(outputs.float(), frames, targets))
 
 
 def test_nan_is_not_hidden(task):
     outputs = torch.full((1, 9, task.tokenizer.size), float("nan"))
-    assert task.loss(outputs, torch.tensor([9]), [task.target(TRAIN[0])]).isnan().all()
+    assert task.loss(outputs, Frames([9]), [task.target(TRAIN[0])]).isnan().all()
 
 
 def test_no_frames(task):
-    losses = task.loss(
-        torch.zeros(2, 6, task.tokenizer.size), torch.tensor([0, 6]), [task.target(one) for one in TRAIN[:2]]
-    )
+    targets = [task.target(one) for one in TRAIN[:2]]
+    losses = task.loss(torch.zeros(2, 6, task.tokenizer.size), Frames([0, 6]), targets)
     assert losses[0] == 0 and losses[1] > 0
-    assert task.decode(torch.ones(1, 6, task.tokenizer.size), torch.tensor([0])) == [""]
+    assert task.decode(torch.ones(1, 6, task.tokenizer.size), Frames([0], 6)) == [""]
 
 
 def test_the_example_of_graves(task):
@@ -105,10 +105,7 @@ def test_the_example_of_graves(task):
     a, b = (task.tokenizer.encode(letter)[0] for letter in "ab")
     paths = torch.tensor([[a, 0, a, b, 0, 0, 0, 0, 0], [0, a, a, 0, 0, a, b, b, a]])
     outputs = torch.nn.functional.one_hot(paths, task.tokenizer.size).float()
-    assert task.decode(outputs, torch.tensor([5, 8])) == [
-        "aab",
-        "aab",
-    ]  # the last frame of the second is padding
+    assert task.decode(outputs, Frames([5, 8], 9)) == ["aab", "aab"]  # the last frame of the second is padding
 
 
 @settings(max_examples=30, deadline=None)
@@ -116,8 +113,8 @@ def test_the_example_of_graves(task):
 def test_greedy_decoding_with_ties_to_the_lowest_id(task, seed, levels):
     generator = torch.Generator().manual_seed(seed)
     outputs = torch.randint(levels, (2, 15, task.tokenizer.size), generator=generator).float()
-    lengths = torch.tensor([15, 6])
-    for row, text in enumerate(task.decode(outputs, lengths)):
+    lengths = [15, 6]
+    for row, text in enumerate(task.decode(outputs, Frames(lengths))):
         frames = outputs[row, : lengths[row]].tolist()
         path = [frame.index(max(frame)) for frame in frames]
         symbols = task.tokenizer.decode(collapse(path))
@@ -129,7 +126,7 @@ def test_greedy_decoding_equals_torchaudio(task):
     outputs = torch.randn(1, 60, task.tokenizer.size)
     path = outputs[0].argmax(-1)
     spans = torchaudio.functional.merge_tokens(path, torch.zeros(60), blank=0)
-    assert task.decode(outputs, torch.tensor([60])) == [task.tokenizer.decode([span.token for span in spans])]
+    assert task.decode(outputs, Frames([60])) == [task.tokenizer.decode([span.token for span in spans])]
 
 
 def test_targets_decode_to_the_reference(task):

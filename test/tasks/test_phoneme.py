@@ -12,6 +12,7 @@ from sure import registry
 from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.tasks.ctc import CtcTask
 
 Task = registry.find("tasks", "phoneme")
@@ -77,7 +78,7 @@ def test_decoding_needs_only_the_files_of_a_bundle(tmp_path, lexicon):
         (part / name).write_bytes((tmp_path / "tokens" / name).read_bytes())
     packed = Task(Task.Config(), part, "en")
     outputs = torch.randn(2, 9, task.tokenizer.size, generator=torch.Generator().manual_seed(0))
-    assert packed.decode(outputs, torch.tensor([9, 4])) == task.decode(outputs, torch.tensor([9, 4]))
+    assert packed.decode(outputs, Frames([9, 4])) == task.decode(outputs, Frames([9, 4]))
     with pytest.raises(SureError, match="a: not in the lexicon: hello world"):
         packed.target(utterances(WORDS)[0])
 
@@ -115,7 +116,7 @@ def test_repeats_are_merged_and_blanks_left_out_before_scoring(tmp_path):
     index = task.tokenizer.tokens().index
     path = torch.tensor([index("h#"), index("h#"), 0, index("h#"), index("sh"), index("sh"), 0, 0, index("iy")])
     outputs = torch.nn.functional.one_hot(path, task.tokenizer.size).float()[None]
-    assert task.decode(outputs, torch.tensor([9])) == ["h# h# sh iy"]
+    assert task.decode(outputs, Frames([9])) == ["h# h# sh iy"]
     scores = task.score({"u": "h# sh iy"}, {"u": "h# h# sh iy"})
     assert scores["phones"] == {"reference": 3, "correct": 3, "substitutions": 0, "deletions": 0, "insertions": 1}
     assert scores["per"] == pytest.approx(100 / 3) and scores["sentence_error_rate"] == 100

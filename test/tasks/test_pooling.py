@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sure.frames import Frames
 from sure.tasks.pooling import EmbeddingHead
 
 POOLINGS = ["mean", "statistics", "attentive"]
@@ -36,7 +37,7 @@ def by_hand(head, frames):
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_outputs_are_the_embedding_and_its_cosines(pooling):
     head, features = make(pooling), torch.randn(2, 9, 16)
-    outputs = head(features, torch.tensor([9, 5]))
+    outputs = head(features, Frames([9, 5]))
     assert outputs.shape == (2, 8 + 3)
     torch.testing.assert_close(outputs[0], by_hand(head, features[0]))
     torch.testing.assert_close(outputs[1], by_hand(head, features[1, :5]))
@@ -46,13 +47,13 @@ def test_outputs_are_the_embedding_and_its_cosines(pooling):
 @pytest.mark.parametrize("padding", [0.0, 1e4, float("nan"), float("inf")])
 def test_padded_equals_alone(pooling, padding):
     head = make(pooling, dropout=0.5).eval()
-    lengths = torch.tensor([9, 4, 1])
+    lengths = [9, 4, 1]
     features = 30 + 5 * torch.randn(3, 9, 16)
     for row, length in enumerate(lengths):
         features[row, length:] = padding
-    together = head(features, lengths)
+    together = head(features, Frames(lengths))
     for row, length in enumerate(lengths):
-        alone = head(features[row : row + 1, :length], lengths[row : row + 1])[0]
+        alone = head(features[row : row + 1, :length], Frames([length]))[0]
         torch.testing.assert_close(together[row], alone, rtol=1e-5, atol=1e-5)
 
 
@@ -64,7 +65,7 @@ def test_padding_reaches_no_gradient(pooling):
         features = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(2))
         features[1, 3:] = padding
         features.requires_grad_()
-        head(features, torch.tensor([5, 3]))[:, 8:].sum().backward()
+        head(features, Frames([5, 3]))[:, 8:].sum().backward()
         assert (features.grad[1, 3:] == 0).all() and (features.grad[1, :3] != 0).all()
         gradients.append([features.grad, *(parameter.grad for parameter in head.parameters())])
     torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=0)
@@ -78,7 +79,7 @@ def test_frames_without_deviation_are_finite(pooling, frames):
     features = torch.randn(2, 4, 16)
     features[1] = features[1, :1]
     features.requires_grad_()
-    outputs = head(features, torch.tensor([4, {"one": 1, "equal": 4, "none": 0}[frames]]))
+    outputs = head(features, Frames([4, {"one": 1, "equal": 4, "none": 0}[frames]]))
     outputs[:, 8:].square().sum().backward()
     gradients = [features.grad, *(parameter.grad for parameter in head.parameters())]
     assert outputs.isfinite().all() and all(gradient.isfinite().all() for gradient in gradients)
@@ -89,9 +90,9 @@ def test_frames_without_deviation_are_finite(pooling, frames):
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_autocast(pooling):
     head = make(pooling, width=64)
-    features, lengths = torch.randn(2, 300, 64), torch.tensor([300, 17])
+    features, lengths = torch.randn(2, 300, 64), [300, 17]
     with torch.autocast("cpu", torch.bfloat16):
-        low = head(features, lengths)
+        low = head(features, Frames(lengths))
     assert low.dtype == torch.float32  # cosines, of which a margin is taken
-    torch.testing.assert_close(low, head(features, lengths), rtol=0.05, atol=0.02)
+    torch.testing.assert_close(low, head(features, Frames(lengths)), rtol=0.05, atol=0.02)
     assert low[:, :8].norm(dim=1).tolist() == pytest.approx([1, 1], abs=1e-6)

@@ -12,6 +12,7 @@ from sure import registry
 from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.frames import Frames
 
 Task = registry.find("tasks", "slots")
 TRAIN = {
@@ -46,9 +47,9 @@ def test_decoding_the_target_gives_the_reference(task):
     for one in utterances(TRAIN):
         path = [token for index in task.target(one).tolist() for token in (0, index, index)]
         outputs = torch.nn.functional.one_hot(torch.tensor(path), task.tokenizer.size).float()[None]
-        assert task.decode(outputs, torch.tensor([len(path)])) == [task.reference(one)]
+        assert task.decode(outputs, Frames([len(path)])) == [task.reference(one)]
         assert bool(task.fits(torch.tensor([len(path)]), [task.target(one)])[0])
-        assert task.loss(20 * outputs, torch.tensor([len(path)]), [task.target(one)]).item() < 1e-3
+        assert task.loss(20 * outputs, Frames([len(path)]), [task.target(one)]).item() < 1e-3
 
 
 def test_scores_of_what_is_decoded(task):

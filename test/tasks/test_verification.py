@@ -13,6 +13,7 @@ from sure import registry
 from sure.config import make_config
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
+from sure.frames import Frames
 from sure.score.verification import eer, min_dcf
 from sure.tasks.verification import Task
 
@@ -60,7 +61,7 @@ def test_speakers_are_those_of_training(tmp_path):
     assert [task.target(one).tolist() for one in TRAIN] == [[2], [0], [2], [1]]
     assert [task.target(one).tolist() for one in TEST] == [[-1]] * 4
     assert task.target(Utterance("x", "")).tolist() == [-1]
-    assert task.build_head(6)(torch.randn(2, 3, 6), torch.tensor([3, 2])).shape == (2, 4 + 3)
+    assert task.build_head(6)(torch.randn(2, 3, 6), Frames([3, 2])).shape == (2, 4 + 3)
     for name in task.files():
         assert (tmp_path / name).is_file()
 
@@ -93,9 +94,9 @@ def test_loss_is_that_of_the_paper(tmp_path, scale, margin):
         own = math.exp(scale * (cosines[int(target)] - margin))
         others = sum(math.exp(scale * cosine) for index, cosine in enumerate(cosines) if index != int(target))
         expected.append(-math.log(own / (own + others)))
-    loss = task.loss(outputs, torch.ones(4), targets)
+    loss = task.loss(outputs, Frames([1] * 4), targets)
     assert loss.shape == (4,) and loss.tolist() == pytest.approx(expected, rel=1e-4)
-    assert task.loss(outputs.bfloat16(), torch.ones(4), targets).dtype == torch.float32
+    assert task.loss(outputs.bfloat16(), Frames([1] * 4), targets).dtype == torch.float32
 
 
 def test_speakers_that_training_does_not_have(tmp_path):
@@ -103,10 +104,10 @@ def test_speakers_that_training_does_not_have(tmp_path):
     task = make(tmp_path)
     outputs = outputs_of(task, torch.randn(2, 4), torch.randn(3, 4))
     targets = [task.target(TEST[0]), task.target(TRAIN[0])]
-    loss = task.loss(outputs, torch.ones(2), targets)
-    assert loss[0] == 0 and loss[1] == task.loss(outputs[1:], torch.ones(1), targets[1:])
+    loss = task.loss(outputs, Frames([1] * 2), targets)
+    assert loss[0] == 0 and loss[1] == task.loss(outputs[1:], Frames([1]), targets[1:])
     with pytest.raises(SureError, match="stage 3 did not see"):
-        task.loss(outputs.requires_grad_(), torch.ones(2), targets)
+        task.loss(outputs.requires_grad_(), Frames([1] * 2), targets)
 
 
 def test_an_embedding_is_text_that_keeps_its_cosines(tmp_path):
@@ -114,7 +115,7 @@ def test_an_embedding_is_text_that_keeps_its_cosines(tmp_path):
     task = Task(Task.Config(), tmp_path, "en")
     torch.manual_seed(0)
     outputs = outputs_of(task, torch.randn(50, 256), torch.randn(3, 256))
-    lines = task.decode(outputs, torch.ones(50))
+    lines = task.decode(outputs, Frames([1] * 50))
     found = torch.tensor([[float(word) for word in line.split()] for line in lines])
     assert found.shape == (50, 256)
     torch.testing.assert_close(found @ found.T, outputs[:, :256] @ outputs[:, :256].T, rtol=0, atol=1e-5)
