@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import os
 import platform
 import shutil
 import subprocess
@@ -82,7 +83,14 @@ class Experiment:
         return build_task(config, self.tokens)
 
     def clear(self) -> None:
-        """Delete all results: of training, decoding and tuning, and the bundle."""
+        """Delete all results: of training, decoding and tuning, and the bundle.
+
+        A Slurm job that was queued again deletes nothing: it resumes the training that it has begun.
+        """
+        commands = self.folder / "command.txt"
+        if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and commands.exists():
+            if f"{_slurm_job()}\n" in commands.read_text(encoding="utf-8"):
+                return
         made = [path for pattern in ("decode_*", "tuned_*") for path in self.folder.glob(pattern)]
         for path in [*(self.folder / name for name in RESULTS), *made]:
             if path.is_dir():
@@ -101,7 +109,7 @@ class Experiment:
                 )
         config.save(self.config)
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
-            file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}\n{command}\n")
+            file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}{_slurm_job()}\n{command}\n")
 
     def write_environment(self, device: str) -> None:
         versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
@@ -159,6 +167,12 @@ def git_hash() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _slurm_job() -> str:
+    """End of the line before a command in command.txt."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return f", Slurm job {job}" if job else ""
 
 
 def _differences(there: Any, now: Any) -> list[str]:

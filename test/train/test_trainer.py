@@ -115,6 +115,17 @@ def test_restart_begins_again(corpus, tmp_path):
     assert not same(first, weights(exp))
 
 
+def test_a_slurm_job_that_is_queued_again_restarts_once(corpus, tmp_path, monkeypatch):
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=1)
+    times = []
+    for job, count in (("12", "0"), ("12", "1"), ("2", "1"), ("2", "2")):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        monkeypatch.setenv("SLURM_RESTART_COUNT", count)
+        train_here(corpus, exp, "--restart", train__epochs=1)
+        times.append((exp / "summary.json").stat().st_mtime_ns)
+    assert times[0] == times[1] < times[2] == times[3]
+
+
 def test_the_same_for_any_number_of_workers_and_anew_for_a_seed(corpus, tmp_path):
     changes = {"train__prefix_cache": "off", "train__epochs": 2, "augment": {"speed": [0.9, 1.0, 1.1]}}
     runs = [
