@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,14 @@ import yaml
 from safetensors.torch import load_file
 
 from sure.bin import tokenize, train
+from sure.config import load_config
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import run
+from sure.interrupt import Interrupt
+from sure.models.experiment import Experiment
+from sure.train.build import build
+from sure.train.distributed import ALONE
+from sure.train.trainer import Trainer
 
 RATE = 16000
 PITCHES = {"a": 220.0, "b": 440.0, "c": 880.0, "d": 1760.0}
@@ -97,6 +104,13 @@ def train_here(corpus: Path, exp: Path, *more: str, **changes: object) -> Path:
     return exp
 
 
+def build_here(corpus: Path, exp: Path, **changes: object) -> Trainer:
+    """The trainer of an experiment folder, resumed from its checkpoint if it has one."""
+    config = load_config(write_config(corpus, exp.with_suffix(".yaml"), **changes))
+    Experiment(exp).open(config, "")
+    return build(config, Experiment(exp), Interrupt(), ALONE)
+
+
 class Child:
     """A process forked from this one, so everything is imported already; its stderr goes to a file."""
 
@@ -154,8 +168,28 @@ def strip(line: str) -> dict:
     return {key: value for key, value in json.loads(line).items() if key not in timed}
 
 
+def read_lines(exp: Path) -> list[dict]:
+    """The lines of metrics.jsonl, one for each epoch."""
+    return [json.loads(line) for line in (exp / "metrics.jsonl").read_text().splitlines()]
+
+
 def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
+
+
+def wait_for(condition: Path | Callable[[], object], *children: Child) -> None:
+    """Wait for a file or a condition. Fails with the children's messages when one of them ends before."""
+    met = condition.exists if isinstance(condition, Path) else condition
+    while not met():
+        assert not any(child.ended() for child in children), [read(child.stderr) for child in children]
+        time.sleep(0.002)
+
+
+def kill(number: int, *children: Child) -> list[int]:
+    """Send a signal to all children and wait for their ends. Returns their exit statuses."""
+    for child in children:
+        child.kill(number)
+    return [child.status() for child in children]
 
 
 STORES = []  # of torchrun's agent, one a training; it outlives the processes

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from toys import Child
+from toys import Child, kill, read, wait_for
 
 from sure.errors import SureError
 from sure.train.checkpoint import MARK, Checkpoints
@@ -102,14 +102,12 @@ def test_killed_at_any_instant_leaves_a_whole_one(checkpoints, tmp_path):
             reached.write_text(str(number))
 
     for _ in range(15):
-        before = reached.read_text() if reached.exists() else ""
+        before = read(reached)
         child = Child(save_for_ever, tmp_path / "stderr")
-        while not reached.exists() or reached.read_text() in ("", before):
-            assert not child.ended(), child.stderr.read_text()
+        wait_for(lambda before=before: read(reached) not in ("", before), child)
         time.sleep(generator.uniform(0.0, 0.05))
-        child.kill(signal.SIGKILL)
-        assert child.status() == -signal.SIGKILL
-        promised = int(reached.read_text() or 0) if reached.exists() else 0
+        assert kill(signal.SIGKILL, child) == [-signal.SIGKILL]
+        promised = int(read(reached) or 0)
         loaded = checkpoints.load()
         assert (loaded or {"number": 0})["number"] >= promised
     assert checkpoints.load()["number"] > 10

@@ -1,4 +1,4 @@
-"""Several processes learn what one learns, stop together, go on together, and end together when one fails."""
+"""Several processes learn the same as one; they stop, resume, and after a failure end together."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from toys import assert_same, children, make_corpus, make_set, read, train_here
+from toys import assert_same, children, kill, make_corpus, make_set, read, read_lines, train_here, wait_for
 
 from sure.train.distributed import Processes
 
 EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 3}
 VARIANTS = {
     "language": (2, EXACT),
-    # 3.0 s are 2 to 6 utterances for 3 processes, so some have nothing to do; and dev has fewer batches than processes
+    # 3.0 s are 2 to 6 utterances, so some of the 3 processes get none; and dev has fewer batches than processes
     "asr": (
         3,
         {
@@ -40,12 +40,6 @@ def together(corpus, exp, count, **changes):
     assert [child.status() for child in processes] == [0] * count, [read(child.stderr) for child in processes]
     assert all(not read(child.stderr) for child in processes[1:])
     return exp
-
-
-def wait_for(path, *processes):
-    while not path.exists():
-        assert not any(child.ended() for child in processes), [read(child.stderr) for child in processes]
-        time.sleep(0.002)
 
 
 @given(st.lists(st.lists(st.integers(), min_size=1, max_size=9), min_size=1, max_size=9), st.integers(1, 9))
@@ -68,7 +62,7 @@ def test_the_same_as_one_process(corpus, tmp_path, name):
     assert json.loads((exp / "summary.json").read_text())["processes"] == count
 
 
-def test_what_is_bad_at_the_start_is_left_out_by_all(tmp_path):
+def test_unreadable_recordings_are_left_out_by_all(tmp_path):
     corpus = make_corpus(tmp_path / "corpus")
     (corpus / "wav" / "train5.wav").write_bytes(b"")
     skip = {**EXACT, "data__on_bad_utterance": "skip", "data__max_bad_percent": 20}
@@ -81,8 +75,7 @@ def test_what_is_bad_at_the_start_is_left_out_by_all(tmp_path):
 
 def assert_as_one(exp, alone):
     """Losses, rates and best weights to rounding."""
-    one, other = ([json.loads(line) for line in (e / "metrics.jsonl").open()] for e in (alone, exp))
-    for left, right in zip(one, other, strict=True):
+    for left, right in zip(read_lines(alone), read_lines(exp), strict=True):
         assert left["step"] == right["step"]
         for key in left:
             if key.startswith(("train_loss", "dev_loss", "lr_")):
@@ -107,9 +100,7 @@ def test_killed_and_resumed_bit_for_bit(corpus, tmp_path, undisturbed):
         processes = children(corpus, exp, 2, **KILLED)
         wait_for(exp / "checkpoints" / name, *processes)
         time.sleep(generator.uniform(0, 0.1))
-        for child in processes:
-            child.kill(signal.SIGKILL)
-        assert {child.status() for child in processes} == {-signal.SIGKILL}
+        assert set(kill(signal.SIGKILL, *processes)) == {-signal.SIGKILL}
     together(corpus, exp, 2, **KILLED)
     assert "resuming at" in (exp / "train.log").read_text()
     assert_same(exp, undisturbed)
@@ -127,7 +118,7 @@ def test_asked_by_one_they_save_once_and_all_exit_with_75(corpus, tmp_path, undi
     assert_same(tmp_path / "exp", undisturbed)
 
 
-def test_when_one_is_killed_the_other_says_so_and_ends(corpus, tmp_path):
+def test_when_one_is_killed_the_other_reports_it_and_ends(corpus, tmp_path):
     processes = children(corpus, tmp_path / "exp", 2, train__epochs=1000)
     wait_for(tmp_path / "exp" / "checkpoints" / "last.pt", *processes)
     processes[1].kill(signal.SIGKILL)
@@ -136,7 +127,7 @@ def test_when_one_is_killed_the_other_says_so_and_ends(corpus, tmp_path):
     assert "another process" in (tmp_path / "exp" / "train.log").read_text()
 
 
-def test_what_one_cannot_do_is_said_once(corpus, tmp_path):
+def test_an_error_of_one_process_is_reported_once(corpus, tmp_path):
     make_set(tmp_path, "train", 6)
     soundfile.write(tmp_path / "wav" / "train3.wav", [0.0] * 100, 16000)  # the share of process 1
     processes = children(corpus, tmp_path / "exp", 2, data__train=str(tmp_path / "data" / "train"))

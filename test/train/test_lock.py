@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from toys import Child
+from toys import Child, kill, wait_for
 
 from sure.errors import SureError
 from sure.train import lock as locks
@@ -30,9 +30,7 @@ def hold(folder):
 
 def held_by_child(folder) -> Child:
     child = Child(lambda: hold(folder), folder.with_suffix(".stderr"))
-    while not (folder / "held").exists():
-        assert not child.ended()
-        time.sleep(0.002)
+    wait_for(folder / "held", child)
     return child
 
 
@@ -41,8 +39,7 @@ def test_the_first_is_named_and_once_killed_forgotten(tmp_path):
     with pytest.raises(SureError, match=f"process {child.process} on {os.uname().nodename} is training here"):
         with lock(tmp_path / "exp"):
             pass
-    child.kill(signal.SIGKILL)
-    child.status()
+    kill(signal.SIGKILL, child)
     with lock(tmp_path / "exp"):
         pass
     assert (tmp_path / "exp" / ".lock").read_text() == ""

@@ -9,7 +9,7 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 from synthesis_toys import ACOUSTIC, make_corpus, make_set, make_tokens, write_config
-from toys import Child
+from toys import Child, kill, wait_for
 
 from sure.bin import decode, pack, train
 from sure.data.ark import Scp, write_ark
@@ -115,10 +115,8 @@ def test_killed_and_started_again_it_ends_the_same(corpus, tmp_path, pretrained,
     exp = tmp_path / "exp"
     config = write_config(corpus, tmp_path / "config.yaml", **changes)
     child = Child(lambda: train.main(["--config", str(config), "--exp", str(exp)]), tmp_path / "stderr")
-    while not (exp / "checkpoints" / "previous.pt").exists():
-        assert not child.ended(), (tmp_path / "stderr").read_text()
-    child.kill(signal.SIGKILL)
-    assert child.status() == -signal.SIGKILL
+    wait_for(exp / "checkpoints" / "previous.pt", child)
+    assert kill(signal.SIGKILL, child) == [-signal.SIGKILL]
     train_here(corpus, exp, **changes)
     assert "resuming at" in (exp / "train.log").read_text()
     one, other = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
