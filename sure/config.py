@@ -83,8 +83,8 @@ class Config(Section):
     @property
     def decoding(self) -> str:
         """Name of the decoding: decode.name for a beam search, or for TTS where it is set; else `greedy`."""
-        speaks = registry.find("tasks", self.task).speaks
-        is_named = self.decode.method == "beam" or (speaks and self.decode.name != SEARCH)
+        named = registry.find("tasks", self.task).names_decodings and self.decode.name != SEARCH
+        is_named = self.decode.method == "beam" or named
         return self.decode.name if is_named else "greedy"
 
     def save(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A bundle on its backbone: `Sure.load("exp/.../bundle").predict(["a.wav"])`, or `.synthesize("a text")`."""
+"""Use a bundle on its backbone: `Sure.load("exp/.../bundle").predict(["a.wav"])`, or `.synthesize("a text")`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from sure.backbones.base import Backbone
 from sure.backbones.fastspeech2 import Controls
 from sure.config import Config, make_config
-from sure.data.audio import SAMPLE_RATE, read_audio
-from sure.data.batching import SecondsBatchSampler
+from sure.data.audio import read_audio
 from sure.decode.synthesizer import Synthesizer
 from sure.device import pick_device
 from sure.errors import SureError
 from sure.models.base import AdaptedModel
 from sure.models.build import build_backbone, build_model, build_task
+from sure.models.loading import check_wave, in_batches, wave_batches
 from sure.petl.attach import empty_slots
 from sure.petl.average import average_bundles, check_shares
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
@@ -31,17 +30,17 @@ Audio = str | Path | Tensor | np.ndarray
 
 
 class Sure:
-    """One backbone with one or more trained adapters, by name; one of them is in use."""
+    """One backbone with one or more trained adapters, by name; one of them is active."""
 
     def __init__(self, backbone: Backbone, weights: str, device: torch.device):
         self.backbone = backbone.to(device).eval()
-        self.weights = weights  # of the backbone, as errors name it
+        self.weights = weights  # of the backbone, for errors
         self.device = device
         self.models: dict[str, AdaptedModel] = {}
         self.bundles: dict[str, Bundle] = {}
         self.configs: dict[str, Config] = {}
         self._synthesizers: dict[tuple[str, str, str | None], Synthesizer] = {}
-        self.name = ""  # of the one in use
+        self.name = ""  # of the active adapter
 
     @classmethod
     def load(
@@ -51,10 +50,10 @@ class Sure:
         device: str = "auto",
         name: str = "default",
     ) -> Sure:
-        """The model of a bundle folder, as its adapter `name`.
+        """The backbone of a bundle folder with the bundle as its adapter `name`.
 
-        backbone_weights: by default what the bundle names, from the current directory or a folder above the
-            bundle. Raises SureError when it is not there, or is not what the bundle was trained on.
+        backbone_weights: by default the path in the bundle, relative to the current directory or a folder above the
+            bundle. Raises SureError when it is missing, or is not the backbone that the bundle was trained on.
         """
         packed = read_bundle(Path(bundle))
         weights = str(backbone_weights or _find_weights(packed))
@@ -65,14 +64,14 @@ class Sure:
         return sure
 
     def add(self, name: str, bundle: str | Path) -> None:
-        """Another bundle on the same backbone, of any task; it is in use from now on.
+        """Add a bundle of any task on the same backbone, and activate it.
 
-        Raises SureError for a name that is taken, and a bundle of another backbone; the one in use stays so then.
+        Raises SureError for an existing name, and for a bundle of another backbone; then nothing changes.
         """
         self._add(name, read_bundle(Path(bundle)))
 
     def use(self, name: str) -> None:
-        """Switch to an adapter. Raises SureError for an unknown name, and after `merge`."""
+        """Activate an adapter. Raises SureError for an unknown name, and after `merge`."""
         self._known(name)
         if name != self.name:
             self._release()
@@ -80,10 +79,10 @@ class Sure:
             self.name = name
 
     def average(self, name: str, shares: Mapping[str, float], head: str = "") -> None:
-        """A new adapter that changes the backbone by the mean of what others change, with these shares; then in use.
+        """Add an adapter whose change of the backbone is the weighted mean of other adapters' changes; activate it.
 
-        head: the adapter whose task, head and readout it gets; by default the one with the largest share.
-        Raises SureError for unknown names, shares that make no mean, and methods whose changes cannot be added up.
+        shares: weights by name. head: the adapter that gives task, head and readout; by default the one with the
+        largest share. Raises SureError for unknown names, invalid shares, and methods whose changes cannot be added.
         """
         check_shares(shares)
         head = head or max(shares, key=shares.__getitem__)
@@ -93,58 +92,35 @@ class Sure:
 
     @property
     def model(self) -> AdaptedModel:
-        """Of the adapter in use."""
+        """The model of the active adapter."""
         return self.models[self.name]
 
     def predict(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[str]:
-        """One line for each: what the task says about it (text, a label, ...).
+        """One line for each recording: a transcript, a label, or another output of the task.
 
-        audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming one it cannot use.
+        audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming an unusable recording, and
+        where the adapter has another ability.
         """
-        if self.speaks:
-            raise SureError(f"{self.name!r} is an adapter that makes speech of text: synthesize")
+        self._require("predict")
         return self._each(audio, self.model.hypotheses, batch_seconds)
 
-    transcribe = predict  # the same, by the name that fits speech recognition
-
-    @property
-    def transcribes(self) -> bool:
-        """Whether the adapter in use finds words by CTC (tasks asr, phoneme, slots)."""
-        return hasattr(self.model.task, "tokenizer")
+    transcribe = predict  # the name that fits speech recognition
 
     def timings(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
-        """What `predict` says, word by word with its times; audio as of `predict`.
-
-        Raises SureError for audio it cannot use, and for a task that finds no words.
-        """
-        if not self.transcribes:
-            raise SureError(f"{self.name!r} is an adapter for another task; one that transcribes has words to time")
+        """The words of `predict` with their times, for tasks with CTC (asr, phoneme, slots). Raises as `predict`."""
+        self._require("timings")
         return self._each(audio, self.model.timed_words, batch_seconds)
 
-    @property
-    def embeds(self) -> bool:
-        """Whether the adapter in use makes embeddings (task verification)."""
-        return hasattr(self.model.task, "embeddings")
-
     def embed(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> Tensor:
-        """Embeddings of unit length, (files, dim); audio as of `predict`.
-
-        Raises SureError for audio it cannot use, and for a task that has no embeddings.
-        """
-        if not self.embeds:
-            raise SureError(f"{self.name!r} is an adapter for another task; one for verification makes embeddings")
+        """Embeddings of unit length, (recordings, dim), for the task verification. Raises as `predict`."""
+        self._require("embed")
         rows = self._each(audio, self.model.embeddings, batch_seconds)
         return torch.stack(rows).cpu() if rows else torch.empty(0, self.model.head.embedding)
 
     def compare(self, one: Audio, other: Audio) -> float:
-        """The cosine of two embeddings, in [-1, 1]: the higher, the more likely one speaker. Raises as `embed`."""
+        """Cosine of two embeddings, in [-1, 1]: high for the same speaker. Raises as `embed`."""
         first, second = self.embed([one, other])
         return float(first @ second)
-
-    @property
-    def speaks(self) -> bool:
-        """Whether the adapter in use makes speech of text (task tts)."""
-        return self.model.task.speaks
 
     def synthesize(
         self,
@@ -156,46 +132,55 @@ class Sure:
         vocoder: str = "griffin_lim",
         language: str | None = None,
     ) -> tuple[Tensor, int]:
-        """What a text sounds like: (samples,) float32 in [-1, 1], and their rate.
+        """The waveform of a text, (samples,) float32 in [-1, 1], and its sample rate.
 
-        speaker, vocoder: as of `Synthesizer`. speed, pitch, energy: so many times faster, higher, louder.
-        language: of the text, where the phones are espeak-ng's. Raises SureError as `Synthesizer.say`, and for a task
-        that does not speak.
+        speaker, vocoder: as for `Synthesizer`. speed, pitch, energy: factors; 1 changes nothing. language: of the text,
+        for phones of espeak-ng. Raises SureError as `Synthesizer.synthesize`, and as `predict`.
         """
-        if not self.speaks:
-            raise SureError(f"{self.name!r} is an adapter for another task; one for tts makes speech")
+        self._require("synthesize")
         if (self.name, vocoder, language) not in self._synthesizers:
             made = Synthesizer(self.model, self.bundles[self.name].folder, vocoder, language)
             self._synthesizers[self.name, vocoder, language] = made
         synthesizer = self._synthesizers[self.name, vocoder, language]
-        wave = synthesizer.say(text, speaker, Controls(speed, pitch, energy))
+        wave = synthesizer.synthesize(text, speaker, Controls(speed, pitch, energy))
         return wave, synthesizer.vocoder.sample_rate
 
     def merge(self) -> None:
-        """Fold the adapters into the backbone's weights: the same answers within rounding, faster.
+        """Fold the adapter into the backbone's weights: faster, with the same results within rounding.
 
-        Raises SureError for methods that cannot be merged; then nothing has changed.
+        Raises SureError for methods that cannot be merged; then nothing changes.
         """
         self.model.attachment.merge()
+
+    def _require(self, ability: str) -> None:
+        if ability not in self.model.abilities:
+            task, there = self.configs[self.name].task, ", ".join(self.model.abilities)
+            raise SureError(
+                f"the adapter {self.name!r} has the task {task}, which does not offer {ability}; use {there}"
+            )
 
     def _known(self, name: str) -> None:
         if name not in self.models:
             raise SureError(f"no adapter {name!r}{nearest(name, self.models)}; there are: {', '.join(self.models)}")
 
     def _release(self) -> None:
-        """Make the backbone what it is in its file."""
+        """Detach the active adapter, which leaves the backbone as in its file."""
         if self.model.attachment.merged:
-            raise SureError(f"{self.name!r} is merged into the backbone, which fits no other adapter now; load it anew")
+            raise SureError(
+                f"{self.name!r} is merged into the backbone, which fits no other adapter now; load the bundle again"
+            )
         self.model.attachment.detach()
 
     def _add(self, name: str, bundle: Bundle) -> None:
         if name in self.models:
-            raise SureError(f"there is an adapter {name!r} already; give this one another name")
+            raise SureError(f"an adapter {name!r} exists already; choose another name")
         bundle.check_backbone(self.backbone, self.weights)
         for other in self.bundles.values():
             ours, theirs = (each.about["backbone"]["group_norm"] for each in (bundle, other))
             if ours != theirs:
-                raise SureError(f"{bundle.folder} was trained with backbone.group_norm={ours}, this one has {theirs}")
+                raise SureError(
+                    f"{bundle.folder} was trained with backbone.padding={ours}, {other.folder} with {theirs}"
+                )
         config = _config_of(bundle, self.weights)
         task = build_task(config, bundle.folder)
         if self.models:
@@ -212,28 +197,15 @@ class Sure:
         self.name = name
 
     def usable(self, wave: Tensor, name: str) -> Tensor:
-        """The waveform itself. Raises SureError naming it when it is not one that the backbone can take."""
-        if wave.dim() != 1:
-            raise SureError(f"{name}: expected (samples,) of one channel, found shape {list(wave.shape)}")
-        if not torch.isfinite(wave).all():
-            raise SureError(f"{name}: has samples that are not finite")
-        if int(self.model.backbone.frame_count(torch.tensor([len(wave)]))) < 1:
-            raise SureError(f"{name}: {len(wave)} samples at 16 kHz are too few for a single frame")
-        if (seconds := len(wave) / self.model.backbone.sample_rate) > (limit := self.model.backbone.max_seconds):
-            raise SureError(f"{name}: {seconds:g} s are more than the {limit:g} s that the backbone can hear; cut it")
+        """The waveform. Raises SureError with its name where the active adapter's backbone cannot process it."""
+        check_wave(wave, name, self.model.backbone)
         return wave
 
-    def _each(self, audio: Iterable[Audio], answer: Callable[..., Sequence[Any]], batch_seconds: float) -> list[Any]:
-        """What `answer(waves, lengths)` says of each, in the order given."""
+    def _each(self, audio: Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float) -> list[Any]:
+        """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`."""
         waves = [self._wave(index, one) for index, one in enumerate(audio)]
-        sampler = SecondsBatchSampler([len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False)
-        found: list[Any] = [None] * len(waves)
-        for indices in sampler:
-            lengths = torch.tensor([len(waves[index]) for index in indices])
-            padded = pad_sequence([waves[index] for index in indices], batch_first=True).to(self.device)
-            for index, one in zip(indices, answer(padded, lengths), strict=True):
-                found[index] = one
-        return found
+        found = dict(in_batches(compute, wave_batches(waves, batch_seconds), self.device))
+        return [found[index] for index in range(len(waves))]
 
     def _wave(self, index: int, audio: Audio) -> Tensor:
         if isinstance(audio, (str, Path)):
@@ -260,12 +232,12 @@ def _config_of(bundle: Bundle, weights: str) -> Config:
 
 
 def _find_weights(bundle: Bundle) -> str:
-    """The path that the bundle names, from here or from a folder above it; what is no path stays as it is."""
+    """The bundle's path of the backbone, relative to the current directory or a folder above; other names as is."""
     named = bundle.about["backbone"]["weights"]
     if not isinstance(named, str) or not named:
         raise SureError(
-            f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which names no weights; pack or copy the bundle "
-            "again, or say where they are: --backbone PATH, or backbone_weights"
+            f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which is not a path or name; pack or copy the "
+            "bundle again, or pass the backbone: --backbone PATH, or backbone_weights"
         )
     if "/" not in named and "." not in named:
         return named
@@ -275,6 +247,6 @@ def _find_weights(bundle: Bundle) -> str:
             if path.exists():
                 return str(path)
     raise SureError(
-        f"{bundle.folder} needs the backbone {named} (sha256 {bundle.about['backbone']['sha256']}), which is "
-        "neither here nor in a folder above the bundle; say where it is: --backbone PATH, or backbone_weights"
+        f"{bundle.folder} needs the backbone {named} (sha256 {bundle.about['backbone']['sha256']}), which is neither "
+        "in the current directory nor in a folder above the bundle; pass it: --backbone PATH, or backbone_weights"
     )

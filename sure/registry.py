@@ -11,7 +11,8 @@ from typing import Any
 
 from sure.errors import SureError
 
-CLASSES = {"petl": "Method", "tasks": "Task", "backbones": "Family"}  # the class that a file of each folder defines
+# the class that a file of each folder defines
+CLASSES = {"petl": "Method", "tasks": "Task", "backbones": "Family", "kinds": "Kind"}
 ALIASES = {"petl": {"parts": "modules"}}  # earlier names that configs and bundles may have, and today's
 
 

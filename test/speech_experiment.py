@@ -12,7 +12,7 @@ from sure.data.ark import write_ark
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.data.synthesis.acoustic import AcousticConfig, log_mel, magnitudes, read_trimmed
 from sure.data.tables import format_table
-from sure.decode.synthesis import Sound, write
+from sure.decode.synthesis import SynthesizedUtterance, write
 from sure.vocoder.vocoder import make_vocoder
 
 SAID = {  # what Beckett's reader says, and when
@@ -69,7 +69,7 @@ def decoded(folder, mels, data, method, durations=False):
     sounds = []
     for id, mel in mels.items():
         phones = [len(mel) // 3, len(mel) // 3, len(mel) - 2 * (len(mel) // 3)] if durations else None
-        sounds.append(Sound(id, mel.numpy(), np.full(len(mel), 120.0), phones))
+        sounds.append(SynthesizedUtterance(id, mel.numpy(), np.full(len(mel), 120.0), phones))
     settings = {"method": method, "vocoder": "griffin_lim"}
     record = {"set": Path(data).name, "data": data, "decoding": method, "settings": settings}
     write(folder, sounds, len(sounds), make_vocoder("griffin_lim", ACOUSTIC), record)

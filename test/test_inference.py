@@ -256,13 +256,13 @@ def test_waveforms_that_cannot_be_used_are_named(packed, monkeypatch):
     for bad, words in (
         (torch.zeros(2, 8000), r"waveform 1: expected \(samples,\)"),
         (torch.full((8000,), float("nan")), "waveform 1: .*not finite"),
-        (torch.zeros(3), "waveform 1: 3 samples"),
+        (torch.zeros(3), "waveform 1: 0.0001875 s, shorter than the backbone's limit"),
         ("nowhere.wav", "nowhere.wav"),
     ):
         with pytest.raises(SureError, match=words):
             sure.predict([good, bad])
     monkeypatch.setattr(sure.model.backbone, "max_samples", 8000)
-    with pytest.raises(SureError, match=r"waveform 0: 0\.6 s are more than the 0\.5 s that the backbone can hear"):
+    with pytest.raises(SureError, match=r"waveform 0: 0\.6 s, longer than the backbone's limit of 0\.5 s"):
         sure.predict([torch.zeros(9600)])
 
 
@@ -287,7 +287,7 @@ def test_decoding_needs_a_trained_model_and_a_known_set(packed, tmp_path, monkey
     with pytest.raises(SureError, match="no config.yaml"):
         decode.main(["--exp", str(tmp_path)])
     shutil.copy("exp/random/seed1/config.yaml", tmp_path)
-    with pytest.raises(SureError, match="nothing is trained yet"):
+    with pytest.raises(SureError, match="no epoch is finished yet"):
         decode.main(["--exp", str(tmp_path)])
     with pytest.raises(SureError, match="--sets tset: no such set .* train, dev, test"):
         decode.main(["--exp", "exp/random/seed1", "--sets", "tset"])

@@ -17,13 +17,12 @@ import toys
 from sure.bin import decode, infer, pack, report, score, tokenize, trials
 from sure.data.audio import read_audio
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
-from sure.decode.text import make_decoding
+from sure.decode.text import decode_set, make_decoding
 from sure.decode.trained import load_trained
 from sure.errors import SureError
 from sure.inference import Sure
 from sure.models.experiment import Experiment
-from sure.stages.decode import decode as decode_set
-from sure.train.feed_recognition import Feed
+from sure.train.feed_recognition import RecognitionFeed
 
 VOICES = {  # Hz
     "train": [140, 180, 230, 300, 390, 500, 650, 850, 1100, 1400, 1800, 2300],
@@ -111,7 +110,7 @@ def test_another_trial_list_is_another_test(trained, corpus, tmp_path):
     config, model = load_trained(Experiment(trained))
     dev = read_data_dir(corpus / "data" / "dev")
     fewer = [dataclasses.replace(dev[0], trials=dev[0].trials[1:]), *dev[1:]]
-    digests = [Feed(one, model, config, 0.0, training=False).digest() for one in (dev, dev, fewer)]
+    digests = [RecognitionFeed(one, model, config, 0.0, training=False).digest() for one in (dev, dev, fewer)]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -180,6 +179,6 @@ def test_other_tasks_have_no_embeddings(tmp_path):
     exp = toys.train_here(corpus, tmp_path / "exp", train__epochs=1)
     pack.main(["--exp", str(exp)])
     sure = Sure.load(exp / "bundle")
-    assert not sure.embeds
+    assert "embed" not in sure.model.abilities
     with pytest.raises(SureError, match="'default' is an adapter for another task"):
         sure.embed([corpus / "wav" / "test0.wav"])

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +99,6 @@ class Encoded:
 class Backbone(nn.Module, ABC):
     """A network with named sites that methods attach to; a family's file defines `class Family`, one of these."""
 
-    speaks = False  # makes speech of text
     fixed_parameters: tuple[str, ...] = ()  # names of those that no method trains
     layers: Sequence[nn.Module]  # each with .sites(prefix, index); those of all stacks, in the order of computation
     dim: int
@@ -146,9 +146,14 @@ class SpeechEncoder(Backbone):
     @abstractmethod
     def convolution_sites(self) -> Iterator[Site]: ...
 
+    @cached_property
+    def min_seconds(self) -> float:
+        """Duration of the shortest utterance that has a frame."""
+        return int(torch.searchsorted(self.frame_count(torch.arange(self.sample_rate)), 1)) / self.sample_rate
+
     @property
     def max_seconds(self) -> float:
-        """The longest utterance that it can hear."""
+        """Duration of the longest utterance that the encoder processes."""
         return math.inf if self.max_samples is None else self.max_samples / self.sample_rate
 
     def frame_clock(self) -> tuple[float, float]:

@@ -109,7 +109,6 @@ class Family(Stored):
     Taps are the decoder's: what a method reads beside the last layer is of frames.
     """
 
-    speaks = True
     shapes: ClassVar[Mapping[str, Shape]] = SHAPES
 
     def __init__(self, shape: Shape, group_norm: str = "masked"):

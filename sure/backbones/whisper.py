@@ -98,9 +98,6 @@ class Family(Loadable):
         return self.convolutions.frame_count(samples // HOP)
 
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        longest = int(lengths.max()) / self.sample_rate
-        if longest > self.max_seconds:
-            raise SureError(f"an utterance has {longest:g} s, but whisper hears {self.max_seconds:g} s at most; cut it")
         waves = waves[:, : self.max_samples]
         if self.whole:
             waves = nn.functional.pad(waves, (0, self.max_samples - waves.shape[1]))

@@ -1,7 +1,7 @@
-"""Stage 5: what a trained model says about test sets, into EXP/decode_<set>/{hyp.txt,ref.txt}; or how it speaks them.
+"""Stage 5: decode test sets with a trained model, into EXP/decode_<set>.
 
-`decode.KEY=VALUE` changes how; what another decoding than greedy says goes into EXP/decode_<set>_<decoding>. So does
-what another vocoder says, if it gets a name: `decode.vocoder=FILE decode.name=NAME`.
+`decode.KEY=VALUE` changes the decoding. A decoding other than greedy is written to EXP/decode_<set>_<decoding>; so is
+speech of another vocoder with a name: `decode.vocoder=FILE decode.name=NAME`.
 """
 
 from __future__ import annotations
@@ -10,34 +10,24 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from sure.decode.text import decoded_folder, make_decoding
-from sure.decode.trained import load_trained
 from sure.errors import run
 from sure.models.experiment import Experiment
-from sure.models.synthesis import SynthesisModel
-from sure.stages.decode import decode, sets, speak
+from sure.stages.decode import decode_experiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.decode", description=__doc__)
     parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="names of data folders; default: data.tests")
-    parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="instead of the experiment's own")
+    parser.add_argument(
+        "--sets", nargs="+", default=[], metavar="SET", help="data folders by name; default: data.tests"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="replaces the experiment's value")
     options = parser.parse_args(argv)
-    words = options.sets or []  # argparse gives them what stands behind them, overrides included
-    overrides = [*options.overrides, *(word for word in words if "=" in word)]
-    experiment = Experiment(Path(options.exp))
-    config, model = load_trained(experiment, overrides)
-    chosen = sets(config, [word for word in words if "=" not in word])
-    if isinstance(model, SynthesisModel):
-        speak(config, model, chosen, experiment, overrides)
-        return
-    folders = {name: decoded_folder(experiment.folder, config, name) for name in chosen}
-    decoding = make_decoding(experiment.folder, config, model)
-    decoding.record["overrides"] = overrides
-    for name, data in chosen.items():
-        decode(config, model, data, folders[name], decoding)
-        print(f"{folders[name]}: {data}")
+    # after --sets, argparse takes the overrides for sets, too
+    overrides = [*options.overrides, *(word for word in options.sets if "=" in word)]
+    sets = [word for word in options.sets if "=" not in word]
+    for folder, data in decode_experiment(Experiment(Path(options.exp)), sets, overrides):
+        print(f"{folder}: {data}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage 6: scores of EXP/decode_<set>/{hyp.txt,ref.txt}, or of its speech, into result.json and result.txt there."""
+"""Stage 6: score the decoded sets of an experiment, into result.json and result.txt of each EXP/decode_<set>."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sure.stages.score import score_experiment
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.score", description=__doc__)
     parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every set that was decoded, in every way")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every decoded set, in every decoding")
     options = parser.parse_args(argv)
     for result in score_experiment(Path(options.exp), options.sets):
         name = result["score_name"]

@@ -1,21 +1,17 @@
-"""Choose decode.weight and decode.word_score on the dev set, for stage 5: into EXP/tuned_<decoding>.json.
+"""Choose decode.weight and decode.word_score on the dev set, for stage 5, into EXP/tuned_<decoding>.json.
 
-The encoder runs once; then every pair of the grid is searched with. What the config gives is not changed.
+The encoder runs once; then the search runs for every pair of values. A value that the config gives stays.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from sure.decode.text import tuned_path
-from sure.decode.trained import load_trained
-from sure.errors import SureError, run
-from sure.files import replace_file
+from sure.errors import run
 from sure.models.experiment import Experiment
-from sure.stages.tune_decode import WEIGHTS, WORD_SCORES, numbers, table, tune
+from sure.stages.tune_decode import WEIGHTS, WORD_SCORES, numbers, tune_experiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,17 +24,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="such as decode.method=beam")
     options = parser.parse_args(argv)
     experiment = Experiment(Path(options.exp))
-    config, model = load_trained(experiment, options.overrides)
-    if config.decode.method == "greedy":
-        raise SureError("decode.method=greedy has no weights to tune; add decode.method=beam")
-    tuned = tune(config, model, options.weights, options.word_scores)
-    path = tuned_path(experiment.folder, config.decode)
-    replace_file(path, json.dumps(tuned, ensure_ascii=False, indent=2) + "\n")
-    print(table(tuned["grid"]))
-    print(
-        f"{path}: decode.weight={tuned['weight']:g} decode.word_score={tuned['word_score']:g}, "
-        f"{tuned['score_name']} {tuned['score']:.2f} % on {tuned['data']}"
-    )
+    for line in tune_experiment(experiment, options.overrides, options.weights, options.word_scores):
+        print(line)
 
 
 if __name__ == "__main__":

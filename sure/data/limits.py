@@ -1,4 +1,4 @@
-"""What no utterance is, for any task and backbone: too short or long to learn from, with a text nobody says in it."""
+"""Limits for every utterance, whatever the task and backbone: its duration, and its text against its duration."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ class Limits:
     max_seconds: float = 600.0
     max_bad_percent: float = 50.0
 
-    def length_problem(self, seconds: float) -> str | None:
-        if seconds < self.min_seconds:
-            return f"shorter than {self.min_seconds:g} s"
-        if seconds > self.max_seconds:
-            return f"longer than {self.max_seconds:g} s"
-        return None
+
+def length_problem(seconds: float, shortest: float, longest: float, lower: str = "", upper: str = "") -> str | None:
+    """Why an utterance of this duration cannot be used, or None where `shortest <= seconds <= longest`.
+
+    lower, upper: name the limits in the message, for example `data.min_seconds=`.
+    """
+    if seconds < shortest:
+        return f"shorter than {lower}{shortest:g} s"
+    if seconds > longest:
+        return f"longer than {upper}{longest:g} s"
+    return None
 
 
 def text_problem(text: str, seconds: float, known: frozenset[str] = frozenset()) -> str | None:

@@ -18,7 +18,7 @@ from textwrap import shorten
 from tqdm import tqdm
 
 from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode, is_command
-from sure.data.limits import Limits, text_problem
+from sure.data.limits import Limits, length_problem, text_problem
 from sure.data.tables import (
     PER_UTTERANCE,
     Line,
@@ -251,10 +251,12 @@ class _Check:
         if end > seconds + SEGMENT_TOLERANCE or start >= seconds:
             where = f"segments:{self.utterances[id].number}, the recording has {seconds:.3f} s"
             self._drop(id, "segment past the end", where)
-        elif problem := self.limits.length_problem(min(end, seconds) - start):
-            self._drop(id, problem, f"{min(end, seconds) - start:.6g} s")
+            return
+        length = min(end, seconds) - start
+        if problem := length_problem(length, self.limits.min_seconds, self.limits.max_seconds):
+            self._drop(id, problem, f"{length:.6g} s")
         else:
-            self.durations[id] = min(end, seconds) - start
+            self.durations[id] = length
 
     def check_texts(self, known: frozenset[str]) -> None:
         for id, line in self.tables.get("text", {}).items():

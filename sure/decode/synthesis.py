@@ -1,14 +1,12 @@
-"""Stage 5 of speech synthesis: a test set spoken by a trained model, and natural mels through the same vocoder.
+"""Stage 5 of speech synthesis: test sets synthesised by a trained model, and copy synthesis with the same vocoder.
 
-A decoded folder has wav.scp and wav/<id>.wav (16 bit), mel.scp (frames, mels), pitch.scp (frames, 1) in Hz as the
-decoder was given it, and durations (frames of each phone). Of copy synthesis mel and pitch are the natural ones.
+A decoded folder has wav.scp and wav/<id>.wav (16 bit), mel.scp (frames, mels), pitch.scp (frames, 1) with the decoder's
+input in Hz, and durations (frames of each phone). For copy synthesis mel and pitch are those of the recordings.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,27 +16,25 @@ import soundfile
 import torch
 from tqdm import tqdm
 
-from sure.backbones.fastspeech2 import Controls
 from sure.config import Config
 from sure.data.ark import Scp, write_ark
 from sure.data.synthesis.acoustic import AcousticConfig
-from sure.data.synthesis.dataset import Script, by_length, read_scripts, speaker_vectors
+from sure.data.synthesis.dataset import SynthesisUtterance, by_length, read_utterances, speaker_vectors
 from sure.data.tables import format_table
-from sure.decode.text import RECORD
+from sure.decode.record import RECORD, write_record
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.synthesis import SynthesisModel
+from sure.parsing import parse_json
 from sure.vocoder.vocoder import Vocoder, make_vocoder, vocoder_suffix
 
-log = logging.getLogger(__name__)
-
-AT_ONCE = 16  # utterances in a batch
+BATCH = 16  # utterances
 COPY = "copy_synthesis"
 
 
 @dataclass
-class Sound:
-    """What is written of an utterance: mel (frames, mels), F0 (frames,) in Hz, and durations (phones,) if known."""
+class SynthesizedUtterance:
+    """mel (frames, mels); F0 (frames,) in Hz; durations (phones,) in frames, where known."""
 
     id: str
     mel: np.ndarray
@@ -46,60 +42,65 @@ class Sound:
     durations: list[int] | None = None
 
 
-def acoustic_of(model: SynthesisModel) -> AcousticConfig:
-    """The settings that the model's mels have."""
+def model_acoustic(model: SynthesisModel) -> AcousticConfig:
+    """The settings of the model's mels."""
     return AcousticConfig(**model.backbone.shape.acoustic)
 
 
-def speak_set(config: Config, model: SynthesisModel, data: str, out: Path, overrides: list[str]) -> None:
-    """Speak a data folder into `out`; who says it is the utterance's own speaker."""
-    vocoder = make_vocoder(config.decode.vocoder, acoustic_of(model), next(model.parameters()).device)
-    scripts = read_scripts(data)
+def synthesize_set(config: Config, model: SynthesisModel, data: str, out: Path, overrides: Sequence[str]) -> None:
+    """Synthesise a data folder into `out`, each utterance with its own speaker."""
+    vocoder = make_vocoder(config.decode.vocoder, model_acoustic(model), next(model.parameters()).device)
+    utterances = read_utterances(data)
     known = model.task.speaker
     if model.task.config.speaker == "vector":
         known = speaker_vectors(data, model.backbone.shape.speaker_vector)
-    speakers = {script.speaker: known(script.speaker) for script in scripts}
-    record = {"set": Path(data).name, "data": data, "decoding": config.decoding, "overrides": overrides}
+    speakers = {one.speaker: known(one.speaker) for one in utterances}
+    record = {"set": Path(data).name, "data": data, "decoding": config.decoding, "overrides": list(overrides)}
     record["settings"] = {"method": "greedy", "vocoder": config.decode.vocoder}
-    record["copies"] = copies_of(config.decode.vocoder)
-    write(out, _spoken(model, scripts, speakers), len(scripts), vocoder, record)
+    record["copies"] = copy_name(config.decode.vocoder)
+    write(out, _synthesized(model, utterances, speakers), len(utterances), vocoder, record)
 
 
-def _spoken(model: SynthesisModel, scripts: list[Script], known: Mapping[str, torch.Tensor]) -> Iterable[Sound]:
-    for group in by_length(scripts, AT_ONCE):
-        speakers = torch.stack([known[script.speaker] for script in group])
-        for script, speech in zip(group, model.speak([s.phones for s in group], speakers, Controls()), strict=True):
+def _synthesized(
+    model: SynthesisModel, utterances: Sequence[SynthesisUtterance], known: Mapping[str, torch.Tensor]
+) -> Iterable[SynthesizedUtterance]:
+    for group in by_length(utterances, BATCH):
+        made = model.synthesize([one.phones for one in group], torch.stack([known[one.speaker] for one in group]))
+        for one, speech in zip(group, made, strict=True):
             pitch = torch.repeat_interleave(speech.pitch, speech.durations)
-            yield Sound(script.id, speech.mel.numpy(), pitch.numpy(), speech.durations.tolist())
+            yield SynthesizedUtterance(one.id, speech.mel.numpy(), pitch.numpy(), speech.durations.tolist())
 
 
-def copies_of(vocoder: str) -> str:
-    """What the copy synthesis of a vocoder is called, in folders and tables."""
+def copy_name(vocoder: str) -> str:
+    """The name of a vocoder's copy synthesis, in folders and tables."""
     return COPY + vocoder_suffix(vocoder)
 
 
 def copy_synthesis(config: Config, acoustic: AcousticConfig, data: str, out: Path) -> bool:
-    """Natural mels of a data folder through the vocoder into `out`; False where that is there already."""
+    """Vocode the recordings' mels of a data folder into `out`; False where that was done before."""
     record = {"set": Path(data).name, "data": data, "decoding": COPY, "vocoder": config.decode.vocoder}
-    scripts = read_scripts(data)
-    record["settings"] = {"method": COPY, "vocoder": config.decode.vocoder, "frames": {s.id: s.frames for s in scripts}}
-    if (out / RECORD).is_file() and json.loads((out / RECORD).read_text(encoding="utf-8")) == record:
+    utterances = read_utterances(data)
+    frames = {one.id: one.frames for one in utterances}
+    record["settings"] = {"method": COPY, "vocoder": config.decode.vocoder, "frames": frames}
+    if (out / RECORD).is_file() and parse_json((out / RECORD).read_text(encoding="utf-8")) == record:
         return False
     mels, pitches = Scp(Path(data) / "mel.scp"), Scp(Path(data) / "pitch.scp")
-    sounds = (Sound(s.id, mels[s.id], pitches[s.id][:, 0]) for s in scripts)
-    write(out, sounds, len(scripts), make_vocoder(config.decode.vocoder, acoustic), record)
+    copies = (SynthesizedUtterance(one.id, mels[one.id], pitches[one.id][:, 0]) for one in utterances)
+    write(out, copies, len(utterances), make_vocoder(config.decode.vocoder, acoustic), record)
     return True
 
 
-def write(out: Path, sounds: Iterable[Sound], count: int, vocoder: Vocoder, record: Mapping[str, Any]) -> None:
-    """Write a decoded folder; its record comes last, so a folder that has one is whole."""
+def write(
+    out: Path, utterances: Iterable[SynthesizedUtterance], count: int, vocoder: Vocoder, record: Mapping[str, Any]
+) -> None:
+    """Write a decoded folder. The record comes last, so a folder with a record is complete."""
     (out / "wav").mkdir(parents=True, exist_ok=True)
     (out / RECORD).unlink(missing_ok=True)
-    found: dict[str, Sound] = {}
-    for sound in tqdm(sounds, out.name, count, unit="utterance", disable=None, leave=False):
-        wave = vocoder.waveform(torch.from_numpy(np.array(sound.mel, dtype=np.float32)))
-        write_wave(out / "wav" / f"{sound.id}.wav", wave, vocoder.sample_rate)
-        found[sound.id] = sound
+    found: dict[str, SynthesizedUtterance] = {}
+    for one in tqdm(utterances, out.name, count, unit="utterance", disable=None, leave=False):
+        wave = vocoder.waveform(torch.from_numpy(np.array(one.mel, dtype=np.float32)))
+        write_wave(out / "wav" / f"{one.id}.wav", wave, vocoder.sample_rate)
+        found[one.id] = one
     ordered = [found[id] for id in sorted(found)]
     write_ark(out / "mel.ark", ((one.id, np.asarray(one.mel, dtype=np.float32)) for one in ordered))
     write_ark(out / "pitch.ark", ((one.id, np.asarray(one.pitch, dtype=np.float32)[:, None]) for one in ordered))
@@ -107,11 +108,11 @@ def write(out: Path, sounds: Iterable[Sound], count: int, vocoder: Vocoder, reco
         rows = [(one.id, " ".join(map(str, one.durations))) for one in ordered]
         replace_file(out / "durations", format_table(rows))
     replace_file(out / "wav.scp", format_table([(one.id, str(out / "wav" / f"{one.id}.wav")) for one in ordered]))
-    replace_file(out / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+    write_record(out, record)
 
 
 def write_wave(path: Path, wave: torch.Tensor, sample_rate: int) -> None:
-    """WAV of 16 bit; what is louder than full scale is clipped. Raises SureError when it cannot be written."""
+    """Write (samples,) as a WAV file of 16 bit, clipped to [-1, 1]. Raises SureError when that fails."""
     try:
         soundfile.write(path, wave.clamp(-1, 1).numpy(), sample_rate, subtype="PCM_16", format="WAV")
     except (OSError, soundfile.LibsndfileError) as error:

@@ -17,13 +17,13 @@ from sure.models.experiment import Experiment
 
 
 def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple[Config, AdaptedModel]:
-    """An experiment's config, and its model with the best weights.
+    """The config of an experiment, and its model with the best weights, in evaluation mode on the device.
 
-    overrides: of `decode` alone, as nothing else can change after training. Raises SureError before stage 4.
+    overrides: `decode.KEY=VALUE`; other keys cannot change after training. Raises SureError where nothing is trained.
     """
     for override in overrides:
         if not override.startswith("decode."):
-            raise SureError(f"{override}: only decode.KEY=VALUE can differ from what was trained")
+            raise SureError(f"{override}: only decode.KEY=VALUE can change after training")
     again = f"run stage 4: python -m sure.bin.train --exp {experiment.folder}"
     if not experiment.config.is_file():
         raise SureError(f"{experiment.folder}: not an experiment folder (no config.yaml); {again}")
@@ -34,7 +34,7 @@ def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple
     try:
         weights = safetensors.torch.load(experiment.read_best_weights())
     except FileNotFoundError:
-        raise SureError(f"{path}: no such file, so nothing is trained yet; {again}") from None
+        raise SureError(f"{path}: no such file, so no epoch is finished yet; {again}") from None
     except (safetensors.SafetensorError, ValueError) as error:
         raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
     model = build_model(config, build_task(config, experiment.tokens), saved=True)

@@ -9,12 +9,11 @@ from pathlib import Path
 import safetensors
 
 from sure.config import Config, load_config
-from sure.data.tables import read_lines
 from sure.doctor.bundle import examine_bundle
 from sure.doctor.finding import Patient
 from sure.errors import SureError
 from sure.files import sha256_of_file
-from sure.models.build import build_task
+from sure.models.build import build_task, kind_of
 from sure.models.experiment import Experiment
 from sure.parsing import parse_json
 from sure.train.checkpoint import Checkpoints, is_whole
@@ -34,10 +33,10 @@ def examine_experiment(folder: Path) -> Patient:
     _check_best(experiment, patient)
     _check_lines(folder / "metrics.jsonl", _is_json_object, patient)
     _check_lines(folder / LEFT_OUT, lambda line: "\t" in line, patient)
-    for decoded in sorted(folder.glob("decode_*")):
-        _check_decoded(decoded, patient)
     recipe = _recipe(folder)
     if config is not None:
+        for decoded in sorted(folder.glob("decode_*")):
+            _check_decoded(decoded, config, patient)
         _check_inputs(config, recipe, experiment, patient)
     for mark in sorted(path for path in folder.glob(".marks/*") if path.suffix not in (".lock", ".new")):
         _check_mark(mark, recipe, patient)
@@ -126,17 +125,10 @@ def _is_json_object(text: str) -> bool:
     return isinstance(parse_json(text), dict)
 
 
-def _check_decoded(folder: Path, patient: Patient) -> None:
-    sides = {}
-    for name in ("hyp.txt", "ref.txt"):
-        try:
-            sides[name] = [line.id for line in read_lines(folder / name)]
-        except (SureError, OSError) as error:
-            patient.wrong(f"{folder / name} cannot be read ({error})", DECODE)
-            return
-    if sides["hyp.txt"] != sides["ref.txt"]:
-        patient.wrong(f"{folder}: hyp.txt and ref.txt are not of the same utterances", DECODE)
-    if (folder / "result.json").exists():
+def _check_decoded(folder: Path, config: Config, patient: Patient) -> None:
+    if problem := kind_of(config).problem(folder):
+        patient.wrong(problem, DECODE)
+    elif (folder / "result.json").exists():
         _read_json(folder / "result.json", patient, DECODE)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import safetensors.torch
 
-from sure.models.recognition import SureModel
+from sure.models.recognition import RecognitionModel
 
 FILE = "sure_head.safetensors"
 
 
-def head_file(model: SureModel) -> bytes:
+def head_file(model: RecognitionModel) -> bytes:
     """The readout's and the head's tensors, by the names that a bundle has."""
     kept = {
         name: tensor.detach().cpu().contiguous().clone()

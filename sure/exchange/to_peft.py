@@ -15,7 +15,7 @@ from sure.errors import SureError
 from sure.exchange.family import Places
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
-from sure.models.recognition import SureModel
+from sure.models.recognition import RecognitionModel
 from sure.petl.attach import Attachment
 from sure.petl.base import Scale
 from sure.petl.dora import DecomposedLowRank
@@ -42,7 +42,7 @@ class Adapter:
     reading: list[str] = field(default_factory=list)
 
 
-def peft_files(model: SureModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
+def peft_files(model: RecognitionModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
     """The files of the folder by name, and what there is to say about them.
 
     base: the name of the Hugging Face model, where it has one.

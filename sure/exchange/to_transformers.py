@@ -16,7 +16,7 @@ from sure.exchange.ctc_tokenizer import tokenizer_files
 from sure.exchange.family import family_of
 from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
-from sure.models.recognition import SureModel
+from sure.models.recognition import RecognitionModel
 from sure.petl.weighted_sum import WeightedSum
 from sure.tasks.classification import ClassificationTask
 from sure.tasks.ctc import CtcTask
@@ -25,7 +25,7 @@ from sure.tasks.heads import ClassificationHead, CtcHead
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 
 
-def transformers_files(model: SureModel) -> tuple[dict[str, bytes], list[str]]:
+def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[str]]:
     """The files of the folder by name, and what there is to say about them; the model is merged by it.
 
     Raises SureError for a method that cannot be merged, and for weights that transformers' model does not have.
@@ -63,7 +63,7 @@ def transformers_files(model: SureModel) -> tuple[dict[str, bytes], list[str]]:
 
 
 @torch.no_grad()
-def merged_state(model: SureModel, family: type[Loadable]) -> dict[str, Tensor]:
+def merged_state(model: RecognitionModel, family: type[Loadable]) -> dict[str, Tensor]:
     """The merged backbone's tensors under transformers' names."""
     backbone = model.backbone
     if any(True for _ in model.attachment.built()):
@@ -85,7 +85,7 @@ def merged_state(model: SureModel, family: type[Loadable]) -> dict[str, Tensor]:
     return {family.huggingface_names.theirs(name): tensor for name, tensor in state.items()}
 
 
-def _misfit(model: SureModel, family: type[Loadable]) -> str:
+def _misfit(model: RecognitionModel, family: type[Loadable]) -> str:
     """Why our head is none of transformers'; empty where it is one."""
     readout = model.attachment.readout
     weighted = isinstance(readout, WeightedSum)
@@ -106,7 +106,7 @@ def _misfit(model: SureModel, family: type[Loadable]) -> str:
     return ""
 
 
-def _head(model: SureModel) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
+def _head(model: RecognitionModel) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
     """The end of the class's name, the tensors and the settings of transformers' head."""
     own = {"use_weighted_layer_sum": False}
     if isinstance(model.head, CtcHead):

@@ -1,4 +1,4 @@
-"""A frozen backbone with methods attached and a task's head: what trains in it, what is saved, what is counted."""
+"""Base of the models: a frozen backbone with attached methods and a task head; its parameters and saved tensors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
+from sure.config import Config
 from sure.errors import SureError
 from sure.petl.attach import Attachment
 from sure.tasks.base import AnyTask
@@ -17,7 +18,7 @@ from sure.tasks.base import AnyTask
 
 @dataclass
 class Counts:
-    """Parameters: what trains in the backbone and its methods, what trains in the head, and all there are."""
+    """Numbers of parameters: trained in the backbone and its methods, trained in the head, and in total."""
 
     adapter: int
     head: int
@@ -33,12 +34,12 @@ class Counts:
 
 
 class AdaptedModel(nn.Module, ABC):
-    """Base of the models: `SureModel` recognises speech, `SynthesisModel` makes it.
+    """Base of the models; each kind in sure/kinds has one.
 
-    Called with a batch as its feed gives it, on the model's device, it returns one loss an utterance, (batch,).
+    A model is called with a batch of its feed, on the model's device, and returns one loss an utterance, (batch,).
     """
 
-    def __init__(self, backbone: Backbone, attachment: Attachment, task: AnyTask, head: nn.Module):
+    def __init__(self, backbone: Backbone, attachment: Attachment, task: AnyTask, head: nn.Module, config: Config):
         super().__init__()
         self.backbone = backbone
         self.attachment = attachment
@@ -46,30 +47,35 @@ class AdaptedModel(nn.Module, ABC):
         self.task = task
         self.head = head
 
+    @property
+    @abstractmethod
+    def abilities(self) -> tuple[str, ...]:
+        """Names of the methods of `sure.inference.Sure` that this model supports, such as `predict`."""
+
     @abstractmethod
     def forward(self, batch: Any) -> Tensor: ...
 
     @abstractmethod
-    def judge(self, batch: Any) -> tuple[Tensor, list[Any]]:
-        """Of a batch of dev: losses (batch,), and of each utterance what the task makes `dev_scores` of."""
+    def evaluate_batch(self, batch: Any) -> tuple[Tensor, list[Any]]:
+        """Losses (batch,) of a dev batch, and for each utterance the result that `task.dev_scores` needs."""
 
     def finish(self, best: dict[str, Tensor], folder: Path) -> None:
-        """At the end of a training, with the best weights as `state` gives them: write what other trainings need."""
+        """Write files that other trainings need, at the end of a training. best: the best weights, as of `state`."""
 
     def parameter_groups(self) -> dict[str, dict[str, nn.Parameter]]:
-        """`adapter` and `head`: every tensor that trains, by the name it is saved under."""
+        """`adapter` and `head`: all trained tensors, by the names in saved files."""
         head = {f"head/{name}": parameter for name, parameter in self.head.named_parameters()}
         return {"adapter": self.attachment.trained_parameters(), "head": head}
 
     def state(self) -> dict[str, Tensor]:
-        """All that a bundle keeps, by site name and `head/...`; everything else is the frozen backbone."""
+        """All tensors of a bundle, by site name or `head/...`; every other tensor is the frozen backbone's."""
         return {
             **self.attachment.state(),
             **{f"head/{name}": tensor for name, tensor in self.head.state_dict().items()},
         }
 
     def load(self, state: dict[str, Tensor], source: str) -> None:
-        """Load what `state` gave, exactly. Raises SureError naming `source` and what differs."""
+        """Load the tensors that `state` returned. Raises SureError naming `source` and every name that differs."""
         head = {name.removeprefix("head/"): tensor for name, tensor in state.items() if name.startswith("head/")}
         self.attachment.load({n: t for n, t in state.items() if not n.startswith("head/")}, source)
         try:

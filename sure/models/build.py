@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,38 +12,41 @@ from sure.backbones.base import Backbone
 from sure.config import Config
 from sure.errors import SureError
 from sure.models.base import AdaptedModel
-from sure.models.recognition import SureModel
-from sure.models.synthesis import SynthesisModel
 from sure.petl.attach import Attachment
 from sure.petl.warm_start import start_from_bundles
 from sure.tasks.base import AnyTask
 
 
+def kind_of(config: Config) -> Any:
+    """The kind of model that the config's task names: a `sure.kinds.base.Kind`."""
+    return registry.find("kinds", registry.find("tasks", config.task).kind)()
+
+
 def build_task(config: Config, folder: str | Path | None = None) -> AnyTask:
-    """The config's task with what stage 3 learned, from `folder` or the config's tokenizer folder."""
+    """The config's task with the files of stage 3, from `folder` or the config's tokenizer folder."""
     task = registry.find("tasks", config.task)
     return task(config.head, Path(folder or config.tokenizer.folder), config.text.language)
 
 
 def build_backbone(config: Config, task: AnyTask) -> Backbone:
-    """The config's backbone with its weights, nothing attached. Raises SureError for one that is not for the task."""
-    family = registry.find("backbones", config.backbone.name)
-    if family.speaks != task.speaks:
-        does = "makes speech" if family.speaks else "hears speech"
-        raise SureError(f"backbone.name={config.backbone.name} {does}, which is not what the task {config.task} needs")
+    """The config's backbone with its weights and empty slots. Raises SureError where the task needs another kind."""
+    family, kind = registry.find("backbones", config.backbone.name), kind_of(config)
+    if not issubclass(family, kind.backbone):
+        raise SureError(
+            f"backbone.name={config.backbone.name}: the task {config.task} needs {kind.backbone_description}"
+        )
     random = config.backbone.weights.partition(":")[0] == "random"
     shape = task.shape() if random else {}
-    weights, group_norm = config.backbone.weights, config.backbone.group_norm
-    return family.from_weights(weights, group_norm, seed=config.seed, **shape)
+    return family.from_weights(config.backbone.weights, config.backbone.group_norm, seed=config.seed, **shape)
 
 
 def build_model(
     config: Config, task: AnyTask, *, saved: bool = False, backbone: Backbone | None = None
 ) -> AdaptedModel:
-    """The model of a config; new weights follow `config.seed` alone, whatever was drawn before.
+    """The model of a config. New weights depend on `config.seed` alone.
 
-    saved: attach the methods as they are saved (a folded reparametrisation, say), ready for `load`.
-    backbone: one that is there already, with nothing attached.
+    saved: attach the methods in their saved form (for example a folded reparametrisation), ready for `load`.
+    backbone: use this one, with empty slots, instead of a new one.
     """
     backbone = backbone or build_backbone(config, task)
     task.check_backbone(backbone, config.backbone.weights)
@@ -52,9 +56,7 @@ def build_model(
         head = task.build_head(attachment.width)
         if not saved:
             start_from_bundles(attachment, config.backbone.weights)
-    if task.speaks:
-        return SynthesisModel(backbone, attachment, task, head)
-    return SureModel(backbone, attachment, task, head, config.augment)
+    return kind_of(config).model(backbone, attachment, task, head, config)
 
 
 def _methods(config: Config, task: AnyTask, saved: bool) -> list:
@@ -62,7 +64,7 @@ def _methods(config: Config, task: AnyTask, saved: bool) -> list:
     if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
         found = registry.find("petl", "weighted_sum")
         methods.append(found(found.Config(name="weighted_sum")))
-    if task.parts() and not any(method.config.name == "modules" for method in methods):  # a bundle lists it already
+    if task.parts() and not any(method.config.name == "modules" for method in methods):  # in a bundle's list already
         found = registry.find("petl", "modules")
         methods.append(found(found.Config(name="modules", sites=task.parts())))
     for method in methods:

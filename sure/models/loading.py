@@ -1,9 +1,10 @@
-"""Load utterances in batches for a speech encoder, for training and for decoding."""
+"""Batches of audio for a speech encoder, for training, decoding and inference."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,15 +12,18 @@ from torch.utils.data import DataLoader
 
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
+from sure.data.audio import SAMPLE_RATE
 from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, collate
 from sure.data.data_dir import Utterance
-from sure.data.dataset import SpeechDataset
+from sure.data.dataset import Item, SpeechDataset
+from sure.data.limits import length_problem
 from sure.errors import SureError
 from sure.interrupt import stay_with_trainer
 
 
 def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int) -> DataLoader:
+    """A loader of the dataset's items in batches of these indices, with persistent workers."""
     return DataLoader(
         dataset,
         batch_sampler=order,
@@ -28,12 +32,12 @@ def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int
         persistent_workers=workers > 0,
         worker_init_fn=stay_with_trainer,
         pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # or it would draw from the global one, which resuming restores
+        generator=torch.Generator(),  # the default would draw from the global one, which resuming restores
     )
 
 
 def plain_errors(loader: DataLoader) -> Iterator[Batch]:
-    """The loader's batches; an error of a worker without the traceback that comes before its message."""
+    """The loader's batches. An error of a worker process is raised again without the worker's traceback."""
     try:
         yield from loader
     except SureError as error:
@@ -42,7 +46,7 @@ def plain_errors(loader: DataLoader) -> Iterator[Batch]:
 
 
 def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, config: Config) -> Iterator[Batch]:
-    """Batches of audio without targets, long ones first, for decoding."""
+    """Batches of audio without targets, longest utterances first. Raises SureError as `check_lengths`."""
     check_lengths(utterances, backbone)
     dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
     seconds = [utterance.seconds for utterance in utterances]
@@ -50,23 +54,48 @@ def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, conf
     return plain_errors(make_loader(dataset, sampler, config.train.workers))
 
 
+def wave_batches(waves: Sequence[Tensor], batch_seconds: float) -> Iterator[Batch]:
+    """Batches of waveforms (samples,), longest first; `ids` are their indices in `waves`."""
+    for indices in SecondsBatchSampler([len(wave) / SAMPLE_RATE for wave in waves], batch_seconds, shuffle=False):
+        yield collate([Item(index, waves[index], None) for index in indices])
+
+
+def in_batches(
+    compute: Callable[[Tensor, Tensor], Sequence[Any]], batches: Iterable[Batch], device: torch.device
+) -> Iterator[tuple[Any, Any]]:
+    """Yield each id with its row of `compute(waves (batch, samples) on `device`, lengths (batch,) on the CPU)`."""
+    for batch in batches:
+        yield from zip(batch.ids, compute(batch.waves.to(device), batch.wave_lengths), strict=True)
+
+
+def encoder_problem(seconds: float, backbone: SpeechEncoder) -> str | None:
+    """Why the encoder cannot process an utterance of this duration, or None."""
+    limit = "the backbone's limit of "
+    return length_problem(seconds, backbone.min_seconds, backbone.max_seconds, limit, limit)
+
+
 def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> None:
-    """Raises SureError naming the first utterance that is too short for a single frame, or longer than is heard."""
-    frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
-    for utterance, count in zip(utterances, frames.tolist(), strict=True):
-        if count < 1:
+    """Raises SureError naming the first utterance that is too short or too long for the encoder."""
+    for utterance in utterances:
+        if problem := encoder_problem(utterance.seconds, backbone):
             raise SureError(
-                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are too short for a frame; "
-                "take it out of its data folder"
+                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}), {problem}; cut it, or remove it from "
+                "its data folder"
             )
-        if utterance.seconds > backbone.max_seconds:
-            raise SureError(
-                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}) are more than the "
-                f"{backbone.max_seconds:g} s that the backbone can hear; cut it, or take it out of its data folder"
-            )
+
+
+def check_wave(wave: Tensor, name: str, backbone: SpeechEncoder) -> None:
+    """Raises SureError with the waveform's name where it is not (samples,), not finite, too short or too long."""
+    if wave.dim() != 1:
+        raise SureError(f"{name}: expected one channel, shape (samples,), found shape {list(wave.shape)}")
+    if not torch.isfinite(wave).all():
+        raise SureError(f"{name}: some samples are not finite")
+    seconds = len(wave) / backbone.sample_rate
+    if problem := encoder_problem(seconds, backbone):
+        raise SureError(f"{name}: {seconds:g} s, {problem}")
 
 
 def frame_counts(backbone: SpeechEncoder, seconds: Sequence[float]) -> Tensor:
-    """Frames (utterances,) of utterances of these durations."""
+    """Frames (utterances,) of utterances with these durations."""
     samples = torch.tensor(seconds, dtype=torch.float64) * backbone.sample_rate
     return backbone.frame_count(samples.round().long())

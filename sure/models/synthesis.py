@@ -1,4 +1,4 @@
-"""A synthesiser with methods attached: phones and a speaker to a mel spectrogram, and the losses of its training."""
+"""The synthesis model: phones and a speaker to a mel spectrogram, and the training losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from sure.backbones.aligner import binarisation, forward_sum, match, monotonic_search
 from sure.backbones.fastspeech2 import UNKNOWN, Controls, Family
 from sure.backbones.variance import phone_means, spread
-from sure.data.synthesis.dataset import SpokenBatch
+from sure.config import Config
+from sure.data.synthesis.dataset import SynthesisBatch
 from sure.errors import SureError
 from sure.frames import Frames
 from sure.models.base import AdaptedModel
@@ -24,13 +25,13 @@ from sure.tasks.tts import Targets, Task
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "backbone.safetensors"  # in an experiment's folder
-DECIBEL = 20 / math.log(10)  # of a natural logarithm of magnitudes
+BACKBONE = "backbone.safetensors"  # file of an experiment folder
+DECIBEL = 20 / math.log(10)  # decibels in a natural logarithm of a magnitude
 
 
 @dataclass
 class Speech:
-    """What was made of one text: log mel (frames, mels); frames and F0 in Hz of each phone, (phones,). On the CPU."""
+    """One synthesised utterance: log mel (frames, mels); frames and F0 (Hz) of each phone, (phones,). On the CPU."""
 
     mel: Tensor
     durations: Tensor
@@ -38,18 +39,20 @@ class Speech:
 
 
 class SynthesisModel(AdaptedModel):
-    """A frozen synthesiser with methods attached, and what is known of speakers as its head."""
+    """A frozen synthesis backbone with attached methods; the head is the table of speakers."""
 
     backbone: Family
     task: Task
 
-    def __init__(self, backbone: Family, attachment: Attachment, task: Task, head: nn.Module):
-        super().__init__(backbone, attachment, task, head)
+    abilities = ("synthesize",)
+
+    def __init__(self, backbone: Family, attachment: Attachment, task: Task, head: nn.Module, config: Config):
+        super().__init__(backbone, attachment, task, head, config)
         for method in attachment.methods:
             if method.reads_layers and not method.keeps_last:
                 raise SureError(
-                    f"petl ({method.config.name}): what it makes of all layers is not the last one at the start, and "
-                    "what follows in a synthesiser was trained on the last one; it is for speech encoders"
+                    f"petl ({method.config.name}): at the start its readout of all layers differs from the last "
+                    "layer, on which the rest of a synthesis backbone was trained; use it with speech encoders"
                 )
         self.known = {phone: number for number, phone in enumerate(backbone.shape.phones)}
         self._reported: set[str] = set()
@@ -60,30 +63,33 @@ class SynthesisModel(AdaptedModel):
 
     @property
     def trains_aligner(self) -> bool:
-        """Otherwise the durations that it finds stay the same, and are found once."""
+        """Whether the aligner changes in training. If not, its durations are computed once."""
         return self.finds_durations and any(each.requires_grad for each in self.backbone.aligner.parameters())
 
     def numbers(self, phones: Sequence[str]) -> Tensor:
-        """(phones,), by the backbone's own list. A symbol that it does not have is said once, and is unknown.
+        """Indices (phones,) in the backbone's list of phones. A phone outside the list is logged once, as unknown.
 
-        Raises SureError where there is nothing that it has.
+        Raises SureError where all phones are unknown.
         """
         unknown = [phone for phone in phones if phone not in self.known]
         for phone in sorted(set(unknown) - self._reported):
             self._reported.add(phone)
-            log.warning("the phone %r is unknown to the backbone, whose first training did not have it", phone)
+            log.warning("the phone %r is not in the backbone's list of phones; it is encoded as unknown", phone)
         if len(unknown) == len(phones):
-            raise SureError(f"nothing to say: of the phones {' '.join(phones)!r} the backbone has none")
+            raise SureError(f"nothing to synthesise: the backbone has none of the phones {' '.join(phones)!r}")
         return torch.tensor([self.known.get(phone, UNKNOWN) for phone in phones])
 
     def voices(self, speakers: Tensor) -> Tensor:
-        """(batch or 1, dim) of numbers (batch,) in the head's table, or external embeddings (batch, vector)."""
+        """Speaker vectors (batch or 1, dim).
+
+        speakers: indices (batch,) in the head's table, or external embeddings (batch, vector).
+        """
         if self.task.config.speaker == "vector":
             return self.backbone.voice(speakers)
         return self.backbone.voice(None) + self.head(speakers)
 
-    def align(self, batch: SpokenBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Durations (batch, phones) that the aligner finds, on the CPU, and its losses, (batch,) each."""
+    def align(self, batch: SynthesisBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Durations (batch, phones) of the aligner, in frames, on the CPU; and its losses, (batch,) each."""
         positions = Frames(batch.lengths, batch.phones.shape[1])
         frames = Frames(batch.frames, batch.mel.shape[1])
         mel = self.backbone.normal_mel(batch.mel)
@@ -97,11 +103,11 @@ class SynthesisModel(AdaptedModel):
         }
         return durations, losses
 
-    def forward(self, batch: SpokenBatch) -> Tensor:
+    def forward(self, batch: SynthesisBatch) -> Tensor:
         return self.task.total(self._measure(batch)[0], batch.progress)
 
-    def _measure(self, batch: SpokenBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Losses and, for people, distances; (batch,) each. With true timing, pitch and energy."""
+    def _measure(self, batch: SynthesisBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Losses, and distances in readable units, (batch,) each; with the reference durations, pitch and energy."""
         backbone, durations, losses = self.backbone, batch.durations, {}
         if durations is None:
             durations, losses = self.align(batch)
@@ -134,7 +140,7 @@ class SynthesisModel(AdaptedModel):
         }
 
     @torch.no_grad()
-    def judge(self, batch: SpokenBatch) -> tuple[Tensor, list[dict[str, float]]]:
+    def evaluate_batch(self, batch: SynthesisBatch) -> tuple[Tensor, list[dict[str, float]]]:
         losses, distances = self._measure(batch)
         losses = {name: loss for name, loss in losses.items() if name != "binarisation"}
         columns = {**distances, **{f"{name}_loss": loss for name, loss in losses.items()}}
@@ -143,7 +149,10 @@ class SynthesisModel(AdaptedModel):
 
     @torch.no_grad()
     def finish(self, best: dict[str, Tensor], folder: Path) -> None:
-        """A pretraining leaves the whole backbone, for `backbone.weights`; the mean of its voices is the common one."""
+        """Save the backbone of a pretraining (`petl.name=full`), for `backbone.weights` of other trainings.
+
+        The mean of the speakers' vectors is added to its common voice.
+        """
         names = {name: name.removeprefix("backbone/full/") for name in best if name.startswith("backbone/full/")}
         if not names:
             return
@@ -152,13 +161,13 @@ class SynthesisModel(AdaptedModel):
         if "head/table" in best:
             self.backbone.voice.common += best["head/table"].mean(0).to(self.backbone.voice.common)
         self.backbone.save(folder / BACKBONE)
-        log.info("the trained backbone, for backbone.weights of other trainings: %s", folder / BACKBONE)
+        log.info("saved the trained backbone, for backbone.weights of other trainings: %s", folder / BACKBONE)
 
     @torch.no_grad()
-    def speak(
+    def synthesize(
         self, phones: Sequence[Sequence[str]], speakers: Tensor, controls: Controls | None = None
     ) -> list[Speech]:
-        """What a speaker says of phones; speakers as of `voices`, one for each."""
+        """Synthesise one utterance for each sequence of phones; speakers: as for `voices`, one for each utterance."""
         device = next(self.backbone.parameters()).device
         numbers = [self.numbers(each) for each in phones]
         lengths = torch.tensor([len(each) for each in numbers])

@@ -1,60 +1,73 @@
-"""When each word of the texts of a data folder is said, by forced alignment, as a CTM file.
-
-Lines are `id 1 start duration word confidence`: seconds from the beginning of the utterance, and the mean probability
-of the word's tokens. An utterance whose text does not fit its audio is named on stderr and left out; then the exit
-status is 1.
-"""
+"""Times of the words in the transcripts of a data folder, by forced alignment, as a CTM file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from sure.config import Config
-from sure.data.data_dir import Utterance
+from sure.data.data_dir import Utterance, read_data_dir
 from sure.decode.trained import load_trained
 from sure.device import pick_device
 from sure.errors import SureError
+from sure.files import replace_file
 from sure.inference import Sure
+from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment
-from sure.models.loading import audio_batches, check_lengths
-from sure.models.recognition import SureModel
+from sure.models.loading import audio_batches, check_lengths, in_batches
 from sure.petl.bundle import ABOUT
-from sure.tasks.alignment import TimedWord, align, timed
+from sure.tasks.alignment import TimedWord, align, format_ctm, timed
 
 
-def load(folder: Path, backbone: str | None) -> tuple[Config, SureModel]:
-    """Of an experiment or a bundle. Raises SureError naming the folder that is neither."""
-    if (folder / ABOUT).is_file():
-        sure = Sure.load(folder, backbone)
-        return sure.configs[sure.name], sure.model
-    if backbone:
-        raise SureError("--backbone is for bundles; an experiment has its backbone in its config")
-    return load_trained(Experiment(folder))
+def align_folder(trained: Path, data: str, out: Path, backbone: str | None) -> int:
+    """Write the CTM file; the number of utterances that cannot be aligned, which are named on stderr.
+
+    trained: an experiment folder or a bundle.
+    """
+    config, model = _load(trained, backbone)
+    if "timings" not in model.abilities:
+        raise SureError(f"{trained}: the task {config.task} has no words to align; use asr, phoneme or slots")
+    utterances = read_data_dir(data)
+    found, problems = align_set(config, model, utterances)
+    replace_file(out, "".join(format_ctm(one.id, found[one.id]) for one in utterances if one.id in found))
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    print(f"{out}: {len(found):,} of {len(utterances):,} utterances")
+    return len(problems)
 
 
 def align_set(
-    config: Config, model: SureModel, utterances: Sequence[Utterance], problems: list[str]
-) -> Iterator[tuple[str, list[TimedWord]]]:
-    """Ids with the words of their texts; those that cannot be aligned go to `problems`, by name."""
-    device = pick_device(config.train.device)
+    config: Config, model: AdaptedModel, utterances: Sequence[Utterance]
+) -> tuple[dict[str, list[TimedWord]], list[str]]:
+    """The words of the transcripts by utterance id, and a message for each utterance that cannot be aligned."""
     pieces, clock = model.task.tokenizer.pieces(), model.backbone.frame_clock()
     tokens: dict[str, list[int]] = {}
+    found: dict[str, list[TimedWord]] = {}
+    problems = []
     for utterance in utterances:
         try:
             check_lengths([utterance], model.backbone)
             tokens[utterance.id] = model.task.exact_target(utterance)
         except SureError as error:
             problems.append(str(error))
-    usable = [utterance for utterance in utterances if utterance.id in tokens]
-    with tqdm(total=len(usable), desc="align", unit="utterance", disable=None, leave=False) as progress:
-        for batch in audio_batches(usable, model.backbone, config):
-            rows = model.log_probabilities(batch.waves.to(device), batch.wave_lengths)
-            for id, logs in zip(batch.ids, rows, strict=True):
-                try:
-                    yield id, timed(align(logs, tokens[id], pieces), clock)
-                except SureError as error:
-                    problems.append(f"{id}: {error}")
-            progress.update(len(rows))
+    batches = audio_batches([one for one in utterances if one.id in tokens], model.backbone, config)
+    rows = in_batches(model.log_probabilities, batches, pick_device(config.train.device))
+    for id, logs in tqdm(rows, "align", len(tokens), unit="utterance", disable=None, leave=False):
+        try:
+            found[id] = timed(align(logs, tokens[id], pieces), clock)
+        except SureError as error:
+            problems.append(f"{id}: {error}")
+    return found, problems
+
+
+def _load(folder: Path, backbone: str | None) -> tuple[Config, AdaptedModel]:
+    """Config and model of an experiment or a bundle. Raises SureError for other folders."""
+    if (folder / ABOUT).is_file():
+        sure = Sure.load(folder, backbone)
+        return sure.configs[sure.name], sure.model
+    if backbone:
+        raise SureError("--backbone is for bundles; the config of an experiment names its backbone")
+    return load_trained(Experiment(folder))

@@ -1,4 +1,4 @@
-"""What a task is: a vocabulary learned at stage 3, a head, a loss, a way to decode, and a score."""
+"""Base of the tasks: files of stage 3, a head, a loss, decoding and scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -16,73 +17,79 @@ from sure.frames import Frames
 
 
 class HeadConfig(BaseModel):
-    """Settings every head has; a task's `Config` adds its own."""
+    """Settings of every head; a task's `Config` adds its own."""
 
     model_config = ConfigDict(extra="forbid")
 
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability in the head during training")
 
 
 class AnyTask(ABC):
-    """What training, decoding and bundles know of every task, whether it recognises speech or makes it."""
+    """Base of every task, whatever its kind of model."""
 
     Config: type[BaseModel]
-    score_name: str  # key of the scores' result that models are compared by: "wer", "accuracy", ...
+    kind: str  # the file of sure/kinds: what the model is, and how it is trained, decoded, scored and used
+    score_name: str  # the score that models are compared by: "wer", "accuracy", ...
     higher_is_better: bool
-    speaks: bool = False  # makes speech of text
-    tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # what tokenizer.kind may be; default first
-    decode_methods: tuple[str, ...] = ("greedy",)  # what decode.method may be
-    freeze_convolution = False  # full fine-tuning leaves the convolutional front end frozen (CTC tasks)
+    tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # values of tokenizer.kind; the default first
+    decode_methods: tuple[str, ...] = ("greedy",)  # values of decode.method
+    names_decodings = False  # decode.name names the results also without a search
+    freeze_convolution = False  # petl.name=full leaves the convolutional front end frozen (CTC tasks)
 
     @classmethod  # noqa: B027
     def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
-        """Stage 3, before `fit`, with all sets: raises SureError for what later stages could make no target of."""
+        """Called in stage 3, before `fit`, with all sets. Raises SureError for utterances that cannot have a target."""
 
     @classmethod
     @abstractmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
         """Stage 3: learn tokens or labels from the training utterances and write them to `folder`.
 
-        tokenizer: has `kind`, `size`, `lexicon` and `fold` (sure.config.TokenizerConfig).
+        tokenizer: has `kind`, `size`, `lexicon` and `fold` (sure.config_sections.TokenizerConfig).
         """
 
     @abstractmethod
     def __init__(self, config: BaseModel, folder: Path, language: str):
-        """Load what `fit` wrote. Raises SureError naming the folder and the stage that makes it when it is missing."""
+        """Load the files of `fit`. Raises SureError naming a missing file and the stage that writes it."""
 
     @abstractmethod
     def files(self) -> list[str]:
-        """Names of the files in `folder` that a bundle has to carry."""
+        """Names of the files in `folder` that a bundle needs."""
 
     def target_files(self) -> list[str]:
-        """Names of further files in `folder`, which targets are made of; nothing that decoding needs."""
+        """Names of further files in `folder`, needed for targets but not for decoding."""
         return []
 
     def shape(self) -> dict[str, Any]:
-        """Sizes of a backbone with random weights that follow from what `fit` learned."""
+        """Sizes of a backbone with random weights that depend on the files of `fit`."""
         return {}
 
     def check_backbone(self, backbone: Backbone, weights: str) -> None:
-        """Make a backbone ready for the task. Raises SureError for one that does not fit; weights: where it is from."""
+        """Adjust a backbone to the task. Raises SureError where that is impossible; weights: named in the error."""
         return None
 
     def parts(self) -> str:
-        """Patterns of the backbone's parts that train beside the methods."""
+        """Patterns of the backbone's parts that train in addition to the methods."""
         return ""
 
     @abstractmethod
     def build_head(self, width: int) -> nn.Module:
-        """What is trained on top of the backbone, whatever the method. width: of what the backbone gives."""
+        """A new head, trained with every method. width: of the backbone's readout."""
 
     @abstractmethod
-    def dev_scores(self, utterances: Sequence[Any], answers: Mapping[str, Any]) -> dict[str, Any]:
-        """Scores by name of a set in training, `score_name` among them. answers: the model's, by utterance id."""
+    def dev_scores(self, utterances: Sequence[Any], results: Mapping[str, Any]) -> dict[str, Any]:
+        """Scores of the dev set by name, `score_name` among them.
+
+        results: by utterance id, as returned by the model's `evaluate_batch`.
+        """
 
 
 class BaseTask(AnyTask):
-    """Base of every `Task` that recognises; each file `sure/tasks/<name>.py` defines one."""
+    """Base of the tasks with a speech encoder and a head; each file `sure/tasks/<name>.py` defines `class Task`."""
 
     Config: type[HeadConfig] = HeadConfig
+    kind = "recognition"
+    abilities: tuple[str, ...] = ()  # methods of sure.inference.Sure besides `predict`: timings, embed
 
     @abstractmethod
     def build_head(self, width: int) -> nn.Module:
@@ -90,36 +97,41 @@ class BaseTask(AnyTask):
 
     @abstractmethod
     def target(self, utterance: Utterance) -> Tensor:
-        """What the loss compares with, (items,) int64. Raises SureError naming an utterance it cannot be made of."""
+        """Target of the loss, (items,) int64. Raises SureError naming an utterance that cannot have one."""
+
+    @staticmethod
+    def fits(lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """(batch,) bool: whether an utterance of `lengths` frames can have this target."""
+        return torch.ones(len(targets), dtype=torch.bool)
 
     @abstractmethod
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
-        """One loss an utterance (batch,), each normalised by the utterance's own length where that applies."""
+        """One loss an utterance, (batch,), normalised by the utterance's own length where that applies."""
 
     @abstractmethod
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
-        """One line of `hyp.txt` an utterance, without its id."""
+        """One line of `hyp.txt` for each utterance, without the id."""
 
     @abstractmethod
     def reference(self, utterance: Utterance) -> str:
-        """The line of `ref.txt` that `decode` is compared with."""
+        """The line of `ref.txt` that the decoded line is compared with, without the id."""
 
     def check_set(self, utterances: Sequence[Utterance], folder: str) -> None:
-        """Raises SureError naming the folder of a dev or test set that cannot be scored; before time is spent on it."""
+        """Raises SureError naming the folder of a dev or test set that cannot be scored; called before decoding."""
         return None
 
-    def dev_scores(self, utterances: Sequence[Utterance], answers: Mapping[str, str]) -> dict[str, Any]:
+    def dev_scores(self, utterances: Sequence[Utterance], results: Mapping[str, str]) -> dict[str, Any]:
         references = {utterance.id: self.reference(utterance) for utterance in utterances}
-        return self.score(references, {id: answers[id] for id in references})
+        return self.score(references, {id: results[id] for id in references})
 
     @abstractmethod
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-        """Scores by name over utterance ids, `score_name` among them in percent, each a number or a small table.
+        """Scores by name, over lines by utterance id; `score_name`, in percent, is among them.
 
-        Confidence intervals (`<score_name>_interval`: [low, high], 95 %) by bootstrap, seeded, over utterances or what
-        else is independent.
+        Each is a number or a small table. `<score_name>_interval` is [low, high] of the 95 % confidence interval, by a
+        seeded bootstrap over utterances or another independent unit.
         """
 
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
-        """`result.txt`: what a person wants to read (aligned errors, a confusion table)."""
+        """Content of `result.txt`, for people: aligned errors, or a confusion table."""
         return ""

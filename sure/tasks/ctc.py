@@ -25,6 +25,7 @@ class CtcTask(BaseTask):
 
     decode_methods = ("greedy", "beam")
     freeze_convolution = True
+    abilities = ("timings",)
 
     @classmethod
     @abstractmethod

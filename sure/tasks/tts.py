@@ -1,6 +1,6 @@
-"""Speech synthesis: phones to mels; in training compared by the distance of mels made with the true timing.
+"""Speech synthesis: phones to mels. Dev score: distance of mels synthesised with the reference durations.
 
-What is scored in the end, on speech made of text alone, is stage 6's (sure/score).
+Stage 6 scores speech that is synthesised from text alone (sure/score/synthesis).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from sure.registry import nearest
 from sure.tasks.base import AnyTask
 
 PHONES, SPEAKERS, STATISTICS = "phones.txt", "speakers.txt", "statistics.json"
-PHONEMIZER = "phonemizer.json"  # how a text becomes phones; inference needs it
-STAGE = "stage 3 of speech synthesis makes it"
+PHONEMIZER = "phonemizer.json"  # settings of the phonemizer, for inference
+STAGE = "run stage 3: python -m sure.bin.phonemize"
 SHOWN = 10  # speakers in an error
 
 
 class Speakers(nn.Module):
-    """What each speaker of training adds to the backbone's common voice; zero at the start, and for anyone else."""
+    """A vector for each training speaker, added to the backbone's common voice; zero at the start."""
 
     def __init__(self, count: int, width: int):
         super().__init__()
         self.table = nn.Parameter(torch.zeros(count, width)) if count else None
 
     def forward(self, numbers: Tensor) -> Tensor | float:
-        """numbers (batch,), -1 for anyone else -> (batch, width)"""
+        """numbers (batch,), -1 for other speakers -> (batch, width), zero for other speakers"""
         if self.table is None:
             return 0.0
         return self.table[numbers.clamp(min=0)] * (numbers >= 0)[:, None]
@@ -43,7 +43,7 @@ class Speakers(nn.Module):
 
 @dataclass
 class Targets:
-    """What an utterance was like: mel (batch, frames, mels), and of each phone frames, pitch and energy."""
+    """Targets of a batch: mel (batch, frames, mels); durations in frames, pitch and energy, (batch, phones)."""
 
     mel: Tensor
     durations: Tensor
@@ -55,29 +55,40 @@ class Task(AnyTask):
     class Config(BaseModel):
         model_config = ConfigDict(extra="forbid")
 
-        # table: learned for each speaker of training; vector: projected from an external embedding; none: one voice
-        speaker: Literal["table", "vector", "none"] = "table"
-        vector: int = Field(256, gt=0)  # size of external embeddings
-        trains: str = ""  # parts of the backbone that train beside the methods: `variance.* postnet mel voice`
-        durations: Literal["learned", "given"] = "learned"  # given: by the file `durations` of each set
-        # How much each loss counts; binarisation from this part of training on.
-        mel: float = Field(1.0, ge=0)
-        duration: float = Field(0.2, ge=0)
-        pitch: float = Field(0.1, ge=0)
-        energy: float = Field(0.1, ge=0)
-        alignment: float = Field(1.0, ge=0)
-        match: float = Field(1.0, ge=0)
-        binarisation: float = Field(0.2, ge=0)
-        binarise_from: float = Field(0.2, ge=0, le=1)
+        speaker: Literal["table", "vector", "none"] = Field(
+            "table",
+            description="speaker input: a learned table of the training speakers, a projected external embedding "
+            "(spk2embedding.scp of each set), or none",
+        )
+        vector: int = Field(256, gt=0, description="size of the external speaker embeddings")
+        trains: str = Field(
+            "",
+            description="patterns of the backbone's parts that train, too; from `variance.* postnet mel voice`",
+        )
+        durations: Literal["learned", "given"] = Field(
+            "learned",
+            description="durations of phones: from the backbone's aligner, or from the file `durations` of each set",
+        )
+        mel: float = Field(1.0, ge=0, description="weight of the mel loss (L1, before and after the postnet)")
+        duration: float = Field(0.2, ge=0, description="weight of the duration loss (squares of log frames)")
+        pitch: float = Field(0.1, ge=0, description="weight of the pitch loss (squares, normalised)")
+        energy: float = Field(0.1, ge=0, description="weight of the energy loss (squares, normalised)")
+        alignment: float = Field(1.0, ge=0, description="weight of the aligner's forward-sum loss")
+        match: float = Field(1.0, ge=0, description="weight of the loss of the aligner's predicted spectra")
+        binarisation: float = Field(0.2, ge=0, description="weight of the aligner's binarisation loss")
+        binarise_from: float = Field(
+            0.2, ge=0, le=1, description="fraction of the epochs after which the binarisation loss is added"
+        )
 
     score_name = "mel_db"
     higher_is_better = False
-    speaks = True
+    kind = "synthesis"
+    names_decodings = True  # results of another vocoder
     tokenizer_kinds = ("phone",)
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
-        raise SureError("task tts: stage 3 of speech synthesis is another command: python -m sure.bin.phonemize")
+        raise SureError("the task tts has its own command for stage 3: python -m sure.bin.phonemize")
 
     def __init__(self, config: Config, folder: Path, language: str):
         self.config = config
@@ -105,25 +116,25 @@ class Task(AnyTask):
         }
 
     def check_backbone(self, backbone: Family, weights: str) -> None:
-        """It has to make the mels that these features are, and know speakers in the way that is asked for."""
+        """Compare mel settings and speaker input with the backbone's; drop its aligner where durations are given."""
         ours, theirs = self.statistics.get("acoustic", {}), backbone.shape.acoustic
         for key in MEL_SETTINGS:
             if ours.get(key) != theirs.get(key):
                 raise SureError(
-                    f"{weights} makes mels with acoustic.{key}={theirs.get(key)}, the features here were made with "
-                    f"{ours.get(key)}; make them equal and run stage 2 again"
+                    f"{weights} was trained on mels with acoustic.{key}={theirs.get(key)}, the features of this corpus "
+                    f"have {ours.get(key)}; set acoustic.{key}={theirs.get(key)} and run stage 2 again"
                 )
         vector = self.config.vector if self.config.speaker == "vector" else 0
         if vector and vector != backbone.shape.speaker_vector:
             raise SureError(
-                f"{weights} takes external embeddings of {backbone.shape.speaker_vector} numbers (0: none), "
-                f"head.vector={vector}"
+                f"{weights} takes external speaker embeddings of size {backbone.shape.speaker_vector} (0: none), "
+                f"but head.vector={vector}"
             )
         if self.config.durations == "given":
             backbone.drop_aligner()
         elif backbone.aligner is None:
             raise SureError(
-                f"{weights} cannot find durations, as its own training was given them; head.durations=given"
+                f"{weights} has no aligner, because it was trained with given durations; set head.durations=given"
             )
 
     def parts(self) -> str:
@@ -133,19 +144,19 @@ class Task(AnyTask):
         return Speakers(len(self.speakers) if self.config.speaker == "table" else 0, width)
 
     def speaker(self, name: str) -> Tensor:
-        """The number of a speaker in the head's table; -1 for one that training does not have."""
+        """Index () of a speaker in the head's table; -1 for one outside the training set."""
         return torch.tensor(self.speakers.index(name) if name in self.speakers else -1)
 
     def known_speaker(self, name: str) -> Tensor:
-        """The same. Raises SureError for a speaker that training does not have."""
+        """The same. Raises SureError for a speaker outside the training set."""
         if name not in self.speakers:
             more = ", ..." if len(self.speakers) > SHOWN else ""
             listed = ", ".join(self.speakers[:SHOWN])
-            raise SureError(f"no speaker {name!r}{nearest(name, self.speakers)}; there are: {listed}{more}")
+            raise SureError(f"unknown speaker {name!r}{nearest(name, self.speakers)}; the model has: {listed}{more}")
         return self.speaker(name)
 
     def losses(self, spoken: Spoken, targets: Targets) -> dict[str, Tensor]:
-        """(batch,) each: means over valid frames or phones. L1 of mels before and behind the postnet, else squares."""
+        """Losses (batch,), means over valid frames or phones: L1 of mels before and after the postnet, else squares."""
         log_durations = torch.log(targets.durations.to(spoken.log_durations) + 1)
         found = {
             "mel": spoken.frames.mean((spoken.mel.float() - targets.mel).abs().mean(2))
@@ -160,15 +171,15 @@ class Task(AnyTask):
         return found
 
     def total(self, losses: Mapping[str, Tensor], progress: float) -> Tensor:
-        """(batch,), each loss with its weight; progress: the part of training that is done."""
+        """Weighted sum of the losses, (batch,). progress: finished fraction of the training."""
         weights = self.config.model_dump()
         if progress < self.config.binarise_from:
             losses = {name: loss for name, loss in losses.items() if name != "binarisation"}
         return sum(weights[name] * loss for name, loss in losses.items())
 
-    def dev_scores(self, utterances: Sequence[Any], answers: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """Means over utterances of what the model measured."""
-        rows = [answers[utterance.id] for utterance in utterances]
+    def dev_scores(self, utterances: Sequence[Any], results: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        """Means over utterances of the values by name that the model measured."""
+        rows = [results[utterance.id] for utterance in utterances]
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
 
@@ -190,5 +201,5 @@ def _statistics(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SureError(f"cannot read {path} ({error.strerror}); {STAGE}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SureError(f"{path}: not statistics of features ({error}); run stages 2 and 3 again") from None
+        raise SureError(f"{path} does not hold statistics of features ({error}); run stages 2 and 3 again") from None
     return found

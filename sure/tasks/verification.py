@@ -47,6 +47,7 @@ class Task(BaseTask):
 
     score_name = "eer"
     higher_is_better = False
+    abilities = ("embed",)
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:

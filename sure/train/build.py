@@ -9,7 +9,7 @@ import torch
 from sure.config import Config
 from sure.device import autocast, describe_device
 from sure.interrupt import Interrupt
-from sure.models.build import build_model
+from sure.models.build import build_model, kind_of
 from sure.models.experiment import Experiment
 from sure.train.best import BestWeights
 from sure.train.checkpoint import Checkpoints
@@ -17,7 +17,6 @@ from sure.train.checkpoint_parts import Inputs, RandomState, Tensors
 from sure.train.checks import LossMonitor
 from sure.train.curves import History
 from sure.train.distributed import Processes
-from sure.train.feed import make_feeds
 from sure.train.left_out import LeftOut
 from sure.train.optimizer import make_optimizer, make_schedule
 from sure.train.progress import Progress
@@ -44,7 +43,7 @@ def build(config: Config, experiment: Experiment, interrupt: Interrupt, processe
     model = build_model(config, task).to(device)
     log.info("%s", coverage_table(model))
 
-    train_feed, dev_feed = make_feeds(config, model)
+    train_feed, dev_feed = kind_of(config).feeds(config, model)
     skip = data.on_bad_utterance == "skip"
     left_out = LeftOut(train_feed, experiment.folder, skip, data.max_bad_percent, processes)
     left_out.update()

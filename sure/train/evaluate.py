@@ -1,4 +1,4 @@
-"""The evaluation on dev after every epoch."""
+"""Evaluation on the dev set after every epoch."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import torch
 
 from sure.models.base import AdaptedModel
 from sure.train.distributed import Processes
-from sure.train.feed import AnyFeed
+from sure.train.feed import Feed
 
 
 @torch.no_grad()
 def evaluate(
     model: AdaptedModel,
-    feed: AnyFeed,
+    feed: Feed,
     device: torch.device,
     autocast: AbstractContextManager,
     processes: Processes,
     after_batch: Callable[[], None],
 ) -> dict[str, float]:
-    """Mean loss and every score that is a number, as `dev_loss`, `dev_wer`, ...
+    """Mean loss and all scores that are numbers, as `dev_loss`, `dev_wer`, ...
 
-    Process r of n decodes every nth batch from r on; so the numbers are those of one process.
+    Process r of n evaluates every n-th batch, starting at batch r. So all scores are of the whole set.
     """
     model.eval()
     plan = feed.plan(0)
     batches = feed.batches(plan[processes.rank :: processes.size])
-    judged: list[tuple[float, dict[str, Any]]] = []
+    evaluated: list[tuple[float, dict[str, Any]]] = []
     for _ in range(0, len(plan), processes.size):
         if batch := next(batches, None):
             with autocast:
-                losses, found = model.judge(batch.to(device, non_blocking=True))
-            judged.append((float(losses.double().sum()), dict(zip(batch.ids, found, strict=True))))
+                losses, found = model.evaluate_batch(batch.to(device, non_blocking=True))
+            evaluated.append((float(losses.double().sum()), dict(zip(batch.ids, found, strict=True))))
         after_batch()
-    judged = processes.merge(judged)
-    answers = {id: found for _, part in judged for id, found in part.items()}
-    scores = processes.from_first(lambda: model.task.dev_scores(feed.utterances, answers))
+    evaluated = processes.merge(evaluated)
+    results = {id: found for _, part in evaluated for id, found in part.items()}
+    scores = processes.from_first(lambda: model.task.dev_scores(feed.utterances, results))
     numbers = {f"dev_{name}": float(value) for name, value in scores.items() if isinstance(value, (int, float))}
-    return {"dev_loss": sum(loss for loss, _ in judged) / len(feed.utterances), **numbers}
+    return {"dev_loss": sum(loss for loss, _ in evaluated) / len(feed.utterances), **numbers}

@@ -1,63 +1,67 @@
-"""The feeds of a training: where batches of the training set and of dev come from, by the kind of model."""
+"""Base of the feeds: the batches of one data set, in a planned order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from sure.config import Config
 from sure.data.batching import SecondsBatchSampler
-from sure.data.data_dir import read_data_dir
-from sure.models.base import AdaptedModel
-from sure.models.recognition import SureModel
-from sure.models.synthesis import SynthesisModel
-from sure.train.distributed import Processes
-from sure.train.feed_recognition import Feed, usable
-from sure.train.feed_synthesis import SynthesisFeed, speakable
+from sure.train.distributed import ALONE, Processes
+
+log = logging.getLogger(__name__)
+
+IDS_SHOWN = 10
 
 
-class AnyFeed(Protocol):
-    """What training asks of a data set. A plan is a list of lists of indices; `batches` gives them in that order."""
+class Feed(ABC):
+    """Batches of one data set. A plan is a list of batches, each a list of utterance indices.
 
-    utterances: Sequence[Any]
-    seconds: Sequence[float]
-    sampler: SecondsBatchSampler  # its length is the number of batches in every epoch
+    utterances: each has an `id`; seconds: their durations. training: shuffle, with batches of train.batch_seconds.
+    """
+
+    def __init__(self, utterances: Sequence[Any], seconds: Sequence[float], config: Config, training: bool):
+        self.utterances = list(utterances)
+        self.seconds = list(seconds)
+        batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
+        self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
+        self.left_out: set[int] = set()  # indices
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch: a pure function of the seed and its number."""
+        """The batches of an epoch. They depend on the seed, the epoch and the utterances left out alone."""
+        self.sampler.set_epoch(epoch)
+        without = ([index for index in batch if index not in self.left_out] for batch in self.sampler)
+        return [batch for batch in without if batch]
 
-    def fill_cache(self, what: str, pause: Callable[[], None], processes: Processes) -> None:
-        """Compute what stays the same for each utterance, once, each process its part, to be had by all.
+    def leave_out(self, ids: Collection[str]) -> None:
+        """Remove utterances from all later plans; the others stay in their batches."""
+        self.left_out = {index for index, utterance in enumerate(self.utterances) if utterance.id in ids}
 
-        pause: called now and then, in all processes at the same place; it may end the training.
+    def problem(self, utterance: Any) -> str | None:
+        """Why the recording of an utterance has become unusable since stage 2, or None."""
+        return None
+
+    def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
+        """Compute, once, every value of an utterance that is the same in all epochs. what: name of the set, for logs.
+
+        pause: called at times, at the same place in all processes; it may end the training.
+        Each process computes its share, and receives all values.
         """
+        return None
 
-    def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]: ...
+    @abstractmethod
+    def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]:
+        """The batches of a plan, on the CPU, each with `ids` and `to(device, non_blocking)`."""
 
+    @abstractmethod
     def digest(self) -> str:
-        """Of what a resumed training must find as it was."""
+        """Digest of the data set; a resumed training needs the same one."""
 
 
-def make_feeds(config: Config, model: AdaptedModel) -> tuple[AnyFeed, AnyFeed]:
-    """Of the training set, and of dev."""
-    return FEEDS[type(model)](config, model)
-
-
-def _recognition(config: Config, model: SureModel) -> tuple[Feed, Feed]:
-    budget = config.train.prefix_cache_gigabytes * 1e9
-    utterances = usable(read_data_dir(config.data.train), model, config)
-    train = Feed(utterances, model, config, budget, training=True)
-    utterances = read_data_dir(config.data.valid)
-    model.task.check_set(utterances, config.data.valid)
-    return train, Feed(utterances, model, config, budget - train.cache_bytes, training=False)
-
-
-def _synthesis(config: Config, model: SynthesisModel) -> tuple[SynthesisFeed, SynthesisFeed]:
-    train, dev = config.data.train, config.data.valid
-    return (
-        SynthesisFeed(train, speakable(train, model, config), model, config, training=True),
-        SynthesisFeed(dev, speakable(dev, model, config, training=False), model, config, training=False),
-    )
-
-
-FEEDS = {SureModel: _recognition, SynthesisModel: _synthesis}
+def log_left_out(left_out: Mapping[str, Sequence[str]], what: str) -> None:
+    """Log the number and the first ids of utterances by the reason for which they are left out."""
+    for reason, ids in left_out.items():
+        more = ", ..." if len(ids) > IDS_SHOWN else ""
+        log.warning("left out of %s: %d utterances %s: %s%s", what, len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more)

@@ -1,11 +1,12 @@
-"""A data set as batches in a planned order: from the prefix cache where there is one, else from audio."""
+"""Batches of recorded utterances: from the prefix cache where possible, otherwise from audio."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -13,32 +14,40 @@ from torch.utils.data import DataLoader
 from sure.config import Config
 from sure.config_sections import DataConfig
 from sure.data.augment import Augment
-from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, Features
-from sure.data.data_dir import Utterance
-from sure.data.dataset import SpeechDataset
+from sure.data.data_dir import Utterance, read_data_dir
+from sure.data.dataset import SpeechDataset, UtteranceError, load_wave
+from sure.data.limits import length_problem
 from sure.errors import SureError
-from sure.models.loading import check_lengths, frame_counts, make_loader, plain_errors
-from sure.models.recognition import SureModel
+from sure.models.loading import check_lengths, encoder_problem, frame_counts, make_loader, plain_errors
+from sure.models.recognition import RecognitionModel
 from sure.train.distributed import ALONE, Processes
+from sure.train.feed import Feed, log_left_out
 from sure.train.prefix_cache import plan_cache
 
 log = logging.getLogger(__name__)
 
-IDS_SHOWN = 10
+
+def recognition_feeds(config: Config, model: RecognitionModel) -> tuple[Feed, Feed]:
+    """The feeds of the training set and the dev set, which share the memory for prefix caches."""
+    budget = config.train.prefix_cache_gigabytes * 1e9
+    utterances = usable(read_data_dir(config.data.train), model, config)
+    train = RecognitionFeed(utterances, model, config, budget, training=True)
+    utterances = read_data_dir(config.data.valid)
+    model.task.check_set(utterances, config.data.valid)
+    return train, RecognitionFeed(utterances, model, config, budget - train.cache_bytes, training=False)
 
 
-class Feed:
-    """Batches of one data set. A plan is a list of lists of indices; `batches` gives them in that order.
+class RecognitionFeed(Feed):
+    """Batches of recorded utterances.
 
-    budget: bytes left for a prefix cache; what this one takes is `cache_bytes`.
+    budget: bytes that its prefix cache may take; `cache_bytes` are those that it takes.
     """
 
     def __init__(
-        self, utterances: Sequence[Utterance], model: SureModel, config: Config, budget: float, training: bool
+        self, utterances: Sequence[Utterance], model: RecognitionModel, config: Config, budget: float, training: bool
     ):
-        self.utterances = list(utterances)
-        self.seconds = [utterance.seconds for utterance in self.utterances]
+        super().__init__(utterances, [utterance.seconds for utterance in utterances], config, training)
         check_lengths(self.utterances, model.backbone)
         self.cache, self.cache_bytes = plan_cache(model, config, self.seconds, budget, training)
         augment = Augment(config.augment) if training and config.augment.changes_waveform else None
@@ -49,29 +58,23 @@ class Feed:
             config.seed,
             cache_gigabytes=0.0 if self.cache else config.data.cache_gigabytes,
         )
-        batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
-        self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
         self.workers = config.train.workers
-        self.left_out: set[int] = set()  # indices
-        self.order: list[list[int]] = []  # what the loader goes through next; the same list, with other content
+        self.order: list[list[int]] = []  # the loader's batches: one list, whose content is replaced
         self._loader: DataLoader | None = None
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch: a pure function of the seed and its number."""
         self.dataset.set_epoch(epoch)
-        self.sampler.set_epoch(epoch)
-        without = ([index for index in batch if index not in self.left_out] for batch in self.sampler)
-        return [batch for batch in without if batch]
+        return super().plan(epoch)
 
-    def leave_out(self, ids: Collection[str]) -> None:
-        """Utterances that no plan has from now on; the others stay in their batches."""
-        self.left_out = {index for index, utterance in enumerate(self.utterances) if utterance.id in ids}
+    def problem(self, utterance: Utterance) -> str | None:
+        try:
+            load_wave(utterance)
+        except UtteranceError as error:
+            return error.reason
+        return None
 
     def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
-        """Compute the prefix cache, if there is to be one; it takes the place of the audio.
-
-        pause: called now and then, and may end the training. Each of the processes computes its part, and gets all.
-        """
+        """Compute the prefix cache, if one was planned; batches then come from it instead of from audio."""
         if self.cache and not self.cache.entries:
             everyone = range(len(self.utterances))
             there = [index for index in everyone if index not in self.left_out]
@@ -91,7 +94,7 @@ class Feed:
             yield Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
 
     def digest(self) -> str:
-        """Of the utterances' ids, durations, targets and trials."""
+        """Digest of the utterances' ids, durations, targets and trials."""
         rows = zip(self.utterances, self.dataset.targets, strict=True)
         content = [[one.id, one.seconds, target.tolist(), *one.trials] for one, target in rows]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -103,68 +106,58 @@ class Feed:
         yield from plain_errors(self._loader)
 
 
-def usable(utterances: Sequence[Utterance], model: SureModel, config: Config) -> list[Utterance]:
-    """The training utterances that can be learned from; what is left out is counted and named in the log.
+def usable(utterances: Sequence[Utterance], model: RecognitionModel, config: Config) -> list[Utterance]:
+    """The training utterances that the model can be trained on; the others are counted and named in the log.
 
-    Raises SureError when nothing is left, and for texts that cannot be targets: with data.on_bad_utterance=stop for
-    one, with skip for more than data.max_bad_percent of the set.
+    Raises SureError when none is left, and for transcripts that cannot be targets: with data.on_bad_utterance=stop for
+    the first one, with skip for more than data.max_bad_percent of the set.
     """
-    shortest, longest = config.data.min_seconds, config.data.max_seconds
-    frames = frame_counts(model.backbone, [utterance.seconds for utterance in utterances])
-    left_out: dict[str, list[str]] = {}  # for the settings' sake
-    bad: dict[str, list[str]] = {}
+    data, backbone = config.data, model.backbone
+    limits = data.min_seconds, data.max_seconds, "data.min_seconds=", "data.max_seconds="
+    left_out: dict[str, list[str]] = defaultdict(list)  # ids by reason: outside the limits of duration
+    bad: dict[str, list[str]] = defaultdict(list)  # ids by reason: transcripts that cannot be targets
     kept = []
-    skip = config.data.on_bad_utterance == "skip"
+    frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
     for utterance, count in zip(utterances, frames, strict=True):
-        if utterance.seconds < shortest or count < 1:
-            left_out.setdefault(f"shorter than data.min_seconds={shortest:g}", []).append(utterance.id)
-        elif utterance.seconds > longest:
-            left_out.setdefault(f"longer than data.max_seconds={longest:g}", []).append(utterance.id)
-        elif utterance.seconds > model.backbone.max_seconds:
-            heard = f"longer than the {model.backbone.max_seconds:g} s that the backbone can hear"
-            left_out.setdefault(heard, []).append(utterance.id)
-        elif skip and not _has_target(model, utterance):
-            bad.setdefault("with no symbol of the vocabulary", []).append(utterance.id)
-        elif not _fits(model, count, utterance):
-            bad.setdefault("with more to say than they have frames", []).append(utterance.id)
+        problem = length_problem(utterance.seconds, *limits) or encoder_problem(utterance.seconds, backbone)
+        if problem:
+            left_out[problem].append(utterance.id)
+        elif problem := _target_problem(model, count, utterance, data):
+            bad[problem].append(utterance.id)
         else:
             kept.append(utterance)
-    for reason, ids in left_out.items():
-        more = ", ..." if len(ids) > IDS_SHOWN else ""
-        log.warning("left out of training: %d utterances %s: %s%s", len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more)
-    _check_bad(bad, len(utterances), config.data)
+    log_left_out(left_out, "training")
+    _check_bad(bad, len(utterances), data)
     if not kept:
-        raise SureError(f"{config.data.train}: no utterance is left to train on ({'; '.join([*left_out, *bad])})")
+        raise SureError(f"{data.train}: no utterance is left to train on ({'; '.join([*left_out, *bad])})")
     return kept
 
 
-def _check_bad(bad: dict[str, list[str]], of: int, settings: DataConfig) -> None:
-    """Name all of them, in the log or in a SureError."""
+def _target_problem(model: RecognitionModel, frames: Tensor, utterance: Utterance, data: DataConfig) -> str | None:
+    """Why the transcript cannot be a target, or None. With data.on_bad_utterance=stop SureError may say it instead."""
+    try:
+        target = model.task.target(utterance)
+    except SureError:
+        if data.on_bad_utterance == "stop":
+            raise
+        return "without any symbol of the vocabulary"
+    return None if model.task.fits(frames[None], [target])[0] else "with more tokens than frames"
+
+
+def _check_bad(bad: Mapping[str, Sequence[str]], count: int, data: DataConfig) -> None:
+    """Name the utterances whose transcripts cannot be targets, in the log or in a SureError. count: of the set."""
     if not bad:
         return
     named = "; ".join(f"{len(ids)} utterances {reason}: {', '.join(ids)}" for reason, ids in bad.items())
-    percent = 100 * sum(map(len, bad.values())) / of
-    if settings.on_bad_utterance == "stop":
+    percent = 100 * sum(map(len, bad.values())) / count
+    if data.on_bad_utterance == "stop":
         raise SureError(
-            f"{settings.train}: {named}. Correct or cut them; or leave them out by data.on_bad_utterance=skip "
+            f"{data.train}: {named}. Correct or cut them; or leave them out with data.on_bad_utterance=skip "
             "(run.sh: --on_bad_utterance skip)"
         )
-    if percent > settings.max_bad_percent:
+    if percent > data.max_bad_percent:
         raise SureError(
-            f"{settings.train}: {percent:.1f} % cannot be targets, more than data.max_bad_percent="
-            f"{settings.max_bad_percent:g}: {named}. Correct or cut them, or raise that limit"
+            f"{data.train}: the transcripts of {percent:.1f} % of the utterances cannot be targets, more than "
+            f"data.max_bad_percent={data.max_bad_percent:g}: {named}. Correct or cut them, or raise that limit"
         )
     log.warning("left out of training: %s", named)
-
-
-def _has_target(model: SureModel, utterance: Utterance) -> bool:
-    try:
-        model.task.target(utterance)
-    except SureError:
-        return False
-    return True
-
-
-def _fits(model: SureModel, frames: Tensor, utterance: Utterance) -> bool:
-    fits = getattr(model.task, "fits", None)
-    return fits is None or bool(fits(frames[None], [model.task.target(utterance)])[0])

@@ -8,13 +8,11 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sure.data.data_dir import Utterance
-from sure.data.dataset import UtteranceError, load_wave
+from sure.data.dataset import UtteranceError
 from sure.errors import SureError, some_of
 from sure.files import replace_file
 from sure.train.distributed import Processes
-from sure.train.feed import AnyFeed
-from sure.train.feed_recognition import Feed
+from sure.train.feed import Feed
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +26,7 @@ class LeftOut:
     even if they can be read again: so a training that is killed and resumed takes the same steps as one that is not.
     """
 
-    def __init__(self, feed: AnyFeed, folder: Path, skip: bool, max_bad_percent: float, processes: Processes):
+    def __init__(self, feed: Feed, folder: Path, skip: bool, max_bad_percent: float, processes: Processes):
         self.feed, self.path, self.skip = feed, folder / FILE, skip
         self.max_bad_percent, self.processes = max_bad_percent, processes
 
@@ -37,8 +35,6 @@ class LeftOut:
 
         Raises SureError where more than `max_bad_percent` of the set are unreadable.
         """
-        if not isinstance(self.feed, Feed):
-            return 0
         found = self.processes.from_first(self._find) if self.skip else 0
         self.feed.leave_out(read_left_out(self.path))
         return found
@@ -55,7 +51,8 @@ class LeftOut:
         known = read_left_out(self.path)
         others = [utterance for utterance in self.feed.utterances if utterance.id not in known]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = {one.id: reason for one, reason in zip(others, pool.map(_problem, others), strict=True) if reason}
+            problems = zip(others, pool.map(self.feed.problem, others), strict=True)
+            found = {one.id: problem for one, problem in problems if problem}
         bad = known | found
         percent = 100 * len(bad) / len(self.feed.utterances)
         listed = _by_reason(bad)
@@ -82,14 +79,6 @@ def read_left_out(path: Path) -> dict[str, str]:
     if not all(tab for _, tab, _ in rows):
         raise SureError(f"{path} is damaged: expected lines of reason, tab, utterance id; correct it, or use --restart")
     return {id: reason for reason, _, id in rows}
-
-
-def _problem(utterance: Utterance) -> str | None:
-    try:
-        load_wave(utterance)
-    except UtteranceError as error:
-        return error.reason
-    return None
 
 
 def _by_reason(left_out: dict[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Frozen-prefix cache: what lies below the first site that trains is computed once an utterance."""
+"""Frozen-prefix cache: layers below the first trained site are computed once for each utterance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.collate import Batch
 from sure.models.loading import frame_counts
-from sure.models.recognition import SureModel
+from sure.models.recognition import RecognitionModel
 from sure.train.distributed import Processes
 
 log = logging.getLogger(__name__)
@@ -24,22 +24,21 @@ FLOAT_BYTES = 4
 
 
 class PrefixCache:
-    """Taps 0 to `depth` of every utterance of a data set, or the last of them alone.
+    """Taps 0 to `depth` of every utterance of a data set, or tap `depth` alone, in memory.
 
-    Each utterance is computed by itself, in float32: entries follow from backbone and waveform alone, so
-    training does not depend on batch mates, order, or where it was resumed. They are kept in memory; `fill`
-    and `get` are where a cache on disk would come in.
+    Each utterance is computed alone, in float32. So entries depend on the backbone and the waveform alone, and
+    training does not depend on batch mates, their order, or the step at which it was resumed.
     """
 
     def __init__(self, backbone: SpeechEncoder, depth: int, keep_all: bool):
         self.backbone = backbone
         self.depth = depth
-        self.first = 0 if keep_all else depth  # of the taps that are kept
+        self.first = 0 if keep_all else depth  # number of the first tap that is kept
         self.entries: list[list[Tensor]] = []
 
     @torch.no_grad()
     def compute(self, wave: Tensor) -> list[Tensor]:
-        """An utterance's taps, (time, dim) each; wave (samples,)."""
+        """Taps (time, dim) of an utterance; wave (samples,)."""
         device = next(self.backbone.parameters()).device
         lengths = torch.tensor([len(wave)])
         taps = self.backbone.begin(wave[None].to(device), lengths)
@@ -47,7 +46,7 @@ class PrefixCache:
         return [tap[0].float().cpu() for tap in taps[self.first :]]
 
     def get(self, indices: Sequence[int]) -> tuple[list[Tensor | None], Tensor]:
-        """Taps of a batch, zero behind each utterance's end, and its lengths in frames."""
+        """Taps (batch, time, dim) of a batch, padded with zeros, and lengths (batch,) in frames."""
         found = [self.entries[index] for index in indices]
         lengths = torch.tensor([len(taps[0]) for taps in found])
         padded = [pad_sequence(list(tap), batch_first=True) for tap in zip(*found, strict=True)]
@@ -56,9 +55,9 @@ class PrefixCache:
     def fill(
         self, batches: Iterable[Batch], what: str, count: int, pause: Callable[[], None], processes: Processes
     ) -> None:
-        """Compute `count` utterances; batches: the share of this process, each alone, in the order of their indices.
+        """Compute the entries of `count` utterances.
 
-        pause: called now and then, and may end it all.
+        batches: this process's share, one utterance each, in the order of their indices. pause: as of Feed.fill_cache.
         """
         begun = time.monotonic()
         own = -(-count // processes.size)
@@ -71,21 +70,22 @@ class PrefixCache:
         )  # fmt: skip
 
     def _place(self) -> str:
-        """The first place that is computed anew in every step."""
+        """The first layer that is computed in every step."""
         return "the whole backbone" if self.depth == len(self.backbone.layers) else f"layer.{self.depth}"
 
 
 def plan_cache(
-    model: SureModel, config: Config, seconds: Sequence[float], budget: float, training: bool
+    model: RecognitionModel, config: Config, seconds: Sequence[float], budget: float, training: bool
 ) -> tuple[PrefixCache | None, float]:
-    """An empty cache for these durations, and its bytes when filled; None, logged why, where none can be.
+    """An empty cache for utterances of these durations, and its size in bytes when filled; or None and 0.
 
-    budget: in bytes. Where all taps are kept and would not fit, those of fewer layers may.
+    The reason for None is logged. budget: bytes that the cache may take. If the method reads all taps and they
+    exceed the budget, the cache ends at a lower layer.
     """
     what = "the training set" if training else "the dev set"
     depth = model.attachment.cacheable_taps - 1
     if training and config.augment.changes_features:
-        depth = min(depth, 0)  # masks are drawn on the first tap anew in every epoch
+        depth = min(depth, 0)  # SpecAugment draws new masks on the first tap in every epoch
     why_not = ""
     if config.train.prefix_cache == "off":
         why_not = "train.prefix_cache=off"

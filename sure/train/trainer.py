@@ -26,7 +26,7 @@ from sure.train.checks import LossMonitor, StepLosses, check_dev_loss, check_gra
 from sure.train.curves import History
 from sure.train.distributed import Processes
 from sure.train.evaluate import evaluate
-from sure.train.feed import AnyFeed
+from sure.train.feed import Feed
 from sure.train.left_out import LeftOut
 from sure.train.progress import Progress
 from sure.train.progress_bar import ProgressBar
@@ -52,8 +52,8 @@ class Trainer:
 
     model: AdaptedModel
     parameters: Mapping[str, nn.Parameter]  # all that are trained, by saved name
-    train_feed: AnyFeed
-    dev_feed: AnyFeed
+    train_feed: Feed
+    dev_feed: Feed
     left_out: LeftOut
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler

@@ -23,7 +23,7 @@ from sure.backbones.aligner import (
 )
 from sure.backbones.own_format import initialise
 from sure.backbones.variance import phone_means, spread
-from sure.data.synthesis.dataset import SpokenDataset, collate_spoken, read_scripts
+from sure.data.synthesis.dataset import SynthesisDataset, collate_synthesis, read_utterances
 from sure.frames import Frames
 
 PHONES, FRAMES = torch.tensor([4, 2, 1, 3]), torch.tensor([7, 5, 3, 3])
@@ -104,9 +104,9 @@ def test_it_learns_where_phones_end(tmp_path):
     """From nothing but the order of phones, on a corpus where the truth is known."""
     data = make_set(tmp_path, "train", 24)
     vocabulary = {phone: number for number, phone in enumerate(TOY_PHONES)}
-    scripts = read_scripts(data, durations=True)
+    scripts = read_utterances(data, durations=True)
     blind = [replace(script, durations=None) for script in scripts]
-    dataset = SpokenDataset(
+    dataset = SynthesisDataset(
         data,
         blind,
         lambda phones: torch.tensor([vocabulary[phone] for phone in phones]),
@@ -114,7 +114,7 @@ def test_it_learns_where_phones_end(tmp_path):
         alignment_prior,
         1.0,
     )
-    batch = collate_spoken([dataset[index] for index in range(len(dataset))])
+    batch = collate_synthesis([dataset[index] for index in range(len(dataset))])
     embedding, aligner = nn.Embedding(len(vocabulary), 16), Aligner(16, MELS, 16, 0.1)
     initialise(embedding, 1)
     initialise(aligner, 2)

@@ -11,7 +11,7 @@ from sure.backbones.tiny import MODELS
 from sure.config import make_config
 from sure.data.data_dir import Utterance
 from sure.models.build import build_model, build_task
-from sure.models.recognition import SureModel
+from sure.models.recognition import RecognitionModel
 
 FAMILIES = sorted(MODELS)
 # Every method as it comes, and settings that take another way through the code.
@@ -68,7 +68,7 @@ def utterances(task: str) -> list[Utterance]:
     ]
 
 
-def make(folder: Path, method: str, family: str, task: str, saved: bool = False, **settings) -> SureModel:
+def make(folder: Path, method: str, family: str, task: str, saved: bool = False, **settings) -> RecognitionModel:
     """A model with random weights that are the same at every call."""
     config = make_config(
         {
@@ -89,7 +89,7 @@ def make(folder: Path, method: str, family: str, task: str, saved: bool = False,
 
 
 @torch.no_grad()
-def disturb(model: SureModel, size: float = 0.05) -> None:
+def disturb(model: RecognitionModel, size: float = 0.05) -> None:
     """Move everything that trains off its start, as training would."""
     generator = torch.Generator().manual_seed(11)
     for parameters in model.parameter_groups().values():

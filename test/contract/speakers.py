@@ -10,7 +10,7 @@ import torch
 from sure import registry
 from sure.backbones.aligner import alignment_prior
 from sure.config import make_config
-from sure.data.synthesis.dataset import SpokenBatch, SpokenItem, collate_spoken
+from sure.data.synthesis.dataset import SynthesisBatch, SynthesisItem, collate_synthesis
 from sure.models.build import build_model, build_task
 from sure.models.synthesis import SynthesisModel
 
@@ -57,7 +57,7 @@ def make(folder: Path, method: str | dict, saved: bool = False, **head: object) 
     return build_model(config, build_task(config), saved=saved)
 
 
-def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False) -> SpokenBatch:
+def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False) -> SynthesisBatch:
     """Three utterances, or some of them. given: with durations, as where the aligner does not train."""
     generator = torch.Generator().manual_seed(7)
     items = []
@@ -68,8 +68,8 @@ def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False)
         durations = torch.tensor([*shares, frames - sum(shares)]) if given else None
         prior = None if given else alignment_prior(len(phones), frames)
         number = model.task.speaker(speaker)
-        items.append(SpokenItem(speaker, model.numbers(phones), number, mel, pitch, energy, durations, prior))
-    return collate_spoken(items[rows])
+        items.append(SynthesisItem(speaker, model.numbers(phones), number, mel, pitch, energy, durations, prior))
+    return collate_synthesis(items[rows])
 
 
 @torch.no_grad()

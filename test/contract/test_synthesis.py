@@ -58,11 +58,11 @@ def test_batch_mates_change_nothing(folder, method):
     model = make(folder, method)
     disturb(model)
     model.eval()
-    together, losses = outputs(model), model.judge(batch(model))[0]
+    together, losses = outputs(model), model.evaluate_batch(batch(model))[0]
     for row in range(len(together)):
         alone = slice(row, row + 1)
         torch.testing.assert_close(outputs(model, alone)[0], together[row], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(model.judge(batch(model, alone))[0][0], losses[row], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(model.evaluate_batch(batch(model, alone))[0][0], losses[row], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", [name for name, given in METHODS.items() if mergeable(given)])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sure import registry
 from sure.config import make_config
 from sure.models.build import build_model, build_task
-from sure.models.recognition import SureModel
+from sure.models.recognition import RecognitionModel
 
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 FAMILIES += [("data2vec_audio", "base"), ("moonshine", "base"), ("whisper", "base")]
@@ -46,7 +46,9 @@ def config_of(folder: Path, family: str, petl: object, task: str = "language", *
     return config
 
 
-def pair(folder: Path, family: str, size: str, petl: object, task: str = "language") -> tuple[SureModel, nn.Module]:
+def pair(
+    folder: Path, family: str, size: str, petl: object, task: str = "language"
+) -> tuple[RecognitionModel, nn.Module]:
     """Our adapted model, disturbed as training would, and the plain transformers model below it."""
     theirs = huggingface(family, size)
     saved(theirs, folder / family)
@@ -69,13 +71,13 @@ def sound() -> Tensor:
 
 
 @torch.no_grad()
-def ours(model: SureModel) -> Tensor:
+def ours(model: RecognitionModel) -> Tensor:
     """The last layer's output (2, time, width)."""
     return model.encode(sound(), torch.tensor([SAMPLES, SAMPLES])).last
 
 
 @torch.no_grad()
-def logits(model: SureModel) -> Tensor:
+def logits(model: RecognitionModel) -> Tensor:
     return model.outputs(model.encode(sound(), torch.tensor([SAMPLES, SAMPLES])))
 
 

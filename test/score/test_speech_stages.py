@@ -21,7 +21,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from sure import registry
 from sure.bin import report, score
-from sure.decode.synthesis import copies_of
+from sure.decode.synthesis import copy_name
 from sure.errors import SureError
 from sure.report.picture import make_figure
 from sure.report.results import collect
@@ -259,8 +259,8 @@ def test_each_vocoder_has_its_own_copies(recipe, tmp_path, monkeypatch):
         shutil.copytree(folder, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
     Path("g_1.pt").write_bytes(b"generator")
-    name = copies_of("g_1.pt")
-    assert copies_of("griffin_lim") == "copy_synthesis" and re.fullmatch("copy_synthesis_g-1_[0-9a-f]{8}", name)
+    name = copy_name("g_1.pt")
+    assert copy_name("griffin_lim") == "copy_synthesis" and re.fullmatch("copy_synthesis_g-1_[0-9a-f]{8}", name)
     other = Path(f"exp/{DATASET}_{name}/decode_test")
     shutil.copytree(COPY, other)
     (other / "result.json").unlink()

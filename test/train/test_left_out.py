@@ -10,7 +10,7 @@ from toys import assert_same, train_here
 
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
-from sure.train.feed_recognition import Feed
+from sure.train.feed_recognition import RecognitionFeed
 from sure.train.trainer import Trainer
 
 SKIP = {"data__on_bad_utterance": "skip", "data__max_bad_percent": 20, "train__epochs": 3}
@@ -29,15 +29,15 @@ def recording(corpus: Path, number: int) -> Path:
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
     """What every training epoch goes through, from its beginning, as ids."""
     seen = []
-    plan = Feed.plan
+    plan = RecognitionFeed.plan
 
-    def noted(self: Feed, epoch: int) -> list[list[int]]:
+    def noted(self: RecognitionFeed, epoch: int) -> list[list[int]]:
         batches = plan(self, epoch)
         if epoch:
             seen.append([[self.utterances[index].id for index in batch] for batch in batches])
         return batches
 
-    monkeypatch.setattr(Feed, "plan", noted)
+    monkeypatch.setattr(RecognitionFeed, "plan", noted)
     return seen
 
 
@@ -140,7 +140,7 @@ def test_a_text_without_a_token(corpus: Path) -> None:
     with pytest.raises(SureError, match="nothing of 'xyz' has a token"):
         train_here(corpus, corpus / "exp", task="asr", train__epochs=1)
     exp = train_here(corpus, corpus / "exp", task="asr", **{**SKIP, "train__epochs": 1})
-    assert "1 utterances with no symbol of the vocabulary: train-" in (exp / "train.log").read_text()
+    assert "1 utterances without any symbol of the vocabulary: train-" in (exp / "train.log").read_text()
 
 
 def test_what_was_left_out_stays_out_with_another_policy(corpus: Path, monkeypatch) -> None:

@@ -12,7 +12,7 @@ from sure.config import make_config
 from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
 from sure.models.build import build_model, build_task
-from sure.train.feed_recognition import Feed
+from sure.train.feed_recognition import RecognitionFeed
 from sure.train.prefix_cache import plan_cache
 
 LAYERS = 3  # of tiny Moonshine
@@ -40,7 +40,7 @@ def test_cached_equals_computed(corpus, name, family):
     changes, depth = METHODS[name]
     config, model = make(corpus, **changes, backbone__weights=f"random:{family}")
     utterances = read_data_dir(config.data.train)[:5]
-    feed = Feed(utterances, model, config, budget=1e9, training=True)
+    feed = RecognitionFeed(utterances, model, config, budget=1e9, training=True)
     feed.fill_cache("the test")
     if family == "moonshine":
         assert feed.cache.depth == depth
@@ -94,7 +94,7 @@ def test_a_small_budget_keeps_fewer_layers_and_the_plan_is_what_it_takes(corpus)
     _, all_layers = plan_cache(model, config, seconds, 1e9, True)
     cache, size = plan_cache(model, config, seconds, all_layers * 0.6, True)
     assert cache.depth == 1 and size == all_layers / 2
-    feed = Feed(utterances, model, config, all_layers * 0.6, training=True)
+    feed = RecognitionFeed(utterances, model, config, all_layers * 0.6, training=True)
     feed.fill_cache("the test")
     taken = sum(tap.nbytes for taps in feed.cache.entries for tap in taps)
     assert taken == pytest.approx(size, rel=0.02)

@@ -181,14 +181,14 @@ def test_what_cannot_be_learned_is_left_out_and_named(corpus, tmp_path):
         "".join(f"{line.split()[0]} 30\n" if i in (4, 5) else f"{line}\n" for i, line in enumerate(lines))
     )
     given = {"task": "asr", "data__train": str(folder), "train__epochs": 1}
-    with pytest.raises(SureError, match="more to say than they have frames: train-003. Correct .*=skip"):
+    with pytest.raises(SureError, match="with more tokens than frames: train-003. Correct .*=skip"):
         train_here(corpus, tmp_path / "stopped", **given)
     with pytest.raises(SureError, match="4.2 % cannot be targets, more than .*=1: 1 utterances .*: train-003"):
         train_here(corpus, tmp_path / "many", **given, data__on_bad_utterance="skip", data__max_bad_percent=1.0)
     exp = train_here(corpus, tmp_path / "exp", **given, data__on_bad_utterance="skip")
     log = (exp / "train.log").read_text()
-    assert "1 utterances with more to say than they have frames: train-003" in log
-    assert "2 utterances longer than data.max_seconds=20: train-004, train-005" in log
+    assert "1 utterances with more tokens than frames: train-003" in log
+    assert "2 utterances longer than data.max_seconds=20 s: train-004, train-005" in log
     assert "21 utterances" in log
     with pytest.raises(SureError, match="no utterance is left"):
         train_here(corpus, tmp_path / "none", data__train=str(folder), data__min_seconds=15.0)
@@ -204,7 +204,7 @@ def test_what_the_backbone_cannot_hear_is_left_out_or_named(corpus, tmp_path):
     durations.write_text(f"{first.split()[0]} 30.5\n{rest}")
     data = {"data__train": str(durations.parent), "data__max_seconds": 60.0, "backbone": WHISPER}
     exp = train_here(corpus, tmp_path / "exp", train__epochs=1, **data)
-    heard = "1 utterances longer than the 30 s that the backbone can hear: train-000"
+    heard = "1 utterances longer than the backbone's limit of 30 s: train-000"
     assert heard in (exp / "train.log").read_text()
     with pytest.raises(SureError, match=r"train-000: 30\.5 s .* are more than the 30 s"):
         train_here(corpus, tmp_path / "other", **{**data, "data__valid": data["data__train"]})

@@ -1,12 +1,12 @@
-"""Data of speech synthesis: what is to be said, by whom, and how it was said.
+"""Data of speech synthesis: phones, speakers and acoustic features.
 
 A data folder has, beside its audio:
 
     phones              id P1 P2 ...      written by stage 3
-    utt2frames          id frames         this and the features are written at the end of stage 2
-    mel.scp pitch.scp energy.scp          (frames, mels) log; (frames, 1) in Hz, 0 where unvoiced; (frames, 1)
-    durations           id 3 5 0 ...      optional, frames of each phone
-    spk2embedding.scp   (dim,)            optional, of each speaker
+    utt2frames          id frames         written at the end of stage 2, as are the features
+    mel.scp pitch.scp energy.scp          log mel (frames, mels); F0 (frames, 1) in Hz, 0 where unvoiced; (frames, 1)
+    durations           id 3 5 0 ...      optional: frames of each phone
+    spk2embedding.scp   (dim,)            optional: embedding of each speaker
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SHOWN = 10  # offenders in an error
 
 
 @dataclass(frozen=True)
-class Script:
-    """One utterance: what is said by whom; frames 0 where no features are needed."""
+class SynthesisUtterance:
+    """Phones and speaker of one utterance. frames: 0 where no features are needed; durations: frames of each phone."""
 
     id: str
     phones: tuple[str, ...]
@@ -43,11 +43,11 @@ class Script:
     durations: tuple[int, ...] | None = None
 
 
-def read_scripts(folder: str | Path, durations: bool = False) -> list[Script]:
+def read_utterances(folder: str | Path, durations: bool = False) -> list[SynthesisUtterance]:
     """The utterances of a data folder, sorted by id.
 
-    durations: of phones are needed too. Raises SureError naming the file, the stage that makes it, or the utterances
-    whose phones, frames and durations do not fit.
+    durations: read the table `durations` too. Raises SureError naming a missing file and the stage that writes it, or
+    the utterances with contradicting phones, frames and durations.
     """
     folder = Path(folder)
     phones = _table(folder / "phones", "3, tokenize")
@@ -59,8 +59,8 @@ def read_scripts(folder: str | Path, durations: bool = False) -> list[Script]:
             raise SureError(f"{folder / name} lacks {missing[0]}, and {len(missing) - 1} more that phones has")
     if durations and (missing := sorted(phones.keys() - given.keys())):
         raise SureError(f"{folder / 'durations'} lacks {missing[0]}, and {len(missing) - 1} more that phones has")
-    scripts = [
-        Script(
+    utterances = [
+        SynthesisUtterance(
             id,
             tuple(spoken.split()),
             speakers[id].split()[0],
@@ -70,13 +70,13 @@ def read_scripts(folder: str | Path, durations: bool = False) -> list[Script]:
         for id, spoken in sorted(phones.items())
     ]
     if durations:
-        check_durations(folder, scripts)
-    return scripts
+        check_durations(folder, utterances)
+    return utterances
 
 
-def check_durations(folder: Path, scripts: Sequence[Script]) -> None:
-    """Raises SureError listing utterances whose durations are not one a phone, or do not sum to their frames."""
-    found = offenders((one.id, one.durations, len(one.phones), one.frames) for one in scripts)
+def check_durations(folder: Path, utterances: Sequence[SynthesisUtterance]) -> None:
+    """Raises SureError listing utterances without one duration a phone, or whose durations do not sum to the frames."""
+    found = offenders((one.id, one.durations, len(one.phones), one.frames) for one in utterances)
     if found:
         rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise SureError(f"{folder / 'durations'}: {'; '.join(found[:SHOWN])}{rest}; make them again")
@@ -99,11 +99,11 @@ def _integers(path: Path, id: str, value: str) -> tuple[int, ...]:
 
 
 @dataclass
-class SpokenItem:
-    """One utterance as tensors; log_pitch is interpolated over unvoiced frames, NaN where all are."""
+class SynthesisItem:
+    """One utterance as tensors. log_pitch is interpolated over unvoiced frames; NaN where all frames are unvoiced."""
 
     id: str
-    phones: Tensor  # (phones,) numbers
+    phones: Tensor  # (phones,) indices
     speaker: Any
     mel: Tensor  # (frames, mels) log
     log_pitch: Tensor  # (frames,)
@@ -113,11 +113,11 @@ class SpokenItem:
 
 
 @dataclass
-class SpokenBatch:
-    """Utterances padded with zeros. lengths of phones and frames (batch,) stay on the CPU.
+class SynthesisBatch:
+    """Utterances padded with zeros. `lengths` (phones) and `frames` are (batch,) and stay on the CPU.
 
-    durations: None where the model is to find them; then there is a prior (batch, frames, phones).
-    progress: the part of all epochs that are done.
+    durations: None where the model's aligner finds them; then there is a prior (batch, frames, phones).
+    progress: finished fraction of all epochs.
     """
 
     ids: list[str]
@@ -132,7 +132,7 @@ class SpokenBatch:
     prior: Tensor | None
     progress: float = 0.0
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> SpokenBatch:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> SynthesisBatch:
         there = {
             name: value.to(device, non_blocking=non_blocking)
             for name, value in vars(self).items()
@@ -141,48 +141,50 @@ class SpokenBatch:
         return replace(self, **there)
 
 
-class SpokenDataset(Dataset):
-    """Items with their features, kept in memory as far as they fit.
+class SynthesisDataset(Dataset):
+    """Utterances with their features, kept in memory up to `cache_gigabytes`.
 
-    numbers: of phones, (phones,). speaker: what the model knows a speaker by. prior: of (phones, frames), where the
-    model finds durations. Items raise SureError naming an utterance whose features are not as utt2frames says.
+    numbers: indices (phones,) of phones. speaker: index or embedding of a speaker. prior: called with the numbers of
+    phones and frames, where the model's aligner finds durations. Items raise SureError naming an utterance whose
+    features have not as many frames as utt2frames.
     """
 
     def __init__(
         self,
         folder: str | Path,
-        scripts: Sequence[Script],
+        utterances: Sequence[SynthesisUtterance],
         numbers: Callable[[Sequence[str]], Tensor],
         speaker: Callable[[str], Tensor],
         prior: Callable[[int, int], Tensor] | None,
         cache_gigabytes: float,
     ):
         self.folder = Path(folder)
-        self.scripts = list(scripts)
-        self.numbers = [numbers(script.phones) for script in self.scripts]
-        self.speakers = [speaker(script.speaker) for script in self.scripts]
-        self.durations = [None if s.durations is None else torch.tensor(s.durations) for s in self.scripts]
+        self.utterances = list(utterances)
+        self.numbers = [numbers(one.phones) for one in self.utterances]
+        self.speakers = [speaker(one.speaker) for one in self.utterances]
+        self.durations = [None if one.durations is None else torch.tensor(one.durations) for one in self.utterances]
         self.prior = prior
         self.features = {name: _scp(self.folder / f"{name}.scp") for name in FEATURES}
         self.room = int(cache_gigabytes * 1e9)
         self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
-        return len(self.scripts)
+        return len(self.utterances)
 
-    def __getitem__(self, index: int) -> SpokenItem:
-        script, durations = self.scripts[index], self.durations[index]
+    def __getitem__(self, index: int) -> SynthesisItem:
+        utterance, durations = self.utterances[index], self.durations[index]
         features = self._kept.get(index) or self._read(index)
-        prior = self.prior(len(script.phones), script.frames) if self.prior and durations is None else None
-        return SpokenItem(script.id, self.numbers[index], self.speakers[index], *features, durations, prior)
+        prior = self.prior(len(utterance.phones), utterance.frames) if self.prior and durations is None else None
+        return SynthesisItem(utterance.id, self.numbers[index], self.speakers[index], *features, durations, prior)
 
     def digest(self) -> str:
-        """Of all scripts: what is said, by whom, how long, and the durations that are given."""
-        return hashlib.sha256(repr(self.scripts).encode()).hexdigest()
+        """Digest of the utterances' phones, speakers, frames and given durations."""
+        # `Script` is the former name of the class: digests in checkpoints have it
+        content = repr(self.utterances).replace("SynthesisUtterance(", "Script(")
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def _read(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        script = self.scripts[index]
-        mel, pitch, energy = (self._feature(name, script) for name in FEATURES)
+        mel, pitch, energy = (self._feature(name, self.utterances[index]) for name in FEATURES)
         features = torch.from_numpy(mel), _log_pitch(pitch[:, 0]), torch.from_numpy(energy[:, 0])
         size = sum(each.nbytes for each in features)
         if size <= self.room:
@@ -190,13 +192,13 @@ class SpokenDataset(Dataset):
             self.room -= size
         return features
 
-    def _feature(self, name: str, script: Script) -> np.ndarray:
-        if script.id not in self.features[name]:
-            raise SureError(f"utterance '{script.id}': {self.folder / name}.scp does not have it; run stage 2 again")
-        found = np.array(self.features[name][script.id], dtype=np.float32)
-        if len(found) != script.frames:
+    def _feature(self, name: str, utterance: SynthesisUtterance) -> np.ndarray:
+        if utterance.id not in self.features[name]:
+            raise SureError(f"utterance '{utterance.id}': {self.folder / name}.scp does not have it; run stage 2 again")
+        found = np.array(self.features[name][utterance.id], dtype=np.float32)
+        if len(found) != utterance.frames:
             raise SureError(
-                f"utterance '{script.id}': {len(found)} frames in {self.folder / name}.scp, {script.frames} in "
+                f"utterance '{utterance.id}': {len(found)} frames in {self.folder / name}.scp, {utterance.frames} in "
                 "utt2frames; run stage 2, prepare, again"
             )
         return found
@@ -215,7 +217,7 @@ def _log_pitch(hertz: np.ndarray) -> Tensor:
     return torch.from_numpy(np.interp(np.arange(len(hertz)), voiced, np.log(hertz[voiced])).astype(np.float32))
 
 
-def collate_spoken(items: Sequence[SpokenItem]) -> SpokenBatch:
+def collate_synthesis(items: Sequence[SynthesisItem]) -> SynthesisBatch:
     """Pad items to the longest, in the order given."""
     padded = {
         name: pad_sequence([getattr(item, name) for item in items], batch_first=True)
@@ -228,7 +230,7 @@ def collate_spoken(items: Sequence[SpokenItem]) -> SpokenBatch:
         prior = torch.zeros(len(items), padded["mel"].shape[1], padded["phones"].shape[1])
         for row, item in zip(prior, items, strict=True):
             row[: item.prior.shape[0], : item.prior.shape[1]] = item.prior
-    return SpokenBatch(
+    return SynthesisBatch(
         ids=[item.id for item in items],
         lengths=torch.tensor([len(item.phones) for item in items]),
         speakers=torch.stack([item.speaker for item in items]),
@@ -240,9 +242,9 @@ def collate_spoken(items: Sequence[SpokenItem]) -> SpokenBatch:
 
 
 def speaker_vectors(folder: str | Path, size: int) -> Callable[[str], Tensor]:
-    """The external embedding (size,) of a speaker of a data folder, by name.
+    """A function from the name of a speaker to the external embedding (size,), read from a data folder.
 
-    Raises SureError where there are none; and when called, for a speaker without one, or one that cannot be used.
+    Raises SureError where the folder has none. The function raises it for a speaker without a usable embedding.
     """
     path = Path(folder) / "spk2embedding.scp"
     if not path.is_file():
@@ -262,8 +264,8 @@ def speaker_vectors(folder: str | Path, size: int) -> Callable[[str], Tensor]:
     return vector
 
 
-def by_length(scripts: Sequence[Script], at_once: int) -> Iterator[list[Script]]:
-    """Groups of scripts of similar length, long ones first."""
-    ordered = sorted(scripts, key=lambda script: (-len(script.phones), script.id))
-    for start in range(0, len(ordered), at_once):
-        yield ordered[start : start + at_once]
+def by_length(utterances: Sequence[SynthesisUtterance], size: int) -> Iterator[list[SynthesisUtterance]]:
+    """Groups of at most `size` utterances of similar length, longest first."""
+    ordered = sorted(utterances, key=lambda one: (-len(one.phones), one.id))
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]

@@ -1,0 +1,83 @@
+"""Files of a decoded folder, EXP/decode_<set>[_<decoding>]: decoding.json, and hyp.txt and ref.txt of recognition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sure.config import Config
+from sure.data.tables import Line, read_lines
+from sure.errors import SureError
+from sure.files import replace_file
+from sure.parsing import parse_json
+
+RECORD = "decoding.json"
+NAMED_IDS = 5  # ids in an error
+AGAIN = "decode this set again (stage 5)"
+
+
+def decoded_folder(folder: Path, config: Config, name: str) -> Path:
+    """The folder for a decoded set: `decode_<set>`, or `decode_<set>_<decoding>` unless the decoding is greedy.
+
+    Raises SureError where it is also the folder of another set.
+    """
+    label = config.decoding
+    if label == "greedy":
+        return folder / f"decode_{name}"
+    if f"{name}_{label}" in config.data.sets():
+        raise SureError(
+            f"decode_{name}_{label} is also the folder of the set {name}_{label}; give this decoding another name: "
+            "decode.name=NAME"
+        )
+    return folder / f"decode_{name}_{label}"
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    replace_file(folder / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a decoded folder; for experiments older than the record, the values that its name gives."""
+    try:
+        record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"set": folder.name.removeprefix("decode_"), "decoding": "greedy", "settings": {"method": "greedy"}}
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or not {"set", "decoding", "settings"} <= record.keys():
+        raise SureError(f"{folder / RECORD} was not written by stage 5; {AGAIN}")
+    return record
+
+
+def data_of(record: Mapping[str, Any], config: Config) -> str | None:
+    """The data folder that was decoded."""
+    return record.get("data", config.data.sets().get(record["set"]))
+
+
+def read_pair(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """References and hypotheses by utterance id, in the order of ref.txt; lines may be empty after the id.
+
+    Raises SureError for a missing file, an id on two lines, and ids in only one of the files.
+    """
+    references, hypotheses = (_read_texts(folder / name) for name in ("ref.txt", "hyp.txt"))
+    for here, there, name in ((references, hypotheses, "hyp.txt"), (hypotheses, references, "ref.txt")):
+        if missing := [id for id in here if id not in there]:
+            more = f" and {len(missing) - NAMED_IDS} more" if len(missing) > NAMED_IDS else ""
+            raise SureError(f"{folder / name}: no line for {', '.join(missing[:NAMED_IDS])}{more}; {AGAIN}")
+    if not references:
+        raise SureError(f"{folder / 'ref.txt'}: no utterances; {AGAIN}")
+    return references, {id: hypotheses[id] for id in references}
+
+
+def _read_texts(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise SureError(f"{path}: no such file; {AGAIN}")
+    lines: dict[str, Line] = {}
+    for line in read_lines(path):
+        if line.id in lines:
+            first = lines[line.id].number
+            raise SureError(f"{path}:{line.number}: the id '{line.id}' is already on line {first}; {AGAIN}")
+        lines[line.id] = line
+    return {id: line.value for id, line in lines.items()}

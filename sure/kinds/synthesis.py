@@ -1,0 +1,177 @@
+"""Speech synthesis: phones to waveforms, which are compared with the recordings of the same texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sure.backbones.fastspeech2 import Family
+from sure.config import Config
+from sure.data.synthesis.acoustic import AcousticConfig
+from sure.decode.record import data_of, read_record
+from sure.decode.synthesis import copy_name, copy_synthesis, model_acoustic, synthesize_set, write_wave
+from sure.errors import SureError
+from sure.files import one_at_a_time
+from sure.inference import Sure
+from sure.kinds import base
+from sure.models.synthesis import SynthesisModel
+from sure.parsing import parse_json
+from sure.registry import find
+from sure.report.speech_picture import draw_speech
+from sure.score.result import data_facts, write_result
+from sure.score.synthesis.folder import (
+    COPY,
+    NATURAL,
+    SCORE_NAME,
+    UTTERANCES,
+    fingerprint,
+    read_languages,
+    read_waves,
+    score_folder,
+)
+from sure.score.synthesis.quality import Judges, SpeechScores
+from sure.train.feed import Feed
+from sure.train.feed_synthesis import synthesis_feeds
+
+
+class Kind(base.Kind):
+    model = SynthesisModel
+    backbone = Family
+    backbone_description = "a synthesis backbone: fastspeech2"
+
+    def feeds(self, config: Config, model: SynthesisModel) -> tuple[Feed, Feed]:
+        return synthesis_feeds(config, model)
+
+    def decode(
+        self, folder: Path, config: Config, model: SynthesisModel, sets: Mapping[Path, str], overrides: Sequence[str]
+    ) -> Iterator[tuple[Path, str]]:
+        """Synthesise the sets. Copy synthesis of a set is made once for each vocoder, for all experiments."""
+        copies = f"{Path(config.data.train).parent.name}_{copy_name(config.decode.vocoder)}"
+        for decoded, data in sets.items():
+            copied = folder.parent.parent / copies / f"decode_{Path(data).name}"
+            with one_at_a_time(copied):  # experiments may be decoded in parallel
+                if copy_synthesis(config, model_acoustic(model), data, copied):
+                    yield copied, data
+            synthesize_set(config, model, data, decoded, overrides)
+            yield decoded, data
+
+    def score(self, folder: Path, config: Config, decoded: Sequence[Path]) -> Iterator[dict[str, Any]]:
+        """Before the sets, their upper bounds: the recordings themselves, and copy synthesis for each vocoder.
+
+        These are scored once for a data set, beside the experiments: `<dataset>_natural`, `<dataset>_copy_synthesis`,
+        with the name of a vocoder that is a file.
+        """
+        judges = Judges.of(_languages(config, decoded))
+        for one in decoded:
+            yield _score_set(folder, one, config, judges)
+
+    def problem(self, decoded: Path) -> str | None:
+        try:
+            missing = [path for path in read_waves(decoded).values() if not Path(path).is_file()]
+        except (SureError, OSError) as error:
+            return str(error)
+        return f"{missing[0]} is missing" if missing else None
+
+    def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
+        """Synthesise the option `text` into the file `out`."""
+        if files or "timings" in options or not {"text", "out"} <= options.keys():
+            raise SureError('this bundle synthesises speech: pass --text "..." --out a.wav, and no audio files')
+        options = dict(options)
+        text, out = options.pop("text"), Path(options.pop("out"))
+        if out.suffix.lower() != ".wav" or not out.parent.is_dir():
+            raise SureError(f"--out {out}: expected a file name that ends in .wav, in an existing folder")
+        if "embedding" in options:
+            if "speaker" in options:
+                raise SureError("--speaker and --embedding exclude each other; pass one of them")
+            options["speaker"] = _read_embedding(options.pop("embedding"))
+        wave, sample_rate = sure.synthesize(text, **options)
+        write_wave(out, wave, sample_rate)
+        print(f"{out}: {len(wave) / sample_rate:.2f} s")
+        return 0
+
+
+def _score_set(experiment: Path, folder: Path, config: Config, judges: Judges) -> dict[str, Any]:
+    record = read_record(folder)
+    data = data_of(record, config)
+    settings = data, acoustic_settings(experiment, config), config.text.language, judges
+    dataset = Path(config.data.train).parent.name
+    bounds = []
+    for kind in (NATURAL, record.get("copies", COPY)):
+        place = experiment.parent.parent / f"{dataset}_{kind}" / f"decode_{record['set']}"
+        if kind == NATURAL or place.is_dir():
+            with one_at_a_time(place):
+                _score_bound(place, kind, config, record["set"], *settings)
+            bounds.append(place.parent)
+    found = score_folder(folder, *settings)
+    result = {
+        **_result(config.task, record["set"], config.method, data, found),
+        "decoding": record["decoding"],
+        "vocoder": record["settings"].get("vocoder"),
+        "decode_overrides": record.get("overrides", []),
+        "ceilings": list(map(str, bounds)),
+        "dev_score_name": find("tasks", config.task).score_name,
+    }
+    draw_speech(experiment, folder, Path(data))
+    return write_result(folder, result, experiment)
+
+
+def _score_bound(place: Path, kind: str, config: Config, name: str, data: str, *settings: Any) -> None:
+    """Score an upper bound, unless its result is there and all that it depends on is unchanged."""
+    made_of = fingerprint(place, data, *settings)
+    try:
+        earlier = parse_json((place / "result.json").read_text(encoding="utf-8"))
+        if isinstance(earlier, dict) and earlier.get("made_of") == made_of and (place / UTTERANCES).is_file():
+            return
+    except (OSError, ValueError):
+        pass
+    found = score_folder(place, data, *settings, natural=kind == NATURAL)
+    write_result(place, {**_result(config.task, name, kind, data, found), "made_of": made_of})
+
+
+def _result(task: str, name: str, method: str, data: str, found: SpeechScores) -> dict[str, Any]:
+    return {
+        "task": task,
+        "set": name,
+        "method": method,
+        "score_name": SCORE_NAME,
+        "higher_is_better": False,
+        "score": found.scores.get(SCORE_NAME),
+        **found.scores,
+        **data_facts(data, {id: row["text"] for id, row in found.utterances.items()}),
+    }
+
+
+def _languages(config: Config, folders: Sequence[Path]) -> list[str]:
+    """The languages in the data of decoded folders; the config's first."""
+    found = [config.text.language]
+    for folder in folders:
+        found += read_languages(data_of(read_record(folder), config)).values()
+    return list(dict.fromkeys(found))
+
+
+def acoustic_settings(experiment: Path, config: Config) -> AcousticConfig:
+    """The settings of the experiment's features, as stage 2 wrote them."""
+    path = experiment / "tokens" / "statistics.json"
+    if not path.is_file():
+        return config.acoustic
+    try:
+        return AcousticConfig.model_validate(parse_json(path.read_text(encoding="utf-8"))["acoustic"])
+    except (KeyError, TypeError, ValueError):
+        raise SureError(f"{path} was not written by stage 2; run stages 2 to 4 again") from None
+
+
+def _read_embedding(path: str) -> Tensor:
+    """Speaker embedding (dim,) float32, from a file of numpy.save. Raises SureError for other content."""
+    try:
+        found = np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        raise SureError(f"{path}: not an embedding written by numpy.save ({error})") from None
+    if not np.isfinite(found).all():
+        raise SureError(f"{path}: not an embedding written by numpy.save (some numbers are not finite)")
+    return torch.from_numpy(found.flatten())

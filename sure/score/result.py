@@ -1,0 +1,65 @@
+"""`result.json` of a decoded folder: the scores, and facts about the data and the training."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sure.data.tables import parse_seconds, read_lines
+from sure.errors import SureError
+from sure.files import replace_file
+from sure.parsing import parse_json
+
+
+def write_result(folder: Path, result: dict[str, Any], experiment: Path | None = None) -> dict[str, Any]:
+    """Write `result.json`; from the experiment's summary and command come all keys that `result` lacks."""
+    if experiment:
+        summary = _summary(experiment / "summary.json")
+        result = {**result, "command": _command(experiment / "command.txt")}
+        result |= {key: value for key, value in summary.items() if key not in result}
+    replace_file(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    return result
+
+
+def data_facts(data: str | None, references: Mapping[str, str]) -> dict[str, Any]:
+    """Facts about a decoded data folder. references: texts by utterance id."""
+    return {
+        "utterances": len(references),
+        "data": data,
+        "seconds_of_audio": _seconds_of_audio(data, references),
+        "references_sha256": hashlib.sha256(json.dumps(references, sort_keys=True).encode()).hexdigest(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def _seconds_of_audio(data: str | None, ids: Iterable[str]) -> float | None:
+    """The sum of the set's utt2dur; None where its data folder is gone or lacks an utterance."""
+    path = Path(data or "") / "utt2dur"
+    lines = read_lines(path) if path.is_file() else []
+    seconds = {line.id: parse_seconds(path, line, line.value) for line in lines}
+    return round(math.fsum(seconds[id] for id in ids), 3) if all(id in seconds for id in ids) else None
+
+
+def _command(path: Path) -> str | None:
+    """The last training command in command.txt."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    commands = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return commands[-1] if commands else None
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """Content of summary.json; nothing where the training did not finish."""
+    try:
+        summary = parse_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        summary = None
+    if not isinstance(summary, dict):
+        raise SureError(f"{path} is not a JSON object; run stage 4 again, which writes this file at its end")
+    return summary
