@@ -87,7 +87,7 @@ def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> N
 def check_wave(wave: Tensor, name: str, backbone: SpeechEncoder) -> None:
     """Raises SureError with the waveform's name where it is not (samples,), not finite, too short or too long."""
     if wave.dim() != 1:
-        raise SureError(f"{name}: expected one channel, shape (samples,), found shape {list(wave.shape)}")
+        raise SureError(f"{name}: expected (samples,) of one channel, found shape {list(wave.shape)}")
     if not torch.isfinite(wave).all():
         raise SureError(f"{name}: some samples are not finite")
     seconds = len(wave) / backbone.sample_rate
