@@ -21,6 +21,7 @@ from sure.decode.text import decode_set, make_decoding
 from sure.decode.trained import load_trained
 from sure.errors import SureError
 from sure.inference import Sure
+from sure.kinds import recognition
 from sure.models.experiment import Experiment
 from sure.train.feed_recognition import RecognitionFeed
 
@@ -132,7 +133,7 @@ def test_a_bundle_embeds_as_decoding_did(trained, corpus):
 
 
 def test_the_command_compares_the_first_file_with_the_others(trained, corpus, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(infer, "AT_ONCE", 2)
+    monkeypatch.setattr(recognition, "FILES_AT_ONCE", 2)
     voice, same, other = (str(corpus / "wav" / f"test-{name}.wav") for name in ("200-0", "200-1", "2000-0"))
     infer.main([str(trained / "bundle"), voice, same, other, voice])
     answers = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
@@ -180,5 +181,5 @@ def test_other_tasks_have_no_embeddings(tmp_path):
     pack.main(["--exp", str(exp)])
     sure = Sure.load(exp / "bundle")
     assert "embed" not in sure.model.abilities
-    with pytest.raises(SureError, match="'default' is an adapter for another task"):
+    with pytest.raises(SureError, match="the task language, which does not offer embed; use predict"):
         sure.embed([corpus / "wav" / "test0.wav"])

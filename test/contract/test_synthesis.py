@@ -146,5 +146,5 @@ def test_a_task_and_a_backbone_that_do_not_fit_are_refused(folder):
     given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "petl": "lora"}
     given |= {"backbone": {"name": "tiny"}, "tokenizer": {"folder": str(folder / "tokens")}}
     config = make_config(given, "test")
-    with pytest.raises(SureError, match="backbone.name=tiny hears speech"):
+    with pytest.raises(SureError, match="backbone.name=tiny: the task tts needs a synthesis backbone"):
         build_model(config, build_task(config))

@@ -288,7 +288,7 @@ def test_what_is_unknown_is_a_dash_and_what_is_missing_is_named(recipe):
 def test_a_broken_file_is_named(recipe):
     folder = experiment("asr_x_lora/seed1", HALF)
     (folder / "summary.json").write_text("{")
-    with pytest.raises(SureError, match="summary.json: not a JSON object"):
+    with pytest.raises(SureError, match="summary.json is not a JSON object"):
         score.main(["--exp", str(folder)])
     (folder / "decode_test/result.json").write_text('{"task": "asr"')
     with pytest.raises(SureError, match="result.json: not a result of stage 6"):
