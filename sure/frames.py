@@ -1,4 +1,4 @@
-"""Which frames of a padded batch are valid, and the sums that leave padding out."""
+"""The valid frames of a padded batch: mask, mean, maximum, and rows without padding."""
 
 from __future__ import annotations
 

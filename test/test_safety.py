@@ -92,7 +92,7 @@ def test_weights_that_are_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch) 
     cached.parent.mkdir(parents=True)
     content = pickled(here)
     cached.write_bytes(content)
-    with pytest.raises(SureError, match="WAV2VEC2_BASE could not be fetched"):
+    with pytest.raises(SureError, match="WAV2VEC2_BASE could not be downloaded"):
         read_torchaudio("WAV2VEC2_BASE", ("WAV2VEC2_",))
     folder = here / "model"
     folder.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def convert_whisper(source: Path, target: Path) -> None:
     backbone.save(target)
 
 
-# CTranslate2's -> Hugging Face's, applied one after the other.
+# From names of CTranslate2 to names of transformers, applied in this order.
 WHISPER_NAMES = (
     (r"^position_encodings/encodings$", "embed_positions.weight"),
     (r"^layer_(\d+)/", r"layers.\1."),
@@ -97,7 +98,6 @@ WHISPER_NAMES = (
 def ctranslate2_tensors(source: Path) -> dict:
     """The encoder's tensors by their Hugging Face names, in float32; the fused q, k and v are taken apart."""
     from sure.backbones.ctranslate2 import read_ctranslate2
-    from sure.backbones.huggingface import rename
 
     found = {}
     for name, tensor in read_ctranslate2(source, "WhisperSpec").items():
@@ -106,13 +106,19 @@ def ctranslate2_tensors(source: Path) -> dict:
             continue
         if "/self_attention/linear_0/" in inside:
             for letter, part in zip("qkv", tensor.float().chunk(3), strict=True):
-                found[rename(inside.replace("/linear_0/", f"/{letter}_proj/"), WHISPER_NAMES)] = part
+                found[huggingface_name(inside.replace("/linear_0/", f"/{letter}_proj/"))] = part
         else:
-            found[rename(inside, WHISPER_NAMES)] = tensor.float()
+            found[huggingface_name(inside)] = tensor.float()
     for name in [name for name in found if name.endswith(".k_proj.bias")]:  # there in the fused map alone
         if found.pop(name).any():
             raise SureError(f"{source}: {name} is not zero, but Whisper's keys have no bias")
     return found
+
+
+def huggingface_name(name: str) -> str:
+    for pattern, replacement in WHISPER_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def read_graph(source: Path):

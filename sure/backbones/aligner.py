@@ -1,4 +1,4 @@
-"""Which phone each frame belongs to, learned from mels and phones alone (One TTS Alignment, arXiv 2108.10447)."""
+"""Alignment of phones and frames, learned from phones and mels only (One TTS Alignment, arXiv 2108.10447)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from sure.backbones.layers import linear
 from sure.frames import Frames
 
-BLANK = -1.0  # score of a frame of no phone, as in the paper's code
-FAR = -1e4  # log-probability of what cannot be; infinite ones would make gradients NaN
+BLANK = -1.0  # score of the CTC blank, as in the code of the paper
+FAR = -1e4  # log-probability of an impossible phone; with -inf, gradients would be NaN
 
 
 class Aligner(nn.Module):
     """Scores of phones for frames: -temperature * |mel - spectrum(phone)|^2 (equation 1).
 
-    The paper compares both in a space that is learned, where a few phones can come to stand for all frames. Here that
-    space is the mels': each phone predicts its spectrum, and `match` holds it to that, as Glow-TTS does (arXiv
-    2005.11129, section 3.1). On 18 minutes of speech that gave whole alignments in 500 steps, the paper's did not.
+    The paper compares mels and phones in a learned space, in which a few phones can win nearly all frames. Here each
+    phone predicts a mel spectrum, trained by the loss `match`, as in Glow-TTS (arXiv 2005.11129, section 3.1). On 18
+    minutes of speech, this gave complete alignments after 500 steps, the learned space did not.
     """
 
     def __init__(self, dim: int, mels: int, width: int, temperature: float):
@@ -31,10 +31,10 @@ class Aligner(nn.Module):
         self.spectrum = linear(width, mels)
 
     def forward(self, phones: Tensor, positions: Frames, mels: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (batch, frames, phones), FAR where there is no phone, and spectra (batch, phones, mels).
+        """Scores (batch, frames, phones), FAR for padded phones, and spectra (batch, phones, mels).
 
-        phones (batch, phones, dim); positions: of the phones; mels (batch, frames, mels), normalised;
-        prior (batch, frames, phones), logarithms: `alignment_prior`.
+        phones: (batch, phones, dim); positions: valid phones; mels: (batch, frames, mels), normalised;
+        prior: (batch, frames, phones), from `alignment_prior`.
         """
         spectra = self.spectrum(torch.relu(self.hidden(phones, positions)), positions)
         distances = mels.square().sum(2)[:, :, None] + spectra.square().sum(2)[:, None] - 2 * mels @ spectra.mT
@@ -44,9 +44,9 @@ class Aligner(nn.Module):
 
 @lru_cache(maxsize=4096)
 def alignment_prior(phones: int, frames: int, scale: float = 1.0) -> Tensor:
-    """(frames, phones): log of the beta-binomial probability of each phone at a frame, near the diagonal.
+    """(frames, phones): beta-binomial log-probability of each phone at each frame, highest near the diagonal.
 
-    scale: the larger, the narrower (omega of the paper, section 2.3).
+    scale: the larger, the narrower the prior (omega of the paper, section 2.3).
     """
     number, frame = np.arange(phones)[None], np.arange(1, frames + 1)[:, None]
     alpha, beta, last = scale * frame, scale * (frames + 1 - frame), phones - 1
@@ -56,10 +56,10 @@ def alignment_prior(phones: int, frames: int, scale: float = 1.0) -> Tensor:
 
 
 def forward_sum(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
-    """-log of the probability of all monotonic alignments, a frame, (batch,) (equations 2 and 3): CTC over phones.
+    """-log of the probability of all monotonic alignments, divided by frames (batch,) (equations 2 and 3).
 
-    CTC's blank, a frame of no phone, has a fixed score. Without one a few phones win nearly all frames.
-    scores as of `Aligner`. positions: of the phones.
+    Computed as CTC over phones, whose blank has a fixed score: without it, a few phones win nearly all frames.
+    scores: from `Aligner`; positions: valid phones.
     """
     logs = nn.functional.pad(scores.float(), (1, 0), value=BLANK).log_softmax(2).transpose(0, 1)
     targets = torch.arange(1, scores.shape[2] + 1, device=scores.device).expand(len(scores), -1)
@@ -69,31 +69,30 @@ def forward_sum(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
 
 
 def match(spectra: Tensor, mels: Tensor, path: Tensor, frames: Frames) -> Tensor:
-    """Mean squared distance (batch,) of mels to the spectra (batch, phones, mels) of the phones on the path."""
+    """Mean squared distance (batch,) between mels and the spectra (batch, phones, mels) of the phones on the path."""
     spoken = spectra.float().gather(1, path[:, :, None].expand(-1, -1, spectra.shape[2]))
     return frames.mean((mels - spoken).square().mean(2))
 
 
 def binarisation(scores: Tensor, path: Tensor, frames: Frames) -> Tensor:
-    """-log of the probability of the hard path under the soft alignment, a frame, (batch,) (equation 5).
+    """-log of the probability of the hard path in the soft alignment, divided by frames (batch,) (equation 5).
 
-    path (batch, frames): the number of each frame's phone.
+    path: (batch, frames), index of each frame's phone.
     """
     logs = scores.float().log_softmax(2).gather(2, path[:, :, None]).squeeze(2)
     return -frames.mean(logs)
 
 
 def monotonic_search(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
-    """Frames of each phone, (batch, phones) int64 on the CPU, on the best path that leaves out no phone and no frame.
+    """Durations (batch, phones) int64 in frames, on the CPU, of the best path; every phone gets at least one frame.
 
-    scores (batch, frames, phones), with at least a frame for each phone. positions: of the phones. A row sums to its
-    frames.
+    scores: (batch, frames, phones), with at least as many frames as phones; positions: valid phones.
     """
     logs = scores.detach().float().cpu().numpy()
     batch, time, width = logs.shape
     value = np.full((batch, width), -np.inf, dtype=np.float32)
     value[:, 0] = logs[:, 0, 0]
-    moved = np.zeros((time, batch, width), dtype=bool)  # whether the best way here comes from the phone before
+    moved = np.zeros((time, batch, width), dtype=bool)  # whether the best path comes from the previous phone
     before = np.full_like(value, -np.inf)
     for frame in range(1, time):
         before[:, 1:] = value[:, :-1]

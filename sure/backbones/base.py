@@ -1,4 +1,4 @@
-"""What every backbone offers: named sites; of speech encoders, frames for samples and a pass that starts anywhere."""
+"""Base classes of backbones and speech encoders; sites and slots, the named places for methods."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from sure import SAMPLE_RATE
-from sure.errors import SureError
 from sure.frames import Frames
 
 
 class Slot(nn.Module):
-    """A place in a layer where attached modules sit, in the order of attaching; empty it changes nothing.
+    """A place in a layer for attached modules, called in the order of attaching; an empty slot changes nothing.
 
-    Every attached module is called as `module(input, output, frames)` and returns the new output:
-    `input` (batch, time, width_in) is what the host received, `output` (batch, time, width_out) what it made
-    of it, `frames` says which of the output's frames are padding.
+    Every attached module is called as `module(input, output, frames)` and returns the new output: `input`
+    (batch, time, width_in) and `output` (batch, time, width_out) are those of the host, `frames` the valid frames of
+    the output.
     """
 
     def __init__(self) -> None:
@@ -35,12 +34,12 @@ class Slot(nn.Module):
 
 
 class AttentionSlot(nn.Module):
-    """The place around one attention where a prefix sits; at most one.
+    """The place for a prefix at one attention; it holds at most one module.
 
-    It is called as `module(queries, keys, values, attend)`, each (batch, time, dim) with heads side by side,
-    and returns the context (batch, time, dim). `attend(queries, keys, values, masked=True)` is the host's own
-    attention. Keys beyond the input's time stand in front of it: they are never masked and have no position,
-    so no bias and no rotation. With `masked=False` all keys are such keys.
+    The module is called as `module(queries, keys, values, attend)`, with tensors (batch, time, dim) of all heads, and
+    returns the context (batch, time, dim). `attend(queries, keys, values, masked=True)` is the host's own attention.
+    Additional keys come before those of the input: they are never masked and have no position, so neither bias nor
+    rotation. With `masked=False` all keys are additional keys.
     """
 
     def __init__(self) -> None:
@@ -58,10 +57,11 @@ class Site:
     """One named place of a backbone, e.g. `layer.3.attn.q`.
 
     kind: linear, activation, residual, sublayer, attention, norm, convolution, part or tap (read-only).
-    layer: index of the transformer layer over all stacks, None outside them; of a tap its number among the taps.
-    host: the module whose own parameters the site stands for (the linear map, the norm, the attention, the
-        convolution block, the part; of an activation the map that reads it); None for residual, sublayer and tap.
-    slot: where built modules are put; None for parts and taps.
+    layer: index of the transformer layer, counted over all stacks, None outside layers; for a tap the layer whose
+        output it is.
+    host: the module at the site (linear map, norm, attention, convolution block, part; for an activation the linear
+        map that reads it); None for residual, sublayer and tap.
+    slot: holds the modules of methods; None for parts and taps.
     """
 
     name: str
@@ -75,12 +75,12 @@ class Site:
 
 @dataclass
 class Encoded:
-    """What a speech encoder returns.
+    """Output of a speech encoder.
 
-    taps: layer_count + 1 tensors (batch, time, dim): the input of the first layer, then each layer's output,
-        the last one behind the backbone's final norm where it has one. After `resume` those below its start
-        are what it was given, or None.
-    frames: of the utterances; those of the taps' time that are padding.
+    taps: layer_count + 1 tensors (batch, time, dim): the input of the first layer, then the output of each layer; the
+        last output after the final norm of the backbone, if it has one. After `resume`, the taps below its start are
+        those that it received, or None.
+    frames: the valid frames of the taps.
     """
 
     taps: list[Tensor]
@@ -97,27 +97,27 @@ class Encoded:
 
 
 class Backbone(nn.Module, ABC):
-    """A network with named sites that methods attach to; a family's file defines `class Family`, one of these."""
+    """A network with named sites for methods; the file of each family defines such a class, `Family`."""
 
-    fixed_parameters: tuple[str, ...] = ()  # names of those that no method trains
-    layers: Sequence[nn.Module]  # each with .sites(prefix, index); those of all stacks, in the order of computation
+    fixed_parameters: tuple[str, ...] = ()  # names of parameters that no method trains
+    layers: Sequence[nn.Module]  # of all stacks, in the order of computation, each with .sites(prefix, index)
     dim: int
-    sha256: str = ""  # of the weights file; for random weights `random:<family>_<shape>:<seed>`
+    sha256: str = ""  # digest of the weights file; for random weights `random:<family>_<shape>:<seed>`
 
     @classmethod
     @abstractmethod
     def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Backbone:
-        """The backbone with the weights of a file, folder or bundle, or `random` or `random:<shape>` ones.
+        """Build the backbone with weights from a file, folder or torchaudio bundle, or random: `random[:<shape>]`.
 
-        group_norm: `masked` (padding is left out) or `as_trained` (it is heard where the original hears it: in
-            group norms, data2vec's positions and Whisper's 30 s).
-        seed, shape: of random weights; `shape` changes single sizes of the named shape.
-        Raises SureError when the weights do not fit, naming the first keys that differ.
+        group_norm: `masked` leaves padding out; `as_trained` computes with padding where the original does: in group
+            norms, in the position convolutions of data2vec, and in the 30 s of Whisper.
+        seed, shape: for random weights; `shape` changes single sizes of the named shape.
+        Raises SureError if the weights do not fit; it names the first keys that differ.
         """
 
     @abstractmethod
     def sites(self) -> list[Site]:
-        """All places, in the order of computation."""
+        """All sites, in the order of computation."""
 
     def convolution_sites(self) -> Iterator[Site]:
         """The `conv.N` sites of a convolutional front end."""
@@ -125,22 +125,22 @@ class Backbone(nn.Module, ABC):
 
 
 class SpeechEncoder(Backbone):
-    """From waveforms to frames: a front end, then one stack of layers, each `layer(hidden, frames, **context)`."""
+    """Waveforms to frames: a front end, then one stack of layers, each called `layer(hidden, frames, **context)`."""
 
     sample_rate = SAMPLE_RATE
-    normalize_waveform = False  # zero mean, unit variance per utterance, over valid samples only
-    max_samples: int | None = None  # of an utterance that it can hear; None: any number
+    normalize_waveform = False  # to zero mean and unit variance over the samples of each utterance
+    max_samples: int | None = None  # of one utterance; None: no limit
     layers: nn.ModuleList
 
     @abstractmethod
     def frame_count(self, samples: Tensor) -> Tensor:
-        """Frames (batch,) for sample counts (batch,); at least 0."""
+        """Number of samples (batch,) -> number of frames (batch,), at least 0."""
 
     @abstractmethod
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Input of layer 0 (batch, time, dim), at least one frame, for waves (batch, samples).
+        """waves (batch, samples) -> input of layer 0 (batch, time, dim), at least one frame.
 
-        lengths: (batch,) valid samples, on the CPU.
+        lengths: samples of each utterance (batch,), on the CPU.
         """
 
     @abstractmethod
@@ -157,9 +157,9 @@ class SpeechEncoder(Backbone):
         return math.inf if self.max_samples is None else self.max_samples / self.sample_rate
 
     def frame_clock(self) -> tuple[float, float]:
-        """Seconds from one frame to the next, and from the beginning of an utterance to that of its first frame.
+        """Seconds between the starts of two frames, and from the start of the utterance to that of its first frame.
 
-        A frame sees more than a step of the waveform; it is taken to be the step in the middle of what it sees.
+        The receptive field of a frame is longer than one step; the frame stands for the step in its middle.
         """
         counts = self.frame_count(torch.arange(self.sample_rate))
         first, second, third = (int(torch.searchsorted(counts, number)) for number in (1, 2, 3))
@@ -167,11 +167,11 @@ class SpeechEncoder(Backbone):
         return step / self.sample_rate, max(0, first - step) / 2 / self.sample_rate
 
     def context(self, hidden: Tensor, frames: Frames) -> dict[str, object]:
-        """What all layers share for one input: position bias, rotary angles; nothing by default."""
+        """Keyword arguments for all layers, such as a position bias or rotary angles; none by default."""
         return {}
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """The norm after the last layer, in families that have one."""
+        """The norm after the last layer, if the family has one."""
         return hidden
 
     def sites(self) -> list[Site]:
@@ -182,20 +182,20 @@ class SpeechEncoder(Backbone):
         return found
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Encoded:
-        """waves (batch, samples) float32 in [-1, 1], zero padded; lengths (batch,) samples, on the CPU."""
+        """waves (batch, samples) float32 in [-1, 1], zero padded; lengths: samples (batch,), on the CPU."""
         return self.resume(self.begin(waves, lengths), self.frame_count(lengths))
 
     def begin(self, waves: Tensor, lengths: Tensor) -> list[Tensor]:
-        """The first tap, [(batch, time, dim)]; `resume` goes on from it."""
+        """The first tap, [(batch, time, dim)], from which `resume` continues. Arguments as `forward`."""
         if self.normalize_waveform:
             waves = normalize_waves(waves, Frames(lengths, waves.shape[1]))
         return [self.front(waves, lengths)]
 
     def resume(self, taps: list[Tensor | None], lengths: Tensor, stop: int | None = None) -> Encoded:
-        """Run the layers above the taps that are there; `taps[-1]` is the input of layer `len(taps) - 1`.
+        """Run the remaining layers; `taps[-1]` is the input of layer `len(taps) - 1`.
 
-        Exact: every layer sees the same numbers as in a whole pass.
-        lengths: (batch,) frames, on the CPU. stop: the number of the last tap wanted, all by default.
+        Every layer receives exactly the numbers of a complete pass.
+        lengths: frames (batch,), on the CPU. stop: index of the last tap to compute, that of the last layer by default.
         """
         taps = list(taps)
         start, stop = len(taps) - 1, len(self.layers) if stop is None else stop
@@ -213,18 +213,8 @@ class SpeechEncoder(Backbone):
 
 
 def normalize_waves(waves: Tensor, frames: Frames, eps: float = 1e-5) -> Tensor:
-    """Zero mean, unit variance over each utterance's valid samples; padding is zero. waves: (batch, samples)"""
+    """waves (batch, samples) -> zero mean and unit variance over the samples of each utterance; padding is zero."""
     if frames.full:
         return nn.functional.layer_norm(waves, waves.shape[-1:], eps=eps)
     waves = waves - frames.mean(waves)[:, None]
     return frames.fill(waves * torch.rsqrt(frames.mean(waves**2) + eps)[:, None])
-
-
-def check_keys(wanted: set[str], found: set[str], what: str) -> None:
-    """Raise SureError naming up to five keys of each side that the other lacks."""
-    missing, extra = sorted(wanted - found), sorted(found - wanted)
-    if missing or extra:
-        raise SureError(
-            f"{what}: weights do not fit: {len(missing)} missing ({', '.join(missing[:5])}), "
-            f"{len(extra)} unexpected ({', '.join(extra[:5])})"
-        )

@@ -1,4 +1,4 @@
-"""Conformer layers: a half-step FFN in front, a convolution behind attention (Gulati et al., arXiv 2005.08100)."""
+"""Conformer layers: a half-step FFN first, a convolution after attention (Gulati et al., arXiv 2005.08100)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sure.frames import Frames
 class ConvolutionModule(nn.Module):
     """Pointwise map with a gate, depthwise convolution, norm, swish, pointwise map (section 2.2).
 
-    The norm is over channels, not over the batch, so that batch mates change nothing; padding counts as zero.
+    The norm is over channels, not over the batch, so a result does not depend on the batch; padding counts as zero.
     """
 
     def __init__(self, dim: int, kernel: int, dropout: float):
@@ -24,14 +24,14 @@ class ConvolutionModule(nn.Module):
         self.dropout = dropout
 
     def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
-        """hidden (batch, time, dim) -> what to add to hidden"""
+        """hidden (batch, time, dim) -> the same shape, to be added to hidden"""
         gated = nn.functional.glu(self.gated(self.norm(hidden)), dim=2)
         mixed = self.depthwise(frames.fill(gated).transpose(1, 2)).transpose(1, 2)
         return regularise(self.out(nn.functional.silu(self.depthwise_norm(mixed))), self.dropout, self.out)
 
 
 class ConformerLayer(Layer):
-    """The sites are those of `Layer`: its attention, and its second FFN, which counts half as the first does."""
+    """The sites are those of `Layer`: the attention and the second FFN. Both FFNs are added with a factor of 1 / 2."""
 
     def __init__(self, *args: object, convolution_kernel: int, **settings: object):
         super().__init__(*args, **settings)

@@ -1,4 +1,4 @@
-"""Convolutional front ends, from waveform or spectrogram to frames, that leave padding out."""
+"""Convolutional front ends from waveform or spectrogram to frames, without influence of padding."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GROUP_NORMS = ("masked", "as_trained")
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation whose statistics leave padding out, so that batch mates never change a result.
+    """Group normalisation with statistics over valid frames, so that a result does not depend on the batch.
 
-    mode: `masked`, or `as_trained` for statistics over padding too, as the original models have it.
+    mode: `masked`; or `as_trained`, with statistics over padding too, as in the original models.
     """
 
     def __init__(self, groups: int, channels: int, eps: float = 1e-5, mode: str = "masked"):
@@ -28,7 +28,7 @@ class GroupNorm(nn.GroupNorm):
         if self.mode == "as_trained" or frames.full:
             return super().forward(input)
         grouped = input.float().unflatten(1, (self.num_groups, -1))
-        statistics = [  # one utterance at a time: no copy of what is the largest tensor of the whole model
+        statistics = [  # one utterance at a time: no copy of the largest tensor of the model
             torch.var_mean(utterance[:, :, : max(length, 1)], dim=(1, 2), correction=0)
             for utterance, length in zip(grouped, frames.lengths.tolist(), strict=True)
         ]
@@ -47,9 +47,9 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution, norm, GELU; with `tanh_first` a tanh before the norm in place of the GELU.
+    """Convolution, norm, GELU; with `tanh_first` a tanh before the norm instead of the GELU.
 
-    A site's host: `compute` is the block without its slot, so that a copy of the block can sit in the slot.
+    `compute` is the block without its slot, so that a copy of the block can be put into the slot.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ConvolutionBlock(nn.Module):
         bias: bool,
         norm: nn.Module | None = None,
         tanh_first: bool = False,
-        padding: int = 0,  # zeros at either end of an utterance
+        padding: int = 0,  # zeros at both ends of an utterance
     ):
         super().__init__()
         self.convolution = nn.Conv1d(channels_in, channels_out, kernel, stride, padding, bias=bias)
@@ -70,7 +70,7 @@ class ConvolutionBlock(nn.Module):
         self.slot = Slot()
 
     def frame_count(self, frames: Tensor) -> Tensor:
-        """Output frames for input frames, at least 0."""
+        """Number of input frames -> number of output frames, at least 0."""
         (kernel,), (stride,) = self.convolution.kernel_size, self.convolution.stride
         frames = frames + 2 * self.convolution.padding[0]
         return (torch.div(frames - kernel, stride, rounding_mode="floor") + 1).clamp(min=0)
@@ -92,7 +92,7 @@ class ConvolutionBlock(nn.Module):
 
 
 class ConvolutionStack(nn.Module):
-    """Convolution blocks, one behind the other, from a waveform or spectrogram to frames."""
+    """A sequence of convolution blocks from a waveform or spectrogram to frames."""
 
     def __init__(self, blocks: Sequence[ConvolutionBlock]):
         super().__init__()
@@ -101,7 +101,7 @@ class ConvolutionStack(nn.Module):
 
     @property
     def minimum(self) -> int:
-        """Samples that make one frame."""
+        """Number of samples that give one frame."""
         samples = 1
         for convolution in (block.convolution for block in reversed(self.blocks)):
             (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
@@ -109,21 +109,21 @@ class ConvolutionStack(nn.Module):
         return samples
 
     def frame_count(self, samples: Tensor) -> Tensor:
-        """Frames (batch,) for samples (batch,); 0 where there are too few for one."""
+        """Number of samples (batch,) -> number of frames (batch,), at least 0."""
         for block in self.blocks:
             samples = block.frame_count(samples)
         return samples
 
     def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
-        """input (batch, channels, samples) -> (batch, time, width) with at least one frame
+        """input (batch, channels, samples) -> (batch, time, width), at least one frame.
 
-        lengths: (batch,) valid samples, on the CPU.
+        lengths: samples of each utterance (batch,), on the CPU.
         """
         short = self.minimum - input.shape[2]
         hidden = nn.functional.pad(input, (0, short)) if short > 0 else input
         frames = Frames(lengths, hidden.shape[2])
         for block in self.blocks:
-            if block.convolution.padding[0]:  # what an utterance's last frames see is zero in a batch too
+            if block.convolution.padding[0]:  # beyond the end of an utterance, the convolution reads zeros
                 hidden = frames.fill(hidden, dim=2)
             frames = frames.after(block.frame_count)
             hidden = block(hidden, frames)

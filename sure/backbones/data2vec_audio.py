@@ -1,4 +1,4 @@
-"""data2vec for audio (arXiv 2202.03555): wav2vec 2.0's network with several small position convolutions."""
+"""data2vec for audio (arXiv 2202.03555): the network of wav2vec 2.0 with several small position convolutions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sure.frames import Frames
 
 @dataclass(frozen=True)
 class Shape(shapes.Shape):
-    """position_layers: how many convolutions make the positions, each with `position_kernel`; base by default."""
+    """data2vec base by default. position_layers: number of position convolutions, each with `position_kernel`."""
 
     norm: str = "layer"
     normalize_waveform: bool = True
@@ -24,9 +24,9 @@ class Shape(shapes.Shape):
 
 
 class PositionConvolutions(nn.Module):
-    """Positions from grouped convolutions, each with a norm without weights and a GELU.
+    """Positions by grouped convolutions, each followed by a norm without weights and a GELU.
 
-    masked: no frame behind an utterance's end reaches into it; otherwise those behind the first convolution do.
+    masked: padding is zero for every convolution; otherwise for the first one only, as in the original.
     """
 
     def __init__(self, dim: int, kernel: int, groups: int, layers: int, masked: bool):
@@ -37,7 +37,7 @@ class PositionConvolutions(nn.Module):
         self.masked = masked
 
     def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
-        """hidden (batch, time, dim), zero on padding -> the same shape"""
+        """hidden (batch, time, dim), zero in the padding -> the same shape"""
         time = hidden.shape[1]
         for layer in self.layers:
             output = layer(hidden.transpose(1, 2))[:, :, :time].transpose(1, 2)
@@ -71,7 +71,7 @@ class Family(ConvolutionalTransformer):
 
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-        """`num_conv_pos_embeddings` counts layers here; it is the kernel in the other families."""
+        """`num_conv_pos_embeddings` is the number of layers here, but the kernel size in the other families."""
         said = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
         found = huggingface_wav2vec2.huggingface_shape({**config, **said}, preprocessor)
         return Shape(**vars(found), position_layers=config["num_conv_pos_embeddings"])

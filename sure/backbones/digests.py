@@ -1,4 +1,4 @@
-"""The digest of tensors that names a backbone in results and bundles."""
+"""SHA-256 digest of tensors, which identifies a backbone in results and bundles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def sha256_of_tensors(state: Mapping[str, Tensor]) -> str:
-    """Over names, dtypes, shapes and bytes, in the order of the names."""
+    """SHA-256 over names, dtypes, shapes and bytes, sorted by name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(state.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

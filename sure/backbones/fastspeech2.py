@@ -1,6 +1,6 @@
-"""FastSpeech 2 (arXiv 2006.04558): phones to mels through two stacks of layers, phone-level pitch and energy between.
+"""FastSpeech 2 (arXiv 2006.04558): phones to mel spectrograms, with pitch and energy predicted for each phone.
 
-It differs from the paper in that layers are pre-norm with rotary positions, and alignments are learned inside
+Differences from the paper: layers are pre-norm with rotary positions, and alignments are learned with the model
 (sure/backbones/aligner.py) unless durations are given.
 """
 
@@ -27,15 +27,15 @@ from sure.backbones.postnet import Postnet
 from sure.backbones.variance import Predictor, Variance, over_frames, spread
 from sure.frames import Frames
 
-PADDING, UNKNOWN = 0, 1  # among the phones
-LONGEST = 400  # frames of a phone; an untrained model could ask for any number
-# Settings of features that mels depend on, so that a model fits no other.
+PADDING, UNKNOWN = 0, 1  # phone numbers
+LONGEST = 400  # frames of a phone; an untrained model may predict any number
+# Feature settings that define the mel spectrogram; a model fits only the settings of its first training.
 MEL_SETTINGS = ("sample_rate", "fft_size", "hop_size", "window_size", "mels", "mel_low_hz", "mel_high_hz", "mel_floor")
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What speech is changed by: so many times faster, higher, and louder."""
+    """Factors of speaking rate, fundamental frequency and energy."""
 
     speed: float = 1.0
     pitch: float = 1.0
@@ -44,13 +44,13 @@ class Controls:
 
 @dataclass
 class Spoken:
-    """What the model makes of phones; mels, pitch and energy are normalised.
+    """Output of the model; mels, pitch and energy are normalised.
 
-    mel, refined: (batch, frames, mels) before and behind the postnet.
-    log_durations, pitch, energy: (batch, phones) as predicted; the first are log(frames + 1).
-    used_pitch: (batch, phones) that the decoder was given.
+    mel, refined: (batch, frames, mels) before and after the postnet.
+    log_durations, pitch, energy: (batch, phones), predicted; log_durations are log(frames + 1).
+    used_pitch: (batch, phones), as the decoder received it.
     durations: (batch, phones) in frames.
-    phones, frames: which phones and which frames are padding.
+    phones, frames: the valid phones and the valid frames.
     """
 
     mel: Tensor
@@ -65,7 +65,7 @@ class Spoken:
 
 
 class Stack(nn.Module):
-    """Layers, one behind the other, with a norm at the end."""
+    """A sequence of layers with a norm at the end."""
 
     def __init__(self, shape: Shape, layers: int):
         super().__init__()
@@ -79,7 +79,7 @@ class Stack(nn.Module):
         self.norm = LayerNorm(dim)
 
     def forward(self, hidden: Tensor, frames: Frames) -> list[Tensor]:
-        """hidden (batch, time, dim) -> that and each layer's output, the last one behind the norm"""
+        """hidden (batch, time, dim) -> taps: hidden and the output of each layer, the last one after the norm."""
         taps = [hidden]
         rotary = rotary_angles(hidden.shape[1], self.rotary, hidden.device)
         for layer in self.layer:
@@ -89,7 +89,7 @@ class Stack(nn.Module):
 
 
 class Voice(nn.Module):
-    """What the encoder's output is moved by for a speaker: for all of them, and from an external embedding."""
+    """Vectors added to the encoder's output: one common to all speakers, one from an external speaker embedding."""
 
     def __init__(self, dim: int, speaker_vector: int):
         super().__init__()
@@ -104,9 +104,9 @@ class Voice(nn.Module):
 
 
 class Family(Stored):
-    """Sites are those of the speech encoders' layers under `encoder.` and `decoder.`, and parts that can be set free.
+    """Sites: those of the layers under `encoder.` and `decoder.`, and parts of the model that can be trained.
 
-    Taps are the decoder's: what a method reads beside the last layer is of frames.
+    Taps are those of the decoder, so that a readout works on frames.
     """
 
     shapes: ClassVar[Mapping[str, Shape]] = SHAPES
@@ -131,7 +131,7 @@ class Family(Stored):
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         about = self.shape.acoustic
         return about["sample_rate"] / about["hop_size"] if about else 22050 / 256
 
@@ -156,15 +156,15 @@ class Family(Stored):
             yield from layer.sites(f"{stack}.layer.{number}", below + number)
 
     def drop_aligner(self) -> None:
-        """For trainings that are given durations."""
+        """Remove the aligner, for training with given durations."""
         self.aligner, self.shape = None, replace(self.shape, aligner=0)
 
     def encode(self, phones: Tensor, positions: Frames, voice: Tensor) -> Tensor:
-        """phones (batch, phones) numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""
+        """phones (batch, phones) as numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""
         return self.encoder(self.phones(phones), positions)[-1] + voice[:, None]
 
     def align(self, phones: Tensor, positions: Frames, mel: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
-        """What `Aligner` says of phones (batch, phones), numbers, and mel (batch, frames, mels), normalised."""
+        """The `Aligner` on phones (batch, phones), as numbers, and mel (batch, frames, mels), normalised."""
         return self.aligner(self.phones(phones), positions, mel, prior)
 
     def forward(
@@ -178,11 +178,10 @@ class Family(Stored):
         controls: Controls = Controls(),
         readout: Callable[[list[Tensor], Frames], Tensor] | None = None,
     ) -> Spoken:
-        """phones (batch, phones) numbers; lengths (batch,) of them, on the CPU; voice (batch or 1, dim).
-
-        durations (batch, phones) in frames, pitch and energy (batch, phones) normalised: as predicted, and changed by
-        `controls`, where they are not given.
-        readout: makes what becomes a mel of the decoder's taps; the last one by default.
+        """phones: (batch, phones), as numbers; lengths: phones of each utterance (batch,), on the CPU; voice: (batch or
+        1, dim); durations: (batch, phones) in frames; pitch, energy: (batch, phones), normalised. Durations, pitch and
+        energy that are not given are predicted and changed by `controls`.
+        readout: from the decoder's taps to the input of the mel projection; the last tap by default.
         """
         positions = Frames(lengths, phones.shape[1])
         hidden = self.encode(phones, positions, voice)
@@ -203,13 +202,13 @@ class Family(Stored):
         return Spoken(mel, refined, log_durations, *predicted, pitch, durations, positions, frames)
 
     def _louder(self, energy: Tensor, factor: float) -> Tensor:
-        """Normalised energy of what is so many times louder."""
+        """Normalised energy for `factor` times the energy."""
         mean, deviation = self.shape.energy
         return factor * energy + (factor - 1) * mean / deviation
 
     @staticmethod
     def frames_of(log_durations: Tensor, positions: Frames, speed: float) -> Tensor:
-        """Whole frames (batch, phones) of predicted durations, at least one an utterance."""
+        """Predicted durations as whole frames (batch, phones), at least one frame for each utterance."""
         frames = torch.round(Family.unlogged(log_durations) / speed).clamp(0, LONGEST).long()
         frames = positions.fill(frames, 0)
         frames[:, 0] += frames.sum(1) == 0
@@ -217,16 +216,16 @@ class Family(Stored):
 
     @staticmethod
     def unlogged(log_durations: Tensor) -> Tensor:
-        """Frames of what is predicted, log(frames + 1)."""
+        """Frames for a prediction, log(frames + 1)."""
         return log_durations.detach().float().exp() - 1
 
     def normal_pitch(self, log_hertz: Tensor) -> Tensor:
-        """log F0, NaN where there is none -> mean 0 and standard deviation 1 over the first training."""
+        """log F0, NaN where unvoiced -> normalised by the statistics of the first training set; 0 where unvoiced."""
         mean, deviation = self.shape.pitch
         return torch.nan_to_num((log_hertz - mean) / deviation)
 
     def hertz(self, pitch: Tensor) -> Tensor:
-        """F0 of normalised pitch."""
+        """F0 in Hz for normalised pitch."""
         mean, deviation = self.shape.pitch
         return torch.exp(pitch * deviation + mean)
 
@@ -235,11 +234,11 @@ class Family(Stored):
         return (energy - mean) / deviation
 
     def normal_mel(self, mel: Tensor) -> Tensor:
-        """Log mels (batch, frames, mels), each bin with mean 0 and standard deviation 1 over the first training."""
+        """Log mels (batch, frames, mels) -> each bin normalised by the statistics of the first training set."""
         return (mel - mel.new_tensor(self.shape.mel_mean)) / mel.new_tensor(self.shape.mel_std)
 
     def log_mel(self, mel: Tensor) -> Tensor:
-        """What `normal_mel` was given."""
+        """The inverse of `normal_mel`."""
         return mel * mel.new_tensor(self.shape.mel_std) + mel.new_tensor(self.shape.mel_mean)
 
     @classmethod

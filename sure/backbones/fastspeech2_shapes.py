@@ -1,4 +1,4 @@
-"""Sizes of FastSpeech 2 models, and what their input and output mean."""
+"""Sizes of FastSpeech 2 models, their phones, and the statistics of their features."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of the model, and what its input and output mean; SURE's model by default.
+    """Sizes and statistics of a model; those of SURE's own model by default.
 
-    phones: all symbols, padding and unknown first. mel_mean, mel_std (mels): of log mels; pitch: mean and standard
-        deviation of the logarithm of F0 in Hz; energy: those of energy. All over the training set of the first
-        training, and part of the model from then on; so is `acoustic`, the settings that its features had.
-    convolution_kernel: of conformer layers; 0: transformer layers.
-    speaker_vector: size of external speaker embeddings; 0 where there are none.
-    aligner: width of what predicts spectra of phones to align them; 0: durations are given.
+    phones: all symbols, padding and unknown first.
+    mel_mean, mel_std: (mels,), of log mels; pitch, energy: mean and standard deviation of log F0 (F0 in Hz) and of
+        energy. Computed over the first training set, then part of the model, as are the feature settings `acoustic`.
+    convolution_kernel: kernel size in conformer layers; 0: transformer layers.
+    speaker_vector: size of external speaker embeddings; 0: none.
+    aligner: hidden width of the aligner; 0: durations are given.
     """
 
     dim: int = 256

@@ -1,4 +1,4 @@
-"""How Hugging Face and torchaudio write down wav2vec 2.0 and its kin: settings and tensor names."""
+"""Settings and tensor names of wav2vec 2.0 and related models in transformers and torchaudio."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ NAMES = Names(
         "mask_embedding": "masked_spec_embed",
     }
 )
-# How older files have the weight of the position convolution.
+# Names of the weight of the position convolution in older files.
 OLDER = {
     "encoder.pos_conv_embed.conv.weight_g": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
     "encoder.pos_conv_embed.conv.weight_v": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
 }
 
-# Our fields and Hugging Face's settings: what a config.json has to say, and what it may leave at its default.
+# Our fields and the settings in config.json: required ones, and optional ones with their defaults.
 SIZES = {
     "dim": "hidden_size",
     "layers": "num_hidden_layers",
@@ -59,7 +59,7 @@ OPTIONS = {
     "max_distance": ("max_bucket_distance", 800),
 }
 CONVOLUTION = ("conv_dim", "conv_kernel", "conv_stride")
-# Hugging Face settings that change the computation, with the one value that our layers compute.
+# Settings in config.json that change the computation, with the only supported value.
 ONLY = {
     "hidden_act": "gelu",
     "feat_extract_activation": "gelu",
@@ -67,13 +67,13 @@ ONLY = {
     "add_adapter": False,
     "adapter_attn_dim": None,
 }
-# What a wav2vec 2.0 encoder is made of; heads, quantisers and projections of pretraining are named otherwise.
+# Prefixes of the encoder's tensors; those of heads, quantisers and projections of pretraining differ.
 ENCODER = ("feature_extractor.", "feature_projection.", "encoder.", "masked_spec_embed")
-MODELS = ("wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.")  # where the encoder is in a model with a head
+MODELS = ("wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.")  # prefix of the encoder in a model with a head
 
 
 def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-    """The shape that config.json describes. Raises SureError for what our layers do not compute."""
+    """The shape in a config.json. Raises SureError for settings that our layers do not support."""
     for key, value in ONLY.items():
         if config.get(key, value) != value:
             raise SureError(f"config.json has {key}={config[key]!r}; only {value!r} is supported")
@@ -83,16 +83,16 @@ def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> S
         **{field: config.get(key, default) for field, (key, default) in OPTIONS.items()},
         convolutions=tuple(zip(*(config[key] for key in CONVOLUTION), strict=True)),
         norm="layer" if layer_norm else "group",
-        # without a preprocessor's word, as trained: models with layer norms had normalised waveforms
+        # without a preprocessor_config.json, as in training: models with layer norms use normalised waveforms
         normalize_waveform=preprocessor.get("do_normalize", layer_norm),
         buckets=config.get("num_buckets", 320) if config["model_type"] == "wavlm" else 0,
     )
 
 
 def huggingface_config(shape: Shape, family: str) -> dict[str, Any]:
-    """The settings from which `huggingface_shape` makes this shape; the waveform's part is the preprocessor's."""
+    """The inverse of `huggingface_shape`, without waveform normalisation, which is in the preprocessor's settings."""
     if not shape.projection_norm and family != "hubert":
-        raise SureError(f"a {family} without a norm before its projection is not known to Hugging Face")
+        raise SureError(f"transformers does not support {family} without a norm before its projection")
     settings = {key: getattr(shape, field) for field, key in SIZES.items()}
     settings |= {key: getattr(shape, field) for field, (key, _) in OPTIONS.items()}
     settings |= {key: list(part) for key, part in zip(CONVOLUTION, zip(*shape.convolutions, strict=True), strict=True)}
@@ -102,7 +102,7 @@ def huggingface_config(shape: Shape, family: str) -> dict[str, Any]:
 
 
 def bundle_shape(parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
-    """The shape that a torchaudio bundle's parameters describe."""
+    """The shape for the parameters of a torchaudio bundle."""
     return Shape(
         dim=parameters["encoder_embed_dim"],
         layers=parameters["encoder_num_layers"],
@@ -121,23 +121,21 @@ def bundle_shape(parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
 
 
 def huggingface_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The encoder's tensors under our names."""
+    """The tensors of the encoder under our names."""
     prefix = next((model for model in MODELS if any(name.startswith(model) for name in state)), "")
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     found = {NAMES.ours(OLDER.get(name, name)): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
-    if "mask_embedding" not in found and "norm.weight" in found:  # a model that is never trained with masks has none
+    if "mask_embedding" not in found and "norm.weight" in found:  # missing in models that never train with masks
         found["mask_embedding"] = torch.zeros_like(found["norm.weight"])
     return found
 
 
 def bundle_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A torchaudio encoder's tensors under our names; WavLM's fused q, k and v are taken apart."""
+    """The tensors of a torchaudio encoder under our names; the fused q, k and v of WavLM are split."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        name = name.removeprefix("model.")
-        name = name.replace("encoder.transformer.", "encoder.").replace(
-            "encoder.feature_projection.", "feature_projection."
-        )
+        name = name.removeprefix("model.").replace("encoder.transformer.", "encoder.")
+        name = name.replace("encoder.feature_projection.", "feature_projection.")
         name = name.replace(".attention.attention.", ".attention.")
         if ".in_proj_" in name:
             for letter, part in zip("qkv", tensor.chunk(3), strict=True):

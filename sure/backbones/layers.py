@@ -1,4 +1,4 @@
-"""The transformer layer of all backbones: named linear maps, one attention, and slots where modules sit."""
+"""The transformer layer of all backbones: named linear maps, attention, and slots for methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sure.frames import Frames
 
 
 class Linear(nn.Linear):
-    """A linear map with a slot behind it."""
+    """A linear map with a slot after it."""
 
     def __init__(self, width_in: int, width_out: int, bias: bool = True):
         super().__init__(width_in, width_out, bias)
@@ -28,15 +28,15 @@ class Linear(nn.Linear):
 
 
 class Convolution(Linear):
-    """A convolution over time, `same`, as what it is: a linear map of windows of frames.
+    """A convolution over time with `same` padding, as a linear map of windows of frames.
 
-    Methods for linear maps fit as they are: the site's input is the windows, (batch, time, width_in * kernel), with
-    the frames of each channel side by side, so that the weight is that of a Conv1d. Padding counts as zero.
+    Methods for linear maps apply unchanged: the input of the site is (batch, time, width_in * kernel), the frames of
+    each channel next to each other, so that the weight is that of a Conv1d. Padding counts as zero.
     """
 
     def __init__(self, width_in: int, width_out: int, kernel: int):
         super().__init__(width_in * kernel, width_out)
-        self.width_in, self.kernel = width_in, kernel  # the kernel is odd
+        self.width_in, self.kernel = width_in, kernel  # the kernel has to be odd
 
     def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out)"""
@@ -44,7 +44,7 @@ class Convolution(Linear):
             input = frames.fill(input)
         channels = nn.functional.pad(input.transpose(1, 2), (self.kernel // 2, self.kernel // 2))
         weight = self.weight.unflatten(1, (self.width_in, self.kernel))
-        # laid out as a linear map's, whatever sits in the slot: other kernels would round otherwise
+        # The memory layout of a linear map's output, slot or not: another layout would change the rounding.
         output = nn.functional.conv1d(channels, weight, self.bias).transpose(1, 2).contiguous()
         if not self.slot.attached:
             return output
@@ -53,7 +53,7 @@ class Convolution(Linear):
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation over the last dimension, with a slot behind it."""
+    """Layer normalisation over the last dimension, with a slot after it."""
 
     def __init__(self, width: int, eps: float = 1e-5, bias: bool = True):
         super().__init__(width, eps=eps, bias=bias)
@@ -69,20 +69,20 @@ class LayerNorm(nn.LayerNorm):
 
 
 def linear(width_in: int, width_out: int, kernel: int = 1) -> Linear:
-    """A map of frames, or of windows of `kernel` frames."""
+    """A linear map of frames, or of windows of `kernel` frames."""
     return Linear(width_in, width_out) if kernel == 1 else Convolution(width_in, width_out, kernel)
 
 
 def regularise(output: Tensor, rate: float, host: nn.Module) -> Tensor:
-    """Dropout of what `host` made, in training and where its weight trains: what is frozen stays what it is."""
+    """Dropout on the output of `host`, in training and only if its weight trains: frozen modules have no dropout."""
     return nn.functional.dropout(output, rate) if rate and host.training and host.weight.requires_grad else output
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with four named maps and a place for a prefix.
+    """Multi-head self-attention with four named linear maps and a slot for a prefix.
 
-    key_bias: of the map to keys; as `bias` by default. Whisper has none there.
-    gate: makes a factor (batch, heads, time, 1) for the position bias from the input; WavLM has one.
+    key_bias: whether the map to keys has a bias, as `bias` by default; Whisper has none.
+    gate: maps the input to a factor (batch, heads, time, 1) for the position bias (WavLM).
     """
 
     def __init__(
@@ -112,14 +112,14 @@ class Attention(nn.Module):
         """hidden (batch, time, dim) -> (batch, time, dim)
 
         position_bias: (heads, time, time), added to the scores after the gate.
-        rotary: turns queries and keys by their position.
+        rotary: angles by which queries and keys are rotated.
         """
         if self.gate is not None and position_bias is not None:
             position_bias = self.gate(hidden) * position_bias
         bias = score_bias(frames, hidden.device, position_bias)
 
         def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
-            """What AttentionSlot promises; keys beyond the input's time are a prefix and have no position."""
+            """As described in AttentionSlot; keys beyond the time of the input are a prefix without position."""
             prefix = keys.shape[1] - hidden.shape[1] if masked else keys.shape[1]
             queries, keys, values = map(self._split, (queries, keys, values))
             if rotary is not None:
@@ -143,10 +143,10 @@ class Attention(nn.Module):
 
 
 def score_bias(frames: Frames, device: torch.device, position_bias: Tensor | None) -> Tensor | None:
-    """What is added to the scores, or True for the keys that may be seen; None where there is nothing to say.
+    """Attention mask for scaled_dot_product_attention: boolean or additive; None without padding and bias.
 
-    The first key may always be seen: it is padding only where an utterance has no frame, which gives 0 / 0.
-    position_bias ([batch,] heads, time, time)
+    The first key is never masked: it is padding only if the utterance has no frames, and a softmax over no keys is NaN.
+    position_bias: ([batch,] heads, time, time)
     """
     if frames.full:
         return position_bias
@@ -157,7 +157,7 @@ def score_bias(frames: Frames, device: torch.device, position_bias: Tensor | Non
 
 
 def _prepend(bias: Tensor | None, prefix: int, dtype: torch.dtype) -> Tensor | None:
-    """Room for `prefix` keys in front, all seen and without bias; floats in the queries' dtype."""
+    """The mask with `prefix` more keys in front, unmasked and without bias; additive masks in `dtype`."""
     if bias is None:
         return None
     if bias.dtype == torch.bool:
@@ -167,14 +167,13 @@ def _prepend(bias: Tensor | None, prefix: int, dtype: torch.dtype) -> Tensor | N
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each with a residual sum and a norm before (`norm_first`) or after it.
+    """Attention and feed-forward network (FFN), each with a residual sum and a norm before it (`norm_first`) or after.
 
-    The slots `after_attn` and `after_ffn` get what the sublayer received and the residual stream behind it:
-    behind the sum with `norm_first`, otherwise behind the norm. `after_activation` gets the FFN's hidden units
-    before the activation and behind it, `beside_ffn` what the FFN received and made, before the sum.
+    The slots `after_attn` and `after_ffn` receive the input of the sublayer and the residual stream after it: after
+    the sum with `norm_first`, otherwise after the norm. `after_activation` receives the hidden units of the FFN before
+    and after the activation, `beside_ffn` the input and the output of the FFN, before the sum.
 
-    kernels: of the FFN's two maps, in frames. dropout: behind each sublayer, where its weights train (`regularise`);
-    no layer drop.
+    kernels: kernel sizes of the two maps of the FFN, in frames. dropout: after each sublayer, if its weights train.
     """
 
     def __init__(
@@ -202,7 +201,7 @@ class Layer(nn.Module):
         self.after_ffn = Slot()
 
     def forward(self, hidden: Tensor, frames: Frames, **context: object) -> Tensor:
-        """hidden (batch, time, dim) -> (batch, time, dim); `context` to the attention"""
+        """hidden (batch, time, dim) -> the same shape. context: keyword arguments of the attention."""
         if self.norm_first:
             input = self.attn_norm(hidden, frames)
             hidden = self.after_attn(input, hidden + self._attend(input, frames, context), frames)

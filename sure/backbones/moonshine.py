@@ -44,7 +44,7 @@ class Shape:
     layers: int = 6
     heads: int = 8
     ffn: int = 1152
-    rotary_share: float = 0.9  # of each head's channels
+    rotary_share: float = 0.9  # fraction of the channels of a head that are rotated
     rotary_base: float = 10000.0
     kernels: tuple[int, ...] = (127, 7, 3)
     strides: tuple[int, ...] = (64, 3, 2)
@@ -108,7 +108,7 @@ class Family(Loadable):
         }
         for key, (ours, theirs) in wanted.items():
             if ours != theirs:
-                raise SureError(f"moonshine: config.json has {key}={theirs!r}; this family can be {ours!r} only")
+                raise SureError(f"moonshine: config.json has {key}={theirs!r}; only {ours!r} is supported")
         return Shape(
             dim=config["hidden_size"],
             layers=config["encoder_num_hidden_layers"],
@@ -120,9 +120,9 @@ class Family(Loadable):
 
     @classmethod
     def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
-        """Of an encoder whose decoder has no layers: SURE has none."""
+        """Settings of an encoder with a decoder without layers, as SURE has no decoder."""
         if (shape.kernels, shape.strides) != (Shape.kernels, Shape.strides):
-            raise SureError(f"Hugging Face's moonshine has kernels {Shape.kernels} only, this one has {shape.kernels}")
+            raise SureError(f"transformers' Moonshine has the kernels {Shape.kernels}, this backbone {shape.kernels}")
         rotary = {"partial_rotary_factor": shape.rotary_share, "rope_theta": shape.rotary_base}
         return {
             "hidden_size": shape.dim,

@@ -1,11 +1,10 @@
-"""A backbone from random numbers or from our own file, and its saving."""
+"""Backbones with random weights, and loading and saving of backbones in SURE's own file format."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,23 +14,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sure.backbones.base import Backbone, check_keys
+from sure.backbones.base import Backbone
 from sure.backbones.convolution import GROUP_NORMS
 from sure.backbones.positions import Sinusoids, sinusoids
-from sure.errors import SureError
-from sure.files import sha256_of_file
+from sure.errors import SureError, compare_names, some_of
+from sure.files import replace_file, sha256_of_file
 from sure.parsing import parse_json
 from sure.registry import nearest
 
-# what torch and our modules raise for sizes that no model can have
+# raised by torch and our modules for impossible sizes
 BUILDING_ERRORS = (TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError, MemoryError)
-METADATA = "sure_backbone"  # key of the json in our files: {"family": ..., "shape": {...}}
+METADATA = "sure_backbone"  # metadata key of our files; the value is JSON: {"family": ..., "shape": {...}}
 
 
 class Stored(Backbone):
-    """A backbone that `__init__(shape, group_norm)` builds.
+    """A backbone that is built by `__init__(shape, group_norm)`.
 
-    shapes: by the name behind `random:`; the first one is plain `random`.
+    shapes: by the name after `random:`; the first one is plain `random`.
     """
 
     shapes: ClassVar[Mapping[str, Any]]
@@ -39,43 +38,34 @@ class Stored(Backbone):
 
     @classmethod
     def family_name(cls) -> str:
-        """The name of the family's file, as a config says it."""
+        """Name of the family's file, as in backbone.name."""
         return cls.__module__.rsplit(".", 1)[-1]
 
     @classmethod
     def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Stored:
         if group_norm not in GROUP_NORMS:
-            raise SureError(f"backbone.group_norm is one of {', '.join(GROUP_NORMS)}, not {group_norm!r}")
+            raise SureError(f"backbone.group_norm={group_norm}: expected {' or '.join(GROUP_NORMS)}")
         kind, _, name = weights.partition(":")
         if kind == "random":
             return cls._random(name or next(iter(cls.shapes)), group_norm, seed, shape)
         if shape:
-            raise SureError(f"backbone: {', '.join(shape)} can be set for random weights only, not for {weights}")
+            raise SureError(f"backbone: {', '.join(shape)} can only be set for random weights, not for {weights}")
         found, state, sha256 = cls._read(weights)
         return cls._filled(found, state, group_norm, sha256, weights)
 
     @classmethod
     def _read(cls, weights: str) -> tuple[Any, dict[str, Tensor], str]:
-        """Shape, tensors and sha256 of what `weights` names."""
+        """Shape, tensors and sha256 for the value of backbone.weights."""
         path = Path(weights).expanduser()
         if not path.is_file():
-            raise SureError(f"backbone.weights: {weights} is not there; give a .safetensors file, or random")
+            raise SureError(f"backbone.weights: {weights} does not exist; pass a .safetensors file, or random")
         return cls._from_file(path)
 
     def save(self, path: str | Path) -> None:
-        """Write the weights, without attached modules, to a file that `from_weights` reads; atomic."""
-        path = Path(path)
+        """Write the weights, without attached modules, to a file for `from_weights`. Raises SureError if that fails."""
         about = {"family": self.family_name(), "shape": dataclasses.asdict(self.shape)}
         state = {name: own.contiguous() for name, own in self.state_dict().items() if ".attached." not in name}
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with beside.open("wb") as file:
-                file.write(save(state, {METADATA: json.dumps(about, sort_keys=True)}))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(Path(path), save(state, {METADATA: json.dumps(about, sort_keys=True)}))
 
     @classmethod
     def _from_file(cls, path: Path) -> tuple[Any, dict[str, Tensor], str]:
@@ -84,39 +74,39 @@ class Stored(Backbone):
                 about = parse_json((file.metadata() or {}).get(METADATA, "null"))
                 state = {name: file.get_tensor(name) for name in file.keys()}
         except (SafetensorError, OSError, ValueError) as error:
-            raise SureError(f"{path} is not a whole .safetensors file ({error}); make it again") from None
+            raise SureError(f"{path} is not a complete .safetensors file ({error}); create it again") from None
         if about is None:
             raise SureError(
-                f"{path} does not say which backbone it holds (its metadata have no {METADATA}); "
-                f"for a Hugging Face model give the folder with its config.json"
+                f"{path} has no metadata {METADATA}, so its backbone is unknown; "
+                "for a Hugging Face model pass the folder with its config.json"
             )
         return cls._described(about, len(state), path), state, sha256_of_file(path)
 
     @classmethod
     def _described(cls, about: Any, tensors: int, path: Path) -> Any:
-        """The shape that metadata tell of a file with so many tensors. Raises SureError for what is none."""
+        """The shape in the metadata of a file with `tensors` tensors. Raises SureError for an invalid shape."""
         family, given = (about.get(key) if isinstance(about, dict) else None for key in ("family", "shape"))
         if not isinstance(family, str) or not isinstance(given, dict):
-            raise SureError(f"{path}: its metadata {METADATA} are no family and shape; make it again")
+            raise SureError(f"{path}: the metadata {METADATA} are not a family and a shape; create it again")
         if family != cls.family_name():
             raise SureError(f"{path} holds a {family} backbone; set backbone.name={family}")
         example = next(iter(cls.shapes.values()))
         settings = {key: _as_tuple(value) for key, value in given.items()}
         for key, value in settings.items():
-            # a layer has tensors: more layers than those would take long to build, only to be found missing
+            # more layers than tensors would take long to build, only to be found missing
             if not _like(value, getattr(example, key, None)) or ("layers" in key and value > tensors):
-                raise SureError(f"{path}: its metadata say {key}={value!r}, which no {family} has; make it again")
+                raise SureError(f"{path}: the metadata have {key}={value!r}, invalid for {family}; create it again")
         try:
             shape = type(example)(**settings)
         except TypeError as error:
-            raise SureError(f"{path}: its metadata are no shape of a {family} ({error}); make it again") from None
+            raise SureError(f"{path}: the metadata are not a shape of {family} ({error}); create it again") from None
         if not shape.dim or not shape.heads or shape.dim % shape.heads:
-            raise SureError(f"{path}: its metadata say dim={shape.dim}, heads={shape.heads}; make it again")
+            raise SureError(f"{path}: the metadata have dim={shape.dim}, heads={shape.heads}; create it again")
         return shape
 
     @classmethod
     def _sketch(cls, shape: Any, group_norm: str) -> Stored:
-        """Without numbers, as they are about to be replaced, and without memory for them."""
+        """The backbone on the meta device, without memory for its weights, which are loaded later."""
         with torch.device("meta"):
             return cls(shape, group_norm)
 
@@ -125,16 +115,16 @@ class Stored(Backbone):
         try:
             backbone = cls._sketch(shape, group_norm)
         except BUILDING_ERRORS as error:
-            raise SureError(f"{what}: no {cls.family_name()} can have the shape that it says ({error})") from None
+            raise SureError(f"{what}: its shape is not possible for {cls.family_name()} ({error})") from None
         wanted = backbone.state_dict()
-        check_keys(set(wanted), set(state), what)
+        compare_names(state, wanted, f"{what}: weights do not fit", "take weights and settings of one model")
         unlike = [
             f"{name} {list(state[name].shape)} instead of {list(tensor.shape)}"
             for name, tensor in wanted.items()
             if tensor.shape != state[name].shape
         ]
         if unlike:
-            raise SureError(f"{what}: {len(unlike)} tensors have another shape: {'; '.join(unlike[:5])}")
+            raise SureError(f"{what}: {len(unlike)} tensors have another shape: {some_of(unlike)}")
         backbone = backbone.to_empty(device="cpu")
         backbone.load_state_dict(state)
         backbone.sha256 = sha256
@@ -145,13 +135,13 @@ class Stored(Backbone):
         if name not in cls.shapes:
             known = list(cls.shapes)
             raise SureError(
-                f"{cls.family_name()} has no shape for backbone.weights=random:{name}{nearest(name, known)}; "
-                f"there are: {', '.join(known)}"
+                f"backbone.weights=random:{name}: {cls.family_name()} has no such shape{nearest(name, known)}; "
+                f"available: {', '.join(known)}"
             )
         try:
             shape = dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:
-            raise SureError(f"backbone: a shape of {cls.family_name()} has no such setting ({error})") from None
+            raise SureError(f"backbone: {cls.family_name()} has no such size ({error})") from None
         backbone = cls._sketch(shape, group_norm).to_empty(device="cpu")
         initialise(backbone, seed)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))
@@ -160,7 +150,7 @@ class Stored(Backbone):
 
 
 def _like(value: Any, example: Any, least: int = 0) -> bool:
-    """Whether a shape may have the value where another has the example: its type, no size below 0, or 1 in a list."""
+    """Whether a value has the type of the example, and is not negative, or less than 1 in a list."""
     if isinstance(example, tuple):
         return isinstance(value, tuple) and all(_like(one, example[0], 1) for one in value)
     if isinstance(example, float) and type(value) in (int, float):
@@ -169,13 +159,13 @@ def _like(value: Any, example: Any, least: int = 0) -> bool:
 
 
 def _as_tuple(value: Any) -> Any:
-    """JSON has lists where shapes have tuples."""
+    """Lists, from JSON, as tuples, at every level."""
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
-    """Random weights from a generator of its own: norms 1, biases 0, sinusoids, the rest N(0, gain / fan in)."""
+    """Random weights that depend on `seed` only: norms 1, biases 0, sinusoids, the rest N(0, gain / fan in)."""
     generator = torch.Generator().manual_seed(seed)
     for part in module.modules():
         for name, parameter in part.named_parameters(recurse=False):

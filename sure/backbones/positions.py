@@ -1,4 +1,4 @@
-"""How layers know where a frame is: rotary angles (Moonshine), sinusoids (Whisper), a bias by distance (WavLM)."""
+"""Position encodings: rotary angles (Moonshine), sinusoids (Whisper), a bias for each distance (WavLM)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Rotary(NamedTuple):
-    """Cosines and sines (time, pairs) of the angle by which each pair of channels is turned."""
+    """Cosines and sines (time, pairs) of the angle by which each pair of channels is rotated."""
 
     cosine: Tensor
     sine: Tensor
@@ -24,9 +24,9 @@ def rotary_angles(time: int, width: int, device: torch.device, base: float = 100
 
 
 def rotate(vectors: Tensor, rotary: Rotary, start: int = 0) -> Tensor:
-    """Turn pairs of neighbouring channels of the vectors from `start` on, as far as there are angles.
+    """Rotate pairs of neighbouring channels; channels without an angle stay.
 
-    vectors (batch, heads, start + time, width): the one at `start` has position 0, those before it have none.
+    vectors: (batch, heads, start + time, width); the vector at `start` has position 0, those before it have none.
     """
     if start == vectors.shape[2]:
         return vectors
@@ -47,7 +47,7 @@ def sinusoids(time: int, dim: int, base: float = 10000.0) -> Tensor:
 
 
 class Sinusoids(nn.Module):
-    """Adds a fixed vector to each frame; a parameter because the original's is one, but it never trains."""
+    """Adds a fixed vector to each frame. The table is a parameter, as in the original, but never trains."""
 
     def __init__(self, time: int, dim: int):
         super().__init__()
@@ -59,7 +59,7 @@ class Sinusoids(nn.Module):
 
 
 class DistanceBias(nn.Module):
-    """A learned bias by head and bucket of distance: fine near zero, logarithmic up to `max_distance`."""
+    """A learned bias for each head and bucket of distances: narrow buckets near 0, logarithmic up to `max_distance`."""
 
     def __init__(self, heads: int, buckets: int, max_distance: int):
         super().__init__()
@@ -67,16 +67,15 @@ class DistanceBias(nn.Module):
         self.max_distance = max_distance
 
     def forward(self, time: int) -> Tensor:
-        """(heads, time, time): the bias of key j for query i depends on j - i alone."""
-        distances = torch.arange(
-            1 - time, time
-        )  # on the CPU: rounding at a bucket's edge must not depend on the device
+        """(heads, time, time): the bias of key j for query i, which depends on j - i only."""
+        # on the CPU: rounding at the edge of a bucket must not depend on the device
+        distances = torch.arange(1 - time, time)
         buckets = self._bucket(distances).to(self.embedding.weight.device, non_blocking=True)
         values = self.embedding(buckets).t()  # (heads, 2 time - 1)
         return values.unfold(1, time, 1).flip(1)
 
     def _bucket(self, distances: Tensor) -> Tensor:
-        """The bucket of each distance (WavLM, arXiv 2110.13900, section 3.1)."""
+        """Bucket of each distance (WavLM, arXiv 2110.13900, section 3.1)."""
         half = self.embedding.num_embeddings // 2
         exact = half // 2
         size = distances.abs()
@@ -86,7 +85,7 @@ class DistanceBias(nn.Module):
 
 
 class BiasGate(nn.Module):
-    """How much the position bias counts for each query, by its content (arXiv 2110.13900, section 3.1)."""
+    """A factor for the position bias of each query, computed from its content (arXiv 2110.13900, section 3.1)."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The postnet: what convolutions over the whole mel add to it (Tacotron 2, arXiv 1712.05884, section 2.2)."""
+"""The postnet: convolutions that refine the mel spectrogram (Tacotron 2, arXiv 1712.05884, section 2.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sure.frames import Frames
 
 
 class Postnet(nn.Module):
-    """Convolutions with tanh between them, added to their input. Norms over channels keep batch mates apart."""
+    """Convolutions with tanh between them and a residual sum. Norms are over channels, not over the batch."""
 
     def __init__(self, mels: int, width: int, layers: int, kernel: int, dropout: float):
         super().__init__()

@@ -1,4 +1,4 @@
-"""One table of names that is read both ways: ours, and those of the library a backbone comes from."""
+"""A table of module names, ours and those of the library a backbone comes from, for both directions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterable, Mapping
 
 
 class Names:
-    """Module names, ours -> theirs; `#` stands for a number. What follows a module's name stays as it is.
+    """Module names, ours -> theirs; `#` stands for a number, and the rest of a longer name is kept.
 
-    `layers.#.attn.q` <-> `encoder.layers.#.attention.q_proj` says `layers.3.attn.q.weight` too.
+    `layers.#.attn.q` <-> `encoder.layers.#.attention.q_proj` also renames `layers.3.attn.q.weight`.
     """
 
     def __init__(self, table: Mapping[str, str]):
         self.table = dict(table)
 
     def ours(self, name: str) -> str:
-        """Their name in our words; a name that the table does not have stays."""
+        """Our name for theirs; a name that is not in the table is returned unchanged."""
         return _renamed(name, ((theirs, ours) for ours, theirs in self.table.items()))
 
     def theirs(self, name: str) -> str:
-        """Our name in their words; a name that the table does not have stays."""
+        """Their name for ours; a name that is not in the table is returned unchanged."""
         return _renamed(name, self.table.items())
 
 

@@ -12,9 +12,9 @@ TINY_CONVOLUTIONS = ((32, 10, 5), (32, 3, 2), (32, 3, 2), (32, 2, 2))
 class Shape:
     """Sizes and variants of a model of this kind; wav2vec 2.0 base by default.
 
-    norm: `group` in the first convolution, or `layer` in every one.
-    norm_first: norms before attention and feed-forward, and one behind the last layer (large models).
-    buckets: of WavLM's distance bias; 0 in the other families.
+    norm: `group`, in the first convolution; or `layer`, in every convolution.
+    norm_first: norms before attention and feed-forward, and one after the last layer (large models).
+    buckets: number of buckets of WavLM's distance bias; 0 in the other families.
     """
 
     dim: int = 768

@@ -1,4 +1,4 @@
-"""Random small models of every family, for tests and for trying a recipe out in seconds."""
+"""Small models of every family with random weights, for tests and to try a recipe in seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sure.backbones.base import Backbone, SpeechEncoder
 from sure.errors import SureError
 from sure.registry import nearest
 
-# What comes behind `random:` -> the family and its shape.
+# Name after `random:` -> family and shape.
 MODELS = {
     "wav2vec2": (wav2vec2.Family, "tiny"),
     "wav2vec2_large": (wav2vec2.Family, "tiny_large"),
@@ -22,7 +22,7 @@ MODELS = {
 
 
 class Family(SpeechEncoder):
-    """Makes tiny models of the other families; `random` is a wav2vec2."""
+    """Builds tiny models of the other families; `random` is wav2vec2."""
 
     @classmethod
     def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Backbone:
@@ -30,7 +30,7 @@ class Family(SpeechEncoder):
         if kind != "random" or (name and name not in MODELS):
             known = [f"random:{name}" for name in MODELS]
             raise SureError(
-                f"backbone.weights={weights} for tiny{nearest(weights, known)}; there are: {', '.join(known)}"
+                f"backbone.weights={weights}: unknown to tiny{nearest(weights, known)}; available: {', '.join(known)}"
             )
         family, size = MODELS[name or "wav2vec2"]
         return family.from_weights(f"random:{size}", group_norm, seed, **shape)

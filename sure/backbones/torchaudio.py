@@ -1,4 +1,4 @@
-"""Fetch the weights of a torchaudio bundle by its name, e.g. WAV2VEC2_BASE, HUBERT_LARGE, WAVLM_BASE_PLUS."""
+"""Download the weights of a torchaudio bundle by name, e.g. WAV2VEC2_BASE, HUBERT_LARGE, WAVLM_BASE_PLUS."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sure.registry import nearest
 
 
 def read_bundle(name: str, starts: tuple[str, ...]) -> tuple[dict[str, Any], bool, dict[str, Tensor]]:
-    """The bundle's parameters, whether it wants normalised waveforms, and its tensors.
+    """Parameters of the bundle, whether it needs normalised waveforms, and its tensors.
 
-    starts: how the names of a family's bundles start.
-    Raises SureError for a name that is no bundle of this family, and when the weights cannot be had.
+    starts: prefixes of the names of the family's bundles.
+    Raises SureError if the name is not a bundle of this family or the weights cannot be downloaded.
     """
     from torchaudio import pipelines
 
@@ -24,14 +24,14 @@ def read_bundle(name: str, starts: tuple[str, ...]) -> tuple[dict[str, Any], boo
     if name not in bundles:
         raise SureError(
             f"backbone.weights={name}: torchaudio has no such bundle{nearest(name, list(bundles))}; "
-            f"there are: {', '.join(bundles)}"
+            f"available: {', '.join(bundles)}"
         )
     bundle = bundles[name]
     try:
-        model = bundle.get_model(dl_kwargs={"weights_only": True})  # a pickle from outside runs no code then
+        model = bundle.get_model(dl_kwargs={"weights_only": True})  # so that a pickle cannot run code
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise SureError(
-            f"the weights of {name} could not be fetched ({error}); check the network, "
-            f"or give backbone.weights a local Hugging Face folder of the same model"
+            f"the weights of {name} could not be downloaded ({error}); check the network, "
+            "or set backbone.weights to a local Hugging Face folder of the same model"
         ) from None
     return bundle._params, bundle._normalize_waveform, model.state_dict()

@@ -1,4 +1,4 @@
-"""What wav2vec 2.0, HuBERT, WavLM and data2vec share: convolutions, projection, convolutional positions, layers."""
+"""The network of wav2vec 2.0, HuBERT, WavLM and data2vec: convolutions, projection, positions, layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sure.frames import Frames
 
 
 class PositionConvolution(nn.Module):
-    """Positions from a wide grouped convolution; its weight is a length per kernel tap times a direction."""
+    """Positions by a wide grouped convolution with weight norm: a length for each kernel tap times a direction."""
 
     def __init__(self, dim: int, kernel: int, groups: int):
         super().__init__()
@@ -30,7 +30,7 @@ class PositionConvolution(nn.Module):
         self.groups = groups
 
     def forward(self, hidden: Tensor, frames: Frames) -> Tensor:
-        """hidden (batch, time, dim), zero on padding -> the same shape"""
+        """hidden (batch, time, dim), zero in the padding -> the same shape"""
         weight = self.direction * (self.length / torch.linalg.vector_norm(self.direction, dim=(0, 1), keepdim=True))
         output = nn.functional.conv1d(
             hidden.transpose(1, 2), weight, self.bias, padding=self.kernel // 2, groups=self.groups
@@ -39,7 +39,7 @@ class PositionConvolution(nn.Module):
 
 
 class ConvolutionalTransformer(Loadable):
-    """wav2vec 2.0 and the models built like it; a family adds its shapes and its names."""
+    """wav2vec 2.0 and the models built like it; each family adds its shapes and its names."""
 
     huggingface_names = huggingface_wav2vec2.NAMES
     huggingface_heads = True
@@ -59,7 +59,7 @@ class ConvolutionalTransformer(Loadable):
         self.convolutions = ConvolutionStack(blocks)
         self.projection_norm = nn.LayerNorm(channels, shape.eps) if shape.projection_norm else nn.Identity()
         self.projection = nn.Linear(channels, shape.dim)
-        # Stands for masked frames in pretraining; kept so that the model is whole and counts as published.
+        # In place of masked frames in pretraining; kept so that the number of parameters is as published.
         self.mask_embedding = nn.Parameter(torch.zeros(shape.dim))
         self.position = self.positions(group_norm)
         self.distance_bias = DistanceBias(shape.heads, shape.buckets, shape.max_distance) if shape.buckets else None
@@ -67,7 +67,7 @@ class ConvolutionalTransformer(Loadable):
         self.layers = nn.ModuleList(self._layer() for _ in range(shape.layers))
 
     def positions(self, group_norm: str) -> nn.Module:
-        """What makes positions of the frames: called with (batch, time, dim), zero on padding, and the frames."""
+        """A module from hidden (batch, time, dim), zero in the padding, and frames to positions of the same shape."""
         return PositionConvolution(self.shape.dim, self.shape.position_kernel, self.shape.position_groups)
 
     def _layer(self) -> Layer:
@@ -81,7 +81,7 @@ class ConvolutionalTransformer(Loadable):
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
         hidden = self.projection(self.projection_norm(self.convolutions(waves[:, None], lengths)))
         if self.mask_embedding.requires_grad:
-            hidden = hidden + 0 * self.mask_embedding  # full fine-tuning: every tensor that trains has a gradient
+            hidden = hidden + 0 * self.mask_embedding  # full fine-tuning: every trained tensor has a gradient
         frames = Frames(self.frame_count(lengths), hidden.shape[1])
         hidden = frames.fill(hidden)
         hidden = hidden + self.position(hidden, frames)

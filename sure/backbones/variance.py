@@ -1,4 +1,4 @@
-"""The variance adaptor: predictors of duration, pitch and energy, and phones spread over frames (arXiv 2006.04558)."""
+"""The variance adaptor: predictors of duration, pitch and energy, and the length regulator (arXiv 2006.04558)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sure.frames import Frames
 
 
 class Predictor(nn.Module):
-    """One number a phone: two convolutions with ReLU, norm and dropout, and a linear map (section 2.3)."""
+    """Two convolutions with ReLU, norm and dropout, and a linear map to one number for each phone (section 2.3)."""
 
     def __init__(self, dim: int, width: int, kernel: int, dropout: float):
         super().__init__()
@@ -27,7 +27,7 @@ class Predictor(nn.Module):
 
 
 class Variance(nn.Module):
-    """Pitch or energy: its predictor, and how it enters what the decoder reads."""
+    """Pitch or energy: its predictor, and its embedding for the decoder's input."""
 
     def __init__(self, dim: int, width: int, kernel: int, dropout: float):
         super().__init__()
@@ -40,9 +40,9 @@ class Variance(nn.Module):
 
 
 def spread(durations: Tensor) -> Tensor:
-    """The number of the phone of each frame, (batch, frames), for durations (batch, phones) in frames.
+    """durations (batch, phones) in frames -> index of each frame's phone (batch, frames), at least one frame.
 
-    Behind the end of a row it is the last number there is. As many frames as the longest row has, at least one.
+    In the padding of a row, the index is the last one.
     """
     ends = durations.cumsum(1)
     frames = torch.arange(max(1, int(ends[:, -1].max())), device=durations.device)
@@ -51,12 +51,12 @@ def spread(durations: Tensor) -> Tensor:
 
 
 def over_frames(hidden: Tensor, path: Tensor) -> Tensor:
-    """hidden (batch, phones, dim), path (batch, frames) of `spread` -> (batch, frames, dim)"""
+    """hidden (batch, phones, dim), path (batch, frames) from `spread` -> (batch, frames, dim)"""
     return hidden.gather(1, path[:, :, None].expand(-1, -1, hidden.shape[2]))
 
 
 def phone_means(values: Tensor, durations: Tensor) -> Tensor:
-    """Mean of frame values (batch, frames) over each phone, (batch, phones); 0 for a phone without frames."""
+    """values (batch, frames) -> mean over the frames of each phone (batch, phones); 0 for a phone without frames."""
     sums = nn.functional.pad(values.double().cumsum(1), (1, 0))
     ends = durations.cumsum(1).to(values.device)
     durations = durations.to(values.device)

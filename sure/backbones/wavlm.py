@@ -19,5 +19,5 @@ class Family(ConvolutionalTransformer):
     }
     bundles = ("WAVLM_",)
     huggingface_class = "WavLM"
-    # F.multi_head_attention_forward gets their weights there
+    # in transformers, F.multi_head_attention_forward receives their weights
     huggingface_skips = ("attn.q", "attn.k", "attn.v", "attn.out")

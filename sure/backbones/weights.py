@@ -1,4 +1,4 @@
-"""Weights of the speech encoders: our file, a Hugging Face folder or a torchaudio bundle."""
+"""Weights of speech encoders from SURE's own file, a Hugging Face folder or a torchaudio bundle."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from sure.errors import SureError
 
 
 class Loadable(Stored, SpeechEncoder):
-    """A speech encoder that others publish too; a family says its shapes and others' names.
+    """A speech encoder that can be loaded from transformers or torchaudio; each family gives its shapes and names.
 
-    bundles: how the names of this family's torchaudio bundles start; the family then has `bundle_shape`
-        and `bundle_state` too.
-    huggingface_class: how the names of its classes in transformers start, `Wav2Vec2` of `Wav2Vec2Model`.
-    huggingface_names: our names and those of the model that AutoModel builds.
-    huggingface_heads: whether there are a `...ForCTC` and a `...ForSequenceClassification`.
-    huggingface_skips: maps whose weights the model there reads without calling them, so that a module in their
-        place does nothing; by the end of our names.
+    bundles: prefixes of the names of the family's torchaudio bundles; such a family has `bundle_shape` and
+        `bundle_state` too.
+    huggingface_class: prefix of its classes in transformers, such as `Wav2Vec2` for `Wav2Vec2Model`.
+    huggingface_names: from our module names to those of AutoModel.
+    huggingface_heads: whether transformers has `...ForCTC` and `...ForSequenceClassification` of the family.
+    huggingface_skips: suffixes of our names of linear maps that transformers does not call but reads the weights of,
+        so that a module in their place has no effect.
     """
 
     bundles: ClassVar[tuple[str, ...]] = ()
@@ -39,21 +39,21 @@ class Loadable(Stored, SpeechEncoder):
     @classmethod
     @abstractmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Any:
-        """The shape that config.json describes. Raises SureError for what our layers do not compute."""
+        """The shape in a config.json. Raises SureError for settings that our layers do not support."""
 
     @classmethod
     @abstractmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The encoder's tensors under our names; what belongs to heads and pretraining is left out."""
+        """The tensors of the encoder under our names, without those of heads and pretraining."""
 
     @classmethod
     def huggingface_config(cls, shape: Any) -> dict[str, Any]:
-        """The settings that `huggingface_shape` reads as this shape. Raises SureError where there are none."""
+        """The inverse of `huggingface_shape`. Raises SureError for a shape that transformers does not support."""
         raise SureError(f"{cls.family_name()} cannot be written as a Hugging Face model")
 
     @classmethod
     def huggingface_preprocessor(cls, shape: Any) -> dict[str, Any]:
-        """The settings of the feature extractor there."""
+        """Settings of the feature extractor in transformers."""
         return {
             "feature_extractor_type": "Wav2Vec2FeatureExtractor",
             "do_normalize": getattr(shape, "normalize_waveform", False),
@@ -65,12 +65,12 @@ class Loadable(Stored, SpeechEncoder):
         }
 
     def huggingface_differences(self) -> list[str]:
-        """What transformers computes otherwise around the same weights, for people to know."""
+        """Differences between transformers and SURE with the same weights, as sentences for the user."""
         found = []
         if any(isinstance(module, GroupNorm) for module in self.modules()):
-            found.append("on padded batches it differs: transformers lets padding into the front end's statistics")
+            found.append("padded batches differ: in transformers, the statistics of the front end include padding")
         if self.normalize_waveform:
-            found.append("normalising a waveform, transformers adds 1e-7 to the variance, SURE 1e-5, as in training")
+            found.append("waveform normalisation adds 1e-7 to the variance in transformers, 1e-5 in SURE")
         return found
 
     @classmethod
@@ -86,8 +86,8 @@ class Loadable(Stored, SpeechEncoder):
             return cls.bundle_shape(parameters, normalize), state, sha256_of_tensors(state)
         bundles = f", a torchaudio bundle ({cls.bundles[0]}...)" if cls.bundles else ""
         raise SureError(
-            f"backbone.weights: {weights} is not there; "
-            f"give a .safetensors file, a Hugging Face folder{bundles}, or random"
+            f"backbone.weights: {weights} does not exist; "
+            f"pass a .safetensors file, a Hugging Face folder{bundles}, or random"
         )
 
     @classmethod
@@ -98,7 +98,7 @@ class Loadable(Stored, SpeechEncoder):
         except KeyError as error:
             raise SureError(f"{folder / 'config.json'} lacks {error}") from None
         except (TypeError, ValueError, AttributeError) as error:
-            raise SureError(f"{folder / 'config.json'} has a setting of another kind ({error})") from None
+            raise SureError(f"{folder / 'config.json'} has a setting of the wrong type ({error})") from None
         except SureError as error:
             raise SureError(f"{folder / 'config.json'}: {error}") from None
         return shape, cls.huggingface_state(found.state), found.sha256

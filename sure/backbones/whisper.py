@@ -36,7 +36,7 @@ NAMES = Names(
         "layers.#.ffn_norm": "encoder.layers.#.final_layer_norm",
     }
 )
-# What the feature extractor may say, with the one value that ours computes.
+# Settings of the feature extractor, with the only value that is supported.
 EXTRACTOR = {"sampling_rate": SAMPLE_RATE, "n_fft": WINDOW, "hop_length": HOP, "dither": 0.0}
 
 
@@ -49,16 +49,16 @@ class Shape:
     heads: int = 6
     ffn: int = 1536
     mel_bins: int = 80
-    positions: int = 1500  # frames that an utterance can have at most, 20 ms each
+    positions: int = 1500  # maximum number of frames of an utterance, 20 ms each
 
 
 class Family(Loadable):
-    """Whisper's encoder on utterances of their own length, where the original fills up to 30 s with silence.
+    """Whisper's encoder on utterances of their own length; the original pads each to 30 s with silence.
 
-    The spectrogram of `n` samples is the original feature extractor's without padding: reflected at both ends,
-    n // 160 frames; the second convolution leaves half of them, rounded up. Only those are heard and attended to.
-    `group_norm: as_trained` brings the 30 s back: all frames are computed and attended to, also the silent ones;
-    `lengths` are the utterances' own.
+    The spectrogram of `n` samples is that of the original feature extractor without padding: reflected at both ends,
+    n // 160 frames, of which the second convolution leaves half, rounded up. Attention is over these frames.
+    With `group_norm: as_trained`, 30 s are computed and attended to, silence included, as in the original; the frames
+    of the result are still those of the utterances.
     """
 
     shapes: ClassVar[Mapping[str, Shape]] = {
@@ -79,7 +79,7 @@ class Family(Loadable):
         super().__init__()
         self.shape = shape
         self.dim = dim = shape.dim
-        self.whole = group_norm == "as_trained"  # hears 30 s, whatever the length
+        self.whole = group_norm == "as_trained"  # computes 30 s, whatever the length
         self.convolutions = ConvolutionStack(
             [
                 ConvolutionBlock(shape.mel_bins, dim, 3, 1, True, padding=1),
@@ -108,8 +108,8 @@ class Family(Loadable):
         return self.convolutions.sites()
 
     def resume(self, taps: list[Tensor | None], lengths: Tensor, stop: int | None = None) -> Encoded:
-        heard = torch.full_like(lengths, self.shape.positions) if self.whole else lengths
-        taps = super().resume(taps, heard, stop).taps
+        computed = torch.full_like(lengths, self.shape.positions) if self.whole else lengths
+        taps = super().resume(taps, computed, stop).taps
         return Encoded(taps, Frames(lengths, taps[-1].shape[1]))
 
     def finish(self, hidden: Tensor) -> Tensor:
@@ -117,12 +117,12 @@ class Family(Loadable):
 
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-        for source, said, key, wanted in (
+        for source, settings, key, wanted in (
             ("config.json", config, "activation_function", "gelu"),
             *(("preprocessor_config.json", preprocessor, key, value) for key, value in EXTRACTOR.items()),
         ):
-            if said.get(key, wanted) != wanted:
-                raise SureError(f"whisper: {source} has {key}={said[key]!r}; this family can be {wanted!r} only")
+            if settings.get(key, wanted) != wanted:
+                raise SureError(f"whisper: {source} has {key}={settings[key]!r}; only {wanted!r} is supported")
         return Shape(
             dim=config["d_model"],
             layers=config["encoder_layers"],
@@ -134,7 +134,7 @@ class Family(Loadable):
 
     @classmethod
     def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
-        """Of an encoder whose decoder has no layers: SURE has none."""
+        """Settings of an encoder with a decoder without layers, as SURE has no decoder."""
         return {
             "d_model": shape.dim,
             "encoder_layers": shape.layers,
@@ -153,8 +153,8 @@ class Family(Loadable):
         return {"feature_extractor_type": "WhisperFeatureExtractor", "padding_value": 0.0, **EXTRACTOR, **known}
 
     def huggingface_differences(self) -> list[str]:
-        short = "transformers fills every utterance up to 30 s with silence, SURE here hears it as it is"
-        return [] if self.whole else [f"{short}; backbone.group_norm=as_trained trains with the silence"]
+        short = "transformers pads every utterance to 30 s with silence, SURE trained without this padding"
+        return [] if self.whole else [f"{short}; backbone.group_norm=as_trained trains with it"]
 
     @classmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -52,11 +52,11 @@ HALF = struct.pack("<BI", 4, 4)  # dtype and size of encoder/half
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is torn: it ends at byte 0"),
-        *((WHOLE[:size], f"is torn: it ends at byte {size}") for size in (3, 10, 60, len(WHOLE) - 1)),
-        (WHOLE + b"\0", "has 1 bytes behind its end"),
+        (b"", "is truncated at byte 0"),
+        *((WHOLE[:size], f"is truncated at byte {size}") for size in (3, 10, 60, len(WHOLE) - 1)),
+        (WHOLE + b"\0", "has 1 bytes after its end"),
         (written(TENSORS, version=3), "layout 4 to 6: it starts with 3"),
-        (b"PK\3\4 a zip file", "is no model.bin of CTranslate2"),
+        (b"PK\3\4 a zip file", "is not a model.bin of CTranslate2"),
         (written(TENSORS, kind="TransformerSpec"), "holds a TransformerSpec model; expected WhisperSpec"),
         (WHOLE.replace(HALF, struct.pack("<BI", 0, 4)), r"encoder/half \[2\] cannot have 4 bytes of dtype 0"),
         (WHOLE.replace(HALF, struct.pack("<BI", 9, 4)), "4 bytes of dtype 9"),

@@ -118,8 +118,8 @@ def test_folders_of_models_with_a_head(tmp_path, kind):
 @pytest.mark.parametrize(
     ("settings", "preprocessor", "message"),
     [
-        ({"activation_function": "relu"}, {}, "config.json has activation_function='relu'; this family can be 'gelu'"),
-        ({}, {"hop_length": 200}, "preprocessor_config.json has hop_length=200; this family can be 160"),
+        ({"activation_function": "relu"}, {}, "config.json has activation_function='relu'; only 'gelu' is"),
+        ({}, {"hop_length": 200}, "preprocessor_config.json has hop_length=200; only 160 is"),
     ],
 )
 def test_what_is_not_computed_is_named(tmp_path, settings, preprocessor, message):
