@@ -1,4 +1,4 @@
-"""Where the words of a text are in a CTC output: the likeliest alignment (torchaudio's `forced_align`)."""
+"""Times of the words of a text in a CTC output: the most probable alignment (`forced_align` of torchaudio)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sure.text.tokenizer import Piece, Tokenizer
 
 @dataclass(frozen=True)
 class Span:
-    """A word and its frames, from `start` to before `end`: those of its tokens, and what is between them.
+    """A word and its frames, from `start` up to but not including `end`.
 
-    confidence: the mean probability of its tokens on their frames, in [0, 1].
+    confidence: mean probability of the word's tokens over their frames, in [0, 1].
     """
 
     word: str
@@ -29,7 +29,7 @@ class Span:
 
 @dataclass(frozen=True)
 class TimedWord:
-    """A word, where it begins and how long it is in seconds, and its confidence, in [0, 1]."""
+    """A word with its start and duration in seconds, and its confidence in [0, 1]."""
 
     word: str
     start: float
@@ -38,9 +38,9 @@ class TimedWord:
 
 
 def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[Span]:
-    """The words that the tokens spell, in order. logs: (frames, tokens) log probabilities; pieces: of the tokenizer.
+    """The words that the tokens spell, in order. logs: (frames, tokens), log probabilities; pieces: of the tokenizer.
 
-    Raises SureError when there are more tokens than fit into the frames.
+    Raises SureError if the tokens need more frames than there are.
     """
     repeats = sum(left == right for left, right in pairwise(tokens))
     if len(tokens) + repeats > len(logs):
@@ -67,7 +67,7 @@ def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[
 
 
 def timed(spans: Sequence[Span], clock: tuple[float, float]) -> list[TimedWord]:
-    """In seconds. clock: from one frame to the next, and to the first, as `Backbone.frame_clock` has it."""
+    """Frames to seconds. clock: from `SpeechEncoder.frame_clock`."""
     step, first = clock
     return [
         TimedWord(span.word, first + step * span.start, step * (span.end - span.start), span.confidence)
@@ -76,7 +76,7 @@ def timed(spans: Sequence[Span], clock: tuple[float, float]) -> list[TimedWord]:
 
 
 def format_ctm(id: str, words: Sequence[TimedWord]) -> str:
-    """Lines `id 1 start duration word confidence`, as NIST's tools and Kaldi read them."""
+    """Lines `id 1 start duration word confidence`, the CTM format of NIST and Kaldi."""
     lines = (f"{id} 1 {one.start:.3f} {one.duration:.3f} {one.word} {one.confidence:.3f}\n" for one in words)
     return "".join(lines)
 

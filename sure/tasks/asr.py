@@ -1,4 +1,4 @@
-"""Speech recognition: normalised text, by CTC; compared by word error rate."""
+"""Speech recognition: normalised text by CTC, scored by word error rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sure.text.normalize import normalize
 
 
 class Task(CtcTask):
-    """Words of one language; with `text.language: all` of several, each normalised by its own in stage 2."""
+    """Normalised words of one language; with `text.language: all`, stage 2 normalises each text by its own language."""
 
     score_name = "wer"
     higher_is_better = False

@@ -1,7 +1,7 @@
-"""Beam search over the texts that a CTC output stands for, with an n-gram model of words and a list of words.
+"""Prefix beam search for CTC outputs, with an n-gram model of words and a list of allowed words.
 
-Prefixes are extended frame by frame as by Hannun et al. (First-pass large vocabulary continuous speech recognition
-using bi-directional recurrent DNNs, 2014), so that the probability of a prefix is the sum over its alignments.
+Prefixes are extended frame by frame, and the probability of a prefix is the sum over its alignments (Hannun et al.,
+First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs, 2014).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sure.text.ngram import END, LanguageModel
 from sure.text.tokenizer import Piece, Tokenizer
 
 
-class Said(NamedTuple):
-    """The finished words of a prefix, their score, and the model's state behind them."""
+class History(NamedTuple):
+    """The complete words of a prefix, their score, and the state of the n-gram model after them."""
 
     words: tuple[str, ...]
     score: float
@@ -26,30 +26,30 @@ class Said(NamedTuple):
 
 
 class Prefix:
-    """Tokens so far, of which it knows the last, what they said, and the letters of a word that is not finished.
+    """A prefix of a text: its last token, its complete words, and the letters of an incomplete word.
 
-    score: of its words, with what is certain of the unfinished one.
+    score: of the complete words, and `unknown` if no word of the n-gram model begins with the letters.
     """
 
-    __slots__ = ("letters", "longer", "said", "score", "token")
+    __slots__ = ("history", "letters", "longer", "score", "token")
 
-    def __init__(self, token: int, said: Said, letters: str, score: float):
+    def __init__(self, token: int, history: History, letters: str, score: float):
         self.token = token
-        self.said = said
+        self.history = history
         self.letters = letters
         self.score = score
         self.longer: dict[int, Prefix | None] = {}  # by the next token
 
 
 class BeamSearch:
-    """Finds the text with the highest log p(text | audio) + the sum of its words' scores + weight log p(end).
+    """Finds the text with the highest log p(text | audio) + sum of word scores + weight log p(end).
 
-    A word's score is weight log p(word | words before) + word_score, + unknown if the model does not have the word.
+    The score of a word is weight log p(word | previous words) + word_score, + unknown if the model lacks the word.
 
     pieces: of the tokenizer.
-    settings: beam, margin, min_probability, weight, word_score and unknown, as `decode` in the config has them.
-    model: of words; without one their scores are word_score.
-    words: those that may be said, besides tokens that are whole words; None: any.
+    settings: beam, margin, min_probability, weight, word_score and unknown, the keys of `decode` in the config.
+    model: n-gram model of words; without one, the score of a word is word_score.
+    words: the allowed words, in addition to tokens that are whole words; None: any word.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class BeamSearch:
         self.known_beginnings = known and beginnings(known)
 
     def best(self, logs: Tensor) -> str:
-        """The best text for log probabilities (frames, tokens), token 0 the blank."""
+        """The best text. logs: (frames, tokens), log probabilities; token 0 is the blank."""
         probabilities = logs.double().exp().cpu()
         likely = (probabilities >= self.settings.min_probability).tolist()
-        root = Prefix(Tokenizer.blank, Said((), 0.0, self.model.begin() if self.model else None), "", 0.0)
-        # By prefix: how probable its alignments are that end with a blank, and those that end with its last token;
-        # both relative to the most probable prefix, so that they do not vanish.
+        root = Prefix(Tokenizer.blank, History((), 0.0, self.model.begin() if self.model else None), "", 0.0)
+        # For each prefix, the probabilities of its alignments that end with a blank and with its last token, relative
+        # to the most probable prefix, which avoids underflow.
         beam: dict[Prefix, tuple[float, float]] = {root: (1.0, 0.0)}
         for frame, tried in zip(probabilities.tolist(), likely, strict=True):
             tokens = [token for token, is_likely in enumerate(tried) if is_likely and token != Tokenizer.blank]
@@ -83,7 +83,7 @@ class BeamSearch:
     def _extend(
         self, beam: dict[Prefix, tuple[float, float]], frame: Sequence[float], tokens: Iterable[int]
     ) -> dict[Prefix, list[float]]:
-        """Every prefix of the beam, with and without one more token, and its probabilities behind this frame."""
+        """Every prefix of the beam, with and without one more token, and its probabilities after this frame."""
         found: dict[Prefix, list[float]] = {}
         for prefix, (blank, token) in beam.items():
             both = blank + token
@@ -92,66 +92,66 @@ class BeamSearch:
             here[1] += token * frame[prefix.token]
             for next_token in tokens:
                 if longer := self._longer(prefix, next_token):
-                    before = blank if next_token == prefix.token else both  # equal ones need a blank between
+                    before = blank if next_token == prefix.token else both  # equal tokens need a blank between them
                     found.setdefault(longer, [0.0, 0.0])[1] += before * frame[next_token]
         return found
 
     def _prune(self, found: dict[Prefix, list[float]]) -> dict[Prefix, tuple[float, float]]:
-        """The best prefixes, at most `beam` and within `margin` of the best; none when all have become impossible."""
+        """At most `beam` prefixes, within `margin` of the best; none if all are impossible."""
         scored = [
             (math.log(blank + token) + prefix.score, prefix, blank, token)
             for prefix, (blank, token) in found.items()
             if blank + token > 0
         ]
-        scored.sort(key=itemgetter(0), reverse=True)  # of equals, what was found first stays in front
+        scored.sort(key=itemgetter(0), reverse=True)  # stable: among equals, the first one found comes first
         lowest = scored[0][0] - self.settings.margin if scored else 0.0
         kept = [one for one in scored[: self.settings.beam] if one[0] >= lowest]
         largest = max((blank + token for _, _, blank, token in kept), default=0.0)
         return {prefix: (blank / largest, token / largest) for _, prefix, blank, token in kept}
 
     def _longer(self, prefix: Prefix, token: int) -> Prefix | None:
-        """The prefix with one more token, made once; None where no allowed text begins so."""
+        """The prefix with one more token, cached; None if no allowed text begins with it."""
         if token not in prefix.longer:
             prefix.longer[token] = self._make_longer(prefix, token)
         return prefix.longer[token]
 
     def _make_longer(self, prefix: Prefix, token: int) -> Prefix | None:
         piece = self.pieces[token]
-        said, letters = prefix.said, prefix.letters
+        history, letters = prefix.history, prefix.letters
         if piece.begins and letters:
-            said, letters = self._say(said, letters), ""
+            history, letters = self._with_word(history, letters), ""
         letters += piece.letters
-        if piece.ends and said:
-            said, letters = self._say(said, letters), ""
-        if said is None or (letters and self.beginnings is not None and letters not in self.beginnings):
+        if piece.ends and history:
+            history, letters = self._with_word(history, letters), ""
+        if history is None or (letters and self.beginnings is not None and letters not in self.beginnings):
             return None
         is_unknown = letters and self.known_beginnings is not None and letters not in self.known_beginnings
-        return Prefix(token, said, letters, said.score + (self.settings.unknown if is_unknown else 0.0))
+        return Prefix(token, history, letters, history.score + (self.settings.unknown if is_unknown else 0.0))
 
-    def _say(self, said: Said, word: str) -> Said | None:
-        """What is said with one more word; None where that word may not be."""
+    def _with_word(self, history: History, word: str) -> History | None:
+        """The words with one more word; None if that word is not allowed."""
         if self.words is not None and word not in self.words:
             return None
-        score, state = said.score + self.settings.word_score, said.state
+        score, state = history.score + self.settings.word_score, history.state
         if self.model is not None:
             logarithm, state = self.model.score(state, word)
             score += self.settings.weight * logarithm + (0.0 if word in self.model else self.settings.unknown)
-        return Said((*said.words, word), score, state)
+        return History((*history.words, word), score, state)
 
     def _best_text(self, beam: dict[Prefix, tuple[float, float]]) -> str:
-        """Different tokens may spell one text; its probability is their sum."""
+        """The most probable text; its probability is the sum over the token sequences that spell it."""
         probabilities: dict[tuple[str, ...], float] = {}
         scores: dict[tuple[str, ...], float] = {}
         for prefix, pair in beam.items():
-            if said := self._say(prefix.said, prefix.letters) if prefix.letters else prefix.said:
-                end = self.settings.weight * self.model.score(said.state, END)[0] if self.model else 0.0
-                probabilities[said.words] = probabilities.get(said.words, 0.0) + sum(pair)
-                scores[said.words] = said.score + end
-        if not probabilities:  # all that is left ends inside a word
-            return " ".join(next(iter(beam)).said.words)
+            if history := self._with_word(prefix.history, prefix.letters) if prefix.letters else prefix.history:
+                end = self.settings.weight * self.model.score(history.state, END)[0] if self.model else 0.0
+                probabilities[history.words] = probabilities.get(history.words, 0.0) + sum(pair)
+                scores[history.words] = history.score + end
+        if not probabilities:  # every prefix ends inside a word
+            return " ".join(next(iter(beam)).history.words)
         return " ".join(max(probabilities, key=lambda words: math.log(probabilities[words]) + scores[words]))
 
 
 def beginnings(words: Iterable[str]) -> set[str]:
-    """All that the words begin with, themselves included."""
+    """All beginnings of the words, the words included."""
     return {word[:length] for word in words for length in range(1, len(word) + 1)}

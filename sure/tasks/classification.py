@@ -1,4 +1,4 @@
-"""Classification of whole utterances, with one label or one label per output group."""
+"""Base of classification tasks, with one label for each utterance or one in each output group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sure.data.data_dir import Utterance
 from sure.data.tables import format_labels
 from sure.errors import SureError
 from sure.frames import Frames
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.registry import nearest
 from sure.score.classification import classification_listing, classification_scores
 from sure.tasks.base import BaseTask, HeadConfig
@@ -29,12 +29,15 @@ COUNTS_FILE = "label_counts.json"
 
 
 class ClassificationTask(BaseTask):
-    """Outputs are the logits of all groups side by side, (batch, labels of all groups)."""
+    """Outputs are the logits of all groups, one group after another (batch, labels of all groups)."""
 
     class Config(HeadConfig):
-        # balanced: every label weighs the same in training, however rare it is
-        class_weights: Literal["none", "balanced"] = "none"
-        label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
+        class_weights: Literal["none", "balanced"] = Field(
+            "none", description="balanced: every label has the same total weight in the loss, however rare it is"
+        )
+        label_smoothing: float = Field(
+            0.0, ge=0.0, lt=1.0, description="probability that the loss moves from the label to all labels alike"
+        )
 
     score_name = "accuracy"
     higher_is_better = True
@@ -62,12 +65,12 @@ class ClassificationTask(BaseTask):
         return ClassificationHead(width, sum(self.sizes), self.config.dropout)
 
     def target(self, utterance: Utterance) -> Tensor:
-        """The index of each group's label, (groups,)."""
+        """Index of the label in each group (groups,)."""
         self._same_groups(utterance)
         return torch.tensor([self._index(utterance, group) for group in self.labels.groups], dtype=torch.int64)
 
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
-        """Sum of the groups' cross entropies, (batch,)."""
+        """Sum of the cross entropies of the groups (batch,)."""
         wanted = torch.stack(list(targets)).to(outputs.device).unbind(1)
         smoothing = self.config.label_smoothing
         total = outputs.new_zeros(len(outputs), dtype=torch.float32)
@@ -77,7 +80,7 @@ class ClassificationTask(BaseTask):
         return total
 
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
-        """`label`, or `group=label group=label`; of equal logits the first label wins."""
+        """`label`, or `group=label group=label`; the first label among equal logits."""
         best = torch.stack([logits.argmax(1) for logits in self._split(outputs)], 1).tolist()
         names = {group: self.labels.names(group) for group in self.labels.groups}
         chosen = [{g: names[g][index] for g, index in zip(names, indices, strict=True)} for indices in best]
@@ -108,15 +111,15 @@ class ClassificationTask(BaseTask):
         label, known = utterance.labels[group], self.labels.names(group)
         if label not in known:
             raise SureError(
-                f"{utterance.id}: the {group} {label!r} is not in the training set{nearest(label, known)}, "
-                f"which has: {' '.join(known)}"
+                f"{utterance.id}: {group} {label!r} is not in the training set{nearest(label, known)}; "
+                f"training labels: {' '.join(known)}"
             )
         return self.labels.index(group, label)
 
     def _parsed(
         self, references: Mapping[str, str], hypotheses: Mapping[str, str]
     ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """The labels of every group, in the order of `references`."""
+        """For references and hypotheses, the labels of each group, in the order of `references`."""
         groups = self.labels.groups
         wanted = [self._parse(references[id]) for id in references]
         found = [self._parse(hypotheses[id]) for id in references]
@@ -132,10 +135,11 @@ class ClassificationTask(BaseTask):
 
 
 def balanced_weights(labels: Labels, path: Path) -> list[Tensor]:
-    """Per group, utterances / (labels * utterances with the label): their mean over the training set is 1."""
+    """For each group, weights utterances / (labels * utterances with the label); their mean over utterances is 1."""
+    remedy = "run stage 3, tokenize, again"
+    counts = read_json(path, remedy, labels.groups)
     try:
-        counts = parse_json(path.read_text(encoding="utf-8"))
         given = [[counts[group][name] for name in labels.names(group)] for group in labels.groups]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise SureError(f"{path}: no count for each label; run stage 3, tokenize, again") from None
+    except (KeyError, TypeError):
+        raise SureError(f"{path} does not have a count for each label; {remedy}") from None
     return [sum(group) / (len(group) * torch.tensor(group, dtype=torch.float32)) for group in given]

@@ -1,4 +1,4 @@
-"""Sequences of tokens by connectionist temporal classification (Graves et al., ICML 2006)."""
+"""Base of tasks with token sequences, by connectionist temporal classification (CTC; Graves et al., ICML 2006)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sure.text.tokenizer import Tokenizer, train_tokenizer
 
 
 class CtcTask(BaseTask):
-    """Outputs are logits, (batch, time, tokens), token 0 the blank; a task says what its transcripts are."""
+    """Outputs are logits (batch, time, tokens); token 0 is the blank. A task defines `transcript` and `score`."""
 
     decode_methods = ("greedy", "beam")
     freeze_convolution = True
@@ -30,7 +30,7 @@ class CtcTask(BaseTask):
     @classmethod
     @abstractmethod
     def transcript(cls, utterance: Utterance, language: str) -> str:
-        """What is to be recognised. Raises SureError naming the utterance when it has none."""
+        """The text to recognise. Raises SureError with the name of an utterance without one."""
 
     @classmethod
     def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
@@ -56,30 +56,32 @@ class CtcTask(BaseTask):
         return CtcHead(width, self.tokenizer.size, self.config.dropout)
 
     def target(self, utterance: Utterance) -> Tensor:
-        """Token ids, (tokens,). A symbol that training never had is left out, with a warning."""
+        """Token ids (tokens,). Symbols that are not in the training set are left out, with a warning.
+
+        Raises SureError if no symbol of the transcript is in the vocabulary.
+        """
         text = self.reference(utterance)
         unknown = self.tokenizer.unknown(text)
         tokens = self.tokenizer.encode(text, unknown="skip")
         if text and not tokens:
             raise SureError(
-                f"{utterance.id}: nothing of {text!r} has a token; run stage 3, tokenize, on this corpus, "
-                "or leave out what has nothing of the training texts"
+                f"{utterance.id}: no symbol of {text!r} is in the vocabulary; run stage 3, tokenize, on this corpus, "
+                "or leave the utterance out"
             )
         for symbol in sorted(set(unknown) - self._reported):
             self._reported.add(symbol)
             logging.getLogger(__name__).warning(
-                "%s: %r is not in the training texts: left out of targets, an error in scores",
+                "%s: %r is not in the training transcripts: left out of targets, counted as an error in scores",
                 utterance.id,
                 symbol,
             )
         return torch.tensor(tokens, dtype=torch.int64)
 
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
-        """-log p(target) / tokens of it, (batch,); 0, without a gradient, where the target does not fit."""
+        """-log p(target) / length of the target (batch,); 0, without gradient, for a target longer than its frames."""
         logs = F.log_softmax(outputs.float(), dim=-1).transpose(0, 1)
         sizes = torch.tensor([len(target) for target in targets], dtype=torch.int64)
-        # A target that does not fit has probability 0; its infinite loss must not reach the sum. `fits` says
-        # which those are, so that they are counted and not just hidden.
+        # A target that does not fit has probability 0 and an infinite loss; `fits` finds these before training.
         losses = F.ctc_loss(
             logs,
             torch.cat(list(targets)).to(outputs.device),
@@ -93,22 +95,22 @@ class CtcTask(BaseTask):
 
     @staticmethod
     def fits(lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
-        """(batch,) bool: there is a frame for every token, and one for the blank between two equal ones.
+        """(batch,) bool: whether there is a frame for every token, and for the blank between two equal tokens.
 
-        Both on the CPU, as it looks at the tokens.
+        lengths: frames (batch,); lengths and targets on the CPU.
         """
         needed = [len(target) + int((target[1:] == target[:-1]).sum()) for target in targets]
         return lengths.cpu() >= torch.tensor(needed, dtype=torch.int64)
 
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
-        """Greedy: the best token of each frame (of equals the lowest id), repeats merged, blanks out."""
+        """Greedy decoding: best token of each frame (the lowest id among equals), repeats merged, blanks removed."""
         return [self.tokenizer.decode(best_tokens(path)) for path in frames.split(outputs.argmax(-1).cpu())]
 
     def reference(self, utterance: Utterance) -> str:
         return self.transcript(utterance, self.language)
 
     def exact_target(self, utterance: Utterance) -> list[int]:
-        """Token ids of the whole text. Raises SureError naming the utterance, and what of it has no token."""
+        """Token ids of the whole transcript. Raises SureError with the utterance and its unknown symbols."""
         try:
             return self.tokenizer.encode(self.reference(utterance))
         except SureError as error:
@@ -116,12 +118,12 @@ class CtcTask(BaseTask):
 
 
 def best_tokens(path: Tensor) -> list[int]:
-    """What the best token of each frame, (frames,), stands for: repeats merged, blanks out."""
+    """path: best token of each frame (frames,) -> token ids, repeats merged, blanks removed."""
     return [token for token in torch.unique_consecutive(path).tolist() if token != Tokenizer.blank]
 
 
 def written(utterance: Utterance) -> str:
-    """The utterance's line in `text`. Raises SureError naming the utterance when it has none."""
+    """Transcript of an utterance, from the file `text`. Raises SureError with the name of an utterance without one."""
     if utterance.text is None:
         raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
     return utterance.text

@@ -1,4 +1,4 @@
-"""Which emotion is heard; of unbalanced corpora the unweighted average recall is the score to compare."""
+"""Emotion recognition; for corpora with unbalanced labels, compare unweighted average recall."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sure.tasks.classification import ClassificationTask
 
 
 class Task(ClassificationTask):
-    """Which emotion is heard; of unbalanced corpora the unweighted average recall is the score to compare."""
+    pass

@@ -1,4 +1,4 @@
-"""What turns a backbone's features into a task's outputs."""
+"""Heads for classification and CTC: from the features of a backbone to the outputs of a task."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sure.frames import Frames
 
 
 class ClassificationHead(nn.Module):
-    """Linear to 256, mean over the valid frames, Linear to the labels of all output groups side by side.
+    """Linear map to 256, mean over valid frames, linear map to the labels of all output groups.
 
-    The head of SUPERB (2105.01051) and SURE (2303.03267): 256 (width + 1) + 257 labels parameters.
+    The head of SUPERB (arXiv 2105.01051) and SURE (arXiv 2303.03267): 256 (width + 1) + 257 labels parameters.
     """
 
     HIDDEN = 256
@@ -22,17 +22,14 @@ class ClassificationHead(nn.Module):
         self.output = nn.Linear(self.HIDDEN, labels)
 
     def forward(self, features: Tensor, frames: Frames) -> Tensor:
-        """features (batch, time, width) -> logits (batch, labels).
-
-        An utterance without frames gets the logits of a hidden vector of zeros.
-        """
-        # Whatever stands in the padding, NaN included, is gone before it meets a weight and its gradient.
+        """features (batch, time, width) -> logits (batch, labels); an utterance without frames has a mean of zero."""
+        # Padding is zeroed first: a NaN there would reach the gradient of the weights.
         hidden = self.projection(self.dropout(frames.fill(features)))
         return self.output(frames.mean(hidden.float()).to(hidden.dtype))
 
 
 class CtcHead(nn.Module):
-    """Linear from every frame to the tokens, the blank included: (width + 1) * tokens parameters."""
+    """Linear map from each frame to the tokens, blank included: (width + 1) * tokens parameters."""
 
     def __init__(self, width: int, tokens: int, dropout: float = 0.0):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the speaker wants: one label, or one for each slot (action, object, ...); all have to be right."""
+"""Intent classification: one label, or one in each group (action, object, ...); an intent needs all of them right."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sure.tasks.classification import ClassificationTask
 
 
 class Task(ClassificationTask):
-    """What the speaker wants: one label, or one for each slot (action, object, ...); all have to be right."""
+    pass

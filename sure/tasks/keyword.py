@@ -1,4 +1,4 @@
-"""Which word of a fixed list is said; `unknown` and `silence` are labels like the others."""
+"""Keyword spotting: one word of a fixed list; `unknown` and `silence` are labels like the others."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sure.tasks.classification import ClassificationTask
 
 
 class Task(ClassificationTask):
-    """Which word of a fixed list is said; `unknown` and `silence` are labels like the others."""
+    pass

@@ -1,4 +1,4 @@
-"""Which language is spoken."""
+"""Language identification."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sure.tasks.classification import ClassificationTask
 
 
 class Task(ClassificationTask):
-    """Which language is spoken."""
+    pass

@@ -1,10 +1,12 @@
-"""Phones, by CTC; compared by phone error rate."""
+"""Phone recognition by CTC, scored by phone error rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
@@ -19,14 +21,15 @@ AS_WRITTEN = Pronunciation(None, None)
 
 
 class Task(CtcTask):
-    """Phones that `text` has, or that the lexicon has for its words (`tokenizer.lexicon`); `tokenizer.fold` folds them.
+    """The phones in `text`, or those of its words in the lexicon (`tokenizer.lexicon`), folded by `tokenizer.fold`.
 
-    The lexicon is looked into and kept at stage 3: nothing pronounces words later. It is also where a
-    grapheme-to-phoneme program has its place: its output is one more lexicon file.
+    Stage 3 reads the lexicon and keeps it. The output of a grapheme-to-phoneme program is one more lexicon file.
     """
 
     class Config(HeadConfig):
-        score_fold: Fold | None = None  # before scoring: timit_39 for models of 61 or 48 phones, as is usual
+        score_fold: Fold | None = Field(
+            None, description="folding of phones before scoring; timit_39 is usual for models of 61 or 48 phones"
+        )
 
     score_name = "per"
     higher_is_better = False

@@ -1,4 +1,4 @@
-"""From frames to one embedding an utterance: pooling over time, a linear map, cosines to the training speakers."""
+"""Head for speaker embeddings: pooling over time, a linear map, cosines with the training speakers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from sure.frames import Frames
 
 Pooling = Literal["mean", "statistics", "attentive"]
-LEAST_VARIANCE = 1e-8  # below it the deviation is constant: the root's slope at 0, as of a single frame, is infinite
+LEAST_VARIANCE = 1e-8  # the gradient of the square root is infinite at 0, the variance of a single frame
 
 
 class EmbeddingHead(nn.Module):
-    """Pooling over the valid frames, Linear to the embedding, and a vector of the same size for every speaker.
+    """Pooling over valid frames, a linear map to the embedding, and a vector of the same size for every speaker.
 
-    mean: of the frames. statistics: mean and standard deviation (x-vectors, Snyder et al., ICASSP 2018).
-    attentive: the same two, weighted by attention (Okabe et al., arXiv 1803.10963).
+    pooling: mean; statistics, mean and standard deviation (x-vectors, Snyder et al., ICASSP 2018); attentive, the same
+    two weighted by attention (Okabe et al., arXiv 1803.10963).
     """
 
     def __init__(self, width: int, speakers: int, embedding: int, pooling: Pooling, dropout: float = 0.0):
@@ -31,37 +31,37 @@ class EmbeddingHead(nn.Module):
         self.speakers = nn.Parameter(nn.init.xavier_normal_(torch.empty(speakers, embedding)))
 
     def forward(self, features: Tensor, frames: Frames) -> Tensor:
-        """features (batch, time, width) -> (batch, embedding + speakers).
+        """features (batch, time, width) -> (batch, embedding + speakers): the embedding, of unit length, then cosines.
 
-        The embedding, of unit length, and beside it its cosine with each speaker's vector.
+        The cosines are those of the embedding and the vector of each speaker.
         """
-        # Whatever stands in the padding, NaN included, is gone before it meets a weight and its gradient.
+        # Padding is zeroed first: a NaN there would reach the gradient of the weights.
         features = frames.fill(features)
         weights = (self.attention or uniform_weights)(features, frames)
         mean, deviation = weighted_statistics(features.float(), weights)
         pooled = torch.cat([mean, deviation], 1) if self.deviation else mean
         embedding = self.projection(self.dropout(pooled))
-        with torch.autocast(features.device.type, enabled=False):  # a margin of cosines is too fine for bfloat16
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse for a margin of cosines
             embedding = F.normalize(embedding.float(), dim=1)
             cosines = F.linear(embedding, F.normalize(self.speakers.float(), dim=1))
         return torch.cat([embedding, cosines], 1)
 
 
 class Attention(nn.Module):
-    """Linear, tanh, Linear to one score a frame; softmax over the valid frames."""
+    """Linear map, tanh, linear map to one score for each frame, softmax over valid frames."""
 
     HIDDEN = 128
 
     def __init__(self, width: int):
         super().__init__()
         self.hidden = nn.Linear(width, self.HIDDEN)
-        self.score = nn.Linear(self.HIDDEN, 1, bias=False)  # softmax would take no notice of a bias
+        self.score = nn.Linear(self.HIDDEN, 1, bias=False)  # a bias would not change the softmax
 
     def forward(self, features: Tensor, frames: Frames) -> Tensor:
         """features (batch, time, width) -> weights (batch, time), zero in the padding."""
         scores = self.score(torch.tanh(self.hidden(features)))[..., 0].float()
         weights = frames.fill(scores, torch.finfo(scores.dtype).min).softmax(1)
-        return frames.fill(weights)  # of an utterance without frames too
+        return frames.fill(weights)  # also for an utterance without frames
 
 
 def uniform_weights(features: Tensor, frames: Frames) -> Tensor:

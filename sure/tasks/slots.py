@@ -1,4 +1,4 @@
-"""Slot filling: words with their slots marked, by CTC; compared as in SUPERB."""
+"""Slot filling: words with marked slots by CTC, scored as in SUPERB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sure.text.slots import normalize_marked, slots_of
 
 
 class Task(CtcTask):
-    """Normalised text with `B-type` before and `E-type` behind the words of a slot, spelled in characters and marks."""
+    """Normalised text with `B-type` before and `E-type` after the words of a slot; tokens are characters and marks."""
 
     score_name = "slot_type_f1"
     higher_is_better = True

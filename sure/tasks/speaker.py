@@ -1,4 +1,4 @@
-"""Who speaks, among the speakers of the training set."""
+"""Speaker identification, among the speakers of the training set."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sure.tasks.classification import ClassificationTask
 
 
 class Task(ClassificationTask):
-    """Who speaks, among the speakers of the training set."""
+    pass

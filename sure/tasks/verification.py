@@ -1,11 +1,10 @@
-"""Speaker verification: do two utterances have one speaker? Compared by equal error rate over a list of trials.
+"""Speaker verification: whether two utterances have the same speaker, scored by equal error rate over trials.
 
-An embedding is trained to tell the training speakers apart (additive margin softmax, Wang et al., arXiv
-1801.05599); the score of a trial is the cosine of its two embeddings, whoever speaks. So the speakers of dev and
-test need not be those of training.
+Embeddings are trained to distinguish the training speakers (additive margin softmax, Wang et al., arXiv 1801.05599).
+The score of a trial is the cosine of its two embeddings, so dev and test may have other speakers.
 
-`hyp.txt` holds the embeddings as numbers, `ref.txt` each utterance's speaker and the trials that it is the first
-of. So nothing but these two is needed to score, and the digest of the references is one of the trial list too.
+`hyp.txt` has the embeddings as numbers, `ref.txt` the speaker of each utterance and the trials whose first utterance
+it is: scoring needs these two files only, and the digest of the references includes the trials.
 """
 
 from __future__ import annotations
@@ -31,19 +30,23 @@ from sure.text.labels import FILE as LABELS_FILE
 from sure.text.labels import Labels
 
 GROUP = "speaker"  # in labels.json
-UNKNOWN = -1  # a speaker that training does not have, as nearly all of dev and test
+UNKNOWN = -1  # target for a speaker that is not in the training set
 NO_SPEAKER = "-"  # in ref.txt
-BLOCK = 1 << 16  # trials at once
+BLOCK = 1 << 16  # trials scored at once
 
 
 class Task(BaseTask):
-    """Outputs are embedding and cosines to the training speakers side by side, (batch, embedding + speakers)."""
+    """Outputs (batch, embedding + speakers) are the embedding, then its cosines with the training speakers."""
 
     class Config(HeadConfig):
-        pooling: Pooling = "statistics"
-        embedding: int = Field(256, gt=0)
-        scale: float = Field(30.0, gt=0)  # s of the paper
-        margin: float = Field(0.4, ge=0, lt=2)  # m of the paper
+        pooling: Pooling = Field(
+            "statistics", description="mean over frames; statistics: mean and standard deviation; attentive: weighted"
+        )
+        embedding: int = Field(256, gt=0, description="size of the speaker embedding")
+        scale: float = Field(30.0, gt=0, description="factor of the cosines in the loss (s of arXiv 1801.05599)")
+        margin: float = Field(
+            0.4, ge=0, lt=2, description="subtracted from the cosine of the true speaker (m of arXiv 1801.05599)"
+        )
 
     score_name = "eer"
     higher_is_better = False
@@ -53,12 +56,10 @@ class Task(BaseTask):
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
         for utterance in utterances:
             if utterance.speaker is None:
-                raise SureError(f"{utterance.id}: no speaker; the training set needs a utt2spk file (stage 2, prepare)")
+                raise SureError(f"{utterance.id}: no speaker; the training set needs a file utt2spk (stage 2, prepare)")
         labels = Labels.from_utterances({GROUP: utterance.speaker} for utterance in utterances)
         if len(names := labels.names(GROUP)) < 2:
-            raise SureError(
-                f"the training set has one speaker, {names[0]}; to tell speakers apart it needs two or more"
-            )
+            raise SureError(f"the training set has one speaker, {names[0]}; verification needs two or more to train")
         labels.save(folder)
 
     def __init__(self, config: HeadConfig, folder: Path, language: str):
@@ -76,13 +77,13 @@ class Task(BaseTask):
         return EmbeddingHead(width, len(self.speakers), config.embedding, config.pooling, config.dropout)
 
     def target(self, utterance: Utterance) -> Tensor:
-        """The index of the speaker, (1,), or UNKNOWN."""
+        """Index of the speaker (1,), or UNKNOWN."""
         return torch.tensor([self.speakers.get(utterance.speaker, UNKNOWN)], dtype=torch.int64)
 
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
-        """Cross entropy of scale * (cosine - margin where it is the speaker's own), (batch,).
+        """Cross entropy of scale * (cosine - margin), with the margin for the true speaker only (batch,).
 
-        0 for a speaker that training does not have. Raises SureError for one in training itself.
+        0 for a speaker that is not in the training set. Raises SureError if that happens in training.
         """
         wanted = torch.cat(list(targets))
         if outputs.requires_grad and (wanted == UNKNOWN).any():
@@ -98,7 +99,7 @@ class Task(BaseTask):
         return outputs[:, : self.config.embedding]
 
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
-        """The numbers of the embedding, with six digits: they change a cosine by less than 1e-5."""
+        """The numbers of the embedding with six digits, which changes a cosine by less than 1e-5."""
         return [" ".join(f"{number:.6g}" for number in row) for row in self.embeddings(outputs).tolist()]
 
     def reference(self, utterance: Utterance) -> str:
@@ -111,8 +112,8 @@ class Task(BaseTask):
         if kinds != {True, False}:
             found = f"only {kind_of(*kinds)} trials in {folder}/trials" if kinds else "no trials"
             raise SureError(
-                f"{folder}: {found}; the error rate is over pairs of utterances, of one speaker and of two. This makes "
-                f"them from utt2spk: python -m sure.bin.trials {folder}"
+                f"{folder}: {found}; the equal error rate needs trials of one speaker and of two; "
+                f"make them from utt2spk: python -m sure.bin.trials {folder}"
             )
 
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
@@ -124,13 +125,13 @@ class Task(BaseTask):
 
 
 def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], np.ndarray]:
-    """All trials, and the cosine of each, (trials,) float64."""
+    """All trials and their cosines (trials,) float64."""
     trials = []
     for id, line in references.items():
         for word in line.split()[1:]:
             other, _, kind = word.rpartition("=")
             if other not in references or kind not in ("target", "nontarget"):
-                raise SureError(f"{id}: the trial {word!r} in ref.txt is none; decode this set again (stage 5)")
+                raise SureError(f"{id}: {word!r} in ref.txt is not a trial; decode this set again (stage 5)")
             trials.append(Trial(id, other, kind == "target"))
     embeddings = _embeddings(hypotheses)
     rows = {id: row for row, id in enumerate(hypotheses)}
@@ -143,7 +144,7 @@ def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tup
 
 
 def _embeddings(lines: Mapping[str, str]) -> np.ndarray:
-    """(utterances, embedding) float64, of unit length. Raises SureError naming the utterance whose line is none."""
+    """(utterances, embedding) float64, of unit length. Raises SureError with the utterance of an invalid line."""
     table = np.empty((len(lines), len(next(iter(lines.values()), "").split())))
     for row, (id, line) in enumerate(lines.items()):
         words = line.split()
@@ -157,7 +158,7 @@ def _embeddings(lines: Mapping[str, str]) -> np.ndarray:
 
 
 def _speakers(references: Mapping[str, str], trials: Sequence[Trial]) -> list[tuple[str, str]]:
-    """Both speakers of each trial; an utterance of nobody known counts as a speaker of its own."""
+    """Both speakers of each trial; an utterance without a speaker counts as a speaker of its own."""
     speakers = {id: line.split()[0] for id, line in references.items()}
     units = {id: f"utterance {id}" if name == NO_SPEAKER else name for id, name in speakers.items()}
     return [(units[trial.first], units[trial.second]) for trial in trials]

@@ -1,6 +1,6 @@
-"""Griffin-Lim: the phases that fit a magnitude spectrogram best, found by iteration; nothing to train or download.
+"""Griffin-Lim: iterative estimation of the phases of a magnitude spectrogram; needs no training and no download.
 
-Griffin and Lim, IEEE TASSP 1984, in the fast form of Perraudin et al., WASPAA 2013 (torchaudio's).
+Griffin and Lim, IEEE TASSP 1984, in the fast version of Perraudin et al., WASPAA 2013, from torchaudio.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import torchaudio
 from sure.data.synthesis.acoustic import AcousticConfig, mel_filters
 
 ITERATIONS = 60
-LEAST_SQUARES_STEPS = 50  # after them the mel spectrogram of what is found hardly comes nearer
+LEAST_SQUARES_STEPS = 50  # more steps hardly reduce the distance of the mel spectrogram
 SMALLEST = 1e-8
 
 
 class GriffinLim:
-    """The vocoder that is always there. What it makes is the same in every call."""
+    """The default vocoder. Its output is deterministic."""
 
     def __init__(self, acoustic: AcousticConfig):
         self.acoustic = acoustic
@@ -30,12 +30,12 @@ class GriffinLim:
         """(frames, mels) natural logs of the mel magnitude spectrogram -> (frames * hop_size,) float32."""
         fft_size, hop_size = self.acoustic.fft_size, self.acoustic.hop_size
         magnitudes = self.magnitudes(torch.as_tensor(mel).detach().float().cpu().exp()).T
-        # Our frames are centred at the middle of their hop, torch's at its start: a frame more on both sides, and half
-        # a hop cut off. Behind it a few more still, as torch wants more than half a window.
+        # Our frames are centred in the middle of a hop, those of torch at its start: add a frame on both sides and cut
+        # off half a hop. Some more frames at the end, as torch needs more than half a window.
         after = 1 + fft_size // (2 * hop_size)
         magnitudes = F.pad(magnitudes[None], (1, after), mode="replicate")[0]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # it starts from random phases
+            torch.manual_seed(0)  # the initial phases are random
             wave = torchaudio.functional.griffinlim(
                 magnitudes,
                 self.window,
@@ -51,9 +51,9 @@ class GriffinLim:
         return wave[hop_size // 2 :][: len(mel) * hop_size].clamp(-1.0, 1.0)
 
     def magnitudes(self, mel: torch.Tensor) -> torch.Tensor:
-        """(frames, mels) -> (frames, bins): what has this mel spectrogram, nowhere negative.
+        """(frames, mels) -> nonnegative magnitudes (frames, bins) with this mel spectrogram.
 
-        Least squares by multiplicative updates (Lee and Seung, NIPS 2000), from the pseudoinverse on.
+        Least squares by multiplicative updates (Lee and Seung, NIPS 2000), starting from the pseudoinverse.
         """
         found = (mel @ self.inverse).clamp(min=SMALLEST)
         wanted = mel @ self.filters.T

@@ -1,11 +1,12 @@
-"""HiFi-GAN's generator (Kong, Kim and Bae, NeurIPS 2020, arXiv 2010.05646), from checkpoints as its authors publish.
+"""The generator of HiFi-GAN (Kong, Kim and Bae, NeurIPS 2020, arXiv 2010.05646), from checkpoints of its authors.
 
-A checkpoint is a torch file `{"generator": tensors}` with `config.json` beside it. Weight norm, which only training
-needs, is folded into the weights when they are loaded.
+A checkpoint is a torch file `{"generator": tensors}` next to a `config.json`. Weight norm, which only training needs,
+is folded into the weights on loading.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 from typing import Any, Literal
@@ -16,16 +17,16 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from sure.data.synthesis.acoustic import AcousticConfig
-from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.errors import SureError, compare_names, some_of
+from sure.parsing import read_json
 
 SLOPE = 0.1
-LAST_SLOPE = 0.01  # the default of torch, which the published network has before its last convolution
-WEIGHT_NORM = (  # gain and direction: of torch.nn.utils.weight_norm, and of its parametrization
+LAST_SLOPE = 0.01  # the default of torch, in the published network before the last convolution
+WEIGHT_NORM = (  # suffixes of gain and direction, of torch.nn.utils.weight_norm and of its parametrization
     (".weight_g", ".weight_v"),
     (".parametrizations.weight.original0", ".parametrizations.weight.original1"),
 )
-MEL_SETTINGS = {  # in config.json -> in our configuration
+MEL_SETTINGS = {  # key in config.json -> field of AcousticConfig
     "sampling_rate": "sample_rate",
     "n_fft": "fft_size",
     "hop_size": "hop_size",
@@ -37,7 +38,7 @@ MEL_SETTINGS = {  # in config.json -> in our configuration
 
 
 class Shape(BaseModel):
-    """The keys of config.json that say what the network is; the others are about training or the spectrogram."""
+    """The keys of config.json that define the network; the others are about training and the spectrogram."""
 
     num_mels: int
     resblock: Literal["1", "2"]
@@ -49,7 +50,7 @@ class Shape(BaseModel):
 
 
 class ResidualBlock(nn.Module):
-    """Dilated convolutions, each with a residual around it; kind 1 has a second one behind each of them."""
+    """Dilated convolutions, each with a residual sum; in kind 1, a second convolution follows each of them."""
 
     def __init__(self, kind: str, channels: int, kernel: int, dilations: list[int]):
         super().__init__()
@@ -71,7 +72,7 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """(batch, mels, frames) -> (batch, samples). Its tensors have the published names."""
+    """(batch, mels, frames) -> (batch, samples). Tensor names are as published."""
 
     def __init__(self, shape: Shape):
         super().__init__()
@@ -97,10 +98,10 @@ class Generator(nn.Module):
 
 
 class HifiGan:
-    """The vocoder of a published checkpoint."""
+    """A vocoder with the weights of a published checkpoint."""
 
     def __init__(self, checkpoint: Path, acoustic: AcousticConfig, device: str | torch.device = "cpu"):
-        """Raises SureError naming the file or key when it is no such checkpoint, or one of another spectrogram."""
+        """Raises SureError if the checkpoint is invalid or was trained on another kind of spectrogram."""
         shape = read_config(checkpoint, acoustic)
         self.sample_rate, self.hop_size = acoustic.sample_rate, acoustic.hop_size
         self.device = torch.device(device)
@@ -116,22 +117,15 @@ class HifiGan:
 
 
 def read_config(checkpoint: Path, acoustic: AcousticConfig) -> Shape:
-    """The shape that `config.json` beside the checkpoint says, checked against our spectrogram."""
+    """The shape in the `config.json` next to the checkpoint, checked against our feature settings."""
     path = checkpoint.parent / "config.json"
-    try:
-        values = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SureError(f"{path}: no such file; HiFi-GAN's config.json has to lie beside {checkpoint.name}") from None
-    except (OSError, ValueError) as error:
-        raise SureError(f"{path}: cannot be read as JSON ({error}); take the one that was published with it") from None
-    if not isinstance(values, dict):
-        raise SureError(f"{path}: expected keys and values, as HiFi-GAN's config.json has them")
+    values = read_json(path, f"put the config.json that was published with {checkpoint.name} next to it")
     for theirs, ours in MEL_SETTINGS.items():
         wanted = getattr(acoustic, ours)
         if values.get(theirs) != wanted:
             raise SureError(
-                f"{path}: {theirs} is {values.get(theirs, 'not there')}, but acoustic.{ours} is {wanted}: this vocoder "
-                f"is for another spectrogram; take another one, or make the features (stage 2) as it wants them"
+                f"{path}: {theirs} is {values.get(theirs, 'missing')}, but acoustic.{ours} is {wanted}; "
+                "choose a vocoder for this spectrogram, or compute the features (stage 2) with its settings"
             )
     try:
         shape = Shape.model_validate(values)
@@ -143,33 +137,30 @@ def read_config(checkpoint: Path, acoustic: AcousticConfig) -> Shape:
 
 
 def load(generator: Generator, checkpoint: Path) -> None:
-    """The tensors of a checkpoint, weight norm folded. Raises SureError for what is missing, too much or misshapen."""
+    """Load a checkpoint into the generator. Raises SureError for missing, unexpected or differently shaped tensors."""
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SureError(f"{checkpoint}: cannot be read as a torch checkpoint of tensors alone ({reason})") from None
+        raise SureError(f"{checkpoint}: cannot be read as a file of tensors ({reason}); download it again") from None
     tensors: Any = content.get("generator") if isinstance(content, dict) else None
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
-        found = f"its keys are {', '.join(map(str, list(content)[:5]))}" if isinstance(content, dict) else "it has none"
-        raise SureError(f"{checkpoint}: no tensors under 'generator' ({found}); expected HiFi-GAN's generator, g_...")
+        found = f"keys: {some_of(list(map(str, content)))}" if isinstance(content, dict) else "no keys"
+        raise SureError(f"{checkpoint}: no tensors under 'generator' ({found}); pass a generator of HiFi-GAN, g_...")
     folded = fold_weight_norm(tensors)
     wanted = generator.state_dict()
+    compare_names(folded, wanted, f"{checkpoint}: tensors do not fit config.json", "take both from one publication")
     for name, tensor in wanted.items():
-        if name not in folded:
-            raise SureError(f"{checkpoint}: the tensor '{name}' is missing, which config.json beside it asks for")
         if folded[name].shape != tensor.shape:
             raise SureError(
-                f"{checkpoint}: '{name}' is {tuple(folded[name].shape)}, but config.json beside it makes it "
-                f"{tuple(tensor.shape)}"
+                f"{checkpoint}: '{name}' has the shape {tuple(folded[name].shape)}, "
+                f"but {tuple(tensor.shape)} according to config.json; take both from one publication"
             )
-    if more := sorted(set(folded) - set(wanted)):
-        raise SureError(f"{checkpoint}: '{more[0]}' ({len(more)} such tensors) is not in what config.json describes")
     generator.load_state_dict(folded)
 
 
 def fold_weight_norm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """gain * direction / |direction|, norms over all but the first dimension; what has no weight norm as it is."""
+    """gain * direction / |direction|, norms over all dimensions but the first; other tensors unchanged."""
     folded = {}
     for name, tensor in tensors.items():
         for gain, direction in WEIGHT_NORM:
@@ -185,18 +176,18 @@ def fold_weight_norm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_shape(path: Path, shape: Shape, hop_size: int) -> None:
-    """What would otherwise fail far from its cause."""
-    product = 1
-    for rate in shape.upsample_rates:
-        product *= rate
+    """Raises SureError for settings that contradict each other."""
+    product = math.prod(shape.upsample_rates)
     if product != hop_size:
-        raise SureError(f"{path}: upsample_rates multiply to {product} samples a frame, hop_size is {hop_size}")
-    if len(shape.upsample_kernel_sizes) != len(shape.upsample_rates):
-        raise SureError(f"{path}: upsample_rates and upsample_kernel_sizes have to be equally many")
-    if len(shape.resblock_kernel_sizes) != len(shape.resblock_dilation_sizes):
-        raise SureError(f"{path}: resblock_kernel_sizes and resblock_dilation_sizes have to be equally many")
+        raise SureError(f"{path}: the product of upsample_rates is {product} samples per frame, hop_size is {hop_size}")
+    for one, other in (
+        ("upsample_rates", "upsample_kernel_sizes"),
+        ("resblock_kernel_sizes", "resblock_dilation_sizes"),
+    ):
+        if len(getattr(shape, one)) != len(getattr(shape, other)):
+            raise SureError(f"{path}: {one} and {other} must have the same length")
 
 
 def _convolution(channels: int, kernel: int, dilation: int = 1, channels_in: int | None = None) -> nn.Conv1d:
-    """As long behind it as before."""
+    """A convolution that keeps the length."""
     return nn.Conv1d(channels_in or channels, channels, kernel, padding=(kernel - 1) * dilation // 2, dilation=dilation)

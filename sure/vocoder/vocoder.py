@@ -1,8 +1,7 @@
-"""What a vocoder is, and the one that a configuration names."""
+"""The interface of vocoders, and the vocoder for decode.vocoder."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ import torch
 
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
+from sure.files import sha256_of_file
 from sure.vocoder.griffin_lim import GriffinLim
 from sure.vocoder.hifigan import HifiGan
 
@@ -25,22 +25,24 @@ class Vocoder(Protocol):
 
 
 def vocoder_suffix(name: str) -> str:
-    """Of folders that hold one vocoder's speech: nothing for Griffin-Lim, `_<file>_<part of its sha256>` of others."""
+    """Suffix of decoding folders: empty for Griffin-Lim, otherwise `_<file name>_<first digits of its sha256>`."""
     if name == GRIFFIN_LIM or not Path(name).is_file():
         return ""
     stem = re.sub(r"[^A-Za-z0-9.-]", "-", Path(name).stem)
-    return f"_{stem}_{hashlib.sha256(Path(name).read_bytes()).hexdigest()[:8]}"
+    return f"_{stem}_{sha256_of_file(Path(name))[:8]}"
 
 
 def make_vocoder(name: str, acoustic: AcousticConfig, device: str | torch.device = "cpu") -> Vocoder:
-    """`griffin_lim`, or the path of a HiFi-GAN generator's checkpoint. Raises SureError for anything else."""
+    """name: `griffin_lim` or the path of a HiFi-GAN generator. Raises SureError for anything else."""
     if name == GRIFFIN_LIM:
         return GriffinLim(acoustic)
     path = Path(name)
     if path.is_dir():
         raise SureError(
-            f"vocoder {path}: is a folder; name the generator's checkpoint in it, such as {path}/g_02500000"
+            f"decode.vocoder={path} is a folder; pass the checkpoint of the generator in it, such as {path}/g_02500000"
         )
     if not path.is_file():
-        raise SureError(f"vocoder {name}: neither {GRIFFIN_LIM} nor a file; a HiFi-GAN generator's checkpoint is one")
+        raise SureError(
+            f"decode.vocoder={name}: neither {GRIFFIN_LIM} nor a file; pass a checkpoint of a HiFi-GAN generator"
+        )
     return HifiGan(path, acoustic, device)

@@ -107,7 +107,7 @@ def test_a_phone_that_training_never_had_is_left_out_of_targets(tmp_path, caplog
     task = make(tmp_path, PHONES)
     one = utterances({"x": "h# zh iy h#"})[0]
     assert task.tokenizer.decode(task.target(one).tolist()) == "h# iy h#"
-    assert "x: 'zh' is not in the training texts" in caplog.text
+    assert "x: 'zh' is not in the training transcripts" in caplog.text
     assert task.reference(one) == "h# zh iy h#"
 
 

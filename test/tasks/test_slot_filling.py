@@ -106,7 +106,7 @@ def test_scores_of_texts_are_those_of_superb(task, pairs):
 def test_a_slot_that_training_never_had_is_left_out_of_targets_and_an_error_in_scores(task, caplog):
     one = utterances({"x": "play B-city you E-city"})[0]
     assert task.tokenizer.decode(task.target(one).tolist()) == "play you"
-    assert "x: 'B-city' is not in the training texts" in caplog.text
+    assert "x: 'B-city' is not in the training transcripts" in caplog.text
     assert task.score({"x": task.reference(one)}, {"x": "play you"})["slot_type_f1"] == 0
 
 

@@ -184,7 +184,7 @@ def test_what_is_no_embedding_names_the_utterance(tmp_path, line):
 def test_what_is_no_trial_names_the_utterance(tmp_path, line):
     task = make(tmp_path)
     references = {"a": line, "b": "abel"}
-    with pytest.raises(SureError, match="^a: the trial .*stage 5"):
+    with pytest.raises(SureError, match="^a: .* is not a trial.*stage 5"):
         task.score(references, {"a": "1 0", "b": "0 1"})
 
 

@@ -153,10 +153,10 @@ def broken(kind, folder, tensors):
     config, file = folder / "config.json", folder / "g_02500000"
     if kind == "no config":
         config.unlink()
-        return path, "config.json: no such file"
+        return path, "config.json does not exist"
     if kind == "config is no JSON":
         config.write_text("{")
-        return path, "config.json: cannot be read"
+        return path, "config.json is not valid JSON"
     if kind == "config is a list":
         config.write_text("[]")
         return path, "config.json: expected keys"
@@ -171,28 +171,28 @@ def broken(kind, folder, tensors):
         return path, "key 'upsample_rates'"
     if kind == "rates of another hop":
         config.write_text(json.dumps(CONFIG | {"upsample_rates": [8, 8, 2, 4]}))
-        return path, "multiply to 512"
+        return path, "product of upsample_rates is 512"
     if kind == "a kernel too few":
         config.write_text(json.dumps(CONFIG | {"upsample_kernel_sizes": [16, 16, 4]}))
-        return path, "equally many"
+        return path, "must have the same length"
     if kind == "a third kind of block":
         config.write_text(json.dumps(CONFIG | {"resblock": "3"}))
         return path, "key 'resblock'"
     if kind == "wider":
         config.write_text(json.dumps(CONFIG | {"upsample_initial_channel": 64}))
-        return path, r"'conv_pre.weight' is \(32, 80, 7\).*\(64, 80, 7\)"
+        return path, r"'conv_pre.weight' has the shape \(32, 80, 7\).*\(64, 80, 7\)"
     if kind == "a tensor missing":
         publish(folder, {name: tensor for name, tensor in tensors.items() if name != "ups.1.bias"})
-        return path, "'ups.1.bias' is missing"
+        return path, r"1 missing \(ups\.1\.bias\)"
     if kind == "a tensor too much":
         publish(folder, tensors | {"ups.9.bias": torch.zeros(1)})
-        return path, "'ups.9.bias'"
+        return path, r"1 unexpected \(ups\.9\.bias\)"
     if kind == "the discriminator":
         torch.save({"mpd": {}, "msd": {}, "steps": 1}, file)
         return path, "no tensors under 'generator'.*mpd, msd, steps"
     if kind == "code":
         torch.save({"generator": Evil()}, file)
-        return path, "tensors alone"
+        return path, "a file of tensors"
     if kind == "cut off":
         file.write_bytes(file.read_bytes()[:3000])
         return path, "g_02500000: cannot be read"
