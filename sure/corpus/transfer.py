@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where an earlier try ended, from mirrors, checked, complete or absent."""
+"""Download of one file over HTTP, with resumption, mirrors and checksums; the file is complete or absent."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sure.corpus.disk_space import require_space
 from sure.errors import SureError
 from sure.files import digest_of_file
 
-TRIES = 5  # without progress
+TRIES = 5  # attempts without progress
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 18
 
 
 class _Gone(Exception):
-    """This mirror cannot give the file; the next one might."""
+    """The mirror does not have the file; another mirror may."""
 
 
 class _Broken(Exception):
-    """The connection broke, which another try may mend."""
+    """The connection broke; another attempt may succeed."""
 
 
 def download_file(
@@ -40,20 +40,20 @@ def download_file(
     size: int | None = None,
     pause: float = 1.0,
 ) -> Path:
-    """Fetch `target` from the first of `urls` that has it. A finished, matching target is left alone.
+    """Download `target` from the first of `urls` that has it, unless a matching file exists already.
 
-    Unfinished bytes are in `target.part`; the next call goes on there. pause: seconds before the second try,
-    doubled each time. Raises SureError naming every mirror and what was wrong with it.
+    An incomplete download stays in `target.part`, and the next call continues it. pause: seconds before the second
+    attempt, doubled each time. Raises SureError with the error of every mirror.
     """
     if target.is_file() and _mismatch(target, sha256, md5, size) is None:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     if not (sha256 or md5):
-        part.unlink(missing_ok=True)  # nothing would show that old bytes and new ones do not belong together
+        part.unlink(missing_ok=True)  # without a checksum, old and new bytes could be of different versions
     require_space(part.parent, (size or 0) - (part.stat().st_size if part.exists() else 0), target.name)
     reasons = []
-    # should an old part turn out to be wrong, its mirror gets a second chance
+    # the first mirror is tried again if the old part turns out to be wrong
     for url in [*urls[:1], *urls] if part.exists() else urls:
         try:
             _fetch(url, part, size, pause)
@@ -70,7 +70,7 @@ def download_file(
 
 
 def _mismatch(path: Path, sha256: str | None, md5: str | None, size: int | None) -> str | None:
-    """What is wrong with a file, or None."""
+    """The difference between a file and its expected size and checksums, or None."""
     if size is not None and path.stat().st_size != size:
         return f"{path.stat().st_size} bytes instead of {size}"
     for algorithm, expected in (("sha256", sha256), ("md5", md5)):
@@ -80,7 +80,7 @@ def _mismatch(path: Path, sha256: str | None, md5: str | None, size: int | None)
 
 
 def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
-    """Bring `part` to its full length. Raises _Gone for what no repetition mends."""
+    """Download the rest of `part`. Raises _Gone for an error that repetition cannot correct."""
     failures = 0
     while True:
         have = part.stat().st_size if part.exists() else 0
@@ -94,7 +94,7 @@ def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
                 return
             reason = "the connection broke"
         except urllib.error.HTTPError as error:
-            if error.code == 416 and have:  # nothing behind our last byte: complete, or another file
+            if error.code == 416 and have:  # no bytes after the last one: the file is complete, or another file
                 if error.headers.get("Content-Range") == f"bytes */{have}":
                     return
                 part.unlink()
@@ -112,7 +112,7 @@ def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
 
 @contextmanager
 def _connection() -> Iterator[None]:
-    """Tells what goes wrong with a connection from what goes wrong with our own disk."""
+    """Raise _Broken or _Gone for errors of the connection; errors of the local disk pass unchanged."""
     try:
         yield
     except urllib.error.HTTPError:
@@ -129,7 +129,7 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
 
 
 def _length(answer: http.client.HTTPResponse) -> int | None:
-    """How many bytes the server says will come, if it does."""
+    """The announced number of bytes, or None."""
     said = answer.headers.get("Content-Length")
     if not said:
         return None
@@ -139,7 +139,7 @@ def _length(answer: http.client.HTTPResponse) -> int | None:
 
 
 def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
-    """One request; False when it ended early."""
+    """Make one request; False if it ended before the end of the file."""
     request = urllib.request.Request(url, headers={"User-Agent": f"sure/{__version__}"})
     if have:
         request.add_header("Range", f"bytes={have}-")

@@ -1,4 +1,7 @@
-"""Unpack an archive that others made: nothing outside the folder, no links out of it, no devices, no bombs."""
+"""Safe unpacking of untrusted archives: no file or link outside the folder, no devices, limited size and count.
+
+tarfile's data filter checks paths and links, but not the size of headers and contents or the number of members.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ from typing import IO
 from sure.corpus.tar_reader import BLOCK, TarReader, decompressed
 from sure.errors import SureError
 
-MEMBER = 512  # bytes that a member counts for, beside its content: as many as a tar's header has
-FREE_MEMBERS = 10_000  # on top; one of a corpus takes more than MEMBER / MEMBER_TIMES bytes of any archive
-MEMBER_TIMES = 16
-MOST_TIMES = 100  # an archive's own size, unpacked; speech hardly compresses, text ten times
+MEMBER = 512  # bytes that a member counts for in addition to its content: the size of a tar header
+FREE_MEMBERS = 10_000  # members that are always allowed
+MEMBER_TIMES = 16  # a member of a corpus takes more than MEMBER / MEMBER_TIMES bytes of its archive
+MOST_TIMES = 100  # largest unpacked size / archive size; speech hardly compresses, text about ten times
 DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -38,14 +41,14 @@ DAMAGE = (
 
 
 def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
-    """Unpack a tar (any compression), zip or Debian package into `folder`, beside what is already there.
+    """Unpack a tar (any compression), zip or Debian package into `folder`; other files there stay.
 
-    It is unpacked next to the folder first and moved file by file, so a refused or damaged archive changes
-    nothing. limit: bytes that may come out, by default `most_bytes`. Raises SureError naming the archive and the
-    member for anything that could reach outside, and for more than the limit.
+    The content is unpacked next to `folder` first and then moved file by file, so a refused or damaged archive changes
+    nothing. limit: largest unpacked size in bytes, by default `most_bytes`. Raises SureError naming the archive and the
+    member for any path or link to the outside, and for content above the limit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _beside(folder) as temporary:
+    with _temporary_folder(folder) as temporary:
         files = _Files(archive, temporary, most_bytes(archive) if limit is None else limit)
         try:
             if archive.suffix == ".deb":
@@ -57,51 +60,51 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
                     _unpack_tar(stream, files)
             files.make_links()
         except DAMAGE as error:
-            raise SureError(f"{archive}: not a readable archive: {str(error) or type(error).__name__}") from None
+            raise SureError(f"{archive} is not a readable archive: {str(error) or type(error).__name__}") from None
         except OSError as error:
-            if error.errno not in (None, errno.EINVAL):  # the disk, not the archive
+            if error.errno not in (None, errno.EINVAL):  # an error of the disk, not of the archive
                 raise
-            raise SureError(f"{archive}: not a readable archive: {error}") from None
+            raise SureError(f"{archive} is not a readable archive: {error}") from None
         _move(temporary, folder)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """What an `unpack` into `folder` left that was killed; the next one would."""
-    shutil.rmtree(_place_beside(folder), ignore_errors=True)
+    """Delete the temporary files of an interrupted `unpack` into `folder`."""
+    shutil.rmtree(_temporary_place(folder), ignore_errors=True)
 
 
 def most_bytes(archive: Path) -> int:
-    """What an archive may hold whose source does not say it: no corpus is packed anywhere near as tightly."""
+    """Default limit of the unpacked size in bytes, far above the size of any corpus."""
     return MOST_TIMES * archive.stat().st_size + (1 << 30)
 
 
 def unpack_nested(archive: Path, folder: Path, name: str, limit: int | None = None) -> None:
-    """Unpack `folder/name`, an archive that came out of `archive`, where it lies, and remove it.
+    """Unpack `folder/name`, a member of `archive` and an archive itself, into its own folder, and delete it.
 
-    The same promises and errors as `unpack`; SureError too when `archive` had no such file.
+    Safe as `unpack`, with the same errors. Raises SureError also if `archive` has no such member.
     """
     inner = folder / name
     if inner.is_symlink() or not inner.is_file():
-        raise SureError(f"{archive}: there is no file '{name}' in it; is it another release of the corpus?")
+        raise SureError(f"{archive} has no file '{name}'; is it another release of the corpus?")
     if inner.resolve().parent != (folder.resolve() / name).parent:
-        raise SureError(f"{archive}: refused: '{name}' lies behind a link")
+        raise SureError(f"{archive}: refused: the path '{name}' contains a link")
     unpack(inner, inner.parent, limit)
     inner.unlink()
 
 
-def _place_beside(folder: Path) -> Path:
+def _temporary_place(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.unpacking"
 
 
 def _is_zip(archive: Path) -> bool:
-    """By its beginning: at its end, a tar looks like the zip that is its last member."""
+    """Decide by the first bytes: the end of a tar whose last member is a zip looks like a zip."""
     with archive.open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    temporary = _place_beside(folder)
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    temporary = _temporary_place(folder)
     remove_leftovers(folder)
     temporary.mkdir(parents=True)
     try:
@@ -111,9 +114,9 @@ def _beside(folder: Path) -> Iterator[Path]:
 
 
 class _Files:
-    """What comes out of an archive, written below `folder`.
+    """The members of an archive, written below `folder`.
 
-    Links are made at the end, when nothing is left that could be written through them; those to nothing are left out.
+    Links are created at the end, so that no member can be written through a link. A link to a missing file is left out.
     """
 
     def __init__(self, archive: Path, folder: Path, limit: int):
@@ -123,7 +126,7 @@ class _Files:
         self.left = limit
         self.most_members = FREE_MEMBERS + (limit + MEMBER_TIMES * archive.stat().st_size) // MEMBER
         self.members = 0
-        self.links: list[tuple[Path, str, bool]] = []  # place, what it names, whether it is a hard link
+        self.links: list[tuple[Path, str, bool]] = []  # place, target, whether it is a hard link
 
     def refuse(self, name: str, why: str) -> SureError:
         return SureError(f"{self.archive}: refused: '{name}' {why}")
@@ -131,25 +134,25 @@ class _Files:
     def place(self, name: str) -> Path:
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or "\0" in name:
-            raise self.refuse(name, "lies outside the archive's folder")
+            raise self.refuse(name, "is outside the archive's folder")
         return self.folder / path
 
     def add_folder(self, name: str) -> None:
         self._count(name)
-        with self._one_of_a_kind(name):
+        with self._without_conflict(name):
             self.place(name).mkdir(parents=True, exist_ok=True)
 
     def add_file(self, name: str, content: IO[bytes], executable: bool = False) -> None:
         self._count(name)
         place = self.place(name)
-        with self._one_of_a_kind(name):
+        with self._without_conflict(name):
             place.parent.mkdir(parents=True, exist_ok=True)
             file = place.open("wb")
         with file:
-            while block := content.read(BLOCK):  # counted as it comes: what the archive says of itself may be wrong
+            while block := content.read(BLOCK):  # real size: the size in the header may be wrong
                 self.left -= len(block)
                 if self.left < 0:
-                    raise self.refuse(name, f"is more than the {self.limit:,} bytes that may come out of this archive")
+                    raise self.refuse(name, f"exceeds the limit of {self.limit:,} unpacked bytes for this archive")
                 file.write(block)
         place.chmod(0o755 if executable else 0o644)
 
@@ -160,48 +163,46 @@ class _Files:
     def make_links(self) -> None:
         for place, target, hard in self.links:
             name = str(place.relative_to(self.folder))
-            with self._one_of_a_kind(name):
+            with self._without_conflict(name):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if hard:
                     source = self.place(target)
                     if source.is_symlink() or not source.is_file() or source.resolve() != source:
-                        raise self.refuse(name, f"links to '{target}', which is no file of this archive")
+                        raise self.refuse(name, f"links to '{target}', which is not a file of this archive")
                     os.link(source, place)
                 elif not target:
-                    raise self.refuse(name, "links to nothing")
+                    raise self.refuse(name, "is a link with an empty target")
                 elif os.path.isabs(target) or os.path.normpath(os.path.join(place.parent, target)) not in self:
-                    raise self.refuse(name, "links outside")
+                    raise self.refuse(name, "links to a place outside")
                 else:
                     os.symlink(target, place)
         for place, _, _ in self.links:
-            try:  # strict: a chain of links that cannot be followed to its end may lead anywhere
+            try:  # strict: a chain of links without a known end could lead anywhere
                 found = place.resolve(strict=True)
             except (OSError, RuntimeError):
                 place.unlink()
                 continue
             if found not in self:
-                raise self.refuse(str(place.relative_to(self.folder)), "links outside")
+                raise self.refuse(str(place.relative_to(self.folder)), "links to a place outside")
 
     def _count(self, name: str) -> None:
         self.members += 1
         if self.members > self.most_members:
-            raise self.refuse(
-                name, f"is more than the {self.most_members:,} members that an archive like this may have"
-            )
+            raise self.refuse(name, f"exceeds the limit of {self.most_members:,} members for this archive")
 
     def __contains__(self, path: str | Path) -> bool:
         return Path(path).is_relative_to(self.folder)
 
     @contextmanager
-    def _one_of_a_kind(self, name: str) -> Iterator[None]:
+    def _without_conflict(self, name: str) -> Iterator[None]:
         try:
             yield
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise self.refuse(name, "is there twice, as different things") from None
+            raise self.refuse(name, "occurs twice, with different types") from None
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            raise self.refuse(f"{name[:60]}...", "is too long a name") from None
+            raise self.refuse(f"{name[:60]}...", "has too long a name") from None
 
 
 def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
@@ -213,7 +214,7 @@ def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
             elif member.issym() or member.islnk():
                 files.add_link(member.name, member.linkname, hard=member.islnk())
             elif member.isreg():
-                reader.expect(member.size)  # counted where it is written
+                reader.expect(member.size)  # its bytes are counted where they are written
                 files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
             else:
                 raise files.refuse(member.name, "is a device or another special file")
@@ -235,23 +236,23 @@ def _unpack_zip(archive: Path, files: _Files) -> None:
 
 def _unpack_debian(archive: Path, files: _Files) -> None:
     if shutil.which("dpkg-deb") is None:
-        raise SureError("dpkg-deb is not installed: Debian packages cannot be unpacked on this system")
+        raise SureError("dpkg-deb is not installed, so Debian packages cannot be unpacked on this system")
     command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
-    with tempfile.TemporaryFile() as complaints:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
             try:
                 _unpack_tar(process.stdout, files)
-                _drain(process.stdout)  # the zeros behind the end
+                _drain(process.stdout)  # the zeros after the end
             except tarfile.TarError:
-                _drain(process.stdout)  # it waits for somebody to read
+                _drain(process.stdout)  # it waits until its output is read
                 if process.wait() == 0:
                     raise
             finally:
-                process.stdout.close()  # a refused one need not be read to its end
-        complaints.seek(0)
+                process.stdout.close()  # a refused package need not be read to its end
+        errors.seek(0)
         if process.returncode:
-            message = complaints.read().decode(errors="replace").strip()
-            raise SureError(f"{archive}: not a readable package: {message}")
+            message = errors.read().decode(errors="replace").strip()
+            raise SureError(f"{archive} is not a readable package: {message}")
 
 
 def _drain(stream: IO[bytes]) -> None:
@@ -260,7 +261,7 @@ def _drain(stream: IO[bytes]) -> None:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move everything below `source` to the same place below `target`, over files that are there."""
+    """Move everything below `source` to the same place below `target`, replacing existing files."""
     target.mkdir(parents=True, exist_ok=True)
     for entry in sorted(source.iterdir()):
         place = target / entry.name

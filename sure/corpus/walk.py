@@ -1,7 +1,7 @@
-"""The folders of a corpus: its top may be the folder that the user gave, or some levels below it.
+"""Listing of the folders of a corpus, whose top may be the folder that the user gave, or some levels below it.
 
-Links are followed. Left out are hidden names, what macOS puts beside the files of an archive, and what file systems
-keep for themselves. A folder that cannot be listed is an error, so that nothing of a corpus goes missing unseen.
+Links are followed. Left out are hidden names, extra folders of macOS archives, and lost+found. A folder that cannot be
+listed is an error, so that no part of a corpus is missed silently.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 
 from sure.errors import SureError
 
-NO_PART = (".", "__MACOSX", "lost+found")  # how names begin that are no part of a corpus
+LEFT_OUT = (".", "__MACOSX", "lost+found")  # beginnings of names that are not part of a corpus
 
 
 def folders(top: Path, levels: int) -> Iterator[Path]:
-    """`top`, and the folders below it down to so many levels, each before its own, sorted by name. Raises SureError."""
+    """`top` and the folders below it, down to `levels`, sorted, each before its subfolders. Raises SureError."""
     yield top
     if levels < 1:
         return
     try:
-        with os.scandir(top) as entries:  # knows what is a folder without asking for every file
-            below = sorted(entry.name for entry in entries if not entry.name.startswith(NO_PART) and entry.is_dir())
+        with os.scandir(top) as entries:  # recognises folders without a system call for each file
+            below = sorted(entry.name for entry in entries if not entry.name.startswith(LEFT_OUT) and entry.is_dir())
     except OSError as error:
         raise _unlisted(error) from None
     for name in below:
@@ -30,9 +30,9 @@ def folders(top: Path, levels: int) -> Iterator[Path]:
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """`os.walk`, sorted: every folder with the names of its folders and files. Raises SureError.
+    """As `os.walk`, but sorted: every folder with the names of its folders and files. Raises SureError.
 
-    As there, what is taken out of the names of the folders is not gone into; nor is a link to a folder around it.
+    Folders that the caller removes from the list of names are skipped, as are links to a parent folder.
     """
     known: dict[Path, tuple[int, int]] = {}
     for name, below, files in os.walk(top, onerror=_stop, followlinks=True):
@@ -46,7 +46,7 @@ def walk(top: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def _parts(names: list[str]) -> list[str]:
-    return sorted(name for name in names if not name.startswith(NO_PART))
+    return sorted(name for name in names if not name.startswith(LEFT_OUT))
 
 
 def _stop(error: OSError) -> None:
@@ -54,4 +54,4 @@ def _stop(error: OSError) -> None:
 
 
 def _unlisted(error: OSError) -> SureError:
-    return SureError(f"{error.filename}: cannot be listed ({error.strerror}); make it a readable folder")
+    return SureError(f"cannot list the folder {error.filename}: {error.strerror}; change its permissions")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sure import registry
 from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.parsing import read_json
 
 Scores = dict[str, dict[float, list[float]]]  # of every method, at every rate, one for each seed
 
@@ -19,13 +19,8 @@ def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
 
     Raises SureError for a folder without one, and when they are of different tasks.
     """
-    summaries = []
-    for folder in folders:
-        try:
-            summaries.append(parse_json((folder / "summary.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            problem = f"{folder}/summary.json: cannot be read ({error}); run stage 4 (sure.bin.train) again"
-            raise SureError(problem) from error
+    again = "run stage 4 (sure.bin.train) again"
+    summaries = [read_json(folder / "summary.json", again, keys=("task",)) for folder in folders]
     tasks = sorted({summary["task"] for summary in summaries})
     if len(tasks) != 1:
         raise SureError(f"rates can be compared within one task only, not over {', '.join(tasks) or 'nothing'}")

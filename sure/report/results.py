@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.report.markdown import coded, fenced, plain
 
 SCORES = {
@@ -25,6 +25,7 @@ SCORES = {
 UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of others: %
 DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # of others: 2
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
+AGAIN = "run stage 6 (sure.bin.score) again"
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
 
 
@@ -72,7 +73,7 @@ def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
     for seed in waiting:
         experiment = seed.parent if re.fullmatch(r"seed\d+", seed.name) else seed
         paths = sorted(seed.glob("decode_*/result.json"))
-        found = [Result(experiment, seed, _read(path), path.parent) for path in paths]
+        found = [Result(experiment, seed, read_json(path, AGAIN, REQUIRED), path.parent) for path in paths]
         results += found
         # Ceilings are beside the experiments.
         ceilings = [Path(path) for result in found for path in result["ceilings"] or []]
@@ -246,13 +247,3 @@ def _seeds(folder: Path) -> list[Path]:
         raise SureError(f"{folder}: no such experiment folder; {STAGES}")
     seeds = [path for path in folder.iterdir() if path.is_dir() and re.fullmatch(r"seed\d+", path.name)]
     return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed"))) or [folder]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = parse_json(path.read_text(encoding="utf-8"))
-        if isinstance(values, dict) and set(REQUIRED) <= set(values):
-            return values
-    except ValueError:
-        pass
-    raise SureError(f"{path}: not a result of stage 6; run python -m sure.bin.score again")

@@ -12,7 +12,7 @@ import numpy as np
 
 from sure.data.ark import Scp
 from sure.data.audio import decode
-from sure.data.tables import read_lines
+from sure.data.tables import read_table
 from sure.files import replace_file
 from sure.score.synthesis.folder import read_waves
 
@@ -107,8 +107,7 @@ def _read(place: Path, data: Path, id: str, title: str) -> Panel | None:
 
 
 def _words(path: Path, id: str) -> list[str]:
-    lines = read_lines(path) if path.is_file() else []
-    return next((line.value.split() for line in lines if line.id == id), [])
+    return read_table(path).get(id, "").split()
 
 
 def _draw_pitch(axes: Axes, hertz: np.ndarray) -> None:

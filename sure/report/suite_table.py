@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
+from sure.errors import some_of
 from sure.report.markdown import plain
 from sure.report.results import Result
 from sure.report.suite import Experiment, Row, Section, Suite
@@ -116,8 +117,7 @@ def _what_a_row_lacks(row: Row, lacks: Sequence[Experiment]) -> str:
     state = f"{plain(row.state)}{', ' if row.note else ''}{plain(row.note)}"
     text = f"- {plain(row.name)}: {state}; {asked - len(lacks)} of {asked} results"
     if 0 < len(lacks) < asked:
-        named = ", ".join(f"{experiment.method} seed {experiment.seed}" for experiment in lacks[:NAMED])
-        text += f", without {named}" + (f" and {len(lacks) - NAMED} more" if len(lacks) > NAMED else "")
+        text += f", without {some_of([f'{lack.method} seed {lack.seed}' for lack in lacks], NAMED)}"
     return text
 
 

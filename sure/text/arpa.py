@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from sure.errors import SureError
+from sure.files import sha256_of_file
 from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, LanguageModel, Ngram
 
 GZIP = b"\x1f\x8b"
@@ -21,17 +21,14 @@ def load_model(path: Path) -> tuple[LanguageModel, str]:
 
     ARPA files are read here; other ones are for kenlm, which is an extra. Raises SureError naming the file.
     """
-    digest = hashlib.sha256()
     try:
+        digest = sha256_of_file(path)
         with open(path, "rb") as file:
             first = file.read(1 << 20)
-            digest.update(first)
-            while block := file.read(1 << 20):
-                digest.update(block)
     except OSError as error:
         raise SureError(f"cannot read the n-gram model {path}: {error.strerror}") from None
     is_text = first.startswith(GZIP) or HEAD in first
-    return (read_arpa(path) if is_text else Kenlm(path)), digest.hexdigest()
+    return (read_arpa(path) if is_text else Kenlm(path)), digest
 
 
 def format_arpa(model: Ngram) -> str:

@@ -6,7 +6,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from sure.errors import SureError
+from sure.errors import SureError, some_of
 from sure.text.lexicon import ARPABET, CMUDICT, ENGLISH, G2P, Lookup, missing_packages
 from sure.text.normalize import APOSTROPHES
 from sure.text.numbers import verbalize
@@ -59,8 +59,7 @@ class English:
         if missing:
             packages = missing_packages("en")
             install = f"install {' and '.join(packages)} (tools/install.sh --extras tts), or " * bool(packages)
-            rest = f" and {len(missing) - SHOWN} more" * (len(missing) > SHOWN)
-            raise SureError(f"no phones for {' '.join(missing[:SHOWN])}{rest}; {install}write them into a lexicon")
+            raise SureError(f"no phones for {some_of(missing, SHOWN)}; {install}write them into a lexicon")
 
     def say(self, words: str) -> list[str]:
         """Phones of words with spaces between, which `prepare` knows."""

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.parsing import read_json
 
 FILE = "labels.json"
+STAGE = "run stage 3, tokenize, again, or give the folder that it wrote"
 
 
 class Labels:
@@ -67,22 +68,12 @@ class Labels:
     def load(cls, folder: str | Path) -> Labels:
         """Read `labels.json` from `folder`; SureError when it is missing or something else."""
         path = Path(folder) / FILE
-        try:
-            names = parse_json(path.read_text(encoding="utf-8"))
-            sound = (
-                isinstance(names, dict)
-                and names
-                and all(isinstance(group, list) and group and len(set(group)) == len(group) for group in names.values())
-            )
-        except FileNotFoundError:
-            raise SureError(
-                f"{path} is missing: run the tokenize stage, or point to the folder that it wrote"
-            ) from None
-        except (ValueError, TypeError):  # not UTF-8, not JSON, or names that are not strings
-            sound = False
-        if not sound:
-            raise SureError(f"{path} is not a label file (groups with lists of names): run the tokenize stage again")
-        return cls(names)
+        groups = read_json(path, STAGE)
+        for names in groups.values() if groups else [None]:
+            sound = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+            if not sound or len(set(names)) < len(names):
+                raise SureError(f"{path}: expected groups with lists of different labels; {STAGE}")
+        return cls(groups)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Labels) and self._names == other._names

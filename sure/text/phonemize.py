@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.text.english import English
 from sure.text.espeak import Espeak
 from sure.text.pronunciation import read_lexicon
@@ -98,13 +98,11 @@ class Phonemizer:
     @classmethod
     def load(cls, path: Path, language: str | None = None) -> Phonemizer:
         """What `save` wrote, for another language if one is given. Raises SureError naming a file that is not that."""
+        about = read_json(path, "run stage 3, tokenize, again", ("language", "lexicon", "kind", "known"))
         try:
-            about = parse_json(path.read_text(encoding="utf-8"))
             return cls(language or about["language"], about["lexicon"], about["kind"], about["known"])
-        except OSError as error:
-            raise SureError(f"cannot read {path} ({error.strerror}); stage 3, tokenize, makes it") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise SureError(f"{path}: no settings of phones ({error}); run stage 3, tokenize, again") from None
+        except (ValueError, TypeError) as error:
+            raise SureError(f"{path}: damaged ({error}); run stage 3, tokenize, again") from None
 
 
 def nearest_known(phone: str, known: Collection[str]) -> list[str]:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.text.normalize import normalize
 from sure.text.phones import FOLDS, fold
 
 FILE = "phones.json"
 LEXICON = "lexicon.txt"
+STAGE = "run stage 3, tokenize, again, or give the folder that it wrote"
 
 
 class Pronunciation:
@@ -55,17 +56,13 @@ class Pronunciation:
     @classmethod
     def load(cls, folder: Path) -> Pronunciation:
         """What `save` wrote; without `lexicon.txt`, as in a bundle, the lexicon is empty."""
-        try:
-            about = parse_json((folder / FILE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SureError(f"{folder / FILE} is missing: run the tokenize stage, or point to its folder") from None
-        except ValueError:
-            about = None
-        if not isinstance(about, dict) or about.get("fold") not in (None, *FOLDS) or "lexicon" not in about:
-            raise SureError(f"{folder / FILE}: expected a lexicon and a fold: run the tokenize stage again")
+        about = read_json(folder / FILE, STAGE, keys=("lexicon",))
+        if about.get("fold") not in (None, *FOLDS):
+            known = " ".join(FOLDS)
+            raise SureError(f"{folder / FILE}: fold is {about['fold']!r}, expected null or one of {known}; {STAGE}")
         path = folder / LEXICON
         lexicon = read_lexicon([path] if path.exists() else []) if about["lexicon"] else None
-        return cls(lexicon, about["fold"])
+        return cls(lexicon, about.get("fold"))
 
 
 def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import sentencepiece
 
 from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.text.slots import MARK
 
 BLANK = "<blank>"
 SPACE = "<space>"  # longer than one character, so no character of a text can be mistaken for it
 SYMBOLS = {"character": "one character", "phone": "one phone", "slot": "one character or mark of a slot"}
+STAGE = "run stage 3, tokenize, again, or give the folder that it wrote"
 KINDS = (*SYMBOLS, "bpe", "unigram")
 
 
@@ -89,21 +90,18 @@ class Tokenizer:
         """The tokenizer that `save` wrote; SureError names what is missing or wrong."""
         folder = Path(folder)
         path = folder / "tokenizer.json"
-        try:
-            about = parse_json(_read(path))
-        except ValueError:
-            about = None
-        if not isinstance(about, dict) or about.get("kind") not in KINDS:
-            raise SureError(f"{path}: expected a kind, one of {' '.join(KINDS)}: run the tokenize stage again")
+        about = read_json(path, STAGE, keys=("kind", "size"))
+        if about["kind"] not in KINDS:
+            raise SureError(f"{path}: kind is {about['kind']!r}, expected one of {' '.join(KINDS)}; {STAGE}")
         if about["kind"] in SYMBOLS:
             tokens = _read(folder / "tokens.txt").removesuffix("\n").split("\n")
             tokenizer: Tokenizer = SymbolTokenizer(about["kind"], tokens, folder)
         else:
             tokenizer = SentencepieceTokenizer(about["kind"], _read_model(folder))
-        if tokenizer.size != about.get("size"):
+        if tokenizer.size != about["size"]:
             raise SureError(
-                f"{folder}: tokenizer.json says {about.get('size')} tokens, found {tokenizer.size}: the "
-                "files do not belong together; run the tokenize stage again"
+                f"{folder}: tokenizer.json says {about['size']} tokens, found {tokenizer.size}: the "
+                f"files do not belong together; {STAGE}"
             )
         return tokenizer
 
@@ -150,7 +148,7 @@ class SymbolTokenizer(Tokenizer):
         if tokens[0] != BLANK or not are_symbols or len(set(tokens)) < max(2, len(tokens)):
             raise SureError(
                 f"{Path(source) / 'tokens.txt'}: expected {BLANK} on line 1, then {SYMBOLS[kind]} "
-                f"(or {SPACE}) a line, each once: run the tokenize stage again"
+                f"(or {SPACE}) a line, each once; {STAGE}"
             )
 
     @classmethod
@@ -302,9 +300,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise SureError(f"{path} is missing: run the tokenize stage, or point to the folder that it wrote") from None
+        raise SureError(f"{path} does not exist; {STAGE}") from None
     except UnicodeDecodeError as error:
-        raise SureError(f"{path} is not UTF-8 text ({error}): run the tokenize stage again") from None
+        raise SureError(f"{path} is not UTF-8 text ({error}); {STAGE}") from None
 
 
 def _read_model(folder: Path) -> bytes:
@@ -313,7 +311,7 @@ def _read_model(folder: Path) -> bytes:
         model = path.read_bytes()
         sentencepiece.SentencePieceProcessor(model_proto=model)
     except (FileNotFoundError, NotADirectoryError):
-        raise SureError(f"{path} is missing: run the tokenize stage, or point to the folder that it wrote") from None
+        raise SureError(f"{path} does not exist; {STAGE}") from None
     except RuntimeError as error:
-        raise SureError(f"{path} is not a sentencepiece model ({error}): run the tokenize stage again") from None
+        raise SureError(f"{path} is not a sentencepiece model ({error}); {STAGE}") from None
     return model

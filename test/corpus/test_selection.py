@@ -43,7 +43,7 @@ def test_the_published_counts_are_said_to_be_met(tmp_path, capsys):
 
 
 def test_a_set_without_anything_is_an_error(tmp_path):
-    with pytest.raises(SureError, match="corpus asr: nothing for the set extra"):
+    with pytest.raises(SureError, match="corpus asr: the set extra is empty"):
         selection(sets=("train", "dev", "test", "extra")).write(tmp_path)
     assert not (tmp_path / "train").exists()
 

@@ -63,7 +63,7 @@ def test_a_value_that_could_lead_elsewhere_is_refused(sources, server, value):
 
 
 def test_placeholders_and_options_have_to_meet(sources):
-    with pytest.raises(SureError, match=r"sources.yaml: \{lang\} stands for an option; give lang="):
+    with pytest.raises(SureError, match=r"sources.yaml: no value for \{lang\}; give lang="):
         read_sources(sources)
     with pytest.raises(SureError, match="no item depends on year"):
         read_sources(sources, {"lang": "en_us", "year": "2009"})

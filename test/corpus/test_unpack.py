@@ -1,4 +1,4 @@
-"""Archives that try to get out are refused, by name, and leave nothing behind."""
+"""Archives with paths or links to the outside are refused, by name, and leave no file."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_damaged_archives(here: Path, name: str, damage: str) -> None:
     content = archive.read_bytes()
     half = content[: 700 if name == "x.tar" else len(content) // 2]
     archive.write_bytes({"cut": half, "not an archive": b"hello " * 200, "empty": b""}[damage])
-    with pytest.raises(SureError, match=f"{name}: not a readable"):
+    with pytest.raises(SureError, match=f"{name} is not a readable"):
         unpack(archive, here / "out")
     assert tree(here / "out") == {}
 
@@ -189,7 +189,7 @@ def test_a_flipped_byte(here: Path, name: str) -> None:
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 255
     archive.write_bytes(content)
-    with pytest.raises(SureError, match=f"{name}: not a readable"):
+    with pytest.raises(SureError, match=f"{name} is not a readable"):
         unpack(archive, here / "out")
     assert tree(here / "out") == {}
 
@@ -206,7 +206,7 @@ def test_a_bomb_ends_at_the_limit(here: Path, name: str) -> None:
         make_tar(here / name, [member("bomb", content=zeros)], f"w:{name[-2:]}")
     assert (here / name).stat().st_size < 100_000
     before = tree(here)
-    with pytest.raises(SureError, match=rf"{name}: refused: .*bomb' is more than the 5,000,000 bytes"):
+    with pytest.raises(SureError, match=rf"{name}: refused: .*bomb' exceeds the limit of 5,000,000 unpacked bytes"):
         unpack(here / name, here / "out", limit=5_000_000)
     assert tree(here) == before | {"out": None}
     unpack(here / name, here / "out", limit=8_000_000)
@@ -221,7 +221,7 @@ def test_a_sparse_bomb_counts_as_what_it_becomes(here: Path) -> None:
     subprocess.run(["tar", "-C", here, "-czSf", here / "x.tar.gz", "sparse"], check=True)
     (here / "sparse").unlink()
     assert (here / "x.tar.gz").stat().st_size < 1000
-    with pytest.raises(SureError, match="'sparse' is more than the [0-9,]+ bytes"):
+    with pytest.raises(SureError, match="'sparse' exceeds the limit of [0-9,]+ unpacked bytes"):
         unpack(here / "x.tar.gz", here / "out")
     assert tree(here / "out") == {}
 
@@ -243,7 +243,7 @@ def test_a_header_is_not_read_whatever_its_size(
     good = tarfile.TarInfo("good").tobuf()
     (here / "x.tar").write_bytes(compress((b"" if first else good) + header_bomb(kind, 3)))
     refused(here, here / "x.tar")
-    with pytest.raises(SureError, match="it has a header of more than"):
+    with pytest.raises(SureError, match="a header has more than"):
         unpack(here / "x.tar", here / "out")
 
 
@@ -261,7 +261,7 @@ def test_a_header_in_a_debian_package_is_not_read_whatever_its_size(
 def test_members_count_though_nothing_is_in_them(here: Path) -> None:
     many = make_tar(here / "x.tar.gz", [member(f"f{number}", content=b"") for number in range(40_000)])
     before = tree(here)
-    with pytest.raises(SureError, match=r"x\.tar\.gz: refused: 'f\d+' is more than the [0-9,]+ members"):
+    with pytest.raises(SureError, match=r"x\.tar\.gz: refused: 'f\d+' exceeds the limit of [0-9,]+ members"):
         unpack(many, here / "out", limit=1000)
     assert tree(here) == before | {"out": None}
 
@@ -279,7 +279,7 @@ def test_memory_that_is_not_there_is_the_archive_s_fault(here: Path, monkeypatch
         raise MemoryError
 
     monkeypatch.setattr("sure.corpus.unpack._unpack_tar", fail)
-    with pytest.raises(SureError, match="x.tar.gz: not a readable archive: MemoryError"):
+    with pytest.raises(SureError, match="x.tar.gz is not a readable archive: MemoryError"):
         unpack(good_archive(here, "x.tar.gz"), here / "out")
 
 
@@ -313,9 +313,9 @@ def test_evil_archives_inside(here: Path, kind: str) -> None:
 def test_what_is_no_archive_inside_is_named(here: Path) -> None:
     archive = nested_archive(here, [member("a")])
     unpack(archive, here / "out")
-    with pytest.raises(SureError, match=r"x\.tar\.gz: there is no file 'top/gone\.tar\.gz' in it"):
+    with pytest.raises(SureError, match=r"x\.tar\.gz has no file 'top/gone\.tar\.gz'"):
         unpack_nested(archive, here / "out", "top/gone.tar.gz")
-    with pytest.raises(SureError, match="list: not a readable archive"):
+    with pytest.raises(SureError, match="list is not a readable archive"):
         unpack_nested(archive, here / "out", "top/list")
     assert (here / "out/top/list").read_bytes() == b"l"
 

@@ -68,7 +68,7 @@ def test_minutes_are_of_each_voice_and_within_more_minutes(corpus, tmp_path):
         ({"voice": "clara"}, "voice=allison.june.carlo.ivrvoice"),
         ({"voice": "carlo", "lang": "it"}, "no lang"),
         ({"voice": "carlo", "minutes": "few"}, "minutes=few: expected all"),
-        ({"voice": "carlo", "minutes": "0.01"}, "nothing for the set train"),
+        ({"voice": "carlo", "minutes": "0.01"}, "the set train is empty"),
     ],
 )
 def test_options_that_do_not_fit(corpus, tmp_path, options, words):

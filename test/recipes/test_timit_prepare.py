@@ -157,7 +157,7 @@ def test_what_is_no_timit_is_described(tmp_path):
 
 def test_a_copy_without_its_test_part_is_described(copy, tmp_path):
     shutil.rmtree(copy / "TEST")
-    with pytest.raises(SureError, match="nothing for the set dev"):
+    with pytest.raises(SureError, match="the set dev is empty"):
         prepare(copy, tmp_path / "out")
 
 

@@ -116,7 +116,7 @@ def test_both_releases_give_the_same_utterances(new, old, tmp_path, capsys):
     assert "train: 26, published for the full corpus: 35024" in capsys.readouterr().out
     assert ids(tmp_path / "new") == ids(tmp_path / "old")
     assert any(line.endswith("p225_011.raw") for line in left_out(tmp_path / "old"))
-    with pytest.raises(SureError, match="nothing for the set train"):
+    with pytest.raises(SureError, match="the set train is empty"):
         prepare(old, tmp_path / "mic2", mic="mic2")
     assert "utterances without a recording by mic2\tp225_001" in left_out(tmp_path / "mic2")
 

@@ -183,7 +183,7 @@ def test_times_without_pieces_of_voice(sessions, tmp_path):
     first = next(iter(prepare(sessions, tmp_path / "out")["train"].values()))
     assert first.start == pytest.approx(0.05) and first.end > 0.5
     rewrite(sessions, vad="", start_time="", end_time="")
-    with pytest.raises(SureError, match="nothing for the set train"):
+    with pytest.raises(SureError, match="the set train is empty"):
         prepare(sessions, tmp_path / "out")
     assert {reason for reason, _ in left_out(tmp_path / "out")} >= {"rows without a recording"}
 

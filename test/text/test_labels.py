@@ -52,5 +52,5 @@ def test_a_damaged_file_is_named(tmp_path, content):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SureError, match="labels.json is missing"):
+    with pytest.raises(SureError, match="labels.json does not exist"):
         Labels.load(tmp_path / "nowhere")

@@ -177,12 +177,12 @@ def test_bad_requests():
 
 
 def test_missing_files_are_named(tokenizer, tmp_path):
-    with pytest.raises(SureError, match="tokenizer.json is missing"):
+    with pytest.raises(SureError, match="tokenizer.json does not exist"):
         Tokenizer.load(tmp_path / "nowhere")
     tokenizer.save(tmp_path)
     needed = "sentencepiece.model" if tokenizer.kind in SIZE else "tokens.txt"
     (tmp_path / needed).unlink()
-    with pytest.raises(SureError, match=f"{needed} is missing"):
+    with pytest.raises(SureError, match=f"{needed} does not exist"):
         Tokenizer.load(tmp_path)
 
 

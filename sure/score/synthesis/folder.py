@@ -14,10 +14,10 @@ from typing import Any
 
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.synthesis.acoustic import AcousticConfig
-from sure.data.tables import read_lines
+from sure.data.tables import read_table
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.score.synthesis.quality import Judges, SpeechScores, speech_scores
 
 NATURAL, COPY = "natural", "copy_synthesis"  # what no synthesis with this vocoder is expected to pass
@@ -53,8 +53,8 @@ def score_folder(
 def sayable(data: str) -> list[Utterance]:
     """The utterances of a data folder that stage 3 found phones for; stage 5 says no others."""
     phones = Path(data) / "phones"
-    ids = {line.id for line in read_lines(phones)} if phones.is_file() else None
-    return [utterance for utterance in read_data_dir(data) if ids is None or utterance.id in ids]
+    ids = read_table(phones)
+    return [utterance for utterance in read_data_dir(data) if not phones.is_file() or utterance.id in ids]
 
 
 def languages_of(data: str, utterances: Iterable[Utterance], default: str) -> dict[str, str]:
@@ -65,29 +65,20 @@ def languages_of(data: str, utterances: Iterable[Utterance], default: str) -> di
 
 def read_languages(data: str) -> dict[str, str]:
     """utt2lang of a data folder; nothing where there is none."""
-    path = Path(data) / "utt2lang"
-    return {line.id: line.value for line in read_lines(path)} if path.is_file() else {}
+    return read_table(Path(data) / "utt2lang")
 
 
 def read_waves(folder: Path) -> dict[str, str]:
     """The waveforms of a decoded folder by id. Raises SureError when stage 5 left none."""
-    path = folder / "wav.scp"
-    if not path.is_file():
-        raise SureError(f"{path}: no such file; decode this set again (stage 5)")
-    return {line.id: line.value for line in read_lines(path)}
+    return read_table(folder / "wav.scp", "decode this set again (stage 5)")
 
 
 def read_utterances(folder: Path) -> dict[str, dict[str, Any]]:
     """utterances.json. Raises SureError when stage 6 left none, or something else is there."""
-    path = folder / UTTERANCES
-    try:
-        rows = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SureError(f"{path}: no such file; score this set again (stage 6, sure.bin.score)") from None
-    except ValueError:
-        rows = None
-    if not isinstance(rows, dict) or not all(isinstance(row, dict) and "text" in row for row in rows.values()):
-        raise SureError(f"{path}: not what stage 6 writes; score this set again (sure.bin.score)")
+    path, again = folder / UTTERANCES, "score this set again (stage 6, sure.bin.score)"
+    rows = read_json(path, again)
+    if not all(isinstance(row, dict) and "text" in row for row in rows.values()):
+        raise SureError(f"{path}: expected an object with a text for each utterance; {again}")
     return rows
 
 
