@@ -19,6 +19,7 @@ from sure.config_sections import (
     TextConfig,
     TokenizerConfig,
     TrainConfig,
+    current_keys,
 )
 from sure.data.augment import AugmentConfig
 from sure.data.synthesis.acoustic import AcousticConfig
@@ -107,22 +108,26 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise SureError(f"override {override!r}: expected key=value, e.g. train.epochs=3")
-        merged = _merge(merged, _nested(key.split("."), _parse(text, override)), key)
+        merged = _merge(merged, _current_keys(_nested(key.split("."), _parse(text, override))), key)
     return make_config(merged, " + ".join(str(file) for file in files))
 
 
 def make_config(given: Mapping[str, Any], source: str) -> Config:
     """Check plain values; errors name `source`."""
     try:
-        return Config.model_validate(given)
+        return Config.model_validate(_current_keys(given))
     except ValidationError as error:
         raise SureError(f"{source}: {_explain(error, Config)}") from None
 
 
 def read_plain_config(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file, unchecked, methods by today's names. Raises SureError naming the file."""
-    loaded = read_yaml(path, "correct this config, or give another --config")
+    """Unchecked keys and values of a YAML file, with today's names of keys and methods. Raises SureError naming it."""
+    loaded = _current_keys(read_yaml(path, "correct this config, or give another --config"))
     return loaded | ({"petl": _current_names(loaded["petl"])} if "petl" in loaded else {})
+
+
+def _current_keys(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {section: current_keys(section, value) for section, value in given.items()}
 
 
 def _parse(text: str, override: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,15 @@ from sure.errors import SureError
 from sure.text.phones import Fold
 
 SEARCH = "beam"  # name of a beam search that has no name of its own
+
+
+EARLIER_KEYS = {"backbone": {"group_norm": "padding"}}  # by section: keys of earlier versions, and today's
+
+
+def current_keys(section: str, given: Any) -> Any:
+    """The keys and values of a section, with today's names for keys of earlier versions."""
+    names = EARLIER_KEYS.get(section, {})
+    return {names.get(key, key): value for key, value in given.items()} if isinstance(given, Mapping) else given
 
 
 class Section(BaseModel):
@@ -91,8 +101,10 @@ class BackboneConfig(Section):
     layers: Literal["last", "weighted_sum"] = Field(
         "last", description="encoder output that the head reads, unless a method combines the layers itself"
     )
-    group_norm: Literal["masked", "as_trained"] = Field(
-        "masked", description="statistics of group normalisation: masked leaves padding out, as_trained includes it"
+    padding: Literal["masked", "as_trained"] = Field(
+        "masked",
+        description="masked: padding never changes the result; as_trained: as in the original model, where padding "
+        "enters group norms and position convolutions, and Whisper pads every utterance to 30 s",
     )
 
 

@@ -176,7 +176,7 @@ class Sure:
             raise SureError(f"an adapter {name!r} exists already; choose another name")
         bundle.check_backbone(self.backbone, self.weights)
         for other in self.bundles.values():
-            ours, theirs = (each.about["backbone"]["group_norm"] for each in (bundle, other))
+            ours, theirs = (each.about["backbone"]["padding"] for each in (bundle, other))
             if ours != theirs:
                 raise SureError(
                     f"{bundle.folder} was trained with backbone.padding={ours}, {other.folder} with {theirs}"
@@ -215,7 +215,7 @@ class Sure:
 
 def _config_of(bundle: Bundle, weights: str) -> Config:
     about = bundle.about
-    backbone = {key: about["backbone"][key] for key in ("name", "layers", "group_norm")}
+    backbone = {key: about["backbone"][key] for key in ("name", "layers", "padding")}
     given = {
         "task": about["task"],
         "seed": about["seed"],

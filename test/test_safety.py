@@ -149,7 +149,7 @@ def test_json_nested_too_deeply() -> None:
 ABOUT_IT = {
     "format": 1, "task": "asr", "language": "en", "seed": 1, "head": {}, "tensors": {}, "files": {},
     "petl": [{"name": "lora"}],
-    "backbone": {"name": "tiny", "weights": "random", "layers": "last", "group_norm": "masked", "dim": 32, "depth": 4,
+    "backbone": {"name": "tiny", "weights": "random", "layers": "last", "padding": "masked", "dim": 32, "depth": 4,
                  "sha256": "x"},
 }  # fmt: skip
 CHANGES = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sure.backbones.base import Site, Slot
 from sure.frames import Frames
 
-GROUP_NORMS = ("masked", "as_trained")
+PADDINGS = ("masked", "as_trained")
 
 
 class GroupNorm(nn.GroupNorm):

@@ -63,10 +63,10 @@ class Family(ConvolutionalTransformer):
     }
     huggingface_class = "Data2VecAudio"
 
-    def positions(self, group_norm: str) -> nn.Module:
+    def positions(self, padding: str) -> nn.Module:
         shape = self.shape
         return PositionConvolutions(
-            shape.dim, shape.position_kernel, shape.position_groups, shape.position_layers, group_norm == "masked"
+            shape.dim, shape.position_kernel, shape.position_groups, shape.position_layers, padding == "masked"
         )
 
     @classmethod

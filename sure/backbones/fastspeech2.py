@@ -111,7 +111,7 @@ class Family(Stored):
 
     shapes: ClassVar[Mapping[str, Shape]] = SHAPES
 
-    def __init__(self, shape: Shape, group_norm: str = "masked"):
+    def __init__(self, shape: Shape, padding: str = "masked"):
         super().__init__()
         self.shape = shape
         self.dim = dim = shape.dim
@@ -242,8 +242,8 @@ class Family(Stored):
         return mel * mel.new_tensor(self.shape.mel_std) + mel.new_tensor(self.shape.mel_mean)
 
     @classmethod
-    def _random(cls, name: str, group_norm: str, seed: int, changes: dict[str, Any]) -> Family:
-        backbone = super()._random(name, group_norm, seed, changes)
+    def _random(cls, name: str, padding: str, seed: int, changes: dict[str, Any]) -> Family:
+        backbone = super()._random(name, padding, seed, changes)
         with torch.no_grad():
             backbone.voice.common.zero_()
             backbone.phones.weight[[PADDING, UNKNOWN]] = 0

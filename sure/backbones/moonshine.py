@@ -59,14 +59,14 @@ class Family(Loadable):
         "tiny": Shape(dim=32, layers=3, heads=4, ffn=64, kernels=(31, 7, 3), strides=(16, 3, 2)),
     }
 
-    def __init__(self, shape: Shape, group_norm: str = "masked"):
+    def __init__(self, shape: Shape, padding: str = "masked"):
         super().__init__()
         self.shape = shape
         self.dim = dim = shape.dim
         first, second, third = zip(shape.kernels, shape.strides, strict=True)
         self.convolutions = ConvolutionStack(
             [
-                ConvolutionBlock(1, dim, *first, False, GroupNorm(1, dim, mode=group_norm), tanh_first=True),
+                ConvolutionBlock(1, dim, *first, False, GroupNorm(1, dim, mode=padding), tanh_first=True),
                 ConvolutionBlock(dim, 2 * dim, *second, True),
                 ConvolutionBlock(2 * dim, dim, *third, True),
             ]

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
-from sure.backbones.convolution import GROUP_NORMS
+from sure.backbones.convolution import PADDINGS
 from sure.backbones.positions import Sinusoids, sinusoids
 from sure.errors import SureError, compare_names, some_of
 from sure.files import replace_file, sha256_of_file
@@ -28,7 +28,7 @@ METADATA = "sure_backbone"  # metadata key of our files; the value is JSON: {"fa
 
 
 class Stored(Backbone):
-    """A backbone that is built by `__init__(shape, group_norm)`.
+    """A backbone that is built by `__init__(shape, padding)`.
 
     shapes: by the name after `random:`; the first one is plain `random`.
     """
@@ -42,16 +42,16 @@ class Stored(Backbone):
         return cls.__module__.rsplit(".", 1)[-1]
 
     @classmethod
-    def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Stored:
-        if group_norm not in GROUP_NORMS:
-            raise SureError(f"backbone.group_norm={group_norm}: expected {' or '.join(GROUP_NORMS)}")
+    def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Stored:
+        if padding not in PADDINGS:
+            raise SureError(f"backbone.padding={padding}: expected {' or '.join(PADDINGS)}")
         kind, _, name = weights.partition(":")
         if kind == "random":
-            return cls._random(name or next(iter(cls.shapes)), group_norm, seed, shape)
+            return cls._random(name or next(iter(cls.shapes)), padding, seed, shape)
         if shape:
             raise SureError(f"backbone: {', '.join(shape)} can only be set for random weights, not for {weights}")
         found, state, sha256 = cls._read(weights)
-        return cls._filled(found, state, group_norm, sha256, weights)
+        return cls._filled(found, state, padding, sha256, weights)
 
     @classmethod
     def _read(cls, weights: str) -> tuple[Any, dict[str, Tensor], str]:
@@ -105,15 +105,15 @@ class Stored(Backbone):
         return shape
 
     @classmethod
-    def _sketch(cls, shape: Any, group_norm: str) -> Stored:
+    def _sketch(cls, shape: Any, padding: str) -> Stored:
         """The backbone on the meta device, without memory for its weights, which are loaded later."""
         with torch.device("meta"):
-            return cls(shape, group_norm)
+            return cls(shape, padding)
 
     @classmethod
-    def _filled(cls, shape: Any, state: Mapping[str, Tensor], group_norm: str, sha256: str, what: str) -> Stored:
+    def _filled(cls, shape: Any, state: Mapping[str, Tensor], padding: str, sha256: str, what: str) -> Stored:
         try:
-            backbone = cls._sketch(shape, group_norm)
+            backbone = cls._sketch(shape, padding)
         except BUILDING_ERRORS as error:
             raise SureError(f"{what}: its shape is not possible for {cls.family_name()} ({error})") from None
         wanted = backbone.state_dict()
@@ -131,7 +131,7 @@ class Stored(Backbone):
         return backbone
 
     @classmethod
-    def _random(cls, name: str, group_norm: str, seed: int, changes: dict[str, Any]) -> Stored:
+    def _random(cls, name: str, padding: str, seed: int, changes: dict[str, Any]) -> Stored:
         if name not in cls.shapes:
             known = list(cls.shapes)
             raise SureError(
@@ -142,7 +142,7 @@ class Stored(Backbone):
             shape = dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:
             raise SureError(f"backbone: {cls.family_name()} has no such size ({error})") from None
-        backbone = cls._sketch(shape, group_norm).to_empty(device="cpu")
+        backbone = cls._sketch(shape, padding).to_empty(device="cpu")
         initialise(backbone, seed)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))
         backbone.sha256 = f"random:{cls.family_name()}_{name}{described}:{seed}"

@@ -25,7 +25,7 @@ class Family(SpeechEncoder):
     """Builds tiny models of the other families; `random` is wav2vec2."""
 
     @classmethod
-    def from_weights(cls, weights: str, group_norm: str = "masked", seed: int = 0, **shape: object) -> Backbone:
+    def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Backbone:
         kind, _, name = weights.partition(":")
         if kind != "random" or (name and name not in MODELS):
             known = [f"random:{name}" for name in MODELS]
@@ -33,4 +33,4 @@ class Family(SpeechEncoder):
                 f"backbone.weights={weights}: unknown to tiny{nearest(weights, known)}; available: {', '.join(known)}"
             )
         family, size = MODELS[name or "wav2vec2"]
-        return family.from_weights(f"random:{size}", group_norm, seed, **shape)
+        return family.from_weights(f"random:{size}", padding, seed, **shape)

@@ -44,7 +44,7 @@ class ConvolutionalTransformer(Loadable):
     huggingface_names = huggingface_wav2vec2.NAMES
     huggingface_heads = True
 
-    def __init__(self, shape: Shape, group_norm: str = "masked"):
+    def __init__(self, shape: Shape, padding: str = "masked"):
         super().__init__()
         self.shape = shape
         self.dim = shape.dim
@@ -53,7 +53,7 @@ class ConvolutionalTransformer(Loadable):
         for width, kernel, stride in shape.convolutions:
             norm = ChannelNorm(width) if shape.norm == "layer" else None
             if shape.norm == "group" and not blocks:
-                norm = GroupNorm(width, width, mode=group_norm)
+                norm = GroupNorm(width, width, mode=padding)
             blocks.append(ConvolutionBlock(channels, width, kernel, stride, shape.convolution_bias, norm))
             channels = width
         self.convolutions = ConvolutionStack(blocks)
@@ -61,12 +61,12 @@ class ConvolutionalTransformer(Loadable):
         self.projection = nn.Linear(channels, shape.dim)
         # In place of masked frames in pretraining; kept so that the number of parameters is as published.
         self.mask_embedding = nn.Parameter(torch.zeros(shape.dim))
-        self.position = self.positions(group_norm)
+        self.position = self.positions(padding)
         self.distance_bias = DistanceBias(shape.heads, shape.buckets, shape.max_distance) if shape.buckets else None
         self.norm = LayerNorm(shape.dim, shape.eps)
         self.layers = nn.ModuleList(self._layer() for _ in range(shape.layers))
 
-    def positions(self, group_norm: str) -> nn.Module:
+    def positions(self, padding: str) -> nn.Module:
         """A module from hidden (batch, time, dim), zero in the padding, and frames to positions of the same shape."""
         return PositionConvolution(self.shape.dim, self.shape.position_kernel, self.shape.position_groups)
 

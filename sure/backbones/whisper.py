@@ -57,7 +57,7 @@ class Family(Loadable):
 
     The spectrogram of `n` samples is that of the original feature extractor without padding: reflected at both ends,
     n // 160 frames, of which the second convolution leaves half, rounded up. Attention is over these frames.
-    With `group_norm: as_trained`, 30 s are computed and attended to, silence included, as in the original; the frames
+    With `padding: as_trained`, 30 s are computed and attended to, silence included, as in the original; the frames
     of the result are still those of the utterances.
     """
 
@@ -75,11 +75,11 @@ class Family(Loadable):
     huggingface_class = "Whisper"
     huggingface_names = NAMES
 
-    def __init__(self, shape: Shape, group_norm: str = "masked"):
+    def __init__(self, shape: Shape, padding: str = "masked"):
         super().__init__()
         self.shape = shape
         self.dim = dim = shape.dim
-        self.whole = group_norm == "as_trained"  # computes 30 s, whatever the length
+        self.whole = padding == "as_trained"  # computes 30 s, whatever the length
         self.convolutions = ConvolutionStack(
             [
                 ConvolutionBlock(shape.mel_bins, dim, 3, 1, True, padding=1),
@@ -154,7 +154,7 @@ class Family(Loadable):
 
     def huggingface_differences(self) -> list[str]:
         short = "transformers pads every utterance to 30 s with silence, SURE trained without this padding"
-        return [] if self.whole else [f"{short}; backbone.group_norm=as_trained trains with it"]
+        return [] if self.whole else [f"{short}; backbone.padding=as_trained trains with it"]
 
     @classmethod
     def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     methods = [method.config.model_dump(mode="json") for method in attachment.methods]
     about = {
         "source": f"{options.source}: {options.folder}",
-        "backbone": {**named, "layers": "last", "group_norm": "masked", **describe_backbone(backbone)},
+        "backbone": {**named, "layers": "last", "padding": "masked", **describe_backbone(backbone)},
         "petl": methods,
     }
     out = Path(options.out)

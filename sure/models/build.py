@@ -37,7 +37,7 @@ def build_backbone(config: Config, task: AnyTask) -> Backbone:
         )
     random = config.backbone.weights.partition(":")[0] == "random"
     shape = task.shape() if random else {}
-    return family.from_weights(config.backbone.weights, config.backbone.group_norm, seed=config.seed, **shape)
+    return family.from_weights(config.backbone.weights, config.backbone.padding, seed=config.seed, **shape)
 
 
 def build_model(

@@ -24,7 +24,7 @@ def bundle_content(
             "name": config.backbone.name,
             "weights": config.backbone.weights,
             "layers": config.backbone.layers,
-            "group_norm": config.backbone.group_norm,
+            "padding": config.backbone.padding,
             **describe_backbone(model.backbone),
         },
         "petl": [method.saved().model_dump(mode="json") for method in model.attachment.methods],

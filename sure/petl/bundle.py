@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sure import registry
 from sure.backbones.base import Backbone
+from sure.config_sections import current_keys
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.parsing import parse_json
@@ -28,7 +29,7 @@ NAMED = 3  # tensors in an error
 # informative, except `files`: digests of the task's files.
 ADAPTER_KINDS = {"format": int, "backbone": dict, "petl": list, "tensors": dict, "sha256": str}
 KINDS = {**ADAPTER_KINDS, "task": str, "language": str, "seed": int, "head": dict}
-BACKBONE_KEYS = {"name", "weights", "layers", "group_norm", "dim", "depth", "sha256"}
+BACKBONE_KEYS = {"name", "weights", "layers", "padding", "dim", "depth", "sha256"}
 AGAIN = "pack or copy the bundle again"
 
 
@@ -158,6 +159,7 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
             raise SureError(f"{path}: files has {name!r}, which is not a file of this folder; {AGAIN}")
     if about["format"] > 1 and about.get("digest") != digest_of(about):
         raise SureError(f"{path} was changed after it was written (its digest differs); {AGAIN}")
+    about["backbone"] = current_keys("backbone", about["backbone"])
     if lacking := sorted(BACKBONE_KEYS - about["backbone"].keys()):
         raise SureError(f"{path}: backbone lacks {', '.join(lacking)}; {AGAIN}")
     return about

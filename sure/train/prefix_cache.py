@@ -91,8 +91,8 @@ def plan_cache(
         why_not = "train.prefix_cache=off"
     elif training and config.augment.changes_waveform:
         why_not = "the waveform is augmented"
-    elif config.backbone.group_norm == "as_trained":
-        why_not = "with backbone.group_norm=as_trained features depend on padding"
+    elif config.backbone.padding == "as_trained":
+        why_not = "with backbone.padding=as_trained features depend on padding"
     elif depth < 0:
         why_not = "the waveform front end trains"
     else:

@@ -38,7 +38,7 @@ def test_unpadded_equals_transformers(tmp_path, family, size):
 @torch.no_grad()
 def test_padded_as_trained_equals_transformers(tmp_path, family, size):
     theirs = huggingface(family, size)
-    ours = registry.find("backbones", family).from_weights(saved(theirs, tmp_path), group_norm="as_trained")
+    ours = registry.find("backbones", family).from_weights(saved(theirs, tmp_path), padding="as_trained")
     ours.normalize_waveform = False
     attention_mask = (torch.arange(SAMPLES) < torch.tensor(LENGTHS)[:, None]).long()
     output = theirs(waves(LENGTHS), attention_mask=attention_mask).last_hidden_state
@@ -78,7 +78,7 @@ def test_variants_equal_transformers(tmp_path, variant):
 def test_moonshine_as_trained_normalises_over_padding_like_transformers(tmp_path):
     theirs = huggingface("moonshine", "base")
     lengths = [5000, 3000]
-    ours = registry.find("backbones", "moonshine").from_weights(saved(theirs, tmp_path), group_norm="as_trained")
+    ours = registry.find("backbones", "moonshine").from_weights(saved(theirs, tmp_path), padding="as_trained")
     heard = theirs.encoder(waves(lengths), output_hidden_states=True).hidden_states[0]
     assert distance(ours.front(waves(lengths), torch.tensor(lengths)), heard) < TOLERANCE
     ours.convolutions.blocks[0].norm.mode = "masked"
@@ -113,9 +113,9 @@ def test_padded_as_trained_equals_torchaudio(family, size):
         assert distance(encoded.last[index, :count], output[index, :count]) < TOLERANCE
 
 
-def from_torchaudio(model, family, group_norm):
+def from_torchaudio(model, family, padding):
     found = registry.find("backbones", family)
     shape = found.bundle_shape(model.parameters_of_bundle, normalize_waveform=False)
-    backbone = found(shape, group_norm)
+    backbone = found(shape, padding)
     backbone.load_state_dict(found.bundle_state(model.state_dict()))
     return backbone

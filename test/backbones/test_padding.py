@@ -65,7 +65,7 @@ def test_padded_equals_alone(model):
 @torch.no_grad()
 def test_as_trained_does_not(model):
     """The originals look at padding, in group norms or position convolutions; shows too that the setting arrives."""
-    backbone = Family.from_weights(f"random:{model}", group_norm="as_trained", seed=1)
+    backbone = Family.from_weights(f"random:{model}", padding="as_trained", seed=1)
     assert widest_difference(backbone, LENGTHS[:3]) > 0.01
 
 

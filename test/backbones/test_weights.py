@@ -271,7 +271,7 @@ def test_unknown_weights_are_named(name, weights, message):
 
 def test_unknown_settings_are_named():
     with pytest.raises(SureError, match="expected masked or as_trained"):
-        family("wavlm").from_weights("random:tiny", group_norm="none")
+        family("wavlm").from_weights("random:tiny", padding="none")
     with pytest.raises(SureError, match="wide"):
         family("wavlm").from_weights("random:tiny", wide=3)
 

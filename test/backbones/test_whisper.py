@@ -42,11 +42,11 @@ def test_spectrogram_in_a_batch_is_that_of_the_utterance_alone():
         assert torch.allclose(together[index, :, :frames], alone[:, :frames], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("group_norm", ["masked", "as_trained"])
+@pytest.mark.parametrize("padding", ["masked", "as_trained"])
 @torch.no_grad()
-def test_thirty_seconds_equal_transformers(tmp_path, group_norm):
+def test_thirty_seconds_equal_transformers(tmp_path, padding):
     theirs = huggingface("whisper", "base").encoder
-    ours = Family.from_weights(saved(theirs, tmp_path), group_norm)
+    ours = Family.from_weights(saved(theirs, tmp_path), padding)
     wave = waves([WHOLE])
     encoded = ours(wave, torch.tensor([WHOLE]))
     output = theirs(whisper_features(wave[0]), output_hidden_states=True)

@@ -33,7 +33,7 @@ def config_of(folder: Path, family: str, petl: object, task: str = "language", *
             "data": {"train": str(folder / "train"), "valid": str(folder / "dev")},
             "tokenizer": {"folder": str(folder / task)},
             # with the silence that transformers' Whisper hears behind every utterance
-            "backbone": {"name": family, "weights": str(folder / family), "group_norm": AS_THERE.get(family, "masked")},
+            "backbone": {"name": family, "weights": str(folder / family), "padding": AS_THERE.get(family, "masked")},
             "petl": petl,
             **sections,
         },

@@ -129,7 +129,7 @@ def bundle_seed() -> dict[str, bytes]:
     import torch
 
     backbone = {key: 1 if key in ("dim", "depth") else "x" for key in BACKBONE_KEYS}
-    backbone |= {"name": "tiny", "weights": "random", "layers": "last", "group_norm": "masked"}
+    backbone |= {"name": "tiny", "weights": "random", "layers": "last", "padding": "masked"}
     about = {"task": "asr", "language": "en", "seed": 1, "head": {}, "petl": [{"name": "lora"}], "backbone": backbone}
     return bundle_files(about, {"layer.0.attn.q/lora/a": torch.zeros(2, 3)}, {})
 

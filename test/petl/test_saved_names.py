@@ -56,7 +56,7 @@ def test_a_bundle_of_format_2_loads(tmp_path):
         f"{V}/lora__a": torch.full((1, 32), 3.0),
         f"{V}/lora__b": torch.full((32, 1), 4.0),
     }
-    about = {"backbone": dict.fromkeys(("name", "weights", "layers", "group_norm", "dim", "depth", "sha256"), "")}
+    about = {"backbone": dict.fromkeys(("name", "weights", "layers", "padding", "dim", "depth", "sha256"), "")}
     write_bundle(tmp_path, bundle_files({"format": 2, **about, "petl": petl}, tensors, {}))
     assert set(load_file(tmp_path / "adapter.safetensors")) == set(tensors)
     bundle = read_bundle(tmp_path, ADAPTER_KINDS)

@@ -69,7 +69,7 @@ def test_cached_equals_computed(corpus, name, family):
         ({"augment": {"speed": [0.9, 1.1]}}, "augmented"),
         ({"petl": {"name": "full"}}, "front end trains"),
         ({"train__prefix_cache_gigabytes": 0.0}, "prefix_cache_gigabytes"),
-        ({"backbone__group_norm": "as_trained"}, "depend on padding"),
+        ({"backbone__padding": "as_trained"}, "depend on padding"),
     ],
 )
 def test_off_says_why(corpus, caplog, changes, reason):

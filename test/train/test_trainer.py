@@ -210,7 +210,7 @@ def test_what_the_backbone_cannot_hear_is_left_out_or_named(corpus, tmp_path):
         train_here(corpus, tmp_path / "other", **{**data, "data__valid": data["data__train"]})
 
 
-@pytest.mark.parametrize("changes", [{"train__accumulate": 2}, {"backbone": {**WHISPER, "group_norm": "as_trained"}}])
+@pytest.mark.parametrize("changes", [{"train__accumulate": 2}, {"backbone": {**WHISPER, "padding": "as_trained"}}])
 def test_speech_recognition_learns_too(corpus, tmp_path, changes):
     history = read_lines(train_here(corpus, tmp_path / "exp", task="asr", train__epochs=2, **changes))
     assert history[-1]["train_loss"] < history[0]["train_loss"]
