@@ -1,4 +1,4 @@
-"""The calling form of utils/launch, on this machine."""
+"""utils/launch/local.sh: logs, exit codes, arrays, signals and GPUs of commands on this machine."""
 
 from __future__ import annotations
 

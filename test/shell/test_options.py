@@ -34,6 +34,11 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--nj", "0"), ["--nj takes a number from 1"]),
         (("--gpus", "all"), ["--gpus takes a number"]),
         (("--processes", "0"), ["--processes takes a number from 1"]),
+        (("--nodes", "0", "--launch", "slurm"), ["--nodes takes a number from 1"]),
+        (
+            ("--nodes", "2"),
+            ["--nodes 2 needs --launch slurm; without Slurm, start python -m sure.bin.train with --nodes 2"],
+        ),
         (("--mem", "much"), ["--mem takes a size such as 16G"]),
         (("--time", "1 day"), ["--time takes hours:minutes:seconds"]),
         (("--partition", "a b"), ["--partition takes a name"]),

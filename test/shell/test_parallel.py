@@ -1,4 +1,4 @@
-"""Several things at the same time: never more than allowed, each one's status known, all of them ended together."""
+"""Parallel processes of a shell: never more than allowed, no status lost, all ended by one signal."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# `job NAME:SECONDS:STATUS` writes when it begins and ends; asking for a status is written down too.
+# `job NAME:SECONDS:STATUS` writes a line at its begin and at its end; each call of `wait` writes a line too.
 START = r"""
 set -Eeuo pipefail
 . utils/parallel.sh
@@ -24,7 +24,7 @@ job() {
 
 
 def run(tmp_path, script):
-    """The lines that were written, and what the script printed."""
+    """The written lines, and the output of the script."""
     calls = tmp_path / "calls"
     done = subprocess.run(
         ["bash", "-c", START + script], cwd=ROOT, env=os.environ | {"calls": str(calls)}, capture_output=True, text=True
@@ -49,8 +49,8 @@ def test_never_more_than_allowed(tmp_path):
     assert most == 2
 
 
-def test_a_status_is_asked_for_before_the_next_begins(tmp_path):
-    """Asked for at the end of a long sweep, the status of an early one may be forgotten."""
+def test_a_status_is_read_before_the_next_process_begins(tmp_path):
+    """At the end of a long sweep, bash may have forgotten the status of an early process."""
     lines, _ = run(tmp_path, "in_parallel 1 job a:0:0 b:0:0 c:0:0")
     assert lines == [line for name in "abc" for line in (f"begin {name}", f"end {name}", "asked")]
 
@@ -66,5 +66,5 @@ def test_one_signal_ends_all(tmp_path):
     assert sorted(set(calls.read_text().splitlines())) == ["asked", "begin a", "begin b"]
     deadline = time.monotonic() + 10
     while subprocess.run(["pgrep", "-f", "^sleep 61.37"], stdout=subprocess.DEVNULL).returncode == 0:
-        assert time.monotonic() < deadline, "what was started is still there"
+        assert time.monotonic() < deadline, "a started process still runs"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The calling form of utils/launch through a real Slurm: the same log, output and exit codes as on this machine."""
+"""utils/launch/slurm.sh with a real Slurm: the same log, output and exit codes as on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from slurm_cluster import CPUS, Cluster
 from small_project import Project, is_alive, until
 
-# A trainer as the queue sees it: asked to stop, it saves and exits with 75; called again, it goes on from there.
+# A stand-in for the trainer: on SIGUSR1 it saves and exits with 75; the next call resumes.
 TRAINER = """
 [ -e saved ] && { echo went on; exit 0; }
 trap 'echo "heard $1" >saved; exit 75' USR1
@@ -23,7 +23,7 @@ for i in $(seq 600); do sleep 0.1; done
 
 
 class Launcher:
-    """slurm.sh of a project that is the test's own, called in a folder beside it."""
+    """slurm.sh of a copy of the project, called in another folder."""
 
     def __init__(self, project: Project, cluster: Cluster, folder: Path):
         folder.mkdir()
@@ -70,7 +70,7 @@ def test_a_failing_command_keeps_its_exit_code_and_resources_are_settings_of_the
     assert "\n 3 3 low\n# status 42, " in (slurm.folder / "job.log").read_text()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes the devices that pass for GPUs")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make the device files of fake GPUs")
 def test_a_job_gets_the_gpus_that_it_asks_for_by_the_words_of_the_site(slurm):
     slurm.settings.write_text("cluster_gpu_words=(--gpus-per-node=GPUS)\ncluster_gpu_partition=high\n")
     done = slurm.run("--gpu", "2", "job.log", "bash", "-c", "echo $CUDA_VISIBLE_DEVICES $SLURM_JOB_PARTITION")
@@ -226,7 +226,7 @@ def test_inside_an_allocation_it_runs_there(slurm, allocate):
     show = 'echo "step: $SLURM_JOB_ID $SLURM_STEP_ID ${SLURMD_NODENAME:+on a node}"; squeue -h -o "running: %i"; exit 5'
     done = slurm.cluster.run(*allocate, "bash", str(slurm.script), "job.log", "bash", "-c", show, cwd=slurm.folder)
     assert done.returncode == 5, done.stderr
-    # srun may say something of its own between them
+    # srun may write lines between them
     steps, running = (re.findall(rf"^{name}: (.*)$", done.stdout, re.MULTILINE) for name in ("step", "running"))
     assert len(running) == 1 and steps == [f"{running[0]} 0 on a node"], done.stdout
 

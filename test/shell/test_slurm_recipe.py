@@ -1,4 +1,4 @@
-"""Recipes through a real Slurm: the same run.sh, steps and table as on this machine."""
+"""Recipes with a real Slurm: the same run.sh, steps and table as on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXP = "exp/asr_es_moonshine_lora"
 
 
 def jobs(cluster, field: str) -> list[str]:
-    """A field of every job that Slurm remembers."""
+    """The value of a field for each job that Slurm remembers."""
     done = cluster.run("scontrol", "--oneliner", "show", "jobs")
     return [line.partition(f" {field}=")[2].split()[0] for line in done.stdout.splitlines() if f" {field}=" in line]
 
@@ -87,7 +87,7 @@ def test_training_on_two_nodes_outlives_a_failed_node_and_ends_in_the_weights_of
         cluster.run("scontrol", "update", "NodeName=node2", f"State={state}", "Reason=test")
     out, err = training.communicate(timeout=240)
     assert training.returncode == 0, out + err
-    assert "srun: error: Node failure on node2" in out and "going on at epoch" in out
+    assert "srun: error: Node failure on node2" in out and "resuming at epoch" in out
     assert_weights_close(exp, alone)
 
 
@@ -104,7 +104,7 @@ def test_a_killed_agent_ends_all_nodes_with_the_name_of_its_node_and_the_same_co
     assert training.returncode == 137, out + err
     assert "srun: error: node2: task 1: Killed" in out and "another process of this training has ended" in out
     done = cluster.run(*command, cwd=ROOT, timeout=240)
-    assert done.returncode == 0 and "going on at epoch" in done.stdout, done.stderr
+    assert done.returncode == 0 and "resuming at epoch" in done.stdout, done.stderr
     assert_weights_close(exp, toys.train_here(corpus, tmp_path / "alone", **EXACT))
 
 

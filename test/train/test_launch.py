@@ -1,4 +1,4 @@
-"""`--processes N` starts them by torchrun, hands signals on, and ends with the status that says what happened."""
+"""`--processes N` starts N processes with torchrun's agent, passes signals on, and exits with their status."""
 
 from __future__ import annotations
 
