@@ -82,10 +82,10 @@ def test_training_on_two_nodes_outlives_a_failed_node_and_ends_in_the_weights_of
     corpus, exp = toys.make_corpus(tmp_path / "corpus"), tmp_path / "exp"
     training = cluster.start(*on_two_nodes(corpus, exp, **EXACT), cwd=ROOT)
     alone = toys.train_here(corpus, tmp_path / "alone", **EXACT)
-    until((exp / "checkpoints" / "last.pt").exists, 120)
+    until((exp / "checkpoints" / "last.pt").exists, 300)
     for state in ("DOWN", "RESUME"):  # what the controller does when the slurmd of a node does not answer
         cluster.run("scontrol", "update", "NodeName=node2", f"State={state}", "Reason=test")
-    out, err = training.communicate(timeout=240)
+    out, err = training.communicate(timeout=400)
     assert training.returncode == 0, out + err
     assert "srun: error: Node failure on node2" in out and "resuming at epoch" in out
     assert_weights_close(exp, alone)
@@ -96,11 +96,11 @@ def test_a_killed_agent_ends_all_nodes_with_the_name_of_its_node_and_the_same_co
     corpus, exp = toys.make_corpus(tmp_path / "corpus"), tmp_path / "exp"
     command = on_two_nodes(corpus, exp, **EXACT)
     training = cluster.start(*command, cwd=ROOT)
-    until((exp / "checkpoints" / "last.pt").exists, 120)
+    until((exp / "checkpoints" / "last.pt").exists, 300)
     listed = cluster.run("scontrol", "listpids", "*", "node2").stdout.splitlines()[1:]
     (agent,) = {int(pid) for pid, _, step, task, _ in map(str.split, listed) if (step, task) == ("0", "0")} - {-1}
     os.kill(agent, signal.SIGKILL)
-    out, err = training.communicate(timeout=30)
+    out, err = training.communicate(timeout=120)
     assert training.returncode == 137, out + err
     assert "srun: error: node2: task 1: Killed" in out and "another process of this training has ended" in out
     done = cluster.run(*command, cwd=ROOT, timeout=240)
@@ -119,7 +119,7 @@ def test_two_nodes_are_preempted_queued_again_and_end_in_the_same_weights(cluste
     until((tmp_path / "exp" / "metrics.jsonl").exists, 120)
     urgent = ("--threads", "4", "--partition", "high", str(tmp_path / "urgent.log"), "true")
     assert cluster.run("bash", str(ROOT / "utils" / "launch" / "slurm.sh"), *urgent, cwd=ROOT).returncode == 0
-    out, err = training.communicate(timeout=240)
+    out, err = training.communicate(timeout=400)
     assert training.returncode == 0, out + err
     assert "SIGUSR1: saved" in out and "queued again" in (tmp_path / "exp.log").read_text()
     toys.assert_same(tmp_path / "exp", tmp_path / "reference")
