@@ -28,17 +28,8 @@ from sure.tasks.base import BaseTask
 log = logging.getLogger(__name__)
 
 # Keys that may change when a training is resumed: they do not change what is learned.
-FREE_KEYS = (
-    "data.tests",
-    "data.cache_gigabytes",
-    "data.on_bad_utterance",
-    "data.max_bad_percent",
-    "decode.",
-    "train.device",
-    "train.save_minutes",
-    "train.threads",
-    "train.workers",
-)
+FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
+FREE_KEYS += ("train.device", "train.save_minutes", "train.threads", "train.workers")
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle")
 RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "backbone.safetensors", "summary.json")
 RESULTS += ("left_out.txt",)
@@ -72,10 +63,7 @@ class Experiment:
             return False
 
     def task(self, config: Config, kept: bool = False) -> BaseTask:
-        """The task with the tokens or labels that belong to this training; stage 3 may have run again since.
-
-        kept: they are in the folder already.
-        """
+        """The task with this experiment's copy of tokens or labels, made unless `kept`; stage 3 may run again later."""
         if not kept and not self.begun():
             task = build_task(config)
             for name in (*task.files(), *task.target_files()):

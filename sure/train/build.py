@@ -11,9 +11,8 @@ from sure.device import autocast, describe_device
 from sure.interrupt import Interrupt
 from sure.models.build import build_model, kind_of
 from sure.models.experiment import Experiment
-from sure.train.best import BestWeights
 from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import Inputs, RandomState, Tensors
+from sure.train.checkpoint_parts import BestWeights, Inputs, RandomState, Tensors
 from sure.train.checks import LossMonitor
 from sure.train.curves import History
 from sure.train.distributed import Processes

@@ -19,9 +19,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from sure.device import peak_memory_megabytes
 from sure.interrupt import EXIT_STATUS, Interrupt
 from sure.models.base import AdaptedModel
-from sure.train.best import BestWeights
 from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import Part
+from sure.train.checkpoint_parts import BestWeights, Part
 from sure.train.checks import LossMonitor, StepLosses, check_dev_loss, check_gradients
 from sure.train.curves import History
 from sure.train.distributed import Processes

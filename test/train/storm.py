@@ -1,8 +1,8 @@
-"""A storm: a training killed with SIGKILL again and again, and run again each time, ends in the same weights.
+"""A storm: a training that is killed with SIGKILL and resumed again and again ends with the same weights.
 
     python test/train/storm.py [--kills 25] [--workers 2] [--processes 2] [--seed 1]
 
-Every other kill waits for a checkpoint to be half written. Takes minutes; the tests have a small one of it.
+Every other kill hits a checkpoint that is half written. Takes minutes; test_resume.py is a small version of it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def start(corpus: Path, exp: Path, options: argparse.Namespace) -> list[Child]:
 
 
 def strike(trainers: list[Child], folder: Path, generator: random.Random, in_write: bool) -> str:
-    """Kill one of them some moment after the next few checkpoints. Returns where that was, "" if they ended first."""
+    """Kill one trainer some time after the next few checkpoints. Returns where it was, "" if training ended before."""
     last, partial = folder / "last.pt", folder / "next.pt.partial"
     for _ in range(generator.randint(1, 3)):
         before = written(last)

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import pickle
 import random
-import resource
 import signal
 import subprocess
 import time
@@ -32,14 +31,13 @@ def checkpoints(tmp_path):
     return Checkpoints(tmp_path / "checkpoints")
 
 
-def test_what_was_saved_last_is_loaded(checkpoints):
+def test_the_last_saved_is_loaded(checkpoints):
     assert checkpoints.load() is None
     for number in (1, 2, 3):
         checkpoints.save(state(number))
-        loaded = checkpoints.load()
-        assert loaded["number"] == number
-        assert torch.equal(loaded["tensor"], state(number)["tensor"])
-        assert loaded["list"] == [1.5, None, "x"]
+        loaded, expected = checkpoints.load(), state(number)
+        assert torch.equal(loaded.pop("tensor"), expected.pop("tensor"))
+        assert loaded == expected
 
 
 def test_one_that_was_written_and_not_renamed_is_the_newest(checkpoints):
@@ -73,7 +71,7 @@ def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
     with caplog.at_level(logging.WARNING):
         assert checkpoints.load()["number"] == 1
     assert "last.pt is damaged" in caplog.text
-    # the next save does not throw the good one away
+    # the next save does not replace the good one
     checkpoints.save(state(3))
     assert checkpoints.load()["number"] == 3
     checkpoints.last.write_bytes(b"")
@@ -111,24 +109,6 @@ def test_killed_at_any_instant_leaves_a_whole_one(checkpoints, tmp_path):
         loaded = checkpoints.load()
         assert (loaded or {"number": 0})["number"] >= promised
     assert checkpoints.load()["number"] > 10
-
-
-def test_a_full_disk_keeps_what_was_there(checkpoints, tmp_path):
-    checkpoints.save(state(1))
-
-    def save_without_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-        checkpoints.save(state(2, 1_000_000))
-
-    child = Child(save_without_room, tmp_path / "stderr")
-    assert child.status() == 2
-    message = child.stderr.read_text()
-    assert message.startswith("error: cannot write ") and "File too large" in message
-    assert message.count("\n") == 1
-    assert checkpoints.load()["number"] == 1
-    assert [path.name for path in checkpoints.last.parent.iterdir()] == ["last.pt"]
-    checkpoints.save(state(2, 1_000_000))
-    assert checkpoints.load()["number"] == 2
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A run that goes wrong says with which utterances, and nothing trains in name only."""
+"""A training that fails names the utterances, and a trained tensor without a gradient is an error."""
 
 import pytest
 import torch
@@ -61,8 +61,7 @@ def test_an_exploding_run_stops_with_its_utterances_and_keeps_its_checkpoint(cor
         train_here(corpus, exp, train__lr_head=1e6, train__clip=1e9, train__epochs=5, train__warmup=1.0)
     assert "epoch " in str(error.value) and "train-0" in str(error.value)
     assert not (exp / "summary.json").exists()
-    log = (exp / "train.log").read_text()
-    assert "gradient" in log and "train-0" in log
+    assert str(error.value) in (exp / "train.log").read_text()
 
 
 def test_a_last_step_that_ruins_the_weights_is_seen_on_dev(corpus, tmp_path):

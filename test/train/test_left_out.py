@@ -1,4 +1,4 @@
-"""Recordings that go bad after stage 2: named by default; with `skip` left out, and no resume changes a bit of it."""
+"""Recordings that become unreadable after stage 2: an error by default; with `skip` left out, exactly so on resume."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def recording(corpus: Path, number: int) -> Path:
 
 
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
-    """What every training epoch goes through, from its beginning, as ids."""
+    """The plan of every training epoch, as utterance ids."""
     seen = []
     plan = RecognitionFeed.plan
 
@@ -49,7 +49,7 @@ def test_by_default_it_stops_with_the_name(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [SKIP, FROM_AUDIO], ids=["cached", "from audio"])
-def test_what_is_bad_at_the_start_is_a_gap_in_every_plan(corpus: Path, monkeypatch, changes: dict) -> None:
+def test_unreadable_at_the_start_is_a_gap_in_every_plan(corpus: Path, monkeypatch, changes: dict) -> None:
     seen = plans(monkeypatch)
     train_here(corpus, corpus / "whole", **changes)
     recording(corpus, 5).write_bytes(b"")
@@ -87,7 +87,7 @@ def spoil_after(monkeypatch: pytest.MonkeyPatch, path: Path, epoch: int) -> None
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_what_goes_bad_meanwhile_is_left_out_from_there_on(corpus: Path, monkeypatch, workers: int) -> None:
+def test_unreadable_during_training_is_left_out_from_there_on(corpus: Path, monkeypatch, workers: int) -> None:
     changes = {**FROM_AUDIO, "train__accumulate": 2, "train__workers": workers}
     path = recording(corpus, 5)
     content = path.read_bytes()
@@ -109,18 +109,23 @@ def test_what_goes_bad_meanwhile_is_left_out_from_there_on(corpus: Path, monkeyp
     assert_same(corpus / "exp", undisturbed)
 
 
-def test_a_resumed_run_with_gaps_is_the_same_bit_for_bit(corpus: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("changes", "then", "epochs"),
+    [(SKIP, {}, (1, 2)), (FROM_AUDIO, {"data__on_bad_utterance": "stop"}, (2,))],
+    ids=["cached", "another policy after the kill"],
+)
+def test_a_resumed_run_with_gaps_is_the_same_bit_for_bit(corpus: Path, monkeypatch, changes, then, epochs) -> None:
     recording(corpus, 5).unlink()
-    reference = train_here(corpus, corpus / "reference", **SKIP)
-    for epoch in (1, 2):
+    reference = train_here(corpus, corpus / "reference", **changes)
+    for epoch in epochs:
         die_in(monkeypatch, epoch)
         with pytest.raises(SystemExit, match="killed"):
-            train_here(corpus, corpus / "exp", **SKIP)
-    train_here(corpus, corpus / "exp", **SKIP)
+            train_here(corpus, corpus / "exp", **changes)
+    train_here(corpus, corpus / "exp", **{**changes, **then})
     assert_same(corpus / "exp", reference)
 
 
-def test_too_many_are_no_bad_data(corpus: Path) -> None:
+def test_too_many_unreadable_recordings_are_an_error(corpus: Path) -> None:
     for number in range(5):  # of 24
         recording(corpus, number).unlink()
     with pytest.raises(SureError, match=r"20\.8 % of the training set cannot be read.*5 missing audio file"):
@@ -141,16 +146,6 @@ def test_a_text_without_a_token(corpus: Path) -> None:
         train_here(corpus, corpus / "exp", task="asr", train__epochs=1)
     exp = train_here(corpus, corpus / "exp", task="asr", **{**SKIP, "train__epochs": 1})
     assert "1 utterances without any symbol of the vocabulary: train-" in (exp / "train.log").read_text()
-
-
-def test_what_was_left_out_stays_out_with_another_policy(corpus: Path, monkeypatch) -> None:
-    recording(corpus, 5).unlink()
-    reference = train_here(corpus, corpus / "reference", **FROM_AUDIO)
-    die_in(monkeypatch, 2)
-    with pytest.raises(SystemExit, match="killed"):
-        train_here(corpus, corpus / "exp", **FROM_AUDIO)
-    train_here(corpus, corpus / "exp", **{**FROM_AUDIO, "data__on_bad_utterance": "stop"})
-    assert_same(corpus / "exp", reference)
 
 
 def test_a_damaged_list_is_named(corpus: Path) -> None:

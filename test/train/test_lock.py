@@ -1,4 +1,4 @@
-"""The second training in a folder is refused, and a dead first one is no hindrance, on whatever host it died."""
+"""A second training in a folder is refused; a first one that was killed, on any host, does not block it."""
 
 from __future__ import annotations
 
