@@ -1,32 +1,33 @@
-"""A corpus given as tables, DIR/{train,dev,test}.tsv, or as Kaldi's data folders, DIR/{train,dev,test}."""
+"""Data folders from a corpus in tables, DIR/{train,dev,test}.tsv, or in Kaldi's data folders, DIR/{train,dev,test}."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Literal
 
+from sure.corpus.selection import SETS
 from sure.data.audio import is_command
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.data.tables import format_table, read_lines
 from sure.errors import SureError
 from sure.files import replace_file
 
-SETS = ("train", "dev", "test")
-COLUMN = dict.fromkeys(("asr", "phoneme", "slots"), "text")  # what is learned, by task
-COLUMN |= dict.fromkeys(("intent", "emotion", "keyword"), "label")
-COLUMN |= {"verification": "speaker"}
-TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # of a data folder
+COLUMN = {  # task -> column with its targets
+    "asr": "text", "phoneme": "text", "slots": "text",
+    "intent": "label", "emotion": "label", "keyword": "label",
+    "verification": "speaker",
+}  # fmt: skip
+TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # column -> table of a data folder
 
 
-def prepare(corpus: Path, out: Path, task: str = "asr") -> list[Path]:
+def prepare(corpus: Path, out: Path, task: Literal[tuple(COLUMN)] = "asr") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    Columns: `audio` (a path, relative to DIR), `text` or `label`, as the task needs, and if known `speaker`, which
-    verification needs. Or data folders with `wav.scp` and `text` or `utt2label`, and `segments` and `utt2spk` if known.
+    Columns: `audio` (a path, relative to DIR), `text` or `label`, and `speaker` if known; the last is needed for
+    verification. Data folders have `wav.scp` and `text` or `utt2label`, and `segments` and `utt2spk` if known.
     Raises SureError naming the table and the line.
     """
-    if task not in COLUMN:
-        raise SureError(f"task={task}: this recipe knows {', '.join(COLUMN)}")
     if (corpus / SETS[0] / "wav.scp").is_file():
         return [copy_data_dir(corpus / name, out / name, TABLE[COLUMN[task]]) for name in SETS]
     return [write_data_dir(out / name, read_table(corpus / f"{name}.tsv", COLUMN[task])) for name in SETS]
@@ -56,7 +57,7 @@ def read_table(path: Path, target: str) -> list[Utterance]:
 
 
 def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
-    """Copy the tables that a task needs; stage 2 looks at what is in them."""
+    """Copy the tables that a task needs; stage 2 validates them."""
     out.mkdir(parents=True, exist_ok=True)
     for name in ("wav.scp", "segments", needed, "utt2spk", "trials"):
         table = source / name
@@ -73,7 +74,7 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
 
 
 def place(audio: str, folder: Path) -> str:
-    """A recording's path from here. Kaldi's are from the recipe's folder, which is two above a data folder."""
+    """The path of a recording. Kaldi's paths are relative to the recipe's folder, two above a data folder."""
     if not is_command(audio):
         for base in (folder.parent.parent, folder.parent, folder):
             if (base / audio).is_file():

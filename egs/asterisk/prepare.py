@@ -1,29 +1,26 @@
-"""Asterisk core sounds: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from the Asterisk core sounds; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import re
-import unicodedata
-import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import yaml
 
 from sure.corpus.selection import Selection, read_lists
-from sure.corpus.walk import walk
+from sure.corpus.texts import read_text
+from sure.corpus.walk import files_below, walk
 from sure.data.data_dir import Utterance
 from sure.data.tables import format_table
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.text.normalize import drop_stage_directions, normalize
+from sure.text.normalize import drop_stage_directions, normalize, without_accents
 
 HERE = Path(__file__).resolve().parent
-TASKS = ("asr", "phoneme", "language", "speaker", "intent", "keyword", "tts")
-OF_TEXT = {"asr": "es", "phoneme": "en"}  # and the language without lang
+LANG = {"asr": "es", "phoneme": "en"}  # tasks with texts in words -> default of lang
 VOICES = {  # language -> folder of the Debian packages, speaker
     "en": ("en_US_f_Allison", "allison"),
     "es": ("es_MX_f_Allison", "allison"),
@@ -32,23 +29,23 @@ VOICES = {  # language -> folder of the Debian packages, speaker
     "ru": ("ru_RU_f_IvrvoiceRU", "ivrvoice"),
 }
 NOT_SPEECH = re.compile(r"silence/.*|(a|de)scending-2tone|beep(err)?|confbridge-(join|leave)|tt-monkeys")
-INTENTS = {  # the prompt family: the folder, or the first word of the file name; others have few items
+INTENTS = {  # folder or first word of the file name -> family of prompts; other families have few items
     "agent": "agent", "conf": "conference", "confbridge": "conference", "demo": "demo", "dictate": "dictate",
     "digits": "digits", "dir": "directory", "letters": "letters", "phonetic": "phonetic", "priv": "privacy",
     "privacy": "privacy", "queue": "queue", "spy": "channel", "vm": "voicemail",
 }  # fmt: skip
 G722_BYTES_PER_SECOND = 8000
 SHORTEST = 0.1  # seconds; one Russian file is empty
-LONG = 15  # seconds; all of these are in train
+LONG = 15  # seconds; longer prompts are all in train
 KEYWORDS = {"alphabet": re.compile("phonetic/[a-z]_p"), "digits": re.compile("digits/[0-9]")}
 SPEAKERS = ("allison", "june", "carlo", "ivrvoice")
 
 
 class Prompt(NamedTuple):
-    """One recording; `text` is normalised, or None when the corpus has no usable one; `written` has its punctuation."""
+    """A recording; `text` is normalised, `written` has its punctuation; both are None if the corpus has no text."""
 
     language: str
-    key: str  # file name without ending: digits/1, vm-login; parallel prompts share it
+    key: str  # file name without ending, such as digits/1; the same in all languages
     path: Path
     text: str | None
     written: str | None = None
@@ -65,18 +62,18 @@ class Prompt(NamedTuple):
 def prepare(
     corpus: str | Path,
     out: str | Path,
-    task: str = "asr",
-    lang: str | None = None,
-    keywords: str = "alphabet",
+    task: Literal["asr", "phoneme", "language", "speaker", "intent", "keyword", "tts"] = "asr",
+    lang: Literal["", "en", "es", "fr", "it", "ru", "all"] = "",
+    keywords: Literal["alphabet", "digits"] = "alphabet",
     voice: str = "june",
     minutes: str = "all",
 ) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: asr or phoneme (`text`, words), language, speaker, intent or keyword (`utt2label`). lang: en, es, fr, it, ru
-    or all; without it asr takes es, phoneme en, and intent all; phoneme is about one, language, speaker and keyword
-    about all of them. keywords: alphabet or digits; voice: who is left out of training and tested. tts: see
-    `prepare_tts`. Raises SureError.
+    task: asr or phoneme (`text` in words), language, speaker, intent or keyword (`utt2label`), or tts (`prepare_tts`).
+    lang: a language or all; by default es for asr, en for phoneme, and all for the other tasks; phoneme takes one
+    language, language, speaker and keyword take all. voice: for keyword, the speaker of the test set. Raises SureError
+    for options that exclude each other and for missing or unreadable files.
     """
     if task == "tts":
         return prepare_tts(Path(corpus), Path(out), lang, voice.split("+"), minutes)
@@ -94,13 +91,11 @@ def prepare(
 
 
 def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str, voice: str) -> list[Path]:
-    """test is `voice`, dev the last of the other SPEAKERS who say the words, train the rest of them."""
-    if keywords not in KEYWORDS:
-        raise SureError(f"keywords={keywords}: the asterisk recipe has the keywords {' '.join(KEYWORDS)}")
+    """Data folders without a speaker in two sets: `voice` is test, the last other of SPEAKERS dev, the rest train."""
     spellings = yaml.safe_load((HERE / "keywords.yaml").read_text(encoding="utf-8"))[keywords]
     word_of = {text: word for word, texts in spellings.items() for text in texts}
     selection = Selection(f"asterisk keyword ({keywords}, {voice} left out)")
-    said: dict[str, list[Utterance]] = {}
+    utterances: dict[str, list[Utterance]] = {}  # by speaker
     for prompt in read_prompts(corpus, languages):
         if not KEYWORDS[keywords].fullmatch(prompt.key):
             selection.leave_out(prompt.id, "prompts that are none of the words")
@@ -108,30 +103,28 @@ def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str
             selection.leave_out(prompt.id, "recordings of another word, by their text")
         else:
             speaker = VOICES[prompt.language][1]
-            labels = {"label": word_of[prompt.text]}
-            said.setdefault(speaker, []).append(Utterance(prompt.id, str(prompt.path), labels=labels, speaker=speaker))
-    others = [speaker for speaker in SPEAKERS if speaker in said and speaker != voice]
-    if voice not in said or len(others) < 2:
-        who = " ".join(speaker for speaker in SPEAKERS if speaker in said)
-        raise SureError(
-            f"voice={voice}: the {keywords} are said by {who}; one of them can be left out, of three or more"
-        )
-    for speaker, utterances in said.items():
+            utterance = Utterance(prompt.id, str(prompt.path), labels={"label": word_of[prompt.text]}, speaker=speaker)
+            utterances.setdefault(speaker, []).append(utterance)
+    others = [speaker for speaker in SPEAKERS if speaker in utterances and speaker != voice]
+    if voice not in utterances or len(others) < 2:
+        known = " ".join(speaker for speaker in SPEAKERS if speaker in utterances)
+        raise SureError(f"voice={voice}: the speakers of {keywords} are {known}; pass one of three or more")
+    for speaker, found in utterances.items():
         name = "test" if speaker == voice else "dev" if speaker == others[-1] else "train"
-        for utterance in utterances:
+        for utterance in found:
             selection.take(name, utterance)
     return selection.write(out)
 
 
-def prepare_tts(corpus: Path, out: Path, lang: str | None, voices: list[str], minutes: str) -> list[Path]:
-    """`text` as it is written, and `utt2lang`, of these voices, each in its own language (Allison: English).
+def prepare_tts(corpus: Path, out: Path, lang: str, voices: list[str], minutes: str) -> list[Path]:
+    """Data folders with `text` as it is written and `utt2lang`, for voices in their own languages (Allison: English).
 
-    minutes: of the training set of each voice, `all` or how many at most; fewer are a part of more, and recordings
+    minutes: `all`, or the most for the training set of each voice. Smaller sets are parts of larger ones; recordings
     longer than LONG come last.
     """
     known = {speaker: language for language, (_, speaker) in VOICES.items() if language != "es"}
-    if lang is not None or not set(voices) <= known.keys():
-        raise SureError(f"task=tts takes voice={'+'.join(known)}, one or more of them, and no lang")
+    if lang or not set(voices) <= known.keys():
+        raise SureError(f"task=tts: expected one or more voices, voice={'+'.join(known)}, and no lang")
     if minutes != "all" and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", minutes):
         raise SureError(f"minutes={minutes}: expected all, or a number such as 5")
     split = read_lists(HERE / "splits")
@@ -165,8 +158,7 @@ def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
     prompts = []
     for language, (folder, transcript) in find_languages(corpus, languages).items():
         texts = _correct(read_transcript(transcript), corrections.get(language, {}))
-        recordings = (place / name for place, _, files in walk(folder) for name in files if name.endswith(".g722"))
-        for path in sorted(recordings):
+        for path in sorted(files_below(folder, ".g722")):
             key = path.relative_to(folder).with_suffix("").as_posix()
             written = drop_stage_directions(texts.get(key) or "") if not NOT_SPEECH.fullmatch(key) else ""
             text = _spoken(written, language)
@@ -175,7 +167,7 @@ def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
 
 
 def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, Path]]:
-    """language -> (folder of its recordings, its transcript file), in any of the layouts of README.md."""
+    """Language -> (folder of the recordings, transcript file), in any of the layouts of README.md."""
     folders: dict[str, Path] = {}
     transcripts: dict[str, Path] = {}
     voices = {voice: language for language, (voice, _) in VOICES.items()}
@@ -194,29 +186,24 @@ def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, 
                     if recordings:  # the release tarballs: text and recordings side by side
                         folders.setdefault(match[1], folder)
     missing = [
-        f"{language} ({what})"
+        f"{language} ({kind})"
         for language in languages
-        for what, found in (("g722 recordings", folders), ("core-sounds text", transcripts))
+        for kind, found in (("g722 recordings", folders), ("core-sounds text", transcripts))
         if language not in found
     ]
     if missing:
         raise SureError(
             f"{corpus}: not found: {', '.join(missing)}. Expected the folders of the Debian packages "
             "asterisk-core-sounds-XX-g722 and asterisk-core-sounds-XX, or one folder per unpacked "
-            "asterisk-core-sounds-XX-g722 tarball; the wav and gsm variants (8 kHz) do not serve"
+            "asterisk-core-sounds-XX-g722 tarball; the wav and gsm variants have 8 kHz only"
         )
     return {language: (folders[language], transcripts[language]) for language in languages}
 
 
 def read_transcript(path: Path) -> dict[str, str]:
-    """key -> text. Comments start with `;`. Of a key that occurs twice the first line counts."""
-    try:
-        content = path.read_bytes()
-        lines = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig").splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
+    """Key -> text. Comments start with `;`. If a key occurs twice, the first line is taken."""
     texts: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip() or line.startswith(";"):
             continue
         key, colon, text = line.partition(":")
@@ -227,7 +214,7 @@ def read_transcript(path: Path) -> dict[str, str]:
 
 
 def _without_other_rows(text: str, texts: dict[str, str]) -> str:
-    """Some lines repeat their key, and some run on into the next rows: `... confbridge-mute-in: Per ...`."""
+    """`text` without its own key or the next rows, which some lines contain: `... confbridge-mute-in: Per ...`."""
     found = [match for match in re.finditer(r"(?<!\w)([\w/-]+):\s", text) if re.search("[-/]", match[1])]
     found = [match for match in found if match[1] in texts]
     if found and found[0].start() == 0:
@@ -249,29 +236,22 @@ def _correct(texts: dict[str, str], corrections: dict) -> dict[str, str | None]:
 
 
 def _spoken(text: str, language: str) -> str:
-    """The normalised text. Most of the Spanish file has no accents, so none are kept there, nor ñ."""
+    """The normalised text, in Spanish without accents and ñ, which most of the Spanish file lacks."""
     text = normalize(text, language)
-    if language == "es":
-        text = "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
-    return text
+    return without_accents(text) if language == "es" else text
 
 
-def _languages(task: str, lang: str | None) -> list[str]:
-    if task not in TASKS:
-        raise SureError(f"task={task}: the asterisk recipe has the tasks {' '.join(TASKS)}")
-    if lang is None:
-        lang = OF_TEXT.get(task, "all")
-    if lang not in (*VOICES, "all"):
-        raise SureError(f"lang={lang}: the asterisk recipe has the languages {' '.join(VOICES)} and all")
+def _languages(task: str, lang: str) -> list[str]:
+    lang = lang or LANG.get(task, "all")
     if task in ("language", "speaker", "keyword") and lang != "all":
         raise SureError(f"task={task} lang={lang}: this task compares the five languages; leave lang out")
     if task == "phoneme" and lang == "all":
-        raise SureError("task=phoneme lang=all: a lexicon is of one language; choose one")
+        raise SureError("task=phoneme lang=all: a lexicon has words of one language; pass one with lang")
     return list(VOICES) if lang == "all" else [lang]
 
 
 def intent_of(key: str) -> str | None:
-    """The family of a key, or None for the many families with few items."""
+    """The family of a key, or None for the families with few items."""
     return INTENTS.get(re.split("[/-]", key)[0])
 
 
@@ -280,7 +260,7 @@ def _why_not(prompt: Prompt, task: str, split: dict[str, str]) -> str | None:
         return "tones, noises and silences"
     if prompt.seconds < SHORTEST:
         return f"recordings shorter than {SHORTEST} s"
-    if task in (*OF_TEXT, "tts") and not prompt.text:
+    if task in (*LANG, "tts") and not prompt.text:
         return "recordings without text"
     if task == "intent" and intent_of(prompt.key) is None:
         return "prompts of no intent family"
@@ -295,7 +275,7 @@ def _utterance(prompt: Prompt, task: str) -> Utterance:
     return Utterance(
         id=prompt.id,
         audio=str(prompt.path),
-        text=prompt.written if task == "tts" else prompt.text if task in OF_TEXT else None,
+        text=prompt.written if task == "tts" else prompt.text if task in LANG else None,
         labels={"label": labels[task]} if task in labels else {},
         speaker=speaker,
     )

@@ -1,4 +1,4 @@
-"""ESD, the Emotional Speech Database: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from ESD, the Emotional Speech Database; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from sure.corpus.selection import Selection
-from sure.corpus.walk import walk
+from sure.corpus.selection import Selection, agreeing
+from sure.corpus.walk import files_below, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 from sure.text.normalize import normalize
 
-TASKS = ("emotion", "speaker", "asr")
 EMOTIONS = {name.lower(): name for name in ("Angry", "Happy", "Neutral", "Sad", "Surprise")}
 FOLDERS = {"train": "train", "test": "test", **dict.fromkeys(("evaluation", "dev", "valid", "validation"), "dev")}
 SPEAKERS = {"en": range(11, 21), "zh": range(1, 11), "all": range(1, 21)}
-PUBLISHED = {"train": 15000, "dev": 1000, "test": 1500}  # of ten speakers
-PER_EMOTION = 350  # file numbers run through a speaker's emotions; of each, 20 are dev, the next 30 test
+PUBLISHED = {"train": 15000, "dev": 1000, "test": 1500}  # for ten speakers
+PER_EMOTION = 350  # file numbers count through a speaker's emotions; the first 20 of each are dev, the next 30 test
 DEV_UNTIL, TEST_UNTIL = 20, 50
 NAME = re.compile(r"(\d{4})_(\d{6})")
 LINE = re.compile(r"(\d{4}_\d{6})(?!\d)\s*(.*)")
 CHINESE_LABELS = {"中立", "生气", "愤怒", "快乐", "开心", "伤心", "惊喜", "惊讶"}
-LABELS = {*EMOTIONS.values(), *CHINESE_LABELS}  # as they end a transcript line
+LABELS = {*EMOTIONS.values(), *CHINESE_LABELS}  # at the ends of transcript lines
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 class Recording(NamedTuple):
-    """One wav file, and what its folders say of it."""
+    """A wav file, with the speaker, emotion and set of its folders."""
 
     speaker: str
     emotion: str
@@ -42,13 +41,19 @@ class Recording(NamedTuple):
         return self.path.stem
 
 
-def prepare(corpus: str | Path, out: str | Path, task: str = "emotion", lang: str = "en") -> list[Path]:
+def prepare(
+    corpus: str | Path,
+    out: str | Path,
+    task: Literal["emotion", "speaker", "asr"] = "emotion",
+    lang: Literal["en", "zh", "all"] = "en",
+) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: emotion, speaker (`utt2label`) or asr (`text`). lang: whose recordings, en (speakers 0011 to 0020), zh (0001
-    to 0010) or all, which asr does not take. Raises SureError.
+    task: emotion, speaker (`utt2label`) or asr (`text`). lang: en (speakers 0011 to 0020), zh (0001 to 0010) or all,
+    except for asr. Raises SureError for missing speakers and, for asr, missing transcripts.
     """
-    _check_options(task, lang)
+    if task == "asr" and lang == "all":
+        raise SureError("task=asr lang=all: a text is normalised by the rules of one language; pass lang=en or lang=zh")
     speakers = find_speakers(Path(corpus).absolute(), lang)
     selection = Selection(
         f"esd {task} ({lang})", published={name: count * (1 + (lang == "all")) for name, count in PUBLISHED.items()}
@@ -68,28 +73,30 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "emotion", lang: st
 
 
 def find_speakers(corpus: Path, lang: str) -> dict[str, Path]:
-    """speaker -> folder, sorted: every folder 0001 to 0020 that has a folder of an emotion, wherever it is."""
+    """Speaker -> folder, sorted: every folder 0001 to 0020, at any depth, that has a folder of an emotion."""
     wanted = _names(lang)
     found: dict[str, Path] = {}
     for folder, subfolders, _ in walk(corpus):
         name = folder.name
         if re.fullmatch(r"\d{4}", name) and EMOTIONS.keys() & {subfolder.lower() for subfolder in subfolders}:
             if name in found:
-                raise SureError(f"the speaker {name} is in {found[name]} and in {folder}; give --corpus one of them")
+                raise SureError(
+                    f"the speaker {name} is in {found[name]} and in {folder}; pass one of them with --corpus"
+                )
             found[name] = folder
             subfolders.clear()
     speakers = {name: found[name] for name in wanted if name in found}
     if not speakers:
-        there = f"found the speakers {' '.join(sorted(found))}" if found else "found no speaker"
+        state = f"found the speakers {' '.join(sorted(found))}" if found else "found no speaker"
         raise SureError(
-            f"{corpus}: {there}, expected folders {wanted[0]} to {wanted[-1]} (lang={lang}), each with "
+            f"{corpus}: {state}, expected folders {wanted[0]} to {wanted[-1]} (lang={lang}), each with "
             f"{', '.join(EMOTIONS.values())} and the recordings below, as ESD's archive unpacks"
         )
     return speakers
 
 
 def read_recordings(folder: Path, speaker: str, selection: Selection) -> list[Recording]:
-    """A speaker's recordings, sorted by id; what cannot be placed is left out."""
+    """A speaker's recordings, sorted by id. Recordings without a clear set are left out."""
     found: dict[str, list[Recording]] = defaultdict(list)
     for emotion, path in _wav_files(folder):
         place = path.parent.relative_to(folder).parts[1:]
@@ -118,13 +125,12 @@ def _wav_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """(emotion, path), sorted by folder."""
     for emotion_folder in sorted(folder.iterdir()):
         if emotion_folder.is_dir() and emotion_folder.name.lower() in EMOTIONS:
-            for place, _, files in walk(emotion_folder):
-                for path in (place / name for name in files if name.lower().endswith(".wav")):
-                    yield EMOTIONS[emotion_folder.name.lower()], path
+            for path in files_below(emotion_folder, ".wav"):
+                yield EMOTIONS[emotion_folder.name.lower()], path
 
 
 def _set_of(folders: tuple[str, ...], number: int) -> str | None:
-    """By the folder between emotion and recording; without one by the file number."""
+    """The set of a recording by the folder between emotion and recording, or else by the file number."""
     if folders:
         return FOLDERS.get(folders[0].lower()) if len(folders) == 1 else None
     if not 1 <= number <= PER_EMOTION * len(EMOTIONS):
@@ -134,31 +140,28 @@ def _set_of(folders: tuple[str, ...], number: int) -> str | None:
 
 
 def read_transcript(folder: Path, speaker: str, selection: Selection) -> dict[str, str]:
-    """id -> text, of `0011/0011.txt`; lines that say nothing clear are left out."""
+    """id -> text, from `0011/0011.txt`. Lines without an id and contradicting lines are left out."""
     path = next((path for path in sorted(folder.iterdir()) if path.name.lower() == f"{speaker}.txt"), None)
     if path is None:
         raise SureError(f"{folder / speaker}.txt: no such file, and task=asr needs the transcript of every speaker")
     text = read_any_text(path, "gb18030")
-    if speaker in _names("en") and CHINESE.search(text):  # two bytes above 127 are Chinese to GB 18030
+    if speaker in _names("en") and CHINESE.search(text):  # two bytes above 127 are a Chinese character in GB 18030
         text = read_any_text(path)
-    texts: dict[str, str] = {}
-    contradicting = set()
+    pairs = []
     for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
         match = LINE.fullmatch(line.strip())
         if match:
-            said = _without_label(match[2])
-            if texts.setdefault(match[1], said) != said:
-                contradicting.add(match[1])
+            pairs.append((match[1], _without_label(match[2])))
         elif line.strip():
             selection.leave_out(f"{path.name}:{number}: {line}", "transcript lines without an id")
-    for id in sorted(contradicting):
+    texts, contradicting = agreeing(pairs)
+    for id in contradicting:
         selection.leave_out(f"{path.name}: {id}", "transcript lines that contradict another")
-        del texts[id]
     return texts
 
 
 def _without_label(text: str) -> str:
-    """The fields are text and emotion, between them a tab, or spaces, and the emotion can be missing or wrong."""
+    """The text of a line. Between text and emotion are a tab or spaces, and the emotion can be missing or wrong."""
     *fields, last = text.split("\t")
     if fields and " " not in last.strip():
         return " ".join(fields).strip()
@@ -170,7 +173,7 @@ def _without_label(text: str) -> str:
 
 
 def _text_of(id: str, texts: dict[str, str], lang: str) -> tuple[str, str | None]:
-    """The normalised text, and why it cannot be used."""
+    """The normalised text and, if it cannot be used, the reason."""
     if id not in texts:
         return "", "recordings without a transcript line"
     try:
@@ -193,12 +196,3 @@ def _utterance(recording: Recording, task: str, text: str | None) -> Utterance:
 
 def _names(lang: str) -> list[str]:
     return [f"{number:04d}" for number in SPEAKERS[lang]]
-
-
-def _check_options(task: str, lang: str) -> None:
-    if task not in TASKS:
-        raise SureError(f"task={task}: the esd recipe has the tasks {' '.join(TASKS)}")
-    if lang not in SPEAKERS:
-        raise SureError(f"lang={lang}: the esd recipe has {' '.join(SPEAKERS)}")
-    if task == "asr" and lang == "all":
-        raise SureError("task=asr lang=all: a text is normalised by the rules of one language; say lang=en or lang=zh")

@@ -1,4 +1,4 @@
-"""Reads the dialogue files of the game, which are Lua programs, without running them."""
+"""Reading the dialogue files of the game, which are Lua programs, without running them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from sure.errors import SureError
+from sure.corpus.texts import read_text
 
-# Lua 5.1 manual, section 2.1; of the rest only single characters matter here, and `..`
+# Lua 5.1 manual, section 2.1; of other tokens only `..` and single characters matter here
 TOKEN = re.compile(
     r"""
     (?P<space>\s+|--\[(?P<comment>=*)\[.*?\](?P=comment)\]|--[^\n]*)
@@ -28,7 +28,7 @@ DIALOGS = ("dialogId", "dialogStr")
 
 
 class Line(NamedTuple):
-    """What one character says; `text` is None where the file has no translation."""
+    """A line of a dialogue; `text` is None if the file has no translation."""
 
     font: str
     text: str | None
@@ -41,7 +41,7 @@ class Token(NamedTuple):
 
 
 class Call(NamedTuple):
-    """An argument that is no constant string is None."""
+    """A call of one of DIALOGS. An argument that is not a constant string is None."""
 
     function: str
     arguments: list[str | None]
@@ -49,20 +49,15 @@ class Call(NamedTuple):
 
 
 def read_dialogs(path: Path) -> tuple[dict[str, Line], list[int]]:
-    """name -> line, and the rows of calls that could not be read; of a name that occurs twice the first counts.
+    """Name -> line, and the rows of calls that cannot be read. If a name occurs twice, the first line is taken.
 
-    A line is `dialogId("name", "font", "English")` and after it `dialogStr("translation")`. Arguments may be
-    strings of every form that Lua has, joined by `..`, but no variables. Raises SureError for a file that is
-    not UTF-8.
+    A line is `dialogId("name", "font", "English")` followed by `dialogStr("translation")`. Arguments may be strings in
+    every notation of Lua, joined by `..`, but not variables. Raises SureError for a file that is not UTF-8.
     """
-    try:
-        source = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
     lines: dict[str, Line] = {}
     unreadable = []
-    name = None  # whose translation comes next
-    for call in calls(list(tokens(source))):
+    name = None  # the line whose translation comes next
+    for call in calls(list(tokens(read_text(path)))):
         if None in call.arguments[:2] or len(call.arguments) < (2 if call.function == "dialogId" else 1):
             unreadable.append(call.row)
             name = None
@@ -89,7 +84,7 @@ def tokens(source: str) -> Iterator[Token]:
 
 
 def unescape(text: str) -> str:
-    r"""Lua's escapes; a character that needs none (`\/`) stands for itself, as in Lua 5.1."""
+    r"""`text` with Lua's escapes replaced; a character that needs no escape (`\/`) stands for itself, as in Lua 5.1."""
 
     def byte(match: re.Match[bytes]) -> bytes:
         decimal, hexadecimal, character = match.groups()
@@ -105,14 +100,14 @@ def calls(sequence: list[Token]) -> Iterator[Call]:
     for position, (token, following) in enumerate(pairwise(sequence)):
         if token.kind != "word" or token.value not in DIALOGS:
             continue
-        if following.kind == "string":  # Lua needs no brackets then
+        if following.kind == "string":  # Lua needs no brackets around a single string
             yield Call(token.value, [following.value], token.row)
         elif following.value == "(":
             yield Call(token.value, list(read_arguments(islice(sequence, position + 2, None))), token.row)
 
 
 def read_arguments(sequence: Iterable[Token]) -> Iterator[str | None]:
-    """The arguments before the bracket that closes the call; of a call that never closes the last is None."""
+    """The arguments before the bracket that closes the call. In a call that is not closed the last is None."""
     expression: list[Token] = []
     depth = 0
     for token in sequence:
@@ -131,7 +126,7 @@ def read_arguments(sequence: Iterable[Token]) -> Iterator[str | None]:
 
 
 def constant(expression: list[Token]) -> str | None:
-    """Strings joined by `..`, as one; None for anything else."""
+    """The string that strings joined by `..` make; None for any other expression."""
     strings, signs = expression[::2], expression[1::2]
     well_formed = len(strings) == len(signs) + 1 and all(token.kind == "string" for token in strings)
     if not well_formed or any(token.kind == "string" or token.value != ".." for token in signs):

@@ -1,11 +1,11 @@
-"""Fish Fillets dialogues: a copy of the game's data in, data folders out. What and why: README.md."""
+"""Data folders from the dialogues of the game Fish Fillets; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import soundfile
 import yaml
@@ -18,17 +18,16 @@ from sure.errors import SureError
 from sure.text.normalize import normalize
 
 HERE = Path(__file__).resolve().parent
-TASKS = ("asr", "speaker")
 LANGUAGES = ("cs", "nl")
 FISH = ("small", "big")
 SHARED = {"black": "blackjokes", "bore": "borejokes", "shout": "border"}  # script/share/bore_dialogs_cs.lua
-# F3, 737, C:\WINDOWS: the game shows them, and several readings are possible
+# F3, 737, C:\WINDOWS: texts that can be read in several ways
 UNCLEAR = re.compile(r"[0-9%/\\]")
 DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
 
 
 class Recording(NamedTuple):
-    """One file; `line` is None when the dialogue files do not have its name."""
+    """An audio file; `line` is None if its name is not in the dialogue files."""
 
     language: str
     level: str
@@ -42,20 +41,21 @@ class Recording(NamedTuple):
 
     @property
     def role(self) -> str:
-        """Who speaks, by the font of the subtitles: small, big, parrot, viking1."""
+        """The character, by the font of the subtitles: small, big, parrot, viking1."""
         return self.line.font.removeprefix("font_") if self.line else ""
 
 
-def prepare(corpus: str | Path, out: str | Path, task: str = "asr", lang: str = "cs") -> list[Path]:
+def prepare(
+    corpus: str | Path,
+    out: str | Path,
+    task: Literal["asr", "speaker"] = "asr",
+    lang: Literal["cs", "nl", "all"] = "cs",
+) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: asr (`text`) or speaker (`utt2label`: small or big, with two languages cs-small and so on).
-    lang: cs, nl or all. Raises SureError.
+    task: asr (`text`) or speaker (`utt2label`: small or big, for two languages cs-small and so on). Raises SureError
+    for missing or unreadable files.
     """
-    if task not in TASKS:
-        raise SureError(f"task={task}: the fillets recipe has the tasks {' '.join(TASKS)}")
-    if lang not in (*LANGUAGES, "all"):
-        raise SureError(f"lang={lang}: the fillets recipe has the languages {' '.join(LANGUAGES)} and all")
     languages = LANGUAGES if lang == "all" else (lang,)
     split = read_lists(HERE / "splits")
     corrections = yaml.safe_load((HERE / "corrections.yaml").read_text(encoding="utf-8"))
@@ -90,9 +90,9 @@ class Game:
                     if match and match[2] in languages:
                         self.scripts[match[2]].setdefault((place.name, name), place / name)
         missing = [
-            f"{language} ({what})"
+            f"{language} ({kind})"
             for language in languages
-            for what, found in (("recordings", self.sounds), ("dialogue files", self.scripts))
+            for kind, found in (("recordings", self.sounds), ("dialogue files", self.scripts))
             if not found[language]
         ]
         if missing:
@@ -103,7 +103,7 @@ class Game:
             )
 
     def lines(self, language: str, selection: Selection) -> dict[tuple[str, str], Line]:
-        """(level, name) -> line."""
+        """(Level, name) -> line."""
         found: dict[tuple[str, str], Line] = {}
         for (level, file), path in self.scripts[language].items():
             if level == "share":  # its recordings are in sound/share/<another name>
@@ -117,7 +117,7 @@ class Game:
         return found
 
     def recordings(self, language: str, selection: Selection) -> list[Recording]:
-        """Sorted by level and name; lines that nobody speaks are left out."""
+        """The recordings of a language, sorted by level and name. Lines without a recording are left out."""
         lines, sounds = self.lines(language, selection), self.sounds[language]
         for level, name in lines.keys() - sounds.keys():
             selection.leave_out(f"{level}/{language}/{name}", "dialogue lines without a recording")
@@ -125,7 +125,7 @@ class Game:
 
 
 def spoken_text(recording: Recording, corrected: Mapping[str, Any]) -> str | None:
-    """The normalised text, or None where the dialogue file has none that can be trusted."""
+    """The normalised text, or None if the dialogue file has no reliable one."""
     text = recording.line.text if recording.line else None
     text = corrected["texts"].get(recording.key, text)
     if not text or UNCLEAR.search(text):
@@ -137,7 +137,7 @@ def spoken_text(recording: Recording, corrected: Mapping[str, Any]) -> str | Non
 
 
 def _short(text: str, language: str) -> str:
-    """Three letters or more stand for a long sound: haló of halóóó; Dutch has double vowels, nee of neeee."""
+    """`text` with one letter for three or more, which mark a long sound: haló for halóóó (two in Dutch: nee)."""
     doubled = "aeou" if language == "nl" else ""
     return DRAWN_OUT.sub(lambda match: match[1] * (2 if match[1] in doubled else 1), text)
 
@@ -172,7 +172,7 @@ def _is_empty(path: Path) -> bool:
     try:
         return soundfile.info(path).frames == 0
     except (soundfile.SoundFileError, OSError):
-        return False  # for stage 2 to say what is wrong with it
+        return False  # stage 2 reports the fault
 
 
 def _utterance(recording: Recording, task: str, corrected: Mapping[str, Any], several: bool) -> Utterance:

@@ -1,36 +1,38 @@
-"""FLEURS: one language of a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from one language of FLEURS; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from sure.corpus.selection import SETS, Selection
-from sure.corpus.walk import walk
+from sure.corpus.selection import SETS, Selection, agreeing
+from sure.corpus.texts import read_text
+from sure.corpus.walk import files_below, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.text.normalize import normalize
 from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS
 
-LANGUAGES = Path(__file__).with_name("languages.txt").read_text(encoding="utf-8").split()
+LANGUAGES = tuple(Path(__file__).with_name("languages.txt").read_text(encoding="utf-8").split())
 COLUMNS = 7  # sentence, file, text as written, text in lower case without punctuation, its letters, samples, gender
 PUBLISHED = {"en_us": {"train": 2602, "dev": 394, "test": 647}}
-BRACKETS = str.maketrans("()[]<>", " " * 6)  # what stands in them was read aloud
+BRACKETS = str.maketrans("()[]<>", " " * 6)  # the words in brackets were read aloud
 
 
 class Row(NamedTuple):
-    """One line of a list, without what nobody needs here."""
+    """The columns of a line that are used here: file, text as written, text in lower case without punctuation."""
 
     file: str
     raw: str
     lower: str
 
 
-def prepare(corpus: str | Path, out: str | Path, lang: str = "en_us") -> list[Path]:
-    """Write the data folders `out/{train,dev,test}` of a language such as fr_fr, and return them. Raises SureError."""
-    if lang not in LANGUAGES:
-        raise SureError(f"lang={lang}: FLEURS has the languages {' '.join(LANGUAGES)}")
+def prepare(corpus: str | Path, out: str | Path, lang: Literal[LANGUAGES] = "en_us") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` of a language such as fr_fr, and return them.
+
+    Raises SureError for a missing language or list.
+    """
     places = find_folders(Path(corpus), lang)
     selection = Selection(f"fleurs asr ({lang})", published=PUBLISHED.get(lang))
     for name in SETS:
@@ -50,7 +52,7 @@ def prepare(corpus: str | Path, out: str | Path, lang: str = "en_us") -> list[Pa
 
 
 def find_folders(corpus: Path, lang: str) -> list[Path]:
-    """The folders of a language, lists and recordings apart or not: those named after it, or else `corpus` itself."""
+    """The folders named after a language, where lists and recordings may be in different ones, or else `corpus`."""
     corpus = corpus.absolute()
     folders = [place / lang for place, subfolders, _ in walk(corpus) if lang in subfolders]
     if not folders and corpus.name in LANGUAGES and corpus.name != lang:
@@ -67,44 +69,35 @@ def find_list(places: list[Path], name: str, lang: str) -> Path:
 
 
 def find_recordings(places: list[Path], name: str) -> dict[str, Path]:
-    """File name -> recording, of the folders that are called like the set: `audio/train`, `train`."""
+    """File name -> recording, in the folders named after the set: `audio/train`, `train`."""
     recordings: dict[str, Path] = {}
-    for place in places:
-        for folder, _, files in walk(place):
-            if folder.name == name:
-                found = (file for file in files if file.lower().endswith(".wav"))
-                recordings |= {file: folder / file for file in found if file not in recordings}
+    for path in (path for place in places for path in files_below(place, ".wav") if path.parent.name == name):
+        recordings.setdefault(path.name, path)
     return recordings
 
 
 def read_rows(path: Path, selection: Selection) -> Iterator[Row]:
-    """The rows of a list that can be read, by file; the others go to `selection`. Quotes are nothing but quotes."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
-    rows: dict[str, Row] = {}
-    different = set()
-    for number, line in enumerate(lines, 1):
+    """The valid rows of a list, sorted by file; other rows are left out. Quotation marks have no special meaning."""
+    rows = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         cells = [cell.strip() for cell in line.split("\t")]
         if not line.strip() or cells[:2] == ["id", "file_name"]:
             continue
         if len(cells) != COLUMNS or not cells[1]:
             selection.leave_out(f"{path.name}, line {number}: {line}", f"rows without the {COLUMNS} columns")
             continue
-        row = Row(Path(cells[1]).name, cells[2], cells[3])
-        if rows.setdefault(row.file, row) != row:
-            different.add(row.file)
-    for file in sorted(different):
+        rows.append(Row(Path(cells[1]).name, cells[2], cells[3]))
+    row_of, contradicting = agreeing((row.file, row) for row in rows)
+    for file in contradicting:
         selection.leave_out(f"{path.name} {file}", "recordings with several different rows")
-    return (row for file, row in sorted(rows.items()) if file not in different)
+    return (row for _, row in sorted(row_of.items()))
 
 
 def transcript(row: Row, lang: str) -> tuple[str, str]:
-    """The normalised text and why there is none.
+    """The normalised text and, if there is none, the reason.
 
-    Of the text as written where numbers can be said, because the other one has lost `1,000` and `7.5`; else of
-    FLEURS' own in lower case, if it has no digits.
+    It is made from the text as written if the language has number words, because FLEURS' text in lower case lost
+    `1,000` and `7.5`; otherwise from the text in lower case, if that has no digits.
     """
     code = lang.split("_")[0]
     if code in WITH_NUMBER_WORDS:

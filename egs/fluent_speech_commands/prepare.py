@@ -1,32 +1,31 @@
-"""Fluent Speech Commands: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from Fluent Speech Commands; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 import csv
 import os
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from sure.corpus.selection import Selection
-from sure.corpus.walk import folders, walk
+from sure.corpus.texts import one_word
+from sure.corpus.walk import files_below, folders, the_one
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 
-LABELS = ("slots", "joint")
 SLOTS = ("action", "object", "location")
 COLUMNS = ("path", "speakerId", *SLOTS)
 TABLES = {"train": "data/train_data.csv", "dev": "data/valid_data.csv", "test": "data/test_data.csv"}
-PUBLISHED = {"train": 23132, "dev": 3118, "test": 3793}  # with the corpus, and by SURE
+PUBLISHED = {"train": 23132, "dev": 3118, "test": 3793}  # in the corpus, and by SURE
 LEVELS = 2
 
 
-def prepare(corpus: str | Path, out: str | Path, labels: str = "slots") -> list[Path]:
+def prepare(corpus: str | Path, out: str | Path, labels: Literal["slots", "joint"] = "slots") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
     labels: slots (action, object and location are output groups) or joint (their combination is one label).
-    Raises SureError.
+    Raises SureError for missing or unreadable tables.
     """
-    if labels not in LABELS:
-        raise SureError(f"labels={labels}: the fluent_speech_commands recipe has {' and '.join(LABELS)}")
     top = find_top(Path(corpus).absolute())
     selection = Selection(f"fluent_speech_commands ({labels})", published=PUBLISHED)
     listed: set[Path] = set()
@@ -38,27 +37,24 @@ def prepare(corpus: str | Path, out: str | Path, labels: str = "slots") -> list[
             else:
                 selection.take(name, _utterance(row, path, labels))
             listed.add(path)
-    for path in (folder / name for folder, _, files in walk(top / "wavs") for name in files):
-        if path.suffix.lower() == ".wav" and path not in listed:
+    for path in files_below(top / "wavs", ".wav"):
+        if path not in listed:
             selection.leave_out(str(path), "recordings that no table has")
     return selection.write(Path(out))
 
 
 def find_top(corpus: Path) -> Path:
+    """The folder with data/ and wavs/: `corpus`, or one that is at most LEVELS below it."""
+    layout = f"Expected the folder fluent_speech_commands_dataset with data/ and wavs/, at most {LEVELS} folders below"
     found = [folder for folder in folders(corpus, LEVELS) if (folder / TABLES["train"]).is_file()]
-    if len(found) > 1:
-        raise SureError(f"{corpus}: more than one copy of the corpus, give one of {' '.join(map(str, found))}")
-    missing = [table for table in TABLES.values() if not found or not (found[0] / table).is_file()]
-    if missing:
-        raise SureError(
-            f"{found[0] if found else corpus}: not found: {', '.join(missing)}. Expected the folder "
-            f"fluent_speech_commands_dataset with data/ and wavs/, at most {LEVELS} folders below"
-        )
-    return found[0]
+    top = the_one(corpus, found, f"{', '.join(TABLES.values())}. {layout}")
+    if missing := [table for table in TABLES.values() if not (top / table).is_file()]:
+        raise SureError(f"{top}: not found: {', '.join(missing)}. {layout}")
+    return top
 
 
 def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Number of the line and columns of each row; the first column, a number without a name, is not needed."""
+    """Line number and columns of each row; the first column, a number without a name, is not needed."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="")
@@ -76,22 +72,17 @@ def _why_not(row: dict[str, str], path: Path, listed: set[Path]) -> str | None:
         return "rows without path, speaker, action, object or location"
     if path in listed:
         return "rows of a recording that an earlier row has"
-    if not os.path.isfile(path):  # nor is a name too long for any file
+    if not os.path.isfile(path):  # also for a name that is too long
         return "rows whose recording is not there"
     return None
 
 
 def _utterance(row: dict[str, str], path: Path, labels: str) -> Utterance:
-    speaker = _one_word(row["speakerId"])
-    slots = {slot: _one_word(row[slot]) for slot in SLOTS}
+    speaker = one_word(row["speakerId"])
+    slots = {slot: one_word(row[slot]) for slot in SLOTS}
     return Utterance(
-        id=f"{speaker}-{_one_word(path.stem)}",
+        id=f"{speaker}-{one_word(path.stem)}",
         audio=str(path),
         labels=slots if labels == "slots" else {"label": "-".join(slots.values())},
         speaker=speaker,
     )
-
-
-def _one_word(text: str) -> str:
-    """`change language` is one label."""
-    return "_".join(text.split())

@@ -1,21 +1,20 @@
-"""IEMOCAP, acted dialogues in five sessions: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from IEMOCAP, acted dialogues in five sessions; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
-from sure.corpus.selection import Selection
-from sure.corpus.walk import walk
+from sure.corpus.selection import Selection, agreeing
+from sure.corpus.walk import files_in, folders, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.parsing import parse_json
 from sure.text.encoding import read_any_text
 
-TASKS = ("emotion",)
 SESSIONS = range(1, 6)
 TAGS = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur", "xxx")
 CLASSES = {  # tag -> label
@@ -24,30 +23,36 @@ CLASSES = {  # tag -> label
 }
 SET_OF_SESSION = {1: "train", 2: "train", 3: "train", 4: "dev", 5: "test"}
 DEV_PART = 0.2  # of the four sessions of a fold that are not its test set
-OF_FOUR_CLASSES = {1: 1085, 2: 1023, 3: 1151, 4: 1031, 5: 1241}  # utterances by session
+OF_FOUR_CLASSES = {1: 1085, 2: 1023, 3: 1151, 4: 1031, 5: 1241}  # session -> utterances
 LINE = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(Ses0([1-5])[FM]_\w+_([FM])\w+)\s+([a-z]{3})\b.*")
 
 
 class Turn(NamedTuple):
-    """One utterance: what the evaluators agreed on, and its recording."""
+    """An utterance: the tag that the evaluators agreed on, and the recording."""
 
     id: str
     session: int
-    speaker: str  # Ses01F: the woman of the first session; the id begins with whom the motion capture was of
+    speaker: str  # Ses01F: the woman of session 1; an id begins with the speaker who wore the motion capture markers
     tag: str
     path: Path
 
 
 def prepare(
-    corpus: str | Path, out: str | Path, task: str = "emotion", classes: str = "4", fold: str = "", lists: str = ""
+    corpus: str | Path,
+    out: str | Path,
+    task: Literal["emotion"] = "emotion",
+    classes: Literal["4", "11"] = "4",
+    fold: Literal["", "1", "2", "3", "4", "5"] = "",
+    lists: str = "",
 ) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    classes: 4 (happy and excited are one, other tags are left out) or 11, every tag as it is. fold: 1 to 5, the
-    session that is SUPERB's test set; without one the sessions 1 to 3, 4 and 5 are train, dev and test. lists: the
-    folder `meta_data` of s3prl, whose order decides which utterances of a fold are dev. Raises SureError.
+    classes: 4 (happy and excited are one, other tags are left out) or 11 (every tag). fold: the session that is the
+    test set in SUPERB; without a fold, sessions 1 to 3 are train, 4 is dev, 5 is test. lists: the folder `meta_data` of
+    s3prl, whose order decides which utterances of a fold are dev. Raises SureError for missing folders and lists.
     """
-    _check_options(task, classes, fold, lists)
+    if lists and (not fold or classes != "4"):
+        raise SureError("lists: s3prl's lists are for SUPERB's folds with 4 classes; pass fold=1, and classes=4")
     chosen = f"sessions 1-3, 4, 5, {classes} classes" if not fold else f"fold {fold}, {classes} classes"
     selection = Selection(f"iemocap emotion ({chosen})", published=_published(classes, fold))
     turns = {}
@@ -65,25 +70,25 @@ def prepare(
 
 
 def find_sessions(corpus: Path) -> dict[int, Path]:
-    """session -> its folder: Session1 to Session5, wherever they are. Raises SureError naming those missing."""
+    """Session -> folder, Session1 to Session5 at any depth. Raises SureError naming missing sessions."""
     found: dict[int, Path] = {}
     for folder, subfolders, _ in walk(corpus):
         match = re.fullmatch(r"session([1-5])", folder.name.lower())
         if match and "dialog" in subfolders and "sentences" in subfolders:
             if other := found.get(int(match[1])):
-                raise SureError(f"session {match[1]} is in {other} and in {folder}; give --corpus one of them")
+                raise SureError(f"session {match[1]} is in {other} and in {folder}; pass one of them with --corpus")
             found[int(match[1])] = folder
             subfolders.clear()
     if missing := [f"Session{session}" for session in SESSIONS if session not in found]:
         raise SureError(
-            f"{corpus}: not found: {', '.join(missing)}, each with dialog/EmoEvaluation and sentences/wav; give "
-            "--corpus the folder IEMOCAP_full_release"
+            f"{corpus}: not found: {', '.join(missing)}, each with dialog/EmoEvaluation and sentences/wav; pass "
+            "the folder IEMOCAP_full_release with --corpus"
         )
     return {session: found[session] for session in SESSIONS}
 
 
 def read_session(session: int, folder: Path, selection: Selection) -> list[Turn]:
-    """The utterances of a session, sorted by id, with a tag and a recording each; others are left out."""
+    """The utterances of a session with a tag and a recording, sorted by id; others are left out."""
     tags = read_tags(folder / "dialog" / "EmoEvaluation", selection)
     wavs = list_wavs(folder / "sentences" / "wav")
     for id in sorted(tags.keys() - wavs.keys()):
@@ -94,39 +99,35 @@ def read_session(session: int, folder: Path, selection: Selection) -> list[Turn]
 
 
 def read_tags(folder: Path, selection: Selection) -> dict[str, tuple[str, str]]:
-    """id -> (speaker, tag), of the summary lines of EmoEvaluation/*.txt.
+    """id -> (speaker, tag), from the summary lines of EmoEvaluation/*.txt.
 
-    What is in the folders below, and in the lines between, are single evaluators' opinions.
+    The other lines, and the files in folders below, are opinions of single evaluators.
     """
-    tags: dict[str, tuple[str, str]] = {}
-    contradicting = set()
-    for path in _visible(folder, ".txt"):
+    found = []
+    for path in files_in(_existing(folder), ".txt"):
         for number, line in enumerate(re.split("\r\n|\r|\n", read_any_text(path)), 1):
             if not line.startswith("["):
                 continue
             if not (match := LINE.fullmatch(line.strip())) or match[4] not in TAGS:
                 selection.leave_out(f"{path.name}:{number}: {line}", "evaluations that cannot be read")
-            elif tags.setdefault(match[1], (f"Ses0{match[2]}{match[3]}", match[4]))[1] != match[4]:
-                contradicting.add(match[1])
-    for id in sorted(contradicting):
+            else:
+                found.append((match[1], (f"Ses0{match[2]}{match[3]}", match[4])))
+    tags, contradicting = agreeing(found)
+    for id in contradicting:
         selection.leave_out(id, "utterances with two different tags")
-        del tags[id]
     return tags
 
 
 def list_wavs(folder: Path) -> dict[str, Path]:
-    """id -> path, of sentences/wav/DIALOGUE/ID.wav."""
-    if not folder.is_dir():
-        raise SureError(f"{folder}: no such folder; IEMOCAP's recordings of single utterances belong there")
-    dialogues = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    return {path.stem: path for dialogue in dialogues for path in _visible(dialogue, ".wav")}
+    """id -> path of sentences/wav/DIALOGUE/ID.wav. (The archive has a hidden file of macOS for each recording.)"""
+    _, *dialogues = folders(_existing(folder), 1)
+    return {path.stem: path for dialogue in dialogues for path in files_in(dialogue, ".wav")}
 
 
-def _visible(folder: Path, suffix: str) -> list[Path]:
-    """Files of a kind. Names with a dot in front are none: macOS left such beside each in the archive."""
+def _existing(folder: Path) -> Path:
     if not folder.is_dir():
-        raise SureError(f"{folder}: no such folder; IEMOCAP's evaluations belong there")
-    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() == suffix and path.name[0] != "."]
+        raise SureError(f"{folder}: no such folder; unpack IEMOCAP_full_release again")
+    return folder
 
 
 def split(turns: dict[str, Turn], fold: int | None, lists: Path | None, selection: Selection) -> dict[str, str]:
@@ -147,7 +148,7 @@ def split(turns: dict[str, Turn], fold: int | None, lists: Path | None, selectio
 
 
 def choose_dev(order: list[str]) -> list[str]:
-    """The fifth of them that s3prl takes: what `torch.utils.data.random_split` leaves after seed 0."""
+    """The fifth that s3prl takes: the second part of `torch.utils.data.random_split` with seed 0."""
     shuffled = torch.randperm(len(order), generator=torch.Generator().manual_seed(0)).tolist()
     return [order[index] for index in shuffled[int((1 - DEV_PART) * len(order)) :]]
 
@@ -157,7 +158,7 @@ def read_list(path: Path) -> list[str]:
     try:
         return [Path(item["path"]).stem for item in parse_json(path.read_text(encoding="utf-8"))["meta_data"]]
     except OSError as error:
-        raise SureError(f"cannot read {path}: {error.strerror}; lists=DIR is s3prl's folder meta_data") from None
+        raise SureError(f"cannot read {path}: {error.strerror}; lists is the folder meta_data of s3prl") from None
     except (ValueError, KeyError, TypeError):
         raise SureError(f"{path}: expected s3prl's list, {{'meta_data': [{{'path': ...}}, ...]}}") from None
 
@@ -172,14 +173,3 @@ def _published(classes: str, fold: str) -> dict[str, int]:
     others = sum(OF_FOUR_CLASSES.values()) - test
     train = int((1 - DEV_PART) * others)
     return {"train": train, "dev": others - train, "test": test}
-
-
-def _check_options(task: str, classes: str, fold: str, lists: str) -> None:
-    if task not in TASKS:
-        raise SureError(f"task={task}: the iemocap recipe has the task emotion")
-    if classes not in CLASSES:
-        raise SureError(f"classes={classes}: the iemocap recipe has {' and '.join(CLASSES)}")
-    if fold not in ("", *map(str, SESSIONS)):
-        raise SureError(f"fold={fold}: SUPERB has the folds 1 to 5")
-    if lists and (not fold or classes != "4"):
-        raise SureError("lists: s3prl's lists are those of SUPERB's folds with 4 classes; say fold=1, and classes=4")

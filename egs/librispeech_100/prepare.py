@@ -1,18 +1,19 @@
-"""LibriSpeech: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from LibriSpeech; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sure.corpus.selection import Selection
+from sure.corpus.texts import read_text
+from sure.corpus.walk import files_in
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 
 SUBSETS = {"train": "train-clean-100", "dev": "dev-clean", "test": "test-clean", "test_other": "test-other"}
 PUBLISHED = {"train": 28539, "dev": 2703, "test": 2620, "test_other": 2939}
-AUDIO = (".flac", ".wav")  # as published; as some convert it
 TRANSCRIPTS = "*/*/*.trans.txt"  # below a subset: speaker, chapter
 
 
@@ -24,13 +25,11 @@ class Line(NamedTuple):
     where: str  # file and number
 
 
-def prepare(corpus: str | Path, out: str | Path, test_other: str = "false") -> list[Path]:
+def prepare(corpus: str | Path, out: str | Path, test_other: Literal["true", "false"] = "false") -> list[Path]:
     """Write the data folders `out/{train,dev,test}`, with test_other=true also `test_other`, and return them.
 
-    The corpus is the folder LibriSpeech, or one that has it. Raises SureError for what is missing or unreadable.
+    corpus: the folder LibriSpeech, or its parent. Raises SureError for a missing subset and an unreadable transcript.
     """
-    if test_other not in ("true", "false"):
-        raise SureError(f"test_other={test_other}: expected true or false")
     names = [name for name in SUBSETS if name != "test_other" or test_other == "true"]
     folders = {name: find_subset(Path(corpus).absolute(), SUBSETS[name]) for name in names}
     selection = Selection("librispeech_100", names, {name: PUBLISHED[name] for name in names})
@@ -41,8 +40,8 @@ def prepare(corpus: str | Path, out: str | Path, test_other: str = "false") -> l
 
 
 def find_subset(corpus: Path, subset: str) -> Path:
-    """The folder of a subset, such as `dev-clean`: in the corpus, in its LibriSpeech, or where archives were unpacked
-    each into a folder of its own."""
+    """The folder of a subset such as `dev-clean`: in the corpus, in its folder LibriSpeech, or in a folder of the
+    subset's archive."""
     places = [corpus, corpus / "LibriSpeech", corpus / subset / "LibriSpeech", corpus / subset]
     for place in places:
         if next((place / subset).glob(TRANSCRIPTS), None):
@@ -50,15 +49,15 @@ def find_subset(corpus: Path, subset: str) -> Path:
     raise SureError(
         f"{corpus}: no transcripts of {subset}: looked for {subset}/{TRANSCRIPTS} there and in "
         f"{', '.join(str(place.relative_to(corpus)) for place in places[1:])}; unpack {subset}.tar.gz there, "
-        "or give its folder with --corpus"
+        "or pass its folder with --corpus"
     )
 
 
 def _add_chapter(selection: Selection, name: str, chapter: Path, subset: Path) -> None:
-    """The recordings of one folder that have a line with words; everything else is left out with a reason."""
-    audio = {path.stem: path for suffix in reversed(AUDIO) for path in _visible(chapter, suffix)}
+    """Add the recordings of a folder that have a line with words; leave all others out with a reason."""
+    audio = {path.stem: path for ending in (".wav", ".flac") for path in files_in(chapter, ending)}  # flac is preferred
     lines: dict[str, Line] = {}
-    for line in (line for path in _visible(chapter, ".trans.txt") for line in read_transcript(path)):
+    for line in (line for path in files_in(chapter, ".trans.txt") for line in read_transcript(path)):
         if line.id not in audio:
             selection.leave_out(line.where, "lines without a recording")
         elif line.id in lines:
@@ -74,17 +73,9 @@ def _add_chapter(selection: Selection, name: str, chapter: Path, subset: Path) -
             selection.take(name, Utterance(id, str(path), text=lines[id].text, speaker=chapter.parent.name))
 
 
-def _visible(folder: Path, ending: str) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.name.endswith(ending) and not path.name.startswith(".")]
-
-
 def read_transcript(path: Path) -> Iterator[Line]:
-    """Lines `103-1240-0000 CHAPTER ONE ...`; empty ones are passed over. Raises SureError naming the file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
-    for number, line in enumerate(lines, 1):
+    """Lines `103-1240-0000 CHAPTER ONE ...`, without empty ones. Raises SureError naming the file."""
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         id, *words = line.split() or [""]
         if id:
             yield Line(id, " ".join(words), f"{path.name}:{number} {id}")

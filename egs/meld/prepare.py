@@ -1,4 +1,4 @@
-"""MELD, emotions in clips of a television series: the corpus in, data folders out. What and why: README.md."""
+"""Data folders from MELD, clips of a television series; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
@@ -6,44 +6,42 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sure.corpus.selection import SETS, Selection
-from sure.corpus.walk import walk
+from sure.corpus.texts import one_word
+from sure.corpus.walk import files_in, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 from sure.text.normalize import normalize
 
-TASKS = ("emotion", "asr")
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
-FOLDERS = {  # of a set's clips: as published, or as people call what they made of it, also with _wav behind
+FOLDERS = {  # set -> names of the folder of its clips: as published, or of converted copies; also with _wav appended
     "train": ("train_splits", "train"),
     "dev": ("dev_splits_complete", "dev_splits", "dev"),
     "test": ("output_repeated_splits_test", "test_splits", "test"),
 }
 COLUMNS = ("Utterance", "Emotion", "Dialogue_ID", "Utterance_ID")
 PUBLISHED = {"train": 9988, "dev": 1108, "test": 2610}
-BROKEN = {"train_dia125_utt3"}  # cannot be decoded, in the one release that there is
+BROKEN = {"train_dia125_utt3"}  # cannot be decoded in the only release
 CLIP = re.compile(r"dia\d+_utt\d+")
-SUFFIXES = {".mp4", ".wav", ".flac", ".m4a", ".mp3"}
+SUFFIXES = (".mp4", ".wav", ".flac", ".m4a", ".mp3")
 
 
 class Row(NamedTuple):
-    """What the table says of one clip; `text` is as written."""
+    """The row of a clip in the table; `text` is as written."""
 
     text: str
     emotion: str
     speaker: str
 
 
-def prepare(corpus: str | Path, out: str | Path, task: str = "emotion") -> list[Path]:
+def prepare(corpus: str | Path, out: str | Path, task: Literal["emotion", "asr"] = "emotion") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: emotion (`utt2label`) or asr (`text`). Raises SureError.
+    task: emotion (`utt2label`) or asr (`text`). Raises SureError for missing clips and missing or unreadable tables.
     """
-    if task not in TASKS:
-        raise SureError(f"task={task}: the meld recipe has the tasks {' '.join(TASKS)}")
     selection = Selection(f"meld {task}", published=PUBLISHED)
     for name, (table, folder) in find_sets(Path(corpus).absolute()).items():
         rows, clips = read_rows(table, selection), list_clips(folder, selection)
@@ -59,16 +57,16 @@ def prepare(corpus: str | Path, out: str | Path, task: str = "emotion") -> list[
 
 
 def find_sets(corpus: Path) -> dict[str, tuple[Path, Path]]:
-    """set -> (its table, the folder of its clips), the ones nearest to the top of the corpus."""
+    """Set -> (table, folder of the clips), those nearest to the top of the corpus."""
     places = {folder: files for folder, _, files in walk(corpus)}
     places = dict(sorted(places.items(), key=lambda place: (len(place[0].parts), place[0])))
     with_clips = [folder for folder, files in places.items() if any(map(CLIP.match, files))]
     sets, missing = {}, []
     for name in SETS:
         file = f"{name}_sent_emo.csv"
-        names = [called + made for made in ("", "_wav") for called in FOLDERS[name]]
+        names = [folder + ending for ending in ("", "_wav") for folder in FOLDERS[name]]
         table = next((folder / file for folder, files in places.items() if file in files), None)
-        clips = next((folder for called in names for folder in with_clips if folder.name.lower() == called), None)
+        clips = next((folder for wanted in names for folder in with_clips if folder.name.lower() == wanted), None)
         missing += [file] * (table is None) + [f"{FOLDERS[name][0]}/dia*_utt*.mp4"] * (clips is None)
         sets[name] = (table, clips)
     if missing:
@@ -80,11 +78,9 @@ def find_sets(corpus: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def list_clips(folder: Path, selection: Selection) -> dict[str, Path]:
-    """dia0_utt0 -> path. Names with a dot in front are no clips: macOS left such beside each."""
+    """dia0_utt0 -> path. (The archive has a hidden file of macOS for each clip.)"""
     clips: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-            continue
+    for path in files_in(folder, *SUFFIXES):
         if path.stem in clips:
             selection.leave_out(str(path), "clips that are there in another format")
         elif not path.stat().st_size:
@@ -99,7 +95,7 @@ def read_rows(table: Path, selection: Selection) -> dict[str, Row]:
     try:
         return _read_rows(csv.DictReader(io.StringIO(read_any_text(table), newline="")), table, selection)
     except csv.Error as error:
-        raise SureError(f"{table}: cannot be read as a table ({error}); fetch it again") from None
+        raise SureError(f"{table}: cannot be read as a table ({error}); download it again") from None
 
 
 def _read_rows(reader: csv.DictReader, table: Path, selection: Selection) -> dict[str, Row]:
@@ -116,7 +112,7 @@ def _read_rows(reader: csv.DictReader, table: Path, selection: Selection) -> dic
         elif key in rows:
             selection.leave_out(f"{line}: {key}", "rows for a clip that has one already")
         else:
-            speaker = "_".join((cells.get("Speaker") or "").split()) or "unknown"
+            speaker = one_word(cells.get("Speaker") or "") or "unknown"
             rows[key] = Row(cells["Utterance"] or "", (cells["Emotion"] or "").strip().lower(), speaker)
     return rows
 

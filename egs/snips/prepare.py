@@ -1,24 +1,23 @@
-"""Audio SNIPS: s3prl's archive in, data folders out. What and why: README.md."""
+"""Data folders from Audio SNIPS; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import defaultdict
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from sure.corpus.selection import Selection
-from sure.corpus.walk import walk
+from sure.corpus.selection import Selection, agreeing
+from sure.corpus.texts import read_text
+from sure.corpus.walk import files_below
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.text.normalize import normalize
+from sure.text.normalize import normalize, without_accents
 
 TRANSCRIPTS = "all.iob.snips.txt"
 ID = re.compile(r"([^\s-]+)-[^\s-]+-(train|valid|dev|test)-[^\s/]+")  # speaker, corpus, set and number
 SETS = {"train": "train", "valid": "dev", "dev": "dev", "test": "test"}
-SUFFIXES = (".wav", ".flac", ".mp3")  # of a recording in several formats the first counts
+SUFFIXES = (".wav", ".flac", ".mp3")  # in order of preference
 VOICES = {  # SUPERB's
     "train": {"Ivy", "Joanna", "Joey", "Justin", "Kendra", "Kimberly", "Matthew", "Salli"},
     "dev": {"Aditi", "Amy", "Geraint", "Nicole"},
@@ -28,13 +27,13 @@ PUBLISHED = {  # 13,084, 700 and 700 sentences by 16 voices, or by 8, 4 and 4
     "all": {"train": 209344, "dev": 11200, "test": 11200},
     "superb": {"train": 104672, "dev": 2800, "test": 2800},
 }
-# What no accent can be taken from; the two words in other scripts as SUPERB has them
+# Letters that Unicode does not decompose; the two words in other scripts as SUPERB has them
 FOLDED = str.maketrans({"Æ": "A", "æ": "a", "Ð": "D", "ð": "d", "Ø": "O", "ø": "o"} | dict.fromkeys("()[]<>", " "))
 OTHER_SCRIPTS = {"楽園追放": "expelled", "官方杂志": ""}
 
 
 class Command(NamedTuple):
-    """One line of the transcripts, with a label for each word."""
+    """A line of the transcripts, with a label for each word."""
 
     id: str
     speaker: str
@@ -43,14 +42,12 @@ class Command(NamedTuple):
     labels: list[str]
 
 
-def prepare(corpus: str | Path, out: str | Path, speakers: str = "all") -> list[Path]:
+def prepare(corpus: str | Path, out: str | Path, speakers: Literal["all", "superb"] = "all") -> list[Path]:
     """Write the data folders `out/{train,dev,test}` with words and slots in `text`, and return them.
 
-    speakers: all puts every voice into every set, superb each voice into the one set that SUPERB has it in.
-    Raises SureError.
+    speakers: all (every voice in every set) or superb (every voice in one set, as in SUPERB). Raises SureError for
+    missing transcripts or recordings.
     """
-    if speakers not in PUBLISHED:
-        raise SureError(f"speakers={speakers}: the snips recipe has all and superb")
     folder = find_corpus(Path(corpus))
     selection = Selection(f"snips slots ({speakers})", published=PUBLISHED[speakers])
     recordings = find_recordings(folder)
@@ -76,57 +73,48 @@ def find_corpus(corpus: Path) -> Path:
             return found[0].parent
     raise SureError(
         f"{corpus}: no {TRANSCRIPTS} there or up to two folders below; expected s3prl's archive, unpacked: "
-        f"{TRANSCRIPTS} beside the folders train, valid and test"
+        f"{TRANSCRIPTS} next to the folders train, valid and test"
     )
 
 
 def find_recordings(folder: Path) -> dict[str, Path]:
     """id -> recording, anywhere below the folder."""
     recordings: dict[str, Path] = {}
-    for place, _, files in walk(folder):
-        for path in (place / name for name in files):
-            if path.suffix.lower() not in SUFFIXES:
-                continue
-            known = recordings.setdefault(path.stem, path)
-            if SUFFIXES.index(path.suffix.lower()) < SUFFIXES.index(known.suffix.lower()):
-                recordings[path.stem] = path
+    for path in sorted(files_below(folder, *SUFFIXES), key=lambda path: SUFFIXES.index(path.suffix.lower())):
+        recordings.setdefault(path.stem, path)
     if not recordings:
         raise SureError(f"{folder}: no recordings (wav, flac or mp3) below it; are train, valid and test unpacked?")
     return recordings
 
 
 def read_commands(path: Path, selection: Selection) -> list[Command]:
-    """The lines of the transcripts that can be read, by id; the others go to `selection`.
+    """The valid lines of the transcripts, sorted by id; other lines are left out.
 
-    A line is `Ivy-snips-train-0 BOS PLAY ADELE EOS`, a tab, and `O O artist PlayMusic`: a slot for every word, O for
-    none, and the intent in the place of EOS. Other publications of the same texts leave BOS and EOS out, have the
-    intent behind EOS, put a tab between all columns, or write the slots as B-artist I-artist or PlayMusic/artist.
+    A line is `Ivy-snips-train-0 BOS PLAY ADELE EOS`, a tab, and `O O artist PlayMusic`: a slot for every word (O: no
+    slot), with the intent in the place of EOS. Other publications of the same texts have no BOS and EOS, have the
+    intent after EOS, tabs between all columns, or slots such as B-artist I-artist or PlayMusic/artist.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack it again") from None
-    found: dict[str, set[str]] = defaultdict(set)
-    for number, line in enumerate(lines, 1):
+    found = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         id = line.split(maxsplit=1)[0] if line.strip() else ""
         if ID.fullmatch(id):
-            found[id].add(line.strip())
+            found.append((id, line.strip()))
         elif id:
             selection.leave_out(f"{path.name}, line {number}: {line}", "lines without an id SPEAKER-snips-SET-NUMBER")
+    line_of, contradicting = agreeing(found)
+    for id in contradicting:
+        selection.leave_out(id, "ids with several different lines")
     commands = []
-    for id, contents in sorted(found.items()):
-        command = parse_line(contents.pop())
-        if contents:
-            selection.leave_out(id, "ids with several different lines")
-        elif command is None:
-            selection.leave_out(id, "lines without one slot for each word")
-        else:
+    for id, line in sorted(line_of.items()):
+        if command := parse_line(line):
             commands.append(command)
+        else:
+            selection.leave_out(id, "lines without one slot for each word")
     return commands
 
 
 def parse_line(line: str) -> Command | None:
-    """The words and slots of a line that has an id, or None where they are not as many."""
+    """The words and slots of a line that has an id, or None if their numbers differ."""
     id, *rest = line.split(maxsplit=1)
     texts, *columns = "".join(rest).split("\t")
     words, labels = _parts(texts), _parts(columns[0]) if columns else []
@@ -140,12 +128,12 @@ def parse_line(line: str) -> Command | None:
 
 
 def _parts(text: str) -> list[str]:
-    """What stands between spaces; a no-break space is part of a word, which has one label."""
+    """The parts between spaces. A no-break space is part of a word, which has one label."""
     return [part for part in text.strip("\r").split(" ") if part]
 
 
 def marked(command: Command) -> str:
-    """`play B-artist adele E-artist`. Punctuation is left out first, so that it never splits a slot."""
+    """The text, such as `play B-artist adele E-artist`. Punctuation is removed first, as it must not split a slot."""
     words = [(spoken(word), label) for word, label in zip(command.words, command.labels, strict=True)]
     words = [(word, label) for word, label in words if word]
     parts: list[tuple[str | None, list[str]]] = []
@@ -153,12 +141,12 @@ def marked(command: Command) -> str:
         if begins or not parts or parts[-1][0] != slot:
             parts.append((slot, []))
         parts[-1][1].append(word)
-    texts = (" ".join(said) if slot is None else f"B-{slot} {' '.join(said)} E-{slot}" for slot, said in parts)
+    texts = (" ".join(words) if slot is None else f"B-{slot} {' '.join(words)} E-{slot}" for slot, words in parts)
     return " ".join(texts)
 
 
 def read_slots(labels: list[str]) -> list[tuple[str | None, bool]]:
-    """For each label its slot, and whether one begins there: at B-, and where the label before is of another slot."""
+    """The slot of each label, and whether a slot begins there: at B-, and after a label of another slot."""
     slots: list[tuple[str | None, bool]] = []
     before = None
     for label in labels:
@@ -169,10 +157,9 @@ def read_slots(labels: list[str]) -> list[tuple[str | None, bool]]:
     return slots
 
 
-@cache  # 16 voices say every word
+@cache  # every sentence is there in 16 voices
 def spoken(word: str) -> str:
-    """Normalised, in English letters: the voices are English ones, and the texts have accents here and there only."""
-    for written, said in OTHER_SCRIPTS.items():
-        word = word.replace(written, said)
-    word = unicodedata.normalize("NFD", word.translate(FOLDED))
-    return normalize("".join(char for char in word if not unicodedata.combining(char)), "en")
+    """The normalised word in English letters: the voices are English, and the texts have accents only in places."""
+    for written, english in OTHER_SCRIPTS.items():
+        word = word.replace(written, english)
+    return normalize(without_accents(word.translate(FOLDED)), "en")

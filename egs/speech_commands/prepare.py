@@ -1,29 +1,30 @@
-"""Speech Commands: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from Speech Commands; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 import math
 import re
 from pathlib import Path
+from typing import Literal
 
 import soundfile
 
 from sure.corpus.selection import Selection
-from sure.corpus.walk import folders
+from sure.corpus.texts import one_word
+from sure.corpus.walk import files_in, folders, the_one
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.text.encoding import read_any_text
 
-RELEASES = ("v0.01", "v0.02")
 SUPERB = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
-WORDS = {"sure": (*SUPERB, "four"), "superb": SUPERB, "all": ()}  # that have to be there
+WORDS = {"sure": (*SUPERB, "four"), "superb": SUPERB, "all": ()}  # labels -> words that must be there
 LISTS = {"dev": "validation_list.txt", "test": "testing_list.txt"}
 UNKNOWN, SILENCE, NOISE = "_unknown_", "_silence_", "_background_noise_"
-NOISE_OF_DEV = "running_tap.wav"  # as in TensorFlow Datasets; no list has noises
+NOISE_OF_DEV = "running_tap.wav"  # as in TensorFlow Datasets; noises are not in the lists
 PIECE, HOP = 1.0, 0.5  # seconds
 LEVELS = 3
 CLIP = re.compile(r"(?:[a-z]+_)?([^_]+)_nohash_(\d+)\.wav", re.IGNORECASE)  # in _unknown_ the word comes first
-PUBLISHED = {  # by SURE, TensorFlow Datasets, SUPERB; all: from theirs, less what is noise
+PUBLISHED = {  # by SURE, TensorFlow Datasets and SUPERB; for all: by TensorFlow Datasets, without noise
     ("sure", "v0.02"): {"train": 33724, "dev": 4076, "test": 4474},
     ("superb", "v0.02"): {"train": 85511, "dev": 10102, "test": 4890},
     ("superb", "v0.01"): {"test": 3081},
@@ -32,17 +33,19 @@ PUBLISHED = {  # by SURE, TensorFlow Datasets, SUPERB; all: from theirs, less wh
 }
 
 
-def prepare(corpus: str | Path, out: str | Path, labels: str = "sure", release: str = "v0.02") -> list[Path]:
+def prepare(
+    corpus: str | Path,
+    out: str | Path,
+    labels: Literal["sure", "superb", "all"] = "sure",
+    release: Literal["v0.01", "v0.02"] = "v0.02",
+) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
     labels: sure (11 words), superb (10 words, _unknown_ and _silence_, tested on the separate test set) or all
-    (every word). release: v0.01 or v0.02. Raises SureError.
+    (every word). Raises SureError for missing parts of the corpus.
     """
-    for name, given, known in (("labels", labels, WORDS), ("release", release, RELEASES)):
-        if given not in known:
-            raise SureError(f"{name}={given}: the speech_commands recipe has {' '.join(known)}")
     top = find_top(Path(corpus).absolute(), release)
-    words = top / "audio" if (top / "audio").is_dir() else top  # the former is Kaggle's copy of v0.01
+    words = top / "audio" if (top / "audio").is_dir() else top  # `audio` in Kaggle's copy of v0.01
     if missing := [word for word in WORDS[labels] if not (words / word).is_dir()]:
         raise SureError(f"{words}: no folder for the words {' '.join(missing)}; unpack the archive again")
     selection = Selection(f"speech_commands {release} ({labels})", published=PUBLISHED.get((labels, release)))
@@ -57,36 +60,33 @@ def prepare(corpus: str | Path, out: str | Path, labels: str = "sure", release: 
 
 
 def find_top(corpus: Path, release: str) -> Path:
+    """The folder with the lists: `corpus`, or one that is at most LEVELS below it."""
     found = [folder for folder in folders(corpus, LEVELS) if all((folder / name).is_file() for name in LISTS.values())]
     expected = f"speech_commands_{release}/, the folder with {' and '.join(LISTS.values())}"
-    return _the_one(corpus, found, release, expected)
+    return _of_release(corpus, found, release, expected)
 
 
 def find_test_set(corpus: Path, top: Path, release: str) -> Path:
-    """Below the corpus folder, or beside that of the words."""
+    """The folder of the test set: below the corpus, or next to the folder of the words."""
     near = sorted({*folders(corpus, LEVELS), top.parent / f"speech_commands_test_set_{release}"})
     found = [folder for folder in near if (folder / SILENCE).is_dir() and (folder / UNKNOWN).is_dir()]
     expected = (
         f"speech_commands_test_set_{release}/, the folder with {SILENCE}/ and {UNKNOWN}/ of the separate test "
-        "archive, which labels=superb needs; sources.yaml says where it is"
+        "archive, which labels=superb needs; sources.yaml has its address"
     )
-    return _the_one(corpus, found, release, expected)
+    return _of_release(corpus, found, release, expected)
 
 
-def _the_one(corpus: Path, found: list[Path], release: str, expected: str) -> Path:
-    """The folder of this release, or one that does not say which it is."""
+def _of_release(corpus: Path, found: list[Path], release: str, expected: str) -> Path:
+    """The folder of this release, or one whose release is unknown."""
     fitting = [folder for folder in found if release_of(folder) == release]
     fitting = fitting or [folder for folder in found if release_of(folder) is None]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise SureError(f"{corpus}: more than one copy of {release}, give one of {' '.join(map(str, fitting))}")
     others = "".join(f"; {folder} is for --release {release_of(folder)}" for folder in found)
-    raise SureError(f"{corpus}: not found: {expected}, at most {LEVELS} folders below{others}")
+    return the_one(corpus, fitting, f"{expected}, at most {LEVELS} folders below{others}")
 
 
 def release_of(folder: Path) -> str | None:
-    """As the folder's name says, or else its README.md."""
+    """The release in the folder's name, or else in its README.md."""
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
     match = re.search(r"v0\.0\d", folder.name) or re.search(r"v0\.0\d", text)
@@ -109,7 +109,7 @@ def add_words(selection: Selection, top: Path, set_of: dict[str, str], labels: s
 
 
 def read_lists(top: Path) -> dict[str, str]:
-    """`word/file.wav` -> dev or test; what is not listed is train. Raises SureError for a clip in both lists."""
+    """`word/file.wav` -> dev or test; all other clips are train. Raises SureError for a clip in both lists."""
     set_of: dict[str, str] = {}
     for name, file in LISTS.items():
         for number, line in enumerate(read_any_text(top / file).splitlines(), 1):
@@ -120,10 +120,10 @@ def read_lists(top: Path) -> dict[str, str]:
 
 
 def add_noise(selection: Selection, top: Path) -> None:
-    """The noises in pieces of a second, each beginning in the middle of the one before."""
+    """Add the noises in pieces of a second, each starting in the middle of the previous one."""
     paths = find_noises(top)
     if not paths:
-        raise SureError(f"{top / NOISE}: no noises, of which labels=superb makes {SILENCE}; unpack the archive again")
+        raise SureError(f"{top / NOISE}: no noises, which labels=superb needs for {SILENCE}; unpack the archive again")
     for path in paths:
         starts = pieces(path)
         if not starts:
@@ -135,17 +135,18 @@ def add_noise(selection: Selection, top: Path) -> None:
 
 
 def find_noises(top: Path) -> list[Path]:
-    return sorted((top / NOISE).glob("[!.]*.wav"))
+    return files_in(top / NOISE, ".wav") if (top / NOISE).is_dir() else []
 
 
 def pieces(path: Path) -> list[float]:
-    """Where the pieces of a recording start, in seconds, from the length in its header."""
+    """Starts of the pieces of a recording in seconds, computed from the length in its header."""
     try:
         header = soundfile.info(path)
     except (OSError, RuntimeError) as error:
-        raise SureError(f"{path}: no audio file ({error}); unpack the archive again") from None
+        raise SureError(f"{path}: not an audio file ({error}); unpack the archive again") from None
     rate = header.samplerate
-    count = math.ceil((header.frames - PIECE * rate) / (HOP * rate))  # none ends with the recording's last sample
+    # without a piece that ends with the last sample
+    count = math.ceil((header.frames - PIECE * rate) / (HOP * rate))
     return [number * HOP for number in range(count)]
 
 
@@ -153,7 +154,7 @@ def add_test_set(selection: Selection, top: Path) -> None:
     for folder in sorted(path for path in top.iterdir() if path.is_dir() and path.name[0] != "."):
         for path in sorted(folder.iterdir()):
             if folder.name == SILENCE and path.match("[!.]*.wav"):
-                id = "noise-" + "_".join(path.stem.split())
+                id = f"noise-{one_word(path.stem)}"
                 selection.take("test", Utterance(id, str(path), labels={"label": SILENCE}, speaker="noise"))
             elif folder.name in (*SUPERB, UNKNOWN):
                 word = path.name.partition("_")[0] if folder.name == UNKNOWN else folder.name

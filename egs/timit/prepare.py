@@ -1,4 +1,4 @@
-"""TIMIT: a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from TIMIT; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sure.corpus.selection import Selection
-from sure.corpus.walk import walk
+from sure.corpus.texts import read_text
+from sure.corpus.walk import files_below
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.text.phones import FOLDS
 
-# The core test set of the corpus's documentation: two men and a woman of each dialect region.
+# The core test set in the corpus's documentation: two men and a woman from each dialect region.
 CORE_TEST = (
     "mdab0 mwbt0 felc0 mtas1 mwew0 fpas0 mjmp0 mlnt0 fpkt0 mlll0 mtls0 fjlm0 mbpm0 mklt0 fnlp0 mcmj0 mjdh0 fmgd0 "
     "mgrt0 mnjm0 fdhc0 mjln0 mpam0 fmld0"
 ).split()
-# 50 others of the complete test set, the development set of Kaldi's recipe and most work since.
+# 50 other speakers of the complete test set: the development set of Kaldi's recipe and of most later work.
 DEVELOPMENT = (
     "faks0 fdac1 fjem0 mgwt0 mjar0 mmdb1 mmdm2 mpdf0 fcmh0 fkms0 mbdg0 mbwm0 mcsh0 fadg0 fdms0 fedw0 mgjf0 mglb0 "
     "mrtk0 mtaa0 mtdt0 mthc0 mwjg0 fnmr0 frew0 fsem0 mbns0 mmjr0 mdls0 mdlf0 mdvc0 mers0 fmah0 fdrw0 mrcs0 mrjm4 "
     "fcal1 mmwh0 fjsj0 majc0 mjsw0 mreb0 fgjd0 fjmg0 mroa0 mteb0 mjfc0 mrjr0 fmml0 mrws1"
 ).split()
 PUBLISHED = {"train": 3696, "dev": 400, "test": 192}
-PHONES = FOLDS["timit_48"]  # what can be folded: the 61, and sets they are folded to
+PHONES = FOLDS["timit_48"]  # the 61 phones, and those of the sets that they can be folded to
 FILE = re.compile(r"(train|test)/dr[1-8]/([fm][a-z]{3}[0-9])/(s[aix][0-9]+)\.(.+)")  # the end of a path in lower case
-# .wav has a SPHERE header in the original; the others are copies that people have made of it
+# In the original .wav files have SPHERE headers; the other endings are those of converted copies.
 AUDIO = ("wav", "sph", "flac", "wav.wav", "riff.wav", "wav.riff", "wav.flac")
 
 
@@ -49,7 +50,10 @@ class Sentence(NamedTuple):
 
 
 def prepare(corpus: str | Path, out: str | Path) -> list[Path]:
-    """Write the data folders `out/{train,dev,test}`, `text` in TIMIT's 61 phones, and return them. Raises SureError."""
+    """Write the data folders `out/{train,dev,test}` with `text` in TIMIT's 61 phones, and return them.
+
+    Raises SureError for a missing corpus.
+    """
     selection = Selection("timit", published=PUBLISHED)
     for sentence in read_sentences(Path(corpus).absolute(), selection):
         name = _set_of(sentence)
@@ -66,9 +70,9 @@ def prepare(corpus: str | Path, out: str | Path) -> list[Path]:
 
 
 def read_sentences(corpus: Path, selection: Selection) -> Iterator[Sentence]:
-    """The sentences below `corpus`, by id. Of a file that is there twice the first path counts."""
+    """The sentences below `corpus`, sorted by id. If a file is there twice, the first path is taken."""
     sentences: dict[str, Sentence] = {}
-    for path in (folder / name for folder, _, files in walk(corpus) for name in files):
+    for path in files_below(corpus):
         match = FILE.fullmatch("/".join(path.parts[-4:]).lower())
         if not match:
             continue
@@ -79,7 +83,7 @@ def read_sentences(corpus: Path, selection: Selection) -> Iterator[Sentence]:
     if not sentences:
         raise SureError(
             f"{corpus}: no TIMIT found: looked for TRAIN/DR1/<speaker>/<sentence>.WAV and .PHN there and below, in "
-            "upper or lower case; --corpus takes the folder TIMIT or one that has it"
+            "upper or lower case; pass --corpus with the folder TIMIT or its parent"
         )
     yield from (sentences[id] for id in sorted(sentences))
 
@@ -104,12 +108,8 @@ def _why_not(sentence: Sentence, name: str | None) -> str | None:
 
 def read_phones(path: Path) -> str:
     """The phones of lines `start end phone`, in order. Raises SureError naming file and line."""
-    try:
-        lines = path.read_text(encoding="ascii").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: {error}") from None
     phones = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         start, end, phone = (*line.lower().split(), "", "", "")[:3]

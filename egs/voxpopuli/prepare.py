@@ -1,32 +1,31 @@
-"""VoxPopuli: one language of a copy of the corpus in, data folders out. What and why: README.md."""
+"""Data folders from one language of VoxPopuli; README.md describes the corpus and the decisions."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sure.corpus.selection import SETS, Selection
-from sure.corpus.walk import walk
+from sure.corpus.texts import one_word, read_text
+from sure.corpus.walk import files_below
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.text.normalize import normalize
 from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS
 
-LANGUAGES = "en de fr es pl it ro hu cs nl fi hr sk sl et lt".split()
+LANGUAGES = ("en", "de", "fr", "es", "pl", "it", "ro", "hu", "cs", "nl", "fi", "hr", "sk", "sl", "et", "lt")
 SUFFIXES = (".ogg", ".wav", ".flac", ".mp3")
-LONGEST_CELL = 1 << 30  # of a list; the pieces of a long speech exceed the usual limit
+LONGEST_CELL = 1 << 30  # characters of a cell; the pieces of a long speech exceed the default of the csv module
 NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
-PIECE = re.compile(rf"[(\[]\s*{NUMBER}\s*,\s*{NUMBER}")  # of voice; what may follow its start and end is no time
+PIECE = re.compile(rf"[(\[]\s*{NUMBER}\s*,\s*{NUMBER}")  # of voice: start and end; more numbers may follow
 UNKNOWN = ("", "None", "none", "nan")
 
 
 class Row(NamedTuple):
-    """One speech. `start` and `end` are seconds of the session's recording, None where the list has no times."""
+    """A speech. `start` and `end` are seconds in the session's recording, None if the list has no times."""
 
     id: str
     session: str
@@ -37,11 +36,12 @@ class Row(NamedTuple):
     end: float | None
 
 
-def prepare(corpus: str | Path, out: str | Path, lang: str = "en") -> list[Path]:
-    """Write the data folders `out/{train,dev,test}` of a language, and return them. Raises SureError."""
-    if lang not in LANGUAGES:
-        raise SureError(f"lang={lang}: VoxPopuli has transcripts in {' '.join(LANGUAGES)}")
-    files = find_files(Path(corpus))
+def prepare(corpus: str | Path, out: str | Path, lang: Literal[LANGUAGES] = "en") -> list[Path]:
+    """Write the data folders `out/{train,dev,test}` of a language, and return them.
+
+    Raises SureError for a missing or unreadable list.
+    """
+    files = list(files_below(Path(corpus).absolute()))
     recordings = {path.stem.replace(":", "_"): path for path in files if path.suffix.lower() in SUFFIXES}
     selection = Selection(f"voxpopuli asr ({lang})")
     seen: set[str] = set()
@@ -64,13 +64,8 @@ def prepare(corpus: str | Path, out: str | Path, lang: str = "en") -> list[Path]
     return selection.write(Path(out))
 
 
-def find_files(corpus: Path) -> list[Path]:
-    """Everything below the folder, sorted by folder and name."""
-    return [place / name for place, _, names in walk(corpus.absolute()) for name in names]
-
-
 def find_lists(files: list[Path], lang: str, corpus: Path) -> list[Path]:
-    """The publisher's list of a language, `asr_en.tsv.gz`, or those that its program makes of it when it cuts."""
+    """The publisher's list of a language, `asr_en.tsv.gz`, or the lists that its program writes when it cuts."""
     for name in (f"asr_{lang}.tsv.gz", f"asr_{lang}.tsv"):
         if whole := [path for path in files if path.name == name]:
             return whole[:1]
@@ -98,15 +93,14 @@ def read_rows(paths: list[Path], lang: str) -> Iterator[Row]:
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
-    """The publisher's list has bars between and csv's quotes, those of its program tabs and plain quotes."""
+    """The rows of a list: the publisher's with bars between columns and csv quoting, its program's with tabs alone."""
+    text = read_text(path, newline="\n")
+    bars = "|" in text.partition("\n")[0]
+    settings = {"delimiter": "|"} if bars else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
-        bars = "|" in text.partition("\n")[0]
-        settings = {"delimiter": "|"} if bars else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
         return list(csv.DictReader(re.findall(r"[^\n]*\n|[^\n]+", text), **settings))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise SureError(f"{path}: cannot be read as a table ({error}); fetch it again") from None
+    except csv.Error as error:
+        raise SureError(f"{path}: cannot be read as a table ({error}); download it again") from None
 
 
 def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
@@ -128,10 +122,10 @@ def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
         found = [re.match(NUMBER, (cells.get(key) or "").strip()) for key in ("start_time", "end_time")]
         times = [float(match[0]) for match in found if match]
     return Row(
-        id="_".join(id.split()),
+        id=one_word(id),
         session=session,
         text=cell("normalized_text", "normed_text"),
-        speaker=f"unknown_{session}" if speaker in UNKNOWN else "_".join(speaker.split()),
+        speaker=f"unknown_{session}" if speaker in UNKNOWN else one_word(speaker),
         subset=cell("split"),
         start=min(times) if len(times) > 1 else None,
         end=max(times) if len(times) > 1 else None,
@@ -139,7 +133,7 @@ def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
 
 
 def find_audio(row: Row, lang: str, recordings: dict[str, Path]) -> tuple[str, float | None, float | None] | None:
-    """Recording, start and end: the cut recording of a row, or its part of the session's."""
+    """Recording, start and end: the cut recording of a row, or its part of the session's recording."""
     if cut := recordings.get(row.id.replace(":", "_")):
         return str(cut), None, None
     session = recordings.get(f"{row.session}_original") or recordings.get(f"{row.session}_{lang}")
@@ -149,7 +143,7 @@ def find_audio(row: Row, lang: str, recordings: dict[str, Path]) -> tuple[str, f
 
 
 def transcript(row: Row, lang: str) -> tuple[str, str]:
-    """The normalised text and why there is none."""
+    """The normalised text and, if there is none, the reason."""
     if lang not in WITH_NUMBER_WORDS and any(char.isdecimal() for char in row.text):
         return "", f"texts with digits, as there are no number words for {lang}"
     text = normalize(row.text, lang)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sure.data.data_dir import Utterance, is_utf8, write_data_dir
 from sure.errors import SureError
@@ -12,6 +13,7 @@ from sure.files import replace_file
 
 FILE = "left_out.txt"
 SETS = ("train", "dev", "test")
+Value = TypeVar("Value")
 
 
 def read_lists(folder: Path) -> dict[str, str]:
@@ -26,6 +28,23 @@ def read_lists(folder: Path) -> dict[str, str]:
                 raise SureError(f"{folder / name}.txt: {item} is also in the {set_of[item]} list")
             set_of[item] = name
     return set_of
+
+
+def last_tenths(names: Sequence[str], at_least: int = 0) -> dict[str, str]:
+    """The set of each name: the last tenth of the names is test, the tenth before it dev, the rest train.
+
+    at_least: the size of dev and of test if there are fewer than ten names.
+    """
+    tenth = max(at_least, len(names) // 10)
+    sets = ["train"] * (len(names) - 2 * tenth) + ["dev"] * tenth + ["test"] * tenth
+    return dict(zip(names, sets[len(sets) - len(names) :], strict=True))
+
+
+def agreeing(pairs: Iterable[tuple[str, Value]]) -> tuple[dict[str, Value], list[str]]:
+    """Key -> value for keys with one value, in the order of their first pairs; and, sorted, the keys with several."""
+    values: dict[str, Value] = {}
+    contradicting = {key for key, value in pairs if values.setdefault(key, value) != value}
+    return {key: value for key, value in values.items() if key not in contradicting}, sorted(contradicting)
 
 
 class Selection:

@@ -7,7 +7,7 @@ listed is an error, so that no part of a corpus is missed silently.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sure.errors import SureError
@@ -43,6 +43,28 @@ def walk(top: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
             continue
         below[:] = _parts(below)
         yield place, below, _parts(files)
+
+
+def files_below(top: Path, *endings: str) -> Iterator[Path]:
+    """Every file at any depth below `top`, or those with one of the endings in any case, sorted by folder and name."""
+    for folder, _, names in walk(top):
+        yield from (folder / name for name in names if name.lower().endswith(endings or ""))
+
+
+def files_in(folder: Path, *endings: str) -> list[Path]:
+    """The files of a folder with one of the endings in any case, sorted. Hidden files are left out."""
+    paths = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in paths if path.name.lower().endswith(endings))
+
+
+def the_one(corpus: Path, found: Sequence[Path], expected: str) -> Path:
+    """The only folder in `found`. Raises SureError if there is none, with `expected`, or more than one."""
+    if len(found) > 1:
+        copies = " or ".join(map(str, found))
+        raise SureError(f"{corpus}: found more than one copy of the corpus; pass one of them: --corpus {copies}")
+    if not found:
+        raise SureError(f"{corpus}: not found: {expected}")
+    return found[0]
 
 
 def _parts(names: list[str]) -> list[str]:

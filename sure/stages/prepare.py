@@ -7,24 +7,24 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from sure.corpus.download import make_folder
+from sure.corpus.selection import SETS
 from sure.data.limits import Limits, alphabet
 from sure.data.tables import read_lines
 from sure.data.validate import validate_data_dir
 from sure.data.validation_report import BACKUP, REPORT
 from sure.errors import SureError
 
-SETS = ("train", "dev", "test")
-
 
 def load_prepare(path: Path) -> Callable:
-    """The function `prepare(corpus, out, **options)` of a recipe. Raises SureError when there is none."""
+    """The function `prepare(corpus, out, **options)` of a recipe. Raises SureError if there is none."""
     if not path.is_file():
         raise SureError(f"{path}: no such file; a recipe folder has a prepare.py")
     spec = importlib.util.spec_from_file_location(f"recipe_{path.resolve().parent.name}_prepare", path)
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))  # for files that a recipe keeps beside it
+    sys.path.insert(0, str(path.resolve().parent))  # for a recipe's own modules
     try:
         spec.loader.exec_module(module)
     finally:
@@ -36,8 +36,12 @@ def load_prepare(path: Path) -> Callable:
 
 
 def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
-    """`key=value` words as keyword arguments of `prepare`. Raises SureError for an unknown or missing key."""
-    known = dict(list(inspect.signature(prepare).parameters.items())[2:])
+    """`key=value` words as keyword arguments of `prepare`.
+
+    Raises SureError for an unknown or missing key, and for a value that is not among the choices of a parameter whose
+    type is `Literal[...]`.
+    """
+    known = dict(list(inspect.signature(prepare, eval_str=True).parameters.items())[2:])
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     known = {name: p for name, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
     options = {}
@@ -45,6 +49,9 @@ def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier() or not (open_ended or key in known):
             raise SureError(f"'{word}': this recipe's prepare.py takes {_describe(known)}")
+        choices = _choices(known[key]) if key in known else ()
+        if choices and value not in choices:
+            raise SureError(f"{word}: expected {key} to be one of {', '.join(filter(None, choices))}")
         options[key] = value
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in options:
@@ -55,8 +62,8 @@ def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
 def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, str]) -> list[Path]:
     """Call `prepare`; the data folders below `out`, sorted.
 
-    Expected are the sets that `prepare` returns (names or folders), or else train, dev and test. Raises
-    SureError for a set that is not there.
+    The sets that `prepare` returns (names or folders), by default train, dev and test, are expected there. Raises
+    SureError for a missing set.
     """
     make_folder(out)
     returned = prepare(corpus, out, **options)
@@ -68,7 +75,7 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
 
 
 def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int | None, limits: Limits) -> None:
-    """Validate the training set, then the others against it. Raises SureError when all are looked at."""
+    """Validate the training set, then the others against it. Raises SureError after all sets are checked."""
     letters: frozenset[str] = frozenset()
     errors = []
     for folder in sorted(folders, key=lambda folder: folder.name != SETS[0]):
@@ -79,11 +86,15 @@ def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int 
             continue
         print(report.summary())
         if report.removed:
-            print(f"  every one of them: {folder / REPORT}; the tables as they were: {folder / BACKUP}")
+            print(f"  complete list: {folder / REPORT}; the tables before this: {folder / BACKUP}")
         if folder.name == SETS[0] and (folder / "text").is_file():
             letters = alphabet(line.value for line in read_lines(folder / "text"))
     if errors:
         raise SureError("\n".join(errors))
+
+
+def _choices(parameter: inspect.Parameter) -> tuple[str, ...]:
+    return get_args(parameter.annotation) if get_origin(parameter.annotation) is Literal else ()
 
 
 def _describe(known: dict[str, inspect.Parameter]) -> str:

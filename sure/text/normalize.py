@@ -37,6 +37,11 @@ def normalize(text: str, language: str) -> str:
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))
 
 
+def without_accents(text: str) -> str:
+    """`text` in Unicode NFD without its combining marks, such as `n` for `ñ`."""
+    return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+
+
 def drop_stage_directions(text: str) -> str:
     """Without bracketed parts, nested ones too."""
     while (shorter := STAGE_DIRECTIONS.sub(" ", text)) != text:

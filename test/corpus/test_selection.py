@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sure.corpus.selection import SETS, Selection, read_lists
+from sure.corpus.selection import SETS, Selection, agreeing, last_tenths, read_lists
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.errors import SureError
 
@@ -72,3 +72,18 @@ def test_lists_of_sets(tmp_path):
     (tmp_path / "dev.txt").write_text("train-1\n")
     with pytest.raises(SureError, match="dev.txt: train-1 is also in the train list"):
         read_lists(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "at_least", "expected"), [
+    (0, 1, []), (1, 1, ["test"]), (2, 1, ["dev", "test"]), (9, 0, ["train"] * 9),
+    (25, 0, ["train"] * 21 + ["dev"] * 2 + ["test"] * 2), (25, 1, ["train"] * 21 + ["dev"] * 2 + ["test"] * 2),
+])  # fmt: skip
+def test_the_last_tenths_are_dev_and_test(count, at_least, expected):
+    names = [f"{number:02}" for number in range(count)]
+    assert last_tenths(names, at_least) == dict(zip(names, expected, strict=True))
+
+
+def test_keys_with_several_values_contradict():
+    pairs = [("b", 1), ("c", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1)]
+    assert agreeing(pairs) == ({"b": 1, "c": 1}, ["a"])
+    assert list(agreeing(pairs)[0]) == ["b", "c"]

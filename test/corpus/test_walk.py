@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from sure.corpus.walk import folders, walk
+from sure.corpus.walk import files_below, files_in, folders, the_one, walk
 from sure.errors import SureError
 
 
@@ -77,3 +77,21 @@ def test_what_is_taken_out_of_a_walk_is_not_gone_into(tmp_path):
         places.append(place.name)
         below[:] = [name for name in below if name != "b"]
     assert places == [tmp_path.name, "a"]
+
+
+def test_files_by_ending_in_any_case(tmp_path):
+    for path in ("b/z.WAV", "b/._z.wav", "a.wav", "a.txt", "b/.hidden.wav", "b/c/d.wav.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path, ".wav")] == ["a.wav", "b/z.WAV"]
+    assert len(list(files_below(tmp_path))) == 4
+    assert files_in(tmp_path, ".wav", ".txt") == [tmp_path / "a.txt", tmp_path / "a.wav"]
+    assert files_in(tmp_path / "b", ".wav") == [tmp_path / "b" / "z.WAV"]
+
+
+def test_the_only_copy_of_a_corpus(tmp_path):
+    assert the_one(tmp_path, [tmp_path / "a"], "wavs/") == tmp_path / "a"
+    with pytest.raises(SureError, match="corpus: not found: wavs/, one folder below"):
+        the_one(tmp_path / "corpus", [], "wavs/, one folder below")
+    with pytest.raises(SureError, match="more than one copy of the corpus; pass one of them: --corpus .*a or .*b"):
+        the_one(tmp_path, [tmp_path / "a", tmp_path / "b"], "wavs/")

@@ -97,6 +97,21 @@ def test_an_option_without_default_is_asked_for(recipe: Path) -> None:
         run(recipe, "a=b")
 
 
+@pytest.mark.parametrize("annotation", ['Literal["true", "false", ""]', "Literal[CHOICES]"])
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_values_that_are_not_among_the_choices_of_an_option(recipe: Path, annotation: str, future: str) -> None:
+    source = (recipe / "prepare.py").read_text().replace('shout="false"', f'shout: {annotation} = "false"')
+    source = source.replace(
+        '"""A recipe."""\n', f'"""A recipe."""\n{future}from typing import Literal\nCHOICES = "true", "false"\n'
+    )
+    (recipe / "prepare.py").write_text(source)
+    with pytest.raises(SureError, match="^shout=yes: expected shout to be one of true, false$"):
+        run(recipe, "shout=yes", "lang=es")
+    assert not Path("data").exists()
+    run(recipe, "shout=true", "lang=es")
+    assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
+
+
 def test_options_with_any_name(recipe: Path) -> None:
     source = "def prepare(corpus, out, **options):\n    (out / str(sorted(options.items()))).mkdir()\n"
     source += "    return []\n"

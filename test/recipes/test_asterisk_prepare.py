@@ -1,25 +1,22 @@
-"""Promises of egs/asterisk/prepare.py, on a miniature of the corpus in its layouts, quirks included."""
+"""egs/asterisk/prepare.py on a miniature of the corpus in its layouts, quirks included, and the recipe's lists."""
 
 import gzip
 import importlib.util
 import shutil
 import sys
-from pathlib import Path
+from types import SimpleNamespace
 
-import av
 import numpy as np
 import pytest
+from audio_files import write_audio
+from harness import EGS, SETS, Case, Recipe, move, remove, table, write
 
-from sure.corpus.selection import SETS, read_lists
-from sure.corpus.sources import read_sources
-from sure.data.data_dir import read_data_dir
-from sure.data.validate import validate_data_dir
-from sure.errors import SureError
+from sure.corpus.selection import read_lists
 from sure.text.normalize import normalize
 from sure.text.phones import fold
 from sure.text.pronunciation import read_lexicon
 
-RECIPE = Path(__file__).parents[2] / "egs" / "asterisk"
+RECIPE = "asterisk"
 
 TRANSCRIPTS = {
     "en": """\
@@ -100,81 +97,44 @@ SPLITS = {
     "dev": "agent-incorrect digits/0",
     "test": "vm-advopts conf-hasleft",
 }
-
-
-def load(path: Path):
-    """A module by its path, as sure.bin.prepare does it."""
-    spec = importlib.util.spec_from_file_location(f"asterisk_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def write_g722(path: Path, seconds: float, seed: int) -> None:
-    samples = (np.random.default_rng(seed).normal(0, 3000, round(seconds * 16000))).astype(np.int16)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format="g722") as file:
-        stream = file.add_stream("g722", rate=16000, layout="mono")
-        for start in range(0, len(samples), 320):
-            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 320], format="s16", layout="mono")
-            frame.sample_rate, frame.pts = 16000, start
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+SOUNDS, DOC = "usr/share/asterisk/sounds", "usr/share/doc/asterisk-core-sounds-{0}/core-sounds-{0}.txt.gz"
+ALL = {"lang": "all"}
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """A copy of the recipe with lists for the miniature corpus."""
+    """A copy of the recipe with lists for a miniature in the layout of the Debian packages."""
     folder = tmp_path_factory.mktemp("recipe")
-    for name in ("prepare.py", "corrections.yaml"):
-        shutil.copy(RECIPE / name, folder)
-    shutil.copytree(RECIPE / "splits", folder / "splits", ignore=shutil.ignore_patterns("*.txt", "__pycache__"))
+    for name in ("prepare.py", "corrections.yaml", "keywords.yaml"):
+        shutil.copy(EGS / RECIPE / name, folder)
     for name, keys in SPLITS.items():
-        (folder / "splits" / f"{name}.txt").write_text("\n".join(keys.split()) + "\n")
-    return load(folder / "prepare.py")
-
-
-@pytest.fixture(scope="module")
-def debian(tmp_path_factory, recipe):
-    """usr/share/asterisk/sounds/<voice>/ and usr/share/doc/<package>/core-sounds-XX.txt.gz"""
-    root = tmp_path_factory.mktemp("debian root")
+        write(f"splits/{name}.txt", "\n".join(keys.split()) + "\n")(folder)
+    corpus = tmp_path_factory.mktemp("debian root") / "root"
+    made = Recipe(RECIPE, corpus, folder)
     seed = 0
     for language, text in TRANSCRIPTS.items():
-        sounds = root / "usr/share/asterisk/sounds" / recipe.VOICES[language][0]
         for key in RECORDINGS + MORE_RECORDINGS[language]:
             seed += 1
-            write_g722(sounds / f"{key}.g722", 15.5 if key == "conf-adminmenu" else 1.0, seed)
-        if language == "ru":
-            (sounds / "is.g722").touch()
-        doc = root / f"usr/share/doc/asterisk-core-sounds-{language}"
-        doc.mkdir(parents=True)
-        (doc / f"core-sounds-{language}.txt.gz").write_bytes(gzip.compress(text.encode()))
-        (doc / "copyright").write_text("see CREDITS")
-    return root
+            samples = np.random.default_rng(seed).normal(0, 0.1, 248000 if key == "conf-adminmenu" else 16000)
+            write_audio(corpus / SOUNDS / made.parts["VOICES"][language][0] / f"{key}.g722", samples)
+        write(DOC.format(language), gzip.compress(text.encode()))(corpus)
+    write(f"{SOUNDS}/ru_RU_f_IvrvoiceRU/is.g722")(corpus)
+    return made
 
 
-@pytest.fixture(scope="module")
-def tarballs(tmp_path_factory, recipe, debian):
+def as_tarballs(corpus):
     """<tarball>/core-sounds-XX.txt with the recordings beside it."""
-    root = tmp_path_factory.mktemp("tarballs")
-    for language, text in TRANSCRIPTS.items():
-        folder = root / f"asterisk-core-sounds-{language}-g722-1.6.1"
-        shutil.copytree(debian / "usr/share/asterisk/sounds" / recipe.VOICES[language][0], folder)
-        (folder / f"core-sounds-{language}.txt").write_text(text, encoding="utf-8")
-    return root
+    for path in sorted((corpus / SOUNDS).iterdir()):
+        language = path.name[:2]
+        write(f"tarballs/{language}/core-sounds-{language}.txt", TRANSCRIPTS[language])(corpus)
+        for place in sorted(path.iterdir()):
+            move(str(place.relative_to(corpus)), f"tarballs/{language}/{place.name}")(corpus)
+    remove("usr")(corpus)
 
 
-def read(out: Path) -> dict:
-    return {name: {u.id: u for u in read_data_dir(out / name)} for name in SPLITS}
-
-
-def texts(sets: dict) -> dict[str, str]:
-    return {id: u.text for utterances in sets.values() for id, u in utterances.items()}
-
-
-def test_text_of_every_language(recipe, debian, tmp_path):
-    recipe.prepare(debian, tmp_path, lang="all")
-    found = texts(read(tmp_path))
+def test_text_of_every_language(prepared):
+    result = prepared(**ALL)
+    found = result.of("text")
     assert found == found | {
         "en-letters-at": "at",
         "en-agent-incorrect": "login incorrect please enter your agent number followed by the pound key",
@@ -190,125 +150,91 @@ def test_text_of_every_language(recipe, debian, tmp_path):
         "ru-agent-incorrect": "ошибка регистрации введите номер оператора и нажмите решетку",
         "ru-conf-hasleft": "вышел из конференции",  # its key was written twice
     }
-    absent = ["en-beep", "it-beep", "fr-beeperr", "en-silence-1", "es-dir-welcome", "ru-is", "ru-letters-at"]
-    assert not set(absent) & set(found)
+    tones = ["fr-beeperr", *(f"{language}-{key}" for language in TRANSCRIPTS for key in ("beep", "silence-1"))]
+    no_text = ["es-dir-welcome", "ru-letters-at"]
+    assert set(result.left_out) == {("tones, noises and silences", id) for id in tones} | {
+        ("recordings shorter than 0.1 s", "ru-is"), *(("recordings without text", id) for id in no_text)
+    }  # fmt: skip
+    places = {id: name for name, keys in SPLITS.items() for key in keys.split() for id in [key.replace("/", "-")]}
+    assert result.of("set") == {id: places[id[3:]] for id in found}
 
 
-def test_both_layouts_give_the_same(recipe, debian, tarballs, tmp_path):
-    places = [debian, debian / "usr/share", debian / "usr/share/asterisk/sounds", tarballs]
-    for number, corpus in enumerate(places):
-        recipe.prepare(corpus, tmp_path / str(number), lang="all")
-    first, *others = [texts(read(tmp_path / str(number))) for number in range(len(places))]
-    assert all(other == first for other in others)
+def test_languages_of_asr_and_phonemes(prepared):
+    asr, phoneme, english = prepared(), prepared(task="phoneme"), prepared(lang="en")
+    assert {id[:2] for id in asr.of("set")} == {"es"}
+    assert phoneme.of("text") == english.of("text")
+    printed = prepared(lang="ru").printed
+    assert "asterisk asr (ru): 3 train, 1 dev, 2 test" in printed
+    assert "left out: 2 tones, noises and silences" in printed
+    assert "left out: 1 recordings without text" in printed and "left out: 1 recordings shorter than" in printed
 
 
-def test_folders_are_valid_as_written(recipe, debian, tmp_path, monkeypatch):
-    monkeypatch.chdir(debian)
-    folders = recipe.prepare("usr", tmp_path / "out", lang="all")  # a relative corpus gives absolute paths
-    monkeypatch.chdir(tmp_path)
-    assert [folder.name for folder in folders] == ["train", "dev", "test"]
-    for folder in folders:
-        before = (folder / "wav.scp").read_bytes()
-        assert not validate_data_dir(folder, on_bad_utterance="stop").removed
-        assert (folder / "wav.scp").read_bytes() == before
+def test_labels(prepared):
+    language, speaker, intent = (prepared(task=task).of("label") for task in ("language", "speaker", "intent"))
+    assert language == {id: id[:2] for id in language}
+    assert "es-dir-welcome" in language  # speech without text
+    assert not any(id.endswith(("-beep", "-silence-1", "ru-is")) for id in language)
+    voices = {"en": "allison", "es": "allison", "fr": "june", "it": "carlo", "ru": "ivrvoice"}
+    assert speaker == {id: voices[id[:2]] for id in language}
+    assert prepared(**ALL).of("speaker") == {id: voices[id[:2]] for id in prepared(**ALL).of("text")}
+    assert intent["ru-vm-login"] == "voicemail" and intent["fr-digits-1"] == "digits"
+    assert "en-added" in language and "en-added" not in intent
 
 
-def test_one_language_has_only_its_utterances(recipe, debian, tmp_path):
-    recipe.prepare(debian, tmp_path)
-    assert {id.split("-")[0] for id in texts(read(tmp_path))} == {"es"}
+@table({"usr": ([], "usr"), "share": ([], "usr/share"), "sounds": ([], SOUNDS), "tarballs": (as_tarballs, "tarballs"),
+        "above the tarballs": (as_tarballs, "")})  # fmt: skip
+def test_every_layout_gives_the_same(check, case):
+    check(*case, **ALL)
 
 
-def test_phones_are_of_english_words(recipe, debian, tmp_path):
-    recipe.prepare(debian, tmp_path / "phoneme", task="phoneme")
-    recipe.prepare(debian, tmp_path / "asr", lang="en")
-    assert texts(read(tmp_path / "phoneme")) == texts(read(tmp_path / "asr"))
+ES = DOC.format("es")
+
+
+@table({
+    "nothing": Case(remove("usr"), error=r"es \(g722 recordings\), es \(core-sounds text\).*8 kHz"),
+    "no text": Case([as_tarballs, remove("tarballs/es/core-sounds-es.txt")], error=r"not found: es \("),
+    "no text of another language": Case([as_tarballs, remove("tarballs/es/core-sounds-es.txt")], {"lang": "fr"}),
+    "no list": Case([write(ES, gzip.compress((TRANSCRIPTS["es"] + "vm-new: Nuevo\n").encode())),
+                     write(f"{SOUNDS}/es_MX_f_Allison/vm-new.g722", bytes(8000))],
+                    left_out={"prompts that are in no list of splits/": "es-vm-new"}),
+    "one language for a label": Case(options={"task": "language", "lang": "es"}, error="leave lang out"),
+    "phonemes of all languages": Case(options={"task": "phoneme", "lang": "all"}, error="one language"),
+    "no colon": Case(write(ES, gzip.compress(b"vm-login Hola\n")), error="es.txt.gz, line 1.*vm-login Hola"),
+    "cut": Case(write(ES, gzip.compress(b"x" * 9999)[:40]), error="core-sounds-es.txt.gz.*again"),
+    "not UTF-8": Case(write(ES, gzip.compress(b"vm-login: \xff")), error="core-sounds-es.txt.gz.*UTF-8"),
+    "not gzip": Case(write(ES, b"plain"), error="core-sounds-es.txt.gz.*again"),
+    "damaged": Case(write(ES, gzip.compress(b"vm-login: Hola")[:10] + b"\xff" * 20), error="es.txt.gz.*again"),
+})  # fmt: skip
+def test_a_change(check, case):
+    check(case)
 
 
 def test_the_recipes_lexicon_has_phones_of_cmudict():
-    for word, phones in read_lexicon([RECIPE / "lexicon.txt"]).items():
+    for word, phones in read_lexicon([EGS / RECIPE / "lexicon.txt"]).items():
         assert normalize(word, "en") == word
         assert fold(phones, "no_stress") != phones  # vowels are stressed; another phone is an error
 
 
-def test_labels(recipe, debian, tmp_path):
-    for task in ("language", "speaker", "intent"):
-        recipe.prepare(debian, tmp_path / task, task=task)
-    labels = {
-        task: {id: u.labels["label"] for s in read(tmp_path / task).values() for id, u in s.items()}
-        for task in ("language", "speaker", "intent")
-    }
-    assert labels["language"]["it-vm-login"] == "it"
-    assert labels["speaker"]["en-vm-login"] == labels["speaker"]["es-vm-login"] == "allison"
-    assert len(set(labels["speaker"].values())) == 4
-    assert labels["intent"]["ru-vm-login"] == "voicemail" and labels["intent"]["fr-digits-1"] == "digits"
-    assert "es-dir-welcome" in labels["language"]  # speech without text
-    assert not any(id.endswith(("-beep", "-silence-1", "ru-is")) for id in labels["language"])
-    assert "en-added" in labels["language"] and "en-added" not in labels["intent"]
-
-
-def test_what_is_left_out_is_counted(recipe, debian, tmp_path, capsys):
-    recipe.prepare(debian, tmp_path, lang="ru")
-    printed = capsys.readouterr().out
-    assert "asterisk asr (ru): 3 train, 1 dev, 2 test" in printed
-    assert "left out: 2 tones, noises and silences" in printed
-    assert "left out: 1 recordings without text" in printed
-    assert "left out: 1 recordings shorter than" in printed
-
-
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"task": "emotion"}, "emotion.*asr .*language speaker intent"),
-        ({"lang": "de"}, "lang=de.*en es fr it ru and all"),
-        ({"task": "language", "lang": "es"}, "leave lang out"),
-        ({"task": "phoneme", "lang": "all"}, "a lexicon is of one language"),
-    ],
-)
-def test_unknown_options(recipe, debian, tmp_path, options, message):
-    with pytest.raises(SureError, match=message):
-        recipe.prepare(debian, tmp_path, **options)
-    assert not any(tmp_path.iterdir())
-
-
-def test_an_incomplete_corpus_is_described(recipe, tarballs, tmp_path):
-    with pytest.raises(SureError, match=r"es \(g722 recordings\), es \(core-sounds text\).*8 kHz"):
-        recipe.prepare(tmp_path, tmp_path / "out")
-    corpus = tmp_path / "corpus"
-    shutil.copytree(tarballs, corpus)
-    (corpus / "asterisk-core-sounds-es-g722-1.6.1" / "core-sounds-es.txt").unlink()
-    recipe.prepare(corpus, tmp_path / "out", lang="fr")
-    with pytest.raises(SureError, match=r"not found: es \("):
-        recipe.prepare(corpus, tmp_path / "out", lang="es")
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [(gzip.compress(b"vm-login Hola\n"), "line 1.*vm-login Hola"),
-     (gzip.compress(b"x" * 9999)[:40], "unpack it again"),
-     (gzip.compress(b"vm-login: \xff"), "UTF-8"), (b"plain", "unpack it again"),
-     (gzip.compress(b"vm-login: Hola")[:10] + b"\xff" * 20, "unpack it again")],
-    ids=["no colon", "cut", "not UTF-8", "not gzip", "damaged"],
-)  # fmt: skip
-def test_a_damaged_transcript_is_named(recipe, tmp_path, content, message):
-    path = tmp_path / "core-sounds-es.txt.gz"
-    path.write_bytes(content)
-    with pytest.raises(SureError, match=f"core-sounds-es.txt.gz.*{message}"):
-        recipe.read_transcript(path)
+def load(path):
+    spec = importlib.util.spec_from_file_location(f"asterisk_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_new_splits_keep_keys_texts_and_audio_together(recipe, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "prepare", recipe)
-    make_splits = load(RECIPE / "splits" / "make_splits.py").make_splits
+    monkeypatch.setitem(sys.modules, "prepare", SimpleNamespace(**recipe.parts))
+    make_splits = load(EGS / RECIPE / "splits" / "make_splits.py").make_splits
     prompts = []
     for number in range(40):
-        for language in recipe.VOICES:
+        for language in recipe.parts["VOICES"]:
             audio = tmp_path / language / f"vm-{number}.g722"
             audio.parent.mkdir(parents=True, exist_ok=True)
             same_audio = language == "it" and number in (0, 39)
             content = bytes([7]) * 900 if same_audio else f"{language}{number}".encode() * 300
             audio.write_bytes(content * (200 if number == 5 else 1))
             text = "gleich" if language == "fr" and number % 10 == 3 else f"text {number}"
-            prompts.append(recipe.Prompt(language, f"vm-{number}", audio, text))
+            prompts.append(recipe.parts["Prompt"](language, f"vm-{number}", audio, text))
     split = make_splits(prompts)
     place = {key: name for name, keys in split.items() for key in keys}
     assert len(place) == sum(map(len, split.values())) == 40
@@ -320,20 +246,14 @@ def test_new_splits_keep_keys_texts_and_audio_together(recipe, tmp_path, monkeyp
 
 
 def test_the_lists_of_the_recipe():
-    recipe = load(RECIPE / "prepare.py")
-    split = read_lists(RECIPE / "splits")  # refuses a key in two lists
+    recipe = load(EGS / RECIPE / "prepare.py")
+    split = read_lists(EGS / RECIPE / "splits")  # refuses a key in two lists
     sizes = [sum(name == place for place in split.values()) for name in SETS]
     assert sizes == [426, 76, 127]
     for name in SETS:
-        keys = (RECIPE / "splits" / f"{name}.txt").read_text().split()
+        keys = (EGS / RECIPE / "splits" / f"{name}.txt").read_text().split()
         assert keys == sorted(set(keys))
         assert not any(recipe.NOT_SPEECH.fullmatch(key) for key in keys)
         assert {recipe.intent_of(key) for key in keys} == {*recipe.INTENTS.values(), None}
     for pair in [("queue-minutes", "vm-minutes"), ("confbridge-leave-in", "confbridge-leave-out")]:
         assert split[pair[0]] == split[pair[1]]  # the same words
-
-
-def test_sources_name_both_publications():
-    (both,) = read_sources(RECIPE / "sources.yaml").items
-    packages, archives = (group.items for group in both.any_of)
-    assert len(packages[0].packages) == 10 and len({archive.into for archive in archives}) == 5

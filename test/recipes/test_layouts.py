@@ -1,22 +1,45 @@
-"""Every corpus behind links, and with what macOS leaves beside and around its files: the same data folders."""
+"""Every recipe: links, files of macOS, the order of files and a relative --corpus change nothing; options; sources."""
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import miniature
 import pytest
+from harness import EGS, Case, Recipe
 
-from sure.data.data_dir import Utterance, read_data_dir
-from sure.stages.prepare import load_prepare
+from sure.corpus.sources import read_sources
+from sure.data.validate import validate_data_dir
 
-EGS = Path(__file__).parents[2] / "egs"
 RECIPES = sorted(path.parent.name for path in EGS.glob("*/prepare.py") if path.parent.name != "TEMPLATE")
+OPTIONS = {  # of a recipe, where the others' data folders are of other kinds
+    "asterisk": [{"lang": "all"}],
+    "esd": [{"task": "asr"}],
+    "fillets": [{"lang": "all"}],
+    "fleurs": [{"lang": "de_de"}],
+    "l2arctic": [{"task": "tts"}],
+    "meld": [{"task": "emotion"}],
+    "speech_commands": [{"labels": "superb"}],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A recipe's miniature corpus, made once."""
+    recipes: dict[str, Recipe] = {}
+
+    def make(name: str) -> Recipe:
+        if name not in recipes:
+            recipes[name] = Recipe(name, miniature.make(name, tmp_path_factory.mktemp(name) / "a corpus"))
+        return recipes[name]
+
+    return make
 
 
 def linked(corpus: Path, store: Path) -> Path:
-    """A corpus with links for all its files and folders; what they lead to lies side by side in `store`."""
+    """A corpus with links for all its files and folders; their targets lie side by side in `store`."""
     places = {Path(folder): store / str(number) for number, (folder, *_) in enumerate(os.walk(corpus))}
     for folder, place in places.items():
         place.mkdir(parents=True)
@@ -26,7 +49,7 @@ def linked(corpus: Path, store: Path) -> Path:
 
 
 def leave_what_macos_leaves(corpus: Path) -> None:
-    """A second file for each, beside it and in the folder that its archives have."""
+    """A second file for each, next to it and in the folder that its archives have."""
     mirror = corpus / "__MACOSX"
     for folder in [Path(folder) for folder, *_ in os.walk(corpus, followlinks=True)]:
         names = [path.name for path in folder.iterdir() if path.is_file()]
@@ -37,26 +60,141 @@ def leave_what_macos_leaves(corpus: Path) -> None:
         (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
 
 
-def said(out: Path) -> dict[str, list[tuple]]:
-    def known(utterance: Utterance) -> tuple:
-        place = Path(utterance.audio).name, utterance.start, utterance.end
-        return utterance.id, *place, utterance.text, utterance.labels, utterance.speaker
-
-    return {name: [known(utterance) for utterance in read_data_dir(out / name)] for name in ("train", "dev", "test")}
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_links_and_what_macos_leaves_change_nothing(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("sure.data.data_dir.audio_seconds", lambda path: 1.0)  # stage 2 measures, not prepare.py
-    corpus = miniature.make(recipe, tmp_path / "corpus")
-    other = linked(corpus, tmp_path / "store")
+@pytest.mark.parametrize("name", RECIPES)
+def test_links_and_what_macos_leaves_change_nothing(made, name, tmp_path):
+    recipe = made(name)
+    other = linked(recipe.corpus, tmp_path / "store")
     leave_what_macos_leaves(other)
-    prepare = load_prepare(EGS / recipe / "prepare.py")
-    for given, out in ((corpus, "plain"), (other, "linked")):
-        prepare(given, tmp_path / out)
-    assert said(tmp_path / "linked") == said(tmp_path / "plain")
-    reasons = [
-        {line.partition("\t")[0] for line in (tmp_path / out / "left_out.txt").read_text().splitlines()}
-        for out in ("plain", "linked")
-    ]
-    assert reasons[0] <= reasons[1] and all(len(said(tmp_path / "plain")[name]) for name in ("train", "dev", "test"))
+    expected, result = recipe.unchanged(), recipe(other, tmp_path / "out")
+    for attribute in ("set", "text", "labels", "speaker", "start", "end"):
+        assert result.of(attribute) == expected.of(attribute)
+    names = [{id: Path(audio).name for id, audio in one.of("audio").items()} for one in (expected, result)]
+    assert names[0] == names[1]
+    assert expected.reasons.keys() <= result.reasons.keys() and all(expected.ids.values())
+
+
+class Backwards(closing):
+    """The entries of `os.scandir` in reverse order."""
+
+    def __init__(self, entries):
+        super().__init__(entries)
+        self.sorted = sorted(entries, key=lambda entry: entry.name)
+
+    def __enter__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.sorted:
+            raise StopIteration
+        return self.sorted.pop()
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, options) for name in RECIPES for options in
+                                               OPTIONS.get(name, [{}])])  # fmt: skip
+def test_valid_sets_from_a_relative_path_whatever_the_order_of_folders(made, name, options, tmp_path, monkeypatch):
+    recipe = made(name)
+    recipe(recipe.corpus, tmp_path / "one", **options)
+    listdir, scandir = os.listdir, os.scandir
+
+    monkeypatch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
+    monkeypatch.setattr(os, "scandir", lambda path=".": Backwards(scandir(path)))
+    monkeypatch.chdir(recipe.corpus.parent)
+    recipe(Path(recipe.corpus.name), tmp_path / "two", **options)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    tables = [sorted(path for path in (tmp_path / out).rglob("*") if path.is_file()) for out in ("one", "two")]
+    for one, two in zip(*tables, strict=True):
+        assert one.relative_to(tmp_path / "one") == two.relative_to(tmp_path / "two")
+        assert one.read_bytes() == two.read_bytes()
+    for table in (tmp_path / "two").glob("*/wav.scp"):
+        before = table.read_bytes()
+        assert not validate_data_dir(table.parent, on_bad_utterance="stop").removed
+        assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "option", "choices"), [
+    ("asterisk", "task=emotion", "asr phoneme language speaker intent keyword tts"),
+    ("asterisk", "lang=de", "en es fr it ru all"),
+    ("asterisk", "keywords=months", "alphabet digits"),
+    ("esd", "task=intent", "emotion speaker asr"),
+    ("esd", "lang=de", "en zh all"),
+    ("fillets", "task=emotion", "asr speaker"),
+    ("fillets", "lang=de", "cs nl all"),
+    ("fleurs", "lang=de", "af_za am_et"),
+    ("fluent_speech_commands", "labels=31", "slots joint"),
+    ("iemocap", "task=asr", "emotion"),
+    ("iemocap", "classes=5", "4 11"),
+    ("iemocap", "fold=6", "1 5"),
+    ("l2arctic", "task=speech", "phoneme tts"),
+    ("l2arctic", "phones=ipa", "forced perceived"),
+    ("librispeech_100", "test_other=yes", "true false"),
+    ("libritts", "split=x", "utterance speaker"),
+    ("meld", "task=speaker", "emotion asr"),
+    ("snips", "speakers=women", "all superb"),
+    ("speech_commands", "labels=35", "sure superb all"),
+    ("speech_commands", "release=v0.03", "v0.01 v0.02"),
+    ("vctk", "task=asr", "speaker verification tts"),
+    ("vctk", "mic=mic3", "mic1 mic2"),
+    ("voxpopuli", "lang=pt", "en de fr es pl it ro hu cs nl fi hr sk sl et lt"),
+])  # fmt: skip
+def test_unknown_options(made, name, option, choices, tmp_path):
+    key, _, value = option.partition("=")
+    error = f"{option}: .*" + r"\W.*".join(choices.split())
+    made(name).check(Case(options={"task": "keyword", key: value} if key == "keywords" else {key: value}, error=error),
+                     made(name).corpus, tmp_path / "out")  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def items(file: str, **options: str) -> list:
+    return read_sources(EGS / file, options).items
+
+
+def test_sources_of_alternatives():
+    kinds = {"asterisk": ["debian", "archive"], "fillets": ["debian", "archive"], "snips": ["archive", "manual"]}
+    groups = {}
+    for name, expected in kinds.items():
+        (one_of,) = items(f"{name}/sources.yaml")
+        groups[name] = [group.items for group in one_of.any_of]
+        assert [group[0].kind for group in groups[name]] == expected
+    assert len(groups["asterisk"][0][0].packages) == 10 and len({item.into for item in groups["asterisk"][1]}) == 5
+    assert len(groups["fillets"][0][0].packages) == 3 and groups["fillets"][1][0].sha256
+
+
+SUBSETS = ("train-clean-100", "dev-clean", "test-clean", "test-other")
+
+
+@pytest.mark.parametrize(("file", "names"), [
+    ("librispeech_100/sources.yaml", [*(f"{name}.tar.gz" for name in SUBSETS), "librispeech-lexicon.txt"]),
+    ("libritts/sources.yaml", ["train-clean-100.tar.gz"]),
+    ("meld/sources.yaml", ["MELD.Raw.tar.gz"]),
+    ("speech_commands/sources.yaml", ["speech_commands_v0.02.tar.gz", "speech_commands_test_set_v0.02.tar.gz"]),
+    ("speech_commands/sources_v0.01.yaml", ["speech_commands_v0.01.tar.gz", "speech_commands_test_set_v0.01.tar.gz"]),
+    ("vctk/sources.yaml", ["VCTK-Corpus-0.92.zip"]),
+])  # fmt: skip
+def test_sources_of_archives(file, names):
+    found = items(file)
+    assert [item.file_name for item in found] == names
+    assert all((item.sha256 or item.md5) and item.bytes for item in found if item.file_name.endswith(("gz", "zip")))
+    if file.startswith("librispeech"):
+        assert all(len(item.urls) == 4 and len({url.rpartition("/")[2] for url in item.urls}) == 1 for item in found)
+    if file.startswith("speech_commands"):
+        assert len({item.into for item in found}) == 2 and all(item.sha256 for item in found)
+    assert len(found[0].nested) == (3 if file.startswith("meld") else 0)
+
+
+def test_the_recordings_of_all_languages_of_voxpopuli_come_once():
+    english, german = (items("voxpopuli/sources.yaml", lang=lang) for lang in ("en", "de"))
+    assert english[0].file_name == "asr_en.tsv.gz" and german[0].file_name == "asr_de.tsv.gz"
+    assert english[1:] == german[1:] and len(english) == 13
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("fluent_speech_commands", "--corpus"), ("timit", "--corpus DIR"), ("l2arctic", "zip for each speaker"),
+    ("iemocap", "--corpus"), ("esd", "--corpus"),
+])  # fmt: skip
+def test_sources_of_a_corpus_behind_a_form(name, words):
+    (item,) = items(f"{name}/sources.yaml")
+    assert item.kind == "manual" and words in item.instructions

@@ -1,10 +1,9 @@
-"""How train.txt, dev.txt and test.txt beside this file were made: python splits/make_splits.py CORPUS
+"""Make train.txt, dev.txt and test.txt in this folder: python splits/make_splits.py CORPUS
 
-Keys, not recordings, are split, so the prompts of one key stay together in all five languages. Keys stay
-together also when some language has the same normalised text, or the same audio, under both. Of every prompt
-family the groups come in the order of a hash of their first key: the first fifth is test, the next eighth
-dev, the rest train. A group with a recording longer than 15 s is train, where `data.max_seconds` decides
-whether it is used.
+Keys are split, not recordings, so the prompts of a key are in the same set in all five languages. Keys with the same
+normalised text or the same audio in some language form a group, which is not split either. In each family of prompts
+the groups are sorted by a hash of their first key: the first fifth is test, the next eighth dev, the rest train. A
+group with a recording longer than 15 s is train, where `data.max_seconds` decides whether it is used.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ LONGEST_TEST_SECONDS = 15
 
 
 def make_splits(prompts: list[prepare.Prompt]) -> dict[str, list[str]]:
-    """set -> sorted keys."""
+    """Set -> sorted keys."""
     prompts = [p for p in prompts if not prepare.NOT_SPEECH.fullmatch(p.key) and p.seconds >= prepare.SHORTEST]
-    same: dict[object, list[str]] = {}  # a text or an audio file -> the keys that have it
+    same: dict[object, list[str]] = {}  # a text or an audio file -> its keys
     for prompt in prompts:
         same.setdefault(hashlib.sha256(prompt.path.read_bytes()).digest(), []).append(prompt.key)
         if prompt.text:
@@ -51,7 +50,7 @@ def make_splits(prompts: list[prepare.Prompt]) -> dict[str, list[str]]:
 
 
 def _join(together: Iterable[list[str]]) -> list[list[str]]:
-    """The smallest groups of keys, each sorted, in which every list of `together` is whole."""
+    """The smallest groups of keys, each sorted, that contain every list of `together` as a whole."""
     group_of: dict[str, set[str]] = {}
     for keys in together:
         merged = set(keys).union(*(group_of.get(key, ()) for key in keys))

@@ -1,9 +1,8 @@
-"""How train.txt, dev.txt and test.txt beside this file were made: python splits/make_splits.py CORPUS
+"""Make train.txt, dev.txt and test.txt in this folder: python splits/make_splits.py CORPUS
 
-Levels of the game are split, so a dialogue stays together, and the same levels in both languages. Levels that
-have a recording in common (cabin1 and cabin2) stay together too. In the order of a hash of their names they
-go to test until it has 15 % of the recordings, then to dev until it has 10 %, and the rest to train, where
-also the levels go in which the fish have other voices.
+Levels of the game are split, so a dialogue is in one set, the same in both languages. Levels with a recording in common
+(cabin1 and cabin2) form a group. The groups, sorted by a hash of their names, are test up to 15 % of the
+recordings, then dev up to 10 %, and the rest is train. Levels in which the fish have other voices are always train.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ TEST, DEV = 0.15, 0.10
 
 
 def make_splits(recordings: list[prepare.Recording], always_train: set[str]) -> dict[str, list[str]]:
-    """set -> sorted levels."""
+    """Set -> sorted levels."""
     counts: dict[str, int] = {}
-    first: dict[bytes, str] = {}  # of an audio file, the group of levels that had it first
+    first: dict[bytes, str] = {}  # digest of an audio file -> its first level
     group: dict[str, str] = {}
     for recording in sorted(recordings, key=lambda recording: (recording.level, recording.language, recording.name)):
         level = recording.level

@@ -1,0 +1,227 @@
+"""Recipe tests as tables: a change to a recipe's miniature corpus, and its whole effect on the prepared sets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from sure.data.data_dir import Utterance, read_data_dir
+from sure.errors import SureError
+from sure.stages.prepare import load_prepare, parse_options
+
+EGS = Path(__file__).parents[2] / "egs"
+SETS = ("train", "dev", "test")
+Change = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The sets that prepare.py made (id -> utterance), the lines of left_out.txt, and what it printed."""
+
+    sets: dict[str, dict[str, Utterance]]
+    left_out: list[tuple[str, str]]  # reason, item; paths are relative to the corpus
+    printed: str = ""
+
+    def of(self, attribute: str) -> dict[str, Any]:
+        """id -> set, audio, text, speaker, label or labels."""
+        return {
+            id: name if attribute == "set" else _label(one.labels) if attribute == "label" else getattr(one, attribute)
+            for name, utterances in self.sets.items()
+            for id, one in utterances.items()
+        }
+
+    @property
+    def ids(self) -> dict[str, list[str]]:
+        return {name: list(utterances) for name, utterances in self.sets.items()}
+
+    def values(self, attribute: str) -> dict[str, set]:
+        """set -> the different values there."""
+        found = self.of(attribute)
+        return {name: {found[id] for id in utterances} for name, utterances in self.sets.items()}
+
+    @property
+    def reasons(self) -> Counter:
+        return Counter(reason for reason, _ in self.left_out)
+
+
+def _label(labels: dict[str, str]) -> Any:
+    return labels.get("label", labels or None)
+
+
+@dataclass
+class Case:
+    """A change to the corpus and its whole effect: sets, texts and so on that are not named here stay as they were.
+
+    sets, texts, labels, speakers: id -> value of utterances that are new or have another one. audio: id -> end of the
+    path. left_out: reason -> the items (or their number) that are left out now; not_left_out: no longer.
+    given: the folder that --corpus names, below the corpus. error: expected instead of all this.
+    """
+
+    change: Change | Sequence[Change] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    gone: str | Iterable[str] = ()
+    sets: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    audio: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, Any] = field(default_factory=dict)
+    not_left_out: Mapping[str, Any] = field(default_factory=dict)
+    given: str = ""
+    error: str | None = None
+
+
+class Recipe:
+    """A recipe's prepare.py, called as stage 2 does it, and a miniature corpus that never changes."""
+
+    def __init__(self, name: str, corpus: Path, folder: Path | None = None):
+        self.folder = folder or EGS / name
+        self.prepare = load_prepare(self.folder / "prepare.py")
+        self.parts = self.prepare.__globals__
+        self.corpus = corpus
+        self._unchanged: dict[str, Result] = {}
+
+    def __call__(self, corpus: Path, out: Path, **options) -> Result:
+        """Prepare a corpus. Every recording has to be there, with an absolute path."""
+        words = [f"{name}={value}" for name, value in options.items()]
+        folders = self.prepare(corpus, out, **parse_options(self.prepare, words))
+        names = [*SETS, *(folder.name for folder in folders[3:])]
+        assert folders == [out / name for name in names]
+        with mock.patch("sure.data.data_dir.audio_seconds", return_value=1.0):  # stage 2 measures, not prepare.py
+            sets = {name: {one.id: one for one in read_data_dir(out / name)} for name in names}
+        for utterances in sets.values():
+            assert all(Path(one.audio).is_absolute() and Path(one.audio).is_file() for one in utterances.values())
+        lines = (out / "left_out.txt").read_text(encoding="utf-8").replace(f"{Path(corpus).absolute()}/", "")
+        return Result(sets, [tuple(line.split("\t", 1)) for line in lines.splitlines()])
+
+    def unchanged(self, **options: str) -> Result:
+        """What it makes of the miniature corpus; computed once."""
+        key = str(sorted(options.items()))
+        if key not in self._unchanged:
+            out = self.corpus.parent / f"unchanged {len(self._unchanged)}"
+            self._unchanged[key] = self(self.corpus, out, **options)
+        return self._unchanged[key]
+
+    def check(self, case: Case, corpus: Path, out: Path) -> None:
+        """Change `corpus`, a copy of the miniature, and compare all that comes out with what the case names."""
+        _apply(case.change, corpus)
+        if case.error is not None:
+            with pytest.raises(SureError, match=case.error):
+                self(_below(corpus, case.given), out, **case.options)
+            assert not any((out / name).exists() for name in SETS)
+            return
+        before, after = self.unchanged(**case.options), self(_below(corpus, case.given), out, **case.options)
+        sets = before.of("set"), after.of("set")
+        gone = case.gone.split() if isinstance(case.gone, str) else case.gone
+        assert sets[0].keys() - sets[1].keys() == set(gone)
+        assert {id: name for id, name in sets[1].items() if sets[0].get(id) != name} == dict(case.sets)
+        for attribute, expected in (("text", case.texts), ("label", case.labels), ("speaker", case.speakers)):
+            old, new = before.of(attribute), after.of(attribute)
+            differing = {id: value for id, value in new.items() if id in old and old[id] != value}
+            assert differing | {id: new.get(id) for id in expected} == dict(expected), attribute
+        audio = after.of("audio")
+        assert {id: audio[id].endswith(end) for id, end in case.audio.items()} == dict.fromkeys(case.audio, True)
+        lines = Counter(before.left_out), Counter(after.left_out)
+        _compare(lines[1] - lines[0], case.left_out)
+        _compare(lines[0] - lines[1], case.not_left_out)
+
+    def check_layout(self, change: Change | Sequence[Change], corpus: Path, given: str, out: Path, **options) -> Result:
+        """Other places and names of the files: the same utterances, and as many left out for each reason."""
+        _apply(change, corpus)
+        before, after = self.unchanged(**options), self(_below(corpus, given), out, **options)
+        for attribute in ("set", "text", "labels", "speaker"):
+            assert after.of(attribute) == before.of(attribute), attribute
+        assert after.reasons == before.reasons
+        return after
+
+
+def _below(corpus: Path, given: str) -> Path:
+    return Path(os.path.normpath(corpus / given))  # `..` is the folder above
+
+
+def _apply(change: Change | Sequence[Change], corpus: Path) -> None:
+    for one in [change] if callable(change) else change:
+        one(corpus)
+
+
+def _compare(lines: Counter, expected: Mapping[str, Any]) -> None:
+    numbers = {reason: items for reason, items in expected.items() if isinstance(items, int)}
+    named = {(reason, item) for reason, items in expected.items() if reason not in numbers
+             for item in ([items] if isinstance(items, str) else items)}  # fmt: skip
+    assert {line for line in lines if line[0] not in numbers} == named
+    assert {reason: sum(n for line, n in lines.items() if line[0] == reason) for reason in numbers} == numbers
+
+
+def table(cases: Mapping[str, Any]) -> Any:
+    """Parametrise a test with a table: name of the case -> case."""
+    return pytest.mark.parametrize("case", list(cases.values()), ids=list(cases))
+
+
+def remove(*names: str) -> Change:
+    """Files or folders."""
+
+    def change(corpus: Path) -> None:
+        for path in (corpus / name for name in names):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def write(name: str, content: str | bytes = b"") -> Change:
+    return edit(name, lambda _: content.encode() if isinstance(content, str) else content)
+
+
+def append(name: str, content: str | bytes) -> Change:
+    return edit(name, lambda before: before + (content.encode() if isinstance(content, str) else content))
+
+
+def replace(name: str, old: str, new: str) -> Change:
+    """In a file or, with a pattern such as `*/*.tsv`, in all of them."""
+    return edit(name, lambda before: before.replace(old.encode(), new.encode()))
+
+
+def edit(name: str, function: Callable[[bytes], bytes]) -> Change:
+    """Rewrite a file, which need not exist, or all files of a pattern."""
+
+    def change(corpus: Path) -> None:
+        paths = sorted(corpus.glob(name)) if "*" in name else [corpus / name]
+        assert paths, f"no {name} in {corpus}"
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(function(path.read_bytes() if path.exists() else b""))
+
+    return change
+
+
+def copy(source: str, target: str) -> Change:
+    """A file or folder."""
+    return lambda corpus: _place(shutil.copytree if (corpus / source).is_dir() else shutil.copy, corpus, source, target)
+
+
+def move(source: str, target: str) -> Change:
+    return lambda corpus: _place(shutil.move, corpus, source, target)
+
+
+def _place(function: Callable, corpus: Path, source: str, target: str) -> None:
+    (corpus / target).parent.mkdir(parents=True, exist_ok=True)
+    function(corpus / source, corpus / target)
+
+
+def rename(pattern: str, new: Callable[[str], str]) -> Change:
+    """Other names for all files and folders of a pattern, the deepest first."""
+
+    def change(corpus: Path) -> None:
+        paths = sorted(corpus.glob(pattern), key=lambda path: (-len(path.parts), path))
+        assert paths, f"no {pattern} in {corpus}"
+        for path in paths:
+            path.rename(path.with_name(new(path.name)))
+
+    return change
