@@ -70,8 +70,8 @@ def forward_sum(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
 
 def match(spectra: Tensor, mels: Tensor, path: Tensor, frames: Frames) -> Tensor:
     """Mean squared distance (batch,) between mels and the spectra (batch, phones, mels) of the phones on the path."""
-    spoken = spectra.float().gather(1, path[:, :, None].expand(-1, -1, spectra.shape[2]))
-    return frames.mean((mels - spoken).square().mean(2))
+    predicted = spectra.float().gather(1, path[:, :, None].expand(-1, -1, spectra.shape[2]))
+    return frames.mean((mels - predicted).square().mean(2))
 
 
 def binarisation(scores: Tensor, path: Tensor, frames: Frames) -> Tensor:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from sure.backbones import huggingface_wav2vec2, shapes
-from sure.backbones.transformer import ConvolutionalTransformer
+from sure.backbones import huggingface_wav2vec2, wav2vec2_shapes
+from sure.backbones.wav2vec2_network import ConvolutionalTransformer
 from sure.frames import Frames
 
 
 @dataclass(frozen=True)
-class Shape(shapes.Shape):
+class Shape(wav2vec2_shapes.Shape):
     """data2vec base by default. position_layers: number of position convolutions, each with `position_kernel`."""
 
     norm: str = "layer"
@@ -56,7 +56,7 @@ class Family(ConvolutionalTransformer):
             layers=3,
             heads=4,
             ffn=64,
-            convolutions=shapes.TINY_CONVOLUTIONS,
+            convolutions=wav2vec2_shapes.TINY_CONVOLUTIONS,
             position_kernel=5,
             position_groups=4,
         ),
@@ -72,8 +72,8 @@ class Family(ConvolutionalTransformer):
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         """`num_conv_pos_embeddings` is the number of layers here, but the kernel size in the other families."""
-        said = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
-        found = huggingface_wav2vec2.huggingface_shape({**config, **said}, preprocessor)
+        fixed_settings = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
+        found = huggingface_wav2vec2.huggingface_shape({**config, **fixed_settings}, preprocessor)
         return Shape(**vars(found), position_layers=config["num_conv_pos_embeddings"])
 
     @classmethod

@@ -43,7 +43,7 @@ class Controls:
 
 
 @dataclass
-class Spoken:
+class Synthesis:
     """Output of the model; mels, pitch and energy are normalised.
 
     mel, refined: (batch, frames, mels) before and after the postnet.
@@ -177,7 +177,7 @@ class Family(Stored):
         energy: Tensor | None = None,
         controls: Controls = Controls(),
         readout: Callable[[list[Tensor], Frames], Tensor] | None = None,
-    ) -> Spoken:
+    ) -> Synthesis:
         """phones: (batch, phones), as numbers; lengths: phones of each utterance (batch,), on the CPU; voice: (batch or
         1, dim); durations: (batch, phones) in frames; pitch, energy: (batch, phones), normalised. Durations, pitch and
         energy that are not given are predicted and changed by `controls`.
@@ -199,7 +199,7 @@ class Family(Stored):
         taps = self.decoder(over_frames(hidden, path), frames)
         mel = self.mel(taps[-1] if readout is None else readout(taps, frames))
         refined = self.postnet(mel, frames)
-        return Spoken(mel, refined, log_durations, *predicted, pitch, durations, positions, frames)
+        return Synthesis(mel, refined, log_durations, *predicted, pitch, durations, positions, frames)
 
     def _louder(self, energy: Tensor, factor: float) -> Tensor:
         """Normalised energy for `factor` times the energy."""

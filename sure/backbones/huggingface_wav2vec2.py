@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sure.backbones.renaming import Names
-from sure.backbones.shapes import CONVOLUTIONS, Shape
+from sure.backbones.wav2vec2_shapes import CONVOLUTIONS, Shape
 from sure.errors import SureError
 
 NAMES = Names(

@@ -171,7 +171,7 @@ class Layer(nn.Module):
 
     The slots `after_attn` and `after_ffn` receive the input of the sublayer and the residual stream after it: after
     the sum with `norm_first`, otherwise after the norm. `after_activation` receives the hidden units of the FFN before
-    and after the activation, `beside_ffn` the input and the output of the FFN, before the sum.
+    and after the activation, `ffn_slot` the input and the output of the FFN, before the sum.
 
     kernels: kernel sizes of the two maps of the FFN, in frames. dropout: after each sublayer, if its weights train.
     """
@@ -197,7 +197,7 @@ class Layer(nn.Module):
         self.ffn_norm = LayerNorm(dim, eps, norm_bias)
         self.after_attn = Slot()
         self.after_activation = Slot()
-        self.beside_ffn = Slot()
+        self.ffn_slot = Slot()
         self.after_ffn = Slot()
 
     def forward(self, hidden: Tensor, frames: Frames, **context: object) -> Tensor:
@@ -219,7 +219,7 @@ class Layer(nn.Module):
         units = self.ffn_in(hidden, frames)
         units = self.after_activation(units, nn.functional.gelu(units), frames)
         made = regularise(self.ffn_out(units, frames), self.dropout, self.ffn_out)
-        return self.beside_ffn(hidden, made, frames)
+        return self.ffn_slot(hidden, made, frames)
 
     def sites(self, prefix: str, index: int) -> Iterator[Site]:
         dim, units = self.ffn_out.out_features, self.ffn_in.out_features
@@ -229,6 +229,6 @@ class Layer(nn.Module):
         yield self.ffn_in.site(f"{prefix}.ffn.in", index)
         yield self.ffn_out.site(f"{prefix}.ffn.out", index)
         yield Site(f"{prefix}.after_activation", "activation", units, units, index, self.ffn_out, self.after_activation)
-        yield Site(f"{prefix}.ffn", "sublayer", dim, dim, index, None, self.beside_ffn)
+        yield Site(f"{prefix}.ffn", "sublayer", dim, dim, index, None, self.ffn_slot)
         yield self.ffn_norm.site(f"{prefix}.norm.ffn", index)
         yield Site(f"{prefix}.after_ffn", "residual", dim, dim, index, None, self.after_ffn)

@@ -111,20 +111,20 @@ class Stored(Backbone):
             return cls(shape, padding)
 
     @classmethod
-    def _filled(cls, shape: Any, state: Mapping[str, Tensor], padding: str, sha256: str, what: str) -> Stored:
+    def _filled(cls, shape: Any, state: Mapping[str, Tensor], padding: str, sha256: str, source: str) -> Stored:
         try:
             backbone = cls._sketch(shape, padding)
         except BUILDING_ERRORS as error:
-            raise SureError(f"{what}: its shape is not possible for {cls.family_name()} ({error})") from None
+            raise SureError(f"{source}: its shape is not possible for {cls.family_name()} ({error})") from None
         wanted = backbone.state_dict()
-        compare_names(state, wanted, f"{what}: weights do not fit", "take weights and settings of one model")
+        compare_names(state, wanted, f"{source}: weights do not fit", "take weights and settings of one model")
         unlike = [
             f"{name} {list(state[name].shape)} instead of {list(tensor.shape)}"
             for name, tensor in wanted.items()
             if tensor.shape != state[name].shape
         ]
         if unlike:
-            raise SureError(f"{what}: {len(unlike)} tensors have another shape: {some_of(unlike)}")
+            raise SureError(f"{source}: {len(unlike)} tensors have another shape: {some_of(unlike)}")
         backbone = backbone.to_empty(device="cpu")
         backbone.load_state_dict(state)
         backbone.sha256 = sha256

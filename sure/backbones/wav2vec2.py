@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from sure.backbones.shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
-from sure.backbones.transformer import ConvolutionalTransformer
+from sure.backbones.wav2vec2_network import ConvolutionalTransformer
+from sure.backbones.wav2vec2_shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
 
 
 class Family(ConvolutionalTransformer):

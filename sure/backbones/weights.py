@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from sure.backbones.base import SpeechEncoder
 from sure.backbones.convolution import GroupNorm
-from sure.backbones.digests import sha256_of_tensors
 from sure.backbones.huggingface import read_folder
 from sure.backbones.own_format import Stored
 from sure.backbones.renaming import Names
@@ -102,3 +104,12 @@ class Loadable(Stored, SpeechEncoder):
         except SureError as error:
             raise SureError(f"{folder / 'config.json'}: {error}") from None
         return shape, cls.huggingface_state(found.state), found.sha256
+
+
+def sha256_of_tensors(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

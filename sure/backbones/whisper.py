@@ -13,10 +13,10 @@ from sure import SAMPLE_RATE
 from sure.backbones.base import Encoded, Site
 from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack
 from sure.backbones.layers import Attention, Layer, LayerNorm
-from sure.backbones.mel import HOP, WINDOW, log_mel
 from sure.backbones.positions import Sinusoids
 from sure.backbones.renaming import Names
 from sure.backbones.weights import Loadable
+from sure.backbones.whisper_mel import HOP, WINDOW, log_mel
 from sure.errors import SureError
 from sure.frames import Frames
 

@@ -36,7 +36,7 @@ class ClassificationTask(BaseTask):
             "none", description="balanced: every label has the same total weight in the loss, however rare it is"
         )
         label_smoothing: float = Field(
-            0.0, ge=0.0, lt=1.0, description="probability that the loss moves from the label to all labels alike"
+            0.0, ge=0.0, lt=1.0, description="target probability that is spread evenly over all labels"
         )
 
     score_name = "accuracy"

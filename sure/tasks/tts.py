@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sure.backbones.fastspeech2 import MEL_SETTINGS, Family, Spoken
+from sure.backbones.fastspeech2 import MEL_SETTINGS, Family, Synthesis
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.parsing import parse_json
@@ -155,7 +155,7 @@ class Task(AnyTask):
             raise SureError(f"unknown speaker {name!r}{nearest(name, self.speakers)}; the model has: {listed}{more}")
         return self.speaker(name)
 
-    def losses(self, spoken: Spoken, targets: Targets) -> dict[str, Tensor]:
+    def losses(self, spoken: Synthesis, targets: Targets) -> dict[str, Tensor]:
         """Losses (batch,), means over valid frames or phones: L1 of mels before and after the postnet, else squares."""
         log_durations = torch.log(targets.durations.to(spoken.log_durations) + 1)
         found = {

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sure import registry
-from sure.backbones.digests import sha256_of_tensors
 from sure.backbones.tiny import MODELS, Family
+from sure.backbones.weights import sha256_of_tensors
 from sure.errors import SureError
 
 

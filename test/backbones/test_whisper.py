@@ -5,9 +5,9 @@ import torch
 import transformers
 from originals import WHISPER, enliven, huggingface, saved, waves, whisper_encoded, whisper_features
 
-from sure.backbones.mel import log_mel, mel_filters
 from sure.backbones.positions import sinusoids
 from sure.backbones.whisper import Family
+from sure.backbones.whisper_mel import log_mel, mel_filters
 from sure.errors import SureError
 from sure.models.loading import encoder_problem
 

@@ -13,7 +13,7 @@ from sure.backbones.base import Site
 from sure.backbones.convolution import ChannelNorm, ConvolutionBlock, ConvolutionStack, GroupNorm
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.positions import BiasGate, DistanceBias
-from sure.backbones.shapes import Shape
+from sure.backbones.wav2vec2_shapes import Shape
 from sure.backbones.weights import Loadable
 from sure.frames import Frames
 
