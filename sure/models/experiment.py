@@ -88,14 +88,16 @@ class Experiment:
 
     def open(self, config: Config, command: str) -> None:
         """Write config and command. Raises SureError naming the keys that differ from the training to be resumed."""
+        now, before = config.model_dump(mode="json"), {}
         if self.begun():
             before = read_plain_config(self.config)
-            if differing := _differences(before, config.model_dump(mode="json")):
+            if differing := _differences(before, now):
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "
                     "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart"
                 )
-        config.save(self.config)
+        if dict(_flat(before)) != dict(_flat(now)):  # later stages are marked with the digest of the file
+            config.save(self.config)
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
             file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}{_slurm_job()}\n{command}\n")
 
