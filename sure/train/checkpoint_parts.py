@@ -90,10 +90,12 @@ class BestWeights:
 
 
 class Inputs:
-    """Digests of backbone and data sets, which must be the same in every run of one training."""
+    """Digests of backbone and data sets, which must be the same in all processes and all runs of one training."""
 
-    def __init__(self, digests: dict[str, str], folder: Path):
+    def __init__(self, digests: dict[str, str], folder: Path, processes: Processes):
         self.digests, self.folder = digests, folder
+        for name, digest in digests.items():
+            processes.check_same(f"the {name}", digest)
 
     def state_dict(self) -> dict[str, str]:
         return self.digests
