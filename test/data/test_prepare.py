@@ -48,7 +48,7 @@ def texts(name: str) -> list[str]:
 def test_out_must_be_a_folder(recipe: Path) -> None:
     Path("data").write_text("a file")
     for out in ("data", "data/mine"):
-        with pytest.raises(SureError, match=f"--out {out}: cannot be made a folder"):
+        with pytest.raises(SureError, match=f"--out {out}: cannot create this folder"):
             prepare.main(["--recipe", str(recipe), "--out", out])
     with pytest.raises(SureError, match=r"--out '.*udcff': the name is not UTF-8"):
         prepare.main(["--recipe", str(recipe), "--out", "\udcff"])
