@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_va
 
 from sure import registry
 from sure.config_sections import (
-    SEARCH,
     BackboneConfig,
     DataConfig,
     DecodeConfig,
@@ -26,6 +25,8 @@ from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.parsing import parse_yaml, read_yaml
+from sure.recipe import names
+from sure.recipe.rates import rates_of
 
 
 class Config(Section):
@@ -84,9 +85,8 @@ class Config(Section):
     @property
     def decoding(self) -> str:
         """Name of the decoding: decode.name for a beam search, or for TTS where it is set; else `greedy`."""
-        named = registry.find("tasks", self.task).names_decodings and self.decode.name != SEARCH
-        is_named = self.decode.method == "beam" or named
-        return self.decode.name if is_named else "greedy"
+        is_synthesis = registry.find("tasks", self.task).names_decodings
+        return names.decoding(self.decode.method, self.decode.name, is_synthesis)
 
     def save(self, path: Path) -> None:
         """Write all values as YAML, readable by `load_config`."""
@@ -101,15 +101,13 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
     Raises SureError naming the file or key, what was expected, and the nearest known name.
     """
     files = [files] if isinstance(files, (str, Path)) else list(files)
-    merged: dict[str, Any] = {}
-    for file in files:
-        merged = _merge(merged, read_plain_config(Path(file)))
+    layers = [("", read_plain_config(Path(file))) for file in files]
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise SureError(f"override {override!r}: expected key=value, e.g. train.epochs=3")
-        merged = _merge(merged, _current_keys(_nested(key.split("."), _parse(text, override))), key)
-    return make_config(merged, " + ".join(str(file) for file in files))
+        layers.append((key, _current_keys(_nested(key.split("."), _parse(text, override)))))
+    return make_config(_merge_layers(layers), " + ".join(str(file) for file in files))
 
 
 def make_config(given: Mapping[str, Any], source: str) -> Config:
@@ -139,6 +137,26 @@ def _parse(text: str, override: str) -> Any:
 
 def _nested(keys: list[str], value: Any) -> dict[str, Any]:
     return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
+
+
+def _merge_layers(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """The layers, each with its key if it is an override, laid over each other.
+
+    The section `rates` of a layer, {task: {method: rate}}, is first replaced by the rates of this task and method.
+    """
+    merged: dict[str, Any] = {}
+    for key, layer in layers:
+        merged = _merge(merged, layer, key)
+    if "rates" not in merged:
+        return merged
+    task, method = str(merged.get("task")), _name_of(merged.get("petl"))
+    plain = []
+    for key, layer in layers:
+        table = layer.get("rates")
+        others = {name: value for name, value in layer.items() if name != "rates"}
+        rates = {} if table is None else {"train": rates_of(table, task, method, registry.find)}
+        plain.append((key, _merge(rates, others)))
+    return _merge_layers(plain)
 
 
 def _merge(base: Any, update: Any, key: str = "") -> Any:
@@ -211,8 +229,10 @@ def _listed(petl: Any) -> Iterator[Any]:
     yield from name.split("+")
 
 
-def _name_of(petl: list[Any]) -> str:
-    return "+".join(str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in petl)
+def _name_of(petl: Any) -> str:
+    """The name of a config's `petl` in any of its forms: `a+b` for a list of methods."""
+    items = petl if isinstance(petl, list) else [petl]
+    return "+".join(str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in items)
 
 
 def _method(given: Any) -> BaseModel:

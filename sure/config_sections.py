@@ -9,10 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sure.errors import SureError
+from sure.recipe.names import GREEDY, SEARCH
 from sure.text.phones import Fold
-
-SEARCH = "beam"  # name of a beam search that has no name of its own
-
 
 EARLIER_KEYS = {"backbone": {"group_norm": "padding"}}  # by section: keys of earlier versions, and today's
 
@@ -178,6 +176,6 @@ class DecodeConfig(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> DecodeConfig:
-        if self.name == "greedy":
+        if self.name == GREEDY:
             raise SureError("decode.name=greedy is the name of decoding without a search; choose another name")
         return self

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The Python environment: which one is used, whether it is installed, and how scripts enter it.
-# Needs `root`, the project's folder. An environment is installed when its mark, written last by tools/install.sh,
-# has the digest of the requirements and the extras; so nothing has to be imported to know it.
+# The Python environment: which one is used, whether it is complete, and its activation.
+# Needs `root`, the project's folder. An environment is complete when its mark, written last by tools/install.sh, has the
+# digest of the requirements and the extras; nothing has to be imported to check it.
 
-# active_environment: prints the folder of the environment that is active; conda's base is left alone.
+# active_environment: prints the folder of the active environment; conda's base does not count.
 active_environment() {
   if [[ -n ${VIRTUAL_ENV-} ]]; then
     printf '%s\n' "$VIRTUAL_ENV"
@@ -14,10 +14,10 @@ active_environment() {
 
 environment_mark() { printf '%s/.sure-installed\n' "$1"; }
 
-# project_digest: of what pyproject.toml says before the settings of tools.
+# project_digest: prints the digest of pyproject.toml without the settings of tools.
 project_digest() { sed -n '/^\[tool\./q;p' "$root/pyproject.toml" | sha256sum | cut -d ' ' -f 1; }
 
-# installed_extras ENVIRONMENT: prints the extras that its mark names, when the mark is of this pyproject.toml.
+# installed_extras ENVIRONMENT: prints the extras in its mark, if the mark belongs to this pyproject.toml.
 installed_extras() {
   local mark digest extras
   mark=$(environment_mark "$1")
@@ -27,7 +27,7 @@ installed_extras() {
   printf '%s\n' "$extras"
 }
 
-# is_installed ENVIRONMENT EXTRAS: whether it is, with all of the comma-separated extras.
+# is_installed ENVIRONMENT EXTRAS: whether it is complete, with all of the comma-separated extras.
 is_installed() {
   local have extra
   [[ -n $1 ]] && have=$(installed_extras "$1") || return 1
@@ -36,7 +36,7 @@ is_installed() {
   done
 }
 
-# use_environment EXTRAS: makes `python` the environment's, after installing it where there is none.
+# use_environment EXTRAS: activates the environment, after installing it if necessary.
 use_environment() {
   local active folder
   active=$(active_environment)
@@ -49,7 +49,18 @@ use_environment() {
     folder=${active:-$root/.venv}
   fi
   export PATH="$folder/bin:$PATH" PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
-  # What a training step frees, the next step takes again: given back to the kernel in between, it costs 5 to 8 % of the
-  # time. 32 MiB is the most that every glibc takes for the first; other C libraries ignore both.
+  # Each training step allocates the memory again that the step before has freed: returning it to the kernel in between
+  # costs 5 to 8 % of the time. 32 MiB is the largest value of the first that every glibc accepts; other C libraries
+  # ignore both.
   export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_-33554432} MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_-8589934592}
+}
+
+# ask_python MODULE WORD...: runs a module that needs no installed package, so that it works before the installation.
+ask_python() {
+  local folder python=python3
+  for folder in "$root/.venv" "$(active_environment)"; do
+    if [[ -n $folder && -x $folder/bin/python ]]; then python=$folder/bin/python; fi
+  done
+  command -v "$python" >/dev/null || usage_error "python3 was not found; install Python 3.10 to 3.13"
+  PYTHONPATH=$root "$python" -S -m "$@"
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Words and logs for people to read.
+# Commands and logs in readable form.
 
-# quoted WORD...: prints them as they can be pasted into a shell, quoted only where they need it.
+# quoted WORD...: prints the words for pasting into a shell, with quotes only where needed.
 quoted() {
   local word text=""
   for word; do
@@ -10,7 +10,7 @@ quoted() {
   printf '%s\n' "${text:1}"
 }
 
-# show_end LOG: the last lines of the last command in it, indented; what a progress bar overwrote counts as lines.
+# show_end LOG: prints the last lines of the last command in it, indented; each state of a progress bar is a line.
 show_end() {
   tail -c 20000 "$1" | tr '\r' '\n' | sed '/^[[:space:]]*$/d' |
     awk '/^# on [^ ]+, / { count = 0 } { line[count++] = $0 } END { for (i = 0; i < count; i++) print "  | " line[i] }' |

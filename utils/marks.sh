@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Steps: commands that leave a mark when they are finished, and are skipped while the mark still holds.
+# Steps: commands that write a mark when they have finished, and are skipped while the mark is valid.
 #
 # A step is one command of a stage, for one data set or one experiment. Before calling `step`, its stage sets
-#   inputs      files it reads             outputs        files or folders it leaves
-#   resources   options for the launcher   when_redone    words added when the finished step is asked for again
-#   here        true: on this machine, whatever --launch says: it needs the network, or is not worth a place in a queue
-# The mark FOLDER/.marks/NAME lists the command and a digest of each input; it holds while these and the outputs are
-# as they were. Large inputs count by size and time; the code of sure/ does not count.
+#   inputs      files it reads             outputs        files or folders it writes
+#   resources   options for the launcher   when_redone    words added when the user asks for the finished step again
+#   here        true: run on this machine whatever --launch is: it needs the network, or is too short for a queue
+# The mark FOLDER/.marks/NAME lists the command and a digest of each input; it is valid while these are unchanged and the
+# outputs exist. Large inputs count by size and time; changes of the code in sure/ do not count.
 
 declare -a inputs=() outputs=() resources=() when_redone=()
 here=false
 large_bytes=$((64 * 1024 * 1024))
 
-# step FOLDER NAME COMMAND...: runs it through the launcher, or says why it need not run.
+# step FOLDER NAME COMMAND...: runs the command through the launcher, or prints that it is finished.
 step() {
   local mark=$1/.marks/$2 log=$1/log/$2.log start=$SECONDS where=$launch now lock
   local -a command=("${@:3}")
@@ -49,7 +49,7 @@ step() {
 
 clear_step() { inputs=() outputs=() resources=() when_redone=() here=false step_name="" step_command="" step_log=""; }
 
-# describe_step: the text of a mark: the command, and every input with its digest.
+# describe_step: prints the text of a mark: the command, and every input with its digest.
 describe_step() {
   local path bytes time text
   local -a there=() small=()
@@ -63,50 +63,50 @@ describe_step() {
     done < <(stat -L -c '%s %Y %n' "${there[@]}")
   fi
   if ((${#small[@]})); then text+=$'\n'$(sha256sum "${small[@]}"); fi
-  printf '%s\n' "${text//"$root"/ROOT}"  # a clone that is moved stays finished
+  printf '%s\n' "${text//"$root"/ROOT}"  # so that a clone that was moved stays finished
 }
 
-# holds MARK TEXT: whether the step is finished, with these inputs and settings.
+# holds MARK TEXT: whether the step has finished with these inputs and settings.
 holds() {
   local output
   [[ -f $1 && $(<"$1") == "$2" ]] || return 1
   for output in "${outputs[@]}"; do [[ -e $output ]] || return 1; done
 }
 
-# changed_inputs MARK TEXT: the lines of TEXT that the mark does not have.
+# changed_inputs MARK TEXT: prints the lines of TEXT that the mark does not have.
 changed_inputs() { grep -vxF -f "$1" <<<"$2" || true; }
 
-# reason MARK TEXT: why a step runs that was finished before.
+# reason MARK TEXT: prints why a step runs again that had finished before.
 reason() {
   local changed
   [[ -f $1 ]] || return 0
   changed=$(changed_inputs "$1" "$2")
   case $changed in
-    "") if [[ $forced == true ]]; then printf ', asked for again'; else printf ', again: an output is gone'; fi ;;
+    "") if [[ $forced == true ]]; then printf ', again: asked for'; else printf ', again: an output is missing'; fi ;;
     command*) printf ', again: its settings changed' ;;
     *) changed=${changed%%$'\n'*}; printf ', again: %s changed' "${changed##*  }" ;;
   esac
 }
 
-# check_kept MARK TEXT: what took long to make is not made anew from other data unasked. (Other settings are for the
-# command itself to refuse: it knows which of them matter.)
+# check_kept MARK TEXT: an error where data of a finished training have changed, so that it is not repeated unasked. (For
+# changed settings the command itself decides, because it knows which of them matter.)
 check_kept() {
   local changed
   if [[ $forced == true || ! -f $1 || ${#when_redone[@]} -eq 0 ]]; then return; fi
   changed=$(changed_inputs "$1" "$2" | sed -e '/^command /d' -e '/  conf\//d' -e 's/.*  //')
-  [[ -z $changed ]] || stop_here "${step_name% *} was finished before ${changed//$'\n'/, } changed; to make it again:" \
-    "--stage ${step_name##* }; to keep it, give the new one a name: --tag NAME"
+  [[ -z $changed ]] || stop_here "${step_name% *} had finished before ${changed//$'\n'/, } changed; to make it again:" \
+    "--stage ${step_name##* }; to keep it, name the new one: --tag NAME"
 }
 
 check_outputs() {
   local output
   for output in "${outputs[@]}"; do
-    [[ -e $output ]] || stop_here "the command ended without an error, but left no $output"
+    [[ -e $output ]] || stop_here "the command ended without an error, but did not write $output"
   done
 }
 
-# wait_for_lock DESCRIPTOR FILE: another run, or what a killed run left behind, may still work on the step. The file
-# stays open in everything that a step starts, so the lock is free when the last of that has ended.
+# wait_for_lock DESCRIPTOR FILE: waits for another run, or processes of a killed run, that still work on the step. All
+# processes of a step keep the file open, so that the lock is free when the last of them has ended.
 wait_for_lock() {
   if ! command -v flock >/dev/null || flock -n "$1"; then return; fi
   printf '  waiting for another run that works on %s (fuser shows it: %s)\n' "$step_name" "$recipe/$2"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every recipe shares; a run.sh sources this file first, declares its options, and ends with `run_stages`.
+# Shared by all recipes: a run.sh sources this file first, declares its options, and ends with `run_stages`.
 # Sets strict mode, `root` (the project), `recipe` (the folder of run.sh, which becomes the current one), and reports
 # failures. docs/adding.md and egs/TEMPLATE show how a recipe is made.
 set -Eeuo pipefail
@@ -12,7 +12,7 @@ recipe=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd -P)
 caller=$PWD
 forced=false current_stage="" step_name="" step_command="" step_log="" problem=""
 stage_subshell=$BASH_SUBSHELL
-extras=ark,convert  # what recipes need of pyproject.toml; a pipeline may add to it
+extras=ark,convert  # optional dependencies in pyproject.toml; a pipeline may add more
 
 . "$root/utils/options.sh"
 . "$root/utils/resources.sh"
@@ -21,13 +21,13 @@ extras=ark,convert  # what recipes need of pyproject.toml; a pipeline may add to
 . "$root/utils/parallel.sh"
 . "$root/utils/marks.sh"
 
-# report_failure STATUS COMMAND: the ERR trap. Says what failed, shows the end of its log and how to go on.
+# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume.
 report_failure() {
   trap - ERR
   [[ -z $stopped_by ]] || exit "$(stop_status)"
-  if [[ $1 == 75 && -z $problem ]]; then problem="it was asked to stop, and has saved where it is"; fi
-  if [[ $1 == 137 && -z $problem ]]; then problem="it was killed: by the system if memory ran out, or by someone"; fi
-  ((BASH_SUBSHELL == stage_subshell)) || exit "$1"  # only once, not in each $(...) that the failure passes
+  if [[ $1 == 75 && -z $problem ]]; then problem="it was asked to stop, and has saved its progress"; fi
+  if [[ $1 == 137 && -z $problem ]]; then problem="it was killed: by the system, if memory ran out, or by a user"; fi
+  ((BASH_SUBSHELL == stage_subshell)) || exit "$1"  # report once, not in each $(...) that the failure passes through
   {
     printf '\nerror: %sfailed with exit code %s%s\n' "${current_stage:+stage $current_stage }" "$1" "${step_name:+: $step_name}"
     [[ -z $problem ]] || printf '  problem: %s\n' "$problem"
@@ -43,7 +43,7 @@ report_failure() {
 trap 'report_failure $? "$BASH_COMMAND"' ERR
 trap 'report_stop' EXIT
 
-# report_stop: the EXIT trap. Of a run that was told to stop, how to go on.
+# report_stop: the EXIT trap. Prints the command to resume when a signal has stopped the run.
 report_stop() {
   [[ -n $stopped_by ]] || return 0
   printf '\nstopped by SIG%s\n' "$stopped_by" >&2
@@ -53,7 +53,7 @@ report_stop() {
 # stop_here PROBLEM: fails with exit code 1 and the report above.
 stop_here() { problem=$*; report_failure 1 ""; }
 
-# resume_command: the call again, without running again what is finished.
+# resume_command: prints this call, changed so that finished stages do not run again.
 resume_command() {
   local key
   local -a words=("$0")
@@ -65,13 +65,13 @@ resume_command() {
   quoted "${words[@]}"
 }
 
-# from_caller PATH: PATH, made absolute when it is one of the folder that the user called from.
+# from_caller PATH: prints PATH, made absolute if it exists in the folder that the user called from.
 from_caller() {
   if [[ -n $1 && $1 != /* && -e $caller/$1 ]]; then printf '%s\n' "$caller/$1"; else printf '%s\n' "$1"; fi
 }
 
-# run_stages: from --stage to --stop_stage, by the functions stage_NAME of the pipeline; before_stage NAME, if there is one,
-# comes first.
+# run_stages: runs stages --stage to --stop_stage, the functions stage_NAME of the pipeline, each after its function
+# before_stage NAME, if there is one.
 run_stages() {
   local number first last
   stage_number stop_stage; last=$number
@@ -79,8 +79,9 @@ run_stages() {
   if [[ -v option_given[stage] ]]; then stage_number stage; first=$number forced=true; fi
   if [[ -n $force ]]; then forced=$force; fi
   ((first <= last)) || usage_error "--stop_stage $stop_stage comes before --stage $stage; the stages are: $(list_stages)"
+  make_plan
   if [[ -n $show ]]; then one_of show corpus experiments; "show_$show"; return; fi
-  if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment "$extras"; fi
+  if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment "$extras"; check_config; fi
   for ((number = first; number <= last; number++)); do
     current_stage="$number ${stages[number - 1]}"
     printf '# stage %s\n' "$current_stage"

@@ -1,13 +1,12 @@
 # shellcheck shell=bash
-# One row of a suite: is its corpus there, its run, and what is noted of it for the table and for the end.
+# One row of a suite: its corpus, its run, and its outcome for the table and the end.
 
-# run_row "RECIPE TASK OPTIONS": runs it, or says why not; the status is that of the recipe's run.sh.
+# run_row ROW: runs it, or prints the reason why not; the status is that of the recipe's run.sh.
 # shellcheck disable=SC2329 # in_parallel calls it
 run_row() {
-  local row=$1 name task options missing status=0 state="done" note=""
-  local -a words=() call copy=()
-  read -r name task options <<<"$row"
-  if [[ -n $options ]]; then mapfile -t words < <(xargs printf '%s\n' <<<"$options"); fi
+  local row name task copy missing="" status=0 state="done" note=""
+  local -a words call
+  eval "$1"
   call=(bash "$root/egs/$name/run.sh" --task "$task" "${words[@]}" "${passed[@]}")
   find_corpus
   if [[ -n $missing ]]; then
@@ -24,32 +23,30 @@ run_row() {
 
 log_of_row() { printf 'exp/log/%s.log' "$(tr -sc 'A-Za-z0-9\n' _ <<<"$row")"; }
 
-# run_call: in the folder that the user called from, whose paths the options may have.
+# run_call: runs the recipe in the folder that the user called from, to which paths in options may be relative.
 run_call() {
   local -a launcher=()
   if [[ $dry_run == false ]]; then launcher=(bash "$root/utils/launch/local.sh" "$recipe/$(log_of_row)"); fi
-  (cd "$caller" && exec "${launcher[@]}" "${call[@]}" "${copy[@]}")
+  (cd "$caller" && exec "${launcher[@]}" "${call[@]}" ${copy:+--corpus="$copy"})
 }
 
-# find_corpus: sets `copy` to the option for one that the user named, or `missing` to what is missing and what to do.
+# find_corpus: sets `missing` to the reason why the row has no corpus and the remedy, unless it has one.
 find_corpus() {
   local egs=egs/$name there
-  missing=""
-  if [[ -v copies[$name] ]]; then
-    copy=(--corpus="${copies[$name]}")
-  elif there=$("${call[@]}" --show corpus 2>/dev/null) && [[ -z $there ]]; then  # what it refuses fails when it is run
+  [[ -z $copy ]] || return 0
+  if there=$("${call[@]}" --show corpus 2>/dev/null) && [[ -z $there ]]; then  # a call with an error fails when it is run
     if [[ -f $root/$egs/downloads/corpus.txt ]]; then
       missing="the copy of its corpus in $(<"$root/$egs/downloads/corpus.txt") is gone"
     elif grep -qE '^ {0,2}- kind: *manual' "$root/$egs/sources.yaml"; then
       missing="its corpus is behind a form ($egs/README.md)"
     elif [[ $download == false ]]; then
-      missing="its corpus is not there; --download true fetches it"
+      missing="its corpus is missing; --download true downloads it"
     fi
   fi
-  missing+=${missing:+; a line \`$name: DIR\` in the file of --corpora gives a copy that you have}
+  missing+=${missing:+; name your copy by a line \`$name: DIR\` in the file of --corpora}
 }
 
-# note_row: a line in the file of outcomes for each experiment of the row.
+# note_row: writes a line for each experiment of the row into the file of outcomes.
 note_row() {
   local experiment
   local -a experiments
@@ -60,7 +57,7 @@ note_row() {
   done >>"$outcomes"
 }
 
-# end_suite: the table, then the rows that were skipped or failed, and the exit code.
+# end_suite: prints the table and the rows that were skipped or failed, and exits.
 end_suite() {
   local status=0
   if ((number >= 7)) && ! all_are skipped; then
@@ -70,9 +67,9 @@ end_suite() {
   fi
   name_rows skipped
   name_rows failed
-  if all_are skipped; then printf '\nerror: there is no corpus for any of these rows\n' >&2; exit 1; fi
+  if all_are skipped; then printf '\nerror: none of these rows has its corpus\n' >&2; exit 1; fi
   if ((parallel_status)); then
-    printf '\nerror: rows failed, as named above; the same command again goes on where they stopped\n' >&2
+    printf '\nerror: some rows failed, see above; repeat the command to resume them\n' >&2
     exit 1
   fi
   exit "$status"
@@ -83,5 +80,5 @@ name_rows() {
     "$outcomes" >&2
 }
 
-# all_are STATE: whether that is the state of every row.
+# all_are STATE: whether every row is in this state.
 all_are() { awk -F '\t' -v state="$1" 'NR > 1 && $3 != state { other = 1 } END { exit other }' "$outcomes"; }

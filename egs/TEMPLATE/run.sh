@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# TEMPLATE: the folder to copy for a corpus of your own (README.md says how).
+# TEMPLATE: copy this folder for your own corpus (see README.md).
 #
 #   ./run.sh --corpus DIR --petl "linear_probe lora" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
-option task asr "asr, phoneme or slots of the column text; intent, emotion or keyword of label; verification of speaker"
-option lang en "language of the texts: how numbers and symbols are said"
-option lexicon "" "of phoneme: a file of lines WORD PHONE PHONE ...; without one the texts are phones"
+option task asr "asr, phoneme or slots (from the column text); intent, emotion or keyword (label); verification (speaker)"
+option lang en "language of the texts, for the reading of numbers and symbols"
+option lexicon "" "for phoneme: pronunciation lexicon, lines WORD PHONE PHONE ...; without one the texts are phones"
 parse_options "$@"
 one_of task asr phoneme slots intent emotion keyword verification
 

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Asterisk core sounds: real prompts in five languages. Without options: Spanish speech recognition with an encoder
-# that was trained on English, three methods of adaptation, one table at the end.
+# Asterisk core sounds: prompts of telephone systems in five languages. Without options: Spanish speech recognition with
+# an encoder that was trained on English, three adaptation methods, and a table of results.
 #
 #   ./run.sh --task language --petl "linear_probe bottleneck prefix lora conv_adapter full" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task asr "asr, phoneme, language, speaker, intent, keyword or tts"
-option lang es "of asr: es en fr it ru, or all; of phoneme: one of them (default there: en)"
-option lexicon "" "of phoneme, tts: a file of lines WORD PHONE PHONE ..., asked first; phones of other languages than en need one"
-option keywords alphabet "of keyword: alphabet (alfa bravo ...) or digits"
-option voice june "of keyword: who is left out of training and tested; of tts: who speaks (default there: allison), or several, a+b"
-option minutes all "of tts: so many minutes of a voice to train on, e.g. 2, 5 or 20"
-option pretrain "" "of tts: others: adapt a model that is trained on the other voices first; default: train from nothing"
-option pretrain_set "train.epochs=25" "of tts: config overrides of that first training, which has three voices: as many steps as 80 epochs of one"
-option shape small "of tts: a size of fastspeech2, where a model is trained from nothing"
+option lang es "for asr: es en fr it ru, or all; for phoneme: one of them (default: en)"
+option lexicon "" "for phoneme and tts: pronunciation lexicon, lines WORD PHONE PHONE ..., searched first; phoneme in languages other than en needs it"
+option keywords alphabet "for keyword: alphabet (alfa bravo ...) or digits"
+option voice june "for keyword: test speaker, left out of training; for tts: speaker (default: allison) or speakers, a+b"
+option minutes all "for tts: minutes of training data, e.g. 2, 5 or 20"
+option pretrain "" "for tts: others: adapt a model that is first trained on the other speakers; default: train from random weights"
+option pretrain_set "train.epochs=25" "for tts: configuration overrides of that first training; 25 epochs of three speakers are as many steps as 80 of one"
+option shape small "for tts: size of fastspeech2 when it is trained from random weights"
 parse_options "$@"
 one_of task asr phoneme language speaker intent keyword tts
 one_of lang es en fr it ru all
@@ -32,7 +32,7 @@ case $task in
   phoneme)
     dataset=phoneme_$lang
     prepare_options+=(lang="$lang")
-    if [[ $lang == en ]]; then corpus_lexicon=lexicon.txt; fi  # what CMUdict does not have
+    if [[ $lang == en ]]; then corpus_lexicon=lexicon.txt; fi  # words that CMUdict lacks
     . "$root/utils/pipelines/phones.sh"
     ;;
   keyword)

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Task tts: whose voice, in which language, and on what it is trained before.
+# Task tts: the speaker, the language, and the data of the pretraining.
 one_of pretrain "" others
 if [[ $minutes != all && ! $minutes =~ ^[0-9]+(\.[0-9]+)?$ ]]; then usage_error "--minutes takes all or a number, not '$minutes'"; fi
 others=""
@@ -12,7 +12,7 @@ case $voice in
   carlo) lang=it ;;
   ivrvoice) lang=ru ;;
   *+*) lang=en phones=espeak ;;  # one alphabet for all languages
-  *) usage_error "--voice '$voice' is not known; there are: allison june carlo ivrvoice, or some of them with + between" ;;
+  *) usage_error "--voice: unknown value '$voice'; expected allison, june, carlo, ivrvoice, or several of them joined by +" ;;
 esac
 dataset=tts_$voice
 if [[ $minutes != all ]]; then dataset+=_${minutes}min; fi

@@ -5,8 +5,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task asr "asr"
-option lang en_us "a language, as languages.txt and FLEURS write it"
-option on_bad_utterance skip "skip or stop; some recordings are cut off"
+option lang en_us "language, one of the names in languages.txt"
+option on_bad_utterance skip "unusable utterances: skip or stop; some recordings are cut off"
 parse_options "$@"
 one_of task asr
 read -rd '' -a languages <languages.txt || true

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fluent Speech Commands: spoken commands to a house. What is wanted: an action, an object and a location.
+# Fluent Speech Commands: spoken commands to a smart home, with three slots: action, object and location.
 #
 #   ./run.sh --corpus DIR --petl "linear_probe conv_adapter lora" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task intent "intent"
-option labels slots "slots: action, object and location, each with an output of its own; joint: the 31 combinations"
+option labels slots "slots: separate classifiers for action, object and location; joint: one for their 31 combinations"
 parse_options "$@"
 one_of task intent
 one_of labels slots joint

@@ -2,14 +2,14 @@
 # IEMOCAP: emotions in dialogues of ten actors, two a session. The corpus is behind a form.
 #
 #   ./run.sh --corpus DIR                # sessions 1 to 3 train, 4 dev, 5 test
-#   ./run.sh --corpus DIR --fold 1       # as in SUPERB: session 1 is test, a fifth of the others dev
-#   ./run.sh --corpus DIR --classes 11   # every tag as it is, those without agreement too
+#   ./run.sh --corpus DIR --fold 1       # as in SUPERB: session 1 is the test set, a fifth of the others dev
+#   ./run.sh --corpus DIR --classes 11   # all tags unchanged, also without agreement
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task emotion "emotion"
-option classes 4 "4: neutral, happy (with excited), angry, sad; 11: all tags as they are"
-option fold "" "1 to 5: that session is the test set, as in SUPERB's five folds"
-option s3prl_lists "" "of a fold: s3prl's folder meta_data, for the same dev set as there"
+option classes 4 "4: neutral, happy (with excited), angry, sad; 11: all tags unchanged"
+option fold "" "1 to 5: the session of the test set, as in SUPERB's five folds"
+option s3prl_lists "" "for a fold: s3prl's folder meta_data, for the same dev set"
 parse_options "$@"
 one_of task emotion
 one_of classes 4 11

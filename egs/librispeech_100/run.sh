@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# LibriSpeech, 100 hours of read English: speech recognition, or phones by the corpus's own lexicon.
+# LibriSpeech, 100 hours of read English: speech recognition, or phone recognition with the corpus's lexicon.
 #
 #   ./run.sh --task phoneme --petl "linear_probe bottleneck prefix lora conv_adapter full" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task asr "asr or phoneme"
-option phones 71 "of phoneme: 71 with stress, or 39 without"
-option lexicon "" "of phoneme: a file of lines WORD PHONE PHONE ..., asked before the corpus's own"
-option test_other false "true: test-other as a second test set"
+option phones 71 "for phoneme: 71 with stress, or 39 without"
+option lexicon "" "for phoneme: pronunciation lexicon, lines WORD PHONE PHONE ..., searched before the corpus's lexicon"
+option test_other false "true: add test-other as a second test set"
 parse_options "$@"
 one_of task asr phoneme
 one_of phones 71 39

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# VoxPopuli: speeches in the European Parliament, transcribed in 16 languages. Speech recognition in one of them.
+# VoxPopuli: speeches in the European Parliament with transcripts in 16 languages. Speech recognition in one of them.
 #
 #   ./run.sh --lang de --corpus DIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"

@@ -55,11 +55,33 @@ class Stored(Backbone):
 
     @classmethod
     def _read(cls, weights: str) -> tuple[Any, dict[str, Tensor], str]:
-        """Shape, tensors and sha256 for the value of backbone.weights."""
-        path = Path(weights).expanduser()
-        if not path.is_file():
-            raise SureError(f"backbone.weights: {weights} does not exist; pass a .safetensors file, or random")
-        return cls._from_file(path)
+        """Shape, tensors and sha256 of the weights."""
+        cls.check_weights(weights)
+        return cls._from_file(Path(weights).expanduser())
+
+    @classmethod
+    def check_weights(cls, weights: str) -> None:
+        """Raises SureError for a file that does not exist, and for `random:<shape>` with a shape of no such name."""
+        kind, _, name = weights.partition(":")
+        if kind == "random":
+            if name and name not in cls.shapes:
+                known = list(cls.shapes)
+                raise SureError(
+                    f"backbone.weights=random:{name}: {cls.family_name()} has no such shape{nearest(name, known)}; "
+                    f"available: {', '.join(known)}"
+                )
+        elif not cls._has_weights(weights):
+            expected = ", ".join(("a .safetensors file", *cls.other_weights()))
+            raise SureError(f"backbone.weights: {weights} does not exist; pass {expected}, or random")
+
+    @classmethod
+    def _has_weights(cls, weights: str) -> bool:
+        return Path(weights).expanduser().is_file()
+
+    @classmethod
+    def other_weights(cls) -> tuple[str, ...]:
+        """Kinds of weights that are not a file of ours, in words."""
+        return ()
 
     def save(self, path: str | Path) -> None:
         """Write the weights, without attached modules, to a file for `from_weights`. Raises SureError if that fails."""
@@ -132,12 +154,7 @@ class Stored(Backbone):
 
     @classmethod
     def _random(cls, name: str, padding: str, seed: int, changes: dict[str, Any]) -> Stored:
-        if name not in cls.shapes:
-            known = list(cls.shapes)
-            raise SureError(
-                f"backbone.weights=random:{name}: {cls.family_name()} has no such shape{nearest(name, known)}; "
-                f"available: {', '.join(known)}"
-            )
+        cls.check_weights(f"random:{name}")
         try:
             shape = dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:

@@ -80,17 +80,24 @@ class Loadable(Stored, SpeechEncoder):
         path = Path(weights).expanduser()
         if path.is_dir():
             return cls._from_folder(path)
-        if path.is_file():
-            return cls._from_file(path)
-        if weights.startswith(cls.bundles) and not path.suffix:
-            parameters, normalize, tensors = read_bundle(weights, cls.bundles)
-            state = cls.bundle_state(tensors)
-            return cls.bundle_shape(parameters, normalize), state, sha256_of_tensors(state)
-        bundles = f", a torchaudio bundle ({cls.bundles[0]}...)" if cls.bundles else ""
-        raise SureError(
-            f"backbone.weights: {weights} does not exist; "
-            f"pass a .safetensors file, a Hugging Face folder{bundles}, or random"
-        )
+        if not cls._is_bundle(weights):
+            return super()._read(weights)
+        parameters, normalize, tensors = read_bundle(weights, cls.bundles)
+        state = cls.bundle_state(tensors)
+        return cls.bundle_shape(parameters, normalize), state, sha256_of_tensors(state)
+
+    @classmethod
+    def _has_weights(cls, weights: str) -> bool:
+        return Path(weights).expanduser().exists() or cls._is_bundle(weights)
+
+    @classmethod
+    def _is_bundle(cls, weights: str) -> bool:
+        path = Path(weights).expanduser()
+        return weights.startswith(cls.bundles) and not path.suffix and not path.exists()
+
+    @classmethod
+    def other_weights(cls) -> tuple[str, ...]:
+        return "a Hugging Face folder", *(f"a torchaudio bundle ({name}...)" for name in cls.bundles[:1])
 
     @classmethod
     def _from_folder(cls, folder: Path) -> tuple[Any, dict[str, Tensor], str]:

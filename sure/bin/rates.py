@@ -1,4 +1,4 @@
-"""After stage 4 with --rates: a Markdown table of dev scores over methods and rates, to choose rates by."""
+"""After stage 4 with --rates: a Markdown table of dev scores by method and learning rate."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from sure.data.tables import Line, read_lines
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.parsing import parse_json
+from sure.recipe import names
 
 RECORD = "decoding.json"
 NAMED_IDS = 5  # ids in an error
@@ -23,15 +24,13 @@ def decoded_folder(folder: Path, config: Config, name: str) -> Path:
 
     Raises SureError where it is also the folder of another set.
     """
-    label = config.decoding
-    if label == "greedy":
-        return folder / f"decode_{name}"
-    if f"{name}_{label}" in config.data.sets():
-        raise SureError(
-            f"decode_{name}_{label} is also the folder of the set {name}_{label}; give this decoding another name: "
-            "decode.name=NAME"
-        )
-    return folder / f"decode_{name}_{label}"
+    decoded = names.decoded_folder(name, config.decoding)
+    for other in config.data.sets():
+        if other != name and names.decoded_folder(other, names.GREEDY) == decoded:
+            raise SureError(
+                f"{decoded} is also the folder of the set {other}; give this decoding another name: decode.name=NAME"
+            )
+    return folder / decoded
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -43,7 +42,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {"set": folder.name.removeprefix("decode_"), "decoding": "greedy", "settings": {"method": "greedy"}}
+        return {"set": folder.name.removeprefix("decode_"), "decoding": names.GREEDY, "settings": {"method": "greedy"}}
     except ValueError:
         record = None
     if not isinstance(record, dict) or not {"set", "decoding", "settings"} <= record.keys():

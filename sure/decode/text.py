@@ -23,6 +23,7 @@ from sure.files import replace_file
 from sure.models.loading import audio_batches, in_batches
 from sure.models.recognition import RecognitionModel
 from sure.parsing import parse_json
+from sure.recipe import names
 from sure.tasks.beam_search import BeamSearch
 from sure.text.arpa import format_arpa, load_model
 from sure.text.ngram import LanguageModel, estimate
@@ -96,7 +97,7 @@ def make_search(model: RecognitionModel, resources: LanguageResources, settings:
 
 def tuned_path(folder: Path, settings: DecodeConfig) -> Path:
     """The file of `sure.bin.tune_decode` for a search, in the folder of an experiment."""
-    return folder / f"tuned_{settings.name}.json"
+    return folder / names.tuned_file(settings.name)
 
 
 def tuning_conditions(settings: DecodeConfig, resources: LanguageResources) -> dict[str, Any]:

@@ -28,13 +28,19 @@ def build_task(config: Config, folder: str | Path | None = None) -> AnyTask:
     return task(config.head, Path(folder or config.tokenizer.folder), config.text.language)
 
 
-def build_backbone(config: Config, task: AnyTask) -> Backbone:
-    """The config's backbone with its weights and empty slots. Raises SureError where the task needs another kind."""
+def backbone_family(config: Config) -> type[Backbone]:
+    """The class of the config's backbone. Raises SureError where the task needs another kind."""
     family, kind = registry.find("backbones", config.backbone.name), kind_of(config)
     if not issubclass(family, kind.backbone):
         raise SureError(
             f"backbone.name={config.backbone.name}: the task {config.task} needs {kind.backbone_description}"
         )
+    return family
+
+
+def build_backbone(config: Config, task: AnyTask) -> Backbone:
+    """The config's backbone with its weights and empty slots. Raises as `backbone_family`."""
+    family = backbone_family(config)
     random = config.backbone.weights.partition(":")[0] == "random"
     shape = task.shape() if random else {}
     return family.from_weights(config.backbone.weights, config.backbone.padding, seed=config.seed, **shape)

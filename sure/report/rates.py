@@ -1,4 +1,4 @@
-"""Which rate suits which method: dev scores of trainings that differ in the rate of the adapter (and the seed)."""
+"""Dev scores of experiments that differ in the learning rate of the adapter, to choose a rate for each method."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from sure import registry
 from sure.errors import SureError
 from sure.parsing import read_json
 
-Scores = dict[str, dict[float, list[float]]]  # of every method, at every rate, one for each seed
+Scores = dict[str, dict[float, list[float]]]  # {method: {rate: dev scores, one for each seed}}
 
 
 def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
     """The summary.json of each folder.
 
-    Raises SureError for a folder without one, and when they are of different tasks.
+    Raises SureError for a folder without one, for different tasks, and for the same method, rate and seed twice.
     """
     again = "run stage 4 (sure.bin.train) again"
     summaries = [read_json(folder / "summary.json", again, keys=("task",)) for folder in folders]
+    seen: dict[tuple[Any, ...], Path] = {}
+    for folder, summary in zip(folders, summaries, strict=True):
+        other = seen.setdefault((summary["method"], summary["lr_adapter"], summary["seed"]), folder)
+        if other != folder:
+            raise SureError(f"{other} and {folder} have the same method, rate and seed; pass one of them")
     tasks = sorted({summary["task"] for summary in summaries})
     if len(tasks) != 1:
         raise SureError(f"rates can be compared within one task only, not over {', '.join(tasks) or 'nothing'}")
@@ -30,7 +35,7 @@ def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
 def markdown(summaries: Sequence[dict[str, Any]]) -> str:
     """A row for each method and a column for each rate; the best rate of each method is printed bold.
 
-    Rates with fewer seeds than others of the method say how many, and are not compared with them.
+    A rate with fewer seeds than other rates of the method shows their number, and is not chosen.
     """
     task = registry.find("tasks", summaries[0]["task"])
     best = max if task.higher_is_better else min
@@ -53,8 +58,8 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
     seeds = ", ".join(map(str, sorted({summary["seed"] for summary in summaries})))
     return (
         f"dev {task.score_name} % by rate of the adapter ({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
-        f"{table}\n\nA rate chosen here belongs in conf/petl/<method>.yaml, or for one task alone in "
-        "conf/petl/<task>_<method>.yaml.\n"
+        f"{table}\n\nWrite the rate that you choose into conf/rates.yaml: under `{summaries[0]['task']}`, or under "
+        "`all` for every task.\n"
     )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sure.errors import SureError
+from sure.recipe.names import GREEDY
 from sure.report.results import Result, collect
 
 FIELDS = ["row", "task", "state", "note", "method", "seed", "folder"]
 AGAIN = "egs/sure_benchmark/run.sh writes this file"
 TUNED = ("weight", "word_score")  # of the settings of a decoding: found on dev for each experiment
-GREEDY = "greedy"  # the decoding where a result names none
 STATES = ("done", "skipped", "failed")
 # What all results of a column share, and what the seeds of a cell share besides, in words.
 OF_COLUMN = {"references_sha256": "references", "score_name": "scores", "decode": "settings of the decoding"}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,11 @@ def test_an_unfinished_training_and_a_mixture_of_tasks_are_errors(train, tmp_pat
         rates.main([str(tmp_path / "seed1")])
     with pytest.raises(SureError, match="asr, language"):
         rates.main([train("lora", 0.1, 1.0), train("bitfit", 0.1, 1.0, task="language")])
+
+
+def test_one_rate_in_two_folders_is_not_two_seeds(train):
+    folders = [train("lora", 0.001, 60.0), train("lora", "1e-3", 50.0)]
+    summary = Path(folders[1]) / "summary.json"
+    summary.write_text(summary.read_text().replace('"1e-3"', "0.001"))
+    with pytest.raises(SureError, match="rate0.001/seed1 and .*rate1e-3/seed1 have the same method, rate and seed"):
+        rates.main(folders)

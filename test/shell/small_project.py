@@ -145,6 +145,10 @@ class Project:
         (root / "tools" / "fetch_backbone.py").write_text(FETCH)
         for name in ("bin", "petl"):
             (root / "sure" / name).mkdir(parents=True)
+        shutil.copytree(ROOT / "sure" / "recipe", root / "sure" / "recipe")
+        for name in ("errors.py", "bin/plan.py"):
+            shutil.copy(ROOT / "sure" / name, root / "sure" / name)
+        (root / "sure" / "bin" / "check_config.py").write_text("")
         for name in METHODS:
             (root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
         (root / "sure" / "bin" / "stand_in.py").write_text(STAND_IN)

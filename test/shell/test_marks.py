@@ -62,7 +62,7 @@ def test_a_lost_output_is_made_again(project):
     project.run(*LORA)
     (project.recipe / "exp/asr_es_results.md").unlink()
     done = project.run(*LORA)
-    assert done.stages == ["report"] and "an output is gone" in done.out
+    assert done.stages == ["report"] and "an output is missing" in done.out
 
 
 def test_changed_settings_reach_the_trainer_which_knows_what_matters(project):
@@ -150,7 +150,7 @@ def test_an_output_that_is_missing_is_a_failure(project):
     bin_folder = project.root / "sure" / "bin"
     (bin_folder / "tokenize.py").write_text("print('nothing left')\n")
     done = project.run(*LORA)
-    assert done.status == 1 and "left no data/asr_es/tokens" in done.err
+    assert done.status == 1 and "did not write data/asr_es/tokens" in done.err
     assert done.stages == ["download", "prepare"]
 
 
@@ -189,7 +189,7 @@ def test_a_signal_to_run_sh_alone_stops_what_it_started_and_says_how_to_go_on(pr
 def test_what_was_asked_to_stop_and_has_saved_says_so(project):
     (project.root / "sure" / "bin" / "train.py").write_text("raise SystemExit(75)\n")
     done = project.run(*LORA)
-    assert done.status == 75 and "problem: it was asked to stop, and has saved where it is" in done.err
+    assert done.status == 75 and "problem: it was asked to stop, and has saved its progress" in done.err
 
 
 def test_a_run_waits_for_the_trainer_that_a_killed_one_left(project):

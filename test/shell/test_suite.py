@@ -75,11 +75,9 @@ def test_rows_whose_corpus_is_there_run_and_the_others_are_named_with_what_to_do
         ("closed speaker", "speaker", "skipped", "lora", "2", "../closed/exp/speaker_moonshine_lora/seed2"),
     ]
     public, form = done.err.split("skipped:\n")[1].splitlines()
-    copy = "in the file of --corpora gives a copy that you have"
-    assert (
-        public == f"  beads language: its corpus is not there; --download true fetches it; a line `beads: DIR` {copy}"
-    )
-    assert form == f"  closed speaker: its corpus is behind a form (egs/closed/README.md); a line `closed: DIR` {copy}"
+    copy = "name your copy by a line `{}: DIR` in the file of --corpora"
+    assert public == f"  beads language: its corpus is missing; --download true downloads it; {copy.format('beads')}"
+    assert form == f"  closed speaker: its corpus is behind a form (egs/closed/README.md); {copy.format('closed')}"
 
 
 def test_what_recipes_know_of_their_corpora_is_used_and_nothing_is_fetched_unasked(suite):
@@ -95,7 +93,9 @@ def test_what_recipes_know_of_their_corpora_is_used_and_nothing_is_fetched_unask
     assert [line[2] for line in suite.outcomes()] == ["done", "done", "skipped"]
     (suite.root / "the corpora" / "asterisk corpus").rmdir()
     gone = suite.run(*FETCH)
-    assert "asterisk asr: the copy of its corpus in" in gone.err and "asterisk corpus is gone; a line" in gone.err
+    assert (
+        "asterisk asr: the copy of its corpus in" in gone.err and "asterisk corpus is gone; name your copy" in gone.err
+    )
 
 
 def test_each_row_needs_its_own_part_of_a_corpus(suite):
@@ -113,7 +113,7 @@ def test_by_hand_as_the_last_of_several_ways_is_no_form(suite):
     sources = "items:\n  - any_of:\n      - name: by hand\n        items:\n          - kind: manual\n"
     (suite.root / "egs" / "closed" / "sources.yaml").write_text(sources)
     done = suite.run(*FETCH, "--only", "closed")
-    assert "closed speaker: its corpus is not there; --download true fetches it" in done.err
+    assert "closed speaker: its corpus is missing; --download true downloads it" in done.err
 
 
 def test_a_row_that_fails_is_named_with_its_log_and_the_others_run(suite):
@@ -122,7 +122,7 @@ def test_a_row_that_fails_is_named_with_its_log_and_the_others_run(suite):
     assert done.status == 1 and done.stages.count("train") == 3
     log = "egs/sure_benchmark/exp/log/beads_language.log"
     assert f"\nfailed:\n  beads language: exit code 7; its log is {log}\n" in done.err
-    assert "the same command again goes on where they stopped" in done.err
+    assert "repeat the command to resume them" in done.err
     assert "the reason it failed" in (suite.root / log).read_text()
     assert [line[2] for line in suite.outcomes()] == ["skipped"] * 2 + ["failed"] * 2 + ["done"] * 2
     again = suite.run(*words)  # the copies are remembered
@@ -199,7 +199,7 @@ def test_without_any_corpus_nothing_runs_and_nothing_is_installed(suite):
     shutil.rmtree(suite.root / ".venv")
     done = suite.run(*LORA)
     assert done.status == 1 and done.calls == []
-    assert done.err.count("its corpus is") == 3 and "there is no corpus for any of these rows" in done.err
+    assert done.err.count("its corpus is") == 3 and "none of these rows has its corpus" in done.err
 
 
 def test_a_dry_run_prints_the_commands_of_every_row_and_runs_none(suite):
@@ -215,7 +215,7 @@ def test_a_dry_run_prints_the_commands_of_every_row_and_runs_none(suite):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--suite", "superb"), "--suite 'superb' is not known; there are: sure all"),
+        (("--suite", "superb"), "--suite: unknown value 'superb'; expected one of: sure all"),
         (("--only", "beads asr"), "--only 'beads asr': no such row; there are: asterisk asr; asterisk asr --lang fr;"),
         (("--corpus", "x"), "--corpus is for one recipe; a suite takes --corpora FILE"),
         (("--rates", "1e-3"), "--rates is for one recipe"),
@@ -223,7 +223,7 @@ def test_a_dry_run_prints_the_commands_of_every_row_and_runs_none(suite):
         (("--petl", "loora"), "no method 'loora'"),
         (("--seeds", "one"), "--seeds takes numbers"),
         (("--download", "yes"), "--download takes true or false"),
-        (("--stop_stage", "trian"), "--stop_stage 'trian' is no stage"),
+        (("--stop_stage", "trian"), "--stop_stage: unknown stage 'trian'"),
         (("--corpora", "nowhere"), "--corpora nowhere: no such file"),
     ],
 )

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Classification of whole utterances: stage 3 lists the labels of `utt2label` in the training set.
-# The recipe sets what common.sh asks for.
+# Classification of utterances: stage 3 lists the labels in `utt2label` of the training set.
+# The recipe sets the variables of common.sh.
 target=utt2label
 overrides=()
 . "$root/utils/pipelines/common.sh"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Transcription by CTC: `text` is spelled in the tokens that stage 3 learns from the training set.
-# The recipe sets what common.sh asks for, and
-#   lang              the language whose rules normalise the text
-#   lexicon           task phoneme: the file that turns words into phones (default: none, `text` is phones)
+# Transcription by CTC: stage 3 learns the tokens from `text` of the training set. The recipe sets the variables of
+# common.sh, and
+#   lang              the language of the rules that normalise the text
+#   lexicon           for task phoneme: the pronunciation lexicon (default: none, `text` contains phones)
 target=text
 overrides=(text.language="$lang") decode_methods=(greedy beam)
 if [[ -n ${lexicon:-} ]]; then

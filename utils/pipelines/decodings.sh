@@ -1,51 +1,37 @@
 # shellcheck shell=bash
-# Stages 5 and 6 of one experiment, in each way of --decode: greedy into decode_<set>, another into decode_<set>_<name>,
-# its weights tuned on dev before.
+# Stages 5 and 6 of one experiment, for each decoding of the plan: greedy into decode_<set>, another one into
+# decode_<set>_<name>, after its weights were tuned on dev.
 
 decode_experiment() {
   local decoding part
-  local -a words
-  choose_experiment "$1"
   for decoding in "${decodings[@]}"; do
-    name_decoding "$decoding"
-    words=(decode.method="$decoding")
-    if [[ $decoding != greedy ]]; then
-      words+=("${decode_settings[@]}")
-      decode_inputs dev
-      outputs=("$exp/tuned_$decoded.json")
-      step "$exp" "tune_$decoded" python -m sure.bin.tune_decode --exp "$exp" "${words[@]}"
+    eval "$decoding"
+    if [[ -n $tuned ]]; then
+      decode_inputs "$1" dev
+      outputs=("$exp/$tuned")
+      step "$exp" "tune_$decoded" python -m sure.bin.tune_decode --exp "$exp" "${decode_words[@]}"
     fi
-    decode_inputs "${test_sets[@]}"
+    decode_inputs "$1" "${test_sets[@]}"
     outputs=()
-    if [[ $decoding != greedy ]]; then inputs+=("$exp/tuned_$decoded.json"); fi
+    if [[ -n $tuned ]]; then inputs+=("$exp/$tuned"); fi
     for part in "${test_sets[@]}"; do outputs+=("$exp/decode_$part$ending/hyp.txt" "$exp/decode_$part$ending/ref.txt"); done
-    step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${words[@]}"
+    step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${decode_words[@]}"
   done
 }
 
-# name_decoding METHOD: sets decoded, its name, and ending, what is behind the names of its folders.
-name_decoding() {
-  decoded=$1 ending=""
-  if [[ $1 == beam ]]; then decoded=$decode_name ending=_$decoded; fi
-}
-
-# decode_inputs SET...: sets `inputs`, and the experiment's resources again, which the step before has cleared.
+# decode_inputs EXPERIMENT SET...: sets `inputs`, and the experiment's resources, which the step before has cleared.
 decode_inputs() {
-  local part word
-  choose_experiment "$method $seed $rate"
+  local part
+  choose_experiment "$1"
   inputs=("$exp/config.yaml" "$exp/best.safetensors")
-  for part; do
+  for part in "${@:2}"; do
     inputs+=("$data/$part/wav.scp" "$data/$part/$target")
     if [[ -f $data/$part/trials ]]; then inputs+=("$data/$part/trials"); fi
   done
-  if [[ $decoded == greedy ]]; then return; fi
-  inputs+=("$data/train/$target")
-  for word in "${decode_settings[@]}"; do
-    if [[ $word =~ ^decode\.(ngram|lexicon)= && -f ${word#*=} ]]; then inputs+=("${word#*=}"); fi
-  done
+  if [[ -n $tuned ]]; then inputs+=("$data/train/$target" "${decode_files[@]}"); fi
 }
 
-# Scores are of all that was ever decoded, so that calls with another --decode do not undo each other's.
+# Everything that was ever decoded is scored, so that calls with another --decode do not undo each other's scores.
 score_experiment() {
   local decoding part
   choose_experiment "$1"
@@ -53,7 +39,7 @@ score_experiment() {
   mapfile -t -O 1 inputs < <(compgen -G "$exp/decode_*/hyp.txt"; compgen -G "$exp/decode_*/ref.txt")
   outputs=()
   for decoding in "${decodings[@]}"; do
-    name_decoding "$decoding"
+    eval "$decoding"
     for part in "${test_sets[@]}"; do outputs+=("$exp/decode_$part$ending/result.json"); done
   done
   step "$exp" score python -m sure.bin.score --exp "$exp"

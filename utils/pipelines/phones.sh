@@ -1,13 +1,12 @@
 # shellcheck shell=bash
-# Phones of words, by CTC: stage 2 ends with data/<dataset>/lexicon.txt, which has every word of all sets and which stage 3
-# reads. The recipe sets what ctc.sh asks for, and
-#   lexicon          the user's, asked first (default: none)
-#   corpus_lexicon   name of the corpus's own in its folder or the recipe's, asked next if it is there (default: none)
-# Words of neither are pronounced by the packages of the extra `phones`; with a lexicon of the user's they are not installed
-# unasked.
+# Recognition of phones by CTC, from texts in words: stage 2 ends with data/<dataset>/lexicon.txt, the pronunciations of all
+# words in all sets, which stage 3 reads. The recipe sets the variables of ctc.sh, and
+#   lexicon          the user's lexicon, which is searched first (default: none)
+#   corpus_lexicon   name of the corpus's lexicon, in its folder or the recipe's, which is searched next (default: none)
+# Other words get their phones from the packages of the extra `phones`, which are not installed if the user has a lexicon.
 given_lexicon=$(from_caller "${lexicon:-}")
 [[ -n $given_lexicon ]] || extras+=,phones
-lexicon=""  # `text` has words, but what turns them into phones is made later
+lexicon=""  # for ctc.sh; data/<dataset>/lexicon.txt does not exist yet
 . "$root/utils/pipelines/ctc.sh"
 overrides+=(tokenizer.lexicon="$data/lexicon.txt") token_inputs+=("$data/lexicon.txt")
 

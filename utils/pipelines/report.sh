@@ -3,16 +3,14 @@
 
 results=exp/${dataset}_results.md
 
-# list_folders: sets `folders` to those of the experiments of this call.
+# list_folders: sets `folders` to the experiment folders of this call.
 list_folders() {
   local experiment
-  local -a experiments
   folders=()
-  list_experiments
   for experiment in "${experiments[@]}"; do choose_experiment "$experiment"; folders+=("$exp"); done
 }
 
-# The report is of all experiments with this data that have a score: those of this call first, then earlier ones.
+# The report lists all experiments with this data that have a score: those of this call first, then earlier ones.
 stage_report() {
   local seed_folder
   local -a folders
@@ -32,7 +30,7 @@ stage_report() {
   step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
 }
 
-# after_stages FIRST LAST: after a training with --rates the dev scores of each, after a report its table.
+# after_stages FIRST LAST: after training with --rates, a table of dev scores; after a report, its table.
 after_stages() {
   local -a folders
   if [[ $dry_run == true ]]; then return; fi

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What --show prints, for programs that call a recipe.
+# The output of --show, for programs that call a recipe.
 
-# show_corpus: the folder of the corpus; nothing when it is not there or not whole.
+# show_corpus: prints the folder of the corpus; nothing when it is not there or incomplete.
 show_corpus() {
   if [[ -n $corpus ]]; then
     [[ ! -d $corpus ]] || printf '%s\n' "$corpus"
@@ -10,11 +10,9 @@ show_corpus() {
   fi
 }
 
-# show_experiments: method, seed and folder of each experiment of this call, with tabs between.
+# show_experiments: prints method, seed and folder of each experiment of this call, with tabs between.
 show_experiments() {
   local experiment
-  local -a experiments
-  list_experiments
   for experiment in "${experiments[@]}"; do
     choose_experiment "$experiment"
     printf '%s\t%s\t%s\n' "$method" "$seed" "$exp"

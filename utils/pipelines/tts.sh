@@ -1,45 +1,31 @@
 # shellcheck shell=bash
 # Speech synthesis: stage 2 ends with the features of all sets, stage 3 with the phones of their texts; stage 4 trains a model
-# from nothing, or adapts one that was trained before. The recipe sets what common.sh asks for, and
+# from random weights, or adapts a trained one. The recipe sets the variables of common.sh, and
 #   lang          the language of the texts, where data folders have no utt2lang
 #   phones        cmudict or espeak (default: cmudict for English)
-#   lexicon       the user's, asked first (default: none)
-#   pretraining   words of another call of a recipe, run.sh first, whose model is adapted (default: none: from nothing)
-#   pretrained    what that call names its dataset
-# Stages 1 to 4 run those of the pretraining first, skipping what is finished; its output is indented.
-target=phones
+#   lexicon       a pronunciation lexicon of the user that is searched first (default: none)
+#   pretraining   words of another call of a recipe, run.sh first, whose model is adapted (default: none)
+#   pretrained    the dataset's name in that call
+# Stages 1 to 4 first run those of the pretraining, skipping finished ones; its output is indented.
+pipeline=synthesis target=phones
 [[ -v pretraining ]] || pretraining=()
 [[ -v phones ]] || phones=""
-overrides=(text.language="$lang") like=""
+overrides=(text.language="$lang")
 if [[ -n $phones ]]; then overrides+=(text.phones="$phones"); fi
 lexicon=$(from_caller "${lexicon:-}")
 if [[ -n $lexicon ]]; then overrides+=(tokenizer.lexicon="$lexicon"); fi
 if [[ $lang == en && $phones != espeak ]]; then extras+=,judges,tts; else extras+=,espeak,judges,tts; fi
-if [[ ! -v option_given[backbone] ]]; then backbone=fastspeech2; fi
-if [[ -v option_given[weights] ]]; then
-  pretraining=()
-elif ((${#pretraining[@]})); then
-  weights=$(dirname "${pretraining[0]}")
-  if [[ $weights == "$recipe" ]]; then weights=.; fi
-  like=$weights/data/$pretrained/tokens weights=$weights/exp/${pretrained}_${backbone}_full/seed1/backbone.safetensors
-  like=${like#./} weights=${weights#./}
-else
-  weights=random:$shape
-  if [[ ! -v option_given[petl] ]]; then petl=full; fi
+if ((${#pretraining[@]})); then
+  pretrained_in=$(dirname "${pretraining[0]}")
+  if [[ $pretrained_in == "$recipe" ]]; then pretrained_in=""; fi
 fi
-given_weights=$weights
 . "$root/utils/pipelines/common.sh"
-if [[ $given_weights == "random:$shape" ]]; then
-  variant=${tag:+_$tag}  # it is no control, but where all begins
-else
-  more_configs=("conf/adaptation/$task.yaml")  # where the recipe has it
-fi
 
-# before_stage NAME: the pretraining up to that stage. Its options are those of its own recipe and of this machine.
+# before_stage NAME: runs the pretraining up to that stage, with the options of this call that concern the machine.
 before_stage() {
   local option
   local -a words=()
-  if ((${#pretraining[@]} == 0)) || [[ ! $1 =~ ^(download|prepare|tokenize|train)$ ]]; then return; fi
+  if [[ $weights_from != pretraining || ! $1 =~ ^(download|prepare|tokenize|train)$ ]]; then return; fi
   words=("${pretraining[@]}" --stop_stage "$1" --shape "$shape" --dry_run "$dry_run" ${pretrain_set:+--set "$pretrain_set"})
   for option in launch gpus partition mem time on_bad_utterance max_bad_percent; do
     if [[ -v option_given[$option] ]]; then words+=("--$option" "${!option}"); fi
@@ -72,40 +58,25 @@ stage_tokenize() {
     --on_bad_utterance "$on_bad_utterance" "${overrides[@]}" "${token_settings[@]}"
 }
 
-# What a vocoder of this call says goes into decode_<set>_<name>, beside that of the config's in decode_<set>.
+# The speech of a vocoder that --set names goes into decode_<set>_<name>, next to that of the config's in decode_<set>.
 decode_experiment() {
   local part
   choose_experiment "$1"
-  inputs=("$exp/config.yaml" "$exp/best.safetensors" ${vocoder:+"$vocoder"}) outputs=()
+  eval "${decodings[0]}"
+  inputs=("$exp/config.yaml" "$exp/best.safetensors" "${decode_files[@]}") outputs=()
   for part in "${test_sets[@]}"; do
     inputs+=("$data/$part/phones" "$data/$part/mel.scp")
     outputs+=("$exp/decode_$part$ending"/{wav.scp,decoding.json})
   done
-  step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${decode_settings[@]}"
+  step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${decode_words[@]}"
 }
 
 score_experiment() {
   local part
   choose_experiment "$1"
+  eval "${decodings[0]}"
   inputs=("$exp/summary.json") outputs=()
   mapfile -t -O 1 inputs < <(compgen -G "$exp/decode_*/wav.scp"; compgen -G "$exp/decode_*/decoding.json")
   for part in "${test_sets[@]}"; do outputs+=("$exp/decode_$part$ending/result.json"); done
   step "$exp" score python -m sure.bin.score --exp "$exp"
 }
-
-# Without decode.name a vocoder has that of its file.
-vocoder="" ending=""
-for word in "${decode_settings[@]}"; do
-  if [[ $word == decode.vocoder=* && -f ${word#*=} ]]; then vocoder=${word#*=}; fi
-done
-if [[ -n $vocoder && $decode_name == beam ]]; then
-  decode_name=$(basename "$vocoder")
-  decode_name=${decode_name%.*} decode_name=${decode_name//[^A-Za-z0-9._-]/-}
-  decode_settings+=(decode.name="$decode_name")
-fi
-if [[ $decode_name != beam ]]; then ending=_$decode_name; fi
-
-acoustic_settings=()
-for word in "${settings[@]}"; do
-  if [[ $word =~ ^(acoustic|data)\. ]]; then acoustic_settings+=("$word"); fi
-done

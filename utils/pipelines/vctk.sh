@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What --pretrain vctk means in a recipe of speech synthesis: its model is the one of egs/vctk, adapted.
+# --pretrain vctk in a recipe of speech synthesis: the model of egs/vctk is adapted.
 if [[ $pretrain == vctk ]]; then
   pretrained=tts
   pretraining=("$root/egs/vctk/run.sh" --task tts)

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Speaker verification: stage 3 lists the speakers of the training set, and stage 2 makes the pairs of utterances that are
-# compared (`trials`) for the sets whose corpus has no list of its own. The recipe sets what common.sh asks for.
+# Speaker verification: stage 2 makes the list of utterance pairs to compare (`trials`) for sets whose corpus has none, and
+# stage 3 lists the speakers of the training set. The recipe sets the variables of common.sh.
 target=utt2spk
 overrides=()
 

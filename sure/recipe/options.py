@@ -1,0 +1,82 @@
+"""Options of run.sh that list methods, seeds, rates or decodings: each word checked, in one spelling, and once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sure.errors import SureError
+from sure.recipe.rates import spell_rate
+
+PETL = Path(__file__).resolve().parents[1] / "petl"
+
+
+def read_methods(text: str) -> list[str]:
+    """The methods of --petl: `lora`, or `lora+prefix` for both at once. Raises SureError naming an unknown one."""
+    methods = _each_once("petl", text, str, "names of methods")
+    if not methods:
+        raise SureError("--petl names no method")
+    for method in "+".join(methods).split("+"):
+        if not _is_method(PETL / f"{method}.py"):
+            known = " ".join(sorted(path.stem for path in PETL.glob("*.py") if _is_method(path)))
+            raise SureError(f"--petl: no method {method!r} in sure/petl; there are: {known}")
+    return methods
+
+
+def _is_method(path: Path) -> bool:
+    """Whether a file defines a method, without importing it: that takes seconds."""
+    return path.is_file() and re.search(r"^class Method\b", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def read_seeds(text: str) -> list[str]:
+    """The seeds of --seeds, without leading zeros."""
+    expected = 'numbers from 0 such as "1 2 3"'
+    seeds = _each_once("seeds", text, _spell_seed, expected)
+    if not seeds:
+        raise SureError(f"--seeds takes {expected}, not {text!r}")
+    return seeds
+
+
+def read_rates(text: str) -> list[str]:
+    """The rates of --rates in the spelling of `spell_rate`; none where the option is empty."""
+    return _each_once("rates", text, spell_rate, 'learning rates such as "3e-4 1e-3"')
+
+
+def read_decodings(text: str, task: str, known: Sequence[str]) -> list[str]:
+    """The decodings of --decode. Raises SureError where the task does not have one."""
+    decodings = _each_once("decode", text, str, "names of decodings")
+    for decoding in decodings:
+        if decoding not in known:
+            raise SureError(f"--decode: task {task} has no decoding {decoding!r}; there are: {' '.join(known)}")
+    if not decodings:
+        raise SureError(f"--decode names no decoding; there are: {' '.join(known)}")
+    return decodings
+
+
+def read_tag(text: str) -> str:
+    """The ending of --tag, which becomes part of folder names."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]*", text):
+        raise SureError(f"--tag takes letters, digits and . _ -, not {text!r}")
+    return text
+
+
+def _spell_seed(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+", text) or int(text) >= 2**63:  # the range of torch's generators
+        raise ValueError(text)
+    return str(int(text))
+
+
+def _each_once(option: str, text: str, spell: Callable[[str], str], expected: str) -> list[str]:
+    found: dict[str, str] = {}
+    for word in text.split():
+        try:
+            spelled = spell(word)
+        except ValueError:
+            raise SureError(f"--{option} takes {expected}, not {word!r}") from None
+        if spelled in found:
+            first = found[spelled]
+            pair = f"{word} twice" if first == word else f"{first} and {word}, which are the same"
+            raise SureError(f"--{option} has {pair}; pass each of them once")
+        found[spelled] = word
+    return list(found)

@@ -1,0 +1,51 @@
+"""Before stage 1: check the whole configuration of a call, so that no mistake in it shows up only after hours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sure.config import Config, load_config
+from sure.decode.record import decoded_folder
+from sure.errors import SureError
+from sure.models.build import backbone_family
+from sure.recipe.plan import Call, Experiment, make_plan
+
+
+def check_config(call: Call) -> None:
+    """Raises SureError naming the first wrong key, value, rate, decoding or file of weights."""
+    plan = make_plan(call)
+    for experiment in plan.experiments:
+        if experiment.seed != plan.experiments[0].seed:
+            continue  # seeds do not change what can be wrong
+        config = load_config(experiment.configs, experiment.training)
+        _check_overrides(config, experiment)
+        family = backbone_family(config)
+        if not plan.weights_from:  # else an earlier stage makes them
+            family.check_weights(config.backbone.weights)
+        for decoding in plan.decodings:
+            decoded = load_config(experiment.configs, [*experiment.training, *decoding.decode_words])
+            for data in decoded.data.tests:
+                decoded_folder(Path(experiment.exp), decoded, Path(data).name)
+
+
+def _check_overrides(config: Config, experiment: Experiment) -> None:
+    """Raises SureError where --set or a file of settings replaces a value that has an option of its own."""
+    files = " + ".join(experiment.configs)
+    asked = dict(word.split("=", 1) for word in experiment.training if word.startswith("backbone."))
+    pairs = {
+        "petl.name": (config.method, experiment.method),
+        "seed": (str(config.seed), experiment.seed),
+        "backbone.name": (config.backbone.name, asked["backbone.name"]),
+        "backbone.weights": (config.backbone.weights, asked["backbone.weights"]),
+    }
+    if experiment.rate:
+        pairs["train.lr_adapter"] = (f"{config.train.lr_adapter:g}", f"{float(experiment.rate):g}")
+        for method in config.petl:
+            if method.lr is not None:
+                raise SureError(
+                    f"--rates: petl.lr={method.lr:g} of {method.name} would replace every rate; remove it from "
+                    f"{files} or --set, or leave out --rates"
+                )
+    for key, (value, wanted) in pairs.items():
+        if value != wanted:
+            raise SureError(f"{key} is {value} by --set, but {wanted} by an option of run.sh; remove it from --set")

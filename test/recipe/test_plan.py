@@ -1,0 +1,160 @@
+"""The plan of a call of run.sh: experiments, folders, precedence, settings of each stage, and errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sure.errors import SureError
+from sure.recipe.plan import Call, make_plan
+from sure.recipe.shell import assignments, from_words
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = ("task=asr", "dataset=asr_es", "backbone=moonshine", "weights=downloads/moonshine_tiny_en.safetensors",
+         "petl=lora", "decode_methods=greedy", "decode_methods=beam")  # fmt: skip
+TTS = (*WORDS[2:4], "task=tts", "dataset=tts_june", "pipeline=synthesis", "shape=small", "decode_methods=greedy",
+       "petl=lora prefix")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def recipe(tmp_path, monkeypatch) -> Path:
+    """The files of a recipe that hold settings, in a folder next to the caller's."""
+    folder = tmp_path / "recipe"
+    for name in ("asr", "tts", "adaptation/tts", "rates", "petl/lora", "petl/asr_lora", "petl/tts_lora"):
+        path = folder / "conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    (tmp_path / "caller").mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def plan(*words):
+    return make_plan(from_words(Call, [*WORDS, "caller=../caller", *words]))
+
+
+def test_an_experiment_for_each_method_rate_and_seed_with_the_folders_that_experiments_always_had():
+    found = plan("petl=lora lora+prefix", "seeds=3 01", "tag=x.y", "rates=0.001 3E-3")
+    method = [
+        f"exp/asr_es_moonshine_{name}_x.y_rate{rate}" for name in ("lora", "lora+prefix") for rate in ("1e-3", "3e-3")
+    ]
+    assert [one.exp for one in found.experiments] == [f"{folder}/seed{seed}" for folder in method for seed in (3, 1)]
+    assert "train.lr_adapter=1e-3" in found.experiments[0].training and "seed=1" in found.experiments[1].training
+    assert plan("weights=random", "tag=t").experiments[0].exp == "exp/asr_es_moonshine_lora_random_t/seed1"
+
+
+def test_files_of_settings_in_increasing_precedence(recipe):
+    files = ["conf/asr.yaml", "conf/rates.yaml", "conf/petl/lora.yaml", "conf/petl/asr_lora.yaml"]
+    assert plan().experiments[0].configs == files
+    assert plan("petl=prefix").experiments[0].configs == files[:2]
+    (recipe / "conf/rates.yaml").unlink()
+    assert plan("petl=prefix lora").config_files == [files[0], *files[2:]]
+
+
+def test_each_stage_gets_its_settings(tmp_path):
+    (tmp_path / "caller" / "big.arpa").write_text("x")
+    given = (
+        "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=big.arpa"
+    )
+    found = plan(
+        "overrides=text.language=es", f"set={given} decode.name=big", "decode=greedy beam", "on_bad_utterance=skip"
+    )
+    skip, *settings = found.experiments[0].training[-5:]
+    assert found.experiments[0].training[0] == "text.language=es" and skip == "data.on_bad_utterance=skip"
+    assert settings == ["train.epochs=3", "petl.sites=a b", "data.max_seconds=5", "decode.batch_seconds=9"]
+    assert found.token_settings == ["data.max_seconds=5"] and found.acoustic_settings == [skip, "data.max_seconds=5"]
+    greedy, beam = found.decodings
+    assert (greedy.ending, greedy.tuned, greedy.decode_words) == ("", "", ["decode.method=greedy"])
+    assert (beam.decoded, beam.ending, beam.tuned) == ("big", "_big", "tuned_big.json")
+    ngram = "decode.ngram=../caller/big.arpa"
+    assert beam.decode_words == ["decode.method=beam", settings[-1], "decode.beam=4", ngram, "decode.name=big"]
+    assert beam.decode_files == ["../caller/big.arpa"]
+
+
+def test_weights_are_the_recipes_the_callers_or_made_by_an_earlier_stage(tmp_path):
+    assert (plan().weights_from, plan("weights=random").weights_from) == ("download", "")
+    (tmp_path / "caller" / "mine.safetensors").write_text("x")
+    found = plan("weights=mine.safetensors")
+    assert (found.weights, found.weights_from) == ("../caller/mine.safetensors", "")
+
+
+def synthesis(*words):
+    return make_plan(from_words(Call, [*TTS, "caller=../caller", *words]))
+
+
+def test_a_synthesiser_is_trained_from_nothing_as_a_whole_and_is_no_control():
+    (one,) = synthesis().experiments
+    assert one.exp == "exp/tts_june_fastspeech2_full/seed1" and one.configs == ["conf/tts.yaml", "conf/rates.yaml"]
+    assert "backbone.weights=random:small" in one.training
+    control = synthesis("given=weights", "weights=random:large").experiments[0]
+    assert control.exp == "exp/tts_june_fastspeech2_lora_random/seed1"
+
+
+def test_a_pretrained_synthesiser_is_adapted_with_settings_of_its_own():
+    found = synthesis("pretrained=tts", "pretrained_in=/egs/vctk")
+    assert found.weights == "/egs/vctk/exp/tts_fastspeech2_full/seed1/backbone.safetensors"
+    assert (found.weights_from, found.like) == ("pretraining", "/egs/vctk/data/tts/tokens")
+    lora, prefix = found.experiments
+    assert lora.configs[:3] == ["conf/tts.yaml", "conf/adaptation/tts.yaml", "conf/rates.yaml"]
+    assert (lora.exp, prefix.exp) == tuple(f"exp/tts_june_fastspeech2_{name}/seed1" for name in ("lora", "prefix"))
+    given = synthesis("pretrained=tts", "given=weights", "weights=downloads/mine.safetensors")
+    assert (given.weights_from, given.like, len(given.experiments)) == ("download", "", 2)
+
+
+def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_path):
+    (tmp_path / "caller" / "g 02.pt").write_text("x")
+    (found,) = synthesis("set=decode.vocoder=g 02.pt").decodings
+    assert found.ending == "_g-02" and found.decode_words[-1] == "decode.name=g-02"
+    assert found.decode_files == ["../caller/g 02.pt"]
+    (found,) = synthesis("set=decode.vocoder=g 02.pt decode.name=mine").decodings
+    assert found.ending == "_mine" and found.decode_words[-1] == "decode.name=mine"
+    assert synthesis().decodings[0].ending == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("petl= ",), "--petl names no method"),
+        (("petl=lora prefix lora",), "--petl has lora twice"),
+        (("petl=lora+loora",), "no method 'loora' in sure/petl; there are: .* lora "),
+        (("petl=base",), "no method 'base'"),  # a file of sure/petl, but not of a method
+        (("seeds=",), "--seeds takes numbers from 0"),
+        (("seeds=one",), "--seeds takes numbers from 0 .*, not 'one'"),
+        (("seeds=1 -1",), "not '-1'"),
+        ((f"seeds={2**63}",), "--seeds takes numbers"),
+        (("seeds=1 01",), "--seeds has 1 and 01, which are the same"),
+        (("rates=1e-3 0.001 3e-3",), "--rates has 1e-3 and 0.001, which are the same"),
+        (("rates=..",), "--rates takes learning rates .*, not '..'"),
+        (("rates=inf",), "not 'inf'"),
+        (("rates=1e-3", "set=train.lr_adapter=5e-4"), "train.lr_adapter=5e-4: .* every rate of --rates"),
+        (("rates=1e-3", "set=petl.lr=5e-4"), "petl.lr=5e-4: .* every rate of --rates"),
+        (("tag=a/b",), "--tag takes letters"),
+        (("dataset=a b",), "the dataset 'a b'"),
+        (("task=song",), "there is no conf/song.yaml in .*recipe"),
+        (("set=rank 4",), "--set takes key=value words .*, not 'rank'"),
+        (("set=seed=3",), "--set seed=3: use the option --seeds"),
+        (("set=petl=[{name: lora}]",), r"use the option --petl instead; .* conf/petl/NAMES.yaml"),
+        (("set=decode.method=beam",), "use the option --decode"),
+        (("decode=beem",), "task asr has no decoding 'beem'; there are: greedy beam"),
+        (("decode=",), "--decode names no decoding"),
+        (("backbone=wavlm",), "--backbone wavlm needs --weights"),
+        (("speed=fast",), "expected NAME=VALUE"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_one_error(words, said):
+    with pytest.raises(SureError, match=said):
+        plan(*words)
+
+
+def test_values_reach_the_shell_as_they_are_from_a_python_without_packages(tmp_path):
+    hostile = "decode.name=$(touch made) `touch made` 'a\"\\ *"
+    command = [sys.executable, "-S", "-m", "sure.bin.plan", *WORDS, f"set={hostile}", "overrides=a=$(touch made) é"]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    show = 'eval "$1"; eval "${experiments[0]}"; printf "%s\\n" "$exp" "${training[0]}" "${configs[@]}"'
+    shell = subprocess.run(["bash", "-c", show, "bash", done.stdout], capture_output=True, text=True, check=True)
+    assert shell.stdout.splitlines()[:3] == ["exp/asr_es_moonshine_lora/seed1", "a=$(touch made) é", "conf/asr.yaml"]
+    assert not list(tmp_path.rglob("made"))
+    assert assignments(plan("set=train.epochs=1"))[0] == "weights=downloads/moonshine_tiny_en.safetensors"
