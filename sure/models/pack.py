@@ -1,4 +1,4 @@
-"""A trained model as the files of a bundle, and the config that a bundle stands for."""
+"""The files of a bundle, made from a trained model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sure.petl.bundle import bundle_files, describe_backbone
 def bundle_content(
     config: Config, model: AdaptedModel, tokens: Path, scores: dict[str, Any] | None = None
 ) -> dict[str, bytes]:
-    """The files of a bundle by name. tokens: the folder of the task's own files; scores: by data set."""
+    """Contents of the bundle's files by name. tokens: folder with the task's files; scores: by data set."""
     counts = model.counts()
     about = {
         "task": config.task,

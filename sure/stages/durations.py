@@ -1,32 +1,47 @@
-"""Durations of phones from an aligner's TextGrids or CTM files, in the table `durations` of each set; or their check.
+"""Durations of phones, from an aligner's TextGrid or CTM files, in the table `durations` of each set.
 
-Utterances whose alignment does not fit are listed in `durations_offenders.txt` of the set; then nothing else is
-written, unless they are left out with --on_bad_utterance skip.
+Utterances without a fitting alignment are listed in `durations_offenders.txt` of the set. Then nothing else is written,
+unless --on_bad_utterance skip leaves them out.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from sure.config import Config
 from sure.data.synthesis.acoustic import AcousticConfig
-from sure.data.synthesis.durations import FILE, PHONES, aligned_durations
+from sure.data.synthesis.durations import FILE, PHONES, aligned_durations, check_durations
 from sure.data.synthesis.features import FRAMES, STARTS
 from sure.data.tables import format_table, read_lines
 from sure.data.textgrid import Interval, read_tier
-from sure.errors import SureError
+from sure.errors import SureError, some_lines
 from sure.files import replace_file
 from sure.text.phonemize import PAUSES
 
 OFFENDERS = "durations_offenders.txt"
-SHOWN = 10  # offenders in an error
 
-Aligned = Callable[[str], "list[Interval]"]  # of an utterance's id
+Aligned = Callable[[str], "list[Interval]"]  # utterance id -> phones with their times
+
+
+def make_durations(
+    config: Config, textgrids: Path | None, ctm: Sequence[str] | None, on_bad_utterance: str
+) -> Iterator[str]:
+    """Write the durations of all sets from one of the two sources, unless both are None; check them; yield lines."""
+    folders = list(map(Path, config.data.sets().values()))
+    if textgrids or ctm:
+        aligned = from_textgrids(textgrids) if textgrids else from_ctm(ctm)
+        for folder in folders:
+            yield write_durations(folder, aligned, config.acoustic, on_bad_utterance)
+    for folder in folders:
+        if problems := check_durations(folder):
+            raise SureError(listed(folder, problems))
+    yield f"durations fit in {', '.join(map(str, folders))}"
 
 
 def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_utterance: str) -> str:
-    """Write the durations of a set; what was written, in words. Raises SureError listing what does not fit."""
+    """Write the durations of a set; returns a line to print. Raises SureError listing alignments that do not fit."""
     frames, starts, phones = (_table(folder / name) for name in (FRAMES, STARTS, PHONES))
     rows, problems = [], []
     for id, spoken in phones.items():
@@ -38,7 +53,7 @@ def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_b
             problems.append(f"{id}: {error}")
     replace_file(folder / OFFENDERS, "".join(f"{line}\n" for line in problems))
     if problems and (on_bad_utterance == "stop" or not rows):
-        raise SureError(f"{_listed(folder, problems)}; all of them: {folder / OFFENDERS}")
+        raise SureError(f"{listed(folder, problems)}\nall of them: {folder / OFFENDERS}")
     if problems:
         kept = {id for id, _ in rows}
         replace_file(folder / PHONES, format_table((id, spoken) for id, spoken in phones.items() if id in kept))
@@ -48,10 +63,13 @@ def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_b
 
 
 def from_textgrids(folder: Path) -> Aligned:
-    """Raises SureError when there are none, and later for an utterance without one."""
+    """The alignments in <id>.TextGrid files below a folder. Raises SureError where it has none.
+
+    The function that is returned raises SureError for an utterance without a file.
+    """
     files = {path.stem: path for path in sorted(folder.rglob("*.TextGrid"))}
     if not files:
-        raise SureError(f"{folder}: no file <id>.TextGrid below; the Montreal Forced Aligner's output goes there")
+        raise SureError(f"{folder} has no file <id>.TextGrid; pass the output folder of the Montreal Forced Aligner")
 
     def aligned(id: str) -> list[Interval]:
         if id not in files:
@@ -62,7 +80,10 @@ def from_textgrids(folder: Path) -> Aligned:
 
 
 def from_ctm(paths: Sequence[str]) -> Aligned:
-    """Raises SureError naming a line that is none, and later for an utterance without lines."""
+    """The alignments in CTM files. Raises SureError naming a malformed line.
+
+    The function that is returned raises SureError for an utterance without lines.
+    """
     found: dict[str, list[Interval]] = defaultdict(list)
     for path in map(Path, paths):
         for line in read_lines(path):
@@ -84,11 +105,9 @@ def from_ctm(paths: Sequence[str]) -> Aligned:
 def _table(path: Path) -> dict[str, str]:
     if not path.is_file():
         maker = "phonemize" if path.name == PHONES else "features"
-        raise SureError(f"{path} is not there; python -m sure.bin.{maker} makes it")
+        raise SureError(f"{path} is missing; python -m sure.bin.{maker} writes it")
     return {line.id: line.value for line in read_lines(path)}
 
 
-def _listed(folder: Path, problems: Sequence[str]) -> str:
-    rest = f" ... and {len(problems) - SHOWN} more" * (len(problems) > SHOWN)
-    lines = "".join(f"\n  {line}" for line in problems[:SHOWN])
-    return f"{folder}: durations of {len(problems)} utterances do not fit:{lines}{rest}"
+def listed(folder: Path, problems: Sequence[str]) -> str:
+    return f"{folder}: durations of {len(problems)} utterances do not fit:{some_lines(problems, 10)}"

@@ -1,9 +1,7 @@
-"""Stage 3 of speech synthesis: the table `phones` of each set, and what the model learns from, in tokenizer.folder."""
+"""Stage 3 of speech synthesis: the table `phones` of each set; phones, speakers and statistics in tokenizer.folder."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,17 +10,19 @@ from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.synthesis.durations import PHONES
 from sure.data.synthesis.features import FRAMES, STATISTICS
 from sure.data.tables import format_table, read_lines
-from sure.errors import SureError
-from sure.files import replace_file
+from sure.errors import SureError, some_lines
+from sure.files import replace_file, replace_folder
 from sure.text.phonemize import FILE, Phonemizer
 
 SYMBOLS, SPEAKERS, LANGUAGES, LEFT_OUT = "phones.txt", "speakers.txt", "utt2lang", "phones_left_out.txt"
 PADDING, UNKNOWN = "<pad>", "<unk>"
-SHOWN = 20  # problems in an error
 
 
 def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
-    """Write `phones` of all sets, and replace tokenizer.folder as a whole. Raises SureError for what has no phones."""
+    """Write `phones` of all sets, and replace tokenizer.folder.
+
+    like: tokenizer.folder of a pretraining, whose list of phones is kept. Raises SureError for texts without phones.
+    """
     known = _symbols(like) if like else []
     for folder in map(Path, config.data.sets().values()):
         utterances, languages = read_data_dir(folder), _table(folder / LANGUAGES)
@@ -32,18 +32,24 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
         symbols = {phone for spoken in phones.values() for phone in spoken}
         print(f"{folder / PHONES}: {len(phones):,} utterances, {len(symbols)} symbols, in {' '.join(sorted(voices))}")
         if folder == Path(config.data.train):
-            known = known or [PADDING, UNKNOWN, *sorted(symbols)]  # the other sets are written in what is learned here
+            known = known or [PADDING, UNKNOWN, *sorted(symbols)]  # the other sets use the phones of the training set
             speakers = {one.speaker or "" for one in utterances if one.id in phones}
         if new := sorted(symbols - set(known)):
-            print(f"  not learned from {like or config.data.train}, so spoken as {UNKNOWN}: {' '.join(new)}")
+            print(f"  not in {like or config.data.train}, so encoded as {UNKNOWN}: {' '.join(new)}")
     if not all(speakers):
-        raise SureError(f"{config.data.train}: no utt2spk; write it, with one name for all if there is one speaker")
+        raise SureError(f"{config.data.train} has no utt2spk; write it, also for a single speaker")
     tokens = {
         SYMBOLS: "\n".join(known) + "\n",
         SPEAKERS: "\n".join(sorted(speakers)) + "\n",
         STATISTICS: _statistics(Path(config.data.train).parent / STATISTICS),
     }
-    _replace_folder(Path(config.tokenizer.folder), tokens, _phonemizer(config, config.text.language, known))
+
+    def write(folder: Path) -> None:
+        for name, content in tokens.items():
+            replace_file(folder / name, content)
+        _phonemizer(config, config.text.language, known).save(folder / FILE)
+
+    replace_folder(Path(config.tokenizer.folder), write)
 
 
 def _phonemizer(config: Config, language: str, known: Sequence[str]) -> Phonemizer:
@@ -58,10 +64,10 @@ def _write_phones(
     default: str,
     on_bad_utterance: str,
 ) -> dict[str, list[str]]:
-    """Phones by id. Raises SureError listing the utterances that have none, or more than frames."""
+    """Write `phones`; phones by utterance id. Raises SureError listing texts without phones, or with too many."""
     frames, phones, problems = _table(folder / FRAMES), {}, []
     if utterances[0].text is None:
-        raise SureError(f"{folder}: no text, which is to be said; run stage 2, prepare")
+        raise SureError(f"{folder} has no file text; run stage 2, prepare")
     for language, phonemizer in phonemizers.items():
         spoken = [one for one in utterances if languages.get(one.id, default) == language]
         phonemizer.prepare(one.text for one in spoken)
@@ -69,14 +75,18 @@ def _write_phones(
             try:
                 found = phonemizer.phones(one.text)
                 if one.id in frames and len(found) > int(frames[one.id]):
-                    raise SureError(f"{len(found)} phones in {frames[one.id]} frames: is that what is said there?")
+                    raise SureError(
+                        f"{len(found)} phones in {frames[one.id]} frames; correct the text, or the recording"
+                    )
                 phones[one.id] = found
             except SureError as error:
                 problems.append(f"{one.id}: {error}")
     replace_file(folder / LEFT_OUT, "".join(f"{line}\n" for line in sorted(problems)))
     if problems and (on_bad_utterance == "stop" or not phones):
-        shown = "".join(f"\n  {line}" for line in sorted(problems)[:SHOWN])
-        raise SureError(f"{folder}: {len(problems)} utterances cannot be said; all of them: {folder / LEFT_OUT}{shown}")
+        raise SureError(
+            f"{folder}: {len(problems)} texts cannot be phonemized; all of them: {folder / LEFT_OUT}"
+            f"{some_lines(sorted(problems))}"
+        )
     if problems:
         print(f"  left out: {len(problems)} utterances; all of them: {folder / LEFT_OUT}")
     replace_file(folder / PHONES, format_table((id, " ".join(found)) for id, found in sorted(phones.items())))
@@ -89,24 +99,11 @@ def _table(path: Path) -> dict[str, str]:
 
 def _symbols(like: Path) -> list[str]:
     if not (like / SYMBOLS).is_file():
-        raise SureError(f"--like {like}: no {SYMBOLS} there; stage 3 of the pretraining makes it")
+        raise SureError(f"--like {like} has no {SYMBOLS}; run stage 3 of the pretraining, which writes it")
     return (like / SYMBOLS).read_text(encoding="utf-8").split()
 
 
 def _statistics(path: Path) -> str:
     if not path.is_file():
-        raise SureError(f"{path} is not there; the end of stage 2 makes it: python -m sure.bin.features")
+        raise SureError(f"{path} is missing; run python -m sure.bin.features, the end of stage 2, which writes it")
     return path.read_text(encoding="utf-8")
-
-
-def _replace_folder(folder: Path, files: Mapping[str, str], phonemizer: Phonemizer) -> None:
-    beside, before = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".before")
-    for leftover in (beside, before):
-        shutil.rmtree(leftover, ignore_errors=True)
-    for name, content in files.items():
-        replace_file(beside / name, content)
-    phonemizer.save(beside / FILE)
-    if folder.exists():
-        os.rename(folder, before)
-    os.rename(beside, folder)
-    shutil.rmtree(before, ignore_errors=True)

@@ -183,7 +183,7 @@ def test_what_cannot_be_learned_is_left_out_and_named(corpus, tmp_path):
     given = {"task": "asr", "data__train": str(folder), "train__epochs": 1}
     with pytest.raises(SureError, match="with more tokens than frames: train-003. Correct .*=skip"):
         train_here(corpus, tmp_path / "stopped", **given)
-    with pytest.raises(SureError, match="4.2 % cannot be targets, more than .*=1: 1 utterances .*: train-003"):
+    with pytest.raises(SureError, match="4.2 % of the utterances cannot be targets, more than .*=1: 1 utterances .*: train-003"):
         train_here(corpus, tmp_path / "many", **given, data__on_bad_utterance="skip", data__max_bad_percent=1.0)
     exp = train_here(corpus, tmp_path / "exp", **given, data__on_bad_utterance="skip")
     log = (exp / "train.log").read_text()
@@ -206,7 +206,7 @@ def test_what_the_backbone_cannot_hear_is_left_out_or_named(corpus, tmp_path):
     exp = train_here(corpus, tmp_path / "exp", train__epochs=1, **data)
     heard = "1 utterances longer than the backbone's limit of 30 s: train-000"
     assert heard in (exp / "train.log").read_text()
-    with pytest.raises(SureError, match=r"train-000: 30\.5 s .* are more than the 30 s"):
+    with pytest.raises(SureError, match=r"train-000: 30\.5 s .*, longer than the backbone's limit of 30 s; cut it"):
         train_here(corpus, tmp_path / "other", **{**data, "data__valid": data["data__train"]})
 
 
