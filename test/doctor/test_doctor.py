@@ -126,7 +126,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a decoded line": (
         "exp",
         lambda _: edit(SEED / "decode_test/hyp.txt", "test-001", "test-002"),
-        "hyp.txt and ref.txt are not of the same utterances -> run stages 5 and 6",
+        "hyp.txt: no line for test-001; .* -> run stages 5 and 6",
     ),
     "a mark": (
         "exp",
