@@ -1,4 +1,4 @@
-"""Whether data folders, experiments and bundles are whole; exit code 1 where not, with what is wrong and what to do."""
+"""Check data folders, experiments and bundles; exit code 1 if there is a problem, listed with its remedy."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from sure.errors import run
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.doctor", description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="EXP, DATA or BUNDLE, or one over them")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names and values of any bytes are shown, too
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER",
+                        help="experiment, data folder or bundle, or a folder that contains some")  # fmt: skip
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names and values that are not valid text are shown, too
         sys.stdout.reconfigure(errors="backslashreplace")
     wrong = 0
     for folder in parser.parse_args(argv).folders:
-        for patient in examine(folder):
-            print(patient)
-            wrong += len(patient.findings)
+        for check in examine(folder):
+            print(check)
+            wrong += len(check.problems)
     if wrong:
         sys.exit(1)
 

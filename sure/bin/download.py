@@ -1,4 +1,4 @@
-"""Stage 1: bring a recipe's corpus to `downloads/corpus`, or record the user's own copy of it."""
+"""Stage 1: download a recipe's corpus to `downloads/corpus`, or record the path of the user's own copy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.download", description=__doc__)
     parser.add_argument("--sources", required=True, metavar="FILE", help="the recipe's sources.yaml")
     parser.add_argument("--out", required=True, metavar="DIR", help="such as downloads")
-    parser.add_argument("--corpus", metavar="DIR", help="a copy of the corpus you have; nothing is fetched")
-    parser.add_argument("options", nargs="*", metavar="key=value", help="for the placeholders in FILE")
+    parser.add_argument("--corpus", metavar="DIR", help="your own copy of the corpus; nothing is downloaded")
+    parser.add_argument("options", nargs="*", metavar="key=value", help="values of placeholders, such as lang=en_us")
     options = parser.parse_intermixed_args(argv)
     print(f"Corpus: {fetch(options.sources, options.out, options.corpus, _parse(options.options))}")
 
 
 def _parse(words: Sequence[str]) -> dict[str, str]:
-    """`key=value` words. Raises SureError for one that is none."""
+    """The `key=value` words. Raises SureError for another word."""
     options = dict(word.partition("=")[::2] for word in words)
     for word in words:
         if not word.partition("=")[0].isidentifier() or "=" not in word:

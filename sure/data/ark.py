@@ -1,8 +1,8 @@
 """Kaldi ark/scp archives, through kaldiio or, where it is missing, omniio.kaldi (MIT, the same interface).
 
-float32 and float64 vectors and matrices and int32 vectors keep their type. Kaldi has no float16: it is stored
-as float32, which loses nothing. Commands (`... |`) in an scp are refused: both libraries would run them. So are
-values that are pickles, which kaldiio would load: they can run any code.
+float32 and float64 vectors and matrices and int32 vectors keep their type. Kaldi has no float16; it is stored as
+float32 without loss. Commands (`... |`) in an scp are refused, because both libraries would run them. Pickled values
+are refused, because kaldiio would load them, and a pickle can run any code.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 
 from sure.errors import SureError
 
-PICKLE = b"PKL"  # how such a value begins
+PICKLE = b"PKL"  # first bytes of a pickled value
 LIBRARIES = ("kaldiio", "omniio.kaldi")
 
 
 @cache
 def library() -> ModuleType:
-    """The installed library. Raises SureError when there is none."""
+    """The installed library. Raises SureError if there is none."""
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)
@@ -35,53 +35,53 @@ def library() -> ModuleType:
 
 
 def write_ark(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]]) -> Path:
-    """Write (id, array) pairs to `name.ark` with its index `name.scp` beside it; returns the scp's path.
+    """Write (id, array) pairs to `name.ark` and its index `name.scp`; returns the path of the scp.
 
-    An array is (frames, dim) or (values,), or a pair (rate, (samples,) int16) for audio. Both files appear
-    only when all is written. Raises SureError for a repeated id or an array that Kaldi cannot hold.
+    An array is (frames, dim) or (values,), or a pair (rate, (samples,) int16) for audio. Both files appear when all
+    values are written. Raises SureError for a repeated id or an array that Kaldi cannot store.
     """
     ark, scp = Path(path), Path(path).with_suffix(".scp")
     if ark.suffix != ".ark" or ":" in ark.name:
         raise SureError(f"{ark}: expected a name that ends in .ark")
     ark.parent.mkdir(parents=True, exist_ok=True)
-    beside = [file.with_name(file.name + ".part") for file in (ark, scp)]
+    parts = [file.with_name(file.name + ".part") for file in (ark, scp)]
     entries: dict[str, str] = {}
-    beside[0].write_bytes(b"")
+    parts[0].write_bytes(b"")
     for id, array in arrays:
         if id in entries or not id or len(id.split()) != 1:
             raise SureError(f"{ark}: the id {id!r} {'is repeated' if id in entries else 'is not one word'}")
         if isinstance(array, np.ndarray) and array.dtype == np.float16:
             array = array.astype(np.float32)
-        # a value starts behind its id and a space; one by one, as the arrays may not fit in memory together
-        entries[id] = f"{ark}:{beside[0].stat().st_size + len(id.encode()) + 1}"
+        # a value starts after its id and a space; written one by one, as all arrays may not fit in memory
+        entries[id] = f"{ark}:{parts[0].stat().st_size + len(id.encode()) + 1}"
         try:
-            library().save_ark(str(beside[0]), {id: array}, append=True)
+            library().save_ark(str(parts[0]), {id: array}, append=True)
         except (ValueError, TypeError, AssertionError) as error:
             kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-            raise SureError(f"{ark}: Kaldi archives cannot hold '{id}' ({kind}) {error}".rstrip()) from None
-    beside[1].write_text("".join(f"{id} {place}\n" for id, place in sorted(entries.items())), encoding="utf-8")
-    for part, file in zip(beside, (ark, scp), strict=True):
+            raise SureError(f"{ark}: Kaldi archives cannot store '{id}' ({kind}) {error}".rstrip()) from None
+    parts[1].write_text("".join(f"{id} {place}\n" for id, place in sorted(entries.items())), encoding="utf-8")
+    for part, file in zip(parts, (ark, scp), strict=True):
         os.replace(part, file)
     return scp
 
 
 def read_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
-    """The (id, array) pairs of an archive, in the order they were written."""
+    """The (id, array) pairs of an archive, in their order in the file."""
     if _is_command(str(path)) or not Path(path).is_file():
-        raise SureError(f"{path}: no such archive")
+        raise SureError(f"the archive {path} does not exist")
     try:
         for id, array in _load_ark(path):
-            if "\ufffd" in id:  # omniio 0.1 takes ids for ASCII here
-                raise SureError(f"{path}: {library().__name__} cannot read its ids; read it through its scp")
+            if "\ufffd" in id:  # omniio 0.1 reads ids as ASCII here
+                raise SureError(f"{path}: {library().__name__} cannot read its ids; read it by its scp")
             yield id, array
     except SureError:
         raise
     except Exception as error:
-        raise SureError(f"{path}: unreadable archive: {error}") from None
+        raise SureError(f"cannot read the archive {path}: {error}") from None
 
 
 def read_at(place: str):
-    """One value by its place `name.ark:offset`: an array, or (rate, samples) for audio."""
+    """The value at `name.ark:offset`: an array, or (rate, samples) for audio."""
     file, _, offset = place.rpartition(":")
     if _is_command(file) or not offset.isdigit() or not Path(file).is_file():
         raise SureError(f"{place}: expected an existing archive and an offset, as in feats.ark:123")
@@ -91,7 +91,7 @@ def read_at(place: str):
             _refuse_pickle(opened.read(len(PICKLE)))
         return library().load_mat(place)
     except Exception as error:
-        raise SureError(f"{place}: unreadable archive entry: {error}") from None
+        raise SureError(f"cannot read the archive entry {place}: {error}") from None
 
 
 def _load_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
@@ -103,7 +103,7 @@ def _load_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
 
 
 class _Archive(io.BufferedReader):
-    """An archive as kaldiio reads it: the first five bytes of a value say to it of which kind it is."""
+    """A file that refuses pickles: kaldiio reads the first five bytes of a value to determine its type."""
 
     def read(self, size: int | None = -1) -> bytes:
         content = super().read(size)
@@ -114,7 +114,7 @@ class _Archive(io.BufferedReader):
 
 def _refuse_pickle(start: bytes) -> None:
     if start.startswith(PICKLE):
-        raise ValueError("a value in it is a pickle, which can run code; nothing was loaded")
+        raise ValueError("a value is a pickle, which can run code; nothing was loaded")
 
 
 def _is_command(place: str) -> bool:
@@ -122,7 +122,7 @@ def _is_command(place: str) -> bool:
 
 
 class Scp(Mapping):
-    """The arrays named by an scp file, read when asked for: `Scp("feats.scp")["id"]`."""
+    """The arrays of an scp file by id, read on access: `Scp("feats.scp")["id"]`."""
 
     def __init__(self, path: str | os.PathLike):
         self.places: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Batches by seconds of audio, similar lengths together, in a seeded order."""
+"""Batches of utterances of similar length, limited by seconds of audio, in a seeded order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from sure.errors import SureError
 
 
 class SecondsBatchSampler(Sampler[list[int]]):
-    """Yields lists of indices with count x longest <= batch_seconds; a longer utterance is a batch by itself.
+    """Yields lists of indices with count * longest <= batch_seconds; a longer utterance is a batch of its own.
 
-    The sizes of the batches, and so `len()`, depend on the durations alone: schedules can count on them.
-    Which utterances fill them, and the order of the batches, is a pure function of (seed, epoch). The batch
-    with the longest utterance comes first, so that too little memory shows at once. Without `shuffle`, every
-    epoch goes from long to short.
+    The number and sizes of batches depend only on the durations, so schedules can rely on `len()`. The utterances of
+    each batch and the order of batches are a pure function of (seed, epoch). The batch with the longest utterance comes
+    first, so that a lack of memory shows at once. Without `shuffle`, every epoch goes from long to short.
 
     Raises SureError for a batch_seconds or duration that is not a positive number.
     """
@@ -50,7 +49,7 @@ class SecondsBatchSampler(Sampler[list[int]]):
         return count == 1 or count * self.seconds[index] <= self.batch_seconds
 
     def _cut_in_order(self) -> list[list[int]]:
-        """From long to short, each batch as large as its longest utterance, the first one, allows."""
+        """Batches from long to short, each as large as its first, longest utterance allows."""
         batches: list[list[int]] = []
         for index in reversed(self._by_length):
             if batches and self._fits(len(batches[-1]) + 1, batches[-1][0]):
@@ -60,11 +59,10 @@ class SecondsBatchSampler(Sampler[list[int]]):
         return batches
 
     def _shuffled(self) -> list[list[int]]:
-        """Fill batches of the same sizes anew, the largest first, each with a draw from the shortest left.
+        """Fill batches of the same sizes, the largest first, each with random utterances of the shortest ones left.
 
-        A draw is from twice as many candidates as it takes, where the limit allows, so lengths stay similar.
-        It always succeeds: the larger the batch, the shorter its utterances must be, so taking short ones
-        leaves room for all longer ones.
+        The candidates are twice as many as needed, where the limit allows, so that lengths stay similar. This always
+        succeeds: larger batches need shorter utterances, so they use the short ones first.
         """
         generator = generator_for(self.seed, self.epoch)
         shortest_first = iter(self._by_length)

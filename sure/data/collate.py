@@ -1,4 +1,4 @@
-"""Items to a padded batch."""
+"""Padding of items to a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sure.data.dataset import Item
 
 @dataclass
 class Batch:
-    """waves (batch, samples) float32, zero behind each utterance; wave_lengths (batch,) int64, in samples."""
+    """waves (batch, samples) float32, zero after each utterance; wave_lengths (batch,) int64, in samples."""
 
     ids: list[str]
     waves: Tensor
@@ -23,7 +23,7 @@ class Batch:
     targets: list[Any]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """The batch with its waves on `device`; targets stay as the task made them."""
+        """The batch with its waves on `device`; targets are not moved."""
         return replace(self, waves=self.waves.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
@@ -33,7 +33,7 @@ class Batch:
 
 @dataclass
 class Features:
-    """A batch from the prefix cache: taps to go on from, (batch, time, dim) or None; lengths (batch,) in frames."""
+    """A batch from the prefix cache: hidden states, each (batch, time, dim) or None; lengths (batch,) in frames."""
 
     ids: list[str]
     taps: list[Tensor | None]

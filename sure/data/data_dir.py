@@ -1,4 +1,4 @@
-"""Kaldi-style data folders: what an utterance is, and how a set of them is read and written.
+"""Kaldi-style data folders: reading and writing of the utterances of a set.
 
     wav.scp     id path                  the path runs to the end of the line and may contain spaces
     segments    id recording start end   optional, seconds; then wav.scp lists recordings
@@ -6,7 +6,7 @@
     utt2label   id label                 optional; or `id group=label group=label` for several output groups
     utt2spk     id speaker               optional
     utt2dur     id seconds               written by `sure.data.validate`
-    trials      id id target|nontarget   optional; pairs of utterances, of one speaker or not (sure.data.trials)
+    trials      id id target|nontarget   optional; pairs of utterances (sure.data.trials)
 
 UTF-8, one space, sorted by id in C order. Relative audio paths are relative to the current directory.
 """
@@ -29,7 +29,7 @@ from sure.data.tables import (
     parse_labels,
     parse_seconds,
     parse_segment,
-    read_lines,
+    read_unique,
 )
 from sure.data.trials import FILE as TRIALS
 from sure.data.trials import Trial, format_trials, read_trials
@@ -41,10 +41,10 @@ REPAIR = "sure.bin.prepare repairs data folders"
 
 @dataclass(frozen=True)
 class Utterance:
-    """`audio` between `start` and `end` (seconds, None: the whole file), and what is known of it.
+    """One utterance: `audio` from `start` to `end` (seconds, None: the whole file), with its annotations.
 
-    `labels` is {} without utt2label, {"label": x} for a single label, else one entry per output group.
-    `trials` are those that it is the first of: the other id, and whether that is the same speaker.
+    labels: {} without utt2label, {"label": x} for a single label, else one entry per output group.
+    trials: those whose first utterance is this one: the other id, and whether both have the same speaker.
     """
 
     id: str
@@ -59,13 +59,13 @@ class Utterance:
 
 
 def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
-    """Read a data folder, sorted by id. Without utt2dur each file is decoded to find its length.
+    """Read a data folder, sorted by id. Without utt2dur, each recording is decoded to find its length.
 
-    Raises SureError, naming file and line, for anything inconsistent; `sure.bin.prepare` repairs folders.
+    Raises SureError naming file and line of any inconsistency; `sure.bin.prepare` repairs folders.
     """
     folder = Path(path)
     if not (folder / "wav.scp").is_file():
-        raise SureError(f"{folder}: not a data folder (no wav.scp); run stage 2, sure.bin.prepare, first")
+        raise SureError(f"{folder} is not a data folder (no wav.scp); run stage 2, sure.bin.prepare, first")
     present = [name for name in TABLES if (folder / name).is_file()]
     tables = {name: _read_unique(folder / name) if name in present else {} for name in TABLES}
     places = _read_places(folder, tables, "segments" in present)
@@ -73,9 +73,9 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
         _same_ids(folder / name, tables[name], places)
         for line in tables[name].values():
             if not line.value:
-                raise SureError(f"{folder / name}:{line.number}: nothing after the id '{line.id}'; {REPAIR}")
+                raise SureError(f"{folder / name}:{line.number}: no value after the id '{line.id}'; {REPAIR}")
     if not places:
-        raise SureError(f"{folder}: no utterances")
+        raise SureError(f"{folder} has no utterances; run stage 2, prepare, again")
     labels = {id: parse_labels(folder / "utt2label", line) for id, line in tables["utt2label"].items()}
     _same_groups(folder / "utt2label", labels)
     trials: dict[str, list[tuple[str, bool]]] = {id: [] for id in places}
@@ -96,15 +96,15 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
 
 
 def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> Path:
-    """Write a data folder from utterances in any order; tables that an earlier run left there are removed.
+    """Write a data folder from utterances in any order; tables of an earlier run that are not needed are deleted.
 
-    `text`, `utt2label` and `utt2spk` are written when the utterances carry them: all or none; `trials` when any
-    has one. `seconds` is not written, validation measures it. An empty text is written, and reported by
-    validation. Raises SureError for an id, label, text or path that a line cannot hold, and for repeated ids.
+    `text`, `utt2label` and `utt2spk` are written if all utterances have them (some is an error); `trials` if any has
+    one. `seconds` is not written, because validation measures it. An empty text is written, and validation reports it.
+    Raises SureError for an id, label, text or path that a table cannot store, and for repeated ids.
     """
     folder, utterances = Path(path), sorted(utterances, key=lambda utterance: utterance.id)
     if not utterances:
-        raise SureError(f"{folder}: no utterances to write")
+        raise SureError(f"{folder}: there are no utterances to write")
     for earlier, utterance in pairwise([None, *utterances]):
         _check_writable(folder, utterance)
         if earlier is not None and earlier.id == utterance.id:
@@ -137,7 +137,7 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a table can hold it: the name of a file may have bytes that are no UTF-8."""
+    """Whether a table can store `text`: file names may have bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -146,18 +146,15 @@ def is_utf8(text: str) -> bool:
 
 
 def _read_unique(path: Path) -> dict[str, Line]:
-    lines: dict[str, Line] = {}
-    for line in read_lines(path):
-        if line.id in lines:
-            raise SureError(f"{path}:{line.number}: the id '{line.id}' is already on line {lines[line.id].number}")
+    lines = read_unique(path)
+    for line in lines.values():
         if problem := id_problem(line.id):
             raise SureError(f"{path}:{line.number}: the id '{line.id}' {problem}")
-        lines[line.id] = line
     return lines
 
 
 def _read_places(folder: Path, tables: dict[str, dict[str, Line]], segmented: bool) -> dict[str, tuple]:
-    """utterance -> (audio path, start, end)."""
+    """The audio path, start and end of each utterance id."""
     for line in tables["wav.scp"].values():
         if not line.value:
             raise SureError(f"{folder / 'wav.scp'}:{line.number}: '{line.id}' has no path; {REPAIR}")
@@ -200,14 +197,14 @@ def _check_writable(folder: Path, utterance: Utterance) -> None:
         raise SureError(f"{folder}: the id '{utterance.id}' {problem}")
     for word in words:
         if not word or any(character.isspace() for character in word):
-            raise SureError(f"{folder}: '{utterance.id}': a label or speaker must be one word, got '{word}'")
+            raise SureError(f"{folder}: '{utterance.id}': a label or speaker must be one word, found '{word}'")
     if any("=" in group for group in utterance.labels) or "=" in utterance.labels.get("label", ""):
         raise SureError(f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them")
     if not utterance.audio.strip() or utterance.audio != utterance.audio.strip() or "\n" in utterance.audio:
         raise SureError(f"{folder}: '{utterance.id}': unusable audio path {utterance.audio!r}")
     for content in (utterance.audio, utterance.text or "", *words):
         if not is_utf8(content):
-            raise SureError(f"{folder}: '{utterance.id}': {content!r} is not UTF-8, as the tables are; change it")
+            raise SureError(f"{folder}: '{utterance.id}': {content!r} is not UTF-8, the encoding of tables; change it")
 
 
 def _all_or_none(folder: Path, utterances: list[Utterance], what: str, given: list[bool]) -> bool:
@@ -218,7 +215,7 @@ def _all_or_none(folder: Path, utterances: list[Utterance], what: str, given: li
 
 
 def _name_recordings(utterances: list[Utterance]) -> dict[str, str]:
-    """audio path -> recording id: the file's name, numbered where two folders hold the same name."""
+    """The recording id of each audio path: the file's name, with a number if two folders have the same name."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for audio in sorted({utterance.audio for utterance in utterances}):

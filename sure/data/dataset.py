@@ -1,4 +1,4 @@
-"""Utterances as items: the waveform, augmented where asked for, and the target."""
+"""Dataset of utterances: waveform, augmented if requested, and target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WaveAugment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
 class UtteranceError(SureError):
-    """Names an utterance that went bad after it was prepared. reason: the same words for all that have it."""
+    """An utterance that became unusable after stage 2; `reason` is equal for equal errors, for counting."""
 
     def __init__(self, message: str, reason: str = "unreadable"):
         super().__init__(message)
@@ -27,7 +27,7 @@ class UtteranceError(SureError):
 
 @dataclass
 class Item:
-    """One utterance: wave (samples,) float32 at 16 kHz, and whatever the task made its target of."""
+    """One utterance: wave (samples,) float32 at 16 kHz, and the target of the task."""
 
     id: str
     wave: torch.Tensor
@@ -37,13 +37,14 @@ class Item:
 class SpeechDataset(Dataset):
     """Map-style dataset of `Item`s.
 
-    target: called with each utterance, once, at the start.
-    Items raise UtteranceError naming an utterance that cannot be read, or is not as long as it was at stage 2.
-    augment: called as augment(wave, generator). The generator depends on seed, epoch and utterance id alone,
-        so items are the same for any number of workers, in any order, and after a resume.
-    cache_gigabytes: memory for decoded waveforms, so that later epochs do not decode; shared out among the
-        workers of a DataLoader (which need `persistent_workers=True` to keep theirs). The cache is exact: it
-        holds 16-bit integers where they lose nothing, else float32.
+    target: called once with each utterance, at the start.
+    augment: called as augment(wave, generator). The generator depends only on seed, epoch and utterance id, so items
+        are the same for any number of workers, in any order, and after a resume.
+    cache_gigabytes: memory for decoded waveforms, so that later epochs need not decode; divided among the workers of a
+        DataLoader (which need `persistent_workers=True` to keep their cache). The cache is exact: it stores 16-bit
+        integers where they are lossless, else float32.
+
+    Items raise UtteranceError naming an utterance that cannot be read, or whose length changed since stage 2.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class SpeechDataset(Dataset):
         self.cache_bytes = int(cache_gigabytes * 1e9)
         self._cache: dict[int, torch.Tensor] = {}
         self._cached_bytes = 0
-        # in shared memory, because workers that stay alive between epochs hold their own copy of this object
+        # in shared memory, because persistent workers have their own copy of this object
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Call before each epoch: the augmentation changes with it."""
+        """Set the epoch, which the augmentation depends on; call it before each epoch."""
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
@@ -91,30 +92,30 @@ class SpeechDataset(Dataset):
 
 
 def load_wave(utterance: Utterance) -> torch.Tensor:
-    """(samples,) at 16 kHz. Raises UtteranceError when it cannot be read, or is not as long as it was at stage 2."""
+    """Waveform (samples,) at 16 kHz. Raises UtteranceError if it is unreadable, or its length changed since stage 2."""
     try:
         wave = read_audio(utterance.audio, utterance.start, utterance.end)
     except SureError as error:
         raise UtteranceError(f"utterance '{utterance.id}': {error}", getattr(error, "reason", "unreadable")) from None
     seconds = len(wave) / SAMPLE_RATE
-    # plans were made for the seconds; a text for which there are no frames any more would be passed over silently
+    # batches were planned for this length, and CTC would silently skip a transcript that needs more frames
     if utterance.seconds and abs(seconds - utterance.seconds) > SEGMENT_TOLERANCE:
         raise UtteranceError(
             f"utterance '{utterance.id}': {utterance.audio} has {seconds:.2f} s, and had {utterance.seconds:.2f} s "
-            "when it was prepared; bring it back, or run stage 2, prepare, again",
-            "not as long as when it was prepared",
+            "in stage 2; restore the file, or run stage 2, prepare, again",
+            "length changed since stage 2",
         )
     return wave
 
 
 def generator_for(*parts: object) -> torch.Generator:
-    """A random generator that is a pure function of its arguments, such as (seed, epoch, utterance id)."""
+    """A random generator whose seed is a pure function of the arguments, such as (seed, epoch, utterance id)."""
     digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def _pack(wave: torch.Tensor) -> torch.Tensor:
-    """16-bit integers if they say exactly the same, else a copy."""
+    """16-bit integers if they are lossless, else a copy."""
     integers = (wave * 32768.0).clamp_(-32768, 32767).to(torch.int16)
     return integers if torch.equal(_unpack(integers), wave) else wave.clone()
 

@@ -7,17 +7,17 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Nobody says 30 letters a second, or phones of 70 letters, and no backbone here has more than 50 frames in one. What a
-# backbone and a vocabulary make of the others is looked at when training starts.
+# Speech has fewer than 30 letters or 70 letters of phone names per second, and no backbone here has more than 50 frames
+# per second. Limits of a backbone and a vocabulary are checked at the start of training.
 LETTERS_PER_SECOND = 100
 SLACK = 5  # letters, for the shortest utterances
 MARK = re.compile(r"[BE]-\S+")  # around the words of a slot
-SAID = "%&@#°"  # punctuation to Unicode, but words to whoever reads it out
+SAID = "%&@#°"  # punctuation in Unicode, but spoken as words
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds that an utterance may have, and percent of a set that may be bad before something else is wrong."""
+    """Allowed lengths of an utterance in seconds, and the largest share of bad utterances in a set, in percent."""
 
     min_seconds: float = 0.025  # a frame of most backbones
     max_seconds: float = 600.0
@@ -37,7 +37,7 @@ def length_problem(seconds: float, shortest: float, longest: float, lower: str =
 
 
 def text_problem(text: str, seconds: float, known: frozenset[str] = frozenset()) -> str | None:
-    """Why a text cannot be what is said in so many seconds, or None. known: `alphabet` of the training texts."""
+    """Why `text` cannot be the transcript of `seconds` of audio, or None. known: `alphabet` of the training set."""
     said = [char for word in text.split() if not MARK.fullmatch(word) for char in word if _is_said(char)]
     if not said:
         return "text without a letter or digit"
@@ -49,7 +49,7 @@ def text_problem(text: str, seconds: float, known: frozenset[str] = frozenset())
 
 
 def alphabet(texts: Iterable[str]) -> frozenset[str]:
-    """The letters of texts: in lower case, without marks."""
+    """The letters of texts, in lower case, without diacritics."""
     letters = (unicodedata.normalize("NFD", char.lower())[0] for char in set().union(*texts) if char.isalpha())
     return frozenset(letters)
 

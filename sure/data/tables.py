@@ -1,4 +1,4 @@
-"""Lines of the tables in a data folder: `id` and the rest, and what the rest means."""
+"""Tables of a data folder: reading and writing of lines `id value`, and the syntax of values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sure.errors import SureError
 
 PER_UTTERANCE = ("text", "utt2label", "utt2spk")
-MOST_ID_BYTES = 200  # a file's name has up to 255, and endings such as .wav stand behind the id
+MOST_ID_BYTES = 200  # file names have up to 255 bytes, including endings such as .wav
 TABLES = ("wav.scp", "segments", *PER_UTTERANCE, "utt2dur")
 
 
@@ -23,7 +23,7 @@ class Line(NamedTuple):
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a table, blank ones left out. Raises SureError, naming the line, for what is not UTF-8."""
+    """The lines of a table, without blank ones. Raises SureError naming a line that is not UTF-8."""
     lines = []
     for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
@@ -67,7 +67,7 @@ def format_table(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def id_problem(id: str) -> str | None:
-    """Why an id cannot be used (ids also become file names), or None."""
+    """Why an id, which is also used as a file name, is unusable, or None."""
     if not id or id in {".", ".."}:
         return "is not a name"
     if "/" in id or "\\" in id:
@@ -87,8 +87,8 @@ def parse_labels(path: Path, line: Line) -> dict[str, str]:
     labels = dict(word.split("=", 1) for word in words if "=" in word)
     if not words or len(labels) != len(words) or not all(group and label for group, label in labels.items()):
         raise SureError(
-            f"{path}:{line.number}: expected one label without spaces, or group=label pairs with different "
-            f"groups, got '{line.value}'"
+            f"{path}:{line.number}: expected one label without spaces, or group=label pairs with different groups, "
+            f"found '{line.value}'"
         )
     return labels
 
@@ -103,10 +103,10 @@ def parse_segment(path: Path, line: Line) -> tuple[str, float, float | None]:
     """`recording start end`; an end of -1 means the end of the recording, as in Kaldi, and becomes None."""
     words = line.value.split()
     if len(words) != 3:
-        raise SureError(f"{path}:{line.number}: expected 'id recording start end', got '{line.id} {line.value}'")
+        raise SureError(f"{path}:{line.number}: expected 'id recording start end', found '{line.id} {line.value}'")
     start, end = (parse_seconds(path, line, word) for word in words[1:])
     if start < 0 or (end != -1 and end <= start):
-        raise SureError(f"{path}:{line.number}: expected 0 <= start < end in seconds, got {words[1]} {words[2]}")
+        raise SureError(f"{path}:{line.number}: expected 0 <= start < end in seconds, found {words[1]} {words[2]}")
     return words[0], start, None if end == -1 else end
 
 
@@ -116,5 +116,5 @@ def parse_seconds(path: Path, line: Line, word: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise SureError(f"{path}:{line.number}: expected seconds, got '{word}'")
+        raise SureError(f"{path}:{line.number}: expected seconds, found '{word}'")
     return number

@@ -1,4 +1,7 @@
-"""Praat's TextGrid files, long and short: the intervals of one tier."""
+"""Reading of one tier of Praat's TextGrid files, in the long or the short form.
+
+praatio 6.2 refuses files that Praat reads, such as UTF-16 without a byte order mark, and accepts damaged ones.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from typing import Any, NamedTuple
 
 from sure.errors import SureError
 
-# What counts in a text file of Praat (its manual, "TextGrid file formats"): quoted strings, numbers that stand free
-# and flags; everything else explains them to people.
+# Tokens of a text file of Praat (its manual, "TextGrid file formats"): quoted strings, free-standing numbers and flags;
+# all other text is a comment.
 TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([-+]?[0-9][0-9.eE+-]*)(?!\S)|<(\w+)>|(!.*)')
-OVERLAP = 0.01  # seconds that an interval may begin before the end of the one before it: programs round
+OVERLAP = 0.01  # allowed overlap of intervals, in seconds, because programs round
 
 
 class Interval(NamedTuple):
-    """`start` and `end` in seconds; `label` without white space at its ends."""
+    """`start` and `end` in seconds; `label` without white space at the ends."""
 
     start: float
     end: float
@@ -25,13 +28,13 @@ class Interval(NamedTuple):
 
 
 def read_tier(path: str | Path, name: str) -> list[Interval]:
-    """The intervals of the first tier of that name, upper or lower case, or of `speaker - name` as aligners write it.
+    """The intervals of the first tier with this name, in upper or lower case, or `speaker - name` as aligners write it.
 
-    UTF-8 or UTF-16, else Latin-1. What follows the tier is not looked at. Raises SureError naming the file.
+    The encoding is UTF-8 or UTF-16, else Latin-1. Tiers after this one are not read. Raises SureError naming the file.
     """
     content = _decode(path)
     if "ooTextFile" not in content[:100] or "TextGrid" not in content[:200]:
-        raise SureError(f"{path}: not a TextGrid in text form: save it as a text file in Praat")
+        raise SureError(f"{path}: not a TextGrid in text form; save it as a text file in Praat")
     tokens = _tokens(content)
     tiers: list[str] = []
     try:
@@ -45,15 +48,15 @@ def read_tier(path: str | Path, name: str) -> list[Interval]:
             if kind == "IntervalTier" and tier.lower().rpartition(" - ")[2] == name.lower():
                 return _in_order(path, name, rows)
     except (ValueError, OverflowError):
-        raise SureError(f"{path}: damaged or cut short in tier {len(tiers) + 1}") from None
-    raise SureError(f"{path}: no interval tier {name!r}; there are: {', '.join(tiers) or 'none'}")
+        raise SureError(f"{path}: damaged or incomplete in tier {len(tiers) + 1}") from None
+    raise SureError(f"{path}: no interval tier {name!r}; its tiers are: {', '.join(tiers) or 'none'}")
 
 
 def _decode(path: str | Path) -> str:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise SureError(f"{path}: {error.strerror}") from None
+        raise SureError(f"cannot read {path}: {error.strerror}") from None
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", errors="replace")
     if b"\0" in content[:2]:
@@ -65,7 +68,7 @@ def _decode(path: str | Path) -> str:
 
 
 def _tokens(content: str) -> Iterator[str | float]:
-    """Strings and flags as str, numbers as float."""
+    """The tokens: strings and flags as str, numbers as float."""
     for match in TOKEN.finditer(content):
         string, number, flag, _ = match.groups()
         if number is not None:
@@ -84,7 +87,7 @@ def _next(tokens: Iterator[str | float], what: type) -> Any:
 
 
 def _rows(tokens: Iterator[str | float], kind: str) -> list[Interval]:
-    """Of an interval tier `start end text`; of a point tier `time mark`."""
+    """The rows of a tier: `start end text` in an interval tier, `time mark` in a point tier."""
     if kind not in ("IntervalTier", "TextTier"):
         raise ValueError
     rows = []

@@ -1,7 +1,7 @@
-"""Trial lists of speaker verification: pairs of utterances, and whether one speaker said both.
+"""Trial lists of speaker verification: pairs of utterances, and whether both have the same speaker.
 
-The file `trials` of a data folder has a line for each, `id id target` or `id id nontarget` as in Kaldi, or
-`1 id id` and `0 id id` as in VoxCeleb. It is what results are compared on, so it is never repaired.
+The file `trials` of a data folder has a line for each: `id id target` or `id id nontarget` as in Kaldi, or `1 id id`
+and `0 id id` as in VoxCeleb. Results are comparable only on the same trials, so the file is never repaired.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from sure.errors import SureError
 FILE = "trials"
 KINDS = {"target": True, "nontarget": False}
 DIGITS = {"1": True, "0": False}
-MOST = 20_000  # trials that are made for a set
+MOST = 20_000  # generated trials of a set
 
 
 class Trial(NamedTuple):
-    """Two utterance ids, and whether they have one speaker."""
+    """Two utterance ids, and whether they have the same speaker."""
 
     first: str
     second: str
@@ -41,8 +41,8 @@ def format_trials(trials: Iterable[Trial]) -> str:
 def read_trials(path: Path, known: Collection[str]) -> list[Trial]:
     """The trials of a file, in its order.
 
-    Raises SureError naming file and line for what is no trial, an id that is not among the known, an utterance
-    compared with itself, a trial that is there twice, and a pair that is both target and nontarget.
+    Raises SureError naming file and line for a malformed line, an id that is not in `known`, an utterance compared with
+    itself, a repeated trial, and a pair that is both target and nontarget.
     """
     lines: dict[tuple[str, str], int] = {}
     kinds: dict[frozenset[str], bool] = {}
@@ -53,31 +53,31 @@ def read_trials(path: Path, known: Collection[str]) -> list[Trial]:
         pair = trial[:2]
         for id in pair:
             if id not in known:
-                raise SureError(f"{where}: no utterance '{id}' in this data folder; correct the line or take it out")
+                raise SureError(f"{where}: no utterance '{id}' in this data folder; correct the line or delete it")
         if trial.first == trial.second:
-            raise SureError(f"{where}: '{trial.first}' is compared with itself; take the line out")
+            raise SureError(f"{where}: '{trial.first}' is compared with itself; delete the line")
         if pair in lines:
-            raise SureError(f"{where}: the trial '{' '.join(pair)}' is already on line {lines[pair]}; take one out")
+            raise SureError(f"{where}: the trial '{' '.join(pair)}' is already on line {lines[pair]}; delete one")
         if kinds.setdefault(frozenset(pair), trial.target) != trial.target:
             before = lines[pair[::-1]]
-            raise SureError(f"{where}: '{' '.join(pair)}' is {kind_of(trial.target)} here and not so on line {before}")
+            raise SureError(f"{where}: '{' '.join(pair)}' is {kind_of(trial.target)} here, but not on line {before}")
         lines[pair] = line.number
         trials.append(trial)
     return trials
 
 
 def make_trials(speakers: Mapping[str, str], most: int = MOST, seed: int = 0) -> list[Trial]:
-    """Trials over utterances (id -> speaker): all pairs, or a sample where there are more than `most`.
+    """Generate trials from the speaker of each utterance id: all pairs, or a sample if there are more than `most`.
 
-    A sample is half target and half nontarget, or all of one kind where that has fewer; error rates do not depend
-    on the proportion. It follows from ids, speakers, `most` and `seed` alone, in every version of Python. Raises
-    SureError when there are not both kinds.
+    Half of a sample are target trials, half nontarget; if one kind has fewer, all of them. Error rates do not depend on
+    the proportion. The result depends only on the arguments, in every version of Python. Raises SureError if one kind
+    is missing.
     """
     if most < 2:
-        raise SureError(f"{most} trials are too few; expected 2 or more")
+        raise SureError(f"{most} trials are too few; give 2 or more")
     ids = sorted(speakers, key=lambda id: (speakers[id], id))
     ends = [bisect.bisect_right(ids, speakers[id], key=speakers.__getitem__) for id in ids]
-    # behind an utterance stand first those of its own speaker, up to `ends`, then all others
+    # after an utterance come first those of its own speaker, up to `ends`, then all others
     same = [range(place + 1, end) for place, end in enumerate(ends)]
     other = [range(end, len(ids)) for end in ends]
     targets, nontargets = (sum(map(len, side)) for side in (same, other))
@@ -94,14 +94,14 @@ def make_trials(speakers: Mapping[str, str], most: int = MOST, seed: int = 0) ->
 
 
 def _pick(partners: list[range], count: int, generator: random.Random) -> Iterable[tuple[int, int]]:
-    """`count` of all pairs (place, one of its partners), by their number; none is listed that is not taken."""
+    """`count` random pairs (place, one of its partners); pairs are numbered, so that not all of them are listed."""
     bounds = list(accumulate(map(len, partners)))
     numbers: set[int] = set(range(bounds[-1])) if count == bounds[-1] else set()
     while len(numbers) < count:
-        numbers.add(int(generator.random() * bounds[-1]))  # of `random` only this stays the same over versions
+        numbers.add(int(generator.random() * bounds[-1]))  # `random()` is equal in all versions
     for number in sorted(numbers):
         place = bisect.bisect_right(bounds, number)
-        yield place, partners[place][number - bounds[place]]  # counted from its end
+        yield place, partners[place][number - bounds[place]]  # negative: counted from the end of the range
 
 
 def _parse(where: str, line: Line) -> Trial:
@@ -111,5 +111,5 @@ def _parse(where: str, line: Line) -> Trial:
     if len(words) == 3 and words[0] in DIGITS:
         return Trial(words[1], words[2], DIGITS[words[0]])
     raise SureError(
-        f"{where}: expected 'id id target', 'id id nontarget', '1 id id' or '0 id id', got '{' '.join(words)}'"
+        f"{where}: expected 'id id target', 'id id nontarget', '1 id id' or '0 id id', found '{' '.join(words)}'"
     )

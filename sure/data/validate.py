@@ -1,8 +1,7 @@
-"""Check a prepared data folder by decoding everything in it, repair it, and say what was wrong.
+"""Validation of a prepared data folder: decode all audio, repair the tables, and report all problems.
 
-Order, spacing, byte order marks and repeated identical lines are put right. What cannot be put right is
-removed and reported, one utterance at a time, and its trials with it. Tables that change are kept as they were in
-`.backup/`.
+Order, spacing, byte order marks and repeated identical lines are corrected. Utterances that cannot be repaired are
+removed and reported, with their trials. The previous versions of changed tables are kept in `.backup/`.
 """
 
 from __future__ import annotations
@@ -46,29 +45,24 @@ def validate_data_dir(
     limits: Limits = DEFAULT,
     known: frozenset[str] = frozenset(),
 ) -> Report:
-    """Validate and repair a data folder; write `utt2dur` and `validation.txt`. A good folder stays as it is.
+    """Validate and repair a data folder; write `utt2dur` and `validation.txt`. Correct tables are not changed.
 
-    Removed (`skip`), or the reason to stop before anything is written (`stop`): ids given twice with
-    different content, ids that cannot be file names, missing, empty, truncated, unreadable or non-finite
-    audio, with a rate or channels that speech does not have, malformed segments and segments past the end, what is
-    shorter or longer than `limits` allow, texts that cannot be what is said (sure.data.limits), utterances without
-    text, label or speaker where others have one, and such lines without audio. Rates other than 16 kHz are noted:
-    they are resampled when read.
+    With `skip`, bad utterances are removed; with `stop`, they are an error before anything is written. Bad are: ids
+    with two different lines, ids that cannot be file names; missing, empty, truncated, unreadable or non-finite audio,
+    or audio with a rate or number of channels that speech does not have; malformed segments and segments past the end;
+    lengths outside `limits`; texts that cannot match the audio (sure.data.limits); utterances without text, label or
+    speaker where others have one, and such lines without audio. Rates other than 16 kHz are noted and resampled later.
 
-    Commands in wav.scp (`sox x.sph -t wav - |`) are refused unless `allow_commands`. Then the shell runs each
-    of them once, here; the output is kept in `audio/` and wav.scp names that file, so no later stage runs
-    commands.
+    Commands in wav.scp (`sox x.sph -t wav - |`) are refused unless `allow_commands`. Then the shell runs each command
+    once; the output is stored in `audio/` and named in wav.scp, so that later stages run no commands.
 
-    Raises SureError when nothing or less than `limits` allow would remain, for a mistake in `trials`, and with `stop`
-    for any problem; the folder is then unchanged, but for `validation.txt`, which lists them all.
-    nj: threads (default: one per processor). known: letters of the training texts, when this is another set.
+    Raises SureError if no utterance or fewer than `limits` allow would remain, for an error in `trials`, and with
+    `stop` for any problem; the folder is then unchanged, except `validation.txt`, which lists all problems.
+    nj: threads, by default one per processor. known: letters of the training texts, for the other sets.
     """
-    folder = Path(path)
     if on_bad_utterance not in POLICIES:
-        raise SureError(f"on_bad_utterance: expected one of {', '.join(POLICIES)}, got '{on_bad_utterance}'")
-    if not (folder / "wav.scp").is_file():
-        raise SureError(f"{folder}: not a data folder: it has no wav.scp")
-    check = _Check(folder, limits)
+        raise SureError(f"on_bad_utterance: expected one of {', '.join(POLICIES)}, found '{on_bad_utterance}'")
+    check = _Check(Path(path), limits)
     try:
         check.run_commands(allow_commands)
         check.compare_tables()
@@ -82,14 +76,11 @@ def validate_data_dir(
 
 
 def inspect_data_dir(path: str | os.PathLike, nj: int | None = None) -> tuple[Report, dict[str, float]]:
-    """What `validate_data_dir` would report, and seconds by id of what it would keep; nothing is written.
+    """The report of `validate_data_dir`, and the seconds of each id that it would keep; nothing is written.
 
-    Raises SureError for what is no data folder, commands in wav.scp, and mistakes in `trials`.
+    Raises SureError if it is not a data folder, and for commands in wav.scp and errors in `trials`.
     """
-    folder = Path(path)
-    if not (folder / "wav.scp").is_file():
-        raise SureError(f"{folder}: not a data folder: it has no wav.scp")
-    check = _Check(folder, DEFAULT)
+    check = _Check(Path(path), DEFAULT)
     check.commands(allowed=False)
     check.compare_tables()
     check.measure(nj or os.cpu_count() or 1)
@@ -98,9 +89,11 @@ def inspect_data_dir(path: str | os.PathLike, nj: int | None = None) -> tuple[Re
 
 
 class _Check:
-    """The state of one validation: tables as read, utterances that are still good, and the report."""
+    """State of one validation: the tables, the ids that are still good, and the report."""
 
     def __init__(self, folder: Path, limits: Limits):
+        if not (folder / "wav.scp").is_file():
+            raise SureError(f"{folder} is not a data folder: it has no wav.scp")
         self.folder = folder
         self.limits = limits
         self.report = Report(folder)
@@ -111,7 +104,7 @@ class _Check:
         }
         self.wavs = self.tables["wav.scp"]
         self.segmented = "segments" in self.tables
-        self.listing = "segments" if self.segmented else "wav.scp"  # the table that lists the utterances
+        self.listing = "segments" if self.segmented else "wav.scp"  # name of the table that lists the utterances
         self.utterances = self.tables[self.listing]
         self.good = set(self.utterances)
         ids = {*self.utterances, *(problem.id for problem in self.report.removed)}
@@ -123,7 +116,7 @@ class _Check:
         self.command_outputs: dict[str, Path] = {}
 
     def _unique_lines(self, path: Path) -> dict[str, Line]:
-        """id -> line. Identical repetitions count once; of contradicting ones nobody knows which is right."""
+        """The line of each id. Identical repetitions count once; ids with different lines are removed."""
         lines: dict[str, Line] = {}
         contradicting = set()
         for line in read_lines(path):
@@ -136,13 +129,13 @@ class _Check:
         return {id: line for id, line in lines.items() if id not in contradicting}
 
     def commands(self, allowed: bool) -> dict[str, Line]:
-        """The entries of wav.scp that are commands. Raises SureError when there are any that are not allowed."""
+        """The entries of wav.scp that are commands. Raises SureError if there are any and they are not allowed."""
         commands = {id: line for id, line in self.wavs.items() if is_command(line.value)}
         if commands and not allowed:
             line = min(commands.values(), key=lambda line: line.number)
             raise SureError(
-                f"{self.folder / 'wav.scp'}:{line.number}: '{line.value}' is a command, and would run with "
-                "your rights: read wav.scp, and if you trust it say --allow_commands true"
+                f"{self.folder / 'wav.scp'}:{line.number}: '{line.value}' is a command, which would run with "
+                "your permissions; read wav.scp, and if you trust it, give --allow_commands true"
             )
         return commands
 
@@ -153,7 +146,7 @@ class _Check:
             self.outputs.mkdir(exist_ok=True)
             output = self.outputs / f"{id}.wav"
             with output.open("wb") as file:
-                # through the shell, because a pipeline is what Kaldi's wav.scp holds
+                # by the shell, because entries of Kaldi's wav.scp are pipelines
                 done = subprocess.run(line.value.strip().strip("|"), shell=True, stdout=file, stderr=subprocess.PIPE)
             if done.returncode:
                 message = " ".join(done.stderr.decode(errors="replace").split())[-200:]
@@ -165,7 +158,7 @@ class _Check:
                 self.command_outputs[id] = output
 
     def compare_tables(self) -> None:
-        """Every utterance needs a line in every table there is, and every line an utterance."""
+        """Check that each utterance has a line in each existing table, and each line an utterance."""
         reported = {problem.id for problem in self.report.removed}
         for name in PER_UTTERANCE:
             table = self.tables.get(name)
@@ -202,8 +195,8 @@ class _Check:
         self.report.remove(id, reason, where)
 
     def measure(self, nj: int) -> None:
-        """Decode every recording once, and set the duration of every utterance whose audio is sound."""
-        spans: dict[str, list[tuple]] = defaultdict(list)  # recording -> (utterance, start, end)
+        """Decode each recording once, and store the duration of each utterance with usable audio."""
+        spans: dict[str, list[tuple]] = defaultdict(list)  # (utterance, start, end) by recording
         for id in sorted(self.good):
             line = self.utterances[id]
             try:
@@ -219,7 +212,7 @@ class _Check:
                 self._drop(id, "segment without a recording", f"segments:{line.number}, {recording}")
 
         rates: Counter[int] = Counter()
-        with ThreadPoolExecutor(nj) as pool:  # threads suffice: the decoders let go of the interpreter lock
+        with ThreadPoolExecutor(nj) as pool:  # threads suffice, because decoders release the interpreter lock
             results = pool.map(self._decode, spans)
             progress = tqdm(results, str(self.folder), len(spans), leave=False, disable=None)
             for recording, result in zip(spans, progress, strict=True):
@@ -266,23 +259,23 @@ class _Check:
                 del self.durations[id]
 
     def stop_if(self, any_problem: bool) -> None:
-        """Raises SureError for any problem, or else for more than can be bad data alone."""
+        """Raise SureError for any problem, or for more bad utterances than `limits` allow."""
         bad = {problem.id for problem in self.report.removed}
         percent = 100 * len(bad) / max(1, len(bad | self.durations.keys()))
         if bad and any_problem:
-            why = "repair these, or leave them out with --on_bad_utterance skip"
+            why = "repair them, or leave them out with --on_bad_utterance skip"
         elif not self.durations:
             why = "nothing usable remains"
         elif percent > self.limits.max_bad_percent:
             why = (
                 f"{percent:.0f} % of the utterances cannot be used, more than --max_bad_percent "
-                f"{self.limits.max_bad_percent:g}; is it the right corpus, and whole?"
+                f"{self.limits.max_bad_percent:g}; is it the right corpus, and complete?"
             )
         else:
             return
         self._write_report()
         heading = f"{self.folder}: {len(self.report.removed)} problems, so no table was changed; {why}"
-        listed = f"  every one of them: {self.folder / REPORT}"
+        listed = f"  complete list: {self.folder / REPORT}"
         raise SureError("\n".join([f"{heading}:", *self.report.problems(), listed]))
 
     def write(self) -> None:
@@ -298,7 +291,7 @@ class _Check:
                 self.report.notes.append(f"{unused} recordings without a usable segment were left out")
         if self.command_outputs:
             (self.folder / "audio").mkdir(exist_ok=True)
-            self.report.notes.append(f"{len(self.command_outputs)} commands were run, their output is in audio/")
+            self.report.notes.append(f"{len(self.command_outputs)} commands were run; their output is in audio/")
         for id in rows["wav.scp"].keys() & self.command_outputs.keys():
             output = self.folder / "audio" / self.command_outputs[id].name
             os.replace(self.command_outputs[id], output)
@@ -307,7 +300,7 @@ class _Check:
         texts = {name: format_table(sorted(table.items())) for name, table in rows.items()}
         kept = [trial for trial in self.trials if {trial.first, trial.second} <= self.durations.keys()]
         if left_out := len(self.trials) - len(kept):
-            self.report.notes.append(f"{left_out} of {len(self.trials)} trials are of removed utterances")
+            self.report.notes.append(f"{left_out} of {len(self.trials)} trials of removed utterances were left out")
             texts[TRIALS] = format_trials(kept)
         changed = [name for name, text in texts.items() if _bytes(self.folder / name) != text.encode()]
         for name in changed:

@@ -1,4 +1,4 @@
-"""What the validation of a data folder found: printed in short, kept whole in `validation.txt`."""
+"""Report of the validation of a data folder: a summary to print, and the whole report in `validation.txt`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IDS_SHOWN = 5
 
 
 class Problem(NamedTuple):
-    """Why one id was removed: a reason that is counted, and where to look (file and line, or the audio)."""
+    """Why an id was removed: a reason, for counting, and a place (file and line, or the audio)."""
 
     id: str
     reason: str
@@ -38,7 +38,7 @@ class Report:
         return "\n".join([f"{self.folder}: {self._heading()}", *self.problems(), *notes])
 
     def problems(self, most: int = IDS_SHOWN) -> list[str]:
-        """A line for every reason, with its first ids."""
+        """A line for each reason, with its first ids."""
         lines = []
         for reason, problems in self._by_reason():
             shown = "; ".join(f"{problem.id} ({problem.where})" for problem in problems[:most])

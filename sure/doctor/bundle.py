@@ -1,22 +1,22 @@
-"""A bundle: its files are whole and belong together, and it fits its backbone."""
+"""Check of a bundle: its files are complete and consistent, and it fits its backbone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sure.doctor.finding import Patient
+from sure.doctor.problem import Check
 from sure.errors import SureError
 from sure.inference import Sure
 
 
-def examine_bundle(folder: Path) -> Patient:
-    """Loads it as whoever uses it does."""
-    patient = Patient(folder, "bundle")
+def check_bundle(folder: Path) -> Check:
+    """Load the bundle as for inference."""
+    check = Check(folder, "bundle")
     try:
         sure = Sure.load(folder, device="cpu")
     except SureError as error:
-        patient.wrong(error)  # says what to do
-        return patient
+        check.add(error)  # the message has the remedy
+        return check
     about = next(iter(sure.bundles.values())).about
-    patient.notes.append(f"task {about['task']}, on {sure.weights}")
-    return patient
+    check.notes.append(f"task {about['task']}, on {sure.weights}")
+    return check

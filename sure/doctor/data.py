@@ -1,4 +1,4 @@
-"""A data folder: sorted, complete, readable, as long as it says."""
+"""Check of a data folder: sorted, complete and readable, with the durations of its table."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from sure.data.audio import SEGMENT_TOLERANCE
 from sure.data.data_dir import read_data_dir
 from sure.data.tables import TABLES, read_lines
 from sure.data.validate import inspect_data_dir
-from sure.doctor.finding import Patient
+from sure.doctor.problem import Check
 from sure.errors import SureError
 
-AGAIN = "run stage 2, prepare, again; --on_bad_utterance skip leaves out what cannot be used"
-ORDER = "run stage 2, prepare, again: it sorts"
+AGAIN = "run stage 2, prepare, again; --on_bad_utterance skip leaves out unusable utterances"
+ORDER = "run stage 2, prepare, again: it sorts the tables"
 SHOWN = 20  # ids of one kind of problem
 
 
-def examine_data(folder: Path) -> Patient:
-    """Decodes everything; changes nothing."""
-    patient = Patient(folder, "data folder")
+def check_data(folder: Path) -> Check:
+    """Decode all audio; no file is changed."""
+    check = Check(folder, "data folder")
     try:
         report, durations = inspect_data_dir(folder)
     except SureError as error:
-        patient.wrong(error)
-        return patient
-    patient.notes += report.notes
+        check.add(error)
+        return check
+    check.notes += report.notes
     for line in report.problems(SHOWN):
-        patient.wrong(line.strip(), AGAIN)
+        check.add(line.strip(), AGAIN)
     for name in TABLES:
-        _check_table(folder / name, patient)
+        _check_table(folder / name, check)
     if not (folder / "utt2dur").exists():
-        patient.wrong(f"{folder / 'utt2dur'} is missing", AGAIN)
-    if not patient.findings:
-        _check_durations(folder, durations, patient)
-    return patient
+        check.add(f"{folder / 'utt2dur'} is missing", AGAIN)
+    if not check.problems:
+        _check_durations(folder, durations, check)
+    return check
 
 
-def _check_table(path: Path, patient: Patient) -> None:
+def _check_table(path: Path, check: Check) -> None:
     if not path.exists():
         return
     try:
         ids = [line.id for line in read_lines(path)]
     except SureError as error:
-        patient.wrong(error, AGAIN)
+        check.add(error, AGAIN)
         return
     except OSError as error:
-        patient.wrong(f"{path} cannot be read ({error.strerror})", AGAIN)
+        check.add(f"{path} cannot be read ({error.strerror})", AGAIN)
         return
     for earlier, later in pairwise(ids):
         if later < earlier:
-            patient.wrong(f"{path}: not sorted by id in C order: '{later}' is behind '{earlier}'", ORDER)
+            check.add(f"{path}: not sorted by id in C order: '{later}' comes after '{earlier}'", ORDER)
             return
 
 
-def _check_durations(folder: Path, durations: dict[str, float], patient: Patient) -> None:
+def _check_durations(folder: Path, durations: dict[str, float], check: Check) -> None:
     try:
         utterances = read_data_dir(folder)
     except SureError as error:
-        patient.wrong(error)
+        check.add(error)
         return
     for utterance in utterances:
         measured = durations[utterance.id]
         if abs(utterance.seconds - measured) > SEGMENT_TOLERANCE:
-            patient.wrong(
+            check.add(
                 f"{folder / 'utt2dur'}: '{utterance.id}' has {utterance.seconds:.2f} s there, and {measured:.2f} s in "
-                f"{utterance.audio}: it was changed since stage 2",
-                "bring the recording back, or run stage 2, prepare, again",
+                f"{utterance.audio}: the recording changed since stage 2",
+                "restore the recording, or run stage 2, prepare, again",
             )
-    patient.notes.append(f"{len(utterances)} utterances, {sum(durations.values()) / 3600:.2f} hours")
+    check.notes.append(f"{len(utterances)} utterances, {sum(durations.values()) / 3600:.2f} hours")

@@ -1,43 +1,43 @@
-"""Finds out what a folder is, and has it looked at."""
+"""Detection of the kind of a folder, and its check."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sure.doctor.bundle import examine_bundle
-from sure.doctor.data import examine_data
-from sure.doctor.experiment import examine_experiment
-from sure.doctor.finding import Patient
+from sure.doctor.bundle import check_bundle
+from sure.doctor.data import check_data
+from sure.doctor.experiment import check_experiment
+from sure.doctor.problem import Check
 from sure.errors import SureError
 from sure.petl.bundle import ABOUT, WEIGHTS
 
-# What a folder has that is one of these; the first that fits.
+# Files of each kind of folder; the first kind that fits counts.
 KINDS = (
-    (("wav.scp",), examine_data),
-    ((ABOUT, WEIGHTS), examine_bundle),
-    (("config.yaml", "checkpoints", "summary.json", "best.safetensors"), examine_experiment),
+    (("wav.scp",), check_data),
+    ((ABOUT, WEIGHTS), check_bundle),
+    (("config.yaml", "checkpoints", "summary.json", "best.safetensors"), check_experiment),
 )
-LEVELS = 2  # of folders below one that is none of them: exp/<name>/seed1, data/<name>/train
+LEVELS = 2  # of subfolders to search if a folder is of no kind: exp/<name>/seed1, data/<name>/train
 
 
-def examine(folder: Path) -> list[Patient]:
-    """What can be looked at in a folder, or in the folders below it. Raises SureError where there is nothing."""
+def examine(folder: Path) -> list[Check]:
+    """Checks of a folder, or of the folders below it. Raises SureError if there is nothing to check."""
     if not folder.is_dir():
-        raise SureError(f"{folder}: no such folder")
+        raise SureError(f"{folder} does not exist; give an existing folder")
     found = _look(folder, LEVELS)
     if not found:
         raise SureError(
-            f"{folder}: neither a data folder (wav.scp), nor an experiment (config.yaml), nor a bundle ({ABOUT}); "
-            "give one of them, or a folder over some"
+            f"{folder} is neither a data folder (wav.scp), nor an experiment (config.yaml), nor a bundle ({ABOUT}); "
+            "give one of these, or a folder that contains some"
         )
     return found
 
 
-def _look(folder: Path, levels: int) -> list[Patient]:
+def _look(folder: Path, levels: int) -> list[Check]:
     for files, look in KINDS:
         if any((folder / name).exists() for name in files):
             return [look(folder)]
     if not levels:
         return []
     below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [patient for path in below for patient in _look(path, levels - 1)]
+    return [check for path in below for check in _look(path, levels - 1)]

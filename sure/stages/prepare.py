@@ -21,7 +21,7 @@ from sure.errors import SureError
 def load_prepare(path: Path) -> Callable:
     """The function `prepare(corpus, out, **options)` of a recipe. Raises SureError if there is none."""
     if not path.is_file():
-        raise SureError(f"{path}: no such file; a recipe folder has a prepare.py")
+        raise SureError(f"{path} does not exist; give the --recipe folder, which has a prepare.py")
     spec = importlib.util.spec_from_file_location(f"recipe_{path.resolve().parent.name}_prepare", path)
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.resolve().parent))  # for a recipe's own modules
@@ -70,7 +70,7 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
     expected = [made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)]
     for folder in expected:
         if not (folder / "wav.scp").is_file():
-            raise SureError(f"{folder}: prepare.py did not make this set (it has no wav.scp)")
+            raise SureError(f"{folder}: prepare.py did not write this set (it has no wav.scp)")
     return sorted({*expected, *(file.parent for file in out.rglob("wav.scp") if BACKUP not in file.parts)})
 
 

@@ -60,7 +60,7 @@ def test_ids_beyond_ascii_are_read_right_or_not_at_all(library: str, here: Path)
     if library == "kaldiio":
         assert [id for id, _ in ark.read_ark("x.ark")] == list(ARRAYS)
     else:
-        with pytest.raises(SureError, match="read it through its scp"):
+        with pytest.raises(SureError, match="read it by its scp"):
             list(ark.read_ark("x.ark"))
 
 
@@ -95,8 +95,8 @@ def test_a_failed_write_leaves_the_old_archive(library: str, here: Path) -> None
     for bad, message in (
         ([("b", np.ones(2, np.float32)), ("b", np.ones(2, np.float32))], "'b' is repeated"),
         ([("b c", np.ones(2, np.float32))], "not one word"),
-        ([("b", np.ones((2, 2, 2), np.float32))], "cannot hold 'b'"),
-        ([("b", np.ones((2, 2), np.int32))], "cannot hold 'b'"),
+        ([("b", np.ones((2, 2, 2), np.float32))], "cannot store 'b'"),
+        ([("b", np.ones((2, 2), np.int32))], "cannot store 'b'"),
     ):
         with pytest.raises(SureError, match=message):
             ark.write_ark("x.ark", bad)
@@ -108,7 +108,7 @@ def test_commands_are_not_run(library: str, here: Path) -> None:
     with pytest.raises(SureError, match=r"x\.scp:1: .* is a command"):
         ark.Scp("x.scp")
     (here / "touch made |").write_bytes(b"")
-    with pytest.raises(SureError, match="no such archive"):
+    with pytest.raises(SureError, match="the archive .* does not exist"):
         list(ark.read_ark("touch made |"))
     assert not (here / "made").exists()
 
@@ -116,9 +116,9 @@ def test_commands_are_not_run(library: str, here: Path) -> None:
 def test_damaged_archives_are_named(library: str, here: Path) -> None:
     scp = ark.write_ark("x.ark", [("a", np.ones((50, 3), np.float32))])
     (here / "x.ark").write_bytes((here / "x.ark").read_bytes()[:100])
-    with pytest.raises(SureError, match=r"x\.ark:\d+: unreadable"):
+    with pytest.raises(SureError, match=r"cannot read the archive entry .*x\.ark:\d+: "):
         ark.Scp(scp)["a"]
-    with pytest.raises(SureError, match=r"x\.ark: unreadable"):
+    with pytest.raises(SureError, match=r"cannot read the archive .*x\.ark: "):
         list(ark.read_ark("x.ark"))
     (here / "x.ark").unlink()
     with pytest.raises(SureError, match="expected an existing archive"):

@@ -114,18 +114,18 @@ def test_some_with_and_some_without(here: Path) -> None:
         ({"wav_scp": "a sox x |\n"}, r"wav\.scp:1: 'sox x \|' is a command; .*--allow_commands true"),
         ({"wav_scp": "a x.wav\n", "text": "a hello\n\nb you\n"}, r"text:3: the utterance 'b' has no audio"),
         ({"wav_scp": "a x.wav\nb y.wav\n", "text": "a hello\n"}, r"text: no line for the utterance 'b'"),
-        ({"wav_scp": "a x.wav\n", "text": "a\n"}, r"text:1: nothing after the id 'a'"),
+        ({"wav_scp": "a x.wav\n", "text": "a\n"}, r"text:1: no value after the id 'a'"),
         ({"wav_scp": "a x.wav\n", "utt2label": "a x y\n"}, r"utt2label:1: expected one label"),
         ({"wav_scp": "a x.wav\n", "utt2label": "a g=x g=y\n"}, r"utt2label:1: expected one label"),
         ({"wav_scp": "a x.wav\nb y.wav\n", "utt2label": "a g=x\nb h=x\n"}, r"utt2label: 'b' has the groups"),
         ({"wav_scp": "r x.wav\n", "segments": "a r 2 1\n"}, r"segments:1: expected 0 <= start < end"),
-        ({"wav_scp": "r x.wav\n", "segments": "a r 0 nan\n"}, r"segments:1: expected seconds, got 'nan'"),
+        ({"wav_scp": "r x.wav\n", "segments": "a r 0 nan\n"}, r"segments:1: expected seconds, found 'nan'"),
         ({"wav_scp": "r x.wav\n", "segments": "a r 0\n"}, r"segments:1: expected 'id recording start end'"),
         (
             {"wav_scp": "r x.wav\n", "segments": "a q 0 1\n"},
             r"segments:1: the recording 'q' is not in wav\.scp",
         ),
-        ({"wav_scp": "a x.wav\n", "utt2dur": "a long\n"}, r"utt2dur:1: expected seconds, got 'long'"),
+        ({"wav_scp": "a x.wav\n", "utt2dur": "a long\n"}, r"utt2dur:1: expected seconds, found 'long'"),
         ({"wav_scp": "a\\b x.wav\n"}, r"wav\.scp:1: the id 'a\\b' contains a path separator"),
         ({"wav_scp": f"{'a' * 300} x.wav\n"}, r"wav\.scp:1: the id 'a+' is too long for a file name: 300 bytes"),
         ({"wav_scp": "\n"}, "no utterances"),
@@ -137,7 +137,7 @@ def test_faults_are_named_by_file_and_line(here: Path, tables: dict[str, str], m
 
 
 def test_not_a_folder_and_not_utf8(here: Path) -> None:
-    with pytest.raises(SureError, match=r"set: not a data folder \(no wav.scp\)"):
+    with pytest.raises(SureError, match=r"set is not a data folder \(no wav.scp\)"):
         read_data_dir("set")
     make(here / "set", wav_scp="a x.wav\nb y.wav\n")
     (here / "set" / "text").write_bytes(b"a good\nb caf\xe9\n")

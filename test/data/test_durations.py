@@ -25,7 +25,7 @@ STEP = 0.01
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.integers(0, 5000))
 def test_any_durations_sum_to_any_frames(lengths, frames):
     if sum(lengths) == 0:
-        with pytest.raises(SureError, match="cannot be shared out"):
+        with pytest.raises(SureError, match="cannot be scaled to"):
             whole_frames(lengths, frames)
         return
     found = whole_frames(lengths, frames)
@@ -40,7 +40,7 @@ def test_boundaries_are_rounded_not_lengths():
 
 @pytest.mark.parametrize("wrong", [[], [1, -1], [0, 0], [float("nan")], [float("inf")]])
 def test_what_is_no_duration(wrong):
-    with pytest.raises(SureError, match="cannot be shared out"):
+    with pytest.raises(SureError, match="cannot be scaled to"):
         whole_frames(wrong, 10)
 
 
@@ -91,7 +91,7 @@ def test_alignments_that_do_not_fit(aligned, words):
 def test_offenders_are_listed():
     rows = [("a", [1, 2], 2, 3), ("b", [1, 2], 3, 3), ("c", [1, -1], 2, 0), ("d", [1, 2], 2, 4)]
     found = offenders(rows)
-    assert [line[0] for line in found] == ["b", "c", "d"] and "sum to 3, it has 4 frames" in found[2]
+    assert [line[0] for line in found] == ["b", "c", "d"] and "sum to 3, but it has 4 frames" in found[2]
 
 
 def make_folder(folder: Path) -> Path:
@@ -126,7 +126,9 @@ def test_from_textgrids_to_a_checked_table(prepared, capsys):
     assert Path("data/train/durations").read_text() == "one 15 10 10 10 15\ntwo 20 10 20\n"
     assert check_durations(Path("data/dev")) == [] and "durations fit in data/train" in capsys.readouterr().out
     Path("data/dev/durations").write_text("one 15 10 10 10 16\ntwo 20 10\n")
-    with pytest.raises(SureError, match=r"(?s)data/dev.*one: durations sum to 61, it has 60 frames.*two: 2 durations"):
+    with pytest.raises(
+        SureError, match=r"(?s)data/dev.*one: durations sum to 61, but it has 60 frames.*two: 2 durations"
+    ):
         main([*prepared, "--check"])
 
 

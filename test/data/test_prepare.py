@@ -72,7 +72,7 @@ def test_the_corpus_given_the_one_recorded_or_the_one_downloaded(recipe: Path, h
     (recipe / "downloads" / "corpus").rename(here / "my copy")
     with pytest.raises(SureError, match="run stage 1"):
         run(recipe)
-    with pytest.raises(SureError, match="--corpus nowhere: no such folder"):
+    with pytest.raises(SureError, match="--corpus nowhere does not exist"):
         run(recipe, "--corpus", "nowhere")
     run(recipe, "--corpus", "my copy")
     assert len(texts("test")) == 2
@@ -122,7 +122,7 @@ def test_options_with_any_name(recipe: Path) -> None:
 
 def test_a_set_that_was_not_made(recipe: Path) -> None:
     (recipe / "prepare.py").write_text(RECIPE.replace('("train", "dev", "test")', '("train", "test")'))
-    with pytest.raises(SureError, match=r"data/mine/dev: prepare\.py did not make this set"):
+    with pytest.raises(SureError, match=r"data/mine/dev: prepare\.py did not write this set"):
         run(recipe)
 
 
@@ -139,7 +139,7 @@ def test_sets_with_other_names(recipe: Path, capsys: pytest.CaptureFixture) -> N
 def test_bad_utterances(recipe: Path, capsys: pytest.CaptureFixture) -> None:
     bad = recipe / "downloads/corpus/train/train_b.wav"
     bad.write_bytes(bad.read_bytes()[:-500])
-    with pytest.raises(SureError, match=r"train_b \(.*train_b\.wav, .* bytes its header promises"):
+    with pytest.raises(SureError, match=r"train_b \(.*train_b\.wav, .* bytes that its header promises"):
         run(recipe)
     run(recipe, "--on_bad_utterance", "skip")
     assert texts("train") == ["en train_a"]
@@ -161,7 +161,7 @@ def test_commands(recipe: Path) -> None:
 
 
 def test_no_recipe(recipe: Path) -> None:
-    with pytest.raises(SureError, match=r"prepare\.py: no such file"):
+    with pytest.raises(SureError, match=r"prepare\.py does not exist"):
         prepare.main(["--recipe", "nowhere", "--corpus", str(recipe), "--out", "data"])
     (recipe / "prepare.py").write_text("x = 1\n")
     with pytest.raises(SureError, match="expected a function prepare"):

@@ -62,12 +62,12 @@ def test_a_pair_may_be_there_both_ways_round(tmp_path):
         ("0 a b/c.wav", "no utterance 'b/c.wav'"),
         ("a b target", "the trial 'a b' is already on line 1"),
         ("0 a b", "the trial 'a b' is already on line 1"),
-        ("b a nontarget", "'b a' is nontarget here and not so on line 1"),
+        ("b a nontarget", "'b a' is nontarget here, but not on line 1"),
         ("c c target", "'c' is compared with itself"),
-        ("a c Target", "expected 'id id target'.*got 'a c Target'"),
+        ("a c Target", "expected 'id id target'.*found 'a c Target'"),
         ("a c 1", "expected 'id id target'.*'1 id id'"),
         ("2 a c", "expected 'id id target'"),
-        ("a c", "expected 'id id target'.*got 'a c'"),
+        ("a c", "expected 'id id target'.*found 'a c'"),
         ("a", "expected 'id id target'"),
         ("a b c target", "expected 'id id target'"),
     ],
@@ -103,7 +103,7 @@ def test_validation_takes_out_the_trials_of_what_it_removes(here):
     with (folder / "wav.scp").open("a") as file:
         file.write("b another.wav\n")  # and nobody knows which is right
     report = validate_data_dir(folder, "skip")
-    assert "3 of 3 trials are of removed utterances" in str(report)
+    assert "3 of 3 trials of removed utterances were left out" in str(report)
     assert (folder / "trials").read_text() == "" and (folder / ".backup" / "trials").read_text() == text
     assert [one.id for one in read_data_dir(folder)] == ["a", "d"]
 
@@ -166,7 +166,7 @@ def test_the_largest_sets_are_sampled_without_listing_their_pairs():
 @pytest.mark.parametrize("of, words", [("xxx", "fewer than two speakers.*nontarget"), ("xyz", "no two utterances")])
 def test_without_both_kinds_there_are_no_trials(here, of, words):
     folder = data_folder(here, of)
-    with pytest.raises(SureError, match=f"{folder}: {words}.*give this set more"):
+    with pytest.raises(SureError, match=f"{folder}: {words}.*add utterances or speakers"):
         command.main([str(folder)])
     assert not (folder / "trials").exists()
 
@@ -180,7 +180,7 @@ def test_the_command_makes_a_list_and_keeps_one_that_is_there(here, capsys):
     command.main([str(folder)])
     assert (folder / "trials").read_text() == "1 a b\n0 a c\n"
     assert capsys.readouterr().out.splitlines() == [
-        f"{folder}/trials: made, 2 target and 4 nontarget trials",
+        f"{folder}/trials: written, 2 target and 4 nontarget trials",
         f"{folder}/trials: kept, 2 trials",
     ]
     (folder / "trials").unlink()
@@ -190,5 +190,5 @@ def test_the_command_makes_a_list_and_keeps_one_that_is_there(here, capsys):
     with pytest.raises(SureError, match="1 trials are too few"):
         command.main([str(folder), "--most", "1"])
     (folder / "utt2spk").unlink()
-    with pytest.raises(SureError, match=f"{folder}: no utt2spk"):
+    with pytest.raises(SureError, match=f"{folder} has no utt2spk"):
         command.main([str(folder)])

@@ -360,7 +360,7 @@ def test_texts_in_letters_that_training_never_had(here: Path) -> None:
 def test_wrong_use(here: Path) -> None:
     with pytest.raises(SureError, match="not a data folder"):
         validate(here)
-    with pytest.raises(SureError, match="expected one of stop, skip, got 'ignore'"):
+    with pytest.raises(SureError, match="expected one of stop, skip, found 'ignore'"):
         validate(good_set(here), on_bad_utterance="ignore")
 
 

@@ -1,4 +1,4 @@
-"""The doctor finds nothing in what is whole, and names what was broken, changing nothing itself."""
+"""The doctor finds no problem in complete folders, names each damage, and changes no file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SEED = Path("exp/tones_tiny_lora/seed1")
 
 
 def found(folder: Path) -> list[str]:
-    return [f"{what} -> {todo}" for patient in examine(folder) for what, todo in patient.findings]
+    return [f"{what} -> {remedy}" for check in examine(folder) for what, remedy in check.problems]
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -92,7 +92,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "another recording": (
         "data/train",
         lambda _: shutil.copy("wav/train0.wav", "wav/train3.wav"),
-        "utt2dur: 'train-003' has .* it was changed since stage 2",
+        "utt2dur: 'train-003' has .* the recording changed since stage 2",
     ),
     "order": ("data/dev", lambda _: swap_lines(Path("data/dev/text")), "data/dev/text: not sorted .*'dev-004'"),
     "a line": (
@@ -112,17 +112,17 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "config": ("exp", lambda _: edit(SEED / "config.yaml", "epochs", "epoch"), "unknown key 'train.epoch'"),
     "no config": ("exp", lambda _: (SEED / "config.yaml").unlink(), "config.yaml is missing -> run stage 4"),
     "checkpoint": ("exp", lambda _: flip(SEED / "checkpoints/last.pt"), r"last\.pt is damaged"),
-    "a folder for a checkpoint": ("exp", lambda _: to_folder(SEED / "checkpoints/last.pt"), "last.pt is no file"),
-    "a folder for a mark": ("exp", lambda _: to_folder(SEED / ".marks/train"), "train is no file -> .*--stage train"),
+    "a folder for a checkpoint": ("exp", lambda _: to_folder(SEED / "checkpoints/last.pt"), "last.pt is not a file"),
+    "a folder for a mark": ("exp", lambda _: to_folder(SEED / ".marks/train"), "train is not a file.*--stage train"),
     "no best": ("exp", lambda _: (SEED / "best.json").unlink(), "best.json is missing"),
     "curves": ("exp", lambda _: (SEED / "metrics.jsonl").write_bytes(b"\x80\xff"), "metrics.jsonl is damaged"),
     "lines of curves": ("exp", lambda _: (SEED / "metrics.jsonl").write_text("[1]\n"), "metrics.jsonl is damaged"),
     "left out": ("exp", lambda _: (SEED / "left_out.txt").write_bytes(b"a\tb\n\xff"), "left_out.txt is damaged"),
     "best weights": ("exp", lambda _: (SEED / "best.safetensors").write_bytes(b"x"), "best.safetensors is damaged"),
     "no weights": ("exp", lambda _: (SEED / "best.safetensors").unlink(), "best.safetensors is missing"),
-    "summary": ("exp", lambda _: (SEED / "summary.json").write_text("["), "summary.json is no JSON object"),
-    "tokens": ("exp", lambda _: shutil.rmtree(SEED / "tokens"), "labels.json is missing"),
-    "a set": ("exp", lambda _: shutil.rmtree("data/test"), "the set test is not there -> run stage 2"),
+    "summary": ("exp", lambda _: (SEED / "summary.json").write_text("["), "summary.json is not valid JSON"),
+    "tokens": ("exp", lambda _: shutil.rmtree(SEED / "tokens"), "labels.json does not exist"),
+    "a set": ("exp", lambda _: shutil.rmtree("data/test"), "the set test does not exist -> run stage 2"),
     "a decoded line": (
         "exp",
         lambda _: edit(SEED / "decode_test/hyp.txt", "test-001", "test-002"),
@@ -175,7 +175,7 @@ def test_names_that_no_terminal_shows_are_shown(recipe: Path) -> None:
 
 def test_what_is_none_of_these(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "gone"):
-        with pytest.raises(SureError, match="neither a data folder|no such folder"):
+        with pytest.raises(SureError, match="neither a data folder|does not exist"):
             examine(folder)
     (tmp_path / "x.json").write_text(json.dumps({}))
     with pytest.raises(SureError, match="neither"):

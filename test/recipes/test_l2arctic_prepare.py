@@ -67,7 +67,7 @@ def test_a_change(check, case):
 
 @table({
     "empty": (write(GRID), "not a TextGrid"),
-    "cut": (edit(GRID, lambda content: content[:-40]), "damaged or cut short"),
+    "cut": (edit(GRID, lambda content: content[:-40]), "damaged or incomplete"),
     "no tier": (replace(GRID, '"phones"', '"IPA"'), "no interval tier 'phones'"),
     "no phone": (replace(GRID, '"EH1"', '"X"'), "'X' is "),
     "silence alone": ([replace(GRID, f'"{phone}"', '""') for phone in "HH EH1 S AE1 IY1 D".split()], "no phones in"),

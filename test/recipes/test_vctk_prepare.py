@@ -4,7 +4,7 @@ import pytest
 import vctk
 from harness import EGS, SETS, Case, copy, move, remove, rename, table, write
 
-from sure.bin.trials import add_trials
+from sure.stages.trials import add_trials
 
 RECIPE, ROOT = "vctk", "DS_10283_3443/VCTK-Corpus-0.92"
 MIC2 = {"mic": "mic2"}
@@ -41,7 +41,7 @@ def test_no_speaker_of_verification_is_in_two_sets(prepared, tmp_path):
     result = prepared(task="verification")
     assert result.values("speaker") == {"train": {"p225", "p230"}, "dev": {"p228", "p239"}, "test": {"p226", "p231"}}
     assert set(result.of("label").values()) == {None}
-    assert add_trials(tmp_path / "out 0" / "test") == "made, 4 target and 6 nontarget trials"  # 3 + 1, and 3 x 2
+    assert add_trials(tmp_path / "out 0" / "test") == "written, 4 target and 6 nontarget trials"  # 3 + 1, and 3 x 2
 
 
 def test_transcripts_of_the_same_utterances(prepared):

@@ -25,11 +25,10 @@ from torch.utils.data import Dataset
 
 from sure.data.ark import Scp
 from sure.data.synthesis.durations import offenders
-from sure.data.tables import read_lines
-from sure.errors import SureError
+from sure.data.tables import read_table
+from sure.errors import SureError, some_lines, some_of
 
 FEATURES = ("mel", "pitch", "energy")
-SHOWN = 10  # offenders in an error
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,15 @@ def read_utterances(folder: str | Path, durations: bool = False) -> list[Synthes
     the utterances with contradicting phones, frames and durations.
     """
     folder = Path(folder)
-    phones = _table(folder / "phones", "3, tokenize")
-    speakers = _table(folder / "utt2spk", "2, prepare")
-    frames = _table(folder / "utt2frames", "2, prepare") if (folder / "utt2frames").is_file() else {}
-    given = _table(folder / "durations", "3, tokenize, with an aligner") if durations else {}
+    phones = read_table(folder / "phones", "run stage 3, tokenize")
+    speakers = read_table(folder / "utt2spk", "run stage 2, prepare")
+    frames = read_table(folder / "utt2frames")
+    given = read_table(folder / "durations", "run stage 3, tokenize, with an aligner") if durations else {}
     for name, table in (("utt2spk", speakers), *([("utt2frames", frames)] if frames else [])):
         if missing := sorted(phones.keys() - table.keys()):
-            raise SureError(f"{folder / name} lacks {missing[0]}, and {len(missing) - 1} more that phones has")
+            raise SureError(f"{folder / name} lacks {some_of(missing)}, which the table phones has")
     if durations and (missing := sorted(phones.keys() - given.keys())):
-        raise SureError(f"{folder / 'durations'} lacks {missing[0]}, and {len(missing) - 1} more that phones has")
+        raise SureError(f"{folder / 'durations'} lacks {some_of(missing)}, which the table phones has")
     utterances = [
         SynthesisUtterance(
             id,
@@ -78,14 +77,7 @@ def check_durations(folder: Path, utterances: Sequence[SynthesisUtterance]) -> N
     """Raises SureError listing utterances without one duration a phone, or whose durations do not sum to the frames."""
     found = offenders((one.id, one.durations, len(one.phones), one.frames) for one in utterances)
     if found:
-        rest = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise SureError(f"{folder / 'durations'}: {'; '.join(found[:SHOWN])}{rest}; make them again")
-
-
-def _table(path: Path, stage: str) -> dict[str, str]:
-    if not path.is_file():
-        raise SureError(f"{path} is not there; run stage {stage}")
-    return {line.id: line.value for line in read_lines(path)}
+        raise SureError(f"{folder / 'durations'} does not fit; run stage 3, aligned, again:{some_lines(found)}")
 
 
 def _integers(path: Path, id: str, value: str) -> tuple[int, ...]:
@@ -94,7 +86,7 @@ def _integers(path: Path, id: str, value: str) -> tuple[int, ...]:
     except ValueError:
         numbers = ()
     if not numbers:
-        raise SureError(f"{path}: {id}: expected whole numbers of frames, found {value!r}")
+        raise SureError(f"{path}: {id}: expected integers (frames), found {value!r}")
     return numbers
 
 
@@ -194,7 +186,7 @@ class SynthesisDataset(Dataset):
 
     def _feature(self, name: str, utterance: SynthesisUtterance) -> np.ndarray:
         if utterance.id not in self.features[name]:
-            raise SureError(f"utterance '{utterance.id}': {self.folder / name}.scp does not have it; run stage 2 again")
+            raise SureError(f"utterance '{utterance.id}': {self.folder / name}.scp lacks it; run stage 2 again")
         found = np.array(self.features[name][utterance.id], dtype=np.float32)
         if len(found) != utterance.frames:
             raise SureError(
@@ -206,7 +198,7 @@ class SynthesisDataset(Dataset):
 
 def _scp(path: Path) -> Scp:
     if not path.is_file():
-        raise SureError(f"{path} is not there; the end of stage 2 makes it: python -m sure.bin.features")
+        raise SureError(f"{path} does not exist; run the end of stage 2: python -m sure.bin.features")
     return Scp(path)
 
 
@@ -248,7 +240,7 @@ def speaker_vectors(folder: str | Path, size: int) -> Callable[[str], Tensor]:
     """
     path = Path(folder) / "spk2embedding.scp"
     if not path.is_file():
-        raise SureError(f"{path} is not there; head.speaker=vector needs an embedding of every speaker")
+        raise SureError(f"{path} does not exist; head.speaker=vector needs an embedding of every speaker")
     found = Scp(path)
 
     def vector(name: str) -> Tensor:

@@ -1,9 +1,9 @@
-"""Acoustic features of data folders in archives, in pieces that are whole or not there, and their statistics.
+"""Acoustic features of data folders, stored in archives, and their statistics.
 
-A set gets mel.scp (frames, mels), pitch.scp and energy.scp (frames, 1), all float32, utt2frames, and utt2start, the
-seconds that are cut before them. The archives are in its folder `features/`, PIECE utterances each, whatever the number
-of threads. A piece is finished when its mark,
-written last, has the digest of its settings and audio; then it is not computed again.
+A set gets mel.scp (frames, mels), pitch.scp and energy.scp (frames, 1), all float32, utt2frames, and utt2start (seconds
+of silence that are cut before the first frame). The archives are in its folder `features/`, with PIECE utterances each,
+for any number of threads. A piece is finished when its mark, written last, has the digest of its settings and audio;
+then it is not computed again.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ from sure.data.data_dir import Utterance
 from sure.data.synthesis.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech
 from sure.data.synthesis.pitch import pitch
 from sure.data.tables import format_table
-from sure.errors import SureError
+from sure.errors import SureError, some_lines
 from sure.files import replace_file
 
 KINDS = ("mel", "pitch", "energy")
 FOLDER, FRAMES, STARTS, STATISTICS = "features", "utt2frames", "utt2start", "statistics.json"
 PIECE = 250  # utterances
-SHOWN = 20  # problems in a message
 
 
 class Features(NamedTuple):
-    """mel (frames, mels), pitch (frames, 1) in Hz and energy (frames, 1), float32; seconds that are cut before them."""
+    """mel (frames, mels), pitch (frames, 1) in Hz, energy (frames, 1), float32; start: seconds cut before them."""
 
     mel: np.ndarray
     pitch: np.ndarray
@@ -45,7 +44,7 @@ class Features(NamedTuple):
 
 
 def compute(utterance: Utterance, config: AcousticConfig) -> Features:
-    """The features of one utterance. Raises SureError naming it."""
+    """Compute the features of one utterance. Raises SureError naming it."""
     wave, start = read_speech(utterance, config)
     spectrum = magnitudes(wave, config)
     try:
@@ -56,15 +55,15 @@ def compute(utterance: Utterance, config: AcousticConfig) -> Features:
 
 
 def write_features(folder: Path, utterances: Sequence[Utterance], config: AcousticConfig, nj: int = 1) -> int:
-    """Write the features of a set with `nj` threads; returns how many utterances had to be computed.
+    """Write the features of a set with `nj` threads; returns the number of utterances that were computed.
 
-    Raises SureError naming all utterances that are unusable; then the index files stay as they were.
+    Raises SureError naming all unusable utterances; then the index files stay as they were.
     """
     threads, computed = torch.get_num_threads(), 0
     tables: dict[str, dict[str, str]] = {name: {} for name in (FRAMES, STARTS, *(f"{kind}.scp" for kind in KINDS))}
     pieces = [utterances[start : start + PIECE] for start in range(0, len(utterances), PIECE)]
     problems: list[str] = []
-    torch.set_num_threads(1)  # of each of our own threads
+    torch.set_num_threads(1)  # in each thread of the pool
     try:
         with ThreadPoolExecutor(nj) as pool, tqdm(total=len(utterances), desc=str(folder), disable=None) as progress:
             for number, piece in enumerate(pieces, 1):
@@ -72,7 +71,7 @@ def write_features(folder: Path, utterances: Sequence[Utterance], config: Acoust
                 if not _is_finished(folder, number, digest):
                     computed += len(piece)
                     results = dict(pool.map(lambda utterance: (utterance.id, _try(utterance, config)), piece))
-                    problems += [f"  {result}" for result in results.values() if isinstance(result, SureError)]
+                    problems += [str(result) for result in results.values() if isinstance(result, SureError)]
                     if not problems:
                         _write_piece(folder, number, results, digest)
                 progress.update(len(piece))
@@ -85,8 +84,7 @@ def write_features(folder: Path, utterances: Sequence[Utterance], config: Acoust
     finally:
         torch.set_num_threads(threads)
     if problems:
-        rest = f" ... and {len(problems) - SHOWN} more" * (len(problems) > SHOWN)
-        raise SureError("\n".join([f"{folder}: {len(problems)} utterances are unusable:", *problems[:SHOWN]]) + rest)
+        raise SureError(f"{folder}: {len(problems)} utterances are unusable:{some_lines(problems)}")
     for name, table in tables.items():
         replace_file(folder / name, format_table(sorted(table.items())))
     return computed
@@ -120,7 +118,7 @@ def _is_finished(folder: Path, number: int, digest: str) -> bool:
 
 
 def _digest(piece: Sequence[Utterance], config: AcousticConfig) -> str:
-    """Of all that the features depend on; of audio files that is their size and time."""
+    """Digest of all that the features depend on; for audio files, their size and modification time."""
     about = [config.model_dump_json()]
     for utterance in piece:
         file = os.stat(audio_file(utterance.audio))
@@ -131,10 +129,10 @@ def _digest(piece: Sequence[Utterance], config: AcousticConfig) -> str:
 
 
 def statistics(folder: Path, config: AcousticConfig) -> dict:
-    """Means and standard deviations of a set with features: of log-f0 (voiced frames), energy, each mel channel.
+    """Means and standard deviations of log F0 (voiced frames), energy and each mel channel of a set with features.
 
-    Summed in float64 in the order of ids, so they do not depend on how the features were computed. Raises SureError
-    when nothing in the set is voiced.
+    Sums are float64, in the order of ids, so they do not depend on the number of threads. Raises SureError if no frame
+    of the set is voiced.
     """
     sums = {"log_f0": _Sums(1), "energy": _Sums(1), "mel": _Sums(config.mels)}
     files = {kind: Scp(folder / f"{kind}.scp") for kind in KINDS}
@@ -144,7 +142,7 @@ def statistics(folder: Path, config: AcousticConfig) -> dict:
         sums["energy"].add(files["energy"][id])
         sums["mel"].add(files["mel"][id])
     if sums["log_f0"].count < 2:
-        raise SureError(f"{folder}: no voiced frame in the whole set; look at acoustic.pitch_* in the config")
+        raise SureError(f"{folder}: the set has no voiced frame; check acoustic.pitch_* in the config")
     return {
         "utterances": len(files["mel"]),
         "frames": sums["mel"].count,
@@ -157,7 +155,7 @@ def statistics(folder: Path, config: AcousticConfig) -> dict:
 
 
 class _Sums:
-    """Of rows (count, dim), for their mean and standard deviation."""
+    """Sums over rows (count, dim), for their mean and standard deviation."""
 
     def __init__(self, dim: int):
         self.count, self.first, self.second = 0, np.zeros(dim), np.zeros(dim)

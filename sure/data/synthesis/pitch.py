@@ -1,9 +1,9 @@
-"""Fundamental frequency, by SwiftF0 (arXiv 2508.18440): a small network that comes with its package.
+"""Fundamental frequency (F0), by SwiftF0 (arXiv 2508.18440), a small network whose weights are in its package.
 
-Chosen on 20 prompts of four asterisk voices (47 s), with one thread. How many times faster than real time, and how
-often the frequency jumps by more than a fifth from one voiced frame to the next: SwiftF0 86, 1.9 %; DIO with StoneMask
-of WORLD 99, 3.3 %; Harvest 4, 4.2 %, with nine tenths voiced; pYIN of librosa 1.2, 1.5 %. Where both hear a voice,
-SwiftF0 and DIO are 8 cents apart in the median. WORLD has to be compiled, which not every machine can.
+Comparison of trackers on 20 prompts of four asterisk voices (47 s), with one thread: speed as a multiple of real time,
+and share of voiced frames whose F0 differs by more than a fifth from the previous frame. SwiftF0: 86, 1.9 %. DIO with
+StoneMask of WORLD: 99, 3.3 %. WORLD's Harvest: 4, 4.2 %, with 90 % of frames voiced. librosa's pYIN: 1.2, 1.5 %. In
+frames that both find voiced, the median difference of SwiftF0 and DIO is 8 cents. WORLD must be compiled.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sure.errors import SureError
 
 
 def pitch(wave: Tensor, config: AcousticConfig) -> np.ndarray:
-    """(frames,) float32 in Hz, 0 where unvoiced, of `wave` (samples,), frames = samples // hop_size.
+    """F0 (frames,) float32 in Hz, 0 where unvoiced, of `wave` (samples,); frames = samples // hop_size.
 
-    Raises SureError when the tracker is not installed.
+    Raises SureError if the tracker is not installed.
     """
     tracker = _tracker()
     found = tracker.detect(
@@ -47,9 +47,9 @@ def _library() -> ModuleType:
     try:
         return importlib.import_module("swift_f0.core")
     except ImportError:
-        raise SureError("the pitch of speech needs swift_f0: tools/install.sh --extras tts") from None
+        raise SureError("computing pitch needs swift_f0: tools/install.sh --extras tts") from None
 
 
 @cache
 def _tracker():
-    return _library().SwiftF0(threads=1, spin=False)  # one thread, so that every machine adds up in one order
+    return _library().SwiftF0(threads=1, spin=False)  # one thread, so that every machine sums in the same order

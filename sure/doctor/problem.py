@@ -1,0 +1,36 @@
+"""Result of checking a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """A problem, with file and line where there are any, and its remedy."""
+
+    what: str
+    remedy: str = ""
+
+
+@dataclass
+class Check:
+    """A folder, its kind (data folder, experiment or bundle), its problems, and notes, which are not problems."""
+
+    folder: Path
+    kind: str
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, what: object, remedy: str = "") -> None:
+        self.problems.append(Problem(str(what), remedy))
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        lines = [f"{self.folder}: {self.kind}, {f'{count} wrong' if count else 'nothing wrong'}"]
+        lines += [f"  note: {note}" for note in self.notes]
+        for what, remedy in self.problems:
+            lines.append(f"  wrong: {what}")
+            lines += [f"    -> {remedy}"] if remedy else []
+        return "\n".join(lines)
