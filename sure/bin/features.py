@@ -14,7 +14,7 @@ from sure.stages.features import extract
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.features", description=__doc__)
-    parser.add_argument("--config", required=True, action="append", metavar="FILE", help="later ones win")
+    parser.add_argument("--config", required=True, action="append", metavar="FILE", help="several: later ones override")
     threads = torch.get_num_threads()  # the launcher may limit them
     parser.add_argument("--nj", type=int, default=threads, metavar="N", help="threads; default: %(default)s")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as acoustic.trim_db=50")
