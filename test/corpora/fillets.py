@@ -1,4 +1,4 @@
-"""Fish Fillets 1.0.1: the release tarball with dialogue files in Lua and recordings by level and language."""
+"""Fish Fillets 1.0.1: the release tarball with dialogue files in Lua, and recordings by level and language."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = {
     "cs": ("kde jsi", "tady dole", "co je to", "to je loď"),
     "nl": ("waar ben je", "hier", "wat is dat", "een schip"),
 }
-# What only some of the files have. Names, then the Lua of the Czech file; the Dutch one is without.
+# Constructs of a few files: name -> Lua in the Czech file; the Dutch file has none of them.
 QUIRKS = {
     "x-v-joined": 'dialogId("x-v-joined", "font_big", "A " ..\n  "joke") -- a remark\ndialogStr("Kde " .. \'jsi\')',
     "x-m-long": 'dialogId("x-m-long", "font_small",\n"Over two lines")\ndialogStr(\n[[Kde\njsi]])',
@@ -31,7 +31,7 @@ NO_LINE, NO_SAMPLES, NOT_RECORDED = "x_m_nameless", "x-m-empty", "x-m-silent"
 
 
 def make(folder: Path) -> None:
-    """The archive of sources.yaml."""
+    """Write the archive of sources.yaml."""
     game = folder / ROOT
     for language in WORDS:
         for levels in places().values():
@@ -46,7 +46,7 @@ def make(folder: Path) -> None:
 
 
 def places() -> dict[str, list[str]]:
-    """set -> levels, from the recipe's own lists; the shared dialogues are none of them."""
+    """Set -> levels of the recipe's lists, without the shared dialogues."""
     lists = {name: (SPLITS / f"{name}.txt").read_text().split() for name in LEVELS}
     shared = {"border", "borejokes", "blackjokes"}
     return {name: [level for level in lists[name] if level not in shared][:count] for name, count in LEVELS.items()}
@@ -88,6 +88,6 @@ def write_script(game: Path, level: str, name: str, lines: list[str]) -> None:
 
 
 def write_sound(path: Path, text: str, speaker: str, rate: int = 22050) -> None:
-    """In stereo, as the Dutch recordings."""
+    """Write a recording in stereo, as the Dutch ones are."""
     wave = speech(text, speaker, rate)
     write_audio(path, np.stack([wave, wave], axis=1), rate)

@@ -1,4 +1,4 @@
-"""FLEURS as Google's archives, one a language: lists without a header, and recordings named by numbers."""
+"""FLEURS as Google's archives, one for each language: lists without a header, and recordings with numbers as names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from speech import speech
 
-# Sentence, file, text as written, in lower case; several recordings of a sentence have its number.
+# Number of the sentence, file, text as written, text in lower case.
 ENGLISH = {
     "train": [
         (1, "10001", 'He said "no".', "he said no"),
@@ -38,13 +38,13 @@ GENDERS = ("MALE", "FEMALE", "OTHER")
 
 
 def write(path: Path, wave: np.ndarray) -> None:
-    """As the corpus has them: 32-bit floats."""
+    """Write a recording in 32-bit floats, as in the corpus."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, wave, 16000, subtype="FLOAT")
 
 
 def make(folder: Path) -> None:
-    """en_us.tar.gz and de_de.tar.gz, each with a recording that no list has."""
+    """Write en_us.tar.gz and de_de.tar.gz, each with a recording that is not in the lists."""
     for lang, lists in (("en_us", ENGLISH), ("de_de", GERMAN)):
         root = folder / lang
         for name, rows in lists.items():

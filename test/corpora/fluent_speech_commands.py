@@ -1,4 +1,4 @@
-"""Fluent Speech Commands: three tables with a nameless first column, and a folder of recordings for every speaker."""
+"""Fluent Speech Commands: three tables whose first column has no name, and a folder of recordings for every speaker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = ["", "path", "speakerId", "transcription", "action", "object", "locati
 
 
 def make(folder: Path) -> None:
-    """The tree, one folder deep, as it is unpacked."""
+    """Write the unpacked corpus, one folder below."""
     make_tree(folder / TOP)
 
 

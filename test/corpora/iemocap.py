@@ -1,4 +1,4 @@
-"""IEMOCAP_full_release with two dialogues a session, every tag but one in each, and opinions of single evaluators."""
+"""IEMOCAP_full_release with two dialogues in each session, most tags, and opinions of single evaluators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from audio_files import write_audio
 from speech import speech
 
-TURNS = {  # of each dialogue, the second's with another name of the same form: evaluators' order, women first
+TURNS = {  # dialogue -> turn -> tag, women first as in the evaluations
     "impro01": {"F000": "neu", "F001": "hap", "F002": "fru", "M000": "exc", "M001": "xxx"},
     "script02_2": {"F000": "ang", "M000": "sad", "M001": "neu"},
 }

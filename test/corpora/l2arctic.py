@@ -1,4 +1,4 @@
-"""L2-ARCTIC as its zips unpack: wav, transcript, textgrid and, of some utterances, annotation in a folder a speaker."""
+"""L2-ARCTIC as its zips unpack: for each speaker wav, transcript, textgrid and, for some utterances, annotation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXTS = "he said|a dog|it is so|we go|she did|a cat|big dogs|so it is|no cat|he 
 
 
 def make(folder: Path) -> None:
-    """The release with its suitcase corpus, and one of the two annotations of YDCK that are broken."""
+    """Write the release with its suitcase corpus, and one of the two damaged annotations of YDCK."""
     release = folder / "l2arctic_release_v5.0"
     for speaker in SPEAKERS:
         for number, text in enumerate(TEXTS, 1):
@@ -38,13 +38,13 @@ def _write(folder: Path, name: str, text: str, speaker: str, annotated: bool) ->
 
 
 def heard(word: list[str]) -> list[str]:
-    """As annotators write what they heard: T for D, and a vowel added; no HH; a foreign W; for G something unknown."""
+    """Perceived phones as annotators write them: T for D, and a vowel added; no HH; a marked W; G unknown."""
     marks = {"D": "D,T,s", "HH": "HH,sil,d", "W": "W, W*, s", "G": "G,err,s"}
     return [marks.get(phone, phone) for phone in word] + ["sil, AX ,a"] * ("D" in word)
 
 
 def write_grid(path: Path, words: list[list[str]], comments: bool = False) -> None:
-    """Tiers words and phones, a tenth of a second a phone, silence around; if asked for, comments in IPA."""
+    """Write tiers of words and phones, 0.1 s for each phone, with silence at both ends, and if asked, IPA comments."""
     path.parent.mkdir(parents=True, exist_ok=True)
     labels = ["sil", *[phone for word in words for phone in [*word, "sp"]][:-1], ""]
     tiers = [("words", [" ".join(labels)]), ("phones", labels)]

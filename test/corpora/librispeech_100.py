@@ -1,4 +1,4 @@
-"""LibriSpeech as openslr.org gives it: an archive a subset, speaker/chapter folders below, and the lexicon."""
+"""LibriSpeech as published: an archive for each subset, with folders speaker/chapter, and the lexicon."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOOKS = "\ufeff; pipe-separated: the project's own files beside the recordings\n
 
 
 def make(folder: Path) -> None:
-    """Archives as in sources.yaml; in the first training chapter a flac without a line and a line without a flac."""
+    """Write the archives of sources.yaml; a training chapter has a flac without a line and a line without a flac."""
     for subset, chapters in SPEAKERS.items():
         for speaker, chapter in chapters:
             _write_chapter(folder / "LibriSpeech" / subset / speaker / chapter, speaker, chapter)

@@ -1,4 +1,4 @@
-"""LibriTTS, its subset train-clean-100: recordings with two texts each, and files that are neither."""
+"""LibriTTS, its subset train-clean-100: recordings with two texts each, and other files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ READERS = {"103": 10, "19": 10, "26": 3}
 
 
 def make(folder: Path) -> None:
-    """The archive as in sources.yaml."""
+    """Write the archive of sources.yaml."""
     top = make_tree(folder / "tree")
     with tarfile.open(folder / "train-clean-100.tar.gz", "w:gz") as archive:
         archive.add(top, "LibriTTS")
 
 
 def make_tree(folder: Path) -> Path:
-    """The folder LibriTTS. The last sentence of reader 26 has no text; one file is none of the corpus."""
+    """Write the folder LibriTTS. The last sentence of reader 26 has no text; one file is not part of the corpus."""
     top = folder / "LibriTTS"
     for reader, count in READERS.items():
         chapter = top / "train-clean-100" / reader / f"{reader}1"

@@ -1,4 +1,4 @@
-"""MELD as its one archive: three archives inside, tables in Windows' encoding, the clips that are known for faults."""
+"""MELD as its archive: three archives inside, tables in Windows' encoding, and clips with known faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPEAKERS = ("Monica", "Ross and Rachel", "Joey’s Doctor")
 
 
 def make(folder: Path) -> None:
-    """The archive as in sources.yaml, and what it was made of."""
+    """Write the archive of sources.yaml, and its unpacked content."""
     raw = folder / "MELD.Raw"
     _set(raw, "train", [*((0, number) for number in range(7)), (125, 3), CUT_SHORT])
     (raw / "train_splits/dia125_utt3.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(400))  # it ends in its header

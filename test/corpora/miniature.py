@@ -1,4 +1,4 @@
-"""A recipe's miniature corpus, where the recipe looks for the real one: on a server, or in a folder for --corpus."""
+"""Miniature corpora of the recipes, on a server in place of the archives, or in a folder for --corpus."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CORPORA = Path(__file__).parent
 
 
 def make(recipe: str, folder: Path) -> Path:
-    """Files as the publisher gives them: `make(folder)` of test/corpora/<recipe>.py."""
+    """Write a corpus in the files of its publisher: `make(folder)` of test/corpora/<recipe>.py."""
     folder.mkdir(parents=True)
     _module(recipe).make(folder)
     return folder
 
 
 def words(recipe: str, task: str, folder: Path) -> list[str]:
-    """What a user has to say beside --task: `words(folder, task)` of test/corpora/<recipe>.py, where it has that."""
+    """Options that a task needs: `words(folder, task)` of test/corpora/<recipe>.py, if it has that function."""
     module = _module(recipe)
     return module.words(folder, task) if hasattr(module, "words") else []
 
@@ -36,15 +36,15 @@ def _module(recipe: str) -> ModuleType:
 
 
 def is_manual(sources: Path) -> bool:
-    """Behind a form: the user gives a folder."""
+    """Whether users download the corpus themselves and pass its folder."""
     return any(item.get("kind") == "manual" for item in yaml.safe_load(sources.read_text())["items"])
 
 
 def serve_archives(sources: Path, folder: Path, server: FileServer) -> list[str]:
     """Put the archives of `folder` on the server, and their addresses and sums into a copy of sources.yaml.
 
-    Everything else there stays: kinds, names, where it is unpacked. Of alternatives, the one with archives is taken.
-    Archives that have no miniature are left out. Returns the paths on the server.
+    All other entries stay. Among alternatives, the one with archives is taken. Archives without a miniature are left
+    out. Returns the paths on the server.
     """
     plan = yaml.safe_load(sources.read_text())
     plan["items"] = [item for item in _archives(plan["items"]) if _files(item, folder)]
@@ -72,7 +72,7 @@ def _archives(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _files(item: dict[str, Any], folder: Path) -> list[Path]:
-    """The miniatures of an archive, one for every value of the options in its name."""
+    """The miniatures of an archive, one for each value of the options in its name."""
     return sorted(folder.glob(re.sub(r"\{\w+\}", "*", _name(item)))) if _name(item) else []
 
 

@@ -1,4 +1,4 @@
-"""Audio SNIPS as s3prl's archive: lines with bare slots between BOS and EOS, and 16 kHz wav in folders by set."""
+"""Audio SNIPS as s3prl's archive: lines with BOS, EOS and slots without B- and I-, and wav files in folders by set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from audio_files import write_audio
 from speech import speech
 
 VOICES = ("Amy", "Brian", "Ivy", "Joey")  # one of SUPERB's dev, one of its test, two of its train
-SENTENCES = {  # by set; the words, and after them their slots and the intent
+SENTENCES = {  # set -> words; slots and intent
     "train": [
         ("PLAY ADELE", "O artist PlayMusic"),
         ("RATE IT 5 STARS", "O object_select rating_value rating_unit RateBook"),
@@ -22,7 +22,7 @@ SENTENCES = {  # by set; the words, and after them their slots and the intent
 
 
 def make(folder: Path) -> None:
-    """snips.zip, with lines without a recording and a recording without a line."""
+    """Write snips.zip, with lines without a recording and a recording without a line."""
     corpus = folder / "SNIPS"
     lines, plain = ["Ivy-snips-train-9 BOS PLAY EOS\tO O artist PlayMusic", "Ivy-snips-train-8 BOS GO EOS\tO O X"], []
     for subset, sentences in SENTENCES.items():

@@ -1,4 +1,4 @@
-"""Stand-in speech: every letter a vowel-like sound of its own, every speaker a pitch of their own."""
+"""Artificial speech: a vowel-like sound for each letter, a pitch for each speaker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LETTER = 0.06  # seconds
 
 
 def speech(text: str, speaker: str = "", rate: int = 16000) -> np.ndarray:
-    """(samples,) float32, at least a fifth of a second; the same for the same text and speaker."""
+    """(samples,) float32, at least 0.2 s; the same for the same text and speaker."""
     pitch = 90 + 150 * _share("pitch", speaker)
     time = np.arange(int(LETTER * rate)) / rate
     parts = [np.zeros(rate // 20)]
@@ -28,5 +28,5 @@ def speech(text: str, speaker: str = "", rate: int = 16000) -> np.ndarray:
 
 
 def _share(what: str, name: str) -> float:
-    """In [0, 1), from a name."""
+    """A number in [0, 1) from a digest of the name."""
     return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:4], "big") / 2**32

@@ -1,4 +1,4 @@
-"""Speech Commands, both releases: words of a second and shorter, two lists, long noises, and the separate test set."""
+"""Speech Commands, both releases: words of at most 1 s, two lists, long noises, and the separate test set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SURE = "down four go left no off on right stop up yes".split()
 V001 = [*SURE, "bed", "marvin"]
 V002 = [*V001, "backward", "visual"]
 WORDS = {"v0.01": V001, "v0.02": V002}
-CLIPS = {  # clips of every word by set; the same speaker may say a word more than once
+CLIPS = {  # set -> clips of every word; a speaker can have several
     "train": ["0a7c2a8d_nohash_0", "0a7c2a8d_nohash_1"],
     "dev": ["1b4c9b89_nohash_0"],
     "test": ["c50f55b8_nohash_0"],
@@ -23,13 +23,13 @@ NOISES = {"running_tap": 1.7, "white_noise": 2.0, "doing_the_dishes": 2.1}  # se
 
 
 def make(folder: Path) -> None:
-    """The archives as in sources.yaml and sources_v0.01.yaml."""
+    """Write the archives of sources.yaml and sources_v0.01.yaml."""
     for release in WORDS:
         for kind, write in (("", make_words), ("test_set_", make_test_set)):
             name = f"speech_commands_{kind}{release}"
             top = write(folder / name, release)
             with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as tar:
-                tar.add(top, ".")  # names begin with ./ as in theirs
+                tar.add(top, ".")  # names begin with ./ as in the published archives
 
 
 def make_words(top: Path, release: str = "v0.02") -> Path:

@@ -1,4 +1,4 @@
-"""Stand-in pronunciations: every letter a phone of its own."""
+"""Artificial pronunciations: a phone for each letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIMIT as on the LDC's disc: upper-case names, SPHERE headers in files called .WAV, phones in samples."""
+"""TIMIT as on the LDC's disc: upper-case names, .WAV files with SPHERE headers, phones with times in samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from speech import speech
 
-SPEAKERS = {  # place -> sentences beside SA1 and SA2; MSTK0 is in neither list of the recipe
+SPEAKERS = {  # folder -> sentences besides SA1 and SA2; MSTK0 is not in the lists of the recipe
     "TRAIN/DR1/FCJF0": {"SI648": "say it", "SX37": "she had", "SI1027": "big dog"},
     "TRAIN/DR4/MMDM0": {"SI681": "such legs", "SX51": "no oil"},
     "TRAIN/DR8/FCLT0": {"SI808": "yes you", "SX88": "a quick jaw"},
@@ -17,7 +17,7 @@ SPEAKERS = {  # place -> sentences beside SA1 and SA2; MSTK0 is in neither list 
     "TEST/DR1/MWBT0": {"SI923": "quick legs"},
     "TEST/DR1/MSTK0": {"SI1024": "yes"},
 }
-PHONES = dict(  # of the letters; closures and the glottal stop as TIMIT marks them
+PHONES = dict(  # letter -> phones, with closures and the glottal stop as in TIMIT
     zip(
         "abcdefghijklmnopqrstuvwxyz",
         "ae|bcl b|kcl k|dcl d|eh|f|gcl g|hv|ix|jh|kcl k|el|m|nx|ow|pcl p|q|axr|s|tcl t|ux|v|w|k s|y|z".split("|"),
@@ -43,7 +43,7 @@ end_head
 
 
 def make(folder: Path) -> None:
-    """TIMIT/{TRAIN,TEST}/DR?/SPEAKER, and the documentation beside; without .WRD."""
+    """Write TIMIT/{TRAIN,TEST}/DR?/SPEAKER without .WRD files, and the documentation."""
     for place, sentences in SPEAKERS.items():
         speaker = folder / "TIMIT" / place
         speaker.mkdir(parents=True)
@@ -57,7 +57,7 @@ def make(folder: Path) -> None:
 
 
 def phones(text: str, samples: int) -> str:
-    """Lines `start end phone` that fill the recording, silence at both ends and between words."""
+    """Lines `start end phone` that fill the recording, with silence at both ends and pauses between words."""
     words = [[phone for letter in word for phone in PHONES[letter].split()] for word in text.split()]
     marks = ["h#", *[phone for word in words for phone in [*word, "pau"]][:-1], "h#"]
     borders = np.linspace(0, samples, len(marks) + 1).astype(int)

@@ -1,4 +1,4 @@
-"""VCTK 0.92: two microphones, speakers with one of them or without texts, and files that are no recordings."""
+"""VCTK 0.92 and 0.80: speakers with one microphone or without texts, and files that are not recordings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from audio_files import write_audio
 from speech import speech
 
 RATE = 48000
-UTTERANCES = {  # speaker -> number of the last; of each list in speakers/, with and without enough for three sets
+UTTERANCES = {  # speaker -> number of the last; some speakers of each list have enough for three sets
     "p225": 10, "p230": 11, "p226": 3, "p231": 2, "p228": 2, "p239": 3, "p280": 2, "p315": 2, "s5": 2,
 }  # fmt: skip
 ONE_MICROPHONE = {"p280", "p315"}
@@ -29,7 +29,7 @@ s5    22  F    Indian
 
 
 def make(folder: Path) -> None:
-    """The archive as in sources.yaml."""
+    """Write the archive of sources.yaml."""
     top = make_092(folder / "092")
     with zipfile.ZipFile(folder / "VCTK-Corpus-0.92.zip", "w") as archive:
         for path in sorted(top.rglob("*")):
@@ -49,7 +49,7 @@ def make_080(top: Path) -> Path:
     for speaker, id in utterances():
         if speaker != "s5":
             write_audio(top / "wav48" / speaker / f"{id}.wav", _speech(speaker, id), RATE)
-    (top / "wav48" / "p225" / "p225_011.raw").write_bytes(bytes(1000))  # in the corpus it is p376_295.raw
+    (top / "wav48" / "p225" / "p225_011.raw").write_bytes(bytes(1000))  # the corpus has p376_295.raw
     return _write_texts(top)
 
 

@@ -1,4 +1,4 @@
-"""VoxPopuli as its publisher's files: a list with bars between, and a tar of session recordings for each year."""
+"""VoxPopuli as published: a list with bars between the columns, and a tar of session recordings for each year."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 16000
 COLUMNS = (
     "session_id id_ original_text normed_text speaker_id split gender is_gold_transcript accent start_time end_time vad"
 ).split()
-SESSIONS = {  # speaker, set, text as written, normalised text
+SESSIONS = {  # session -> speaker, set, text as written, normalised text
     "20090112-0900-PLENARY-3": [
         ("840", "train", "Madam.", "madam."),
         ("840", "train", 'He said "no".', 'he said "no".'),
@@ -33,16 +33,16 @@ SESSIONS = {  # speaker, set, text as written, normalised text
         ("2004", "invalid", "Out.", "out."),
     ],
 }
-LOST = ("20200101-0900-PLENARY-1", [("2005", "train", "Lost.", "lost.")])  # its recording is in no archive
+LOST = ("20200101-0900-PLENARY-1", [("2005", "train", "Lost.", "lost.")])  # without a recording
 
 
 def make(folder: Path) -> None:
-    """asr_en.tsv.gz, original_2009.tar and original_2012.tar; a session in another language has no row."""
+    """Write asr_en.tsv.gz, original_2009.tar and original_2012.tar; a session in another language has no row."""
     rows = []
     for session, speeches in [*SESSIONS.items(), LOST]:
         parts, now = [], 0.0
         for number, (speaker, subset, raw, text) in enumerate(speeches):
-            # in two pieces of voice; the times beside them are a little wider
+            # two pieces of voice; the other times include a margin
             pieces = []
             for half in (text[: len(text) // 2], text[len(text) // 2 :]):
                 parts += [np.zeros(RATE // 10), speech(half, speaker)]
