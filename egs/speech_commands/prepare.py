@@ -160,7 +160,7 @@ def add_test_set(selection: Selection, top: Path) -> None:
                 word = path.name.partition("_")[0] if folder.name == UNKNOWN else folder.name
                 _take(selection, "test", path, word, folder.name)
             else:
-                selection.leave_out(str(path), "files of the test set that belong to no label")
+                selection.leave_out(str(path), "files of the test set without a label")
 
 
 def _take(selection: Selection, name: str, path: Path, word: str, label: str) -> None:

@@ -24,7 +24,7 @@ Change = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Result:
-    """The sets that prepare.py made (id -> utterance), the lines of left_out.txt, and what it printed."""
+    """The sets that prepare.py made (id -> utterance), the lines of left_out.txt, and the printed text."""
 
     sets: dict[str, dict[str, Utterance]]
     left_out: list[tuple[str, str]]  # reason, item; paths are relative to the corpus
@@ -111,7 +111,7 @@ class Recipe:
         return self._unchanged[key]
 
     def check(self, case: Case, corpus: Path, out: Path) -> None:
-        """Change `corpus`, a copy of the miniature, and compare all that comes out with what the case names."""
+        """Change `corpus`, a copy of the miniature, and compare the result with the effect that the case names."""
         _apply(case.change, corpus)
         if case.error is not None:
             with pytest.raises(SureError, match=case.error):

@@ -61,7 +61,7 @@ PHONETIC = "asterisk-core-sounds-{}-g722-1.6.1/phonetic"
     "no voice": Case(options=KEYWORD | {"voice": "anna"}, error="voice=anna.*allison june"),
     "one language": Case(options=KEYWORD | {"lang": "es"}, error="task=keyword lang=es.*leave lang out"),
 })  # fmt: skip
-def test_what_cannot_be_split(check, case):
+def test_options_and_corpora_that_cannot_be_split(check, case):
     check(case)
 
 

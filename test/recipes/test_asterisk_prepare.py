@@ -123,7 +123,7 @@ def recipe(tmp_path_factory):
 
 
 def as_tarballs(corpus):
-    """<tarball>/core-sounds-XX.txt with the recordings beside it."""
+    """Move the files to the layout of the tarballs, with core-sounds-XX.txt next to the recordings."""
     for path in sorted((corpus / SOUNDS).iterdir()):
         language = path.name[:2]
         write(f"tarballs/{language}/core-sounds-{language}.txt", TRANSCRIPTS[language])(corpus)

@@ -35,7 +35,7 @@ def test_texts_and_speakers(prepared):
     }
 
 
-def test_what_is_left_out_of_asr(prepared, recipe):
+def test_recordings_that_are_left_out_of_asr(prepared, recipe):
     rows = (recipe.corpus / "script" / LEVEL / "dialogs_cs.lua").read_text().splitlines()
     row = next(number for number, row in enumerate(rows, 1) if "who" in row)
     assert set(prepared().left_out) == {
@@ -85,7 +85,7 @@ def as_packages(corpus):
 
 
 @table({"above": ([], ".."), "installed": (move("", "../usr/share/games/fillets-ng"), "../usr/share/games/fillets-ng"),
-        "above what is installed": (move("", "../usr/share/games/fillets-ng"), "../usr"),
+        "above an installed game": (move("", "../usr/share/games/fillets-ng"), "../usr"),
         "packages": (as_packages, "../packages")})  # fmt: skip
 def test_every_layout_gives_the_same(recipe, corpus, prepared, case):
     change, given = case
@@ -101,7 +101,7 @@ def test_every_layout_gives_the_same(recipe, corpus, prepared, case):
     "no dialogue files": Case(remove("script"), {"lang": "nl"}, error=r"not found: nl \(dialogue f.*fillets-ng-data"),
     "no Lua": Case(lambda corpus: (corpus / "script" / LEVEL / "dialogs_cs.lua").write_bytes(b"\xe8"),
                    error="dialogs_cs.lua: cannot be read as UTF-8.*again"),
-    "a level of no list": Case(
+    "a level that is in no list": Case(
         lambda corpus: game.write_level(corpus, "new", "cs"),
         left_out={"levels that are in no list of splits/": [
             f"new/cs/new-{letter}-{number}.ogg" for number, letter in enumerate("vmvm")]}),
@@ -139,7 +139,7 @@ def test_strings_of_lua(recipe, tmp_path, written, text):
 
 
 @pytest.mark.parametrize("argument", ["text", '"a" .. name', "f('a')", "1", '"a" "b"', '"a" ..', '{"a"}', '"a\nb"'])
-def test_what_is_no_constant_string_is_reported(recipe, tmp_path, argument):
+def test_arguments_that_are_not_constant_strings_are_reported(recipe, tmp_path, argument):
     text = f'dialogId("n", "font_big", "x")\ndialogStr({argument})\n\ndialogId("o", "font_big", "x")\ndialogStr("b")'
     lines, unreadable = read(recipe, tmp_path, text)
     assert lines == {"n": ("font_big", None), "o": ("font_big", "b")}

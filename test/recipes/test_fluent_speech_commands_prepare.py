@@ -91,7 +91,7 @@ def test_a_change(check, case):
 
 
 @table({"above": ([], ".."), "two above": (move("", "../a/b"), ".."),
-        "behind a link": (lambda corpus: (corpus.parent / "link").symlink_to(corpus), "../link")})  # fmt: skip
+        "through a link": (lambda corpus: (corpus.parent / "link").symlink_to(corpus), "../link")})  # fmt: skip
 def test_layouts(check, case):
     check(*case)
 

@@ -59,7 +59,7 @@ def test_published_counts_of_every_split(prepared):
     assert [counts[2] for counts in folds] == [1085, 1023, 1151, 1031, 1241]
 
 
-def test_dev_of_a_fold_is_what_random_split_makes_of_a_list(recipe, prepared, tmp_path):
+def test_dev_of_a_fold_is_the_second_part_of_random_split(recipe, prepared, tmp_path):
     usable = ("F000", "F001", "M000", "_2_M001")
     wavs = sorted(str(path) for path in recipe.corpus.rglob("sentences/wav/*/Ses*.wav"))
     listed = [wav for wav in wavs if "Session3" not in wav and Path(wav).stem.endswith(usable)][::-1]
@@ -123,6 +123,6 @@ def test_a_change(check, case):
 
 
 @pytest.mark.parametrize("given", ["", ".."])
-def test_other_places_and_what_is_not_read(check, given):
+def test_other_places_and_files_that_are_not_needed(check, given):
     not_read = remove(*(f"Session{number}/dialog/transcriptions" for number in range(1, 6)))
     check([not_read, rename("*", str.lower)], given)

@@ -51,7 +51,7 @@ def seconds_until_killed(process: subprocess.Popen, seconds: float) -> None:
 
 
 def made(recipe: Path) -> dict[str, bytes]:
-    """Everything that stages 1 to 3 leave for later ones, with the recipe's own place taken out."""
+    """All files that stages 1 to 3 write for later stages, without the path of the recipe."""
     files = [path for top in ("downloads/corpus", "data") for path in sorted((recipe / top).rglob("*"))]
     own = str(recipe).encode()
     return {

@@ -25,7 +25,7 @@ def test_every_speaker_is_in_every_set(prepared, recipe):
     assert result.left_out == [("folders of spontaneous speech, which is not aligned", "suitcase_corpus")]
 
 
-def test_perceived_phones_are_what_annotators_heard(prepared):
+def test_perceived_phones_are_those_of_annotators(prepared):
     result = prepared(**PERCEIVED)
     texts = result.of("text")
     assert texts["ABA_arctic_a0001"] == "EH S AE IY T AH"  # no HH, T for D, and AX added

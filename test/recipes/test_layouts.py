@@ -48,7 +48,7 @@ def linked(corpus: Path, store: Path) -> Path:
     return places[corpus]
 
 
-def leave_what_macos_leaves(corpus: Path) -> None:
+def add_files_of_macos(corpus: Path) -> None:
     """A second file for each, next to it and in the folder that its archives have."""
     mirror = corpus / "__MACOSX"
     for folder in [Path(folder) for folder, *_ in os.walk(corpus, followlinks=True)]:
@@ -61,10 +61,10 @@ def leave_what_macos_leaves(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_links_and_what_macos_leaves_change_nothing(made, name, tmp_path):
+def test_links_and_files_of_macos_change_nothing(made, name, tmp_path):
     recipe = made(name)
     other = linked(recipe.corpus, tmp_path / "store")
-    leave_what_macos_leaves(other)
+    add_files_of_macos(other)
     expected, result = recipe.unchanged(), recipe(other, tmp_path / "out")
     for attribute in ("set", "text", "labels", "speaker", "start", "end"):
         assert result.of(attribute) == expected.of(attribute)
@@ -195,6 +195,6 @@ def test_the_recordings_of_all_languages_of_voxpopuli_come_once():
     ("fluent_speech_commands", "--corpus"), ("timit", "--corpus DIR"), ("l2arctic", "zip for each speaker"),
     ("iemocap", "--corpus"), ("esd", "--corpus"),
 ])  # fmt: skip
-def test_sources_of_a_corpus_behind_a_form(name, words):
+def test_sources_of_a_corpus_that_users_download(name, words):
     (item,) = items(f"{name}/sources.yaml")
     assert item.kind == "manual" and words in item.instructions

@@ -30,7 +30,7 @@ def test_emotions_speakers_and_clips(prepared, recipe):
         ("rows without a clip", "dev_dia110_utt7"),
     ]
     assert "train: 8, published for the full corpus: 9988" in result.printed
-    with pytest.raises(AudioError):  # so the miniature shows what the list in prepare.py is for
+    with pytest.raises(AudioError):  # the reason for BROKEN in prepare.py
         audio_seconds(next(recipe.corpus.rglob("train_splits/dia125_utt3.mp4")))
 
 

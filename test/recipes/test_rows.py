@@ -1,7 +1,7 @@
 """Every row of egs/recipes.csv, stages 1 to 8 in a copy of the project, on the miniature of its corpus.
 
-A row that differs from an earlier one of its recipe and task in options of preparation alone ends behind stage 3, where
-they have worked; `test/run.sh -m "slow or not slow" test/recipes/test_rows.py` takes all rows to stage 8.
+A row that differs from an earlier one of its recipe and task in options of preparation alone ends after stage 3;
+`test/run.sh -m "slow or not slow" test/recipes/test_rows.py` takes all rows to stage 8.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def name_of(row: dict[str, str]) -> str:
 
 
 def goes_to_the_end(row: dict[str, str]) -> bool:
-    """The first of its recipe and task, and where an option works behind stage 3."""
+    """The first row of its recipe and task, and rows with an option of later stages than 3."""
     same = [other for other in ROWS if all(other[name] == row[name] for name in ("recipe", "task"))]
     return row == same[0] or "--decode" in row["options"]
 
@@ -62,7 +62,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def run_row(project: Path, row: dict[str, str], last: int) -> tuple[subprocess.CompletedProcess, list, Path]:
-    """The call, what the server was asked for, and the recipe's folder."""
+    """The finished call, the requests to the server, and the recipe's folder."""
     recipe = project / "egs" / f"{name_of(row)} {last}"
     made = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
     shutil.copytree(EGS / row["recipe"], recipe, ignore=made)
@@ -92,7 +92,7 @@ def run_row(project: Path, row: dict[str, str], last: int) -> tuple[subprocess.C
 
 @pytest.fixture(scope="module")
 def runs(project, request) -> Iterator[Callable[[str, int], tuple]]:
-    """Two rows at a time, those of the tests that were asked for; waits for the one named and its last stage."""
+    """Runs the rows of the selected tests, two at a time; waits for the row that is named, and its last stage."""
     named = {name_of(row): row for row in ROWS}
     wanted = [item.callspec.params for item in request.session.items if item.originalname == "test_row"]
     with ThreadPoolExecutor(2) as pool:

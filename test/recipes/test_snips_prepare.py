@@ -67,8 +67,8 @@ def with_line(line: str):
     "no words": Case([append(LINES, "Ivy-snips-train-7 BOS ?! , EOS\tO O O X\n")],
                      left_out={"lines without words": "Ivy-snips-train-7"}, not_left_out=ids("Ivy-snips-train-7")),
     "an id alone": Case(with_line(""), gone=FIRST, left_out={"lines without words": FIRST}),
-    "what macOS leaves": Case(write(f"train/._{FIRST}.wav")),
-    "other formats": Case([write(f"train/{FIRST}.flac"),  # beside the wav: the wav is taken
+    "files of macOS": Case(write(f"train/._{FIRST}.wav")),
+    "other formats": Case([write(f"train/{FIRST}.flac"),  # the wav is preferred
                            move("train/Joey-snips-train-0.wav", "train/Joey-snips-train-0.mp3")],
                           audio={FIRST: f"train/{FIRST}.wav", "Joey-snips-train-0": "train/Joey-snips-train-0.mp3"}),
     "no recordings": Case(remove("train", "valid", "test"),

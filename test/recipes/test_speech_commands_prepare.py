@@ -85,7 +85,7 @@ def as_kaggle(corpus):
 
 
 @table({  # change, folder given, labels
-    **{f"the words, {name}": ([], V2, name) for name in ("sure", "superb")},  # the test set is beside them
+    **{f"the words, {name}": ([], V2, name) for name in ("sure", "superb")},  # the test set is in the next folder
     "a link": (lambda corpus: [(corpus / "linked").mkdir(), (corpus / "linked" / V2).symlink_to(corpus / V2)],
                "linked", "sure"),
     "two folders": (move(V2, "new/SpeechCommands/words"), "new", "sure"),
@@ -115,9 +115,9 @@ STRANGE = [f"{YES}/._0a7c2a8d_nohash_0.wav", f"{YES}/notes.txt"]
     "other line ends and slashes": Case([edit(name, backslashes) for name in LISTS.values()]),
     "a byte that is not UTF-8": Case([append(name, b"yes/\xff_nohash_0.wav\n") for name in [LISTS["dev"]]],
                                      left_out={"clips that a list has and the corpus has not": 1}),
-    "what macOS adds": Case(
+    "files of macOS": Case(
         [write(f"{NOISE}/._running_tap.wav"), write(f"{TEST_SET}/_silence_/._0.wav")], SUPERB, left_out={
-            "files of the test set that belong to no label": f"{TEST_SET}/_silence_/._0.wav"}),
+            "files of the test set without a label": f"{TEST_SET}/_silence_/._0.wav"}),
     "a short noise": Case(lambda corpus: soundfile.write(corpus / NOISE / "short.wav", [0.0] * 15000, 16000), SUPERB,
                           left_out={"noises shorter than a second": f"{NOISE}/short.wav"}),
     "a clip in both lists": Case(
@@ -138,10 +138,10 @@ def test_a_change(check, case):
     check(case)
 
 
-def test_the_release_is_what_the_folder_or_its_readme_says(corpus, prepared):
+def test_the_release_is_read_from_the_folder_or_its_readme(corpus, prepared):
     move("speech_commands_v0.01", "old/words")(corpus)
     expected = prepared(labels="all", release="v0.01").ids
     assert prepared(corpus / "old", labels="all", release="v0.01").ids == expected
     remove("old/words/README.md")(corpus)
-    assert prepared(corpus / "old", labels="all").ids == expected  # nothing says that it is not v0.02
+    assert prepared(corpus / "old", labels="all").ids == expected  # it may be v0.02
     assert prepared(corpus, labels="all").ids != expected

@@ -1,4 +1,4 @@
-"""egs/sure_benchmark on the miniature of asterisk: two rows from a copy of the corpus to one table and picture."""
+"""egs/sure_benchmark on the miniature of asterisk: two rows, from the corpus to one table and picture."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ LAYOUTS = {  # change, folder given
     "lower case": (rename("**/*", str.lower), ""),
     "lower case, also above": ([rename("**/*", str.lower), move("", "../timit")], ".."),
     "lower-case files": ([rename("**/*.WAV", str.lower), rename("**/*.PHN", str.lower)], ""),
-    "wav beside it": (lambda corpus: [shutil.copy(path, f"{path}.wav") for path in corpus.rglob("*.WAV")], ""),
+    "two endings": (lambda corpus: [shutil.copy(path, f"{path}.wav") for path in corpus.rglob("*.WAV")], ""),
     "wav.wav": (riff("{}.WAV.wav"), ""),
     "riff": (riff("{}.RIFF.WAV"), ""),
     "deeper": (move("", "../a/data"), "../a"),

@@ -1,4 +1,4 @@
-"""What recipes of speech synthesis call: a pretraining first, in its own recipe, and then what uses its model."""
+"""Calls of TTS recipes: first the pretraining, in its own recipe, then the training that starts from its model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_voice_is_adapted_from_the_others():
 
 
 @pytest.mark.parametrize(("file", "name"), [("g 02.pt", "g-02"), ("v1.0/g_02500000", "g_02500000")])
-def test_a_vocoder_of_the_call_speaks_beside_that_of_the_config(file, name, tmp_path):
+def test_a_vocoder_of_the_call_is_added_to_that_of_the_config(file, name, tmp_path):
     path = tmp_path / file
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"generator")

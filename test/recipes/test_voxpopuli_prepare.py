@@ -116,7 +116,7 @@ def as_wav(corpus: Path) -> None:
     "the language": ([], "cut/en", []),
     "Hugging Face": (as_wav, CUT, []),
     "no colons": (rename("cut/**/*.ogg", lambda name: name.replace(":", "_")), CUT, []),
-    "cut beside sessions": ([], "", LEFT_OUT[:1]),
+    "cut recordings and sessions": ([], "", LEFT_OUT[:1]),
     "a recording without a row": (lambda corpus: write_audio(corpus / f"cut/en/2009/{STRAY}.ogg", speech("stray")), CUT,
                                   [("cut recordings without a row", f"en/2009/{STRAY}.ogg")]),
     "a row twice": (repeat, CUT, [("rows that repeat an id", FIRST_OF_DEV)]),
@@ -169,7 +169,7 @@ def test_digits_where_there_are_no_number_words(corpus, prepared):
                           error="no column id_")],
     "no times": [Case(in_all_rows(vad="", start_time="", end_time=""), given=SESSIONS, error="the set train is empty")],
 })  # fmt: skip
-def test_what_is_missing_or_damaged_is_named(check, tmp_path, case):
+def test_missing_and_damaged_files_are_named(check, tmp_path, case):
     for one in case:
         check(one)
     if "empty" in case[0].error:
