@@ -14,7 +14,7 @@ class Frames:
 
     A frame is any step in time: of a waveform (a sample), a phone sequence (a phone) or a backbone's output.
     `lengths` (batch,) stays on the CPU, so that no step waits for a GPU to learn how much of a batch is padding.
-    `full`: no row has padding; attention then needs no mask and takes its fastest way.
+    `full`: no row has padding, so that attention needs no mask and can use its fastest kernel.
     """
 
     def __init__(self, lengths: Tensor | Sequence[int], time: int | None = None):
@@ -36,7 +36,7 @@ class Frames:
         return self._masks[device]
 
     def fill(self, values: Tensor, value: float = 0.0, dim: int = 1) -> Tensor:
-        """`values` with `value` in the padding, NaN there included. dim: of time; the batch is dimension 0."""
+        """`values` with `value` in the padding, even in place of NaN. dim: of time; dimension 0 is the batch."""
         if self.full:
             return values
         mask = self.mask(values.device)

@@ -40,7 +40,8 @@ class Task(BaseTask):
 
     class Config(HeadConfig):
         pooling: Pooling = Field(
-            "statistics", description="mean over frames; statistics: mean and standard deviation; attentive: weighted"
+            "statistics",
+            description="over frames; statistics: mean and standard deviation; attentive: both, weighted by attention",
         )
         embedding: int = Field(256, gt=0, description="size of the speaker embedding")
         scale: float = Field(30.0, gt=0, description="factor of the cosines in the loss (s of arXiv 1801.05599)")
