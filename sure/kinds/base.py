@@ -1,4 +1,4 @@
-"""Base of the kinds of models. Everything that differs between recognition and synthesis is behind this interface."""
+"""Base of the kinds of models. Every difference between recognition and synthesis is a method here."""
 
 from __future__ import annotations
 

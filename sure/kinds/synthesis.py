@@ -62,10 +62,10 @@ class Kind(base.Kind):
             yield decoded, data
 
     def score(self, folder: Path, config: Config, decoded: Sequence[Path]) -> Iterator[dict[str, Any]]:
-        """Before the sets, their upper bounds: the recordings themselves, and copy synthesis for each vocoder.
+        """Score the sets, and their upper bounds: the recordings themselves, and copy synthesis with the vocoder.
 
-        These are scored once for a data set, beside the experiments: `<dataset>_natural`, `<dataset>_copy_synthesis`,
-        with the name of a vocoder that is a file.
+        The upper bounds are scored once for each data set, in folders next to the experiments: `<dataset>_natural`, and
+        `<dataset>_copy_synthesis` with the name of the vocoder, if that is a file.
         """
         judges = Judges.of(_languages(config, decoded))
         for one in decoded:

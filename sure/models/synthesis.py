@@ -119,7 +119,7 @@ class SynthesisModel(AdaptedModel):
             phone_means(backbone.normal_energy(batch.energy), durations),
         )
         voices = self.voices(batch.speakers)
-        spoken = backbone(
+        synthesis = backbone(
             batch.phones,
             batch.lengths,
             voices,
@@ -128,15 +128,15 @@ class SynthesisModel(AdaptedModel):
             targets.energy,
             readout=self.attachment.readout,
         )
-        losses = {**self.task.losses(spoken, targets), **losses}
+        losses = {**self.task.losses(synthesis, targets), **losses}
         with torch.no_grad():
-            difference = (backbone.log_mel(spoken.refined.float()) - batch.mel).abs().mean(2)
-            frames = (backbone.unlogged(spoken.log_durations) - durations).abs()
-            semitones = (spoken.pitch.float() - targets.pitch).abs() * backbone.shape.pitch[1] * 12 / math.log(2)
+            difference = (backbone.log_mel(synthesis.refined.float()) - batch.mel).abs().mean(2)
+            frames = (backbone.unlogged(synthesis.log_durations) - durations).abs()
+            semitones = (synthesis.pitch.float() - targets.pitch).abs() * backbone.shape.pitch[1] * 12 / math.log(2)
         return losses, {
-            "mel_db": DECIBEL * spoken.frames.mean(difference),
-            "duration_frames": spoken.phones.mean(frames),
-            "pitch_semitones": spoken.phones.mean(semitones),
+            "mel_db": DECIBEL * synthesis.frames.mean(difference),
+            "duration_frames": synthesis.phones.mean(frames),
+            "pitch_semitones": synthesis.phones.mean(semitones),
         }
 
     @torch.no_grad()
@@ -171,14 +171,14 @@ class SynthesisModel(AdaptedModel):
         device = next(self.backbone.parameters()).device
         numbers = [self.numbers(each) for each in phones]
         lengths = torch.tensor([len(each) for each in numbers])
-        spoken = self.backbone(
+        synthesis = self.backbone(
             pad_sequence(numbers, batch_first=True).to(device),
             lengths,
             self.voices(speakers.to(device)),
             controls=controls or Controls(),
             readout=self.attachment.readout,
         )
-        mels = spoken.frames.split(self.backbone.log_mel(spoken.refined.float()).cpu())
-        durations = spoken.phones.split(spoken.durations.cpu())
-        pitch = spoken.phones.split(self.backbone.hertz(spoken.used_pitch).cpu())
+        mels = synthesis.frames.split(self.backbone.log_mel(synthesis.refined.float()).cpu())
+        durations = synthesis.phones.split(synthesis.durations.cpu())
+        pitch = synthesis.phones.split(self.backbone.hertz(synthesis.used_pitch).cpu())
         return [Speech(*each) for each in zip(mels, durations, pitch, strict=True)]

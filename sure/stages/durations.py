@@ -44,11 +44,11 @@ def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_b
     """Write the durations of a set; returns a line to print. Raises SureError listing alignments that do not fit."""
     frames, starts, phones = (_table(folder / name) for name in (FRAMES, STARTS, PHONES))
     rows, problems = [], []
-    for id, spoken in phones.items():
+    for id, symbols in phones.items():
         try:
             step = config.hop_size / config.sample_rate
             place = float(starts[id]), step, int(frames[id])
-            rows.append((id, " ".join(map(str, aligned_durations(spoken.split(), aligned(id), PAUSES, *place)))))
+            rows.append((id, " ".join(map(str, aligned_durations(symbols.split(), aligned(id), PAUSES, *place)))))
         except SureError as error:
             problems.append(f"{id}: {error}")
     replace_file(folder / OFFENDERS, "".join(f"{line}\n" for line in problems))
@@ -56,7 +56,7 @@ def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_b
         raise SureError(f"{listed(folder, problems)}\nall of them: {folder / OFFENDERS}")
     if problems:
         kept = {id for id, _ in rows}
-        replace_file(folder / PHONES, format_table((id, spoken) for id, spoken in phones.items() if id in kept))
+        replace_file(folder / PHONES, format_table((id, symbols) for id, symbols in phones.items() if id in kept))
     replace_file(folder / FILE, format_table(rows))
     left_out = f", {len(problems)} left out: {folder / OFFENDERS}" * bool(problems)
     return f"{folder / FILE}: {len(rows):,} utterances{left_out}"

@@ -29,7 +29,7 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
         voices = {languages.get(one.id, config.text.language) for one in utterances}
         phonemizers = {language: _phonemizer(config, language, known) for language in sorted(voices)}
         phones = _write_phones(folder, utterances, languages, phonemizers, config.text.language, on_bad_utterance)
-        symbols = {phone for spoken in phones.values() for phone in spoken}
+        symbols = {phone for found in phones.values() for phone in found}
         print(f"{folder / PHONES}: {len(phones):,} utterances, {len(symbols)} symbols, in {' '.join(sorted(voices))}")
         if folder == Path(config.data.train):
             known = known or [PADDING, UNKNOWN, *sorted(symbols)]  # the other sets use the phones of the training set
@@ -69,9 +69,9 @@ def _write_phones(
     if utterances[0].text is None:
         raise SureError(f"{folder} has no file text; run stage 2, prepare")
     for language, phonemizer in phonemizers.items():
-        spoken = [one for one in utterances if languages.get(one.id, default) == language]
-        phonemizer.prepare(one.text for one in spoken)
-        for one in spoken:
+        chosen = [one for one in utterances if languages.get(one.id, default) == language]
+        phonemizer.prepare(one.text for one in chosen)
+        for one in chosen:
             try:
                 found = phonemizer.phones(one.text)
                 if one.id in frames and len(found) > int(frames[one.id]):

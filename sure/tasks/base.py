@@ -28,7 +28,7 @@ class AnyTask(ABC):
     """Base of every task, whatever its kind of model."""
 
     Config: type[BaseModel]
-    kind: str  # the file of sure/kinds: what the model is, and how it is trained, decoded, scored and used
+    kind: str  # of the model: the name of a file in sure/kinds
     score_name: str  # the score that models are compared by: "wer", "accuracy", ...
     higher_is_better: bool
     tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # values of tokenizer.kind; the default first

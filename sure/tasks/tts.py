@@ -155,19 +155,19 @@ class Task(AnyTask):
             raise SureError(f"unknown speaker {name!r}{nearest(name, self.speakers)}; the model has: {listed}{more}")
         return self.speaker(name)
 
-    def losses(self, spoken: Synthesis, targets: Targets) -> dict[str, Tensor]:
+    def losses(self, synthesis: Synthesis, targets: Targets) -> dict[str, Tensor]:
         """Losses (batch,), means over valid frames or phones: L1 of mels before and after the postnet, else squares."""
-        log_durations = torch.log(targets.durations.to(spoken.log_durations) + 1)
+        log_durations = torch.log(targets.durations.to(synthesis.log_durations) + 1)
         found = {
-            "mel": spoken.frames.mean((spoken.mel.float() - targets.mel).abs().mean(2))
-            + spoken.frames.mean((spoken.refined.float() - targets.mel).abs().mean(2))
+            "mel": synthesis.frames.mean((synthesis.mel.float() - targets.mel).abs().mean(2))
+            + synthesis.frames.mean((synthesis.refined.float() - targets.mel).abs().mean(2))
         }
         for name, made, wanted in (
-            ("duration", spoken.log_durations, log_durations),
-            ("pitch", spoken.pitch, targets.pitch),
-            ("energy", spoken.energy, targets.energy),
+            ("duration", synthesis.log_durations, log_durations),
+            ("pitch", synthesis.pitch, targets.pitch),
+            ("energy", synthesis.energy, targets.energy),
         ):
-            found[name] = spoken.phones.mean((made.float() - wanted).square())
+            found[name] = synthesis.phones.mean((made.float() - wanted).square())
         return found
 
     def total(self, losses: Mapping[str, Tensor], progress: float) -> Tensor:

@@ -134,7 +134,7 @@ def usable(utterances: Sequence[Utterance], model: RecognitionModel, config: Con
 
 
 def _target_problem(model: RecognitionModel, frames: Tensor, utterance: Utterance, data: DataConfig) -> str | None:
-    """Why the transcript cannot be a target, or None. With data.on_bad_utterance=stop SureError may say it instead."""
+    """Why the transcript cannot be a target, or None. With data.on_bad_utterance=stop it may raise SureError."""
     try:
         target = model.task.target(utterance)
     except SureError:
