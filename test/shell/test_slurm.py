@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from slurm_cluster import CPUS, Cluster
+from slurm_cluster import CPUS, TOOLS, Cluster
 from small_project import Project, is_alive, until
 
 # A stand-in for the trainer: on SIGUSR1 it saves and exits with 75; the next call resumes.
@@ -108,6 +108,23 @@ def test_when_the_command_of_one_node_is_killed_the_node_is_named_and_the_job_ha
 def test_the_command_of_another_node_that_does_not_end_is_ended_after_a_minute(slurm):
     done = slurm.run("--nodes", "2", "job.log", "bash", "-c", "[ $SLURM_NODEID = 0 ] || exit 3; exec sleep 300")
     assert done.returncode == 137 and "srun: error: node2: task 1: Exited with exit code 3" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_node_that_vanishes_is_named(slurm):
+    task = "echo $$ >part.$SLURM_NODEID; mv part.$SLURM_NODEID pid.$SLURM_NODEID; "
+    task += "[ $SLURM_NODEID = 0 ] || exec sleep 300; until [ -e end ]; do sleep 0.1; done; exit 2"
+    process = slurm.start("--nodes", "2", "job.log", "bash", "-c", task)
+    slurm.until_made("pid.*", 2)
+    command = int((slurm.folder / "pid.1").read_text())
+    parent = int(Path(f"/proc/{command}/stat").read_text().rpartition(")")[2].split()[1])
+    folder = Path(slurm.cluster.variables["SLURM_CONF"]).parent
+    for pid in (int((folder / "run" / "slurmd.node2.pid").read_text()), parent, command):
+        os.kill(pid, signal.SIGKILL)
+    (slurm.folder / "end").touch()
+    _, err = process.communicate(timeout=150)
+    slurm.cluster.run("bash", str(TOOLS / "start_slurm.sh"), str(folder))
+    assert process.returncode == 2 and "status 2: no answer from node2, which may have failed" in err
 
 
 def test_inside_an_allocation_steps_on_several_nodes_have_a_port_each(slurm):

@@ -32,7 +32,7 @@ run_task "$log" "$quiet" "${command[@]}" || status=$?
 # Cancelled or out of time: the caller asks the queue which. Preempted without a warning, or a node failed: Slurm queues
 # the job again by itself.
 [[ -z $stopped_by ]] || exit "$status"
-((status == 75)) || [[ $status != 0 && $warned == true ]] || write_status "$status"
+((status == 75)) || [[ $status != 0 && $warned == true ]] || write_status "$status$(silent_nodes)"
 give_up_after $((restart + 1))
 printf '# stopped by the queue for the %s. time of at most %s: queued again\n' $((restart + 1)) "$restarts" >>"$log"
 trap '' TERM
