@@ -140,7 +140,7 @@ def test_the_head_is_of_whom_one_says(bundles, wave):
     [
         ({"bottleneck": 0.5, "bottleneck2": 0.5}, "petl \\(bottleneck\\).*not linear"),
         ({"lora": 0.5, "bottleneck": 0.5}, "'bottleneck' has bottleneck in the backbone, others have lora"),
-        ({"lora": 0.5, "upper": 0.5}, "petl \\(lora\\): the adapters sit at different places"),
+        ({"lora": 0.5, "upper": 0.5}, "petl \\(lora\\): the adapters have different sites"),
         ({"lora": 0.5, "pissa": 0.4}, "must add up to 1"),
         ({}, "needs adapters and their shares"),
         ({"lora": "half", "pissa": 0.5}, "share of 'lora' in an average must be a number; found 'half'"),

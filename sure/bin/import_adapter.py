@@ -1,4 +1,4 @@
-"""A PEFT LoRA as an adapter that training can begin with: DIR/{adapter.safetensors,adapter.json,start.yaml}."""
+"""Import a LoRA of PEFT, to start a training from it: writes DIR/{adapter.safetensors,adapter.json,start.yaml}."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from sure.petl.bundle import bundle_files, describe_backbone, write_bundle
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.import_adapter", description=__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="what PEFT's save_pretrained wrote")
-    parser.add_argument("--from", dest="source", default="peft", choices=["peft"])
-    parser.add_argument("--backbone", required=True, metavar="FAMILY", help="such as wav2vec2")
-    parser.add_argument("--weights", required=True, metavar="PATH", help="of the model that the LoRA was trained on")
-    parser.add_argument("--out", required=True, metavar="DIR")
+    parser.add_argument("folder", metavar="FOLDER", help="folder written by PEFT's save_pretrained")
+    parser.add_argument("--from", dest="source", default="peft", choices=["peft"], help="format of FOLDER")
+    parser.add_argument("--backbone", required=True, metavar="FAMILY", help="backbone family, such as wav2vec2")
+    parser.add_argument(
+        "--weights", required=True, metavar="PATH", help="weights of the model that the LoRA was trained on"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
     options = parser.parse_args(argv)
     backbone = registry.find("backbones", options.backbone).from_weights(options.weights)
     attachment = attach_peft(backbone, Path(options.folder))
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start = {"backbone": named, "petl": petl}
     replace_file(out / "start.yaml", yaml.safe_dump(start, sort_keys=False))
     print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage())} sites")
-    print(f"- train with it: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
+    print(f"- start a training: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
 
 
 if __name__ == "__main__":

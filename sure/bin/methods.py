@@ -1,4 +1,4 @@
-"""The methods: what each is, where it sits, and what trains on backbones of given shapes, counted by attaching it."""
+"""Print the table of PETL methods: formula, default sites, and trained parameters on backbones of given shapes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sure.files import replace_file
 from sure.parsing import parse_yaml
 from sure.petl.method_table import markdown
 
-HEAD = """# Methods
+HEAD = """# PETL methods: formulas, sites, counts
 
-Made by `python -m sure.bin.methods --out docs/methods.md`: parameters that train with each method's default settings,
-without the task's head. The settings are the fields of `Config` in `sure/petl/<method>.py`.
+Written by `python -m sure.bin.methods --out docs/methods.md`. The counts are trained parameters with default settings,
+without the task's head, and their percentage of the backbone. Settings: [configuration.md](configuration.md); several
+methods at once, learning rates and averages: [combining.md](combining.md).
 
 """
 
@@ -29,16 +30,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs="+",
         default=["wav2vec2_base", "wav2vec2_large"],
         metavar="FAMILY_SHAPE",
-        help="wav2vec2_base, hubert_large, moonshine, ...; with random weights, so nothing is downloaded",
+        help="families or shapes to count on, such as wav2vec2_base hubert_large moonshine; weights are random, "
+        "so nothing is downloaded (default: wav2vec2_base wav2vec2_large)",
     )
     parser.add_argument(
         "--petl",
         nargs="+",
         default=[name for name in registry.names("petl") if registry.find("petl", name).encoders],
         metavar="METHOD",
-        help="default: those for speech encoders; lora+prefix: both; '{name: lora, rank: 4}': with other settings",
+        help="rows of the table: names, combinations such as lora+prefix, or settings such as '{name: lora, rank: 4}' "
+        "(default: all methods for speech encoders)",
     )
-    parser.add_argument("--out", metavar="FILE", help="such as docs/methods.md; otherwise printed")
+    parser.add_argument(
+        "--out", metavar="FILE", help="write the table to a file, such as docs/methods.md, instead of printing it"
+    )
     options = parser.parse_args(argv)
     methods = {word: petl_settings(_parse(word)) for word in options.petl}
     table = markdown({name: _random(name) for name in options.backbone}, methods)
@@ -56,7 +61,7 @@ def _parse(word: str) -> object:
 
 
 def _random(name: str) -> Backbone:
-    """`wav2vec2_large`: family and shape; a family alone has its usual shape."""
+    """A backbone with random weights by family and shape, `wav2vec2_large`; a family alone has its default shape."""
     starts = [family for family in registry.names("backbones") if f"{name}_".startswith(f"{family}_")]
     family = max(starts, key=len, default=name)
     shape = name.removeprefix(family).removeprefix("_")

@@ -1,1 +1,1 @@
-"""To and from other libraries' files: PEFT's adapters and transformers' models. Neither library is needed."""
+"""Export to and import from PEFT adapters and transformers models; neither library has to be installed."""

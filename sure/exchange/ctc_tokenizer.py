@@ -1,4 +1,4 @@
-"""Our characters as the files of transformers' Wav2Vec2CTCTokenizer: the same ids, the blank as its padding."""
+"""A character tokenizer as the files of transformers' Wav2Vec2CTCTokenizer: same ids, the blank as padding token."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 
 from sure.text.tokenizer import BLANK, SPACE, Tokenizer
 
-DELIMITER = "|"  # what a space is called there
+DELIMITER = "|"  # transformers' token for a space
 
 
 def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict[str, bytes], str]:
-    """Its files by name; or none, and why."""
+    """The files by name, and an empty note; or no files, and a note with the reason."""
     tokens = [DELIMITER if token == SPACE else token for token in tokenizer.tokens()]
     if tokenizer.kind != "character":
         return (
             {},
-            f"no tokenizer files: transformers' CTC tokenizer has characters, this one {tokenizer.kind} tokens",
+            f"no tokenizer files: transformers' CTC tokenizer has characters, this tokenizer {tokenizer.kind} tokens",
         )
     if len(set(tokens)) < len(tokens):
-        return {}, f"no tokenizer files: the texts have the {DELIMITER!r} that stands for a space there"
+        return {}, f"no tokenizer files: the texts contain {DELIMITER!r}, which transformers uses for a space"
     special = {"pad_token": BLANK, "bos_token": None, "eos_token": None, "unk_token": None}
     settings = {
         "tokenizer_class": "Wav2Vec2CTCTokenizer",

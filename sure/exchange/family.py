@@ -1,4 +1,4 @@
-"""What the exchange asks of a backbone: the other library's names for its modules."""
+"""Names of a backbone's modules in transformers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sure.errors import SureError
 
 
 def family_of(backbone: Backbone) -> type[Loadable]:
-    """The backbone's family. Raises SureError where transformers has no such model."""
+    """The family of a backbone. Raises SureError if transformers has no such model."""
     family = type(backbone)
     if not isinstance(backbone, Loadable) or not hasattr(family, "huggingface_class"):
         name = family.__module__.rsplit(".", 1)[-1]
@@ -19,9 +19,9 @@ def family_of(backbone: Backbone) -> type[Loadable]:
 
 
 class Places:
-    """Where the modules of a backbone are in transformers' model, `layers.0.attn.q` and its like.
+    """Translates names of modules: our `layers.0.attn.q` is transformers' `encoder.layers.0.attention.q_proj`.
 
-    Names are those of the model that AutoModel builds: `encoder.layers.0.attention.q_proj`.
+    Names in transformers are those of the model that AutoModel builds.
     """
 
     def __init__(self, backbone: Backbone):
@@ -30,13 +30,13 @@ class Places:
         self._paths = {id(module): path for path, module in self._modules.items()}
 
     def theirs(self, host: nn.Module) -> str:
-        """The name there of one of the backbone's modules."""
+        """The name in transformers of one of the backbone's modules."""
         return self.family.huggingface_names.theirs(self._paths[id(host)])
 
     def host(self, name: str) -> nn.Module | None:
-        """The backbone's module of that name, whatever their model with a head puts before it; None without one."""
+        """The backbone's module for a name in transformers, with or without a head's prefix; None if there is none."""
         parts = name.split(".")
-        # as it is; inside a model with a head (wav2vec2.encoder...); of the bare encoder (layers.0...)
+        # the name itself; in a model with a head (wav2vec2.encoder...); in the bare encoder (layers.0...)
         for candidate in [*(".".join(parts[start:]) for start in range(len(parts))), f"encoder.{name}"]:
             ours = self.family.huggingface_names.ours(candidate)
             if ours != candidate and ours in self._modules:
@@ -44,5 +44,5 @@ class Places:
         return None
 
     def called(self, host: nn.Module) -> bool:
-        """Whether their model calls this module; where it only reads its weights, an adapter would do nothing."""
+        """Whether transformers calls this module; if it only reads the weights, an adapter has no effect."""
         return not self._paths[id(host)].endswith(self.family.huggingface_skips)

@@ -1,4 +1,4 @@
-"""A PEFT LoRA folder as methods of ours, attached to a backbone: the same outputs, and a start for training."""
+"""Import a LoRA folder of PEFT as methods attached to a backbone, with the same outputs."""
 
 from __future__ import annotations
 
@@ -23,19 +23,24 @@ from sure.parsing import parse_json
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlMethod
 
-# Settings that are read, that only say where tensors are (their names say it too), or that change nothing here.
+# Settings of PEFT that are read; that select modules, as the tensors' names do; that are informative or have no effect.
 READ = {"peft_type", "use_dora", "use_rslora", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "lora_dropout"}
 PLACES = {"target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern"}
 ABOUT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
 UNUSED = {"megatron_core", "qalora_group_size", "loftq_config", "ensure_weight_tying", "runtime_config"}
-STARTS = (True, False, "gaussian", "orthogonal")  # init_lora_weights that leave the backbone's weights alone
-BESIDE = {"lm_head", "projector", "classifier", "score", "layer_weights"}  # of the model around the encoder
+STARTS = (
+    True,
+    False,
+    "gaussian",
+    "orthogonal",
+)  # values of init_lora_weights that do not change the backbone's weights
+BESIDE = {"lm_head", "projector", "classifier", "score", "layer_weights"}  # modules outside the encoder
 PARTS = {"lora_A.weight": "a", "lora_B.weight": "b", "lora_magnitude_vector": "magnitude"}
 
 
 @dataclass
 class Branch:
-    """What PEFT put at one site. name: of the map there; tensors by our names."""
+    """PEFT's tensors at one site, by our names. name: PEFT's name of the linear map."""
 
     name: str
     site: Site
@@ -49,9 +54,8 @@ class Branch:
 def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     """Attach the LoRA of a PEFT folder to a backbone with nothing attached.
 
-    One method for every pair of rank and alpha; `attachment.methods` have their settings. What belongs to a head or a
-    decoder is left out, which is printed.
-    Raises SureError naming the setting, tensor or module that has no counterpart here.
+    There is one method per pair of rank and alpha. Tensors of a head or decoder are left out, with a printed note.
+    Raises SureError naming a setting, tensor or module without a counterpart in SURE.
     """
     config = _read_config(folder / CONFIG)
     name = "dora" if config.get("use_dora") else "lora"
@@ -97,12 +101,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SureError(f"{path.parent} is not a PEFT folder (no {CONFIG}); give what save_pretrained wrote") from None
+        raise SureError(
+            f"{path.parent} is not a PEFT folder (no {CONFIG}); give a folder written by save_pretrained"
+        ) from None
     except (OSError, ValueError) as error:
         raise SureError(f"{path} cannot be read ({error}); save the adapter again") from None
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else config
-        raise SureError(f"{path}: peft_type is {kind!r}; LORA (with use_dora or without) can be imported")
+        raise SureError(f"{path}: peft_type is {kind!r}; only LORA (with or without use_dora) can be imported")
     for key, value in config.items():
         if key == "init_lora_weights":
             fine = value in STARTS
@@ -125,33 +131,33 @@ def _branches(folder: Path, backbone: Backbone, wanted: set[str]) -> list[Branch
             (name, ""),
         )
         if not part:
-            raise SureError(f"{path}: {name} is no tensor of LoRA on a linear map; nothing else can be imported")
+            raise SureError(f"{path}: {name} is not a tensor of LoRA on a linear map; only these can be imported")
         modules.setdefault(module.removeprefix(PREFIX), {})[part] = tensor
     branches = []
     for name, tensors in modules.items():
         host = places.host(name)
         if id(host) not in by_host:
             known = ", ".join(sorted({places.theirs(site.host) for site in by_host.values() if site.layer == 0}))
-            raise SureError(f"{path}: no site here is {name}; the maps of a layer are {known}")
+            raise SureError(f"{path}: {name} is not a site; the linear maps of a layer are {known}")
         if not places.called(host):
             raise SureError(
                 f"{path}: transformers' {places.family.huggingface_class}Model reads the weights of {name} without "
-                "calling it, so PEFT's adapter there has had no effect and has learned nothing; leave it out"
+                "calling it, so PEFT's adapter there had no effect in training; leave it out"
             )
         if set(tensors) != wanted:
             raise SureError(f"{path}: {name} has {', '.join(sorted(tensors))} instead of {', '.join(sorted(wanted))}")
         branches.append(Branch(name, by_host[id(host)], tensors))
     if not branches:
-        raise SureError(f"{path} holds no tensor of the encoder; save the adapter again")
+        raise SureError(f"{path} has no tensor of the encoder; save the adapter again")
     if left_out:
         counts = ", ".join(f"{name} ({count})" for name, count in left_out.items())
-        print(f"{path}: left out, as no part of the encoder, the tensors of {counts}")
+        print(f"{path}: left out tensors outside the encoder: {counts}")
     order = {site.name: index for index, site in enumerate(by_host.values())}
     return sorted(branches, key=lambda branch: order[branch.site.name])
 
 
 def _of_the_encoder(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Counter[str]]:
-    """The tensors but those of heads and decoders, and how many each of these has."""
+    """The tensors of the encoder, and the number of tensors of each head or decoder."""
     kept, left_out = {}, Counter[str]()
     for name, tensor in tensors.items():
         first, *rest = name.removeprefix(PREFIX).split(".")
@@ -165,7 +171,7 @@ def _of_the_encoder(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], C
 
 
 def _alpha(config: Mapping[str, Any], name: str) -> float:
-    """A pattern there is a regular expression of the name's end; the first that fits is meant."""
+    """The alpha of a module: of the first key of alpha_pattern that matches the end of its name, or lora_alpha."""
     patterns_of = config.get("alpha_pattern") or {}
     if not isinstance(patterns_of, dict):
         raise TypeError(f"alpha_pattern={patterns_of!r}")
@@ -177,7 +183,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         pickled = path.with_suffix(".bin")
         why = f"; {pickled.name} is a pickle, which can run code" if pickled.is_file() else ""
-        raise SureError(f"{path} is not there{why}; save the adapter with safe_serialization=True")
+        raise SureError(f"{path} does not exist{why}; save the adapter with safe_serialization=True")
     try:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
@@ -185,7 +191,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def patterns(sites: list[Site], layers: int) -> str:
-    """The shortest patterns for sites of layers: `layer.*.attn.q`, `layer.[2-5].attn.q`, `layer.{0,4}.attn.q`."""
+    """The shortest patterns for a list of sites: `layer.*.attn.q`, `layer.[2-5].attn.q`, `layer.{0,4}.attn.q`."""
     by_place: dict[str, list[int]] = {}
     for site in sites:
         by_place.setdefault(site.name.split(".", 2)[2], []).append(site.layer)

@@ -1,4 +1,4 @@
-"""What neither PEFT nor a bare transformers model has a place for: the readout and the task's head."""
+"""The readout and the task's head in a file of their own, for formats without them (PEFT, bare transformers models)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FILE = "sure_head.safetensors"
 
 
 def head_file(model: RecognitionModel) -> bytes:
-    """The readout's and the head's tensors, by the names that a bundle has."""
+    """The tensors of readout and head as safetensors, by their names in a bundle."""
     kept = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in model.state().items()

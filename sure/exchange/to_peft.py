@@ -1,4 +1,4 @@
-"""Methods as a PEFT folder: adapter_config.json and adapter_model.safetensors, for `PeftModel.from_pretrained`."""
+"""Export methods as a folder for `PeftModel.from_pretrained`: adapter_config.json and adapter_model.safetensors."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from sure.petl.dora import DecomposedLowRank
 from sure.petl.lora import LowRank, Method, PrincipalLowRank
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-PREFIX = "base_model.model."  # of every tensor's name there
-# What PEFT can say, by what our modules compute.
+PREFIX = "base_model.model."  # of every tensor's name in PEFT
+# The kind of PEFT adapter for each of our modules that has one.
 KINDS = {LowRank: "lora", PrincipalLowRank: "lora", DecomposedLowRank: "dora", Scale: "ia3"}
 ABLE = "PEFT can have lora, dora or ia3 at linear maps, and the layers' norms (layer_norm)"
 INSTEAD = "export it --to transformers, merged into the weights"
@@ -31,9 +31,9 @@ INSTEAD = "export it --to transformers, merged into the weights"
 
 @dataclass
 class Adapter:
-    """What goes into one PEFT folder. modules: by their name; norms: the tensors of norms that train, likewise.
+    """The content of one PEFT folder. modules, norms: adapters, and tensors of trained norms, by names in transformers.
 
-    reading: names of the maps whose input is scaled, not their output.
+    reading: names of the maps whose input is scaled instead of the output.
     """
 
     kind: str = ""
@@ -43,10 +43,10 @@ class Adapter:
 
 
 def peft_files(model: RecognitionModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
-    """The files of the folder by name, and what there is to say about them.
+    """The files of the folder by name, and notes for the user.
 
-    base: the name of the Hugging Face model, where it has one.
-    Raises SureError naming the first method or site that PEFT cannot express.
+    base: name or folder of the Hugging Face model, if there is one.
+    Raises SureError naming the first method or site without a form in PEFT.
     """
     places = Places(model.backbone)
     adapter = _collect(model.attachment, places)
@@ -60,7 +60,7 @@ def peft_files(model: RecognitionModel, base: str | None) -> tuple[dict[str, byt
     name = f"{places.family.huggingface_class}Model"
     return files, [
         f"PeftModel.from_pretrained({name}.from_pretrained(...), FOLDER) gives the adapted encoder",
-        f"head and readout have no place in PEFT; they are in {HEAD_FILE}",
+        f"PEFT has no head and readout like ours; they are in {HEAD_FILE}",
         *model.backbone.huggingface_differences(),
     ]
 
@@ -76,7 +76,7 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
             raise SureError(f"petl: {adapter.kind} and {kind} do not fit into one PEFT folder; {INSTEAD}")
         name = _called(site, method, places)
         if name in adapter.modules:
-            raise SureError(f"petl ({method}): {site.name} has two modules, in PEFT it can have one; {INSTEAD}")
+            raise SureError(f"petl ({method}): {site.name} has two modules; PEFT allows one; {INSTEAD}")
         adapter.kind = kind
         adapter.modules[name] = module
         if site.kind == "activation":
@@ -94,17 +94,17 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
         adapter.norms[places.theirs(host)] = dict(host.named_parameters(recurse=False))
     if not adapter.modules and not adapter.norms:
         names = ", ".join(method.config.name for method in attachment.methods)
-        raise SureError(f"petl ({names}) has nothing in the backbone that could be exported. {ABLE}")
+        raise SureError(f"petl ({names}) changes nothing in the backbone, so there is nothing to export. {ABLE}")
     return adapter
 
 
 def _called(site: Site, method: str, places: Places) -> str:
-    """The name of the site's map there."""
+    """The name of the site's linear map in transformers."""
     name = places.theirs(site.host)
     if not places.called(site.host):
         raise SureError(
             f"petl ({method}): {site.name} is {name} in transformers' {places.family.huggingface_class}Model, which "
-            f"reads the weights of this map without calling it: PEFT's adapter would do nothing there; {INSTEAD}"
+            f"reads the weights of this map without calling it: PEFT's adapter would have no effect; {INSTEAD}"
         )
     return name
 
@@ -131,19 +131,21 @@ def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
         "lora_alpha": alpha,
         "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
         "alpha_pattern": {name: other for name, other in alphas.items() if other != alpha},
-        "lora_dropout": dropouts.pop() if len(dropouts) == 1 else 0.0,  # PEFT has one; it matters in training alone
+        "lora_dropout": dropouts.pop()
+        if len(dropouts) == 1
+        else 0.0,  # PEFT has one dropout; it only matters in training
         "use_dora": adapter.kind == "dora",
         "use_rslora": rank_stabilised,
     }
 
 
 def _factors(module: LowRank) -> tuple[Tensor, Tensor, float]:
-    """A, B and the scale of their product; PiSSA's start goes along as further ranks."""
+    """A, B and the scale of their product; PiSSA's initial factors are further ranks."""
     return (*module.factors(), 1.0) if isinstance(module, PrincipalLowRank) else (module.a, module.b, module.scale)
 
 
 def _plain(value: float) -> float:
-    """Without the digits that rounding left; whole numbers as such."""
+    """Rounded to 9 decimals; whole numbers as int."""
     value = round(value, 9)
     return int(value) if value == int(value) else value
 

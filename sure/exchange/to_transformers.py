@@ -1,4 +1,4 @@
-"""A model as a transformers folder: methods merged, and our head in theirs where the two compute the same."""
+"""Export a model as a transformers folder: merged methods, and the head if transformers has an equal one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "mode
 
 
 def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[str]]:
-    """The files of the folder by name, and what there is to say about them; the model is merged by it.
+    """The files of the folder by name, and notes for the user. It merges the model.
 
-    Raises SureError for a method that cannot be merged, and for weights that transformers' model does not have.
+    Raises SureError for a method that cannot be merged, and for weights without a counterpart in transformers.
     """
     family = family_of(model.backbone)
     config = family.huggingface_config(model.backbone.shape)
@@ -39,7 +39,7 @@ def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[
     notes: list[str] = []
     if misfit:
         others[HEAD_FILE] = head_file(model)
-        notes.append(f"the backbone alone, as {misfit}; head and readout are in {HEAD_FILE}")
+        notes.append(f"the backbone alone, because {misfit}; head and readout are in {HEAD_FILE}")
     else:
         state = {f"{family.family_name()}.{name}": tensor for name, tensor in state.items()}
         kind, tensors, settings = _head(model)
@@ -50,7 +50,7 @@ def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[
             others |= files
             notes += [note] if note else []
     if {"decoder_num_hidden_layers", "decoder_layers"} & config.keys():
-        notes.append("its decoder is empty: use the encoder, AutoModel.from_pretrained(FOLDER).encoder")
+        notes.append("the decoder is empty: use the encoder, AutoModel.from_pretrained(FOLDER).encoder")
     architecture = f"{family.huggingface_class}{kind}"
     config |= {"model_type": family.family_name().replace("_", "-"), "architectures": [architecture]}
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
@@ -72,21 +72,21 @@ def merged_state(model: RecognitionModel, family: type[Loadable]) -> dict[str, T
         except SureError as error:
             able = [name for name in registry.names("petl") if registry.find("petl", name).mergeable]
             raise SureError(
-                f"{error}, and transformers has no module for it. What can be exported: {', '.join(able)}, and methods "
-                "that train the backbone's own weights"
+                f"{error}, and transformers has no module for it. Methods that can be exported: {', '.join(able)}, and "
+                "those that train the backbone's own weights"
             ) from None
     state = backbone.state_dict()
     if added := sorted(state.keys() - model.attachment.backbone_parameters.keys()):
         methods = ", ".join(model.attachment.keyed)
         raise SureError(
-            f"petl ({methods}): transformers' {family.huggingface_class}Model has no place for {len(added)} tensors "
-            f"that merging made ({', '.join(added[:3])}); keep to sites with a bias, or use sure.bin.infer"
+            f"petl ({methods}): transformers' {family.huggingface_class}Model does not have {len(added)} tensors "
+            f"that merging adds ({', '.join(added[:3])}); choose sites with a bias, or use sure.bin.infer"
         )
     return {family.huggingface_names.theirs(name): tensor for name, tensor in state.items()}
 
 
 def _misfit(model: RecognitionModel, family: type[Loadable]) -> str:
-    """Why our head is none of transformers'; empty where it is one."""
+    """Why transformers has no head equal to ours; empty if it has one."""
     readout = model.attachment.readout
     weighted = isinstance(readout, WeightedSum)
     if family.huggingface_class == "Whisper" and isinstance(model.head, ClassificationHead):
@@ -102,12 +102,12 @@ def _misfit(model: RecognitionModel, family: type[Loadable]) -> str:
     if len(model.task.sizes) > 1:
         return f"transformers' head chooses one label, ours one for each of {', '.join(model.task.labels.groups)}"
     if weighted and model.backbone.shape.norm_first:
-        return "transformers' weighted sum has the last layer before the final norm, ours behind it"
+        return "transformers' weighted sum takes the last layer before the final norm, ours after it"
     return ""
 
 
 def _head(model: RecognitionModel) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
-    """The end of the class's name, the tensors and the settings of transformers' head."""
+    """Suffix of the class name, tensors and settings of transformers' head."""
     own = {"use_weighted_layer_sum": False}
     if isinstance(model.head, CtcHead):
         blank = model.task.tokenizer.blank

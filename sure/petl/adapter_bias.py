@@ -1,4 +1,4 @@
-"""AdapterBias: y = x + v (w . x + c), one direction whose size each frame chooses (Fu et al., arXiv 2205.00305)."""
+"""AdapterBias: y = x + v (w . x + c), one shared shift v with a learned size per frame (arXiv 2205.00305)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class Shift(nn.Module):
-    """v starts at zero, so the start is the identity."""
+    """y = x + v (w . x + c). v starts at zero, so the start is the identity."""
 
     def __init__(self, width: int):
         super().__init__()

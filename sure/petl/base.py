@@ -1,4 +1,4 @@
-"""What a method is: a config of its own, and the module that it puts at each of the sites it asks for."""
+"""Base of the PETL methods: the settings of a method, and the modules that it builds for sites of the backbone."""
 
 from __future__ import annotations
 
@@ -12,93 +12,99 @@ from sure.backbones.base import Site
 from sure.errors import SureError
 from sure.frames import Frames
 
-Place = tuple[str, str]  # of a tensor: the site and the name there, ("layer.3.attn.q", "a")
+Place = tuple[str, str]  # site and name of a tensor: ("layer.3.attn.q", "a")
 
 
 class PetlConfig(BaseModel):
-    """Settings every method has; a method's `Config` adds its own and says its default sites."""
+    """Settings of all methods; the `Config` of a method adds its own and sets the default of `sites`."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    name: str = ""
-    sites: str = ""  # patterns, separated by spaces: `layer.*.attn.[qv] layer.[6-11].after_ffn`; patterns.py
-    lr: float | None = Field(None, ge=0)  # instead of train.lr_adapter
-    layer_decay: float = Field(1.0, gt=0)  # of the rate, once for every layer above
-    start: str = ""  # a bundle: training starts from what it has of this method
-    trains: bool = True  # false: attached as `start` has it, and frozen like the backbone
+    name: str = Field("", description="the name of a file in sure/petl; lora+prefix is a combination of two")
+    sites: str = Field(
+        "", description="site patterns separated by spaces, such as `layer.*.attn.[qv] layer.[6-11].after_ffn`"
+    )
+    lr: float | None = Field(None, ge=0, description="peak learning rate; the default is train.lr_adapter")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        description="factor of the learning rate per layer below the last: rate * layer_decay ** layers above",
+    )
+    start: str = Field("", description="bundle or imported adapter whose tensors of this method training starts from")
+    trains: bool = Field(True, description="false: the tensors of `start` stay frozen")
 
 
 class PetlMethod:
-    """Base of every `Method`. Override what the method does; each file `sure/petl/<name>.py` defines one `Method`."""
+    """Base of every `Method`; each file `sure/petl/<name>.py` defines one. Override what differs from this class."""
 
     Config: type[PetlConfig] = PetlConfig
-    kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site it can sit at
-    encoders = True  # whether it has a place in speech encoders
-    alone = False  # its modules share their site with no other method's
-    linear = False  # what it changes is linear in its tensors, so that their average is the average of the changes
-    scales = False  # its modules multiply what is at their site, so that it is not linear in both
-    keeps_last = False  # its readout starts as the last layer, exactly
-    mergeable = False  # its modules have `merge(host)`, which folds them into the frozen weights
+    kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site that it accepts
+    encoders = True  # whether speech encoders have sites for it
+    alone = False  # its modules cannot share their site with another method
+    linear = False  # the change is linear in the tensors: the average of tensors gives the average change
+    scales = False  # its modules multiply the output of their site
+    keeps_last = False  # its readout starts as exactly the last layer
+    mergeable = False  # its modules have `merge(host)`, which folds them into the host's weights
 
     def __init__(self, config: PetlConfig):
         self.config = config
-        self.shared: nn.Module | None = None  # parameters that several sites share; set in `prepare`
+        self.shared: nn.Module | None = None  # parameters shared by several sites, set in `prepare`
 
     def prepare(self, sites: Sequence[Site]) -> None:
         """Called once with all matched sites, before the first `build`."""
 
     def build(self, site: Site) -> nn.Module | None:
-        """The new module that sits at `site`, called as `module(input, output, frames)`; see backbones/base.py."""
+        """The new module for `site`, called as `module(input, output, frames)`; see `Slot` in backbones/base.py."""
         return None
 
     def unfreeze(self, site: Site) -> Sequence[str]:
-        """Names of the host's own parameters that train, e.g. `("bias",)`."""
+        """Names of the host's own parameters that train, such as `("bias",)`."""
         return ()
 
     def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:
-        """Names of the backbone's parameters that train whatever the sites; only `full` has any."""
+        """Names of the backbone's own parameters that train without sites; only `full` has any."""
         return ()
 
     def readout(self, taps: Sequence[Site], width: int) -> nn.Module | None:
         """A module that reads all taps, each (batch, time, width): `module(taps, frames)` -> (batch, time, width).
 
-        Where what it returns is of another width, its attribute `width` says which.
+        An output of another width needs the attribute `width`.
         """
         return None
 
     @property
     def reads_layers(self) -> bool:
-        """Whether it has a readout."""
+        """Whether the method has a readout."""
         return type(self).readout is not PetlMethod.readout
 
     def saved(self) -> PetlConfig:
-        """The config that rebuilds what is saved; differs from `config` where something is folded on saving."""
+        """The config that the saved tensors need; it differs from `config` if a reparametrisation is folded."""
         return self.config.model_copy(update={"start": ""})
 
     @classmethod
     def average(
         cls, configs: Sequence[PetlConfig], states: Sequence[Mapping[Place, Tensor]], shares: Sequence[float]
     ) -> tuple[PetlConfig, dict[Place, Tensor]]:
-        """One config, and tensors by place, that change the backbone by the mean of what those given change.
+        """One config and its tensors whose change of the backbone is the weighted mean of the given changes.
 
-        shares: of each in the mean; they add up to 1. Raises SureError where that cannot be said in this form.
+        shares: weights of the mean; they add up to 1. Raises SureError if the method has no exact mean.
         """
         name = configs[0].name
         if not cls.linear:
-            raise SureError(f"petl ({name}): what it changes is not linear in its tensors, so there is no mean of it")
+            raise SureError(f"petl ({name}): its change is not linear in its tensors, so an average is not possible")
         if any(state.keys() != states[0].keys() for state in states):
-            raise SureError(f"petl ({name}): the adapters sit at different places ({configs[0].sites!r}, ...)")
+            raise SureError(f"petl ({name}): the adapters have different sites ({configs[0].sites!r}, ...)")
         return configs[0], {
             place: sum(share * state[place] for share, state in zip(shares, states, strict=True)) for place in states[0]
         }
 
     def rate_factor(self, tensor: str) -> float:
-        """By what the rate is multiplied for a tensor of a built module, by its name there."""
+        """Factor of the learning rate for a tensor of a built module, by its name in the module."""
         return 1.0
 
 
 class Scale(nn.Module):
-    """output * scale, one learned factor a channel, ones at the start. output (batch, time, width)"""
+    """output * scale, one learned factor per channel, ones at the start. output (batch, time, width)"""
 
     def __init__(self, width: int):
         super().__init__()

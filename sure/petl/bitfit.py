@@ -1,4 +1,4 @@
-"""BitFit: the biases of the layers' linear maps and norms train, nothing is added (arXiv 2106.10199)."""
+"""BitFit: the biases of the layers' linear maps and norms train; no module is added (arXiv 2106.10199)."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class Method(PetlMethod):
         sites: str = "layer.*.attn.* layer.*.ffn.* layer.*.norm.*"
 
     def unfreeze(self, site: Site) -> Sequence[str]:
-        """Maps without a bias (Moonshine's attention, its norms) have nothing to train; the coverage table shows it."""
+        """Hosts without a bias (Moonshine's attention and norms) train nothing, as the coverage table shows."""
         return ("bias",) if getattr(site.host, "bias", None) is not None else ()

@@ -16,9 +16,9 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiL
 
 
 class Bottleneck(nn.Module):
-    """Down, activation, up, added to the host's output; the up map starts at zero, so the start is the identity.
+    """output + scale * (W_up act(W_down x + b_d) + b_u). W_up starts at zero, so the start is the identity.
 
-    parallel: it reads what the host received, not what it made (arXiv 2110.04366, section 3.3).
+    parallel: x is the host's input instead of its output (arXiv 2110.04366, section 3.3).
     """
 
     def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float, parallel: bool = False):
@@ -40,17 +40,21 @@ class Bottleneck(nn.Module):
 
 
 class Method(PetlMethod):
-    """Behind a sublayer or a convolution it is in line with it, at `layer.N.ffn` beside it."""
+    """Sequential after a sublayer or convolution; parallel to the FFN at `layer.N.ffn`."""
 
     kinds = ("residual", "sublayer", "convolution")
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"
-        width: int | None = Field(None, gt=0)  # hidden units; None: half the site's width, as in SURE
-        activation: Activation = "relu"
-        dropout: float = Field(0.0, ge=0, lt=1)
-        scale: float = 1.0
-        variant: Literal["identity", "paper"] = "identity"  # paper: W_up starts at N(0, .02) too, not at zero
+        width: int | None = Field(
+            None, gt=0, description="hidden units; the default is half the site's width, as in SURE"
+        )
+        activation: Activation = Field("relu", description="activation function")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability of the hidden units")
+        scale: float = Field(1.0, description="factor of the bottleneck's output")
+        variant: Literal["identity", "paper"] = Field(
+            "identity", description="initial W_up: identity has zeros, paper draws from N(0, 0.02)"
+        )
 
     def build(self, site: Site) -> nn.Module:
         config = self.config

@@ -1,4 +1,4 @@
-"""Compacter: a bottleneck of Kronecker products with shared factors (Karimi Mahabadi et al., arXiv 2106.04647)."""
+"""Compacter: a bottleneck whose weights are sums of Kronecker products with shared factors (arXiv 2106.04647)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sure.petl.bottleneck import ACTIVATIONS, Activation
 
 
 class Rules(nn.Module):
-    """The small factors A_i, (n, n, n), that the maps of all layers share."""
+    """The factors A_i, (n, n, n), shared by the maps of all layers."""
 
     def __init__(self, count: int):
         super().__init__()
@@ -24,7 +24,7 @@ class Rules(nn.Module):
 
 
 class KroneckerLinear(nn.Module):
-    """A map with weight sum_i A_i (x) s_i t_i^T, and a bias. rules() gives A."""
+    """A linear map with weight sum_i A_i (x) s_i t_i^T, and a bias. rules() returns A."""
 
     def __init__(self, width_in: int, width_out: int, rules: Callable[[], Tensor], zero: bool):
         super().__init__()
@@ -32,7 +32,7 @@ class KroneckerLinear(nn.Module):
         for width in (width_in, width_out):
             if width % count:
                 raise SureError(f"petl (compacter): factors={count} does not divide the width {width}")
-        self.rules = rules  # a plain function, so that the shared parameters are not registered here too
+        self.rules = rules  # a function, so that the shared parameters are not registered here as well
         self.s = nn.Parameter(torch.randn(count, width_in // count) * (count / width_in) ** 0.5)
         self.t = nn.Parameter((torch.zeros if zero else torch.randn)(count, width_out // count))
         self.bias = nn.Parameter(torch.zeros(width_out))
@@ -44,7 +44,7 @@ class KroneckerLinear(nn.Module):
 
 
 class Compacter(nn.Module):
-    """Down, activation, up, beside the residual stream; t of the up map is zero at the start: the identity."""
+    """output + up(act(down(output))). t of the up map starts at zero, so the start is the identity."""
 
     def __init__(self, width: int, hidden: int, activation: str, dropout: float, rules: Callable[[], Tensor]):
         super().__init__()
@@ -63,10 +63,10 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_attn layer.*.after_ffn"
-        width: int = Field(48, gt=0)  # hidden units
-        factors: int = Field(4, gt=0)  # n: Kronecker products in a sum, and the size of each A
-        activation: Activation = "gelu"
-        dropout: float = Field(0.0, ge=0, lt=1)
+        width: int = Field(48, gt=0, description="hidden units")
+        factors: int = Field(4, gt=0, description="n: number of Kronecker products in a sum, and the size of each A_i")
+        activation: Activation = Field("gelu", description="activation function")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability of the hidden units")
 
     def prepare(self, sites: Sequence[Site]) -> None:
         self.shared = Rules(self.config.factors)

@@ -1,4 +1,4 @@
-"""ConvAdapter: y = x + SE(K3 * (K2 * ReLU(K1 * LN(x)))), SE squeeze and excite (SURE, arXiv 2303.03267)."""
+"""ConvAdapter: y = x + SE(K3 * (K2 * ReLU(K1 * LN(x)))), SE squeeze and excitation (SURE, arXiv 2303.03267)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class SqueezeExcite(nn.Module):
-    """z * sigmoid(W2 ReLU(W1 mean_t z)); the mean is over valid frames, or over padding too as in the paper's code."""
+    """z * sigmoid(W2 ReLU(W1 mean_t z)). masked: the mean is over valid frames; the paper's code includes padding."""
 
     def __init__(self, width: int, hidden: int, masked: bool):
         super().__init__()
@@ -30,9 +30,9 @@ class SqueezeExcite(nn.Module):
 
 
 class ConvAdapter(nn.Module):
-    """Three grouped convolutions over time, all `same`, stride 1, without bias.
+    """Three grouped convolutions over time, with `same` padding, stride 1 and no bias.
 
-    Ours starts as the identity (K3 is zero) and keeps padding out of every sum; `paper` does neither.
+    K3 starts at zero, so the start is the identity, and padding is masked; `paper` does neither.
     """
 
     def __init__(
@@ -67,11 +67,15 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"
-        width: int | None = Field(None, gt=0)  # hidden channels; None: half the site's width
-        kernels: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 5, 3)
-        reduction: int = Field(16, gt=0)  # of the squeeze and excite
-        dropout: float = Field(0.0, ge=0, lt=1)
-        variant: Literal["identity", "paper"] = "identity"
+        width: int | None = Field(None, gt=0, description="hidden channels; the default is half the site's width")
+        kernels: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+            (3, 5, 3), description="kernel sizes of the three convolutions, in frames"
+        )
+        reduction: int = Field(16, gt=0, description="width / reduction hidden units in squeeze and excitation")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability after the first convolution")
+        variant: Literal["identity", "paper"] = Field(
+            "identity", description="identity: K3 starts at zero, padding is masked; paper: neither"
+        )
 
     def build(self, site: Site) -> nn.Module:
         config = self.config

@@ -1,10 +1,11 @@
-"""DoRA: m (W + s B A) / ||W + s B A||: LoRA turns the rows of W, m is their learned length (arXiv 2402.09353)."""
+"""DoRA: m (W + s B A) / ||W + s B A||: LoRA changes the direction of W's rows, m their norm (arXiv 2402.09353)."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
@@ -13,28 +14,30 @@ from sure.petl import lora
 
 
 class DecomposedLowRank(lora.LowRank):
-    """A low-rank branch whose sum with W has rows of learned length; m starts at the lengths of W's own rows."""
+    """A low-rank branch; the rows of its sum with W have learned norms m, which start as the norms of W's rows."""
 
     def __init__(self, host: nn.Linear, rank: int, scale: float, dropout: float):
         super().__init__(host.in_features, host.out_features, rank, scale, dropout)
-        self.host = lambda: host  # a plain function, so that the frozen map is not registered here too
+        self.host = lambda: host  # a function, so that the frozen map is not registered here as well
         self.magnitude = nn.Parameter(self._norms().detach())
 
     def _norms(self) -> Tensor:
-        """Lengths of the rows, (width_out,)."""
+        """Norms of the rows of W + s B A, (width_out,)."""
         weight = self.host().weight
         return torch.linalg.vector_norm(weight + self.change().to(weight), dim=1)
 
     def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
-        """input (batch, time, width_in), output (batch, time, width_out) -> as output
+        """input (batch, time, width_in), output (batch, time, width_out) -> the shape of output
 
-        The lengths are constants to the gradient (section 4.3).
+        The norms are constants in the backward pass (section 4.3).
         """
         with torch.no_grad():
             norms = self._norms()
         change = (self.magnitude / norms).to(output.dtype) - 1
         bias = self.host().bias
-        moved = super().forward(input, output, frames)  # at the start as it was, bit for bit: change is zero
+        moved = super().forward(
+            input, output, frames
+        )  # change is zero at the start, so the output is unchanged bit for bit
         return moved + change * (moved if bias is None else moved - bias.to(moved.dtype))
 
     def merge(self, host: nn.Linear) -> None:
@@ -45,10 +48,10 @@ class DecomposedLowRank(lora.LowRank):
 
 class Method(lora.Method):
     linear = False
-    alone = True  # the lengths are those of the host's rows, whatever else is added there
+    alone = True  # the norms ignore the changes of other methods at the site
 
     class Config(lora.Method.Config):
-        init: Literal["kaiming", "orthogonal"] = "kaiming"
+        init: Literal["kaiming", "orthogonal"] = Field("kaiming", description="initial A; B starts at zero")
 
     def low_rank(self, site: Site) -> nn.Module:
         return DecomposedLowRank(site.host, self.config.rank, self.scale, self.config.dropout)

@@ -1,7 +1,10 @@
-"""E-adapter: y = x + LN(W_up act(W_down x)) after the FFN, 256 wide (Otake et al., ICASSP 2023, arXiv 2212.02780)."""
+"""E-adapter: y = x + LN(W_up act(W_down x)) after the FFN (Otake et al., ICASSP 2023, arXiv 2212.02780)."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
@@ -10,7 +13,7 @@ from sure.petl import bottleneck
 
 
 class NormedBottleneck(nn.Module):
-    """A bottleneck whose output is normalised; the norm's weight starts at zero: the identity. `paper`: at one."""
+    """A bottleneck with layer norm. The norm's weight starts at zero, so the start is the identity; `paper`: at one."""
 
     def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float, paper: bool):
         super().__init__()
@@ -32,8 +35,11 @@ class Method(bottleneck.Method):
     kinds = ("residual", "convolution")
 
     class Config(bottleneck.Method.Config):
-        width: int | None = 256
-        activation: bottleneck.Activation = "gelu"
+        width: int | None = Field(256, gt=0, description="hidden units")
+        activation: bottleneck.Activation = Field("gelu", description="activation function")
+        variant: Literal["identity", "paper"] = Field(
+            "identity", description="initial weight of the norm: identity has zeros, paper ones"
+        )
 
     def build(self, site: Site) -> nn.Module:
         config = self.config

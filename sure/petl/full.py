@@ -1,10 +1,11 @@
-"""Full fine-tuning: every parameter of the backbone trains; the yardstick the other methods are measured by."""
+"""Full fine-tuning: every parameter of the backbone trains; the reference for all other methods."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import Field
 from torch import nn
 
 from sure.petl.base import PetlConfig, PetlMethod
@@ -14,8 +15,10 @@ class Method(PetlMethod):
     linear = True
 
     class Config(PetlConfig):
-        # auto: the task decides; CTC tasks keep the front end frozen (wav2vec 2.0, arXiv 2006.11477, section 4.2)
-        convolutions: Literal["auto", "train", "freeze"] = "auto"
+        convolutions: Literal["auto", "train", "freeze"] = Field(
+            "auto",
+            description="the convolutional front end; auto: frozen for CTC tasks (arXiv 2006.11477, section 4.2)",
+        )
 
     def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:
         own = [name for name, _ in backbone.named_parameters() if ".attached." not in name]

@@ -1,4 +1,4 @@
-"""(IA)3: learned factors on keys, values and the hidden units of the FFN (Liu et al., arXiv 2205.05638)."""
+"""(IA)3: l_k K, l_v V and l_ff act(W x): learned factors of keys, values and FFN units (arXiv 2205.05638)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sure.petl.base import PetlConfig, PetlMethod, Scale
 
 
 class ScaledOutput(Scale):
-    """Factors of what a linear map makes: of its rows."""
+    """Factors of the outputs of a linear map, the rows of its weight."""
 
     def merge(self, host: nn.Linear) -> None:
         host.weight *= self.scale[:, None]
@@ -18,14 +18,14 @@ class ScaledOutput(Scale):
 
 
 class ScaledInput(Scale):
-    """Factors of what a linear map reads, behind the activation: of its columns."""
+    """Factors of the inputs of a linear map, after the activation: the columns of its weight."""
 
     def merge(self, host: nn.Linear) -> None:
         host.weight *= self.scale
 
 
 class Method(PetlMethod):
-    """Behind the activation as published (equation 1); at any linear map as well."""
+    """After the activation as published (equation 1), or at any linear map."""
 
     kinds = ("linear", "activation")
     linear = True

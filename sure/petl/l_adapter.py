@@ -1,4 +1,4 @@
-"""L-adapters: sum_l LN(GELU(Linear_l h_l)), a branch from every layer to the head (Otake et al., arXiv 2212.02780)."""
+"""L-adapter: sum_l LN(GELU(Linear_l h_l)), a branch from every layer to the head (arXiv 2212.02780)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Branch(nn.Module):
 
 
 class LayerBranches(nn.Module):
-    """A branch from each of some layers. How much each counts is in its norm's weight, 1 / branches at the start."""
+    """The sum of a branch per layer. The weight of each branch's norm starts at 1 / number of branches."""
 
     def __init__(self, layers: Sequence[int], width_in: int, width: int, activation: str, dropout: float):
         super().__init__()
@@ -38,7 +38,7 @@ class LayerBranches(nn.Module):
             nn.init.constant_(branch.norm.weight, 1 / len(self.branches))
 
     def forward(self, taps: list[Tensor], frames: Frames) -> Tensor:
-        """taps: list of (batch, time, width_in), the first layer's input in front -> (batch, time, width)"""
+        """taps: list of (batch, time, width_in), from the input of the first layer on -> (batch, time, width)"""
         return sum(branch(taps[layer + 1]) for layer, branch in zip(self.layers, self.branches, strict=True))
 
 
@@ -47,9 +47,9 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.output"
-        width: int = Field(512, gt=0)  # of the branches, and so of what the head reads
-        activation: Activation = "gelu"
-        dropout: float = Field(0.0, ge=0, lt=1)
+        width: int = Field(512, gt=0, description="width of the branches, and of the head's input")
+        activation: Activation = Field("gelu", description="activation function")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability after the activation")
 
     def prepare(self, sites: Sequence[Site]) -> None:
         self.layers = [site.layer for site in sites]

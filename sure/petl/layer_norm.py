@@ -1,4 +1,4 @@
-"""LN-tuning: weights and biases of the layers' norms train, nothing is added (Qi et al., arXiv 2211.08682)."""
+"""LN-tuning: weights and biases of the layers' norms train; no module is added (arXiv 2211.08682)."""
 
 from __future__ import annotations
 

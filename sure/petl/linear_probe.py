@@ -1,4 +1,4 @@
-"""Linear probe: nothing but the head trains (with `backbone.layers: weighted_sum`, the sum too)."""
+"""Linear probe: only the head trains (and, with `backbone.layers: weighted_sum`, the weights of the sum)."""
 
 from __future__ import annotations
 

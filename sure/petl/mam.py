@@ -1,4 +1,4 @@
-"""MAM: a prefix in the attention and a scaled bottleneck beside the FFN (He et al., arXiv 2110.04366, section 4.6)."""
+"""MAM: a prefix in the attention and a scaled bottleneck parallel to the FFN (arXiv 2110.04366, section 4.6)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.attn layer.*.ffn"
-        length: int = Field(30, gt=0)  # of the prefix
-        width: int = Field(256, gt=0)  # hidden units of the bottleneck
-        scale: float = 4.0  # of the bottleneck
-        activation: Activation = "relu"
-        dropout: float = Field(0.1, ge=0, lt=1)  # on both
+        length: int = Field(30, gt=0, description="number of prefix vectors per layer")
+        width: int = Field(256, gt=0, description="hidden units of the bottleneck")
+        scale: float = Field(4.0, description="factor of the bottleneck's output")
+        activation: Activation = Field("relu", description="activation function of the bottleneck")
+        dropout: float = Field(0.1, ge=0, lt=1, description="dropout probability of prefix vectors and hidden units")
 
     def build(self, site: Site) -> nn.Module:
         config = self.config

@@ -1,4 +1,4 @@
-"""All methods in one table: what each is, where it sits, and what trains on given backbones."""
+"""The table of PETL methods: formula, default sites, and trained parameters for given backbones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sure.petl.base import PetlConfig
 
 
 def markdown(backbones: Mapping[str, Backbone], methods: Mapping[str, Sequence[PetlConfig]]) -> str:
-    """A row for each of `methods`: what trains, without a head, as parameters and as percent of each backbone.
+    """A row per method: trained parameters without the head, as a number and in percent of each backbone.
 
-    methods: settings by the name of the row; several where methods are combined.
+    methods: for each row's name the settings of its method, or of several methods for a combination.
     """
-    header = ["method", "what it is", "sites", *(part for name in backbones for part in (name, "%"))]
+    header = ["method", "formula and source", "default sites", *(part for name in backbones for part in (name, "%"))]
     rows = [header, ["---", "---", "---", *["---:"] * (2 * len(backbones))]]
     for name, configs in methods.items():
         summary = " ".join(_summary(config) for config in configs)
@@ -27,7 +27,7 @@ def markdown(backbones: Mapping[str, Backbone], methods: Mapping[str, Sequence[P
 
 
 def _summary(config: PetlConfig) -> str:
-    """The first line of the method's file."""
+    """The first line of the docstring of the method's file."""
     return sys.modules[registry.find("petl", config.name).__module__].__doc__.strip().splitlines()[0]
 
 

@@ -1,8 +1,8 @@
 """Site patterns: `layer.*.attn.[qv]`, `layer.[6-11].after_ffn`, `layer.{0,5}.ffn.in`, several separated by spaces.
 
-`[0-5,11]` are numbers and ranges, `[qv]` letters, `{attn.q,ffn.in}` words; each of them has to match something.
-`layer.[6-11].*` is whole layers: a method's usual places there. `layer.` means the layers of all stacks where a
-backbone has several: `decoder.layer.*.attn.q` names one.
+`[0-5,11]` stands for numbers and ranges, `[qv]` for letters, `{attn.q,ffn.in}` for words; each must match a site.
+`layer.[6-11].*` stands for the method's default sites in these layers. In a backbone with several stacks, `layer.`
+matches the layers of all of them, and `decoder.layer.*.attn.q` those of one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ WHOLE_LAYERS = re.compile(r"(.*\blayer\.[^.]+\.)\*")
 def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str) -> dict[str, list[Site]]:
     """The sites each pattern names, in the backbone's order.
 
-    Raises SureError for a pattern (or one number, letter or word of it) that matches nothing, and for a site of a kind
-    the method cannot take: a method that is silently not applied does not occur.
+    Raises SureError for a pattern (or a number, letter or word in it) that matches nothing, and for a site of a kind
+    that the method does not accept.
     """
     matched: dict[str, list[Site]] = {}
     for pattern in patterns.split():
@@ -41,15 +41,15 @@ def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], meth
         for site in found:
             if site.kind not in kinds:
                 raise SureError(
-                    f"petl ({method}): {pattern!r} names {site.name}, a site of kind {site.kind!r}; "
-                    f"{method} sits at: {', '.join(kinds)}"
+                    f"petl ({method}): {pattern!r} matches {site.name}, a site of kind {site.kind!r}; "
+                    f"{method} accepts: {', '.join(kinds)}"
                 )
         matched[pattern] = found
     return matched
 
 
 def spell_out(patterns: str, usual: str) -> str:
-    """Patterns of whole layers, `layer.[6-11].*`, as a method's places in a layer by its `usual` patterns."""
+    """Patterns with `layer.[6-11].*` replaced by the default sites in these layers. usual: the default sites."""
     places = [pattern.removeprefix("layer.*.") for pattern in usual.split() if pattern.startswith("layer.*.")]
     written = []
     for pattern in patterns.split():
@@ -59,7 +59,7 @@ def spell_out(patterns: str, usual: str) -> str:
 
 
 def summary(sites: Sequence[Site]) -> str:
-    """The names there are, layers folded into one: `layer.[0-11].attn.q, ...`."""
+    """The names of all sites, with layer numbers as ranges: `layer.[0-11].attn.q, ...`."""
     shapes: dict[str, list[int]] = {}
     for site in sites:
         shape = re.sub(r"^(\w+(?:\.\w+)*?)\.(\d+)", r"\1.#", site.name)
@@ -68,11 +68,11 @@ def summary(sites: Sequence[Site]) -> str:
     return ", ".join(shape.replace("#", f"[{min(numbers)}-{max(numbers)}]") for shape, numbers in shapes.items())
 
 
-Part = tuple[str, list[str]]  # of a pattern: as it is written, and what may stand there
+Part = tuple[str, list[str]]  # part of a pattern: its text, and its alternatives
 
 
 def _parts(pattern: str) -> list[Part]:
-    """`layer.[6-7].x` -> `layer.`, 6 or 7, `.x`. Raises SureError for brackets that mean nothing."""
+    """`layer.[6-7].x` -> `layer.`, 6 or 7, `.x`. Raises SureError for malformed brackets."""
     parts = []
     for text in CHOICE.split(pattern):
         if text.startswith("["):
@@ -84,19 +84,19 @@ def _parts(pattern: str) -> list[Part]:
         if any((text and not choice) or set("[]{}") & set(choice) for choice in parts[-1][1]):
             raise SureError(
                 f"site pattern {pattern!r}: its brackets cannot be read; write numbers as [0-5,11], letters as [qv], "
-                "words as {a,b}, without blanks, and no bracket inside another"
+                "words as {a,b}, without spaces or nested brackets"
             )
     return parts
 
 
 def _bracket(text: str, pattern: str) -> list[str]:
-    """What `[0-5,11]` or `[qv]` stands for, each once."""
+    """The alternatives of `[0-5,11]` or `[qv]`, each once."""
     found: list[str] = []
     for item in text[1:-1].split(","):
         if between := RANGE.fullmatch(item):
             first, last = int(between[1]), int(between[2])
             if first > last:
-                raise SureError(f"site pattern {pattern!r}: the range runs backwards; write [{last}-{first}]")
+                raise SureError(f"site pattern {pattern!r}: the range is backwards; write [{last}-{first}]")
             found += map(str, range(first, last + 1))
         elif re.fullmatch(r"0|[1-9]\d*", item, re.ASCII):
             found.append(item)
@@ -111,7 +111,7 @@ def _bracket(text: str, pattern: str) -> list[str]:
 
 
 def _each_choice(parts: list[Part]) -> Iterator[list[Part]]:
-    """The pattern with one of its choices made, for every choice there is; the pattern itself without any."""
+    """The pattern with one choice fixed, for every alternative of every choice; without choices, the pattern itself."""
     if all(len(choices) == 1 for _, choices in parts):
         yield parts
     for index, (_, choices) in enumerate(parts):
@@ -121,13 +121,13 @@ def _each_choice(parts: list[Part]) -> Iterator[list[Part]]:
 
 
 def _written(part: Part) -> str:
-    """As in the pattern; `6` where `[6]` leaves no choice."""
+    """The text of a part; `6` for `[6]`."""
     text, choices = part
     return choices[0] if len(choices) == 1 else text
 
 
 def _among(parts: list[Part], sites: Sequence[Site]) -> list[Site]:
-    """The sites that fit. `*` is what stands between two dots, or a piece of it."""
+    """The matching sites. `*` matches characters other than dots."""
     expression = r"(?:\w+\.)?" if parts[0][0].startswith("layer.") else ""
     for _, choices in parts:
         expression += "(?:" + "|".join(re.escape(choice).replace(r"\*", "[^.]+") for choice in choices) + ")"

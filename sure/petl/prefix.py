@@ -1,4 +1,4 @@
-"""Prefix tuning: learned keys and values that every frame can attend to (Li and Liang, arXiv 2101.00190)."""
+"""Prefix tuning: learned keys and values that every frame can attend to (arXiv 2101.00190)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class Reparametrisation(nn.Module):
-    """P = W_2 tanh(W_1 E) for all layers at once (arXiv 2101.00190, section 4.3); saved as plain P."""
+    """P = W_2 tanh(W_1 E), for all layers together (arXiv 2101.00190, section 4.3); only P is saved."""
 
     def __init__(self, length: int, width: int, hidden: int, layers: int, zero_values: bool):
         super().__init__()
@@ -39,10 +39,10 @@ class Reparametrisation(nn.Module):
 
 
 class Prefix(nn.Module):
-    """Keys and values (length, width) of one attention.
+    """Learned keys P_K and values P_V, (length, width), of one attention.
 
-    identity: context + softmax(q P_K) P_V, a softmax of its own (as arXiv 2303.16199, 3.2) and P_V zero at the start
-    paper: K = [P_K; K], V = [P_V; V] under one softmax
+    identity: context + softmax(q P_K) P_V, with a separate softmax (arXiv 2303.16199, 3.2) and P_V zero at the start
+    paper: K = [P_K; K], V = [P_V; V] in one softmax
     """
 
     def __init__(self, length: int, width: int, dropout: float, paper: bool, made_by: Callable | None):
@@ -52,7 +52,7 @@ class Prefix(nn.Module):
             self.values = nn.Parameter(torch.randn(length, width) if paper else torch.zeros(length, width))
         self.dropout = nn.Dropout(dropout)
         self.paper = paper
-        self.made_by = made_by  # a plain function, so that the shared parameters are not registered here too
+        self.made_by = made_by  # a function, so that the shared parameters are not registered here as well
 
     def vectors(self) -> tuple[Tensor, Tensor]:
         return self.made_by() if self.made_by else (self.keys, self.values)
@@ -76,11 +76,16 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.attn"
-        length: int = Field(30, gt=0)
-        dropout: float = Field(0.1, ge=0, lt=1)
-        reparametrise: bool = False
-        hidden: int | None = Field(None, gt=0)  # width of the reparametrisation; None: the site's width
-        variant: Literal["identity", "paper"] = "identity"
+        length: int = Field(30, gt=0, description="number of prefix vectors per layer")
+        dropout: float = Field(0.1, ge=0, lt=1, description="dropout probability of the prefix vectors")
+        reparametrise: bool = Field(False, description="train P = W_2 tanh(W_1 E); the saved prefix is plain P")
+        hidden: int | None = Field(
+            None, gt=0, description="hidden units of the reparametrisation; the default is the site's width"
+        )
+        variant: Literal["identity", "paper"] = Field(
+            "identity",
+            description="identity: separate softmax, values start at zero; paper: one softmax with the frames",
+        )
 
     def prepare(self, sites: Sequence[Site]) -> None:
         config = self.config

@@ -1,4 +1,4 @@
-"""Ladder side network: small layers that climb beside the frozen ones and read them (Sung et al., arXiv 2206.06522)."""
+"""Ladder side tuning: a small network that reads the outputs of the frozen layers (arXiv 2206.06522)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class Rung(nn.Module):
-    """A small layer on a mix of the side network's state and a frozen layer's output."""
+    """A small layer; its input is a gated sum of the side network's state and a frozen layer's output."""
 
     def __init__(self, width_in: int, width: int, heads: int, ffn: int):
         super().__init__()
@@ -25,13 +25,13 @@ class Rung(nn.Module):
         self.layer = Layer(Attention(width, heads), width, ffn * width, norm_first=True)
 
     def forward(self, state: Tensor, tap: Tensor, frames: Frames) -> Tensor:
-        """state (batch, time, width), tap (batch, time, width_in) -> as state"""
+        """state (batch, time, width), tap (batch, time, width_in) -> the shape of state"""
         share = torch.sigmoid(self.gate)
         return self.layer(share * self.down(tap) + (1 - share) * state, frames)
 
 
 class SideNetwork(nn.Module):
-    """The head reads the last layer + W_up state; W_up starts at zero. No gradient enters the backbone."""
+    """Output: the last layer + W_up state, with W_up zero at the start. No gradient enters the backbone."""
 
     def __init__(self, layers: Sequence[int], width_in: int, width: int, heads: int, ffn: int):
         super().__init__()
@@ -43,7 +43,7 @@ class SideNetwork(nn.Module):
             nn.init.zeros_(zero)
 
     def forward(self, taps: list[Tensor], frames: Frames) -> Tensor:
-        """taps: list of (batch, time, width_in), the first layer's input in front -> (batch, time, width_in)"""
+        """taps: list of (batch, time, width_in), from the input of the first layer on -> (batch, time, width_in)"""
         taps = [tap.detach() for tap in taps]
         state = self.down(taps[0])
         for layer, rung in zip(self.layers, self.rungs, strict=True):
@@ -57,9 +57,9 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.output"
-        reduction: int = Field(8, gt=0)  # its layers are so many times narrower than the backbone's
-        heads: int = Field(4, gt=0)
-        ffn: int = Field(4, gt=0)  # hidden units of its FFNs, as a multiple of its width
+        reduction: int = Field(8, gt=0, description="its width is the backbone's width divided by this number")
+        heads: int = Field(4, gt=0, description="attention heads; they must divide its width")
+        ffn: int = Field(4, gt=0, description="hidden units of its FFNs as a multiple of its width")
 
     def prepare(self, sites: Sequence[Site]) -> None:
         self.layers = [site.layer for site in sites]
@@ -68,7 +68,7 @@ class Method(PetlMethod):
         narrow, heads = width // self.config.reduction, self.config.heads
         if not narrow or narrow % heads:
             raise SureError(
-                f"petl (side_network): reduction={self.config.reduction} makes it {narrow} wide, which "
-                f"heads={heads} does not divide; the backbone is {width} wide"
+                f"petl (side_network): with reduction={self.config.reduction} its width is {narrow}, which "
+                f"heads={heads} does not divide; the width of the backbone is {width}"
             )
         return SideNetwork(self.layers, width, narrow, heads, self.config.ffn)

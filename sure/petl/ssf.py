@@ -1,4 +1,4 @@
-"""SSF: gamma y + beta after every map and norm, one scale and one shift a channel (Lian et al., arXiv 2210.08823)."""
+"""SSF: gamma y + beta after every linear map and norm, a scale and a shift per channel (arXiv 2210.08823)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 
 class ScaleAndShift(nn.Module):
-    """Scale one and shift zero at the start."""
+    """scale * output + shift; the scale starts at one and the shift at zero."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -23,7 +23,7 @@ class ScaleAndShift(nn.Module):
         return output * self.scale + self.shift
 
     def merge(self, host: nn.Module) -> None:
-        """A host without a bias gets one."""
+        """Add a bias to a host without one."""
         host.weight *= self.scale.view(-1, *[1] * (host.weight.dim() - 1))
         if host.bias is None:
             host.bias = nn.Parameter(self.shift.clone(), requires_grad=False)

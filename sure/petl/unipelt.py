@@ -1,4 +1,4 @@
-"""UniPELT: bottleneck, prefix and LoRA, each behind a learned gate that every frame opens (arXiv 2110.07577)."""
+"""UniPELT: bottleneck, prefix and LoRA, each scaled by a learned gate per frame (arXiv 2110.07577)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sure.petl.prefix import Prefix
 
 
 class Gate(nn.Linear):
-    """sigmoid(w . x + c) of each frame; the published gate is the mean of these over the utterance."""
+    """sigmoid(w . x + c) for each frame; the published gate is their mean over the utterance."""
 
     def __init__(self, width: int):
         super().__init__(width, 1)
@@ -28,7 +28,7 @@ class Gate(nn.Linear):
 
 
 class Gated(nn.Module):
-    """What `inner` adds to the host's output, times the gate of what the host received."""
+    """output + gate(input) * change, with the change that `inner` makes to the output."""
 
     def __init__(self, inner: nn.Module, width: int):
         super().__init__()
@@ -36,12 +36,12 @@ class Gated(nn.Module):
         self.gate = Gate(width)
 
     def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
-        """input (batch, time, width_in), output (batch, time, width_out) -> as output"""
+        """input (batch, time, width_in), output (batch, time, width_out) -> the shape of output"""
         return output + self.gate(input) * (self.inner(input, output, frames) - output)
 
 
 class GatedPrefix(nn.Module):
-    """What the prefix adds to the context, times the gate of the queries."""
+    """context + gate(queries) * change, with the change that the prefix makes to the context."""
 
     def __init__(self, inner: Prefix, width: int):
         super().__init__()
@@ -59,12 +59,12 @@ class Method(PetlMethod):
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn layer.*.attn layer.*.attn.[qv]"
-        width: int = Field(48, gt=0)  # hidden units of the bottleneck
-        length: int = Field(10, gt=0)  # of the prefix
-        rank: int = Field(8, gt=0)  # of LoRA
-        alpha: float = Field(16.0, gt=0)
-        activation: Activation = "relu"
-        dropout: float = Field(0.0, ge=0, lt=1)  # in all three
+        width: int = Field(48, gt=0, description="hidden units of the bottleneck")
+        length: int = Field(10, gt=0, description="number of prefix vectors per layer")
+        rank: int = Field(8, gt=0, description="rank of LoRA")
+        alpha: float = Field(16.0, gt=0, description="LoRA is scaled by alpha / rank")
+        activation: Activation = Field("relu", description="activation function of the bottleneck")
+        dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability in all three")
 
     def build(self, site: Site) -> nn.Module:
         config = self.config

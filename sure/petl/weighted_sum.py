@@ -13,7 +13,7 @@ from sure.petl.base import PetlMethod
 
 
 class WeightedSum(nn.Module):
-    """L + 1 scalars over the input of the first layer and the L layers' outputs; all equal at the start."""
+    """L + 1 weights, for the input of the first layer and the outputs of the L layers; equal at the start."""
 
     def __init__(self, taps: int):
         super().__init__()

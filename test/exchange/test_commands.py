@@ -34,8 +34,8 @@ def bundle(tmp_path):
 def test_export_to_peft(bundle, tmp_path, capsys):
     folder, model, theirs = bundle
     export.main([str(folder), "--to", "peft", "--out", str(tmp_path / "peft")])
-    said = capsys.readouterr().out
-    assert "adapter_config.json" in said and "Wav2Vec2Model" in said and "sure_head.safetensors" in said
+    output = capsys.readouterr().out
+    assert "adapter_config.json" in output and "Wav2Vec2Model" in output and "sure_head.safetensors" in output
     config = json.loads((tmp_path / "peft" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(tmp_path / "wav2vec2")
     adapted = load_peft(theirs, str(tmp_path / "peft"))
@@ -54,7 +54,7 @@ def test_export_to_transformers(bundle, tmp_path, capsys):
 
 
 def test_a_folder_with_files_is_left_alone(bundle, tmp_path):
-    with pytest.raises(SureError, match="is there already"):
+    with pytest.raises(SureError, match="already exists"):
         export.main([str(bundle[0]), "--to", "transformers", "--out", str(tmp_path / "wav2vec2")])
 
 

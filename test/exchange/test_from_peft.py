@@ -145,11 +145,11 @@ def test_patterns_are_short_and_mean_the_same():
 
 REFUSED = {
     "bias": ({"bias": "lora_only"}, "bias='lora_only'"),
-    "modules_to_save": ({"modules_to_save": ["layer_norm"]}, "layer_norm.bias is no tensor of LoRA"),
+    "modules_to_save": ({"modules_to_save": ["layer_norm"]}, "layer_norm.bias is not a tensor of LoRA"),
     "lora_bias": ({"lora_bias": True}, "lora_bias=True"),
     "pissa": ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
     "convolution": ({"target_modules": ["conv_layers.1.conv"]}, "feature_extractor.conv_layers.1.conv.*q_proj"),
-    "projection": ({"target_modules": ["projection"]}, "no site here is feature_projection.projection"),
+    "projection": ({"target_modules": ["projection"]}, "feature_projection.projection is not a site"),
 }
 
 
@@ -167,7 +167,7 @@ def test_the_attention_of_wavlm_is_refused(tmp_path):
         imported(folder, "wavlm", below)
 
 
-BESIDE = {  # a class, its family, settings, and what is said to be left out
+BESIDE = {  # a class, its family, settings, and the note about what is left out
     "lm_head": ("Wav2Vec2ForCTC", "wav2vec2", {"modules_to_save": ["lm_head"]}, "lm_head (2)"),
     "classifier": ("Wav2Vec2ForSequenceClassification", "wav2vec2", {"task_type": "SEQ_CLS"}, "classifier (2)"),
     "projector": (
@@ -175,7 +175,7 @@ BESIDE = {  # a class, its family, settings, and what is said to be left out
         "classifier (2), projector (2)",
     ),
     "decoder": ("WhisperForConditionalGeneration", "whisper", {}, "model.decoder ("),
-    "decoder alone": ("MoonshineModel", "moonshine", {}, "of decoder ("),
+    "decoder alone": ("MoonshineModel", "moonshine", {}, "encoder: decoder ("),
 }
 
 
@@ -204,7 +204,7 @@ def test_an_adapter_of_a_decoder_alone_is_refused(tmp_path):
     below = saved(theirs, tmp_path / "moonshine")
     config = peft.LoraConfig(target_modules=r"decoder\..*q_proj")
     peft.get_peft_model(theirs, config).save_pretrained(tmp_path / "peft")
-    with pytest.raises(SureError, match="holds no tensor of the encoder"):
+    with pytest.raises(SureError, match="has no tensor of the encoder"):
         imported(tmp_path / "peft", "moonshine", below)
 
 

@@ -239,7 +239,7 @@ def test_methods_that_do_not_merge_are_named(tmp_path, petl):
 
 def test_biases_that_have_no_place_there_are_named(tmp_path):
     model, _ = pair(tmp_path, "moonshine", "base", {"name": "ssf", "sites": "layer.*.attn.q"})
-    with pytest.raises(SureError, match=r"no place for 3 tensors.*layers\.0\.attn\.q\.bias"):
+    with pytest.raises(SureError, match=r"does not have 3 tensors.*layers\.0\.attn\.q\.bias"):
         transformers_files(model)
 
 

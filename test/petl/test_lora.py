@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sure.petl.lora import AddLowRank, LowRank
+from sure.petl.lora import LowRank
+from sure.petl.low_rank_product import AddLowRank
 
 
 def test_gradients_are_those_of_finite_differences():
