@@ -1,5 +1,7 @@
 """A config is checked to the last key, and an error says what there is instead."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from sure.config import load_config
 from sure.errors import SureError
 
+ROOT = Path(__file__).parents[1]
 BASE = """
 task: asr
 data: {train: data/x/train, valid: data/x/dev, tests: [data/x/test]}
@@ -139,3 +142,10 @@ def test_what_is_not_a_config_is_refused(tmp_path, text):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SureError, match="nowhere.yaml"):
         load_config(tmp_path / "nowhere.yaml")
+
+
+def test_the_page_of_all_keys_in_docs_is_current():
+    tool = ROOT / "tools" / "config_reference.py"
+    made = subprocess.run([sys.executable, tool], capture_output=True, text=True, check=True).stdout
+    wanted = (ROOT / "docs" / "configuration.md").read_text()
+    assert made == wanted, "run: python tools/config_reference.py --out docs/configuration.md"

@@ -1,9 +1,15 @@
-"""docs/configuration.md: every key of the configuration, generated from the classes that check it."""
+#!/usr/bin/env python3
+"""Every key of the configuration with type, default, bounds and meaning, as Markdown, from the classes that check it.
+
+python tools/config_reference.py --out docs/configuration.md
+"""
 
 from __future__ import annotations
 
+import argparse
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import annotated_types
@@ -12,11 +18,13 @@ from pydantic.fields import FieldInfo
 
 from sure import registry
 from sure.config import Config
+from sure.errors import run
+from sure.files import replace_file
 from sure.petl.base import PetlConfig
 
 HEAD = """# Configuration
 
-Made by `python -m sure.bin.config_reference --out docs/configuration.md` from the classes that check a configuration.
+Made by `python tools/config_reference.py --out docs/configuration.md` from the classes that check a configuration.
 
 A configuration is one or more YAML files (`conf/*.yaml` of a recipe); if several set a key, the last one
 counts. `key=value` on the command line sets one key, such as `train.epochs=3` or `petl.rank=4`. An unknown key is
@@ -114,3 +122,17 @@ def _table(keys: list[Key]) -> str:
     rows = [("key", "type", "default", "bounds", "meaning"), ("---",) * 5]
     rows += [(f"`{key.name}`", *(value.replace("|", r"\|") for value in key[1:])) for key in keys]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: print the page")
+    options = parser.parse_args()
+    if options.out:
+        replace_file(options.out, reference())
+    else:
+        print(reference(), end="")
+
+
+if __name__ == "__main__":
+    run(main)
