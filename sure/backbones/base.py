@@ -115,6 +115,10 @@ class Backbone(nn.Module, ABC):
         Raises SureError if the weights do not fit; it names the first keys that differ.
         """
 
+    @classmethod
+    def check_weights(cls, weights: str) -> None:
+        """Raises SureError where `from_weights` cannot find the weights, without reading them. Default: no check."""
+
     @abstractmethod
     def sites(self) -> list[Site]:
         """All sites, in the order of computation."""

@@ -26,11 +26,15 @@ class Family(SpeechEncoder):
 
     @classmethod
     def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Backbone:
+        cls.check_weights(weights)
+        family, size = MODELS[weights.partition(":")[2] or "wav2vec2"]
+        return family.from_weights(f"random:{size}", padding, seed, **shape)
+
+    @classmethod
+    def check_weights(cls, weights: str) -> None:
         kind, _, name = weights.partition(":")
         if kind != "random" or (name and name not in MODELS):
             known = [f"random:{name}" for name in MODELS]
             raise SureError(
                 f"backbone.weights={weights}: unknown to tiny{nearest(weights, known)}; available: {', '.join(known)}"
             )
-        family, size = MODELS[name or "wav2vec2"]
-        return family.from_weights(f"random:{size}", padding, seed, **shape)

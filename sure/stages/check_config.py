@@ -9,11 +9,12 @@ from sure.decode.record import decoded_folder
 from sure.errors import SureError
 from sure.models.build import backbone_family
 from sure.recipe.plan import Call, Experiment, make_plan
+from sure.recipe.settings import split_settings
 
 
 def check_config(call: Call) -> None:
     """Raises SureError naming the first wrong key, value, rate, decoding or file of weights."""
-    plan = make_plan(call)
+    plan, settings = make_plan(call), split_settings(call.set, call.caller)
     for experiment in plan.experiments:
         if experiment.seed != plan.experiments[0].seed:
             continue  # seeds do not change what can be wrong
@@ -23,7 +24,8 @@ def check_config(call: Call) -> None:
         if not plan.weights_from:  # else an earlier stage makes them
             family.check_weights(config.backbone.weights)
         for decoding in plan.decodings:
-            decoded = load_config(experiment.configs, [*experiment.training, *decoding.decode_words])
+            words = [*experiment.training, *settings.decoding, *decoding.decode_words]
+            decoded = load_config(experiment.configs, words)
             for data in decoded.data.tests:
                 decoded_folder(Path(experiment.exp), decoded, Path(data).name)
 

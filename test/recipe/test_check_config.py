@@ -1,0 +1,83 @@
+"""The check of the whole configuration before stage 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sure.bin import check_config
+from sure.errors import SureError
+
+EGS = Path(__file__).resolve().parents[2] / "egs"
+DATA = ("overrides=data.train=data/asr/train", "overrides=data.valid=data/asr/dev")
+WORDS = ("task=asr", "dataset=asr", "decode_methods=greedy", "decode_methods=beam", *DATA)
+TINY = ("backbone=tiny", "weights=random:moonshine", "given=weights", "petl=lora linear_probe")
+
+
+@pytest.fixture(autouse=True)
+def asterisk(monkeypatch):
+    monkeypatch.chdir(EGS / "asterisk")
+
+
+def check(*words):
+    check_config.main([*WORDS, *words])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*TINY, "rates=1e-3 3e-3", "decode=greedy beam", "set=train.epochs=3 decode.beam=4 petl.sites=layer.*.attn.q"),
+        ("backbone=moonshine", "weights=downloads/moonshine_tiny_en.safetensors", "petl=full"),  # stage 1 fetches it
+        ("backbone=wavlm", "weights=WAVLM_BASE", "given=weights", "petl=prefix"),
+        ("task=tts", "dataset=tts", "pipeline=synthesis", "shape=small", "petl=lora"),
+        ("task=tts", "dataset=tts", "pipeline=synthesis", "pretrained=tts_others", "petl=lora", "given=petl"),
+    ],
+)
+def test_what_training_accepts_passes(words):
+    check(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*TINY, "set=train.epoch=3"), "unknown key 'train.epoch'.*'epochs'"),
+        ((*TINY, "set=train.clip=-1"), "train.clip"),
+        ((*TINY, "set=head.droput=0"), "head.*'droput'"),
+        ((*TINY, "set=petl.rank=3"), r"petl \(linear_probe\): unknown key 'rank'"),  # of one of the methods only
+        ((*TINY, "set=petl.rank=x", "petl=lora"), r"petl \(lora\).*rank"),
+        ((*TINY, "set=decode.beam=0"), "decode.beam"),  # stage 5 alone reads it
+        ((*TINY, "decode=beam", "set=decode.name=a/b"), "decode.name"),
+        ((*TINY, "weights=random:huge"), "random:huge"),
+        ((*TINY, "weights=nowhere.safetensors"), "nowhere.safetensors"),
+        (("backbone=moonshine", "weights=random:huge", "petl=lora"), "random:huge"),
+        (("backbone=wavlm", "weights=nowhere.pt", "petl=lora"), "nowhere.pt does not exist; .*torchaudio"),
+        (("backbone=fastspeech2", "weights=random", "petl=lora", "given=weights"), "fastspeech2: the task asr needs"),
+        ((*TINY, "rates=1e-3", "set=train={lr_adapter: 1e-2}"), "train.lr_adapter is 0.01 by --set, but 0.001"),
+        ((*TINY, "set=backbone={weights: random}"), "backbone.weights is random by --set, but random:moonshine"),
+        (
+            (*TINY, "decode=beam", "set=decode.name=x", "overrides=data.tests=[a/test, a/test_x]"),
+            "folder of the set test_x",
+        ),
+    ],
+)
+def test_a_mistake_is_found_before_stage_1(words, said):
+    with pytest.raises(SureError, match=said):
+        check(*words)
+
+
+def test_a_rate_of_one_method_would_replace_those_of_the_call(tmp_path, monkeypatch):
+    for name, text in {
+        "asr": (EGS / "asterisk/conf/asr.yaml").read_text(),
+        "petl/lora": "petl: {name: lora, lr: 1e-2}",
+        "petl/lora+prefix": "petl: [{name: lora, lr: 5e-3}, {name: prefix}]",
+    }.items():
+        path = tmp_path / "conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    check(*TINY, "petl=lora")
+    with pytest.raises(SureError, match=r"--rates: petl.lr=0.01 of lora .* conf/asr.yaml \+ conf/petl/lora.yaml"):
+        check(*TINY, "petl=lora", "rates=1e-3")
+    with pytest.raises(SureError, match=r"petl.lr=0.005 of lora .* conf/petl/lora\+prefix.yaml"):
+        check(*TINY, "petl=prefix lora+prefix", "rates=1e-3")
