@@ -59,11 +59,7 @@ def items(here: Path, server: FileServer) -> list[dict]:
         url = f"{server.url}/{name}"
         return {"kind": "archive", "urls": [url], "sha256": sha256(content), "bytes": len(content), **more}
 
-    return [
-        archive("one.tar.gz"),
-        archive("two.zip", into="other/place"),
-        archive("lists.csv", unpack=False),
-    ]
+    return [archive("one.tar.gz"), archive("two.zip", into="other/place"), archive("lists.csv", unpack=False)]
 
 
 CORPUS = {"wav/a.wav": SPEECH, "wav/b.wav": b"b", "other/place/c.wav": b"c", "lists.csv": b"id,split\n"}
@@ -75,11 +71,8 @@ def write(items: list, **more) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path: content
-        for path, content in tree(folder).items()
-        if content is not None and not path.startswith(".fetched")
-    }
+    found = tree(folder).items()
+    return {path: content for path, content in found if content is not None and not path.startswith(".fetched")}
 
 
 def test_everything_arrives_once(items: list[dict], server: FileServer, capsys: pytest.CaptureFixture) -> None:
@@ -94,17 +87,10 @@ def test_everything_arrives_once(items: list[dict], server: FileServer, capsys: 
     assert capsys.readouterr().out.count("already there") == 3
 
 
-def test_a_deleted_corpus_comes_back_from_the_archives(items: list[dict], server: FileServer) -> None:
+@pytest.mark.parametrize("deleted", ["corpus", "archives"])
+def test_what_was_deleted_needs_no_download(items: list[dict], server: FileServer, deleted: str) -> None:
     fetch(write(items), "downloads")
-    shutil.rmtree("downloads/corpus")
-    server.requests = []
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS and server.requests == []
-
-
-def test_deleted_archives_are_not_fetched_again(items: list[dict], server: FileServer) -> None:
-    fetch(write(items), "downloads")
-    shutil.rmtree("downloads/archives")
+    shutil.rmtree(f"downloads/{deleted}")
     server.requests = []
     fetch(write(items), "downloads")
     assert contents(Path("downloads/corpus")) == CORPUS and server.requests == []
@@ -121,15 +107,7 @@ def test_a_changed_item_is_fetched_again(items: list[dict], server: FileServer) 
 def test_a_call_killed_while_downloading_is_completed(items: list[dict], server: FileServer) -> None:
     server.pause.set()
     server.break_after = [300_000]
-    command = [
-        sys.executable,
-        "-m",
-        "sure.bin.download",
-        "--sources",
-        str(write(items)),
-        "--out",
-        "downloads",
-    ]
+    command = [sys.executable, "-m", "sure.bin.download", "--sources", str(write(items)), "--out", "downloads"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part = Path("downloads/archives/one.tar.gz.part")
@@ -234,10 +212,7 @@ def test_the_first_group_that_can_be_had(items: list[dict], server: FileServer, 
 
 def test_no_group_can_be_had(items: list[dict], server: FileServer) -> None:
     gone = {"kind": "archive", "urls": [f"{server.url}/gone.tar.gz"], "sha256": "0" * 64}
-    groups = [
-        {"name": "A", "items": [gone]},
-        {"name": "B", "items": [{"kind": "manual", "instructions": "Ask."}]},
-    ]
+    groups = [{"name": "A", "items": [gone]}, {"name": "B", "items": [{"kind": "manual", "instructions": "Ask."}]}]
     message = r"(?s)no source of the corpus is available; give --corpus DIR.*\nA: gone.*404.*\nB: .*Ask\."
     with pytest.raises(SureError, match=message):
         fetch(write([{"any_of": groups}]), "downloads")
@@ -263,11 +238,7 @@ def test_a_copy_the_user_has(here: Path, server: FileServer, items: list[dict]) 
     form = [{"kind": "manual", "instructions": "Fill in the form, then say --corpus DIR."}]
     with pytest.raises(SureError, match="Fill in the form"):
         fetch(write(form), "downloads")
-    for wrong, message in (
-        ("nowhere", "does not exist"),
-        ("sources.yaml", "is not a folder"),
-        (copy, "is empty"),
-    ):
+    for wrong, message in (("nowhere", "does not exist"), ("sources.yaml", "is not a folder"), (copy, "is empty")):
         with pytest.raises(SureError, match=message):
             fetch(write(form), "downloads", wrong)
     (copy / "a.wav").write_bytes(b"x")
@@ -382,10 +353,7 @@ def test_names_that_are_not_utf8(items: list[dict]) -> None:
         ({"nested": ["in.tar.gz"], "unpack": False}, r"items\.0\.archive: .*nested needs unpack"),
         ({"unpak": True}, r"items\.0\.archive\.unpak"),
         ({"kind": "torrent"}, r"items\.0"),
-        (
-            {"kind": "debian", "packages": [{"name": "-o", "version": "1", "sha256": "0" * 64}]},
-            r"items\.0\.debian",
-        ),
+        ({"kind": "debian", "packages": [{"name": "-o", "version": "1", "sha256": "0" * 64}]}, r"items\.0\.debian"),
     ],
 )
 def test_faults_in_sources_yaml_are_named(items: list[dict], change: dict, message: str) -> None:

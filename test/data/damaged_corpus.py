@@ -2,7 +2,7 @@
 
     python test/data/damaged_corpus.py DIR --good 300 --damaged 200
 
-DIR/damage.tsv says of each damaged utterance its id, what was done to it, and the reason that `prepare` has to give.
+DIR/damage.tsv lists the id of each damaged utterance, its damage, and the reason that `prepare` must report.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ HOUR = 3600
 
 
 class Damage(NamedTuple):
-    """What is done to a file or its text, and the reason that has to be given, as a regular expression."""
+    """The damage of an audio file or its text, the expected reason (a regular expression), and words of its place."""
 
     reason: str
     file: Callable[[Path, np.ndarray], object] | None = None
     text: Callable[[str], str] | None = None
     suffix: str = ".wav"
+    where: str = ""
 
 
 def write(path: Path, wave: np.ndarray, rate: int = RATE, **options: str) -> None:
@@ -71,11 +72,13 @@ DAMAGES = {
     "not a number": Damage("samples are not finite", spoilt(np.nan)),
     "infinite": Damage("samples are not finite", spoilt(-np.inf)),
     "integers": Damage("samples out of range", lambda path, wave: write(path, wave * 32767, subtype="FLOAT")),
-    "one sample": Damage("shorter than 0.025 s", lambda path, wave: write(path, wave[:1])),
-    "an hour": Damage("longer than 600 s", hour_long, suffix=".flac"),
-    "a low rate": Damage("unusable sampling rate", lambda path, wave: write(path, wave, 160)),
+    "one sample": Damage("shorter than 0.025 s", lambda path, wave: write(path, wave[:1]), where="6.25e-05 s"),
+    "an hour": Damage("longer than 600 s", hour_long, suffix=".flac", where="3600 s"),
+    "a low rate": Damage("unusable sampling rate", lambda path, wave: write(path, wave, 160), where="160 Hz"),
     "a high rate": Damage("unusable sampling rate", lambda path, wave: write(path, wave, 1_600_000)),
-    "nine channels": Damage("too many channels", lambda path, wave: write(path, np.tile(wave[:, None], 9))),
+    "nine channels": Damage(
+        "too many channels", lambda path, wave: write(path, np.tile(wave[:, None], 9)), where="9; choose one"
+    ),
     "upside down": Damage("channels cancel out", lambda path, wave: write(path, np.stack([wave, -wave], axis=1))),
     "no text": Damage("empty text", text=lambda text: ""),
     "no letter": Damage("text without a letter or digit", text=lambda text: "... !?"),
@@ -87,7 +90,7 @@ GOOD = ("16 kHz", "8 kHz", "44.1 kHz", "two channels", "float", "flac", "ogg")
 
 
 def make(folder: Path, good: int = 300, damaged: int = 200, seed: int = 0) -> dict[str, Damage]:
-    """Write the corpus; the damaged ids and what was done. Kinds take turns, but few files are an hour long."""
+    """Write the corpus; returns the damage of each damaged id. Kinds take turns, but few files are an hour long."""
     generator = random.Random(seed)
     (folder / "clips").mkdir(parents=True)
     found: dict[str, Damage] = {}
@@ -118,7 +121,7 @@ def make(folder: Path, good: int = 300, damaged: int = 200, seed: int = 0) -> di
 
 
 def shares(count: int) -> tuple[int, int, int]:
-    """Of the sets: most for training, the same for the others."""
+    """Number of utterances of each set: most for training, the same for the others."""
     other = round(0.15 * count)
     return count - 2 * other, other, other
 

@@ -175,25 +175,12 @@ def test_files_that_are_no_audio(here: Path, suffix: str) -> None:
         read_audio(path)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_a_file_without_samples_is_empty(here: Path, suffix: str) -> None:
-    path = write_audio(here / f"none{suffix}", np.zeros(0))
-    with pytest.raises(AudioError, match="empty audio file"):
-        read_audio(path)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_finite(here: Path, value: float) -> None:
     samples = np.stack([tone(), tone()], axis=1)
     samples[100, 1] = value
     soundfile.write(here / "x.wav", samples, 16000, subtype="FLOAT")
     with pytest.raises(AudioError, match=r"x\.wav: samples are not finite: 1 NaN"):
-        read_audio(here / "x.wav")
-
-
-def test_a_float_file_with_the_range_of_integers(here: Path) -> None:
-    soundfile.write(here / "x.wav", tone() * 32768, 16000, subtype="FLOAT")
-    with pytest.raises(AudioError, match="out of range"):
         read_audio(here / "x.wav")
 
 
@@ -229,10 +216,7 @@ def test_a_video_without_sound(here: Path) -> None:
         read_audio("silent.mp4")
 
 
-@pytest.mark.parametrize(
-    ("codec", "layout"),
-    [("pcm_u8", "stereo"), ("pcm_s16le", "stereo"), ("pcm_s32le", "mono")],
-)
+@pytest.mark.parametrize(("codec", "layout"), [("pcm_u8", "stereo"), ("pcm_s16le", "stereo"), ("pcm_s32le", "mono")])
 def test_sample_formats_and_layouts_that_pyav_decodes(here: Path, codec: str, layout: str) -> None:
     """Through Matroska, which soundfile does not read; interleaved integers of several widths."""
     channels = 1 if layout == "mono" else 2

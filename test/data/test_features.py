@@ -136,19 +136,10 @@ def test_command(here, capsys):
     sets = {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}
     plain = {"task": "asr", "data": sets, "backbone": {"name": "tiny"}, "petl": "lora"}
     make_config(plain, "test").save(Path("conf.yaml"))
-    main(
-        [
-            "--config",
-            "conf.yaml",
-            "--nj",
-            "2",
-            "acoustic.hop_size=128",
-            "acoustic.fft_size=512",
-            "acoustic.window_size=512",
-        ]
-    )
+    sizes = {"hop_size": 128, "fft_size": 512, "window_size": 512}
+    main(["--config", "conf.yaml", "--nj", "2", *(f"acoustic.{key}={size}" for key, size in sizes.items())])
     out = capsys.readouterr().out
     assert "data/dev: 8 utterances" in out and "log-f0" in out
-    found = statistics(Path("data/train"), AcousticConfig(hop_size=128, fft_size=512, window_size=512))
+    found = statistics(Path("data/train"), AcousticConfig(**sizes))
     assert Path("data/statistics.json").read_text().count(str(found["frames"])) == 1
     assert (Path("data/test") / "energy.scp").is_file()

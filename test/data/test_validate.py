@@ -1,4 +1,4 @@
-"""Validation: what is bad is found, reported and removed; what is good stays, byte for byte."""
+"""Validation: bad utterances are found, reported and removed; good ones stay, byte for byte."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from audio_files import tone, write_audio
+from damaged_corpus import DAMAGES, Damage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +20,13 @@ from sure.errors import SureError
 
 
 def validate(folder: Path, **options):
-    """Validation that leaves bad utterances out, however many; by default they stop it."""
+    """Validation that removes any number of bad utterances."""
     skip = {"on_bad_utterance": "skip", "limits": Limits(max_bad_percent=100)}
     return validate_data_dir(folder, **{**skip, **options})
 
 
 def snapshot(folder: Path, report: bool = True) -> dict[str, tuple[bytes, int]]:
-    """Every file's bytes and time of change; without what only tells of problems."""
+    """Bytes and modification time of every file; without `report`, validation.txt is left out."""
     files = [path for path in folder.rglob("*") if path.is_file() and (report or path.name != "validation.txt")]
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
@@ -78,35 +77,6 @@ def test_order_and_spacing_are_put_right(here: Path) -> None:
     assert {name: (folder / name).read_bytes() for name in expected} == expected
 
 
-def break_file(name: str):
-    def decorate(damage):
-        def apply(here: Path) -> None:
-            damage(here / "corpus" / name)
-
-        return apply
-
-    return decorate
-
-
-@break_file("b.wav")
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-2000])
-
-
-@break_file("b.wav")
-def add_nan(path: Path) -> None:
-    samples = tone()
-    samples[7] = np.nan
-    soundfile.write(path, samples, 16000, subtype="FLOAT")
-
-
-def cut_flac(here: Path) -> None:
-    path = write_audio(here / "corpus" / "b.flac", tone(2.0))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    scp = here / "set" / "wav.scp"
-    scp.write_text(scp.read_text().replace("b.wav", "b.flac"))
-
-
 def edit(table: str, old: str, new: str):
     def apply(here: Path) -> None:
         path = here / "set" / table
@@ -117,54 +87,26 @@ def edit(table: str, old: str, new: str):
     return apply
 
 
+def damage_audio(damage: Damage):
+    def apply(here: Path) -> None:
+        (here / "corpus/b.wav").unlink()
+        damage.file(here / f"corpus/b{damage.suffix}", tone(0.75))
+        edit("wav.scp", "b.wav", f"b{damage.suffix}")(here)
+
+    return apply
+
+
+def damage_text(damage: Damage):
+    return edit("text", "words of b", damage.text("words of b"))
+
+
 DAMAGE = {
-    "missing": (lambda here: (here / "corpus/b.wav").unlink(), "missing audio file", "corpus/b.wav"),
-    "zero bytes": (lambda here: (here / "corpus/b.wav").write_bytes(b""), "empty audio file", "corpus/b.wav"),
-    "no samples": (
-        break_file("b.wav")(lambda path: write_audio(path, np.zeros(0))),
-        "empty audio file",
-        "b.wav",
-    ),
-    "truncated wav": (truncate, "truncated audio file", "corpus/b.wav"),
-    "cut flac": (cut_flac, "unreadable audio file|truncated audio file", "corpus/b.flac"),
-    "nan": (add_nan, "samples are not finite", "corpus/b.wav"),
-    "not audio": (
-        lambda here: (here / "corpus/b.wav").write_text("no"),
-        "unreadable audio file",
-        "corpus/b.wav",
-    ),
-    "one sample": (
-        break_file("b.wav")(lambda path: write_audio(path, np.zeros(1))),
-        "shorter than 0.025 s",
-        "6.25e-05 s",
-    ),
-    "ten minutes and more": (
-        break_file("b.wav")(lambda path: write_audio(path, np.zeros(600 * 4000 + 1), 4000)),
-        "longer than 600 s",
-        "600 s",
-    ),
-    "wrong rate": (
-        break_file("b.wav")(lambda path: write_audio(path, tone(20.0, 160), 160)),
-        "unusable sampling rate",
-        "160 Hz",
-    ),
-    "many channels": (
-        break_file("b.wav")(lambda path: write_audio(path, np.tile(tone()[:, None], (1, 9)))),
-        "too many channels",
-        "9; choose one",
-    ),
-    "upside down": (
-        break_file("b.wav")(lambda path: write_audio(path, np.stack([tone(), -tone()], axis=1))),
-        "channels cancel out",
-        "corpus/b.wav",
-    ),
-    "nothing to say": (edit("text", "words of b", "... !"), "text without a letter or digit", "text:2, 0.75 s: ... !"),
-    "too much to say": (edit("text", "words of b", "words " * 30), "text too long for its audio", "text:2, 0.75 s"),
+    **{kind: (damage_audio(d), d.reason, d.where or "corpus/b") for kind, d in DAMAGES.items() if d.file},
+    **{kind: (damage_text(d), d.reason, "text:2") for kind, d in DAMAGES.items() if d.text and kind != "other letters"},
     "no path": (edit("wav.scp", "b corpus/b.wav", "b"), "no path", "wav.scp:2"),
     "duplicate": (lambda here: append(here / "set/wav.scp", "b corpus/a.wav"), "duplicate id", "wav.scp:5"),
     "two texts": (lambda here: append(here / "set/text", "b other"), "duplicate id", "text:5"),
-    "empty text": (edit("text", "b words of b", "b"), "empty text", "text:2"),
-    "no text": (edit("text", "b words of b\n", ""), "no line in text", "wav.scp:2"),
+    "no line of text": (edit("text", "b words of b\n", ""), "no line in text", "wav.scp:2"),
     "no label": (edit("utt2label", "b x\n", ""), "no line in utt2label", "wav.scp:2"),
     "bad label": (edit("utt2label", "b x", "b x y"), "unreadable label", "utt2label:2"),
     "other groups": (edit("utt2label", "b x", "b action=x"), "label groups other than label", "utt2label:2"),
@@ -231,7 +173,7 @@ def test_many_faults_at_once_are_all_counted(here: Path) -> None:
     folder = good_set(here, "abcdefghijklmnop")
     for name in "cdefghij":
         (here / "corpus" / f"{name}.wav").unlink()
-    add_nan(here)
+    damage_audio(DAMAGES["not a number"])(here)
     append(folder / "text", "ghost x")
     report = validate(folder)
     assert ids(folder) == "aklmnop"
@@ -268,39 +210,21 @@ def test_segments(here: Path) -> None:
     folder = here / "set"
     folder.mkdir()
     (folder / "wav.scp").write_text("r1 one.wav\nr2 two.wav\nr3 cut.wav\nr4 two.wav\n")
-    lines = {
-        "a": "r1 0 1.5",
-        "b": "r1 1.5 2.05",
-        "c": "r1 1.5 2.5",
-        "d": "r2 0.5 -1",
-        "e": "r2 1.0 1.05",
-        "f": "r2 0.5 0.4",
-        "g": "r3 0 0.5",
-        "h": "r9 0 0.5",
-        "i": "r2 zero 1",
-    }
-    (folder / "segments").write_text("".join(f"{id} {line}\n" for id, line in lines.items()))
+    (folder / "segments").write_text(
+        "a r1 0 1.5\nb r1 1.5 2.05\nc r1 1.5 2.5\nd r2 0.5 -1\ne r2 1.0 1.05\nf r2 0.5 0.4\ng r3 0 0.5\nh r9 0 0.5\n"
+        "i r2 zero 1\n"
+    )
     report = validate(folder)
-    assert reasons(report) == {
-        "c": "segment past the end",
-        "e": "segment past the end",
-        "f": "unusable segment",
-        "g": "truncated audio file",
-        "h": "segment without a recording",
-        "i": "unusable segment",
-    }
-    assert [(u.id, u.audio, u.seconds) for u in read_data_dir(folder)] == [
-        ("a", "one.wav", 1.5),
-        ("b", "one.wav", 0.5),
-        ("d", "two.wav", 0.5),
-    ]
+    past, unusable = dict.fromkeys("ce", "segment past the end"), dict.fromkeys("fi", "unusable segment")
+    other = {"g": "truncated audio file", "h": "segment without a recording"}
+    assert reasons(report) == {**past, **unusable, **other}
+    kept = [("a", "one.wav", 1.5), ("b", "one.wav", 0.5), ("d", "two.wav", 0.5)]
+    assert [(u.id, u.audio, u.seconds) for u in read_data_dir(folder)] == kept
     assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\n"
     assert "2 recordings without a usable segment were left out" in report.notes
-    after = snapshot(folder)
+    after = snapshot(folder, report=False)
     validate(folder)
-    assert {name: after[name] for name in after if name != "validation.txt"} == {
-        name: value for name, value in snapshot(folder).items() if name != "validation.txt"
-    }
+    assert snapshot(folder, report=False) == after
 
 
 def test_commands_are_refused_unless_allowed(here: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,72 +88,50 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "a recording": ("data/train", lambda _: Path("wav/train3.wav").unlink(), "missing audio file: train-003.*stage 2"),
-    "another recording": (
-        "data/train",
-        lambda _: shutil.copy("wav/train0.wav", "wav/train3.wav"),
-        "utt2dur: 'train-003' has .* the recording changed since stage 2",
-    ),
-    "order": ("data/dev", lambda _: swap_lines(Path("data/dev/text")), "data/dev/text: not sorted .*'dev-004'"),
-    "a line": (
-        "data/dev",
-        lambda _: edit(Path("data/dev/text"), "dev-002 ", "dev-200 "),
-        "text without audio: dev-200",
-    ),
-    "a command": ("data/dev", lambda _: Path("data/dev/wav.scp").write_text("a ls |\n"), "is a command"),
-    "no durations": ("data/dev", lambda _: Path("data/dev/utt2dur").unlink(), "utt2dur is missing"),
-    "bytes": ("data/dev", lambda _: Path("data/dev/text").write_bytes(b"\xff\xfe"), "not UTF-8"),
-    "bytes of durations": (
-        "data/dev",
-        lambda _: Path("data/dev/utt2dur").write_bytes(b"\xff\xfe x\n"),
-        "utt2dur:1: not UTF-8.*stage 2",
-    ),
-    "a folder for texts": ("data/dev", lambda _: to_folder(Path("data/dev/text")), "data/dev/text cannot be read"),
-    "config": ("exp", lambda _: edit(SEED / "config.yaml", "epochs", "epoch"), "unknown key 'train.epoch'"),
-    "no config": ("exp", lambda _: (SEED / "config.yaml").unlink(), "config.yaml is missing -> run stage 4"),
-    "checkpoint": ("exp", lambda _: flip(SEED / "checkpoints/last.pt"), r"last\.pt is damaged"),
-    "a folder for a checkpoint": ("exp", lambda _: to_folder(SEED / "checkpoints/last.pt"), "last.pt is not a file"),
-    "a folder for a mark": ("exp", lambda _: to_folder(SEED / ".marks/train"), "train is not a file.*--stage train"),
-    "no best": ("exp", lambda _: (SEED / "best.json").unlink(), "best.json is missing"),
-    "curves": ("exp", lambda _: (SEED / "metrics.jsonl").write_bytes(b"\x80\xff"), "metrics.jsonl is damaged"),
-    "lines of curves": ("exp", lambda _: (SEED / "metrics.jsonl").write_text("[1]\n"), "metrics.jsonl is damaged"),
-    "left out": ("exp", lambda _: (SEED / "left_out.txt").write_bytes(b"a\tb\n\xff"), "left_out.txt is damaged"),
-    "best weights": ("exp", lambda _: (SEED / "best.safetensors").write_bytes(b"x"), "best.safetensors is damaged"),
-    "no weights": ("exp", lambda _: (SEED / "best.safetensors").unlink(), "best.safetensors is missing"),
-    "summary": ("exp", lambda _: (SEED / "summary.json").write_text("["), "summary.json is not valid JSON"),
-    "tokens": ("exp", lambda _: shutil.rmtree(SEED / "tokens"), "labels.json does not exist"),
-    "a set": ("exp", lambda _: shutil.rmtree("data/test"), "the set test does not exist -> run stage 2"),
-    "a decoded line": (
-        "exp",
-        lambda _: edit(SEED / "decode_test/hyp.txt", "test-001", "test-002"),
-        "hyp.txt: no line for test-001; .* -> run stages 5 and 6",
-    ),
-    "a mark": (
-        "exp",
-        lambda _: edit(Path("data/train/text"), "train-000", "train-0000"),
-        "data/train/text changed since train was finished -> --stage train",
-    ),
-    "bundle": ("exp", lambda _: flip(SEED / "bundle/adapter.safetensors"), "adapter.safetensors"),
-    "another bundle": (
-        str(SEED / "bundle"),
-        lambda _: edit(SEED / "bundle/adapter.json", '"depth": 3', '"depth": 4'),
-        "adapter.json|layers",
-    ),
-    "half a bundle": (str(SEED / "bundle"), lambda _: (SEED / "bundle/adapter.json").unlink(), "no adapter.json"),
-}
+DEV, BUNDLE = Path("data/dev"), SEED / "bundle"
+DAMAGE: dict[str, tuple[Path | str, Callable[[], object], str]] = {
+    "a recording": ("data/train", Path("wav/train3.wav").unlink, "missing audio file: train-003.*stage 2"),
+    "another recording": ("data/train", lambda: shutil.copy("wav/train0.wav", "wav/train3.wav"),
+                          "utt2dur: 'train-003' has .* the recording changed since stage 2"),
+    "order": (DEV, lambda: swap_lines(DEV / "text"), "data/dev/text: not sorted .*'dev-004'"),
+    "a line": (DEV, lambda: edit(DEV / "text", "dev-002 ", "dev-200 "), "text without audio: dev-200"),
+    "a command": (DEV, lambda: (DEV / "wav.scp").write_text("a ls |\n"), "is a command"),
+    "no durations": (DEV, (DEV / "utt2dur").unlink, "utt2dur is missing"),
+    "bytes": (DEV, lambda: (DEV / "text").write_bytes(b"\xff\xfe"), "not UTF-8"),
+    "bytes of durations": (DEV, lambda: (DEV / "utt2dur").write_bytes(b"\xff\xfe x\n"), "utt2dur:1: not UTF-8.*2"),
+    "a folder for texts": (DEV, lambda: to_folder(DEV / "text"), "data/dev/text cannot be read"),
+    "config": ("exp", lambda: edit(SEED / "config.yaml", "epochs", "epoch"), "unknown key 'train.epoch'"),
+    "no config": ("exp", (SEED / "config.yaml").unlink, "config.yaml is missing -> run stage 4"),
+    "checkpoint": ("exp", lambda: flip(SEED / "checkpoints/last.pt"), r"last\.pt is damaged"),
+    "a folder for a checkpoint": ("exp", lambda: to_folder(SEED / "checkpoints/last.pt"), "last.pt is not a file"),
+    "a folder for a mark": ("exp", lambda: to_folder(SEED / ".marks/train"), "train is not a file.*--stage train"),
+    "no best": ("exp", (SEED / "best.json").unlink, "best.json is missing"),
+    "curves": ("exp", lambda: (SEED / "metrics.jsonl").write_bytes(b"\x80\xff"), "metrics.jsonl is damaged"),
+    "lines of curves": ("exp", lambda: (SEED / "metrics.jsonl").write_text("[1]\n"), "metrics.jsonl is damaged"),
+    "left out": ("exp", lambda: (SEED / "left_out.txt").write_bytes(b"a\tb\n\xff"), "left_out.txt is damaged"),
+    "best weights": ("exp", lambda: (SEED / "best.safetensors").write_bytes(b"x"), "best.safetensors is damaged"),
+    "no weights": ("exp", (SEED / "best.safetensors").unlink, "best.safetensors is missing"),
+    "summary": ("exp", lambda: (SEED / "summary.json").write_text("["), "summary.json is not valid JSON"),
+    "tokens": ("exp", lambda: shutil.rmtree(SEED / "tokens"), "labels.json does not exist"),
+    "a set": ("exp", lambda: shutil.rmtree("data/test"), "the set test does not exist -> run stage 2"),
+    "a decoded line": ("exp", lambda: edit(SEED / "decode_test/hyp.txt", "test-001", "test-002"),
+                       "hyp.txt: no line for test-001; .* -> run stages 5 and 6"),
+    "a mark": ("exp", lambda: edit(Path("data/train/text"), "train-000", "train-0000"),
+               "data/train/text changed since train was finished -> --stage train"),
+    "bundle": ("exp", lambda: flip(BUNDLE / "adapter.safetensors"), "adapter.safetensors"),
+    "another bundle": (BUNDLE, lambda: edit(BUNDLE / "adapter.json", '"depth": 3', '"depth": 4'), "adapter.json"),
+    "half a bundle": (BUNDLE, (BUNDLE / "adapter.json").unlink, "no adapter.json"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_what_is_broken_is_named(recipe: Path, kind: str, capsys: pytest.CaptureFixture) -> None:
-    import re
-
     folder, damage, expected = DAMAGE[kind]
-    damage(recipe)
+    damage()
     lines = found(Path(folder))
     assert any(re.search(expected, line) for line in lines), lines
     with pytest.raises(SystemExit) as ended:
-        doctor.main([folder])
+        doctor.main([str(folder)])
     assert ended.value.code == 1 and "wrong:" in capsys.readouterr().out
 
 
