@@ -31,9 +31,13 @@ class DataConfig(Section):
     train: str = Field(description="folder of the training set")
     valid: str = Field(description="folder of the dev set, whose score selects the best epoch")
     tests: list[str] = Field([], description="folders of the test sets, decoded and scored in stages 5 and 6")
-    min_seconds: float = Field(0.1, description="shorter training utterances are left out and counted, in seconds")
+    min_seconds: float = Field(
+        0.1, ge=0, description="shorter training utterances are left out and counted, in seconds"
+    )
     max_seconds: float = Field(
-        20.0, description="longer training utterances are left out and counted, in seconds; dev and test sets are whole"
+        20.0,
+        gt=0,
+        description="longer training utterances are left out and counted, in seconds; dev and test sets are whole",
     )
     on_bad_utterance: Literal["stop", "skip"] = Field(
         "stop",
@@ -46,7 +50,7 @@ class DataConfig(Section):
         le=100,
         description="with skip: largest share of bad training utterances, in percent; more is an error",
     )
-    cache_gigabytes: float = Field(2.0, description="memory for decoded audio, in GB")
+    cache_gigabytes: float = Field(2.0, ge=0, description="memory for decoded audio, in GB")
 
     @model_validator(mode="after")
     def _names_differ(self) -> DataConfig:
@@ -70,7 +74,7 @@ class TokenizerConfig(Section):
     kind: Literal["character", "bpe", "unigram", "phone", "slot"] = Field(
         "character", description="unit of the targets; the default is the first one that the task has"
     )
-    size: int | None = Field(None, description="vocabulary size, for bpe and unigram")
+    size: int | None = Field(None, gt=0, description="vocabulary size, for bpe and unigram")
     lexicon: list[str] | None = Field(
         None,
         description="for phones: lexicon files with lines `word phone phone ...`; without one, transcripts are phones",

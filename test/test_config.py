@@ -149,3 +149,5 @@ def test_the_page_of_all_keys_in_docs_is_current():
     made = subprocess.run([sys.executable, tool], capture_output=True, text=True, check=True).stdout
     wanted = (ROOT / "docs" / "configuration.md").read_text()
     assert made == wanted, "run: python tools/config_reference.py --out docs/configuration.md"
+    undescribed = [line for line in made.splitlines() if line.startswith("| `") and line.endswith("|  |")]
+    assert not undescribed, f"give these a Field(description=...): {undescribed}"
