@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sure.config import Config
-from sure.data.tables import Line, read_lines
-from sure.errors import SureError
+from sure.data.tables import read_table
+from sure.errors import SureError, some_of
 from sure.files import replace_file
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.recipe import names
 
 RECORD = "decoding.json"
-NAMED_IDS = 5  # ids in an error
 AGAIN = "decode this set again (stage 5)"
 
 
@@ -39,15 +38,9 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
 
 def read_record(folder: Path) -> dict[str, Any]:
     """The record of a decoded folder; for experiments older than the record, the values that its name gives."""
-    try:
-        record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (folder / RECORD).exists():
         return {"set": folder.name.removeprefix("decode_"), "decoding": names.GREEDY, "settings": {"method": "greedy"}}
-    except ValueError:
-        record = None
-    if not isinstance(record, dict) or not {"set", "decoding", "settings"} <= record.keys():
-        raise SureError(f"{folder / RECORD} was not written by stage 5; {AGAIN}")
-    return record
+    return read_json(folder / RECORD, AGAIN, ("set", "decoding", "settings"))
 
 
 def data_of(record: Mapping[str, Any], config: Config) -> str | None:
@@ -60,23 +53,10 @@ def read_pair(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
     Raises SureError for a missing file, an id on two lines, and ids in only one of the files.
     """
-    references, hypotheses = (_read_texts(folder / name) for name in ("ref.txt", "hyp.txt"))
+    references, hypotheses = (read_table(folder / name, AGAIN) for name in ("ref.txt", "hyp.txt"))
     for here, there, name in ((references, hypotheses, "hyp.txt"), (hypotheses, references, "ref.txt")):
         if missing := [id for id in here if id not in there]:
-            more = f" and {len(missing) - NAMED_IDS} more" if len(missing) > NAMED_IDS else ""
-            raise SureError(f"{folder / name}: no line for {', '.join(missing[:NAMED_IDS])}{more}; {AGAIN}")
+            raise SureError(f"{folder / name}: no line for {some_of(missing)}; {AGAIN}")
     if not references:
         raise SureError(f"{folder / 'ref.txt'}: no utterances; {AGAIN}")
     return references, {id: hypotheses[id] for id in references}
-
-
-def _read_texts(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise SureError(f"{path}: no such file; {AGAIN}")
-    lines: dict[str, Line] = {}
-    for line in read_lines(path):
-        if line.id in lines:
-            first = lines[line.id].number
-            raise SureError(f"{path}:{line.number}: the id '{line.id}' is already on line {first}; {AGAIN}")
-        lines[line.id] = line
-    return {id: line.value for id, line in lines.items()}

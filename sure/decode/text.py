@@ -22,7 +22,7 @@ from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.loading import audio_batches, in_batches
 from sure.models.recognition import RecognitionModel
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.recipe import names
 from sure.tasks.beam_search import BeamSearch
 from sure.text.arpa import format_arpa, load_model
@@ -115,7 +115,8 @@ def with_weights(
     """
     path = tuned_path(folder, settings)
     missing = [key for key in UNTUNED if getattr(settings, key) is None]
-    tuned = _read_tuned(path) if missing and path.exists() else {}
+    again = "run python -m sure.bin.tune_decode again, which writes it, or delete the file"
+    tuned = read_json(path, again, (*UNTUNED, "conditions", "data", "score")) if missing and path.exists() else {}
     wanted = tuning_conditions(settings, resources)
     for key, value in tuned.get("conditions", {}).items():
         if wanted.get(key) != value:
@@ -124,16 +125,6 @@ def with_weights(
                 f"(python -m sure.bin.tune_decode), or set {' and '.join(f'decode.{key}' for key in missing)}"
             )
     return settings.model_copy(update={key: tuned.get(key, UNTUNED[key]) for key in missing}), tuned
-
-
-def _read_tuned(path: Path) -> dict[str, Any]:
-    try:
-        tuned = parse_json(path.read_text(encoding="utf-8"))
-    except ValueError:
-        tuned = None
-    if not isinstance(tuned, dict) or not {*UNTUNED, "conditions", "data", "score"} <= tuned.keys():
-        raise SureError(f"{path} was not written by python -m sure.bin.tune_decode; run it again, or delete the file")
-    return tuned
 
 
 @dataclass

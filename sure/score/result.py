@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from sure.data.tables import parse_seconds, read_lines
-from sure.errors import SureError
 from sure.files import replace_file
-from sure.parsing import parse_json
+from sure.parsing import read_json
 
 
 def write_result(folder: Path, result: dict[str, Any], experiment: Path | None = None) -> dict[str, Any]:
     """Write `result.json`; from the experiment's summary and command come all keys that `result` lacks."""
     if experiment:
-        summary = _summary(experiment / "summary.json")
+        path = experiment / "summary.json"  # missing where the training did not finish
+        summary = read_json(path, "run stage 4 again, which writes it at its end") if path.exists() else {}
         result = {**result, "command": _command(experiment / "command.txt")}
-        result |= {key: value for key, value in summary.items() if key not in result}
+        result = {**result, **summary, **result}  # in this order, with the values of `result`
     replace_file(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=2) + "\n")
     return result
 
@@ -50,16 +50,3 @@ def _command(path: Path) -> str | None:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     commands = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return commands[-1] if commands else None
-
-
-def _summary(path: Path) -> dict[str, Any]:
-    """Content of summary.json; nothing where the training did not finish."""
-    try:
-        summary = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        summary = None
-    if not isinstance(summary, dict):
-        raise SureError(f"{path} is not a JSON object; run stage 4 again, which writes this file at its end")
-    return summary

@@ -14,7 +14,7 @@ from sure.config import Config
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.data.synthesis.durations import FILE, PHONES, aligned_durations, check_durations
 from sure.data.synthesis.features import FRAMES, STARTS
-from sure.data.tables import format_table, read_lines
+from sure.data.tables import format_table, read_lines, read_table
 from sure.data.textgrid import Interval, read_tier
 from sure.errors import SureError, some_lines
 from sure.files import replace_file
@@ -42,7 +42,8 @@ def make_durations(
 
 def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_utterance: str) -> str:
     """Write the durations of a set; returns a line to print. Raises SureError listing alignments that do not fit."""
-    frames, starts, phones = (_table(folder / name) for name in (FRAMES, STARTS, PHONES))
+    phones = read_table(folder / PHONES, "run python -m sure.bin.phonemize, which writes it")
+    frames, starts = (read_table(folder / name, "run python -m sure.bin.features") for name in (FRAMES, STARTS))
     rows, problems = [], []
     for id, symbols in phones.items():
         try:
@@ -100,13 +101,6 @@ def from_ctm(paths: Sequence[str]) -> Aligned:
         return found[id]
 
     return aligned
-
-
-def _table(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        maker = "phonemize" if path.name == PHONES else "features"
-        raise SureError(f"{path} is missing; python -m sure.bin.{maker} writes it")
-    return {line.id: line.value for line in read_lines(path)}
 
 
 def listed(folder: Path, problems: Sequence[str]) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from sure.decode.trained import load_trained
-from sure.errors import SureError
 from sure.models.experiment import Experiment
 from sure.models.pack import bundle_content
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.petl.bundle import write_bundle
 
 
@@ -23,19 +21,9 @@ def pack(experiment: Experiment) -> dict[str, bytes]:
 
 def _scores(experiment: Experiment) -> dict[str, Any]:
     """Name and value of the scores of dev and of all scored sets, by set."""
-    found = {"dev": _read(experiment.best, "4, train")}
+    found = {"dev": read_json(experiment.best, "run stage 4, train, which writes it")}
     for path in sorted(experiment.folder.glob("decode_*/result.json")):
-        result = _read(path, "6, score")
+        result = read_json(path, "run stage 6, score, which writes it")
         name = path.parent.name.removeprefix("decode_")
         found[name] = {key: result.get(key) for key in ("score_name", "score", "decoding", "utterances", "data")}
     return found
-
-
-def _read(path: Path, stage: str) -> dict[str, Any]:
-    try:
-        values = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        values = None
-    if not isinstance(values, dict):
-        raise SureError(f"{path} is missing, or is not a JSON object; run stage {stage}, which writes it")
-    return values

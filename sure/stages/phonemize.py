@@ -9,7 +9,7 @@ from sure.config import Config
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.synthesis.durations import PHONES
 from sure.data.synthesis.features import FRAMES, STATISTICS
-from sure.data.tables import format_table, read_lines
+from sure.data.tables import format_table, read_table
 from sure.errors import SureError, some_lines
 from sure.files import replace_file, replace_folder
 from sure.text.phonemize import FILE, Phonemizer
@@ -25,7 +25,7 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
     """
     known = _symbols(like) if like else []
     for folder in map(Path, config.data.sets().values()):
-        utterances, languages = read_data_dir(folder), _table(folder / LANGUAGES)
+        utterances, languages = read_data_dir(folder), read_table(folder / LANGUAGES)
         voices = {languages.get(one.id, config.text.language) for one in utterances}
         phonemizers = {language: _phonemizer(config, language, known) for language in sorted(voices)}
         phones = _write_phones(folder, utterances, languages, phonemizers, config.text.language, on_bad_utterance)
@@ -65,7 +65,7 @@ def _write_phones(
     on_bad_utterance: str,
 ) -> dict[str, list[str]]:
     """Write `phones`; phones by utterance id. Raises SureError listing texts without phones, or with too many."""
-    frames, phones, problems = _table(folder / FRAMES), {}, []
+    frames, phones, problems = read_table(folder / FRAMES), {}, []
     if utterances[0].text is None:
         raise SureError(f"{folder} has no file text; run stage 2, prepare")
     for language, phonemizer in phonemizers.items():
@@ -91,10 +91,6 @@ def _write_phones(
         print(f"  left out: {len(problems)} utterances; all of them: {folder / LEFT_OUT}")
     replace_file(folder / PHONES, format_table((id, " ".join(found)) for id, found in sorted(phones.items())))
     return phones
-
-
-def _table(path: Path) -> dict[str, str]:
-    return {line.id: line.value for line in read_lines(path)} if path.is_file() else {}
 
 
 def _symbols(like: Path) -> list[str]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sure.backbones.fastspeech2 import MEL_SETTINGS, Family, Synthesis
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.registry import nearest
 from sure.tasks.base import AnyTask
 
@@ -194,12 +194,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def _statistics(path: Path) -> dict[str, Any]:
-    try:
-        found = parse_json(path.read_text(encoding="utf-8"))
-        for name in ("mel", "log_f0", "energy"):
-            found[name]["mean"], found[name]["std"]
-    except OSError as error:
-        raise SureError(f"cannot read {path} ({error.strerror}); {STAGE}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SureError(f"{path} does not hold statistics of features ({error}); run stages 2 and 3 again") from None
+    found = read_json(path, STAGE, ("mel", "log_f0", "energy"))
+    for name in ("mel", "log_f0", "energy"):
+        if not isinstance(found[name], dict) or not {"mean", "std"} <= found[name].keys():
+            raise SureError(f"{path}: {name} has no mean and std; run stages 2 and 3 again")
     return found
