@@ -133,7 +133,7 @@ def test_durations_that_are_given(corpus, tmp_path):
     lines[1] = lines[1].rsplit(" ", 1)[0]
     lines[3] += "1"
     (data / "durations").write_text("\n".join(lines) + "\n")
-    with pytest.raises(SureError, match=r"train-001: \d+ durations of \d+ phones; train-003: durations sum to"):
+    with pytest.raises(SureError, match=r"train-001: \d+ durations for \d+ phones\n +train-003: durations sum to"):
         read_utterances(data, durations=True)
 
 
