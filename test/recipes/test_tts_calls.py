@@ -51,11 +51,6 @@ def test_a_vocoder_of_the_call_is_added_to_that_of_the_config(file, name, tmp_pa
     assert spoken.endswith(f"decode.name={name}") and "decode." not in trained
 
 
-def test_a_vocoder_may_be_given_a_name():
-    lines = calls("asterisk", "--corpus", "/tmp", "--set", "decode.vocoder=griffin_lim decode.name=again")
-    assert any(line.endswith("decode.vocoder=griffin_lim decode.name=again") for line in lines)
-
-
 @pytest.mark.parametrize("recipe", ["libritts", "l2arctic"])
 def test_the_model_of_vctk_is_adapted(recipe, tmp_path):
     lines = calls(recipe, "--corpus", "/tmp", "--pretrain_corpus", str(tmp_path), "--petl", "conv_adapter")

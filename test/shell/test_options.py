@@ -229,14 +229,3 @@ def test_a_changed_model_decodes_again(project, tmp_path):
     (tmp_path / "big.arpa").write_text("two")
     done = project.run(*words, cwd=tmp_path)
     assert done.stages[:2] == ["tune_decode", "decode"] and "big.arpa changed" in done.out
-
-
-def test_both_decodings_in_one_call(project):
-    done = project.run("--petl", "lora", "--decode", "greedy beam", "--set", "train.epochs=2 decode.batch_seconds=9")
-    assert done.stages == "download prepare tokenize train decode tune_decode decode score report pack".split()
-    assert done.calls[3][-2:] == ["train.epochs=2", "decode.batch_seconds=9"]
-    assert [call[3:] for call in done.calls[4:7]] == [
-        ["decode.method=greedy"],
-        ["decode.method=beam", "decode.batch_seconds=9"],
-        ["decode.method=beam", "decode.batch_seconds=9"],
-    ]
