@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sure.data.data_dir import read_data_dir
-from sure.errors import SureError, run
+from sure.errors import SureError, run, some_of
 from sure.files import replace_file
 from sure.text.lexicon import EXTRA, G2P, Entry, make_lexicon, missing_packages
 from sure.text.normalize import normalize
@@ -57,18 +57,17 @@ def _words(folder: Path, language: str) -> set[str]:
 
 
 def _what_to_do(missing: list[str], listing: Path, language: str) -> str:
-    rest = f" ... and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    message = f"{len(missing)} words have no phones: {' '.join(missing[:SHOWN])}{rest} (all of them: {listing}); "
+    message = f"{len(missing)} words have no phones: {some_of(missing, SHOWN)} (complete list: {listing}); "
     if packages := missing_packages(language):
-        message += f"install {' and '.join(packages)}, which know English words: tools/install.sh --extras {EXTRA}; or "
-    return message + "write lines `word phone phone ...` for them into a file and give it: --lexicon FILE"
+        message += f"install {' and '.join(packages)} for English words: tools/install.sh --extras {EXTRA}; or "
+    return message + "write them as lines `word phone phone ...` into a file, and give it: --lexicon FILE"
 
 
 def _summary(out: Path, entries: dict[str, Entry], sources_file: Path) -> str:
     lines = [f"{out}: {len(entries):,} words"]
     for source, count in Counter(entry.source for entry in entries.values()).most_common():
         lines.append(f"  {count:,} from {source}" + ", which guesses from the letters" * (source == G2P))
-    lines.append(f"  every one of them: {sources_file}")
+    lines.append(f"  complete list: {sources_file}")
     phones = {phone for entry in entries.values() for phone in entry.phones.split()}
     if mixed := sorted(vowel for vowel in VOWELS if vowel in phones and phones & {f"{vowel}{mark}" for mark in "012"}):
         lines.append(f"  vowels with and without stress ({' '.join(mixed)}): tokenizer.fold=no_stress makes them equal")

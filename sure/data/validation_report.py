@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from sure.errors import some_of
+
 REPORT = "validation.txt"
 BACKUP = ".backup"
 IDS_SHOWN = 5
@@ -41,9 +43,8 @@ class Report:
         """A line for each reason, with its first ids."""
         lines = []
         for reason, problems in self._by_reason():
-            shown = "; ".join(f"{problem.id} ({problem.where})" for problem in problems[:most])
-            more = f"; and {len(problems) - most} more" if len(problems) > most else ""
-            lines.append(f"  {len(problems)} {reason}: {shown}{more}")
+            shown = some_of([f"{problem.id} ({problem.where})" for problem in problems], most)
+            lines.append(f"  {len(problems)} {reason}: {shown}")
         return lines
 
     def __str__(self) -> str:
