@@ -1,4 +1,4 @@
-"""A small synthesiser for the contract tests: every method on FastSpeech 2."""
+"""A small synthesis model for the contract tests: every method on FastSpeech 2."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_tokens(folder: Path) -> Path:
 
 
 def make(folder: Path, method: str | dict, saved: bool = False, **head: object) -> SynthesisModel:
-    """A model with random weights that are the same at every call."""
+    """A model with random weights, the same at every call."""
     given = {
         "task": "tts",
         "seed": 3,
@@ -58,7 +58,7 @@ def make(folder: Path, method: str | dict, saved: bool = False, **head: object) 
 
 
 def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False) -> SynthesisBatch:
-    """Three utterances, or some of them. given: with durations, as where the aligner does not train."""
+    """Three utterances, or some of them. given: with durations, as for a frozen aligner."""
     generator = torch.Generator().manual_seed(7)
     items = []
     for phones, frames, speaker in zip(PHONES, FRAMES, SPEAKERS, strict=True):
@@ -70,15 +70,6 @@ def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False)
         number = model.task.speaker(speaker)
         items.append(SynthesisItem(speaker, model.numbers(phones), number, mel, pitch, energy, durations, prior))
     return collate_synthesis(items[rows])
-
-
-@torch.no_grad()
-def disturb(model: SynthesisModel, size: float = 0.05) -> None:
-    """Move everything that trains off its start, as training would."""
-    generator = torch.Generator().manual_seed(11)
-    for parameters in model.parameter_groups().values():
-        for parameter in parameters.values():
-            parameter += size * torch.randn(parameter.shape, generator=generator)
 
 
 def outputs(model: SynthesisModel, rows: slice = slice(None)) -> list[torch.Tensor]:

@@ -1,13 +1,10 @@
-"""The promises that every method keeps on a synthesiser."""
-
-import os
-import subprocess
-import sys
+"""What every method guarantees on a synthesis model."""
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from speakers import METHODS, READ_ALL_LAYERS, batch, disturb, make, outputs
+from models import check_training, disturb, found_in_a_fresh_process
+from safetensors.torch import save_file
+from speakers import METHODS, READ_ALL_LAYERS, batch, make, outputs
 
 from sure import registry
 from sure.errors import SureError
@@ -27,7 +24,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_starts_as_the_frozen_backbone(folder, method):
-    """Bit for bit; what is frozen has no dropout, so also in training mode unless the backbone's own weights train."""
+    """Bit for bit; in training mode too, unless there is dropout: frozen modules have none."""
     plain, model = make(folder, "linear_probe").eval(), make(folder, method)
     model.train(method not in WITH_DROPOUT)
     assert all(map(torch.equal, outputs(model), outputs(plain)))
@@ -36,21 +33,7 @@ def test_starts_as_the_frozen_backbone(folder, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_trains_what_it_declares_and_nothing_else(folder, method):
     model = make(folder, method)
-    frozen = {name: tensor.clone() for name, tensor in model.named_parameters() if not tensor.requires_grad}
-    groups = model.parameter_groups()
-    declared = {id(parameter) for group in groups.values() for parameter in group.values()}
-    assert declared == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
-    optimizer = torch.optim.AdamW([p for group in groups.values() for p in group.values()], lr=1e-2, weight_decay=0)
-    before = {name: parameter.detach().clone() for name, parameter in groups["adapter"].items()}
-    model.train()
-    for _ in range(3):
-        optimizer.zero_grad()
-        model(batch(model, given=not model.trains_aligner)).sum().backward()
-        assert not [name for group in groups.values() for name, each in group.items() if each.grad is None]
-        optimizer.step()
-    assert all(torch.equal(tensor, frozen[name]) for name, tensor in model.named_parameters() if name in frozen)
-    moved = {name.split("/")[0] for name, each in groups["adapter"].items() if not torch.equal(each, before[name])}
-    assert moved == {name.split("/")[0] for name in before}
+    check_training(model, lambda: model(batch(model, given=not model.trains_aligner)), steps=3)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -78,12 +61,7 @@ def test_merged_equals_unmerged(folder, method):
 
 
 CHILD = """
-import sys
-from pathlib import Path
-from safetensors.torch import load_file, save_file
-sys.path.insert(0, sys.argv[2])
 from speakers import make, outputs
-folder = Path(sys.argv[1])
 found = {}
 for file in sorted(folder.glob("*.safetensors")):
     model = make(folder, file.stem, saved=True)
@@ -93,7 +71,7 @@ save_file(found, folder / "found.bin")
 """
 
 
-def test_saved_and_loaded_in_a_fresh_process(folder, request):
+def test_saved_and_loaded_in_a_fresh_process(folder):
     wanted = {}
     for method in METHODS:
         model = make(folder, method)
@@ -102,13 +80,7 @@ def test_saved_and_loaded_in_a_fresh_process(folder, request):
         wanted |= {f"{method}@{row}": mel for row, mel in enumerate(outputs(model))}
         tensors = {name: tensor.clone().contiguous() for name, tensor in model.state().items()}
         save_file(tensors, folder / f"{method}.safetensors")
-    subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), str(request.path.parent)],
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
-        check=True,
-        timeout=600,
-    )
-    found = load_file(folder / "found.bin")
+    found = found_in_a_fresh_process(folder, CHILD)
     assert found.keys() == wanted.keys()
     assert [name for name in wanted if not torch.equal(found[name], wanted[name])] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import peft
@@ -19,6 +20,14 @@ from sure.models.recognition import RecognitionModel
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 FAMILIES += [("data2vec_audio", "base"), ("moonshine", "base"), ("whisper", "base")]
 SMALL = {"side_network": {"name": "side_network", "heads": 3}}  # methods whose defaults need wider models
+
+
+def with_families(names: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(family, size, name) for all families and names; HuBERT, the network of wav2vec 2.0, with the first name only."""
+    first, *_ = names
+    return [(*pair, name) for pair in FAMILIES for name in names if pair[0] != "hubert" or name == first]
+
+
 AS_THERE = {"whisper": "as_trained"}
 TOLERANCE = 1e-5
 SAMPLES = 5000

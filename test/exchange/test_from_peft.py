@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 from originals import enliven, huggingface, saved
-from pairs import AS_THERE, FAMILIES, TOLERANCE, distance, encoded, heard, load_peft, pair, sound, written
+from pairs import AS_THERE, TOLERANCE, distance, encoded, heard, load_peft, pair, sound, with_families, written
 from safetensors.torch import load_file, save_file
 
 from sure import registry
@@ -75,8 +75,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("family", "size"), FAMILIES)
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(("family", "size", "name"), with_families(SETTINGS))
 @torch.no_grad()
 def test_computes_what_peft_computes(tmp_path, family, size, name):
     folder, theirs, below = trained(tmp_path, family, size, **SETTINGS[name])

@@ -4,7 +4,7 @@ import json
 
 import peft
 import pytest
-from pairs import FAMILIES, SMALL, TOLERANCE, distance, encoded, load_peft, ours, pair, written
+from pairs import SMALL, TOLERANCE, distance, encoded, load_peft, ours, pair, with_families, written
 from safetensors.torch import load_file
 
 from sure import registry
@@ -44,8 +44,7 @@ def called(petl, family):
     ]
 
 
-@pytest.mark.parametrize(("family", "size"), FAMILIES)
-@pytest.mark.parametrize("name", PETL)
+@pytest.mark.parametrize(("family", "size", "name"), with_families(PETL))
 def test_peft_computes_the_same(tmp_path, family, size, name):
     model, theirs = pair(tmp_path, family, size, called(PETL[name], family))
     plain = encoded(theirs)

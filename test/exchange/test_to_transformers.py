@@ -6,7 +6,21 @@ import pytest
 import torch
 import transformers
 from models import disturb
-from pairs import FAMILIES, SMALL, TOLERANCE, config_of, distance, encoded, heard, logits, ours, pair, sound, written
+from pairs import (
+    FAMILIES,
+    SMALL,
+    TOLERANCE,
+    config_of,
+    distance,
+    encoded,
+    heard,
+    logits,
+    ours,
+    pair,
+    sound,
+    with_families,
+    written,
+)
 from safetensors.torch import load_file
 
 from sure import registry
@@ -39,8 +53,7 @@ def load(auto, folder):
     return model.eval()
 
 
-@pytest.mark.parametrize(("family", "size"), FAMILIES)
-@pytest.mark.parametrize("name", PETL)
+@pytest.mark.parametrize(("family", "size", "name"), with_families(PETL))
 def test_the_backbone_alone(tmp_path, family, size, name):
     """A weighted sum does not fit under a CTC head, so that no head is written."""
     model, theirs = pair(tmp_path, family, size, PETL[name], "asr")

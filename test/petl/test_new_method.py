@@ -28,4 +28,4 @@ def test_one_new_file_is_a_method_that_the_contract_tests_cover(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     passed = int(re.search(r"(\d+) passed", done.stdout)[1])
-    assert passed >= 4 * 7  # identity, training for two tasks, padding; in seven families
+    assert passed >= 3 * 7  # identity, training, padding; in seven families
