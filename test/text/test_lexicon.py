@@ -113,7 +113,7 @@ def test_missing_words_are_named_with_what_to_do(tmp_path, folders, without_pack
         write_lexicon(folders, out, [mine], "en")
     assert (tmp_path / "lexicon_missing.txt").read_text().split() == ["don't", "two", "worlds"]
     assert out.read_text() == "from before\n"
-    with pytest.raises(SureError, match="zulu .*missing.txt.; write lines"):
+    with pytest.raises(SureError, match="zulu .*missing.txt.; write them as lines"):
         write_lexicon(folders[1:2], out, [], "es")
     more = file(tmp_path, "more.txt", "don't D\ntwo T\nworlds W\n")
     write_lexicon(folders, out, [mine, more], "en")
