@@ -1,9 +1,9 @@
-"""Make train.txt, dev.txt and test.txt in this folder: python splits/make_splits.py CORPUS
+"""Write train.txt, dev.txt and test.txt in this folder: python splits/make_splits.py CORPUS
 
-Keys are split, not recordings, so the prompts of a key are in the same set in all five languages. Keys with the same
-normalised text or the same audio in some language form a group, which is not split either. In each family of prompts
-the groups are sorted by a hash of their first key: the first fifth is test, the next eighth dev, the rest train. A
-group with a recording longer than 15 s is train, where `data.max_seconds` decides whether it is used.
+All recordings of a key, in all five languages, are in the same set. Keys with the same normalised text or the same
+audio in any language form a group, which is in one set too. In each prompt family, the groups are sorted by a hash of
+their first key: the first fifth is test, the next eighth dev, the rest train. A group with a recording longer than
+15 s is in train, where `data.max_seconds` decides whether it is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py, and sure where it is not installed
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py; sure, if it is not installed
 prepare = importlib.import_module("prepare")
 SETS = importlib.import_module("sure.corpus.selection").SETS
 
@@ -50,7 +50,7 @@ def make_splits(prompts: list[prepare.Prompt]) -> dict[str, list[str]]:
 
 
 def _join(together: Iterable[list[str]]) -> list[list[str]]:
-    """The smallest groups of keys, each sorted, that contain every list of `together` as a whole."""
+    """Merges lists that share a key. Returns sorted groups; each list of `together` is in one group."""
     group_of: dict[str, set[str]] = {}
     for keys in together:
         merged = set(keys).union(*(group_of.get(key, ()) for key in keys))

@@ -1,8 +1,8 @@
-"""Make train.txt, dev.txt and test.txt in this folder: python splits/make_splits.py CORPUS
+"""Write train.txt, dev.txt and test.txt in this folder: python splits/make_splits.py CORPUS
 
-Levels of the game are split, so a dialogue is in one set, the same in both languages. Levels with a recording in common
-(cabin1 and cabin2) form a group. The groups, sorted by a hash of their names, are test up to 15 % of the
-recordings, then dev up to 10 %, and the rest is train. Levels in which the fish have other voices are always train.
+All dialogues of a level, in both languages, are in the same set. Levels with a recording in common (cabin1 and cabin2)
+form a group, which is in one set too. The groups are sorted by a hash of their names: the first 15 % of the recordings
+are test, the next 10 % dev, the rest train. Levels in which the fish have other voices are always in train.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py, and sure where it is not installed
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # prepare.py; sure, if it is not installed
 prepare = importlib.import_module("prepare")
 selection = importlib.import_module("sure.corpus.selection")
 
