@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from sure.data.tables import read_table
 from sure.errors import SureError
-from sure.files import replace_folder, sha256_of_file
+from sure.files import replace_file, replace_folder, sha256_of_file
 from sure.parsing import read_json, read_yaml
 
 DAMAGES = [
@@ -56,6 +57,14 @@ def test_tables(tmp_path: Path) -> None:
     path.write_text("b x\na y\nb z\n", encoding="utf-8")
     with pytest.raises(SureError, match="utt2spk:3: the id 'b' is already on line 1; run stage 2$"):
         read_table(path, "run stage 2")
+
+
+def test_a_file_is_on_the_disk_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr("os.fsync", lambda descriptor: (calls.append("fsync"), fsync(descriptor)))
+    monkeypatch.setattr("os.replace", lambda *paths: (calls.append("replace"), replace(*paths)))
+    replace_file(tmp_path / "a", "content")
+    assert calls == ["fsync", "replace", "fsync"] and (tmp_path / "a").read_text() == "content"  # last: the folder
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
