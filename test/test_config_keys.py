@@ -312,7 +312,7 @@ KEYS: dict[str, Case] = {
     "backbone.name": Case(stepped, "wavlm", {"backbone.name": "wav2vec2", "backbone.weights": "random:tiny"}),
     "backbone.weights": Case(stepped, "random:wavlm"),
     "backbone.layers": Case(stepped, "weighted_sum"),
-    "backbone.group_norm": Case(stepped, "as_trained"),
+    "backbone.padding": Case(stepped, "as_trained"),
     "train.epochs": Case(trained, 2),
     "train.batch_seconds": Case(trained, 9.0),
     "train.accumulate": Case(trained, 2),
