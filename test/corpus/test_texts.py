@@ -20,7 +20,7 @@ def test_text_is_the_same_compressed_or_not(tmp_path):
 @pytest.mark.parametrize(("name", "content"), [
     ("a.txt", b"\xff"), ("a.gz", b"plain"), ("a.gz", gzip.compress(b"x" * 9999)[:40]),
     ("a.gz", gzip.compress(b"vm-login: Hola")[:10] + b"\xff" * 20), ("missing", None),
-])  # fmt: skip
+], ids=["not UTF-8", "not gzip", "cut", "damaged", "missing"])  # fmt: skip
 def test_a_damaged_file_is_named(tmp_path, name, content):
     if content is not None:
         (tmp_path / name).write_bytes(content)
