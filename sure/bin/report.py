@@ -1,6 +1,6 @@
-"""Stage 7: one Markdown table over methods and seeds, and a picture, from the result.json files of stage 6.
+"""Stage 7: a Markdown table over methods and seeds, and a figure, from the result.json files of stage 6.
 
-Of speech synthesis there is a page to listen to, as well.
+For TTS also an HTML page to listen to the synthesised speech.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from sure.report.results import collect, markdown
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.report", description=__doc__)
-    parser.add_argument(
-        "--out", required=True, metavar="FILE", help="such as REPORT.md; printed too, and drawn in REPORT.png"
-    )
+    parser.add_argument("--out", required=True, metavar="FILE", help="such as REPORT.md, with the figure REPORT.png")
     parser.add_argument("experiments", nargs="+", metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
     options = parser.parse_args(argv)
     out = Path(options.out)
@@ -30,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(text, end="")
     if not any(result["task"] == "tts" for result in results):
         return
-    from sure.report.listening_page import write_page  # it imports torch; a table alone is there at once
+    from sure.report.listening_page import write_page  # imports torch, which takes seconds
 
     if write_page(results, out.with_suffix(".html")):
         print(f"\nTo listen: {out.with_suffix('.html')}")

@@ -1,4 +1,4 @@
-"""The end of a suite: tables over its corpora, tasks, methods and seeds, and a picture, from result.json files."""
+"""After all recipes of a suite: Markdown tables over corpora, tasks, methods and seeds, and a figure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from sure.report.suite_table import markdown
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.suite_report", description=__doc__)
-    parser.add_argument("--rows", required=True, metavar="FILE", help="what was run: exp/<suite>_rows.tsv")
-    parser.add_argument(
-        "--out", required=True, metavar="FILE", help="such as RESULTS.md; printed too, and drawn in RESULTS.png"
-    )
+    parser.add_argument("--rows", required=True, metavar="FILE", help="table of the experiments: exp/<suite>_rows.tsv")
+    parser.add_argument("--out", required=True, metavar="FILE", help="such as RESULTS.md, with the figure RESULTS.png")
     options = parser.parse_args(argv)
     out = Path(options.out)
     suite = gather(read_rows(Path(options.rows)))
@@ -28,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         draw(suite, out.with_suffix(".png"))
     print(text, end="")
     if suite.problems:
-        raise SureError("left out, because results cannot be compared: " + "; ".join(suite.problems))
+        raise SureError("left out, because results are not comparable: " + "; ".join(suite.problems))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""The page to listen to: of each utterance its text, the recording, copy synthesis and every method side by side.
+"""HTML page to compare synthesised speech by ear: a row for each utterance, a column for each method.
 
-One HTML file, and beside it a folder of its name with the audio. It needs no network and runs no program; what comes
-from data is escaped.
+The audio files are in a folder next to the page. The page needs no network and no scripts; text from data is escaped.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from sure.files import replace_file
 from sure.report.results import DIGITS, SCORES, UNITS, Result, rows_of, tests_of
 from sure.score.synthesis.folder import UTTERANCES, read_utterances
 
-SHOWN = 50  # utterances of a set, evenly chosen
+SHOWN = 50  # utterances of a set at most, evenly spaced
 SET_SCORES = ("mcd", "f0_rmse_hz", "voicing_error", "duration_error", "wer", "cer", "speaker_similarity")
 UTTERANCE_SCORES = ("mcd", "f0_rmse_hz", "cer", "speaker_similarity")
-LEGEND = "below each player the scores of this utterance, and what the independent recogniser heard, if there was one"
+LEGEND = "below each player: scores of the utterance, and the transcript by the independent recogniser, if there is one"
 STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5rem; color: #222; }
 table { border-collapse: collapse; }
@@ -33,14 +32,14 @@ th, td { border: 1px solid #ccc; padding: .5rem; text-align: left; vertical-alig
 thead th { position: sticky; top: 0; background: #f2f2f2; z-index: 1; }
 tbody th { min-width: 14rem; max-width: 24rem; font-weight: normal; }
 audio { width: 15rem; display: block; }
-.id, .scores, .heard { font-size: 12px; color: #555; }
-.heard { max-width: 15rem; }
+.id, .scores, .transcript { font-size: 12px; color: #555; }
+.transcript { max-width: 15rem; }
 """
 
 
 @dataclass
 class Column:
-    """One way in which the texts are said. utterances: by id, as stage 6 wrote them."""
+    """A method or an upper bound. utterances: rows of utterances.json, which stage 6 wrote, by id."""
 
     name: str
     result: Result
@@ -48,9 +47,9 @@ class Column:
 
 
 def write_page(results: Sequence[Result], path: Path) -> bool:
-    """Write the page of all results of synthesised speech; False, and nothing is written, where there are none.
+    """Write the page for all TTS results, with the audio of the first seed; without TTS results, return False.
 
-    Of several seeds the first one is heard. Raises SureError naming what stage 6 should have left, or unreadable audio.
+    Raises SureError for a missing output of stage 6, and for audio that cannot be read.
     """
     tests = [_columns(group) for group in tests_of(results) if (group[0].folder / UTTERANCES).is_file()]
     if not tests:
@@ -69,13 +68,13 @@ def write_page(results: Sequence[Result], path: Path) -> bool:
 
 
 def _columns(results: list[Result]) -> list[Column]:
-    """Ceilings first, as in the table."""
-    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_ceiling)
+    """Upper bounds first, as in the table."""
+    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_upper_bound)
     return [Column(name, row[0], read_utterances(row[0].folder)) for name, row in rows]
 
 
 def _section(columns: Sequence[Column], audio: Path) -> str:
-    ids = list(next((column for column in columns if not column.result.is_ceiling), columns[0]).utterances)
+    ids = list(next((column for column in columns if not column.result.is_upper_bound), columns[0]).utterances)
     shown = ids[:: -(-len(ids) // SHOWN)]
     first = columns[0].result
     heads = "".join(f'<th scope="col">{_head(column)}</th>' for column in columns)
@@ -105,14 +104,15 @@ def _cell(id: str, column: Column, folder: Path) -> str:
     file = _copy(row, folder / f"{id}.wav")
     source = escape(quote("/".join(file.parts[-4:])))
     scores = escape(" · ".join(_scores(row, UTTERANCE_SCORES)))
-    heard = f'<div class="heard" dir="auto">heard: {escape(row["heard"])}</div>' if row.get("heard") else ""
+    heard = row.get("heard")
+    transcript = f'<div class="transcript" dir="auto">recognised: {escape(heard)}</div>' if heard else ""
     label = escape(f"{column.name}: {id}")
     player = f'<audio controls preload="metadata" src="{source}" aria-label="{label}"></audio>'
-    return f'<td>{player}<div class="scores">{scores}</div>{heard}</td>'
+    return f'<td>{player}<div class="scores">{scores}</div>{transcript}</td>'
 
 
 def _copy(row: dict[str, Any], file: Path) -> Path:
-    """The audio as a wav file, which every browser plays."""
+    """Write the audio as a 16-bit wav file, which every browser plays."""
     samples, rate = decode(row["audio"], *row.get("segment", (None, None)))
     file.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""Dev scores of experiments that differ in the learning rate of the adapter, to choose a rate for each method."""
+"""Table of dev scores by method and learning rate of the adapter, to choose a rate for each method."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from sure import registry
 from sure.errors import SureError
 from sure.parsing import read_json
+from sure.report.markdown import table
 
 Scores = dict[str, dict[float, list[float]]]  # {method: {rate: dev scores, one for each seed}}
 
@@ -25,17 +26,17 @@ def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
     for folder, summary in zip(folders, summaries, strict=True):
         other = seen.setdefault((summary["method"], summary["lr_adapter"], summary["seed"]), folder)
         if other != folder:
-            raise SureError(f"{other} and {folder} have the same method, rate and seed; pass one of them")
+            raise SureError(f"{other} and {folder} have the same method, learning rate and seed; pass only one of them")
     tasks = sorted({summary["task"] for summary in summaries})
     if len(tasks) != 1:
-        raise SureError(f"rates can be compared within one task only, not over {', '.join(tasks) or 'nothing'}")
+        raise SureError(f"expected experiments of one task, found {', '.join(tasks) or 'none'}")
     return summaries
 
 
 def markdown(summaries: Sequence[dict[str, Any]]) -> str:
-    """A row for each method and a column for each rate; the best rate of each method is printed bold.
+    """A row for each method and a column for each learning rate, with the best rate of each method in bold.
 
-    A rate with fewer seeds than other rates of the method shows their number, and is not chosen.
+    A rate with fewer seeds than other rates of the method shows its number of seeds and is never the best.
     """
     task = registry.find("tasks", summaries[0]["task"])
     best = max if task.higher_is_better else min
@@ -44,24 +45,24 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
         of_method = scores.setdefault(summary["method"], {})
         of_method.setdefault(summary["lr_adapter"], []).append(summary["dev_score"])
     rates = sorted({rate for of_method in scores.values() for rate in of_method})
-    lines = [["method", *(f"{rate:g}" for rate in rates)], ["---", *["---:"] * len(rates)]]
+    lines = [["method", *(f"{rate:g}" for rate in rates)]]
     for method, of_method in scores.items():
         means = {rate: statistics.fmean(values) for rate, values in of_method.items()}
         most = max(map(len, of_method.values()))
         chosen = best((rate for rate in means if len(of_method[rate]) == most), key=means.__getitem__)
-        cells = {rate: f"{mean:.2f}{_of_fewer(of_method[rate], most)}" for rate, mean in means.items()}
+        cells = {rate: f"{mean:.2f}{_number_if_fewer(of_method[rate], most)}" for rate, mean in means.items()}
         cells[chosen] = f"**{cells[chosen]}**"
         lines.append([method, *(cells.get(rate, "-") for rate in rates)])
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     better = "higher" if task.higher_is_better else "lower"
     epochs = ", ".join(map(str, sorted({summary["epochs"] for summary in summaries})))
     seeds = ", ".join(map(str, sorted({summary["seed"] for summary in summaries})))
     return (
-        f"dev {task.score_name} % by rate of the adapter ({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
-        f"{table}\n\nWrite the rate that you choose into conf/rates.yaml: under `{summaries[0]['task']}`, or under "
-        "`all` for every task.\n"
+        f"dev {task.score_name} % by learning rate of the adapter "
+        f"({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
+        f"{table(lines)}\n\nWrite the learning rate that you choose into conf/rates.yaml: under "
+        f"`{summaries[0]['task']}`, or under `all` for every task.\n"
     )
 
 
-def _of_fewer(values: Sequence[float], most: int) -> str:
+def _number_if_fewer(values: Sequence[float], most: int) -> str:
     return f" ({len(values)})" if len(values) < most else ""

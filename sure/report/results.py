@@ -1,4 +1,4 @@
-"""A Markdown report: one table per task and test set, one row per experiment, seeds averaged."""
+"""Markdown report of result.json files: one table per task and test set, one row per experiment, mean over seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from sure.errors import SureError
 from sure.parsing import read_json
-from sure.report.markdown import coded, fenced, plain
+from sure.report.markdown import code_block, escaped, inline_code, table
 
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
@@ -22,8 +22,8 @@ SCORES = {
     "f0_rmse_cents": "F0 RMSE cents", "voicing_error": "voicing error %", "duration_error": "duration error %",
     "speaker_similarity": "speaker similarity",
 }  # fmt: skip
-UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of others: %
-DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # of others: 2
+UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of other scores: %
+DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # decimals of other scores: 2
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 AGAIN = "run stage 6 (sure.bin.score) again"
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
@@ -31,7 +31,7 @@ STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
 
 @dataclass(frozen=True)
 class Result:
-    """One result.json, and the folder of the experiment (all seeds) and of the seed that it belongs to."""
+    """One result.json; `experiment` is the folder with all seeds, `seed` the folder of this seed."""
 
     experiment: Path
     seed: Path
@@ -43,30 +43,30 @@ class Result:
 
     @property
     def test(self) -> tuple[str, ...]:
-        """What results of one table share: the references themselves, not only the name of the set."""
+        """Key of the table: task, test set, and digest of the references, as sets of the same name may differ."""
         return self["task"], self["set"], self["references_sha256"]
 
     @property
     def decoding(self) -> str:
-        return self["decoding"] or "greedy"  # as all were, before results said so
+        return self["decoding"] or "greedy"  # results of earlier versions have no such key
 
     @property
-    def way(self) -> str:
-        """Of a row beside others of the same method: its decoding, or its vocoder; ceilings have names of their own."""
-        if self.is_ceiling:
+    def variant(self) -> str:
+        """Decoding or vocoder, which tells rows of one method apart; empty for upper bounds."""
+        if self.is_upper_bound:
             return ""
         return (self["vocoder"] or "greedy") if self.decoding == "greedy" else self.decoding
 
     @property
-    def is_ceiling(self) -> bool:
-        """What nothing is expected to pass, of speech synthesis: recordings, and copies of them by the vocoder."""
+    def is_upper_bound(self) -> bool:
+        """True for the upper bounds for TTS: recordings and copy synthesis."""
         return self["made_of"] is not None
 
 
 def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
-    """Results below seed folders or the folders over them, in the order given; and the seeds that have none.
+    """Results in the given experiment or seed folders, in order, and the seed folders without results.
 
-    Raises SureError for a folder that is not there, an unreadable result, and when there is nothing at all.
+    Raises SureError for a missing folder, for an invalid result.json, and if there are no results at all.
     """
     results, without = [], []
     waiting = list(dict.fromkeys(seed for folder in folders for seed in _seeds(folder)))
@@ -75,31 +75,31 @@ def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
         paths = sorted(seed.glob("decode_*/result.json"))
         found = [Result(experiment, seed, read_json(path, AGAIN, REQUIRED), path.parent) for path in paths]
         results += found
-        # Ceilings are beside the experiments.
-        ceilings = [Path(path) for result in found for path in result["ceilings"] or []]
-        waiting += [path for path in dict.fromkeys(ceilings) if path not in waiting]
+        # upper bounds have folders next to the experiments
+        bounds = [Path(path) for result in found for path in result["ceilings"] or []]
+        waiting += [path for path in dict.fromkeys(bounds) if path not in waiting]
         without += [] if found else [seed]
     if not results:
         names = ", ".join(map(str, folders)) or "no folder given"
-        raise SureError(f"nothing to report, no decode_<set>/result.json in: {names}; {STAGES}")
+        raise SureError(f"nothing to report: no decode_<set>/result.json in {names}; {STAGES}")
     return results, without
 
 
 def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
-    """The report of `collect`'s results, and the seeds without any named below."""
+    """The report of the results of `collect`, and a list of the seed folders without results."""
     parts = [_section(group) for group in tests_of(results)]
     if without:
-        parts.append(f"Without scores ({STAGES}): {', '.join(coded(seed) for seed in without)}\n")
+        parts.append(f"Without scores ({STAGES}): {', '.join(inline_code(seed) for seed in without)}\n")
     return "\n".join(parts)
 
 
 def tests_of(results: Sequence[Result]) -> list[list[Result]]:
-    """The results of each task and test set."""
+    """Results grouped by task and test set."""
     return _grouped(results, lambda result: result.test)
 
 
 def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The seeds of each experiment and decoding on one test, by the name that its row has."""
+    """Results of one test set by experiment and decoding, one result per seed; the keys are the names of the rows."""
     rows = _grouped(results, lambda result: (result.experiment, result.decoding))
     return dict(zip(_row_names(rows), rows, strict=True))
 
@@ -109,29 +109,27 @@ def _section(results: list[Result]) -> str:
     main = first["score_name"]
     measured = [[name for name in result.values if result[f"{name}_interval"]] for result in results]
     scores = list(dict.fromkeys([main, *itertools.chain(*sorted(measured, key=len, reverse=True))]))
-    header = ["method", "seeds", *(SCORES.get(score, f"{plain(score.replace('_', ' '))} %") for score in scores)]
+    header = ["method", "seeds", *(SCORES.get(score, f"{escaped(score.replace('_', ' '))} %") for score in scores)]
     header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
-    header += ["rate adapter / head"]
-    lines = [header, ["---", *["---:"] * (len(header) - 1)]]
-    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_ceiling)
-    lines += [_row(name, row, scores) for name, row in rows]
+    header += ["learning rate adapter / head"]
+    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_upper_bound)
+    lines = [header, *(_row(name, row, scores) for name, row in rows)]
     better = "higher" if first["higher_is_better"] else "lower"
-    title = f"## {plain(first['task'])}, {plain(first['data'] or first['set'])}"
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    weights = " and the search's weights" if any(result.decoding != "greedy" for result in results) else ""
-    dev = next((plain(result["dev_score_name"]) for result in results if result["dev_score_name"]), "the same")
+    title = f"## {escaped(first['task'])}, {escaped(first['data'] or first['set'])}"
+    weights = " and search weights" if any(result.decoding != "greedy" for result in results) else ""
+    dev = next((escaped(result["dev_score_name"]) for result in results if result["dev_score_name"]), "the same")
     drawn = "speakers" if main == "eer" else "utterances"
     notes = (
-        f"{header[2]}: {better} is better; dev: {dev} on the dev set, at the epoch{weights} chosen there.\n"
+        f"{header[2]}: {better} is better; dev: {dev} on the dev set, with the epoch{weights} that are best there.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
-    return f"{title}\n\n{table}\n\n{notes}\n\n{_facts(results)}\n\n{fenced(_commands(results))}\n"
+    return f"{title}\n\n{table(lines)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(_commands(results))}\n"
 
 
 def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
     rates = dict.fromkeys(f"{_number(r['lr_adapter'], 'g')} / {_number(r['lr_head'], 'g')}" for r in row)
     return [
-        plain(name),
+        escaped(name),
         str(len(row)),
         *(_score(row, score) for score in scores),
         _spread(row, "dev_score", 2),
@@ -155,8 +153,8 @@ def _score(row: list[Result], score: str) -> str:
 def _spread(row: list[Result], key: str, digits: int) -> str:
     values = [result[key] for result in row if result[key] is not None]
     deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    of_fewer = f" ({len(values)})" if 0 < len(values) < len(row) else ""  # seeds
-    return _mean(row, key, f".{digits}f") + deviation + of_fewer
+    number = f" ({len(values)})" if 0 < len(values) < len(row) else ""  # of seeds with this value
+    return _mean(row, key, f".{digits}f") + deviation + number
 
 
 def _mean(row: list[Result], key: str, form: str, unit: float = 1.0) -> str:
@@ -169,20 +167,20 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _row_names(rows: list[list[Result]]) -> list[str]:
-    """The folders' names from the method on; whole names, or paths, where these would be the same."""
+    """Shortest names that differ: the end of the folder name from the method on, the whole name, or the path."""
     folders = [row[0].experiment for row in rows]
     found = [re.search(rf"(?<=_){re.escape(row[0]['method'])}(_.*)?$", row[0].experiment.name) for row in rows]
     short = [match[0] if match else folder.name for match, folder in zip(found, folders, strict=True)]
     names = (short, [folder.name for folder in folders], [str(folder) for folder in folders])
     if any(row[0].decoding != "greedy" for row in rows):
-        ways = [row[0].way for row in rows]
-        names = tuple([", ".join(filter(None, each)) for each in zip(choice, ways, strict=True)] for choice in names)
+        ends = [row[0].variant for row in rows]
+        names = tuple([", ".join(filter(None, both)) for both in zip(choice, ends, strict=True)] for choice in names)
     return next(choice for choice in names if len(set(choice)) == len(choice))
 
 
 def _facts(results: list[Result]) -> str:
-    """What the table was measured on; several values side by side where results differ."""
-    trained = [r for r in results if not r.is_ceiling] or results
+    """List of facts about data, backbone and device; a fact on which results differ has several values."""
+    trained = [r for r in results if not r.is_upper_bound] or results
     backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in trained)
     seconds = results[0]["seconds_of_audio"]
     facts = {
@@ -195,14 +193,14 @@ def _facts(results: list[Result]) -> str:
         "code": _distinct(results, "git_hash"),
     }
     facts |= {name: _distinct(results, name) for name in ("vocoder",) if any(r[name] for r in results)}
-    facts |= {f"judge, {kind}": name for r in results for kind, name in (r["judges"] or {}).items()}
+    facts |= {f"independent {kind}": name for r in results for kind, name in (r["judges"] or {}).items()}
     facts |= {f"without {scores}": why for r in results for scores, why in (r["missing"] or {}).items()}
     facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
-    return "\n".join(f"- {plain(name)}: {plain(value)}" for name, value in facts.items())
+    return "\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in facts.items())
 
 
 def _decodings(results: list[Result]) -> dict[str, str]:
-    """The settings of each decoding other than greedy; several values side by side where results differ."""
+    """Settings of each decoding other than greedy; a setting on which results differ has several values."""
     shown = {}
     for group in _grouped(results, lambda result: result.decoding):
         settings = [result["decode"] or {"method": "greedy"} for result in group]
@@ -220,14 +218,14 @@ def _distinct(results: list[Result], key: str) -> str:
 
 
 def _commands(results: list[Result]) -> str:
-    """Training, one command a seed; then every way of decoding, and scoring."""
+    """Commands to repeat the results: training of each seed, each decoding, scoring."""
     commands = dict.fromkeys(result["command"] for result in results if result["command"])
-    results = [result for result in results if not result.is_ceiling]  # which are made and scored on the way
+    results = [result for result in results if not result.is_upper_bound]  # made and scored together with the others
     seeds = shlex.join(dict.fromkeys(str(result.seed) for result in results))
-    ways = dict.fromkeys((bool(r["decode_tuned_on"]), tuple(r["decode_overrides"] or ())) for r in results)
+    decodings = dict.fromkeys((bool(r["decode_tuned_on"]), tuple(r["decode_overrides"] or ())) for r in results)
     stages = [
         [stage, *map(shlex.quote, overrides)]
-        for tuned, overrides in ways
+        for tuned, overrides in decodings
         for stage in (*(["tune_decode"] if tuned else []), "decode")
     ]
     after = [" ".join([f'    python -m sure.bin.{stage} --exp "$exp"', *more]) for stage, *more in [*stages, ["score"]]]
@@ -235,7 +233,7 @@ def _commands(results: list[Result]) -> str:
 
 
 def _grouped(results: Sequence[Result], key: Any) -> list[list[Result]]:
-    """Results with an equal key together, in the order in which keys first occur."""
+    """Results grouped by key, in the order in which the keys first occur."""
     groups: dict[Any, list[Result]] = {}
     for result in results:
         groups.setdefault(key(result), []).append(result)
@@ -244,6 +242,6 @@ def _grouped(results: Sequence[Result], key: Any) -> list[list[Result]]:
 
 def _seeds(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise SureError(f"{folder}: no such experiment folder; {STAGES}")
+        raise SureError(f"experiment folder {folder} does not exist; {STAGES}")
     seeds = [path for path in folder.iterdir() if path.is_dir() and re.fullmatch(r"seed\d+", path.name)]
     return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed"))) or [folder]

@@ -1,4 +1,4 @@
-"""What synthesised speech looks like, mel spectrogram and phones below the recording's; in TensorBoard, heard too."""
+"""Mel spectrograms, pitch and phones of recordings and synthesised speech, as PNG files and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 from sure.data.ark import Scp
 from sure.data.audio import decode
 from sure.data.tables import read_table
-from sure.files import replace_file
+from sure.report.picture import save_figure
 from sure.score.synthesis.folder import read_waves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN = 4  # utterances of a set
-LOWEST = -8.0  # natural log of a magnitude, drawn as black
+SHOWN = 4  # utterances per set
+LOWEST = -8.0  # log magnitude that is drawn black
 
 
 @dataclass
 class Panel:
-    """mel: (frames, mels) log; hertz: (frames,), 0 where unvoiced; phones with their frames, if known."""
+    """mel: log magnitudes (frames, mels); hertz: F0 (frames,), 0 if unvoiced; phones: with durations in frames."""
 
     title: str
     mel: np.ndarray
@@ -35,9 +35,9 @@ class Panel:
 
 
 def draw_speech(experiment: Path, folder: Path, data: Path) -> list[Path]:
-    """Pictures of a few utterances of a decoded folder, EXP/images/<set>_<id>.png; TensorBoard shows them with audio.
+    """Draw a few utterances of a decoded folder to EXP/images/<set>_<id>.png, and add them to TensorBoard with audio.
 
-    data: the data folder, whose features are drawn above where they are there.
+    data: data folder; if it has features, they are drawn above, as the recording.
     """
     waves = read_waves(folder)
     ids = sorted(waves)
@@ -48,14 +48,14 @@ def draw_speech(experiment: Path, folder: Path, data: Path) -> list[Path]:
         panels = [panel for panel in panels if panel is not None]
         if panels:
             path = experiment / "images" / f"{folder.name.removeprefix('decode_')}_{id}.png"
-            _save(make_figure(id, panels), path)
             pictures[id] = path
+            save_figure(make_figure(id, panels), path)
     write_events(experiment / "tensorboard" / folder.name, {id: waves[id] for id in ids}, pictures)
     return list(pictures.values())
 
 
 def make_figure(title: str, panels: Sequence[Panel]) -> Figure:
-    """One spectrogram below the other on the same scale of frames; in the axes of pitch, on the right, Hz."""
+    """Spectrograms below each other on one time axis in frames; the right axis is F0 in Hz."""
     from matplotlib.figure import Figure
 
     frames = max(len(panel.mel) for panel in panels)
@@ -72,7 +72,7 @@ def make_figure(title: str, panels: Sequence[Panel]) -> Figure:
 
 
 def write_events(folder: Path, waves: dict[str, str], pictures: dict[str, Path]) -> None:
-    """TensorBoard's events of audio (id -> file) and pictures, in place of earlier ones."""
+    """Write TensorBoard events of audio files and pictures, both by utterance id; earlier events are deleted."""
     from PIL import Image
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event
@@ -95,13 +95,13 @@ def write_events(folder: Path, waves: dict[str, str], pictures: dict[str, Path])
     writer.close()
 
 
-def _read(place: Path, data: Path, id: str, title: str) -> Panel | None:
-    """None where the folder has no such spectrogram."""
-    scps = {name: Scp(place / f"{name}.scp") for name in ("mel", "pitch") if (place / f"{name}.scp").is_file()}
+def _read(folder: Path, data: Path, id: str, title: str) -> Panel | None:
+    """None if the folder has no spectrogram of the utterance."""
+    scps = {name: Scp(folder / f"{name}.scp") for name in ("mel", "pitch") if (folder / f"{name}.scp").is_file()}
     if id not in scps.get("mel", {}):
         return None
     hertz = scps["pitch"][id][:, 0] if id in scps.get("pitch", {}) else None
-    phones, durations = _words(data / "phones", id), _words(place / "durations", id)
+    phones, durations = _words(data / "phones", id), _words(folder / "durations", id)
     timed = zip(phones, map(int, durations), strict=True) if len(phones) == len(durations) else []
     return Panel(title, scps["mel"][id], hertz, list(timed))
 
@@ -111,10 +111,10 @@ def _words(path: Path, id: str) -> list[str]:
 
 
 def _draw_pitch(axes: Axes, hertz: np.ndarray) -> None:
-    beside = axes.twinx()
-    beside.plot(np.where(hertz > 0, hertz, np.nan), color="cyan", linewidth=1.2)
-    beside.set_ylabel("F0 (Hz)")
-    beside.set_ylim(0, max(400, 1.1 * hertz.max(initial=0)))
+    right = axes.twinx()
+    right.plot(np.where(hertz > 0, hertz, np.nan), color="cyan", linewidth=1.2)
+    right.set_ylabel("F0 (Hz)")
+    right.set_ylim(0, max(400, 1.1 * hertz.max(initial=0)))
 
 
 def _draw_phones(axes: Axes, phones: Sequence[tuple[str, int]]) -> None:
@@ -124,10 +124,3 @@ def _draw_phones(axes: Axes, phones: Sequence[tuple[str, int]]) -> None:
         if frames:
             axes.text(start + frames / 2 - 0.5, 1.0, phone, color="white", fontsize=7, ha="center", parse_math=False)
         start += frames
-
-
-def _save(figure: Figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    replace_file(path, lambda sink: figure.savefig(sink, format="png", dpi=100))

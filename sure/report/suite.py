@@ -1,4 +1,4 @@
-"""The results of many recipes and tasks, brought together: a column for each test set, a cell for each method."""
+"""Results of a suite of recipes and tasks: a column for each test set, a cell for each method."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sure.recipe.names import GREEDY
 from sure.report.results import Result, collect
 
 FIELDS = ["row", "task", "state", "note", "method", "seed", "folder"]
-AGAIN = "egs/sure_benchmark/run.sh writes this file"
-TUNED = ("weight", "word_score")  # of the settings of a decoding: found on dev for each experiment
+AGAIN = "run egs/sure_benchmark/run.sh again, which writes this file"
+TUNED = ("weight", "word_score")  # settings of decoding that are tuned on the dev set of each experiment
 STATES = ("done", "skipped", "failed")
-# What all results of a column share, and what the seeds of a cell share besides, in words.
-OF_COLUMN = {"references_sha256": "references", "score_name": "scores", "decode": "settings of the decoding"}
+# Keys that are equal for all results of a column, and for all seeds of a cell, with their names in messages.
+OF_COLUMN = {"references_sha256": "references", "score_name": "scores", "decode": "decoding settings"}
 OF_CELL = {
     "adapter_parameters": "trained parameters",
-    "lr_adapter": "rates of the adapter",
-    "lr_head": "rates of the head",
+    "lr_adapter": "learning rates of the adapter",
+    "lr_head": "learning rates of the head",
 }
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training that was asked for, whether it has a result or not."""
+    """One training run of the suite, with or without a result."""
 
     method: str
     seed: str
@@ -36,7 +36,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe, task and options, and what became of them: done, skipped or failed, and why."""
+    """A recipe with task and options. state: done, skipped or failed; note: the reason."""
 
     name: str
     task: str
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One row on one test set, decoded one way: results by method, one a seed."""
+    """One row, test set and decoding. cells: results by method, one per seed."""
 
     row: Row
     set: str
@@ -56,7 +56,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        """The row's, and what is not as in most."""
+        """Name of the row, with test set and decoding if they are not `test` and greedy."""
         special = [word for word, usual in ((self.set, "test"), (self.decoding, GREEDY)) if word != usual]
         return self.row.name + (f" ({', '.join(special)})" if special else "")
 
@@ -67,19 +67,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Section:
-    """What one backbone, with the same weights, has results of."""
+    """The columns of one backbone with the same weights."""
 
     backbone: str
     columns: list[Column]
 
     def results(self, method: str) -> list[Result]:
-        """Of all columns."""
+        """Results of a method in all columns."""
         return [result for column in self.columns for result in column.cells.get(method, [])]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Everything that was asked for, what there is of it, and what is left out because it could not be compared."""
+    """Rows, sections with results, and `problems`: columns left out because their results are not comparable."""
 
     rows: list[Row]
     sections: list[Section]
@@ -89,9 +89,9 @@ class Suite:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows of a file with the columns `FIELDS`, tabs between, and a line for each experiment.
+    """Rows of a tab-separated file with the columns `FIELDS` and a line for each experiment.
 
-    Raises SureError for a file or a line that is not so.
+    Raises SureError for an unreadable file and for an invalid line.
     """
     rows: dict[str, list[dict[str, str]]] = {}
     try:
@@ -99,24 +99,23 @@ def read_rows(path: Path) -> list[Row]:
             table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             for line in table:
                 if list(line) != FIELDS or None in line.values() or line["state"] not in STATES:
-                    raise SureError(f"{path}:{table.line_num}: expected {', '.join(FIELDS)} with tabs between; {AGAIN}")
+                    raise SureError(f"{path}:{table.line_num}: expected tab-separated {', '.join(FIELDS)}; {AGAIN}")
                 rows.setdefault(line["row"], []).append(line)
     except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read ({error}); {AGAIN}") from None
+        raise SureError(f"cannot read {path}: {error}; {AGAIN}") from None
     return [_row(name, lines) for name, lines in rows.items()]
 
 
 def gather(rows: Sequence[Row]) -> Suite:
-    """The results below the rows' folders.
+    """Collect the results in the folders of the rows.
 
-    Results of another backbone, or of other weights, get a section of their own, and other test sets and decodings
-    their columns. A column whose results differ in references, score or settings of the decoding, or within a cell in
-    parameters or rates, is left out, and named in `problems`.
-    Raises SureError for an unreadable result, and when there is nothing at all.
+    Each backbone, with its weights, has its own section; each test set and decoding has its own column. A column is
+    left out and named in `problems` if its results differ in references, score or decoding settings, or within a cell
+    in parameters or learning rates. Raises SureError for an unreadable result, and if there are no results at all.
     """
     folders = [experiment.folder for row in rows for experiment in row.experiments if experiment.folder.is_dir()]
     if not folders:
-        raise SureError("nothing to report: no experiment of these rows has begun; run them up to stage 6")
+        raise SureError("nothing to report: no experiment of these rows has started; run egs/sure_benchmark/run.sh")
     results: dict[Path, list[Result]] = {}
     for result in collect(folders)[0]:
         results.setdefault(result.seed, []).append(result)
@@ -140,7 +139,7 @@ def gather(rows: Sequence[Row]) -> Suite:
 
 
 def backbone_of(result: Result) -> str:
-    """Family and weights. The digest of random weights ends in their seed, which is that of the training."""
+    """Family and weights. The digest of random weights ends in the seed, which is left out here."""
     digest = str(result["backbone_sha256"] or "-")
     if digest.startswith("random"):
         return f"{result['backbone']}, random weights ({digest.rpartition(':')[0]})"
@@ -153,7 +152,7 @@ def _row(name: str, lines: Sequence[dict[str, str]]) -> Row:
 
 
 def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str, str], dict[str, list[Result]]]:
-    """By backbone, test set and decoding: results by method."""
+    """Results by method, for each backbone, test set and decoding."""
     found: dict[tuple[str, str, str], dict[str, list[Result]]] = {}
     for experiment in row.experiments:
         for result in results.get(experiment.folder, []):
@@ -164,13 +163,13 @@ def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str, 
 
 
 def _problem(column: Column) -> str | None:
-    """What keeps results of a column from being compared, with two that differ."""
+    """Why the results of a column are not comparable, with two of them as an example; None if they are."""
     differing = _difference([result for cell in column.cells.values() for result in cell], OF_COLUMN)
     for method, cell in column.cells.items():
         differing = differing or _difference(cell, OF_CELL)
         for result in cell:
             if result["method"] != method:
-                differing = f"{result.seed} has the results of {result['method']}, not of {method}"
+                differing = f"{result.seed} has results of {result['method']} instead of {method}"
     return f"{column.name}: {differing}" if differing else None
 
 
@@ -184,7 +183,7 @@ def _difference(results: Sequence[Result], keys: dict[str, str]) -> str | None:
 
 
 def _untuned(value: Any) -> Any:
-    """Settings without those that are found for each experiment; any other value as it is."""
+    """Decoding settings without the tuned ones; any other value unchanged."""
     return {key: value[key] for key in value if key not in TUNED} if isinstance(value, dict) else value
 
 

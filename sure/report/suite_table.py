@@ -1,4 +1,4 @@
-"""A suite's results as Markdown: methods against corpora and tasks."""
+"""Markdown tables of a suite: a row for each method, a column for each corpus and task."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from sure.errors import some_of
-from sure.report.markdown import plain
+from sure.report.markdown import escaped, table
 from sure.report.results import Result
 from sure.report.suite import Experiment, Row, Section, Suite
-from sure.report.suite_scores import Score, mean_ranks, own_score
+from sure.report.suite_scores import Score, main_score, mean_ranks
 
-# The tables of a section, with the tasks of each; a task that is in none comes last.
+# Tables of a section and their tasks; other tasks are in a last table.
 TABLES = {
     "Emotion, speaker and speech recognition": ("emotion", "speaker", "verification", "asr"),
     "Keywords, intents, phonemes and slots": ("keyword", "intent", "phoneme", "slots"),
 }
 OTHER = "Other tasks"
-# Scores that stand beside a task's own, as SURE and SUPERB print them, and whether higher is better.
-BESIDE = {"emotion": {"weighted_f1": True}, "slots": {"slot_value_cer": False}}
-NAMED = 5  # of the experiments that a row lacks
+# Further scores of a task, as in SURE and SUPERB, and whether higher is better.
+FURTHER = {"emotion": {"weighted_f1": True}, "slots": {"slot_value_cer": False}}
 
 
 def markdown(suite: Suite) -> str:
-    """Tables for each backbone, then the rows that lack results, and why."""
+    """Tables for each backbone, then the rows without all results, with the reason."""
     return "\n".join([*(_section(section, suite) for section in suite.sections), _missing(suite)])
 
 
@@ -31,36 +30,38 @@ def _section(section: Section, suite: Suite) -> str:
     tables: dict[str, list[Score]] = {title: [] for title in (*TABLES, OTHER)}
     for column in section.columns:
         title = next((title for title, tasks in TABLES.items() if column.row.task in tasks), OTHER)
-        beside = BESIDE.get(column.row.task, {})
-        tables[title] += [own_score(column), *(Score(column, name, higher) for name, higher in beside.items())]
-    parts = [f"## {plain(section.backbone)}", "### All tasks", _summary(section, suite)]
+        further = FURTHER.get(column.row.task, {})
+        tables[title] += [main_score(column), *(Score(column, name, higher) for name, higher in further.items())]
+    parts = [f"## {escaped(section.backbone)}", "### All tasks", _summary(section, suite)]
     for title, scores in tables.items():
         parts += [f"### {title}", _table(scores, section, suite)] if scores else []
     return "\n\n".join([*parts, _notes(section, suite)]) + "\n"
 
 
 def _summary(section: Section, suite: Suite) -> str:
-    scores = [own_score(column) for column in section.columns]
+    scores = [main_score(column) for column in section.columns]
     ranks, counted = mean_ranks(scores, suite.methods, len(suite.seeds))
     rank = f"mean rank ({counted} of {len(scores)} columns)"
-    asked = len(suite.rows) * len(suite.seeds)
-    lines = [["method", "trained without head", "of all %", rank, f"results (of {asked})"]]
+    wanted = len(suite.rows) * len(suite.seeds)
+    lines = [["method", "trained without head", "of all %", rank, f"results (of {wanted})"]]
     for method in suite.methods:
         results = section.results(method)
         rank = f"{ranks[method]:.2f}" if ranks else "-"
         seeds = {result.seed for result in results}
-        lines.append([plain(method), _parameters(results), _percent(results), rank, str(len(seeds))])
-    return _lines(lines)
+        lines.append([escaped(method), _parameters(results), _percent(results), rank, str(len(seeds))])
+    return table(lines)
 
 
 def _table(scores: Sequence[Score], section: Section, suite: Suite) -> str:
-    lines = [["method", "trained without head", *(f"{plain(score.column.name)}<br>{score.label}" for score in scores)]]
+    lines = [
+        ["method", "trained without head", *(f"{escaped(score.column.name)}<br>{score.label}" for score in scores)]
+    ]
     best = [score.best(suite.methods) for score in scores]
     for method in suite.methods:
         values = [score.values(method) for score in scores]
         cells = [_cell(*cell, len(suite.seeds)) for cell in zip(values, best, strict=True)]
-        lines.append([plain(method), _parameters(section.results(method)), *cells])
-    return _lines(lines)
+        lines.append([escaped(method), _parameters(section.results(method)), *cells])
+    return table(lines)
 
 
 def _cell(values: Sequence[float], best: str | None, seeds: int) -> str:
@@ -78,7 +79,7 @@ def _parameters(results: Iterable[Result]) -> str:
 
 
 def _percent(results: Iterable[Result]) -> str:
-    """Trained parameters of all, the head in neither."""
+    """Trained parameters in percent of all parameters, both without the head."""
     counts = [[result[f"{part}_parameters"] for part in ("adapter", "total", "head")] for result in results]
     shares = [100 * adapter / (total - head) for adapter, total, head in counts if None not in (adapter, total, head)]
     return f"{statistics.fmean(shares):.2f}" if shares else "-"
@@ -93,38 +94,32 @@ def _notes(section: Section, suite: Suite) -> str:
         "code": _distinct(results, "git_hash"),
     }
     return (
-        f"Mean ± sample standard deviation over the seeds {', '.join(suite.seeds)}; (n): over n of them. "
-        "↑: higher is better, ↓: lower is better. Bold: the best of a column.\n"
-        "Mean rank: by the tasks' own scores, over the columns in which every method has every seed.\n\n"
-    ) + "\n".join(f"- {name}: {plain(value)}" for name, value in facts.items())
+        f"Mean ± sample standard deviation over the seeds {', '.join(suite.seeds)}; (n): over n seeds. "
+        "↑: higher is better, ↓: lower is better. Bold: best of a column.\n"
+        "Mean rank: by the main score of each task, over the columns in which every method has every seed.\n\n"
+    ) + "\n".join(f"- {name}: {escaped(value)}" for name, value in facts.items())
 
 
 def _missing(suite: Suite) -> str:
     have = {result.seed for section in suite.sections for method in suite.methods for result in section.results(method)}
-    lines, whole = [], 0
+    lines, complete = [], 0
     for row in suite.rows:
-        lacks = [experiment for experiment in row.experiments if experiment.folder not in have]
-        whole += bool(row.experiments) and not lacks
-        if lacks or not row.experiments or row.state != "done":
-            lines.append(_what_a_row_lacks(row, lacks))
-    lines += [f"- left out, because it cannot be compared: {plain(problem)}" for problem in suite.problems]
-    count = f"{whole} of {len(suite.rows)} rows have all their results."
+        missing = [experiment for experiment in row.experiments if experiment.folder not in have]
+        complete += bool(row.experiments) and not missing
+        if missing or not row.experiments or row.state != "done":
+            lines.append(_row_state(row, missing))
+    lines += [f"- left out, because results are not comparable: {escaped(problem)}" for problem in suite.problems]
+    count = f"{complete} of {len(suite.rows)} rows have all their results."
     return "\n".join(["## Missing", "", count, *([""] if lines else []), *lines]) + "\n"
 
 
-def _what_a_row_lacks(row: Row, lacks: Sequence[Experiment]) -> str:
-    asked = len(row.experiments)
-    state = f"{plain(row.state)}{', ' if row.note else ''}{plain(row.note)}"
-    text = f"- {plain(row.name)}: {state}; {asked - len(lacks)} of {asked} results"
-    if 0 < len(lacks) < asked:
-        text += f", without {some_of([f'{lack.method} seed {lack.seed}' for lack in lacks], NAMED)}"
+def _row_state(row: Row, missing: Sequence[Experiment]) -> str:
+    wanted = len(row.experiments)
+    state = f"{escaped(row.state)}{', ' if row.note else ''}{escaped(row.note)}"
+    text = f"- {escaped(row.name)}: {state}; {wanted - len(missing)} of {wanted} results"
+    if 0 < len(missing) < wanted:
+        text += f", without {some_of([f'{each.method} seed {each.seed}' for each in missing])}"
     return text
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> str:
-    header, *rest = rows
-    marks = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, marks, *rest))
 
 
 def _distinct(results: Sequence[Result], key: str) -> str:

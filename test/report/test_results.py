@@ -1,4 +1,4 @@
-"""Stages 6 and 7 on experiment folders made by hand: results, tables, and what goes wrong."""
+"""Stages 6 and 7 on handmade experiment folders: results, tables and errors."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def recipe(tmp_path, monkeypatch):
 
 
 def experiment(name, hypotheses=None, references=TEXTS, sets=("test",), method="lora", task="asr", **summary):
-    """What stages 3 to 5 leave behind."""
+    """Write the outputs of stages 3 to 5."""
     folder, tokens = Path("exp") / name, Path("data/es/tokens") / task
     task_class = registry.find("tasks", task)
     utterances = [
@@ -80,7 +80,7 @@ def make_report(*folders):
     return Path("out/REPORT.md").read_text(encoding="utf-8")
 
 
-def test_result_has_scores_and_what_training_wrote(recipe, capsys):
+def test_result_has_scores_and_the_summary_of_training(recipe, capsys):
     folder = experiment("asr_moonshine_lora/seed1", HALF)
     data = recipe / "data/es/test"
     data.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_result_has_scores_and_what_training_wrote(recipe, capsys):
     assert not list(folder.rglob("*.part*"))
 
 
-def test_scoring_again_gives_the_same(recipe):
+def test_second_scoring_gives_the_same_result(recipe):
     folder = experiment("x/seed1", HALF)
     score.main(["--exp", str(folder)])
     first = json.loads((folder / "decode_test/result.json").read_text())
@@ -108,7 +108,7 @@ def test_scoring_again_gives_the_same(recipe):
     assert {**again, "date": None} == {**first, "date": None}
 
 
-def test_a_classification_task(recipe):
+def test_classification_task(recipe):
     labels = {id: text.split()[0] for id, text in TEXTS.items()}
     folder = experiment("language_moonshine_lora/seed1", {**labels, "utt3": "el"}, labels, task="language")
     score.main(["--exp", str(folder)])
@@ -119,7 +119,7 @@ def test_a_classification_task(recipe):
     assert header[:4] == ["method", "seeds", "accuracy %", "macro F1 %"] and row[2].startswith("66.67 [")
 
 
-def test_all_sets_or_the_named_ones(recipe):
+def test_all_sets_or_selected_sets(recipe):
     folder = experiment("x/seed1", HALF, sets=("dev", "test"))
     score.main(["--exp", str(folder), "--sets", "dev"])
     assert [path.parent.name for path in folder.rglob("result.json")] == ["decode_dev"]
@@ -139,7 +139,7 @@ def test_all_sets_or_the_named_ones(recipe):
         ("ref.txt", "", r"ref.txt: no line for utt1, utt2, utt3;"),
     ],
 )
-def test_lines_that_do_not_pair_are_named(recipe, file, content, message):
+def test_utterances_missing_in_one_file_are_named(recipe, file, content, message):
     folder = experiment("x/seed1", HALF)
     path = folder / "decode_test" / file
     path.unlink() if content is None else path.write_text(content)
@@ -154,7 +154,7 @@ def test_all_references_empty_names_the_set(recipe):
         score.main(["--exp", str(folder)])
 
 
-def test_stages_that_are_missing_are_named(recipe):
+def test_missing_stages_are_named(recipe):
     Path("exp/x/seed1").mkdir(parents=True)
     with pytest.raises(SureError, match="config.yaml.*stage 4"):
         score.main(["--exp", "exp/x/seed1"])
@@ -164,7 +164,7 @@ def test_stages_that_are_missing_are_named(recipe):
     for folders in (["exp/x"], ["exp/y/seed1", "exp/x"]):
         with pytest.raises(SureError, match=f"nothing to report.*{', '.join(folders)}.*stages 4 to 6"):
             make_report(*folders)
-    with pytest.raises(SureError, match="exp/z: no such experiment folder.*stages 4 to 6"):
+    with pytest.raises(SureError, match="experiment folder exp/z does not exist.*stages 4 to 6"):
         make_report("exp/z")
 
 
@@ -182,7 +182,7 @@ def test_report_of_one_seed(recipe, capsys):
         "CER %": f"{result['cer']:.2f} [{result['cer_interval'][0]:.2f}, {result['cer_interval'][1]:.2f}]",
         "dev": "15.80", "trained without head": "80,352", "with head": "89,000", "of all %": "1.19",
         "bundle kB": "326.4", "training s": "1,312", "peak MB": "1,567",
-        "rate adapter / head": "0.003 / 0.005",
+        "learning rate adapter / head": "0.003 / 0.005",
     }  # fmt: skip
     assert text.startswith("## asr, data/es/test\n")
     assert "WER %: lower is better" in text
@@ -224,7 +224,7 @@ def test_report_of_methods_and_seeds_keeps_the_order(recipe):
     assert [first, second] == [bottleneck, lora]
 
 
-def test_the_picture_has_a_point_for_each_method(recipe):
+def test_figure_has_a_point_for_each_method(recipe):
     for name, weights in (("lora", "file"), ("bottleneck", "file"), ("lora_random", "random")):
         for seed, hypotheses in enumerate((RIGHT, HALF), 1):
             folder = experiment(f"asr_moonshine_{name}/seed{seed}", hypotheses, method=name.removesuffix("_random"),
@@ -244,7 +244,7 @@ def test_the_picture_has_a_point_for_each_method(recipe):
     assert [text.get_text() for text in upper.texts] == ["lora"] and not lower.texts and lower.lines
 
 
-def test_names_are_as_short_as_they_stay_different(recipe):
+def test_row_names_are_short_and_different(recipe):
     for name, method in (
         ("asr_moonshine_lora", "lora"), ("asr_moonshine_lora_random", "lora"), ("asr_tiny_lora", "lora"),
         ("my_test", "full"), ("asr_full_full", "full"),
@@ -285,7 +285,7 @@ def test_what_is_unknown_is_a_dash_and_what_is_missing_is_named(recipe):
     assert "Without scores" in text and "`exp/asr_x_lora/seed2`" in text
 
 
-def test_a_broken_file_is_named(recipe):
+def test_invalid_file_is_named(recipe):
     folder = experiment("asr_x_lora/seed1", HALF)
     (folder / "summary.json").write_text("{")
     with pytest.raises(SureError, match="summary.json is not valid JSON .*run stage 4 again"):

@@ -1,4 +1,4 @@
-"""Tables over many recipes, from result.json files made by hand; the wanted values were worked out on paper."""
+"""Tables of a suite of recipes, from handmade result.json files; expected values are calculated by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sure.report.suite import FIELDS, gather, read_rows
 from sure.report.suite_picture import make_figure
 from sure.report.suite_table import markdown
 
-METHODS = {"full": 1000, "lora": 100, "prefix": 30}  # and what each trains without its head
+METHODS = {"full": 1000, "lora": 100, "prefix": 30}  # trained parameters without head
 BACKBONE = {"backbone": "moonshine", "backbone_sha256": "a1b2c3d4e5f6a7b8"}
 SCORE = {"emotion": "accuracy", "asr": "wer", "slots": "slot_type_f1", "language": "accuracy"}
 EMOTION = {"full": (90, 92, 94), "lora": (95, 95, 95), "prefix": (91, 92, 93)}
@@ -24,7 +24,7 @@ SLOTS = {"full": (80, 80, 80), "lora": (70, 75, 80), "prefix": (90, 92)}
 
 @pytest.fixture
 def suite(tmp_path, monkeypatch):
-    """The suite's folder, which is the current one, with a space in its path."""
+    """The folder of the suite, as the current directory, with a space in its path."""
     folder = tmp_path / "some egs" / "sure_benchmark"
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
@@ -36,8 +36,8 @@ def folder_of(row, method, seed):
     return Path("..") / recipe / "exp" / f"{task}_moonshine_{method}" / f"seed{seed}"
 
 
-def put(row, method, seed, score, set="test", folder=None, trained_method=None, **more):
-    """A result.json as stage 6 leaves it."""
+def write_result(row, method, seed, score, set="test", folder=None, trained_method=None, **more):
+    """Write a result.json as stage 6 does."""
     task = row.split()[1]
     trained = METHODS[method]
     result = {
@@ -53,17 +53,17 @@ def put(row, method, seed, score, set="test", folder=None, trained_method=None, 
     (decoded / "result.json").write_text(json.dumps(result))
 
 
-def put_all(row, scores, **more):
+def write_results(row, scores, **more):
     for method, values in scores.items():
         for seed, score in enumerate(values, 1):
-            put(row, method, seed, score, **more)
+            write_result(row, method, seed, score, **more)
 
 
-def asked(*rows, methods=METHODS, seeds=(1, 2, 3), state="done", note=""):
+def rows(*names, methods=METHODS, seeds=(1, 2, 3), state="done", note=""):
     """The lines of exp/<suite>_rows.tsv for these rows."""
     return [
         [row, row.split()[1], state, note, method, str(seed), str(folder_of(row, method, seed))]
-        for row in rows
+        for row in names
         for method in methods
         for seed in seeds
     ]
@@ -95,9 +95,9 @@ def column(cells, name):
 
 
 def test_means_spreads_and_the_best_of_each_column(suite):
-    put_all("esd emotion", EMOTION, weighted_f1=50.0)
-    put_all("librispeech_100 asr", ASR)
-    text = report(*asked("esd emotion", "librispeech_100 asr"))
+    write_results("esd emotion", EMOTION, weighted_f1=50.0)
+    write_results("librispeech_100 asr", ASR)
+    text = report(*rows("esd emotion", "librispeech_100 asr"))
     cells = table(text, "Emotion, speaker and speech recognition")
     assert column(cells, "esd emotion<br>accuracy % ↑") == {
         "full": "92.00 ± 2.00", "lora": "**95.00** ± 0.00", "prefix": "92.00 ± 1.00",
@@ -111,10 +111,10 @@ def test_means_spreads_and_the_best_of_each_column(suite):
 
 
 def test_parameters_and_mean_ranks_over_the_columns_that_all_methods_have(suite):
-    put_all("esd emotion", EMOTION)
-    put_all("librispeech_100 asr", ASR)
-    put_all("snips slots", SLOTS)  # one seed of prefix is missing: its first place there does not count
-    cells = table(report(*asked("esd emotion", "librispeech_100 asr", "snips slots")), "All tasks")
+    write_results("esd emotion", EMOTION)
+    write_results("librispeech_100 asr", ASR)
+    write_results("snips slots", SLOTS)  # one seed of prefix is missing: its first place there does not count
+    cells = table(report(*rows("esd emotion", "librispeech_100 asr", "snips slots")), "All tasks")
     # emotion: lora 1, the two with 92 share 2 and 3; asr: full 1, lora 2, prefix 3
     assert column(cells, "mean rank (2 of 3 columns)") == {"full": "1.75", "lora": "1.50", "prefix": "2.75"}
     assert column(cells, "trained without head") == {"full": "1,000", "lora": "100", "prefix": "30"}
@@ -122,10 +122,10 @@ def test_parameters_and_mean_ranks_over_the_columns_that_all_methods_have(suite)
     assert column(cells, "results (of 9)") == {"full": "9", "lora": "9", "prefix": "8"}
 
 
-def test_a_method_that_lacks_seeds_says_so_and_what_is_missing_is_listed(suite):
-    put_all("snips slots", SLOTS, slot_value_cer=12.0)
-    put("snips slots", "lora", 1, 70, slot_value_cer=3.0)
-    text = report(*asked("snips slots"), *asked("meld emotion", state="skipped", note="no corpus"))
+def test_missing_seeds_and_results_are_listed(suite):
+    write_results("snips slots", SLOTS, slot_value_cer=12.0)
+    write_result("snips slots", "lora", 1, 70, slot_value_cer=3.0)
+    text = report(*rows("snips slots"), *rows("meld emotion", state="skipped", note="no corpus"))
     cells = table(text, "Keywords, intents, phonemes and slots")
     assert column(cells, "snips slots<br>slot type F1 % ↑")["prefix"] == "**91.00** ± 1.41 (2)"  # sqrt(2)
     assert column(cells, "snips slots<br>slot value CER % ↓")["lora"] == "**9.00** ± 5.20"  # sqrt(27)
@@ -134,22 +134,22 @@ def test_a_method_that_lacks_seeds_says_so_and_what_is_missing_is_listed(suite):
     assert "- meld emotion: skipped, no corpus; 0 of 9 results\n" in text
 
 
-def test_results_of_an_earlier_call_say_that_their_row_did_not_run_now(suite):
-    put_all("esd emotion", EMOTION)
-    text = report(*asked("esd emotion", state="failed", note="exit code 7"))
+def test_failed_row_with_results_of_an_earlier_call_is_listed(suite):
+    write_results("esd emotion", EMOTION)
+    text = report(*rows("esd emotion", state="failed", note="exit code 7"))
     assert "- esd emotion: failed, exit code 7; 9 of 9 results\n" in text
 
 
-def test_a_row_whose_experiments_are_not_known_is_listed(suite):
-    put_all("esd emotion", EMOTION)
-    text = report(*asked("esd emotion"), ["esd tts", "tts", "failed", "exit code 2", "", "", ""])
+def test_row_with_unknown_experiments_is_listed(suite):
+    write_results("esd emotion", EMOTION)
+    text = report(*rows("esd emotion"), ["esd tts", "tts", "failed", "exit code 2", "", "", ""])
     assert "- esd tts: failed, exit code 2; 0 of 0 results\n" in text and "1 of 2 rows" in text
     assert list(table(text, "All tasks")) == ["full", "lora", "prefix"]
 
 
-def test_one_seed_has_no_spread_and_one_method_no_best_and_no_rank(suite):
-    put("esd emotion", "lora", 1, 95)
-    text = report(*asked("esd emotion", methods=["lora"], seeds=[1]))
+def test_one_seed_has_no_deviation_and_one_method_has_no_rank(suite):
+    write_result("esd emotion", "lora", 1, 95)
+    text = report(*rows("esd emotion", methods=["lora"], seeds=[1]))
     cells = table(text, "Emotion, speaker and speech recognition")
     assert cells["lora"]["esd emotion<br>accuracy % ↑"] == "95.00"
     assert table(text, "All tasks")["lora"]["mean rank (0 of 1 columns)"] == "-"
@@ -157,9 +157,9 @@ def test_one_seed_has_no_spread_and_one_method_no_best_and_no_rank(suite):
 
 def test_options_test_sets_and_other_tasks_have_columns_of_their_own(suite):
     for row in ("asterisk language", "asterisk asr --lang fr"):
-        put(row, "lora", 1, 50)
-        put(row, "lora", 1, 60, set="test_other")
-    text = report(*asked("asterisk language", "asterisk asr --lang fr", methods=["lora"], seeds=[1]))
+        write_result(row, "lora", 1, 50)
+        write_result(row, "lora", 1, 60, set="test_other")
+    text = report(*rows("asterisk language", "asterisk asr --lang fr", methods=["lora"], seeds=[1]))
     cells = table(text, "Emotion, speaker and speech recognition")["lora"]
     assert cells["asterisk asr --lang fr<br>WER % ↓"] == "50.00"
     assert cells["asterisk asr --lang fr (test_other)<br>WER % ↓"] == "60.00"
@@ -169,8 +169,8 @@ def test_options_test_sets_and_other_tasks_have_columns_of_their_own(suite):
 
 def test_decodings_have_columns_of_their_own(suite):
     for seed, (greedy, beam) in enumerate(((10, 7), (11, 8), (12, 9)), 1):
-        put("librispeech_100 asr", "lora", seed, greedy)
-        put(
+        write_result("librispeech_100 asr", "lora", seed, greedy)
+        write_result(
             "librispeech_100 asr",
             "lora",
             seed,
@@ -179,20 +179,20 @@ def test_decodings_have_columns_of_their_own(suite):
             decoding="beam",
             decode={"beam": 9, "weight": seed},
         )
-    text = report(*asked("librispeech_100 asr", methods=["lora"]))
+    text = report(*rows("librispeech_100 asr", methods=["lora"]))
     cells = table(text, "Emotion, speaker and speech recognition")["lora"]
     assert cells["librispeech_100 asr<br>WER % ↓"] == "11.00 ± 1.00"
     assert cells["librispeech_100 asr (beam)<br>WER % ↓"] == "8.00 ± 1.00"
     assert table(text, "All tasks")["lora"]["results (of 3)"] == "3"
 
 
-def test_other_weights_and_the_random_control_never_share_a_table(suite):
-    put_all("esd emotion", EMOTION)
-    put_all("librispeech_100 asr", ASR, backbone_sha256="ffff00001111")
+def test_each_backbone_with_its_weights_has_its_own_table(suite):
+    write_results("esd emotion", EMOTION)
+    write_results("librispeech_100 asr", ASR, backbone_sha256="ffff00001111")
     for method, scores in EMOTION.items():
         for seed, score in enumerate(scores, 1):  # the digest of random weights ends in the seed
-            put("meld emotion", method, seed, score / 2, backbone_sha256=f"random:moonshine_tiny:{seed}")
-    text = report(*asked("esd emotion", "librispeech_100 asr", "meld emotion"))
+            write_result("meld emotion", method, seed, score / 2, backbone_sha256=f"random:moonshine_tiny:{seed}")
+    text = report(*rows("esd emotion", "librispeech_100 asr", "meld emotion"))
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## moonshine (sha256 a1b2c3d4e5f6)",
         "## moonshine (sha256 ffff00001111)",
@@ -206,46 +206,46 @@ def test_other_weights_and_the_random_control_never_share_a_table(suite):
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
         ({"references_sha256": "older"}, "references differ: esd emotion test in .*full/seed1, older in .*lora/seed2"),
         ({"score_name": "macro_f1", "macro_f1": 1}, "scores differ"),
-        ({"decode": {"beam": 50}}, "settings of the decoding differ: None in .*, {'beam': 50} in .*lora/seed2"),
+        ({"decode": {"beam": 50}}, "decoding settings differ: None in .*, {'beam': 50} in .*lora/seed2"),
         ({"adapter_parameters": 200}, "trained parameters differ: 100 in .*lora/seed1, 200 in .*lora/seed2"),
-        ({"lr_adapter": 0.1}, "rates of the adapter differ"),
-        ({"trained_method": "dora"}, "lora/seed2 has the results of dora, not of lora"),
+        ({"lr_adapter": 0.1}, "learning rates of the adapter differ"),
+        ({"trained_method": "dora"}, "lora/seed2 has results of dora instead of lora"),
     ],
 )
-def test_what_cannot_be_compared_is_left_out_and_named_and_the_rest_stays(suite, other, said):
-    put_all("esd emotion", EMOTION)
-    put_all("librispeech_100 asr", ASR)
-    put("esd emotion", "lora", 2, 95, **other)
-    text = report(*asked("esd emotion", "librispeech_100 asr"))
-    assert re.search(f"- left out, because it cannot be compared: esd emotion: .*{said}", text), text
+def test_column_with_differing_results_is_left_out_and_named(suite, other, message):
+    write_results("esd emotion", EMOTION)
+    write_results("librispeech_100 asr", ASR)
+    write_result("esd emotion", "lora", 2, 95, **other)
+    text = report(*rows("esd emotion", "librispeech_100 asr"))
+    assert re.search(f"- left out, because results are not comparable: esd emotion: .*{message}", text), text
     assert "esd emotion<br>" not in text and "librispeech_100 asr<br>WER % ↓" in text
     assert "- esd emotion: done; 0 of 9 results" in text
 
 
-def test_what_is_left_out_is_an_error_after_the_files_are_written(suite):
-    put_all("esd emotion", EMOTION)
-    put("esd emotion", "lora", 2, 95, references_sha256="older")
-    write_rows(*asked("esd emotion"))
-    with pytest.raises(SureError, match="left out, because results cannot be compared: esd emotion: references"):
+def test_left_out_columns_are_an_error_after_the_files_are_written(suite):
+    write_results("esd emotion", EMOTION)
+    write_result("esd emotion", "lora", 2, 95, references_sha256="older")
+    write_rows(*rows("esd emotion"))
+    with pytest.raises(SureError, match="left out, because results are not comparable: esd emotion: references"):
         make_files()
     assert "left out" in Path("exp/sure_results.md").read_text() and not Path("exp/sure_results.png").exists()
 
 
-def test_different_rates_of_different_methods_are_no_problem(suite):
-    put_all("esd emotion", {"lora": (95,)}, lr_adapter=0.1)
-    put_all("esd emotion", {"full": (92,)}, lr_adapter=0.001)
-    text = report(*asked("esd emotion", methods=["full", "lora"], seeds=[1]))
+def test_methods_may_have_different_learning_rates(suite):
+    write_results("esd emotion", {"lora": (95,)}, lr_adapter=0.1)
+    write_results("esd emotion", {"full": (92,)}, lr_adapter=0.001)
+    text = report(*rows("esd emotion", methods=["full", "lora"], seeds=[1]))
     assert "mean rank (1 of 1 columns)" in text
 
 
-def test_the_files_and_the_picture_with_a_panel_a_column_and_a_point_a_method(suite, capsys):
-    put_all("esd emotion", EMOTION, weighted_f1=1.0)
-    put_all("librispeech_100 asr", ASR)
-    text = report(*asked("esd emotion", "librispeech_100 asr"))
+def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(suite, capsys):
+    write_results("esd emotion", EMOTION, weighted_f1=1.0)
+    write_results("librispeech_100 asr", ASR)
+    text = report(*rows("esd emotion", "librispeech_100 asr"))
     make_files()
     assert Path("exp/sure_results.md").read_text(encoding="utf-8") == text == capsys.readouterr().out
     assert Path("exp/sure_results.png").read_bytes().startswith(b"\x89PNG")
@@ -256,17 +256,17 @@ def test_the_files_and_the_picture_with_a_panel_a_column_and_a_point_a_method(su
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["full", "lora", "prefix"]
 
 
-def test_nothing_at_all_and_files_that_are_no_rows_are_named(suite):
-    with pytest.raises(SureError, match="nothing to report: no experiment of these rows has begun"):
-        report(*asked("esd emotion"))
+def test_missing_results_and_invalid_rows_are_errors(suite):
+    with pytest.raises(SureError, match="nothing to report: no experiment of these rows has started"):
+        report(*rows("esd emotion"))
     folder_of("esd emotion", "lora", 1).mkdir(parents=True)
     with pytest.raises(SureError, match="nothing to report"):
-        report(*asked("esd emotion"))
+        report(*rows("esd emotion"))
     for broken in ("row\ttask\nx\ty\n", "\t".join(FIELDS) + "\nesd emotion\temotion\tdone\n"):
         Path("rows.tsv").write_text(broken)
-        with pytest.raises(SureError, match="rows.tsv:2: expected row, task, state"):
+        with pytest.raises(SureError, match="rows.tsv:2: expected tab-separated row, task, state"):
             make_files()
     Path("rows.tsv").unlink()
-    with pytest.raises(SureError, match="rows.tsv: cannot be read"):
+    with pytest.raises(SureError, match="cannot read rows.tsv"):
         make_files()
     assert not Path("exp").exists()
