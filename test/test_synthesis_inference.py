@@ -66,9 +66,9 @@ def test_speech(sure, text):
 @pytest.mark.parametrize(
     ("text", "speaker", "message"),
     [
-        ("", "ann", "nothing to say"),
-        ("... ?!", "ann", "nothing to say"),
-        ("\u043f\u0440\u0438\u0432\u0435\u0442", "ann", "nothing to say|the backbone has none"),
+        ("", "ann", "has no words or numbers"),
+        ("... ?!", "ann", "has no words or numbers"),
+        ("\u043f\u0440\u0438\u0432\u0435\u0442", "ann", "has no words or numbers|the backbone has none"),
         ("alpha", None, "pass a speaker, one of: ann, bob"),
         ("alpha", "anne", "did you mean 'ann'"),
     ],

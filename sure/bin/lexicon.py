@@ -1,4 +1,4 @@
-"""Write the lexicon of all words in data folders: phones, and for each word where they are from."""
+"""Write a lexicon of all words in data folders, with the phones and the source of each word."""
 
 from __future__ import annotations
 
@@ -14,31 +14,29 @@ from sure.text.lexicon import EXTRA, G2P, Entry, make_lexicon, missing_packages
 from sure.text.normalize import normalize
 from sure.text.phones import VOWELS
 
-SHOWN = 20  # words in a message
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.lexicon", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="such as data/phoneme/train")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="such as data/phoneme/lexicon.txt")
-    parser.add_argument("--language", default="en", help="how numbers are said, and who knows words: %(default)s")
+    parser.add_argument("--language", default="en", help="for number words and CMUdict; default: %(default)s")
     parser.add_argument("--lexicon", action="append", default=[], metavar="FILE",
-                        help="lines `word phone phone ...`, asked first; may be given several times")  # fmt: skip
+                        help="lines `word phone phone ...`, with priority; repeatable")  # fmt: skip
     options = parser.parse_args(argv)
     print(write_lexicon(options.folders, options.out, options.lexicon, options.language))
 
 
 def write_lexicon(folders: Sequence[Path], out: Path, files: Sequence[str | Path], language: str) -> str:
-    """Write `out` (word phone phone ...) and beside it `<out>_sources.txt` (source, word, phones); counts in words.
+    """Write `out` (word phone phone ...) and `<out>_sources.txt` (source, word, phones); returns a summary.
 
-    Raises SureError when words have no phones: they are listed in `<out>_missing.txt`, and `out` stays as it was.
+    If words have no phones, lists them in `<out>_missing.txt`, leaves `out` unchanged, and raises SureError.
     """
     words = {word for folder in folders for word in _words(folder, language)}
     entries = make_lexicon(words, files, language)
     missing_file = out.with_name(f"{out.stem}_missing.txt")
     if missing := sorted(words - entries.keys()):
         replace_file(missing_file, "".join(f"{word}\n" for word in missing))
-        raise SureError(_what_to_do(missing, missing_file, language))
+        raise SureError(_remedy(missing, missing_file, language))
     missing_file.unlink(missing_ok=True)
     rows = sorted((entry.source, word, entry.phones) for word, entry in entries.items())
     sources_file = out.with_name(f"{out.stem}_sources.txt")
@@ -51,26 +49,28 @@ def _words(folder: Path, language: str) -> set[str]:
     words: set[str] = set()
     for utterance in read_data_dir(folder):
         if utterance.text is None:
-            raise SureError(f"{folder}: no text file, whose words a lexicon is made for; run stage 2, prepare")
+            raise SureError(f"{folder} has no file `text` with the words for the lexicon; run stage 2 (prepare)")
         words.update(normalize(utterance.text, language).split())
     return words
 
 
-def _what_to_do(missing: list[str], listing: Path, language: str) -> str:
-    message = f"{len(missing)} words have no phones: {some_of(missing, SHOWN)} (complete list: {listing}); "
+def _remedy(missing: list[str], listing: Path, language: str) -> str:
+    message = f"{len(missing)} words have no phones: {some_of(missing, 20)} (complete list: {listing}); "
     if packages := missing_packages(language):
         message += f"install {' and '.join(packages)} for English words: tools/install.sh --extras {EXTRA}; or "
-    return message + "write them as lines `word phone phone ...` into a file, and give it: --lexicon FILE"
+    return message + "write lines `word phone phone ...` for these words to a file and pass --lexicon FILE"
 
 
 def _summary(out: Path, entries: dict[str, Entry], sources_file: Path) -> str:
     lines = [f"{out}: {len(entries):,} words"]
     for source, count in Counter(entry.source for entry in entries.values()).most_common():
-        lines.append(f"  {count:,} from {source}" + ", which guesses from the letters" * (source == G2P))
+        lines.append(f"  {count:,} from {source}" + ", predicted from the letters" * (source == G2P))
     lines.append(f"  complete list: {sources_file}")
     phones = {phone for entry in entries.values() for phone in entry.phones.split()}
     if mixed := sorted(vowel for vowel in VOWELS if vowel in phones and phones & {f"{vowel}{mark}" for mark in "012"}):
-        lines.append(f"  vowels with and without stress ({' '.join(mixed)}): tokenizer.fold=no_stress makes them equal")
+        lines.append(
+            f"  vowels with and without stress ({' '.join(mixed)}): tokenizer.fold=no_stress removes the stress"
+        )
     return "\n".join(lines)
 
 

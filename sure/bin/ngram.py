@@ -1,4 +1,4 @@
-"""Estimate an n-gram model of words from texts, as an ARPA file: interpolated modified Kneser-Ney smoothing."""
+"""Estimate an n-gram language model from texts and write an ARPA file (interpolated modified Kneser-Ney smoothing)."""
 
 from __future__ import annotations
 
@@ -21,26 +21,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--text", nargs="+", default=[], metavar="FILE", help="lines `id words`, such as data/asr_es/train/text"
     )
     parser.add_argument("--lines", nargs="+", default=[], metavar="FILE", help="lines of words, without ids")
-    parser.add_argument("--language", metavar="CODE", help="normalise the texts by its rules; default: they are")
+    parser.add_argument(
+        "--language", metavar="CODE", help="normalise the texts in this language; default: they are normalised"
+    )
     parser.add_argument("--order", type=int, default=4, metavar="N", help="default: %(default)s")
-    parser.add_argument("--perplexity", nargs="+", default=[], metavar="FILE", help="as --text: what to judge it by")
+    parser.add_argument(
+        "--perplexity", nargs="+", default=[], metavar="FILE", help="files as for --text, to compute the perplexity of"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="such as 4gram.arpa, or 4gram.arpa.gz")
     options = parser.parse_args(argv)
     if options.order < 1:
         raise SureError(f"--order {options.order}: expected 1 or more")
     texts = [*with_ids(options.text), *without_ids(options.lines)]
     if not texts:
-        raise SureError("no lines to estimate from; give files with --text or --lines")
+        raise SureError("no lines to estimate from; pass files with --text or --lines")
     model = estimate(sentences(texts, options.language), options.order)
     content = format_arpa(model).encode()
     out = Path(options.out)
     replace_file(out, gzip.compress(content, mtime=0) if out.suffix == ".gz" else content)
     for order, (count, discounts) in enumerate(zip(model.counts(), model.discounts, strict=True), 1):
         shown = " ".join(f"{discount:.3f}" for discount in discounts)
-        small = " (the usual ones, as this text is too small to have its own)" if discounts == FALLBACK else ""
+        small = " (defaults, as the text is too small to estimate them)" if discounts == FALLBACK else ""
         print(f"{count:,} {order}-grams, discounts {shown}{small}")
     if model.order < options.order:
-        print(f"no sentence is long enough for order {options.order}: this model has order {model.order}")
+        print(f"no sentence is long enough for order {options.order}, so this model has order {model.order}")
     for file in options.perplexity:
         print(f"perplexity {perplexity(model, sentences(with_ids([file]), options.language)):.2f} of {file}")
     print(out)

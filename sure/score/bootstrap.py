@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 DRAWS = 1000
-CELLS = 1 << 22  # of a block of draws, so that large test sets stay within some 100 MB
+CELLS = 1 << 22  # counts in a block of draws, so that large test sets need about 100 MB
 
 
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], np.ndarray], utterances: int, draws: int = DRAWS, seed: int = 0
 ) -> list[float]:
-    """[low, high]: the middle 95 % of a statistic over test sets drawn with replacement from this one.
+    """95 % interval [low, high] of a statistic over test sets that are drawn with replacement from this test set.
 
-    statistic: how often each utterance was drawn, (draws, utterances) float64 -> (draws,), NaN: not defined.
-    The same seed gives the same draws, so systems on one test set are compared on the same ones.
+    statistic: maps the counts of each utterance, (draws, utterances) float64, to values (draws,); NaN is left out.
+    The same seed gives the same draws, so systems with one test set are compared on the same draws.
     """
     generator = np.random.default_rng(seed)
     values = []
@@ -34,11 +34,11 @@ def bootstrap_interval(
 def ratio_interval(
     numerators: Sequence[float], denominators: Sequence[float], draws: int = DRAWS, seed: int = 0
 ) -> list[float]:
-    """Interval of 100 * sum(numerators) / sum(denominators): error rates, accuracies. Both (utterances,)."""
+    """Interval of 100 * sum(numerators) / sum(denominators), for error rates and accuracies. Both: (utterances,)."""
     top, bottom = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
 
     def percent(counts: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):  # a draw of empty references alone has no rate
+        with np.errstate(invalid="ignore", divide="ignore"):  # a draw with only empty references has no rate
             rates = 100.0 * (counts @ top) / (counts @ bottom)
         return np.where(np.isfinite(rates), rates, np.nan)
 

@@ -1,4 +1,4 @@
-"""Scores of classification (scikit-learn), for one output group or several."""
+"""Classification scores (scikit-learn), for one or several output groups."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from sure.errors import SureError
 from sure.score.bootstrap import bootstrap_interval, ratio_interval
 
 Groups = Mapping[str, Sequence[str]]  # output group -> label of every utterance
-TABLE_LABELS = 20  # a confusion table is printed up to this many labels
+TABLE_LABELS = 20  # up to this number of labels, confusions are printed as a table
 AVERAGED = ("macro_f1", "weighted_f1", "unweighted_average_recall")
 
 
 def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, Any]:
-    """Scores in percent, with intervals for accuracy, macro F1 and unweighted average recall.
+    """Scores in percent, with intervals for accuracy, macro F1 and unweighted average recall (UAR).
 
-    accuracy: utterances with the labels of all groups right.
+    accuracy: share of utterances with correct labels in all groups.
     macro_f1: mean F1 of the labels that occur in references or hypotheses.
-    weighted_f1: the same, weighted by how often references have a label.
-    unweighted_average_recall: mean recall of the labels that occur in references (UAR).
-    groups: the same for each output group, and `confusion`: reference -> hypothesis -> utterances.
-    With several groups the F1 and recall above are means over the groups.
+    weighted_f1: mean F1 weighted by the frequency of each label in the references.
+    unweighted_average_recall: mean recall of the labels that occur in references.
+    groups: these scores for each output group, and `confusion`: reference -> hypothesis -> number of utterances.
+    With several groups, F1 and recall above are means over the groups. Raises SureError without utterances.
     """
-    right = {group: _array(references[group]) == _array(hypotheses[group]) for group in references}
-    exact = np.logical_and.reduce(list(right.values()))
+    correct = {group: _array(references[group]) == _array(hypotheses[group]) for group in references}
+    exact = np.logical_and.reduce(list(correct.values()))
     if not len(exact):
         raise SureError("no utterances to score")
     groups = {
         group: {
-            "accuracy": 100.0 * float(right[group].mean()),
+            "accuracy": 100.0 * float(correct[group].mean()),
             "macro_f1": _f1(references[group], hypotheses[group], "macro"),
             "weighted_f1": _f1(references[group], hypotheses[group], "weighted"),
             "unweighted_average_recall": _unweighted_average_recall(references[group], hypotheses[group]),
@@ -52,7 +52,7 @@ def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, A
 
 
 def classification_listing(ids: Sequence[str], references: Groups, hypotheses: Groups) -> str:
-    """Per group: precision, recall and F1 of each label, the confusions, and every wrong utterance."""
+    """For each group: precision, recall and F1 of each label, confusions, and all misclassified utterances."""
     parts = []
     for group, wanted in references.items():
         found = hypotheses[group]
@@ -67,7 +67,7 @@ def classification_listing(ids: Sequence[str], references: Groups, hypotheses: G
 
 
 def _metrics() -> ModuleType:
-    from sklearn import metrics  # more than a second, which only scoring needs
+    from sklearn import metrics  # takes more than a second; only scoring needs it
 
     return metrics
 
@@ -82,9 +82,9 @@ def _unweighted_average_recall(wanted: Sequence[str], found: Sequence[str]) -> f
 
 
 def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -> list[float]:
-    """Of macro F1, or of unweighted average recall: a draw averages over the labels it has.
+    """Interval of macro F1 or of UAR; in each draw the mean is over the labels that occur in the draw.
 
-    A label's F1 is 2 hits / (references + hypotheses) with it, its recall is hits / references.
+    F1 of a label is 2 hits / (references + hypotheses), its recall hits / references.
     """
     tables = []
     for group, wanted in references.items():
@@ -106,17 +106,17 @@ def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -
 
 def _confusion(wanted: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, int]]:
     table: dict[str, dict[str, int]] = {label: {} for label in sorted(set(wanted))}
-    for (label, heard), count in sorted(Counter(zip(wanted, found, strict=True)).items()):
-        table[label][heard] = count
+    for (label, hypothesis), count in sorted(Counter(zip(wanted, found, strict=True)).items()):
+        table[label][hypothesis] = count
     return table
 
 
 def _confusion_text(confusion: Mapping[str, Mapping[str, int]]) -> str:
-    """A table, or with many labels the confusions from the most frequent on."""
+    """Confusions as a table; with many labels as a list, most frequent first."""
     names = sorted(set(confusion).union(*confusion.values()))
     if len(names) > TABLE_LABELS:
-        pairs = [(-n, label, heard) for label, row in confusion.items() for heard, n in row.items()]
-        lines = [f"{-n} {label} {heard or '-'}" for n, label, heard in sorted(pairs) if label != heard]
+        pairs = [(-n, label, other) for label, row in confusion.items() for other, n in row.items()]
+        lines = [f"{-n} {label} {other or '-'}" for n, label, other in sorted(pairs) if label != other]
         return "\n".join(["confusions (utterances reference hypothesis)", *lines]) + "\n"
     rows = [["", *(name or "-" for name in names)]]
     rows += [[label, *(str(confusion[label].get(name, 0)) for name in names)] for label in confusion]

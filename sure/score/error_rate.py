@@ -1,4 +1,4 @@
-"""Word, character and phone error rates (jiwer), and a listing of the errors with both lines aligned."""
+"""Word, character and phone error rates (jiwer), and a listing of aligned references and hypotheses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import jiwer
 from sure.errors import SureError
 from sure.score.bootstrap import ratio_interval
 
-KINDS = ("substitute", "delete", "insert")
 MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
+ERRORS = (("substituted", "S"), ("deleted", "D"), ("inserted", "I"))  # names in the listing
 
-Pair = tuple[str, str, str]  # a word of the reference, the one of the hypothesis below it, and the mark of their error
+Pair = tuple[str, str, str]  # aligned words of reference and hypothesis, and the mark of the error
 
 
 def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-    """WER and CER in percent with intervals, and their counts; texts by utterance id, both with the same ids.
+    """WER and CER in percent with intervals and counts; texts by utterance id, the same ids on both sides.
 
-    (substitutions + deletions + insertions) / words or characters of the references, so above 100 at times.
-    The space between words is a character. What is said for an empty reference counts as insertions.
-    Raises SureError when all references are empty: then there is no rate.
+    Rate: (substitutions + deletions + insertions) / words or characters of the references, so it can exceed 100.
+    The space between words is a character. Words for an empty reference are insertions.
+    Raises SureError if all references are empty.
     """
     texts = _texts(references, hypotheses)
     words, characters = jiwer.process_words(*texts), jiwer.process_characters(*texts)
@@ -37,16 +37,15 @@ def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) ->
 
 
 def phone_error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-    """PER in percent with its interval, and its counts, of phones with spaces between; else as `error_rates`."""
+    """PER in percent with interval and counts; texts are phones separated by spaces. See `error_rates`."""
     phones = jiwer.process_words(*_texts(references, hypotheses))
     return {**_rate("per", phones), "sentence_error_rate": _sentence_error_rate(phones), "phones": _counts(phones)}
 
 
 def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str], frequent: int = 20) -> str:
-    """Every utterance, reference above hypothesis and wrong words in capitals, as NIST's sclite prints it.
+    """Aligned reference and hypothesis of each utterance with errors in capitals, as in the output of NIST's sclite.
 
-    Behind them the totals, and the errors that occur most often, word by word. Both mappings are by utterance id, with
-    the same ids.
+    Then totals, and the `frequent` most frequent errors of each kind. Texts as for `error_rates`.
     """
     output = jiwer.process_words(*_texts(references, hypotheses))
     aligned = zip(output.references, output.hypotheses, output.alignments, strict=True)
@@ -62,13 +61,13 @@ def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tupl
 def _rate(name: str, output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, Any]:
     sizes = [len(reference) for reference in output.references]
     if not sum(sizes):
-        raise SureError("all references are empty, so there is no error rate; check the set's text file")
-    errors = [sum(_errors(chunks)) for chunks in output.alignments]
+        raise SureError("all references are empty, so the error rate is not defined; check the file `text` of the set")
+    errors = [count_errors(chunks) for chunks in output.alignments]
     return {name: 100.0 * sum(errors) / sum(sizes), f"{name}_interval": ratio_interval(errors, sizes)}
 
 
 def _sentence_error_rate(output: jiwer.WordOutput) -> float:
-    wrong = sum(said != heard for said, heard in zip(output.references, output.hypotheses, strict=True))
+    wrong = sum(pair[0] != pair[1] for pair in zip(output.references, output.hypotheses, strict=True))
     return 100.0 * wrong / len(output.references)
 
 
@@ -82,32 +81,26 @@ def _counts(output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, int]:
     }
 
 
-def _errors(chunks: list[jiwer.AlignmentChunk]) -> list[int]:
-    """Substitutions, deletions, insertions of one utterance."""
-    counts = dict.fromkeys(KINDS, 0)
-    for chunk in chunks:
-        if chunk.type in counts:
-            said, heard = chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx
-            counts[chunk.type] += max(said, heard)
-    return list(counts.values())
+def count_errors(chunks: list[jiwer.AlignmentChunk]) -> int:
+    """Substitutions, deletions and insertions of one utterance."""
+    wrong = (chunk for chunk in chunks if chunk.type != "equal")
+    return sum(max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx) for c in wrong)
 
 
 def _pairs(reference: list[str], hypothesis: list[str], chunks: list[jiwer.AlignmentChunk]) -> list[Pair]:
-    """What stands above what."""
+    """Aligned words."""
     pairs: list[Pair] = []
     for chunk in chunks:
-        said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-        heard = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        pairs += [(*pair, MARKS[chunk.type]) for pair in itertools.zip_longest(said, heard, fillvalue="")]
+        words = reference[chunk.ref_start_idx : chunk.ref_end_idx], hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        pairs += [(*pair, MARKS[chunk.type]) for pair in itertools.zip_longest(*words, fillvalue="")]
     return pairs
 
 
 def _aligned(id: str, pairs: list[Pair]) -> str:
     columns = []
-    for said, heard, mark in pairs:
-        width = max(len(said), len(heard))
-        words = [word.upper() if word else "*" * width for word in (said, heard)] if mark else [said, heard]
-        columns.append([*words, mark])
+    for *words, mark in pairs:
+        width = max(map(len, words))
+        columns.append([*((word.upper() or "*" * width for word in words) if mark else words), mark])
     widths = [max(map(len, column)) for column in columns]
     rows = [
         " ".join(column[row].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
@@ -126,8 +119,7 @@ def _totals(utterances: list[list[Pair]]) -> str:
     def share(count: int, of: int) -> str:
         return f"{count:,} ({100 * count / of:.2f} %)" if of else f"{count:,}"
 
-    kinds = (("correct", ""), ("substituted", "S"), ("deleted", "D"), ("inserted", "I"))
-    counts = ", ".join(f"{name} {share(marks[mark], words)}" for name, mark in kinds)
+    counts = ", ".join(f"{name} {share(marks[mark], words)}" for name, mark in [("correct", ""), *ERRORS])
     errors = share(marks["S"] + marks["D"] + marks["I"], words)
     return (
         f"totals\n{len(utterances):,} utterances, with errors {share(wrong, len(utterances))}\n"
@@ -136,9 +128,9 @@ def _totals(utterances: list[list[Pair]]) -> str:
 
 
 def _confusions(utterances: list[list[Pair]], frequent: int) -> Iterator[str]:
-    """The most frequent errors of each kind; of equals in the order of the words."""
-    for name, mark in (("substituted", "S"), ("deleted", "D"), ("inserted", "I")):
-        errors = Counter((said, heard) for pairs in utterances for said, heard, kind in pairs if kind == mark)
+    """The most frequent errors of each kind; equally frequent ones in alphabetical order."""
+    for name, mark in ERRORS:
+        errors = Counter(tuple(words) for pairs in utterances for *words, kind in pairs if kind == mark)
         shown = sorted(errors.items(), key=lambda error: (-error[1], error[0]))[:frequent]
         lines = [f"{count:6,}  {' -> '.join(filter(None, words))}\n" for words, count in shown]
-        yield f"{name}: {len(lines):,} of {len(errors):,} different ones, the most frequent\n{''.join(lines)}"
+        yield f"{name}: {len(lines):,} of {len(errors):,} different errors, most frequent first\n{''.join(lines)}"

@@ -1,4 +1,4 @@
-"""`result.json` of a decoded folder: the scores, and facts about the data and the training."""
+"""result.json of a decoded folder: scores, and facts about data and training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sure.parsing import read_json
 
 
 def write_result(folder: Path, result: dict[str, Any], experiment: Path | None = None) -> dict[str, Any]:
-    """Write `result.json`; from the experiment's summary and command come all keys that `result` lacks."""
+    """Write result.json; keys that `result` lacks come from the experiment's summary.json and command.txt."""
     if experiment:
         path = experiment / "summary.json"  # missing where the training did not finish
         summary = read_json(path, "run stage 4 again, which writes it at its end") if path.exists() else {}
@@ -27,7 +27,7 @@ def write_result(folder: Path, result: dict[str, Any], experiment: Path | None =
 
 
 def data_facts(data: str | None, references: Mapping[str, str]) -> dict[str, Any]:
-    """Facts about a decoded data folder. references: texts by utterance id."""
+    """Facts about a decoded data folder. data: its path; references: texts by utterance id."""
     return {
         "utterances": len(references),
         "data": data,
@@ -38,7 +38,7 @@ def data_facts(data: str | None, references: Mapping[str, str]) -> dict[str, Any
 
 
 def _seconds_of_audio(data: str | None, ids: Iterable[str]) -> float | None:
-    """The sum of the set's utt2dur; None where its data folder is gone or lacks an utterance."""
+    """Sum of the durations in utt2dur; None if the folder is missing or lacks an utterance."""
     path = Path(data or "") / "utt2dur"
     lines = read_lines(path) if path.is_file() else []
     seconds = {line.id: parse_seconds(path, line, line.value) for line in lines}

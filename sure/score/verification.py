@@ -1,7 +1,7 @@
-"""Error rates of verification over trials: equal error rate and the minimum of NIST's detection cost.
+"""Speaker verification scores over trials: equal error rate (EER) and minimum detection cost (NIST).
 
-A trial is accepted when its score is at or above a threshold. Trials of equal score are accepted or rejected
-together, so the order of a list never matters.
+A trial is accepted if its score is at least the threshold. Trials with equal scores are accepted or rejected together,
+so the order of trials does not matter.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ import numpy as np
 from sure.errors import SureError
 from sure.score.bootstrap import bootstrap_interval
 
-P_TARGETS = (0.01, 0.05)  # of NIST SRE and VoxSRC
+P_TARGETS = (0.01, 0.05)  # prior of target trials in NIST SRE and VoxSRC
 
 
 def eer(scores: Sequence[float], targets: Sequence[bool]) -> float:
-    """The rate in percent at which as many targets are missed as nontargets accepted.
+    """Equal error rate in percent: the rate of misses where it equals the rate of false alarms.
 
-    scores, targets: (trials,). Between two neighbouring thresholds both rates are interpolated linearly, on the
-    curve itself and not on its convex hull. Raises SureError for NaN, and when all trials are of one kind.
+    scores, targets: (trials,). Between neighbouring thresholds both rates are interpolated linearly on the ROC curve,
+    not on its convex hull. Raises SureError for NaN, and without target or without nontarget trials.
     """
     return _Thresholds(scores, targets).eer()
 
 
 def eer_threshold(scores: Sequence[float], targets: Sequence[bool]) -> float:
-    """The score of a trial from which on to accept, where the two rates are closest to each other."""
+    """The score of a trial that is the threshold at which both error rates are closest."""
     curve = _Thresholds(scores, targets)
     misses, false_alarms = curve.rates()
-    return float(curve.values[np.abs(misses - false_alarms)[:-1].argmin()])  # the last accepts nothing
+    return float(curve.values[np.abs(misses - false_alarms)[:-1].argmin()])  # the last one rejects all trials
 
 
 def min_dcf(
     scores: Sequence[float], targets: Sequence[bool], p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
 ) -> float:
-    """The least cost c_miss p_target P_miss + c_fa (1 - p_target) P_fa over all thresholds.
+    """Minimum over all thresholds of the cost c_miss p_target P_miss + c_fa (1 - p_target) P_fa.
 
-    Divided by the cost of the better of accepting all and rejecting all, so at most 1 (NIST SRE 2016 evaluation
+    Normalised by the lower cost of accepting all or rejecting all trials, so at most 1 (NIST SRE 2016 evaluation
     plan). Raises SureError as `eer` does.
     """
     misses, false_alarms = _Thresholds(scores, targets).rates()
@@ -49,11 +49,11 @@ def min_dcf(
 def verification_scores(
     scores: Sequence[float], targets: Sequence[bool], speakers: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """EER in percent with its interval and threshold, min_dcf_<p_target>, and how many trials there are.
+    """EER in percent with interval and threshold, min_dcf_<p_target>, and the numbers of trials.
 
-    speakers: both of each trial. The interval is by bootstrap over speakers: trials share utterances and speakers,
-    so over trials it would be far too narrow (Bolle et al., CVIU 2004). A speaker drawn twice is two speakers that
-    are not compared with each other; draws without a trial of either kind are left out.
+    speakers: both speakers of each trial. The interval is a bootstrap over speakers: trials share utterances and
+    speakers, so a bootstrap over trials would be far too narrow (Bolle et al., CVIU 2004). A speaker that is drawn
+    twice counts as two speakers without trials between them; draws without target or nontarget trials are left out.
     """
     curve = _Thresholds(scores, targets)
     _, units = np.unique(np.array(speakers), return_inverse=True)
@@ -74,10 +74,10 @@ def verification_scores(
 
 
 def trial_listing(trials: Sequence[tuple[str, str, bool]], scores: Sequence[float]) -> str:
-    """Every trial with its score; behind it which are wrong at the threshold of the EER."""
+    """Each trial with its score, and `miss` or `false_alarm` if it is wrong at the EER threshold."""
     targets = [target for _, _, target in trials]
     threshold = eer_threshold(scores, targets)
-    lines = [f"accepted from {threshold:.6f} on (id id kind score)"]
+    lines = [f"accepted from score {threshold:.6f} on (id id kind score)"]
     for (first, second, target), score in zip(trials, scores, strict=True):
         wrong = "" if target == (score >= threshold) else " miss" if target else " false_alarm"
         lines.append(f"{first} {second} {'target' if target else 'nontarget'} {score:.6f}{wrong}")
@@ -85,19 +85,17 @@ def trial_listing(trials: Sequence[tuple[str, str, bool]], scores: Sequence[floa
 
 
 class _Thresholds:
-    """Trials in the order of their scores, and the places where the score changes: one threshold each."""
+    """Trials sorted by score, and the positions of the first trial of each distinct score: the thresholds."""
 
     def __init__(self, scores: Sequence[float], targets: Sequence[bool]):
         scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=bool)
         if scores.ndim != 1 or scores.shape != targets.shape:
-            raise SureError(f"{scores.shape} scores for {targets.shape} trials; expected one for each")
+            raise SureError(f"{scores.shape} scores for {targets.shape} trials; expected one score for each trial")
         if np.isnan(scores).any():
             raise SureError(f"the score of trial {int(np.isnan(scores).argmax())} is not a number")
         if targets.all() or not targets.any():
-            kind = (
-                "no trials" if not len(targets) else "only target trials" if targets.all() else "only nontarget trials"
-            )
-            raise SureError(f"{kind}, so there is no error rate; it needs both kinds")
+            kind = "no trials" if not len(targets) else f"only {'target' if targets.all() else 'nontarget'} trials"
+            raise SureError(f"{kind}: error rates need target and nontarget trials")
         self.order = np.argsort(scores, kind="stable")
         self.targets = targets[self.order]
         ordered = scores[self.order]
@@ -105,9 +103,9 @@ class _Thresholds:
         self.values = ordered[self.starts]
 
     def rates(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Misses and false alarms, (thresholds + 1,) each in [0, 1], from accepting all to accepting nothing.
+        """Rates of misses and false alarms, (thresholds + 1,) each, from accepting all to rejecting all trials.
 
-        weights: how often each trial counts, (trials,); NaN without a trial of a kind.
+        weights: count of each trial, (trials,). NaN if no target or no nontarget trial is left.
         """
         weights = np.ones(len(self.order)) if weights is None else weights[self.order]
         below = [np.r_[0.0, np.cumsum(weights * kind)] for kind in (self.targets, ~self.targets)]
@@ -117,7 +115,7 @@ class _Thresholds:
 
     def eer(self, weights: np.ndarray | None = None) -> float:
         misses, false_alarms = self.rates(weights)
-        difference = misses - false_alarms  # never falls, from -1 to 1
+        difference = misses - false_alarms  # monotone, from -1 to 1
         if np.isnan(difference).any():
             return float("nan")
         after = int(np.searchsorted(difference, 0.0))

@@ -1,4 +1,4 @@
-"""N-gram models as files: ARPA, plain or gzipped, and whatever else kenlm reads."""
+"""Files of n-gram models: ARPA, also gzipped, and the binary formats of KenLM."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, LanguageMode
 
 GZIP = b"\x1f\x8b"
 HEAD = b"\\data\\"
-UNKNOWN_MISSING = -100.0  # log10 of an unknown word in a model that has no <unk>, as in KenLM
+UNKNOWN_MISSING = -100.0  # log10 probability of unknown words in a model without <unk>, as in KenLM
 
 
 def load_model(path: Path) -> tuple[LanguageModel, str]:
-    """The model of a file, and the file's sha256.
+    """The n-gram model in a file, and the SHA-256 of the file.
 
-    ARPA files are read here; other ones are for kenlm, which is an extra. Raises SureError naming the file.
+    Other files than ARPA need the extra kenlm. Raises SureError naming the file.
     """
     try:
         digest = sha256_of_file(path)
@@ -32,7 +32,7 @@ def load_model(path: Path) -> tuple[LanguageModel, str]:
 
 
 def format_arpa(model: Ngram) -> str:
-    """The text of an ARPA file; n-grams are sorted, so the same model gives the same bytes."""
+    """Content of an ARPA file; n-grams are sorted, so a model always gives the same bytes."""
     by_order: list[list[Gram]] = [[] for _ in range(model.order)]
     for gram in sorted(model.grams):
         by_order[len(gram) - 1].append(gram)
@@ -47,7 +47,7 @@ def _line(gram: Gram, probability: float, backoff: float) -> str:
 
 
 def read_arpa(path: Path) -> Ngram:
-    """Raises SureError naming file and line, and for a model without <s>, </s> or any n-gram of an order."""
+    """Read an ARPA file. Raises SureError naming file and line, and for wrong counts or a model without <s> or </s>."""
     grams: dict[Gram, tuple[float, float]] = {}
     announced: dict[int, int] = {}
     order, ended = 0, False
@@ -65,15 +65,17 @@ def read_arpa(path: Path) -> Ngram:
                 gram, values = _entry(line, order)
                 grams[gram] = values
         except ValueError:
-            raise SureError(f"{path}:{number}: not a line of an ARPA file: {line!r}") from None
+            raise SureError(f"{path}:{number}: expected a line of an ARPA file, found {line!r}") from None
     if not ended:
-        raise SureError(f"{path}: ends without \\end\\, so it is not whole; make or copy it again")
+        raise SureError(f"{path} ends without \\end\\, so it is incomplete; make or copy it again")
     model = Ngram(max(announced, default=0), grams)
     if not announced or model.counts() != [announced.get(order, 0) for order in range(1, model.order + 1)]:
-        raise SureError(f"{path}: has {model.counts()} n-grams by order, its head says {list(announced.values())}")
+        raise SureError(
+            f"{path} has {model.counts()} n-grams by order, but its head has the counts {list(announced.values())}"
+        )
     for word in (BEGIN, END):
         if word not in model:
-            raise SureError(f"{path}: has no {word}; a model of whole sentences is needed")
+            raise SureError(f"{path} lacks {word}; expected a model of whole sentences")
     grams.setdefault((UNKNOWN,), (UNKNOWN_MISSING, 0.0))
     return model
 
@@ -99,21 +101,22 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 class Kenlm:
-    """A model that the kenlm package reads. Raises SureError naming the extra where the package is missing."""
+    """An n-gram model read by the package kenlm. Raises SureError if the package is missing or cannot read the file."""
 
     def __init__(self, path: Path):
         try:
             import kenlm
         except ImportError:
             raise SureError(
-                f"{path} is no ARPA file, and for other n-gram models the package kenlm is needed; "
-                "install the extra: pip install -e '.[kenlm]'"
+                f"{path} is not an ARPA file; other n-gram models need the package kenlm: pip install -e '.[kenlm]'"
             ) from None
         self._new_state = kenlm.State
         try:
             self._model = kenlm.Model(str(path))
         except (OSError, RuntimeError) as error:
-            raise SureError(f"kenlm cannot read the n-gram model {path}: {_first_line(error)}") from None
+            raise SureError(
+                f"kenlm cannot read the n-gram model {path}: {' '.join(str(error).split())[:300]}"
+            ) from None
 
     def begin(self) -> object:
         state = self._new_state()
@@ -121,15 +124,11 @@ class Kenlm:
         return state
 
     def score(self, state: object, word: str) -> tuple[float, object]:
-        behind = self._new_state()
-        return LN10 * self._model.BaseScore(state, word, behind), behind
+        after = self._new_state()
+        return LN10 * self._model.BaseScore(state, word, after), after
 
     def __contains__(self, word: str) -> bool:
         return word in self._model
 
     def words(self) -> None:
         return None
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

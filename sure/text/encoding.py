@@ -1,4 +1,4 @@
-"""Text files of corpora whose encoding nobody wrote down, and that differs from file to file."""
+"""Reading of text files of corpora with unknown and mixed encodings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ CONTROLS = re.compile("[\x80-\x9f]")
 
 
 def read_any_text(path: Path, other: str = "latin-1") -> str:
-    """The text of a file: by its byte order mark, else as UTF-16 by its zero bytes, else as UTF-8, else as `other`.
+    """The text of a file in the first encoding that fits: byte order mark, UTF-16 (zero bytes), UTF-8, `other`, Latin-1.
 
-    What is none of these is Latin-1, which is never wrong about a byte. U+0080 to U+009F, control characters that no
-    text has, are Windows' quotes and dashes read as Latin-1, now or by whoever wrote the file; they become what they
-    were. Byte order marks are dropped, and what a broken UTF-16 file has half of becomes U+FFFD. Raises SureError
-    naming the file when it cannot be read.
+    U+0080 to U+009F are quotes and dashes of Windows (cp1252) that were decoded as Latin-1 and are restored. Byte order
+    marks are dropped; incomplete UTF-16 characters become U+FFFD. Raises SureError if the file cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -32,7 +30,7 @@ def _decode(content: bytes, other: str) -> str:
     for mark, encoding in MARKS.items():
         if content.startswith(mark):
             return content.decode(encoding, "replace")
-    if b"\0" in content:  # every ASCII character of UTF-16 has one: the second byte of the pair, or the first
+    if b"\0" in content:  # in UTF-16 one byte of each ASCII character is zero
         little = content[1::2].count(0) > content[::2].count(0)
         return content.decode("utf-16-le" if little else "utf-16-be", "replace")
     for encoding in ("utf-8", other):

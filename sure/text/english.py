@@ -1,4 +1,4 @@
-"""English text to ARPAbet: tacotron_cleaner's cleaners, then lexicon, CMUdict and g2p_en for the words."""
+"""English text to ARPAbet phones: cleaners of tacotron_cleaner, then lexicon, CMUdict and g2p_en."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sure.text.lexicon import ARPABET, CMUDICT, ENGLISH, G2P, Lookup, missing_pa
 from sure.text.normalize import APOSTROPHES
 from sure.text.numbers import verbalize
 
-WORDING: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [  # what the cleaners do not say well, in lower case
+CORRECTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [  # in lower case, before the cleaners
     (r"\[([a-z])\](?=[a-z])", r"\1"),  # "[t]he" is one word
-    (r"[<>\[\]{}]", " "),  # the cleaners drop them, and join what is around
+    (r"[<>\[\]{}]", " "),  # the cleaners would join the text on both sides
     (r"(?<=\w)\((?=\w)(?!\w+\)\w|(?:e?[sdrn]|ing|ly|al|ren)\))", " "),  # word(s) and colo(u)r are one word
     (r"\b(mrs|mr|drs?|st|co|jr|maj|gen|rev|lt|hon|sgt|capt|esq|ltd|col|ft)\.(?=[a-z])", r"\1. "),
     (r"(?<![\w'])[a-z](?:\.[a-z])+(?![\w'])", lambda m: m[0].replace("a", "ay").replace(".", " ")),  # u.s.a. is spelled
@@ -23,51 +23,51 @@ SHOWN = 10  # words in an error
 
 
 class English:
-    """`say` the words of cleaned text. lexicon: word -> phones with spaces between, asked first.
+    """Pronounces words of cleaned text. lexicon: word -> phones separated by spaces; it has priority over CMUdict.
 
-    Raises SureError for a lexicon with phones that are not CMUdict's.
+    Raises SureError for a lexicon with other phones than those of CMUdict.
     """
 
     def __init__(self, lexicon: Mapping[str, str]):
         self.known = dict(lexicon)
-        self._sources: dict[str, Lookup | None] = {}  # loaded when a word needs them
+        self._sources: dict[str, Lookup | None] = {}  # loaded at first use
         for word, phones in sorted(self.known.items()):
             if other := [phone for phone in phones.split() if phone not in ARPABET]:
                 raise SureError(
-                    f"the lexicon has {word!r} with {other[0]!r}, which is no phone of CMUdict; write it in those, or "
-                    "take the phones of espeak-ng for all words: text.phones=espeak"
+                    f"lexicon: {word!r} has the phone {other[0]!r}, which is not a phone of CMUdict; write it with the "
+                    "phones of CMUdict, or use espeak-ng for all words: text.phones=espeak"
                 )
 
     def clean(self, text: str) -> str:
-        """ASCII in lower case, numbers, symbols and abbreviations as words."""
+        """Text in lower-case ASCII, with numbers, symbols and abbreviations as words."""
         text = APOSTROPHES.sub("'", text).lower()
-        for pattern, said in WORDING:
-            text = re.sub(pattern, said, text)
+        for pattern, words in CORRECTIONS:
+            text = re.sub(pattern, words, text)
         return _cleaners()(verbalize(text, "en")).lower()
 
     def prepare(self, words: Iterable[str]) -> None:
-        """Find the phones of these words. Raises SureError naming those that nothing pronounces."""
+        """Find the phones of these words. Raises SureError naming the words without phones."""
         missing = []
         for word in sorted(set(words) - self.known.keys()):
-            phones = self._ask(CMUDICT, word)
-            if phones is None and not VOWELS.search(word):  # dtmf is spelled
-                phones = " ".join(filter(None, (self._ask(CMUDICT, letter) for letter in word)))
-            if found := phones or self._ask(G2P, word):
+            phones = self._look_up(CMUDICT, word)
+            if phones is None and not VOWELS.search(word):  # spelled, such as dtmf
+                phones = " ".join(filter(None, (self._look_up(CMUDICT, letter) for letter in word)))
+            if found := phones or self._look_up(G2P, word):
                 self.known[word] = found
             else:
                 missing.append(word)
         if missing:
             packages = missing_packages("en")
             install = f"install {' and '.join(packages)} (tools/install.sh --extras tts), or " * bool(packages)
-            raise SureError(f"no phones for {some_of(missing, SHOWN)}; {install}write them into a lexicon")
+            raise SureError(f"no phones for {some_of(missing, SHOWN)}; {install}add them to a lexicon")
 
-    def say(self, words: str) -> list[str]:
-        """Phones of words with spaces between, which `prepare` knows."""
+    def phones(self, words: str) -> list[str]:
+        """Phones of words, separated by spaces, that `prepare` has found."""
         if words == "a":
-            return ["EY1"]  # alone it is the letter, not the article
+            return ["EY1"]  # a single "a" is the letter, not the article
         return [phone for word in words.split() for phone in self.known[word].split()]
 
-    def _ask(self, source: str, word: str) -> str | None:
+    def _look_up(self, source: str, word: str) -> str | None:
         if source not in self._sources:
             self._sources[source] = ENGLISH[source]()
         look_up = self._sources[source]

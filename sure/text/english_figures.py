@@ -1,4 +1,4 @@
-"""What English writes in figures and does not say figure by figure: years, decades, times, fractions, money."""
+"""English numbers with a spoken form of their own: years, decades, times, fractions and money."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
 CURRENCIES = {"$": ("dollars", "cent"), "€": ("euros", "cent"), "£": ("pounds", "penny")}
 SIZES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
 DECADES = "hundreds tens twenties thirties forties fifties sixties seventies eighties nineties".split()
-ALONE, ENDS = r"(?<![\w.,/-])", r"(?![\w/]|[.,][0-9])"  # of a fraction, which is no part of a date
+ALONE, ENDS = r"(?<![\w.,/-])", r"(?![\w/]|[.,][0-9])"  # around a fraction, to exclude dates
 TIME, TIME_ENDS = r"(?<![0-9.,:$€£])0?", r"(?![0-9:]|[.,][0-9])"
 YEAR = r"(?<![0-9.,:$€£])(?<!minus )[12][0-9]{3}(?![0-9%°:$€£]|[.,][0-9]|\s[%°]|\s[$€£](?!\.?[0-9])|st|nd|rd|th)"
 
 
-def say_figures(text: str) -> str:
-    """Lower-cased English with these as words; other numbers stay as they are, for `verbalize`.
+def verbalize_english(text: str) -> str:
+    """Lower-cased English text with these numbers as words; other numbers stay, for `verbalize`.
 
-    A number of four figures that begins with 1 or 2 is a year where no comma parts its thousands: nineteen sixty three.
+    A number of four digits that begins with 1 or 2 and has no thousands separator is a year: nineteen sixty three.
     """
-    for pattern, said in WORDING:
-        text = re.sub(pattern, said, text)
+    for pattern, words in PATTERNS:
+        text = re.sub(pattern, words, text)
     return text
 
 
@@ -30,7 +30,7 @@ def _year(match: re.Match[str]) -> str:
     year = int(match[0])
     if 2000 <= year < 2010:
         return f" two thousand {num2words(year % 100) if year % 100 else ''} "
-    return f" {num2words(year, to='year')} "  # apart from letters: 1080p
+    return f" {num2words(year, to='year')} "  # separated from letters, as in 1080p
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def _cents(match: re.Match[str]) -> str:
     cents = f"{num2words(part)} {_many(word, part)}" if part else ""
     if not int(whole.replace(",", "")):
         return f" {cents} " if part else match[0]
-    return f" {match['sign']}{whole} {cents} "  # the whole is an amount
+    return f" {match['sign']}{whole} {cents} "  # `verbalize` reads the whole amount
 
 
 def _many(word: str, count: int) -> str:
@@ -58,8 +58,8 @@ def _many(word: str, count: int) -> str:
     return word if count == 1 else irregular.get(word, f"{word}s")
 
 
-WORDING: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [  # in this order
-    (r"(?<=[\w%°$€£])[-\u2010-\u2014\u2212](?=[$€£]?[0-9])", " "),  # no minus
+PATTERNS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [  # applied in this order
+    (r"(?<=[\w%°$€£])[-\u2010-\u2014\u2212](?=[$€£]?[0-9])", " "),  # a range or hyphen, not a minus sign
     (rf"{TIME}([1-9]|1[0-2]):00(?=\s?(?:[ap]\.?m\b|noon|midnight|o'clock))", r"\1"),
     (rf"{TIME}([1-9]|1[0-2]):00{TIME_ENDS}", r"\1 o'clock "),
     (rf"{TIME}(0|1[3-9]|2[0-4]):00{TIME_ENDS}", r"\1 hundred "),

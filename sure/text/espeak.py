@@ -1,4 +1,4 @@
-"""Text of many languages to the IPA of espeak-ng, through the package phonemizer, in this process."""
+"""Text of many languages to IPA phones by espeak-ng, through the package phonemizer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from sure.errors import SureError
 
-VOICES = {"en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}  # where the code of a language is no voice
-LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")  # espeak-ng says some foreign words in their own language
+VOICES = {"en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}  # for language codes that are not voices
+LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")  # espeak-ng pronounces some foreign words in their own language
 SECONDARY = "ˌ"
-LONGEST = 500  # characters that espeak-ng gets at once; it cuts longer texts
+LONGEST = 500  # characters passed to espeak-ng at once; it truncates longer texts
 
 
 class Espeak:
-    """`say` the words of a text. lexicon: word -> phones with spaces between, asked first.
+    """Pronounces words. lexicon: word -> phones separated by spaces; it has priority over espeak-ng.
 
-    Primary stress is a mark in front of its vowel, part of the phone; secondary stress is left out.
-    Raises SureError for a language that espeak-ng does not have, and when it is not installed.
+    Primary stress is a mark before the vowel and part of its phone; secondary stress is left out.
+    Raises SureError for a language that espeak-ng lacks, and if espeak-ng is not installed.
     """
 
     def __init__(self, language: str, lexicon: Mapping[str, str]):
@@ -29,13 +29,13 @@ class Espeak:
         self.backend = _backend(language)
 
     def clean(self, text: str) -> str:
-        return text  # espeak-ng says numbers, symbols and abbreviations itself
+        return text  # espeak-ng pronounces numbers, symbols and abbreviations itself
 
     def prepare(self, words: Iterable[str]) -> None:
         pass
 
-    def say(self, words: str) -> list[str]:
-        """Phones of words with spaces between."""
+    def phones(self, words: str) -> list[str]:
+        """Phones of words separated by spaces."""
         phones: list[str] = []
         left: list[str] = []
         for word in [*words.split(), ""]:
@@ -43,19 +43,19 @@ class Espeak:
             if found is None and sum(map(len, left)) < LONGEST:
                 left.append(word)
                 continue
-            phones += self._ask(" ".join(left))
+            phones += self._pronounce(" ".join(left))
             left = [word] if found is None else []
             phones += (found or "").split()
         return phones
 
-    def _ask(self, words: str) -> list[str]:
+    def _pronounce(self, words: str) -> list[str]:
         if not words.strip():
             return []
         separator = importlib.import_module("phonemizer.separator").Separator(phone=" ", word="|", syllable=None)
         found = self.backend.phonemize([words], separator=separator, strip=True)
-        said = LANGUAGE_SWITCH.sub(" ", found[0] if found else "").replace("|", " ").replace(SECONDARY, "")
-        # what is no letter is a symbol that espeak-ng has left as it is
-        return [phone for phone in said.split() if any(character.isalpha() for character in phone)]
+        text = LANGUAGE_SWITCH.sub(" ", found[0] if found else "").replace("|", " ").replace(SECONDARY, "")
+        # without symbols that espeak-ng left unchanged
+        return [phone for phone in text.split() if any(character.isalpha() for character in phone)]
 
 
 @cache
@@ -65,7 +65,7 @@ def _backend(language: str) -> Any:
         backend = importlib.import_module("phonemizer.backend").EspeakBackend
         wrapper = importlib.import_module("phonemizer.backend.espeak.wrapper").EspeakWrapper
     except ImportError:
-        raise SureError("the phones of espeak-ng need its packages: tools/install.sh --extras espeak") from None
+        raise SureError("phones of espeak-ng need the extra espeak: tools/install.sh --extras espeak") from None
     wrapper.set_library(loader.get_library_path())
     wrapper.set_data_path(loader.get_data_path())
     known = backend.supported_languages()
@@ -73,7 +73,7 @@ def _backend(language: str) -> Any:
     base = code.partition("-")[0]
     voice = next((name for name in (code, VOICES.get(base, base), base) if name in known), None)
     if voice is None:
-        raise SureError(f"espeak-ng has no language {language!r}; it has: {' '.join(sorted(known))}")
+        raise SureError(f"espeak-ng does not have the language {language!r}; it has: {' '.join(sorted(known))}")
     quiet = logging.getLogger("sure.espeak")
-    quiet.setLevel(logging.ERROR)  # it warns of every word that is said in another language
+    quiet.setLevel(logging.ERROR)  # it warns for each word in another language
     return backend(voice, with_stress=True, preserve_punctuation=False, logger=quiet)

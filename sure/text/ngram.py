@@ -1,7 +1,7 @@
-"""N-gram models of words: estimated from texts by interpolated modified Kneser-Ney smoothing, and asked for scores.
+"""N-gram language models: estimation by interpolated modified Kneser-Ney smoothing, and scoring.
 
-Chen and Goodman, An empirical study of smoothing techniques for language modeling (1998), as lmplz of KenLM has it:
-the unigrams are interpolated with the uniform distribution, which is all that <unk> gets.
+Chen and Goodman, An empirical study of smoothing techniques for language modeling (1998), in the variant of KenLM's
+lmplz: unigrams are interpolated with the uniform distribution, from which <unk> gets its probability.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from typing import Protocol
 from sure.errors import SureError
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
-NEVER = -99.0  # log10 of what nothing asks for: the probability of <s>
+NEVER = -99.0  # log10 probability of <s>, which is never predicted
 LN10 = math.log(10)
-FALLBACK = (0.5, 1.0, 1.5)  # discounts where the text is too small to have its own, as in KenLM
+FALLBACK = (0.5, 1.0, 1.5)  # discounts for texts that are too small to estimate them, as in KenLM
 
 Gram = tuple[str, ...]
 
 
 class LanguageModel(Protocol):
-    """What a search asks of a model of words; a state stands for the words so far."""
+    """Interface of word models for decoding; a state represents the words so far."""
 
     def begin(self) -> object:
         """The state before the first word."""
 
     def score(self, state: object, word: str) -> tuple[float, object]:
-        """The natural logarithm of p(word | state), and the state behind it; `</s>` is a word here."""
+        """Natural logarithm of p(word | state), and the state after the word; `</s>` counts as a word."""
 
     def __contains__(self, word: str) -> bool: ...
 
     def words(self) -> Collection[str] | None:
-        """Its vocabulary, or None where the model cannot list it."""
+        """The vocabulary, or None if the model cannot list it."""
 
 
 @dataclass
 class Ngram:
-    """A back-off model. grams: by n-gram, log10 of its probability and of its weight as a context, as in ARPA files."""
+    """A back-off model. grams: log10 probability and log10 back-off weight of each n-gram, as in ARPA files."""
 
     order: int
     grams: dict[Gram, tuple[float, float]]
-    discounts: list[tuple[float, ...]] = field(default_factory=list)  # by order, of an estimated model
+    discounts: list[tuple[float, ...]] = field(default_factory=list)  # by order, for an estimated model
 
     def begin(self) -> Gram:
         return (BEGIN,)[: self.order - 1]
@@ -52,7 +52,7 @@ class Ngram:
         if word not in self:
             word = UNKNOWN
         weight, context = 0.0, state
-        while (*context, word) not in self.grams:  # ends at the unigram, which is there
+        while (*context, word) not in self.grams:  # ends at the unigram, which exists
             weight += self.grams.get(context, (0.0, 0.0))[1]
             context = context[1:]
         logarithm = weight + self.grams[(*context, word)][0]
@@ -65,13 +65,13 @@ class Ngram:
         return {gram[0] for gram in self.grams if len(gram) == 1} - {BEGIN, END, UNKNOWN}
 
     def counts(self) -> list[int]:
-        """How many n-grams there are, by order."""
+        """Number of n-grams of each order."""
         lengths = Counter(map(len, self.grams))
         return [lengths[order] for order in range(1, self.order + 1)]
 
 
 def sentence_score(model: LanguageModel, words: Iterable[str]) -> float:
-    """The natural logarithm of p(words </s> | <s>)."""
+    """Natural logarithm of p(words </s> | <s>)."""
     total, state = 0.0, model.begin()
     for word in (*words, END):
         score, state = model.score(state, word)
@@ -80,7 +80,7 @@ def sentence_score(model: LanguageModel, words: Iterable[str]) -> float:
 
 
 def perplexity(model: LanguageModel, sentences: Iterable[Sequence[str]]) -> float:
-    """The inverse of the mean probability, geometric, of a word or sentence end."""
+    """Inverse of the geometric mean probability of words and sentence ends."""
     total, size = 0.0, 0
     for words in sentences:
         total += sentence_score(model, words)
@@ -89,9 +89,9 @@ def perplexity(model: LanguageModel, sentences: Iterable[Sequence[str]]) -> floa
 
 
 def estimate(sentences: Iterable[Sequence[str]], order: int) -> Ngram:
-    """The model of sentences of words; of a lower order where no sentence is long enough for this one.
+    """Estimate a model; its order is lower than `order` if no sentence is long enough.
 
-    Raises SureError for texts without words, and for words that stand for something else in a model.
+    Raises SureError for sentences without words, and for the words <s>, </s> and <unk>.
     """
     padded = [(BEGIN, *words, END) for words in sentences]
     _check(padded)
@@ -99,7 +99,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> Ngram:
     model = Ngram(order, {(BEGIN,): (NEVER, 0.0)})
     counts = _adjusted_counts(padded, order)
     size = len(counts[0].keys() | {(UNKNOWN,)})
-    lower: dict[Gram, float] = defaultdict(lambda: 1.0 / size)  # the probabilities of one order less
+    lower: dict[Gram, float] = defaultdict(lambda: 1.0 / size)  # probabilities of the next lower order
     backoffs: dict[Gram, float] = {}
     for counted in counts:
         discounts = _discounts(counted.values())
@@ -122,13 +122,13 @@ def _check(padded: list[Gram]) -> None:
     for sentence in padded:
         if taken := {BEGIN, END, UNKNOWN}.intersection(sentence[1:-1]):
             raise SureError(
-                f"{taken.pop()} in the text {' '.join(sentence[1:-1])!r} means something else in an n-gram model; "
-                "take it out of the text"
+                f"{taken.pop()} in the text {' '.join(sentence[1:-1])!r} is a reserved word of n-gram models; "
+                "remove it from the text"
             )
 
 
 def _adjusted_counts(padded: Iterable[Gram], order: int) -> list[Counter[Gram]]:
-    """Counts by order: of occurrences in the highest one and where <s> begins, else of different words in front."""
+    """Counts by order: occurrences for the highest order and after <s>, otherwise different preceding words."""
     highest: Counter[Gram] = Counter()
     begins: list[Counter[Gram]] = [Counter() for _ in range(order)]
     for sentence in padded:
@@ -144,7 +144,7 @@ def _adjusted_counts(padded: Iterable[Gram], order: int) -> list[Counter[Gram]]:
 
 
 def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
-    """What is taken from counts of 1, 2, and 3 or more, where that is defined."""
+    """Discounts of counts of 1, 2, and 3 or more; FALLBACK if they are not defined."""
     ones, twos, threes, fours = map(Counter(counts).__getitem__, (1, 2, 3, 4))
     if not (ones and twos and threes):
         return FALLBACK
@@ -156,7 +156,7 @@ def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
 def _interpolate(
     counts: Counter[Gram], discounts: Sequence[float], lower: dict[Gram, float]
 ) -> tuple[dict[Gram, float], dict[Gram, float]]:
-    """Probabilities by n-gram, and the weights of the lower order by context."""
+    """Probabilities by n-gram, and weights of the lower order by context."""
     totals: Counter[Gram] = Counter()
     taken: defaultdict[Gram, float] = defaultdict(float)
     for gram, count in counts.items():

@@ -1,4 +1,4 @@
-"""Text normalisation, the same for training targets and for scoring."""
+"""Text normalisation for training targets and for scoring."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ STAGE_DIRECTIONS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>\s][^<>]*>")
 def normalize(text: str, language: str) -> str:
     """`text` as lower-case spoken words with single spaces: letters, their marks, apostrophes inside words.
 
-    `language` is a code such as `es` or `es-MX`; only numbers, symbols and ё depend on it. In order:
-    Unicode NFC; lower case; what stands in [square], (round) or <angle> brackets is dropped; numbers and
-    symbols become words (see numbers.py; in a language without number words, symbols are dropped and digits
-    are an error); in Russian ё becomes е, because most writers use е for both; punctuation and hyphens become
-    spaces.
-    Normalising twice changes nothing. Raises SureError for digits in a language without number words.
+    `language` is a code such as `es` or `es-MX`; only numbers, symbols and ё depend on it. Steps: Unicode NFC; lower
+    case; text in [square], (round) or <angle> brackets is removed; numbers and symbols become words (see numbers.py;
+    in a language without number words, symbols are removed); Russian ё becomes е, because most writers use е for
+    both; punctuation and hyphens become spaces.
+    Normalised text stays unchanged. Raises SureError for digits in a language without number words.
     """
     code = re.split("[-_]", language.lower())[0]
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")  # soft hyphens, joiners, BOM
@@ -43,12 +42,12 @@ def without_accents(text: str) -> str:
 
 
 def drop_stage_directions(text: str) -> str:
-    """Without bracketed parts, nested ones too."""
+    """`text` without bracketed parts, also nested ones."""
     while (shorter := STAGE_DIRECTIONS.sub(" ", text)) != text:
         text = shorter
     return text
 
 
 def _is_spoken(char: str) -> bool:
-    """Letters, combining marks, and the apostrophe; ª and º are letters to Unicode only."""
+    """True for letters, combining marks and the apostrophe; ª and º are letters only in Unicode."""
     return char == "'" or (unicodedata.category(char)[0] in "LM" and char not in "ªº")

@@ -1,4 +1,4 @@
-"""Numbers and symbols as spoken words, per language."""
+"""Numbers and symbols as spoken words, for each language."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import NamedTuple
 from num2words import num2words
 
 from sure.errors import SureError
-from sure.text.english_figures import NUMBER, TIME, TIME_ENDS, say_figures
+from sure.text.english_figures import NUMBER, TIME, TIME_ENDS, verbalize_english
 
-JOINER = "\u2060"  # between an apostrophe and a number: l'8 is one word
-LARGEST = 10**12  # from here on, numbers are read digit by digit: nobody says them, and num2words errs on some
-VULGAR = "¼-¾⅐-⅞"  # one character each
-MINUS = rf"""(?<![\w.,%°$€£)\]”»])(?<!\w["'])[-\u2212](?=[$€£]?\.?[0-9]|[{VULGAR}])"""  # 5%-10% has none
+JOINER = "\u2060"  # keeps an apostrophe and a number in one word: l'8
+LARGEST = 10**12  # larger numbers are read digit by digit; num2words has errors in them
+VULGAR = "¼-¾⅐-⅞"  # fractions in one character
+MINUS = rf"""(?<![\w.,%°$€£)\]”»])(?<!\w["'])[-\u2212](?=[$€£]?\.?[0-9]|[{VULGAR}])"""  # not in 5%-10%
 HOUR = rf"0?([0-9]|1[0-9]|2[0-4]):00{TIME_ENDS}"
 
 
 class Language(NamedTuple):
-    """What num2words does not know of a language. A new language is one entry of LANGUAGES."""
+    """Words and rules of a language that num2words lacks. A new language is one entry of LANGUAGES."""
 
-    thousands: str  # the separator of groups of three digits; the other one of . and , is the decimal sign
+    thousands: str  # separator of thousands, `.` or `,`; the other one is the decimal sign
     point: str  # the decimal sign as a word
     minus: str
     number: str  # n° as a word
-    ordinal: str  # what follows the digits of an ordinal (regular expression)
+    ordinal: str  # endings after the digits of an ordinal (regular expression)
     units: dict[str, tuple[str, ...]]  # sign -> (one, many), in Russian (one, few, many)
     symbols: dict[str, str]
     hours: dict[str, tuple[str, str]] = {}  # time on the hour (regular expression) -> (one, many)
     fractions: dict[str, tuple[str, str]] = {}  # sign -> (alone, after a whole)
-    corrections: dict[str, str] = {}  # regular expression -> what is said, where num2words errs or a noun follows
+    corrections: dict[str, str] = {}  # regular expression -> words, for errors of num2words and before nouns
 
 
 LANGUAGES = {
@@ -89,7 +89,7 @@ LANGUAGES = {
     ),
 }  # fmt: skip
 
-RUSSIAN_ORDINALS = {  # digits and ending -> how num2words is asked; the first that fits
+RUSSIAN_ORDINALS = {  # digits and ending -> options of num2words; the first match counts
     "[2-4]х|.*[тм]и": {"to": "cardinal", "case": "g"},  # двух, пяти
     "(?:[2-9]|..+)0е|.*ые": {"plural": True},  # годы
     ".*[ео]й": {"case": "g", "gender": "f"},  # второй is the same word in other cases
@@ -97,7 +97,7 @@ RUSSIAN_ORDINALS = {  # digits and ending -> how num2words is asked; the first t
     ".*го": {"case": "g"}, ".*му": {"case": "d"}, ".*ым": {"case": "i"}, ".*м": {"case": "p"},
     ".*х": {"case": "g", "plural": True}, ".*": {},
 }  # fmt: skip
-ORDINAL_FORMS = {  # language and ending -> what changes
+ORDINAL_FORMS = {  # language and ending -> replacement in the words
     "es.*er": ("o$", ""), "(?:es|it).*[aª]": (r"o\b", "a"),
     "frè?re": ("^premier", "première"), "frnd": ("^deuxième", "second"), "frnde": ("^deuxième", "seconde"),
 }  # fmt: skip
@@ -107,24 +107,24 @@ def verbalize(text: str, code: str) -> str:
     """Lower-cased `text` with its numbers and symbols as words of the language `code` (`es`).
 
     Cardinals, decimals (`28.8`, `28,8`), grouped thousands, ordinals (`1st`, `1º`, `2e`, `5-я`), a minus
-    sign, amounts (`$5`, `7 %`), fractions (`½`), hours (`20:00`) and single symbols (`@`). A leading zero (`007`)
-    or more than twelve digits are read digit by digit; `10:30` and `1.2.3` are read part by part. English has
-    years and money besides (english_figures.py). No ASCII digit remains.
-    Raises SureError for digits in a language that is not in LANGUAGES; its symbols stay as they are.
+    sign, amounts (`$5`, `7 %`), fractions (`½`), hours (`20:00`) and single symbols (`@`). Numbers with a leading zero
+    (`007`) or more than twelve digits are read digit by digit; `10:30` and `1.2.3` part by part. English also has
+    years and money (english_figures.py). No ASCII digit remains.
+    Raises SureError for digits in a language that is not in LANGUAGES; symbols of such a language are unchanged.
     """
     language = LANGUAGES.get(code)
     if language is None:
         if found := re.search(NUMBER, text):
             raise SureError(
                 f"no number words for language {code!r}, needed for {found[0]!r} in the text {text!r}: "
-                f"write the number as words, or use one of: {' '.join(LANGUAGES)}"
+                f"write numbers as words; languages with number words: {' '.join(LANGUAGES)}"
             )
         return text
 
     text = re.sub(r"(?<=\w)'(?=[0-9])", f"'{JOINER}", text)
     text = _plain(text, code)
     if code == "en":
-        text = say_figures(text)
+        text = verbalize_english(text)
     for pattern, forms in language.hours.items():
         text = re.sub(rf"(?<![\w.,:]){pattern}", lambda m, f=forms: f" {_counted(m[1], f, code)} ", text)
     signs = "".join(map(re.escape, language.units))
@@ -143,7 +143,7 @@ def verbalize(text: str, code: str) -> str:
 
 
 def _plain(text: str, code: str) -> str:
-    """No spaces inside numbers, no seconds after an hour; minus, n° and fractions in one character as words."""
+    """Without spaces inside numbers and zero seconds of times; minus, n° and one-character fractions as words."""
     language = LANGUAGES[code]
     gap = "[\u00a0\u2009\u202f]" if code == "en" else "[ \u00a0\u2009\u202f]"
     text = re.sub(rf"(?<!\w)[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+(?![0-9])", lambda m: re.sub(gap, "", m[0]), text)
@@ -158,7 +158,7 @@ def _grouped(code: str) -> str:
 
 
 def _number(written: str, code: str) -> str:
-    """A number with its separators, as words."""
+    """Words of a number with separators."""
     whole, fraction = _split(written, code)
     if fraction is None:
         return " ".join(_cardinal(part, code) for part in whole)
@@ -168,7 +168,7 @@ def _number(written: str, code: str) -> str:
 
 
 def _split(written: str, code: str) -> tuple[list[str], str | None]:
-    """The integers of a written number, and its decimals if it has any (then there is one integer)."""
+    """The integers of a written number, and its decimals if it has any (then with one integer)."""
     thousands = LANGUAGES[code].thousands
     decimal = "," if thousands == "." else "."
     whole, sign, fraction = written.partition(decimal)
@@ -202,11 +202,11 @@ def _ordinal(written: str, ending: str, code: str) -> str:
     number = int(digits)
     if not 0 < number < 10**6:
         return _cardinal(digits, code)
-    how = {}
+    options = {}
     if code == "ru":
         short = digits + ending.lstrip("-\u2010\u2011")
-        how = next(how for pattern, how in RUSSIAN_ORDINALS.items() if re.fullmatch(pattern, short))
-    words = _correct(num2words(number, lang=code, **{"to": "ordinal", **how}), code)
+        options = next(each for pattern, each in RUSSIAN_ORDINALS.items() if re.fullmatch(pattern, short))
+    words = _correct(num2words(number, lang=code, **{"to": "ordinal", **options}), code)
     for pattern, change in ORDINAL_FORMS.items():
         if re.fullmatch(pattern, code + ending):
             words = re.sub(*change, words)
@@ -214,14 +214,14 @@ def _ordinal(written: str, ending: str, code: str) -> str:
 
 
 def _vulgar(sign: str, after_whole: bool, code: str) -> str:
-    """½ as words, or as 1/2 where there are none."""
-    if said := LANGUAGES[code].fractions.get(sign):
-        return f" {said[after_whole]} "
+    """½ as words, or as 1/2 in languages without such words."""
+    if words := LANGUAGES[code].fractions.get(sign):
+        return f" {words[after_whole]} "
     return " " + unicodedata.normalize("NFKC", sign).replace("\u2044", "/") + " "
 
 
 def _counted(written: str, forms: tuple[str, ...], code: str) -> str:
-    """A number, and what there is so many of in the right one of its forms."""
+    """A number and its unit in the right grammatical form."""
     whole, fraction = _split(written, code)
     number = int(whole[-1])
     if len(forms) == 2:

@@ -1,8 +1,8 @@
-"""Text to phones for speech synthesis, the same for training and for what is said later.
+"""Text to phones for TTS, in training and in synthesis.
 
-English by the cleaners and pronunciations that ESPnet uses (sure.text.english); any other language, or all of them
-where they share a model, in the IPA of espeak-ng (sure.text.espeak). The user's lexicon is asked first. Punctuation
-becomes pause marks, which are phones of their own.
+English uses the cleaners and pronunciations of ESPnet (sure.text.english); other languages, and models of several
+languages, use IPA phones of espeak-ng (sure.text.espeak). The user's lexicon has priority. Punctuation becomes pause
+marks, which are phones.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ MARKS = str.maketrans(
     {";": ",", "\u2026": ".", "\u3001": ",", "\uff0c": ",", "\u3002": ".",
      "\u0964": ".", "\u061f": "?", "\u060c": ",", "\uff1f": "?", "\uff01": "!", "\u00a1": None, "\u00bf": None}
 )  # fmt: skip
-BREAK = re.compile("(?<!\\d)[:\u2013\u2014]|[:\u2013\u2014](?!\\d)")  # a pause, but not in 10:30
+BREAK = re.compile("(?<!\\d)[:\u2013\u2014]|[:\u2013\u2014](?!\\d)")  # a pause, except in 10:30
 MARK = re.compile(r"([.,?!])(?![0-9])")  # 3.50 has no pause
 SHOWN = 40  # characters of a text in an error
 
 
 class Phonemizer:
-    """`phones(text)` for one language.
+    """Text to phones in one language.
 
     language: a code such as `en` or `es-MX`. lexicons: files of `word phone phone ...`, or their content by word.
-    kind: of KINDS; by default cmudict for English, espeak otherwise. known: the phones that the model has learned;
-    what it lacks is written as what is nearest of these.
+    kind: one of KINDS; default: cmudict for English, otherwise espeak. known: phones of the model; other phones are
+    replaced by the nearest of these.
     """
 
     def __init__(
@@ -50,26 +50,28 @@ class Phonemizer:
         english = re.split("[-_]", language.lower())[0] == "en"
         self.language, self.kind, self.known = language, kind or ("cmudict" if english else "espeak"), sorted(known)
         if self.kind not in KINDS or (self.kind == "cmudict" and not english):
-            raise SureError(f"phones of {language!r} by {self.kind!r}: there are cmudict, for English, and espeak")
+            raise SureError(
+                f"text.phones={self.kind} with language {language!r}: expected espeak, or cmudict for English"
+            )
         self.lexicon = dict(lexicons) if isinstance(lexicons, Mapping) else read_lexicon(list(lexicons))
-        self._speaker = English(self.lexicon) if self.kind == "cmudict" else Espeak(language, self.lexicon)
+        self._pronouncer = English(self.lexicon) if self.kind == "cmudict" else Espeak(language, self.lexicon)
 
     def phones(self, text: str) -> list[str]:
-        """Phones and pause marks, a mark at the end. Raises SureError when there is nothing to say in the text."""
+        """Phones and pause marks, with a mark at the end. Raises SureError for a text without words."""
         self.prepare([text])
         return self._join(text, self._parts(text))
 
     def prepare(self, texts: Iterable[str]) -> None:
-        """Find the words of many texts at once. Raises SureError naming all that nothing pronounces."""
+        """Find the phones of the words of many texts. Raises SureError naming the words without phones."""
         parts = {part for text in texts for part in self._parts(text)} - PAUSES
-        self._speaker.prepare({word for part in parts for word in part.split()})
+        self._pronouncer.prepare({word for part in parts for word in part.split()})
 
     def _parts(self, text: str) -> list[str]:
-        """Words with spaces between, and marks."""
+        """Runs of words, and pause marks."""
         text = " ".join(text.split())
         text = "".join(char for char in text if unicodedata.category(char)[0] != "C")  # control characters, joiners
         text = unicodedata.normalize("NFC", text)
-        text = self._speaker.clean(BREAK.sub(",", text.translate(MARKS)))
+        text = self._pronouncer.clean(BREAK.sub(",", text.translate(MARKS)))
         if self.kind == "cmudict":
             text = re.sub(r"[^a-z'.,?!]", " ", text)
             text = " ".join(word.strip("'") for word in re.sub(r"([.,?!])", r" \1 ", text).split())
@@ -79,12 +81,12 @@ class Phonemizer:
         phones: list[str] = []
         for part in parts:
             if part not in PAUSES:
-                phones += self._speaker.say(part)
+                phones += self._pronouncer.phones(part)
             elif phones and phones[-1] not in PAUSES:
                 phones.append(part)
         if not phones:
             shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-            raise SureError(f"nothing to say in {shown!r}: no word, no number")
+            raise SureError(f"the text {shown!r} has no words or numbers to pronounce")
         if phones[-1] not in PAUSES:
             phones.append(".")
         if self.known:
@@ -97,19 +99,19 @@ class Phonemizer:
 
     @classmethod
     def load(cls, path: Path, language: str | None = None) -> Phonemizer:
-        """What `save` wrote, for another language if one is given. Raises SureError naming a file that is not that."""
-        about = read_json(path, "run stage 3, tokenize, again", ("language", "lexicon", "kind", "known"))
+        """Load a file of `save`, for `language` if it is given. Raises SureError if the file is missing or invalid."""
+        about = read_json(path, "run stage 3 (tokenize) again", ("language", "lexicon", "kind", "known"))
         try:
             return cls(language or about["language"], about["lexicon"], about["kind"], about["known"])
         except (ValueError, TypeError) as error:
-            raise SureError(f"{path}: damaged ({error}); run stage 3, tokenize, again") from None
+            raise SureError(f"{path} is damaged ({error}); run stage 3 (tokenize) again") from None
 
 
 def nearest_known(phone: str, known: Collection[str]) -> list[str]:
-    """`phone`, or what is nearest to it of what is known; as it is where nothing is.
+    """`phone` if it is known, otherwise the nearest known phones, otherwise `phone`.
 
-    Without stress or with another one, then without length, then without diacritics; then its parts, as in d z for dz.
-    A pause mark becomes a full stop.
+    Tried in order: without stress or with another stress, without length, without diacritics, then split into parts,
+    such as d z for dz. A pause mark becomes a full stop.
     """
     if phone in known:
         return [phone]

@@ -1,4 +1,4 @@
-"""Phone sets of English, and how one is folded to a smaller one."""
+"""English phone sets, and folding to smaller sets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from sure.errors import SureError
 
 Fold = Literal["no_stress", "timit_48", "timit_39"]
 
-# ARPAbet as in CMUdict and LibriSpeech's lexicon: 39 phones, of which the vowels have a stress: 69; with what is no
-# speech 71.
+# ARPAbet as in CMUdict and the lexicon of LibriSpeech: 39 phones, 69 with the stress of vowels, 71 with SIL and SPN.
 VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
 CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
 NOT_SPEECH = "SIL SPN".split()
 
 # TIMIT has 61 phones. Lee and Hon (IEEE Transactions on Acoustics, Speech, and Signal Processing 37, 1989, tables I
-# and II) train 48, without the glottal stop q, and count no confusion within the 39 that these are folded to.
+# and II) train 48 phones, without the glottal stop q, and score 39 classes of these.
 TIMIT_48 = (
     "aa ae ah ao aw ax ay b ch cl d dh dx eh el en epi er ey f g hh ih ix iy jh k l m n ng ow oy p r s sh sil t th uh "
     "uw v vcl w y z zh"
@@ -29,7 +28,7 @@ TIMIT_48_TO_39 = {
 }  # fmt: skip
 
 _timit_48 = {phone: phone for phone in TIMIT_48} | TIMIT_61_TO_48
-# Every phone of the sets that can be folded, those of the result too; what becomes nothing is left out.
+# Folding of each phone, also of those in the smaller set; an empty string removes the phone.
 FOLDS: dict[str, dict[str, str]] = {
     "no_stress": {phone: phone for phone in VOWELS + CONSONANTS + NOT_SPEECH}
     | {f"{vowel}{stress}": vowel for vowel in VOWELS for stress in "012"},
@@ -39,9 +38,9 @@ FOLDS: dict[str, dict[str, str]] = {
 
 
 def fold(phones: str, name: str | None) -> str:
-    """`phones` with spaces between, folded as FOLDS has it; None folds nothing. Repeats are kept.
+    """Map phones, separated by spaces, to a smaller set of FOLDS; None changes nothing. Repeats are kept.
 
-    Raises SureError naming a phone that is not of the set.
+    Raises SureError naming a phone that is not in the set.
     """
     words = phones.split()
     if name is None:
@@ -49,5 +48,5 @@ def fold(phones: str, name: str | None) -> str:
     table = FOLDS[name]
     for phone in words:
         if phone not in table:
-            raise SureError(f"fold {name}: {phone!r} is not one of its phones, which are: {' '.join(table)}")
+            raise SureError(f"tokenizer.fold={name}: unknown phone {phone!r}; expected one of: {' '.join(table)}")
     return " ".join(table[phone] for phone in words if table[phone])

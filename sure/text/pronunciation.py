@@ -1,4 +1,4 @@
-"""How the texts of data folders become phones: by a lexicon or as they are, and folded to a smaller set."""
+"""Conversion of transcripts to phones with a lexicon, folding to a smaller phone set, and lexicon files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from sure.errors import SureError
 from sure.parsing import read_json
+from sure.text.labels import STAGE
 from sure.text.normalize import normalize
 from sure.text.phones import FOLDS, fold
 
 FILE = "phones.json"
 LEXICON = "lexicon.txt"
-STAGE = "run stage 3, tokenize, again, or give the folder that it wrote"
 
 
 class Pronunciation:
-    """`lexicon`: word in lower case -> phones with spaces between; None: texts are phones. `fold`: of FOLDS, or None.
+    """lexicon: word in lower case -> phones separated by spaces; None if transcripts are phones. fold: see FOLDS.
 
-    A lexicon may also be empty: then it has stayed behind where targets are made, and only `phones` needs it.
+    In a bundle the lexicon is empty, as only training needs it.
     """
 
     def __init__(self, lexicon: dict[str, str] | None, fold: str | None):
@@ -28,24 +28,26 @@ class Pronunciation:
         self.fold = fold
 
     def missing(self, texts: Iterable[str], language: str) -> list[str]:
-        """The words, sorted, that the lexicon does not have."""
+        """Words that are not in the lexicon, sorted."""
         if self.lexicon is None:
             return []
         return sorted({word for text in texts for word in normalize(text, language).split()} - self.lexicon.keys())
 
     def phones(self, text: str, language: str) -> str:
-        """Phones with spaces between; `text` is phones, or words that are normalised and looked up.
+        """Phones of a transcript, separated by spaces.
 
-        Raises SureError naming words that the lexicon does not have, and phones that are not of the fold's.
+        Raises SureError naming words that are not in the lexicon, and phones that are not in the set.
         """
         if missing := self.missing([text], language):
-            raise SureError(f"not in the lexicon: {' '.join(missing)}; add them and run stage 3, tokenize, again")
+            raise SureError(
+                f"not in the lexicon: {' '.join(missing)}; add these words and run stage 3 (tokenize) again"
+            )
         if self.lexicon is not None:
             text = " ".join(self.lexicon[word] for word in normalize(text, language).split())
         return fold(text, self.fold)
 
     def save(self, folder: Path) -> None:
-        """Write `phones.json`, and `lexicon.txt` where there is one."""
+        """Write phones.json, and lexicon.txt if there is a lexicon."""
         about = {"lexicon": self.lexicon is not None, "fold": self.fold}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(json.dumps(about) + "\n", encoding="utf-8")
@@ -55,7 +57,7 @@ class Pronunciation:
 
     @classmethod
     def load(cls, folder: Path) -> Pronunciation:
-        """What `save` wrote; without `lexicon.txt`, as in a bundle, the lexicon is empty."""
+        """Load from a folder of `save`; without lexicon.txt, as in a bundle, the lexicon is empty."""
         about = read_json(folder / FILE, STAGE, keys=("lexicon",))
         if about.get("fold") not in (None, *FOLDS):
             known = " ".join(FOLDS)
@@ -66,10 +68,9 @@ class Pronunciation:
 
 
 def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
-    """Lines `word phone phone ...`, as in Kaldi: word in lower case, composed (NFC) -> phones with single spaces.
+    """Read files with lines `word phone phone ...`, as in Kaldi: word in lower case, NFC -> phones with single spaces.
 
-    Of several pronunciations the first counts, so a later file adds words to an earlier one (what a program made
-    of words that a dictionary does not have, say). Raises SureError naming file and line.
+    The first pronunciation of a word counts, so later files only add words. Raises SureError naming file and line.
     """
     lexicon: dict[str, str] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""Texts with marked slots: `play B-track hello world E-track by B-artist adele E-artist`."""
+"""Transcripts with slot marks: `play B-track hello world E-track by B-artist adele E-artist`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import re
 from sure.errors import SureError
 from sure.text.normalize import normalize
 
-MARK = re.compile(r"([BE])-(\S+)")  # a word of its own, before the first or behind the last word of a slot
-EXPECTED = "expected B-type, the slot's words and E-type, one slot behind another"
+MARK = re.compile(r"([BE])-(\S+)")  # a separate word, before the first or after the last word of a slot
+EXPECTED = "expected B-type, the words of the slot, E-type; slots cannot overlap"
 
 
 def normalize_marked(text: str, language: str) -> str:
-    """`text` with the words between the marks normalised, and the marks as they are.
+    """`text` with normalised words and unchanged marks.
 
-    Raises SureError for digits in a language without number words, and for marks that no slot is made of.
+    Raises SureError for digits in a language without number words, and for invalid marks.
     """
     runs = itertools.groupby(text.split(), lambda word: bool(MARK.fullmatch(word)))
     parts = (" ".join(run) if marks else normalize(" ".join(run), language) for marks, run in runs)
@@ -25,7 +25,7 @@ def normalize_marked(text: str, language: str) -> str:
 
 
 def check_marks(text: str) -> None:
-    """Raises SureError where slots are open, nested, crossing or empty."""
+    """Raise SureError for open, nested, crossing or empty slots."""
     opened, words = "", 0
     for word in text.split():
         mark = MARK.fullmatch(word)
@@ -33,27 +33,25 @@ def check_marks(text: str) -> None:
             words += 1
         elif mark[1] == "B":
             if opened:
-                raise SureError(f"{word} stands inside the slot {opened} in {text!r}; {EXPECTED}")
+                raise SureError(f"{word} is inside the slot {opened} in {text!r}; {EXPECTED}")
             opened, words = mark[2], 0
         elif mark[2] != opened:
-            where = f"ends no slot, E-{opened} is missing" if opened else f"without a B-{mark[2]} before it"
+            where = f"does not end the slot {opened}" if opened else f"without a B-{mark[2]} before it"
             raise SureError(f"{word} {where} in {text!r}; {EXPECTED}")
         elif not words:
-            raise SureError(f"no word between B-{opened} and E-{opened} in {text!r}; leave such marks out")
+            raise SureError(f"no word between B-{opened} and E-{opened} in {text!r}; remove the marks")
         else:
             opened = ""
     if opened:
-        raise SureError(f"B-{opened} without an E-{opened} behind it in {text!r}; {EXPECTED}")
+        raise SureError(f"B-{opened} without an E-{opened} after it in {text!r}; {EXPECTED}")
 
 
 def slots_of(text: str) -> list[tuple[str, str]]:
-    """The (type, value) of every slot in order, of any text, well formed or not.
+    """(type, value) of each slot in order; the text may have invalid marks, as hypotheses do.
 
-    From left to right: B-type opens a slot that the next E-type of the same type ends. What is between are its
-    words; other marks there are left out, so of nested and crossing slots the outer or first one counts. B-type
-    without such an end, E-type without a beginning, and a slot without words are none.
-
-    The same as s3prl's SUPERB, but that there marks in malformed texts can be the words of a slot.
+    From left to right, B-type opens a slot, and the next E-type of the same type ends it. Other marks in between are
+    ignored, so only the outer or first one of nested or crossing slots counts. B-type without an end, E-type without a
+    beginning and slots without words are ignored. As in s3prl (SUPERB), where however marks can be words of a slot.
     """
     words = text.split()
     slots = []

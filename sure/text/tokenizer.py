@@ -6,25 +6,28 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import sentencepiece
 
 from sure.errors import SureError
 from sure.parsing import read_json
+from sure.text.labels import STAGE
 from sure.text.slots import MARK
 
+MODEL = "sentencepiece.model"
 BLANK = "<blank>"
-SPACE = "<space>"  # longer than one character, so no character of a text can be mistaken for it
-SYMBOLS = {"character": "one character", "phone": "one phone", "slot": "one character or mark of a slot"}
-STAGE = "run stage 3, tokenize, again, or give the folder that it wrote"
+SPACE = "<space>"  # longer than one character, so different from every character
+SYMBOLS = {"character": "one character", "phone": "one phone", "slot": "one character or slot mark"}
 KINDS = (*SYMBOLS, "bpe", "unigram")
+
+T = TypeVar("T")
 
 
 class Piece(NamedTuple):
-    """What a token adds to a text: whether a new word begins with it, its letters, and whether the word ends there."""
+    """Effect of a token on the text: whether it begins a new word, its letters, and whether it ends the word."""
 
     begins: bool
     letters: str
@@ -32,28 +35,28 @@ class Piece(NamedTuple):
 
 
 class Tokenizer:
-    """Text to ids and back. Use `train_tokenizer` or `Tokenizer.load`; the texts are already normalised."""
+    """Normalised text to ids and back; made by `train_tokenizer` or `Tokenizer.load`."""
 
     blank = 0
     kind: str
 
     @property
     def size(self) -> int:
-        """Number of ids, the blank included: the width of a CTC head."""
+        """Number of ids with the blank: the output width of a CTC head."""
         raise NotImplementedError
 
     def symbols(self, text: str) -> list[str]:
-        """What `text` is made of: characters, phones, or characters and marks of slots."""
+        """The symbols of `text`: characters, phones, or characters and slot marks."""
         return list(text)
 
     def unknown(self, text: str) -> list[str]:
-        """The symbols of `text` that have no id, in order, each as often as it occurs (for reports)."""
+        """The symbols of `text` without an id, in order and with repeats."""
         return [symbol for symbol in self.symbols(" ".join(text.split())) if symbol not in self._known]
 
     def encode(self, text: str, unknown: str = "error") -> list[int]:
-        """Ids of `text`, never the blank. Runs of white space count as one space, none at the ends.
+        """Ids of `text`, without blanks. White space counts as one space and is removed at the ends.
 
-        A symbol without an id raises SureError, or is left out with `unknown="skip"`; see `unknown`.
+        A symbol without an id raises SureError, or is left out with `unknown="skip"`.
         """
         if unknown not in ("error", "skip"):
             raise SureError(f"unknown={unknown!r}: expected error or skip")
@@ -61,24 +64,24 @@ class Tokenizer:
         if missing := self.unknown(text):
             if unknown == "error":
                 raise SureError(
-                    f"{_describe(missing[0])} in the text {text!r} has no token: the training texts "
-                    "do not contain it; normalise or correct the text, or train the tokenizer on such texts"
+                    f"{_describe(missing[0])} in the text {text!r} has no token, because the training texts do not "
+                    "contain it; correct the text, or train the tokenizer on texts that contain it"
                 )
             kept = ((" " if len(one) > 1 else "") if one in missing else one for one in self.symbols(text))
             text = " ".join(self._join(kept).split())
         return self._encode(text)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of `ids`, with single spaces and none at the ends; blanks are left out, repeats are kept."""
+        """Text of `ids` with single spaces; blanks are left out, repeats are kept. Raises SureError for other ids."""
         ids = [int(i) for i in ids]
         for i in ids:
             if not 0 <= i < self.size:
-                raise SureError(f"token id {i}: this tokenizer has the ids 0 to {self.size - 1}")
+                raise SureError(f"token id {i}: expected 0 to {self.size - 1}")
         return " ".join(self._decode([i for i in ids if i != self.blank]).split())
 
     def save(self, folder: str | Path) -> None:
-        """Write `tokenizer.json` (kind and size), `tokens.txt` (one symbol a line, line 1 is id 0), and for
-        bpe and unigram `sentencepiece.model` into `folder`."""
+        """Write tokenizer.json (kind and size), tokens.txt (symbol of id 0 on line 1, and so on), and, for bpe and
+        unigram, sentencepiece.model to `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / "tokens.txt", "".join(f"{token}\n" for token in self.tokens()))
@@ -87,21 +90,20 @@ class Tokenizer:
 
     @staticmethod
     def load(folder: str | Path) -> Tokenizer:
-        """The tokenizer that `save` wrote; SureError names what is missing or wrong."""
+        """The tokenizer in a folder of `save`. Raises SureError for missing or invalid files."""
         folder = Path(folder)
         path = folder / "tokenizer.json"
         about = read_json(path, STAGE, keys=("kind", "size"))
         if about["kind"] not in KINDS:
             raise SureError(f"{path}: kind is {about['kind']!r}, expected one of {' '.join(KINDS)}; {STAGE}")
         if about["kind"] in SYMBOLS:
-            tokens = _read(folder / "tokens.txt").removesuffix("\n").split("\n")
+            tokens = _read(folder / "tokens.txt", bytes.decode).removesuffix("\n").split("\n")
             tokenizer: Tokenizer = SymbolTokenizer(about["kind"], tokens, folder)
         else:
-            tokenizer = SentencepieceTokenizer(about["kind"], _read_model(folder))
+            tokenizer = _read(folder / MODEL, lambda model: SentencepieceTokenizer(about["kind"], model))
         if tokenizer.size != about["size"]:
             raise SureError(
-                f"{folder}: tokenizer.json says {about['size']} tokens, found {tokenizer.size}: the "
-                f"files do not belong together; {STAGE}"
+                f"{folder}: tokenizer.json has the size {about['size']}, but there are {tokenizer.size} tokens; {STAGE}"
             )
         return tokenizer
 
@@ -110,7 +112,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def pieces(self) -> list[Piece]:
-        """What each token adds to a text, by id; the blank adds nothing."""
+        """The pieces of all tokens by id; the blank is an empty piece."""
         return [Piece(False, "", False), *map(self._piece, self.tokens()[1:])]
 
     _known: Collection[str]  # the symbols that have an id
@@ -128,14 +130,14 @@ class Tokenizer:
         raise NotImplementedError
 
     def _save_model(self, folder: Path) -> None:
-        """Write what `tokens.txt` does not hold."""
+        """Write further files of the tokenizer."""
 
 
 class SymbolTokenizer(Tokenizer):
-    """One id per symbol, sorted by code point after the blank, so the order never depends on a process.
+    """One id per symbol; ids are sorted by code point after the blank, so the same texts give the same ids.
 
-    character: every character. phone: what stands between spaces. slot: characters, and each mark of a slot
-    (`B-artist`, `E-artist`) as one symbol that has the spaces around it with it.
+    character: each character. phone: words separated by spaces. slot: characters, and slot marks (`B-artist`,
+    `E-artist`) as one symbol with the spaces around it.
     """
 
     def __init__(self, kind: str, tokens: list[str], source: str | Path = "tokens"):
@@ -143,12 +145,12 @@ class SymbolTokenizer(Tokenizer):
         self._list = tokens
         self._ids = {" " if token == SPACE else token: i for i, token in enumerate(tokens) if i}
         self._known = self._ids.keys()
-        spaced = {" "} if kind == "slot" else set()  # between words, so never a text of its own
+        spaced = {" "} if kind == "slot" else set()  # a text cannot consist of a space
         are_symbols = all(self.symbols(symbol) == [symbol] or symbol in spaced for symbol in self._ids)
         if tokens[0] != BLANK or not are_symbols or len(set(tokens)) < max(2, len(tokens)):
             raise SureError(
                 f"{Path(source) / 'tokens.txt'}: expected {BLANK} on line 1, then {SYMBOLS[kind]} "
-                f"(or {SPACE}) a line, each once; {STAGE}"
+                f"(or {SPACE}) per line, without repeats; {STAGE}"
             )
 
     @classmethod
@@ -199,18 +201,18 @@ def _symbols(kind: str, text: str) -> list[str]:
 
 
 class SentencepieceTokenizer(Tokenizer):
-    """Sentencepiece bpe or unigram pieces. Its id 0 (unknown) is never encoded and serves as the blank."""
+    """Sentencepiece bpe or unigram. Id 0, its unknown token, is never encoded and serves as the blank."""
 
     def __init__(self, kind: str, model: bytes):
         self.kind = kind
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        # every character of the training texts is a piece of its own; sentencepiece writes the space as ▁
+        # each character of the training texts is a piece; sentencepiece writes the space as ▁
         self._known = {token for token in self.tokens() if len(token) == 1} - {"▁"} | {" "}
 
     @classmethod
     def train(cls, texts: list[str], kind: str, size: int) -> SentencepieceTokenizer:
-        """One thread and sorted texts: the same texts give the same model, byte for byte."""
+        """With one thread and sorted texts, the same texts give exactly the same model."""
         model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
@@ -250,26 +252,26 @@ class SentencepieceTokenizer(Tokenizer):
         return Piece(token.startswith("▁"), token.removeprefix("▁"), False)
 
     def _save_model(self, folder: Path) -> None:
-        (folder / "sentencepiece.model").write_bytes(self._model)
+        (folder / MODEL).write_bytes(self._model)
 
 
 def train_tokenizer(
     texts: Iterable[str], kind: str, size: int | None = None, folder: str | Path | None = None
 ) -> Tokenizer:
-    """Train on normalised `texts` (the training set alone) and save into `folder` when one is given.
+    """Train on normalised `texts` of the training set, and save to `folder` if it is given.
 
-    `size` counts the blank; bpe and unigram need it, the others have their own. Raises SureError for an
-    unknown kind, for texts without words, and for a size out of bounds, naming the bound.
+    size: number of tokens with the blank, only for bpe and unigram. Raises SureError for an unknown kind, for texts
+    without words, and for a size out of bounds, naming the bound.
     """
     texts = [" ".join(text.split()) for text in texts]
     if kind not in KINDS:
         raise SureError(f"tokenizer kind {kind!r}: expected one of {' '.join(KINDS)}")
     if not any(texts):
-        raise SureError("no text to train a tokenizer on: the training set needs a text file with words")
+        raise SureError("no words to train a tokenizer on: the training set needs a file `text` with words")
     if kind in SYMBOLS:
         tokenizer: Tokenizer = SymbolTokenizer.train(texts, kind)
     elif size is None:
-        raise SureError(f"tokenizer kind {kind} needs tokenizer.size, the number of tokens (500, say)")
+        raise SureError(f"tokenizer.kind={kind} needs tokenizer.size, the number of tokens, such as 500")
     else:
         tokenizer = SentencepieceTokenizer.train(texts, kind, int(size))
     if folder is not None:
@@ -278,11 +280,11 @@ def train_tokenizer(
 
 
 def _size_advice(kind: str, size: int, message: str) -> str:
-    """Sentencepiece's own message, with the bound that it names said plainly."""
+    """Error message with the bound in the message of sentencepiece."""
     if largest := re.search(r"too high.*<= (\d+)", message, re.DOTALL):
-        return f"tokenizer.size={size} is too large: {kind} can make at most {largest[1]} tokens of these texts"
+        return f"tokenizer.size={size} is too large: these texts have at most {largest[1]} {kind} tokens"
     if smallest := re.search(r"required_chars\D*\d+ vs (\d+)", message, re.DOTALL):
-        return f"tokenizer.size={size} is too small: the characters and the blank alone need {smallest[1]}"
+        return f"tokenizer.size={size} is too small: the characters and the blank need {smallest[1]}"
     return f"sentencepiece could not train {size} {kind} tokens: {message}"
 
 
@@ -296,22 +298,11 @@ def _write(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8", newline="\n")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, parse: Callable[[bytes], T]) -> T:
+    """The content of a file. Raises SureError if it is missing or invalid."""
     try:
-        return path.read_text(encoding="utf-8")
+        return parse(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise SureError(f"{path} does not exist; {STAGE}") from None
-    except UnicodeDecodeError as error:
-        raise SureError(f"{path} is not UTF-8 text ({error}); {STAGE}") from None
-
-
-def _read_model(folder: Path) -> bytes:
-    path = folder / "sentencepiece.model"
-    try:
-        model = path.read_bytes()
-        sentencepiece.SentencePieceProcessor(model_proto=model)
-    except (FileNotFoundError, NotADirectoryError):
-        raise SureError(f"{path} does not exist; {STAGE}") from None
-    except RuntimeError as error:
-        raise SureError(f"{path} is not a sentencepiece model ({error}); {STAGE}") from None
-    return model
+    except (UnicodeDecodeError, RuntimeError) as error:  # RuntimeError: of sentencepiece
+        raise SureError(f"{path} is not valid ({error}); {STAGE}") from None

@@ -54,7 +54,5 @@ def test_same_rate_and_seed_in_two_folders_is_an_error(train):
     folders = [train("lora", 0.001, 60.0), train("lora", "1e-3", 50.0)]
     summary = Path(folders[1]) / "summary.json"
     summary.write_text(summary.read_text().replace('"1e-3"', "0.001"))
-    with pytest.raises(
-        SureError, match="rate0.001/seed1 and .*rate1e-3/seed1 have the same method, learning"
-    ):
+    with pytest.raises(SureError, match="rate0.001/seed1 and .*rate1e-3/seed1 have the same method, learning"):
         rates.main(folders)

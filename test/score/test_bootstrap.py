@@ -1,4 +1,4 @@
-"""Bootstrap intervals against known distributions and scipy's own bootstrap."""
+"""Bootstrap intervals compared with known distributions and with scipy."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ def test_same_seed_same_interval():
     assert ratio_interval(errors, sizes, seed=1) != ratio_interval(errors, sizes)
 
 
-def test_equal_utterances_have_no_spread():
+def test_equal_utterances_have_an_interval_of_width_zero():
     assert ratio_interval([1] * 20, [4] * 20) == [25.0, 25.0]
     assert ratio_interval([1], [4]) == [25.0, 25.0]
 
 
-def test_an_accuracy_is_as_uncertain_as_a_binomial():
+def test_interval_of_an_accuracy_is_binomial():
     right = np.repeat([1, 0], [700, 300])
     low, high = ratio_interval(right, np.ones(1000))
     expected = stats.binom.ppf([0.025, 0.975], 1000, 0.7) / 10
@@ -57,6 +57,6 @@ def test_blocks_do_not_change_the_draws(monkeypatch):
     assert ratio_interval(errors, sizes) == pytest.approx(whole)
 
 
-def test_draws_of_empty_references_alone_are_left_out():
+def test_draws_with_only_empty_references_are_left_out():
     low, high = ratio_interval([1, 1], [0, 2])  # (1+1)/2, (1+1)/(2+2); or none to divide by
     assert np.isfinite([low, high]).all() and low >= 50 and high <= 100

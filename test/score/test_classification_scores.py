@@ -1,4 +1,4 @@
-"""Classification scores against scikit-learn and against counts made by hand."""
+"""Classification scores compared with scikit-learn and with counts by hand."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from sure.errors import SureError
 from sure.score.classification import classification_listing, classification_scores
 
-NAMES = ["a", "b", "c", ""]  # the last is never a reference; it is also what a missing answer is
+NAMES = ["a", "b", "c", ""]  # the last is never a reference; it stands for a missing hypothesis
 
 
 def f1_by_hand(wanted, found, label):
@@ -47,7 +47,7 @@ def test_macro_f1_is_not_the_weighted_one():
     assert scores["unweighted_average_recall"] == pytest.approx(50)
 
 
-def test_macro_f1_interval_is_that_of_the_same_draws_through_scikit_learn():
+def test_macro_f1_interval_equals_scikit_learn_on_the_same_draws():
     generator = np.random.default_rng(0)
     wanted = generator.choice(NAMES, 60, p=[0.5, 0.3, 0.15, 0.05])
     found = np.where(generator.random(60) < 0.7, wanted, generator.choice(NAMES, 60))
@@ -60,16 +60,16 @@ def test_macro_f1_interval_is_that_of_the_same_draws_through_scikit_learn():
     assert scores["macro_f1_interval"] == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist())
 
 
-def test_recall_interval_is_that_of_the_same_draws_through_scikit_learn():
+def test_recall_interval_equals_scikit_learn_on_the_same_draws():
     generator = np.random.default_rng(1)
     wanted = generator.choice(NAMES[:3], 60, p=[0.7, 0.25, 0.05])
     found = np.where(generator.random(60) < 0.7, wanted, generator.choice(NAMES, 60))
     draws = np.random.default_rng(0)
     values = []
     for _ in range(1000):
-        said, heard = (side[drawn] for drawn in [draws.integers(60, size=60)] for side in (wanted, found))
-        labels = np.unique(said)
-        values.append(100 * recall_score(said, heard, labels=labels, average="macro", zero_division=0))
+        references, hypotheses = (side[drawn] for drawn in [draws.integers(60, size=60)] for side in (wanted, found))
+        labels = np.unique(references)
+        values.append(100 * recall_score(references, hypotheses, labels=labels, average="macro", zero_division=0))
     scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()})
     expected = np.percentile(values, [2.5, 97.5]).tolist()
     assert scores["unweighted_average_recall_interval"] == pytest.approx(expected)
@@ -86,14 +86,14 @@ def test_recall_interval_is_that_of_the_same_draws_through_scikit_learn():
         (["a"], ["a"], 100, 100),
     ],
 )
-def test_labels_of_one_side_only(wanted, found, recall, macro_f1):
-    """Recall averages over the labels of references, macro F1 over those of both."""
+def test_labels_that_occur_on_one_side_only(wanted, found, recall, macro_f1):
+    """Recall is the mean over labels of references, macro F1 over labels of both sides."""
     scores = classification_scores({"label": wanted}, {"label": found})
     assert scores["unweighted_average_recall"] == pytest.approx(recall)
     assert scores["macro_f1"] == pytest.approx(macro_f1)
 
 
-def test_several_groups_are_right_together():
+def test_accuracy_of_several_groups_needs_all_labels_correct():
     wanted = {"action": ["on", "on", "off", "off"], "object": ["x", "y", "x", "y"]}
     found = {"action": ["on", "off", "off", "off"], "object": ["x", "y", "y", "y"]}
     scores = classification_scores(wanted, found)
@@ -103,7 +103,7 @@ def test_several_groups_are_right_together():
     assert scores["macro_f1"] == pytest.approx(sum(both) / 2)
 
 
-def test_nothing_to_score():
+def test_no_utterances_are_an_error():
     with pytest.raises(SureError, match="no utterances"):
         classification_scores({"label": []}, {"label": []})
 

@@ -1,4 +1,4 @@
-"""Error rates and their listing, against torchaudio's edit distance."""
+"""Error rates compared with torchaudio's edit distance, and the listing of errors."""
 
 import itertools
 import re
@@ -20,22 +20,22 @@ words = st.lists(st.sampled_from(["a", "b", "ab", "ñu", "еще"]), max_size=6)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(lambda pairs: any(said for said, _ in pairs)))
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(lambda pairs: any(r for r, _ in pairs)))
 def test_rates_are_levenshtein_over_length(pairs):
     references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
     scores = error_rates(references, hypotheses)
     for name, units, split in (("wer", "words", str.split), ("cer", "characters", list)):
-        errors = sum(edit_distance(split(said), split(heard)) for said, heard in pairs)
-        size = sum(len(split(said)) for said, _ in pairs)
-        heard_size = sum(len(split(heard)) for _, heard in pairs)
+        errors = sum(edit_distance(split(r), split(h)) for r, h in pairs)
+        size = sum(len(split(r)) for r, _ in pairs)
+        hypothesis_size = sum(len(split(h)) for _, h in pairs)
         assert scores[name] == pytest.approx(100 * errors / size)
         counts = scores[units]
         assert counts["substitutions"] + counts["deletions"] + counts["insertions"] == errors
         assert counts["correct"] + counts["substitutions"] + counts["deletions"] == counts["reference"] == size
-        assert counts["correct"] + counts["substitutions"] + counts["insertions"] == heard_size
+        assert counts["correct"] + counts["substitutions"] + counts["insertions"] == hypothesis_size
         low, high = scores[f"{name}_interval"]
         assert 0 <= low <= high
-    wrong = sum(said != heard for said, heard in pairs)
+    wrong = sum(r != h for r, h in pairs)
     assert scores["sentence_error_rate"] == pytest.approx(100 * wrong / len(pairs))
 
 
@@ -59,7 +59,7 @@ def test_empty_sides():
 
 
 @pytest.mark.parametrize("references", [[], [""], ["", "  "]])
-def test_only_empty_references_have_no_rate(references):
+def test_only_empty_references_are_an_error(references):
     with pytest.raises(SureError, match="all references are empty"):
         error_rates(by_id(references), by_id(["word"] * len(references)))
 
@@ -71,7 +71,7 @@ def test_the_order_and_spacing_of_lines_do_not_matter():
     assert error_rates(references, hypotheses) == error_rates(spaced, backwards)
 
 
-def test_the_interval_holds_the_rate_and_narrows_with_utterances():
+def test_interval_contains_the_rate_and_narrows_with_more_utterances():
     def rates(copies):
         return error_rates(by_id(["a b c d"] * 2 * copies), by_id(["a b c d", "a b x"] * copies))
 
@@ -103,7 +103,7 @@ def test_listing_aligns_both_lines():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=3))
-def test_listing_loses_no_word(pairs):
+def test_listing_has_all_words(pairs):
     references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
     lines = aligned_listing(references, hypotheses).splitlines()
     for mark, side in (("REF:", references), ("HYP:", hypotheses)):
@@ -113,8 +113,8 @@ def test_listing_loses_no_word(pairs):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(lambda pairs: any(said for said, _ in pairs)))
-def test_listing_counts_as_the_rates_do(pairs):
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=5).filter(lambda pairs: any(r for r, _ in pairs)))
+def test_counts_in_the_listing_equal_the_scores(pairs):
     references, hypotheses = (by_id(side) for side in zip(*pairs, strict=True))
     lines = aligned_listing(references, hypotheses).splitlines()
     scores = error_rates(references, hypotheses)
@@ -140,18 +140,18 @@ def test_listing_ends_with_totals_and_the_most_frequent_errors():
 4 utterances, with errors 3 (75.00 %)
 8 words: correct 5 (62.50 %), substituted 2 (25.00 %), deleted 1 (12.50 %), inserted 1 (12.50 %); errors 4 (50.00 %)
 
-substituted: 1 of 1 different ones, the most frequent
+substituted: 1 of 1 different errors, most frequent first
      2  b -> x
 
-deleted: 1 of 1 different ones, the most frequent
+deleted: 1 of 1 different errors, most frequent first
      1  e
 
-inserted: 1 of 1 different ones, the most frequent
+inserted: 1 of 1 different errors, most frequent first
      1  y
 """
     )
 
 
-def test_of_equally_frequent_errors_the_first_by_the_alphabet_is_shown():
+def test_equally_frequent_errors_are_in_alphabetical_order():
     listing = aligned_listing(by_id(["b", "a"]), by_id(["", ""]), frequent=1)
-    assert "deleted: 1 of 2 different ones, the most frequent\n     1  a\n" in listing
+    assert "deleted: 1 of 2 different errors, most frequent first\n     1  a\n" in listing

@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion: against the series summed term by term, what it means in decibels, and cases by hand."""
+"""Mel-cepstral distortion compared with the cosine series, with differences of spectra in dB, and by hand."""
 
 import math
 
@@ -14,18 +14,18 @@ def mels(seed, frames=12, channels=80):
 
 
 def test_cepstra_are_those_of_the_cosine_series():
-    """Built from coefficients of our own choice, term by term, they are found again."""
+    """Coefficients of a spectrum that is summed term by term are recovered."""
     wanted = np.random.default_rng(0).normal(size=(5, COEFFICIENTS))
     channel = np.arange(80)
     mel = np.full((5, 80), 3.0)
     for order in range(1, COEFFICIENTS + 1):
         mel += wanted[:, order - 1 : order] * np.cos(math.pi * order * (channel + 0.5) / 80)
-    mel += 0.7 * np.cos(math.pi * (COEFFICIENTS + 1) * (channel + 0.5) / 80)  # one order more: left out
+    mel += 0.7 * np.cos(math.pi * (COEFFICIENTS + 1) * (channel + 0.5) / 80)  # one order higher, ignored
     np.testing.assert_allclose(mel_cepstra(mel), wanted, atol=1e-12)
 
 
-def test_with_all_coefficients_it_is_the_difference_of_the_spectra_in_decibels():
-    """Root mean square over channels of 20 log10 of their ratio, levels taken off: what the constant is for."""
+def test_all_coefficients_give_the_difference_of_the_spectra_in_decibels():
+    """Root mean square over channels of 20 log10 of the ratio, without the levels."""
     first, second = mels(1, frames=1), mels(2, frames=1)
     decibels = 20 / math.log(10) * (first.astype(np.float64) - second)
     wanted = np.sqrt(np.mean((decibels - decibels.mean()) ** 2))
@@ -34,14 +34,14 @@ def test_with_all_coefficients_it_is_the_difference_of_the_spectra_in_decibels()
 
 
 def test_by_hand():
-    """One coefficient apart by 0.1: 10 / ln 10 * sqrt(2) * 0.1 dB = 0.614 dB."""
+    """One coefficient differs by 0.1: 10 / ln 10 * sqrt(2) * 0.1 dB = 0.614 dB."""
     cepstra = np.zeros((4, COEFFICIENTS))
     other = cepstra.copy()
     other[:, 4] = 0.1
     assert distortion(cepstra, other)[0] == pytest.approx(0.6141851, abs=1e-6)
 
 
-def test_level_and_speed_cost_nothing_and_order_does():
+def test_level_and_speed_do_not_matter_but_order_does():
     mel = mels(3)
     slower = np.repeat(mel, [1, 3, 1, 1, 2, 1, 1, 4, 1, 1, 1, 2], axis=0) + 2.5
     assert distortion(mel_cepstra(mel), mel_cepstra(slower))[0] == pytest.approx(0, abs=1e-6)
@@ -52,5 +52,5 @@ def test_level_and_speed_cost_nothing_and_order_does():
 
 
 def test_too_few_channels_are_refused():
-    with pytest.raises(SureError, match="more than 13 mel channels, there are 13"):
+    with pytest.raises(SureError, match="more than 13 mel channels, found 13"):
         mel_cepstra(mels(0, channels=13))

@@ -1,4 +1,4 @@
-"""Scores of slot filling against scikit-learn, torchaudio's edit distance, and cases made by hand."""
+"""Slot filling scores compared with scikit-learn, torchaudio's edit distance, and cases by hand."""
 
 import pytest
 from hypothesis import given, settings
@@ -14,11 +14,11 @@ TYPES = ["artist", "track", "city"]
 
 
 def values_cer(references, hypotheses):
-    """Errors of every reference value in its best match, or all of it where there is none, over their characters."""
+    """Errors of each reference value against its best match, or its length without a match, over all characters."""
     errors = size = 0
     for wanted, found in zip(references, hypotheses, strict=True):
         for kind, value in wanted:
-            same = [edit_distance(value, heard) for other, heard in found if other == kind]
+            same = [edit_distance(value, match) for other, match in found if other == kind]
             errors += min(same) if same else len(value)
             size += len(value)
     return 100 * errors / size
@@ -33,7 +33,7 @@ def score(references, hypotheses):
 
 
 slots = st.lists(st.tuples(st.sampled_from(TYPES), st.sampled_from(["a", "ab", "ba b", "cab ab"])), max_size=4)
-pairs = st.lists(st.tuples(slots, slots), min_size=1, max_size=5).filter(lambda given: any(said for said, _ in given))
+pairs = st.lists(st.tuples(slots, slots), min_size=1, max_size=5).filter(lambda given: any(r for r, _ in given))
 
 
 @settings(max_examples=100, deadline=None)
@@ -58,13 +58,13 @@ def test_scores_of_any_slots(given):
     [
         ([("a", "one")], [("a", "one")], 100, 0),
         ([("a", "one")], [], 0, 100),  # an unmatched value is deleted
-        ([("a", "one")], [("b", "one")], 0, 100),  # the type decides what is compared
+        ([("a", "one")], [("b", "one")], 0, 100),  # values are compared within a type
         ([("a", "one")], [("a", "two"), ("a", "ono")], 100, 100 / 3),  # the closest of a type
-        ([("a", "one"), ("a", "ono")], [("a", "one")], 100, 100 / 6),  # one serves two
-        ([("a", "one")], [("a", "one"), ("b", "long words")], 200 / 3, 0),  # too many: only the type F1 sees it
+        ([("a", "one"), ("a", "ono")], [("a", "one")], 100, 100 / 6),  # one hypothesis matches two references
+        ([("a", "one")], [("a", "one"), ("b", "long words")], 200 / 3, 0),  # a superfluous slot lowers only the type F1
         ([("a", "one"), ("b", "x")], [("b", "x"), ("a", "one")], 100, 0),  # the order does not matter
         ([("a", "one"), ("a", "two")], [("a", "one"), ("a", "two"), ("a", "six")], 100, 0),  # types are a set
-        ([("a", "x")], [("a", "abcd")], 100, 400),  # above 100 at times
+        ([("a", "x")], [("a", "abcd")], 100, 400),  # can exceed 100
     ],
 )
 def test_by_hand(reference, hypothesis, f1, cer):
@@ -74,12 +74,12 @@ def test_by_hand(reference, hypothesis, f1, cer):
 
 def test_utterances_without_slots():
     scores = score([[], [], [("a", "one")]], [[], [("a", "one")], [("a", "one")]])
-    assert scores["slot_type_f1"] == pytest.approx(200 / 3)  # nothing wanted and nothing found is right
+    assert scores["slot_type_f1"] == pytest.approx(200 / 3)  # no slot on both sides counts as correct
     assert scores["slot_value_cer"] == 0
 
 
-def test_errors_are_counted_at_their_own_utterance():
-    """In every draw the rate is that of whole utterances, so equal ones have no spread."""
+def test_errors_belong_to_their_utterance():
+    """Each draw consists of whole utterances, so equal utterances have an interval of width zero."""
     scores = score([[("a", "one"), ("b", "x")]] * 9, [[("a", "ono")]] * 9)
     assert scores["slot_value_cer_interval"] == [50, 50] == [scores["slot_value_cer"]] * 2
     mixed = score([[("a", "one")], []] * 9, [[("a", "ono")], []] * 9)

@@ -1,4 +1,4 @@
-"""Pitch, voicing and length of real speech, changed by known amounts, and against a plain loop."""
+"""Distances of real speech that is changed by known amounts, and compared with a plain loop."""
 
 import math
 
@@ -25,13 +25,13 @@ def frames(wave):
     return frames_of(wave, ACOUSTIC)
 
 
-def test_the_same_speech_is_no_distance_away(frames):
+def test_same_speech_has_distance_zero(frames):
     found = distance(frames, frames)
     assert (found.mcd, found.squared_hz, found.squared_cents, found.voicing_errors, found.frames_apart) == (0,) * 5
     assert found.pairs == found.frames == len(frames.hertz) and 0.3 < found.voiced / found.frames < 1
 
 
-def test_pitch_a_semitone_up(frames):
+def test_pitch_raised_by_a_semitone(frames):
     found = distance(frames, Frames(frames.mel, frames.hertz * 2 ** (1 / 12)))
     voiced = frames.hertz[frames.hertz > 0].astype(np.float64)
     assert math.sqrt(found.squared_cents / found.voiced) == pytest.approx(100, rel=1e-4)
@@ -51,7 +51,7 @@ def test_unvoiced_on_one_side(frames):
 
 
 def test_two_utterances_against_a_plain_loop(frames):
-    """Along the alignment of librosa, frame by frame."""
+    """Frame by frame along the alignment of librosa."""
 
     first = Frames(frames.mel[:100], frames.hertz[:100])
     second = Frames(frames.mel[90:180], frames.hertz[90:180])
@@ -74,12 +74,12 @@ def test_two_utterances_against_a_plain_loop(frames):
 
 
 def test_speech_played_faster(wave, frames):
-    """By a fifth: pitch and length follow."""
+    """Speech that is faster by a fifth is shorter and higher."""
     found = distance(frames, frames_of(resample(wave, 1200, 1000), ACOUSTIC))
     assert found.frames_apart / found.frames == pytest.approx(1 / 6, abs=0.01)
     assert math.sqrt(found.squared_cents / found.voiced) == pytest.approx(1200 * math.log2(6 / 5), rel=0.25)
 
 
-def test_the_shortest_waveform_has_frames(wave):
+def test_shortest_waveforms_have_frames(wave):
     for samples in (1, 100, 400):
         assert len(frames_of(wave[:samples], ACOUSTIC).mel) >= 1

@@ -1,4 +1,4 @@
-"""Stages 6 and 7 of speech synthesis on real speech: results, table, pictures, and the page in a real browser."""
+"""Stages 6 and 7 of TTS on real speech: results, table, figures, and the HTML page in a browser."""
 
 import importlib.util
 import json
@@ -98,7 +98,7 @@ def test_recogniser_hears_recordings_and_copies(recipe):
     assert result(NATURAL)["cer_interval"][0] <= result(NATURAL)["cer"]
 
 
-def test_ceilings_are_scored_once(recipe, monkeypatch, downloads):
+def test_upper_bounds_are_scored_once(recipe, monkeypatch, downloads):
     """Not again for another experiment; but when the copies are others."""
     monkeypatch.setattr(speaker_encoder, "installed_weights", lambda: fetch_encoder(downloads))
     before = {folder: (folder / "result.json").stat().st_mtime_ns for folder in (NATURAL, COPY)}
@@ -118,12 +118,12 @@ def test_table(recipe):
     assert natural[2] == "-" and lora[2].startswith(f"{result(DECODED)['mcd']:.2f} [")
     assert lora[header.index("dev")] == "7.50" and natural[header.index("dev")] == "-"
     text = Path("exp/REPORT.md").read_text()
-    assert "dev: mel_db on the dev set" in text and "judge, encoder: GE2E" in text
+    assert "dev: mel_db on the dev set" in text and "independent encoder: GE2E" in text
     assert text.count("for exp in") == 1 and "natural" not in text.rpartition("for exp in")[2]
 
 
 def test_rows_of_two_vocoders(recipe, tmp_path, monkeypatch):
-    """Both of one experiment, on the same ceilings."""
+    """Rows of one experiment with the same upper bounds."""
     for folder in ("data", "exp"):
         shutil.copytree(folder, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
@@ -139,7 +139,7 @@ def test_rows_of_two_vocoders(recipe, tmp_path, monkeypatch):
     assert rows[2:] == ["natural", "copy_synthesis", "lora, griffin_lim", "lora, small"]
 
 
-def test_picture_has_ceilings_as_lines(recipe):
+def test_figure_has_upper_bounds_as_lines(recipe):
     (axes,) = make_figure(collect([EXPERIMENT.parent])[0]).axes
     texts = {text.get_text(): getattr(text, "xy", text.get_position()) for text in axes.texts}
     assert texts["lora"] == (90_000, result(DECODED)["mcd"]) and texts["copy_synthesis"] == (0, result(COPY)["mcd"])
@@ -200,7 +200,7 @@ def test_page_moves_with_its_folder(recipe):
     assert str(recipe) not in page
 
 
-def test_without_judges_the_other_scores_are_there(recipe, tmp_path):
+def test_missing_models_leave_out_only_their_scores(recipe, tmp_path):
     """In a Python of its own, which knows neither package and has to end well."""
     shutil.copytree("exp", tmp_path / "exp")
     shutil.copytree("data", tmp_path / "data")
@@ -237,8 +237,8 @@ def wave_file(downloads):
     return speech_experiment.fetch_speech(downloads)
 
 
-def test_an_utterance_without_phones_is_not_asked_for(recipe, tmp_path, monkeypatch):
-    """Stage 3 may leave out what it cannot pronounce."""
+def test_utterance_without_phones_is_not_scored(recipe, tmp_path, monkeypatch):
+    """Stage 3 may leave out utterances without phones."""
     for folder in ("data", "exp"):
         shutil.copytree(folder, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
@@ -249,12 +249,12 @@ def test_an_utterance_without_phones_is_not_asked_for(recipe, tmp_path, monkeypa
     found = score_folder(COPY, data, speech_experiment.ACOUSTIC, "en", Judges(None, None, {}))
     assert list(found.utterances) == ["u1", "u3"]
     scp.write_text("")
-    with pytest.raises(SureError, match="'u1' was not synthesised; decode this set again"):
+    with pytest.raises(SureError, match="'u1' was not synthesised; run stage 5 for this set again"):
         score_folder(COPY, data, speech_experiment.ACOUSTIC, "en", Judges(None, None, {}))
 
 
-def test_each_vocoder_has_its_own_copies(recipe, tmp_path, monkeypatch):
-    """A second vocoder leaves what the first one is compared with."""
+def test_each_vocoder_has_its_own_copy_synthesis(recipe, tmp_path, monkeypatch):
+    """A second vocoder keeps the copy synthesis of the first one."""
     for folder in ("data", "exp"):
         shutil.copytree(folder, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
@@ -272,7 +272,7 @@ def test_each_vocoder_has_its_own_copies(recipe, tmp_path, monkeypatch):
     assert result(DECODED)["ceilings"][1] == str(other.parent) and result(other)["method"] == name
 
 
-def test_the_recogniser_is_asked_only_about_its_languages(recipe, tmp_path, monkeypatch):
+def test_recogniser_transcribes_only_supported_languages(recipe, tmp_path, monkeypatch):
     pytest.importorskip("moonshine_voice", reason="needs the extra judges")
     for folder in ("data", "exp"):
         shutil.copytree(folder, tmp_path / folder)
@@ -282,21 +282,21 @@ def test_the_recogniser_is_asked_only_about_its_languages(recipe, tmp_path, monk
     (data / "utt2lang").write_text("u1 en\nu2 ru\nu3 en\n")
     found = score_folder(COPY, str(data), speech_experiment.ACOUSTIC, "en", judges)
     assert found.heard.keys() == found.texts.keys() == {"u1", "u3"} and "heard" not in found.utterances["u2"]
-    assert found.scores["missing"] == {"wer, cer of 1 utterances": "the recogniser does not know ru"}
+    assert found.scores["missing"] == {"wer, cer of 1 utterances": "the recogniser does not support ru"}
     (data / "utt2lang").write_text("u1 it\nu2 ru\nu3 it\n")
     found = score_folder(COPY, str(data), speech_experiment.ACOUSTIC, "en", judges)
     assert "wer" not in found.scores
-    assert found.scores["missing"] == {"wer, cer": "the recogniser does not know it ru"}
+    assert found.scores["missing"] == {"wer, cer": "the recogniser does not support it ru"}
 
 
 @pytest.mark.parametrize(
     ("gone", "words"),
     [
-        ("wav/u2.wav", "'u2' was not synthesised in .*u2.wav; decode this set again"),
-        ("wav.scp", "wav.scp does not exist; decode this set again"),
+        ("wav/u2.wav", "'u2' was not synthesised in .*u2.wav; run stage 5 for this set again"),
+        ("wav.scp", "wav.scp does not exist; run stage 5 for this set again"),
     ],
 )
-def test_what_is_gone_is_named(gone, words, recipe, tmp_path, monkeypatch):
+def test_missing_files_are_named(gone, words, recipe, tmp_path, monkeypatch):
     shutil.copytree("data", tmp_path / "data")
     shutil.copytree("exp", tmp_path / "exp")
     monkeypatch.chdir(tmp_path)
@@ -304,5 +304,5 @@ def test_what_is_gone_is_named(gone, words, recipe, tmp_path, monkeypatch):
     with pytest.raises(SureError, match=words):
         score.main(["--exp", str(EXPERIMENT)])
     (DECODED / "utterances.json").write_text("[]")
-    with pytest.raises(SureError, match="utterances.json.*score this set again"):
+    with pytest.raises(SureError, match="utterances.json.*run stage 6 .* for this set again"):
         report.main(["--out", "REPORT.md", str(EXPERIMENT)])

@@ -1,4 +1,4 @@
-"""EER and minimum detection cost against scikit-learn's ROC, every threshold tried, and cases made by hand."""
+"""EER and minimum detection cost compared with scikit-learn's ROC, with all thresholds, and by hand."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SCORES = {"eer": eer, "threshold": eer_threshold, "min_dcf": lambda scores, targ
 
 
 def random_trials(seed, digits=None):
-    """Up to 200 trials; rounded scores have ties within a kind and between the two."""
+    """Up to 200 trials; rounded scores have ties within and between targets and nontargets."""
     generator = np.random.default_rng(seed)
     targets = generator.random(generator.integers(5, 200)) < generator.uniform(0.1, 0.9)
     targets[:2] = True, False
@@ -21,7 +21,7 @@ def random_trials(seed, digits=None):
 
 
 def every_threshold(scores, targets):
-    """(misses, false alarms) at each threshold there is, one by one."""
+    """(misses, false alarms) at each threshold."""
     for threshold in [*sorted(set(scores)), np.inf]:
         accepted = scores >= threshold
         yield 1 - accepted[targets].mean(), accepted[~targets].mean()
@@ -29,10 +29,10 @@ def every_threshold(scores, targets):
 
 @pytest.mark.parametrize("digits", [None, 1, 0])
 @pytest.mark.parametrize("seed", range(20))
-def test_eer_is_where_the_roc_curve_of_scikit_learn_meets_the_diagonal(seed, digits):
+def test_eer_is_the_point_of_equal_rates_on_the_roc_curve_of_scikit_learn(seed, digits):
     scores, targets = random_trials(seed, digits)
     false_alarms, hits, _ = roc_curve(targets, scores, drop_intermediate=False)
-    # by the length along the curve, as it also goes straight up
+    # parametrised by length along the curve, which has vertical parts
     length = np.r_[0, np.cumsum(np.diff(false_alarms) + np.diff(hits))]
     place = brentq(lambda at: np.interp(at, length, 1 - hits) - np.interp(at, length, false_alarms), 0, 2, xtol=1e-14)
     assert eer(scores, targets) == pytest.approx(100 * np.interp(place, length, false_alarms), abs=1e-9)
@@ -56,7 +56,7 @@ def test_eer_lies_between_the_rates_of_neighbouring_thresholds(seed, digits):
 @pytest.mark.parametrize(
     "p_target, c_miss, c_fa", [(0.01, 1, 1), (0.05, 1, 1), (0.5, 1, 1), (0.01, 10, 1), (0.9, 1, 2)]
 )
-def test_min_dcf_is_the_least_of_all_thresholds(digits, p_target, c_miss, c_fa):
+def test_min_dcf_is_the_minimum_over_all_thresholds(digits, p_target, c_miss, c_fa):
     found = []
     for seed in range(20):
         scores, targets = random_trials(seed, digits)
@@ -89,7 +89,7 @@ def test_eer_by_hand(case):
 
 def test_thresholds_by_hand():
     assert eer_threshold([0.1, 0.2, 0.8, 0.9], [False, False, True, True]) == 0.8
-    assert eer_threshold([1.0, 1.0], [True, False]) == 1.0  # accepting nothing is no threshold
+    assert eer_threshold([1.0, 1.0], [True, False]) == 1.0  # rejecting all trials is not a threshold
 
 
 def test_min_dcf_by_hand():
@@ -97,11 +97,11 @@ def test_min_dcf_by_hand():
     assert min_dcf(scores, targets, 0.5) == pytest.approx(0.5)  # reject one target, or accept one nontarget
     assert min_dcf(scores, targets, 0.01) == pytest.approx(0.5)  # a false alarm costs 99 times as much
     assert min_dcf(scores, targets, 0.01, c_miss=99) == pytest.approx(0.5)
-    assert min_dcf([0, 1], [True, False], 0.01) == 1  # nothing better than to reject all
+    assert min_dcf([0, 1], [True, False], 0.01) == 1  # rejecting all trials is best
 
 
 @pytest.mark.parametrize("score", SCORES)
-def test_order_does_not_matter_nor_does_a_monotone_change_of_scores(score):
+def test_order_and_scale_of_scores_do_not_matter(score):
     scores, targets = random_trials(3, digits=0)
     mixed = np.random.default_rng(0).permutation(len(scores))
     wanted = SCORES[score](scores, targets)
@@ -118,16 +118,16 @@ def test_order_does_not_matter_nor_does_a_monotone_change_of_scores(score):
         ([0.1, 0.2], [False, False], "only nontarget trials"),
         ([], [], "no trials"),
         ([0.1, float("nan")], [True, False], "trial 1 is not a number"),
-        ([0.1, 0.2, 0.3], [True, False], "one for each"),
+        ([0.1, 0.2, 0.3], [True, False], "expected one score for each trial"),
     ],
 )
-def test_what_has_no_error_rate_is_refused(score, scores, targets, words):
+def test_invalid_trials_are_errors(score, scores, targets, words):
     with pytest.raises(SureError, match=words):
         SCORES[score](scores, targets)
 
 
 def speakers_and_scores(seed, speakers=12, each=8):
-    """All pairs of utterances with one number each, the speaker's and some of its own."""
+    """Trials of all pairs of utterances; each utterance has a number near the number of its speaker."""
     generator = np.random.default_rng(seed)
     names = np.repeat([f"s{index}" for index in range(speakers)], each)
     place = np.repeat(generator.normal(size=speakers), each) + 0.3 * generator.normal(size=len(names))
@@ -136,8 +136,8 @@ def speakers_and_scores(seed, speakers=12, each=8):
     return -np.abs(place[first] - place[second]), names[first] == names[second], pairs
 
 
-def test_interval_is_over_speakers():
-    """Against test sets made anew: their EERs spread as the interval says, and far more than trials drawn alone."""
+def test_interval_is_a_bootstrap_over_speakers():
+    """EERs of new test sets vary as the interval predicts, and far more than EERs of drawn trials."""
     drawn = [eer(*speakers_and_scores(seed)[:2]) for seed in range(300)]
     intervals = [verification_scores(*speakers_and_scores(seed))["eer_interval"] for seed in range(300, 310)]
     width = np.mean([high - low for low, high in intervals])
@@ -150,8 +150,8 @@ def test_interval_is_over_speakers():
     assert spread < 0.6 * (high - low)
 
 
-def test_a_draw_of_speakers_is_a_trial_list_with_repetitions(monkeypatch):
-    """What the interval is made of: the EER of the list in which each copy of a speaker is one of its own."""
+def test_a_draw_of_speakers_equals_a_trial_list_with_copies(monkeypatch):
+    """The EER of a draw is the EER of the trial list in which each copy of a speaker is another speaker."""
     scores, targets, pairs = speakers_and_scores(1, speakers=4, each=3)
     counts, seen = np.array([[2.0, 0.0, 1.0, 1.0]]), []
     monkeypatch.setattr(
@@ -179,11 +179,11 @@ def test_scores_are_complete_and_repeatable():
     assert scores["trials"] == {"target": 12 * 28, "nontarget": 66 * 64}
 
 
-def test_listing_marks_what_is_wrong():
+def test_listing_marks_wrong_trials():
     trials = [("a", "b", True), ("a", "c", False), ("b", "c", False), ("c", "d", True)]
     lines = trial_listing(trials, [0.9, 0.1, 0.8, 0.2]).splitlines()
     assert lines == [
-        "accepted from 0.800000 on (id id kind score)",
+        "accepted from score 0.800000 on (id id kind score)",
         "a b target 0.900000",
         "a c nontarget 0.100000",
         "b c nontarget 0.800000 false_alarm",

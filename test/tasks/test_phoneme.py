@@ -97,7 +97,7 @@ def test_one_more_lexicon_is_the_place_for_what_a_program_pronounces(tmp_path, l
 
 
 def test_phones_of_another_set_name_the_utterance(tmp_path):
-    with pytest.raises(SureError, match="b: fold timit_48: 'AA1' is not one of its phones"):
+    with pytest.raises(SureError, match="b: tokenizer.fold=timit_48: unknown phone 'AA1'"):
         make(tmp_path, {"a": "h# aa", "b": "h# AA1"}, fold="timit_48")
     with pytest.raises(SureError, match="b: no transcript"):
         make(tmp_path, {"a": "h# aa", "b": None})

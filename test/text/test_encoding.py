@@ -1,4 +1,4 @@
-"""Promises of sure.text.encoding: the same text, however it was stored."""
+"""The same text from files in different encodings."""
 
 import codecs
 
@@ -19,20 +19,20 @@ CHINESE = "0001_000001\t打远一看。\t中立\n"
         (b"", "utf-16-be"), (codecs.BOM_UTF16_BE, "utf-16-be"), (b"", "gb18030"),
     ],
 )  # fmt: skip
-def test_every_encoding_gives_the_text(tmp_path, text, mark, encoding):
+def test_every_encoding_gives_the_same_text(tmp_path, text, mark, encoding):
     path = tmp_path / "some.txt"
     path.write_bytes(mark + text.encode(encoding))
     assert read_any_text(path, "gb18030") == text
 
 
 @pytest.mark.parametrize("content", [ENGLISH.encode("cp1252"), ENGLISH.encode("cp1252").decode("latin-1").encode()])
-def test_quotes_of_windows_read_as_latin_1_come_back(tmp_path, content):
+def test_windows_quotes_decoded_as_latin_1_are_restored(tmp_path, content):
     path = tmp_path / "some.csv"
     path.write_bytes(content)
     assert read_any_text(path) == ENGLISH
 
 
-def test_marks_of_files_put_together_and_a_cut_file(tmp_path):
+def test_inner_byte_order_marks_and_incomplete_characters(tmp_path):
     path = tmp_path / "some.txt"
     path.write_bytes("\ufeffone\n\ufefftwo".encode())
     assert read_any_text(path) == "one\ntwo"
@@ -40,7 +40,7 @@ def test_marks_of_files_put_together_and_a_cut_file(tmp_path):
     assert read_any_text(path) == "one\ntw\ufffd"
 
 
-def test_every_byte_is_some_text(tmp_path):
+def test_every_byte_can_be_read(tmp_path):
     path = tmp_path / "some.txt"
     path.write_bytes(bytes(range(1, 256)))
     assert "ABC" in read_any_text(path) and "\u20ac" in read_any_text(path)

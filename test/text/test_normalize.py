@@ -1,4 +1,4 @@
-"""Promises of text normalisation, on lines of the Asterisk transcripts and on any text."""
+"""Text normalisation of lines of the Asterisk transcripts, and properties for any text."""
 
 import unicodedata
 
@@ -148,7 +148,7 @@ def test_spoken_words(language, line, spoken):
 
 
 @pytest.mark.parametrize("line", ["[ascending tones]", "(beep)", "<beep ascending>", "([a] b (c))", "...", " \t\n", ""])
-def test_nothing_spoken_is_empty(line):
+def test_text_without_words_is_empty(line):
     assert normalize(line, "en") == ""
 
 
@@ -169,7 +169,7 @@ def test_russian_yo_is_folded_in_russian_only():
     assert normalize("Ещё", "be") == "ещё"
 
 
-def test_unknown_language_needs_number_words_only_for_digits():
+def test_other_languages_are_normalised_except_digits():
     assert normalize("Grüß Gott, Welt!", "de") == "grüß gott welt"
     with pytest.raises(SureError, match=r"'de'.*'5'.*en es fr it ru"):
         normalize("Taste 5", "de")
@@ -180,10 +180,10 @@ TEXTS = st.text() | st.text(alphabet="aé'’-.,:/0123456789 $€£%°@#*[]()<>�
 
 @settings(max_examples=300, deadline=None)
 @given(text=TEXTS, language=st.sampled_from([*LANGUAGES]))
-def test_any_text_is_only_words_and_stays_the_same(text, language):
+def test_normalised_text_has_only_words_and_stays_unchanged(text, language):
     once = normalize(text, language)
     assert normalize(once, language) == once
-    assert normalize(once, "de") == once  # nothing left that depends on a language
+    assert normalize(once, "de") == once  # nothing depends on the language any more
     assert once == " ".join(once.split())
     assert all(char in " '" or unicodedata.category(char)[0] in "LM" for char in once)
     assert not any(word.startswith("'") or word.endswith("'") for word in once.split())
@@ -191,5 +191,5 @@ def test_any_text_is_only_words_and_stays_the_same(text, language):
 
 @settings(max_examples=200, deadline=None)
 @given(number=st.integers(0, 10**12 - 1), language=st.sampled_from([*LANGUAGES]))
-def test_different_numbers_sound_different(number, language):
+def test_different_numbers_have_different_words(number, language):
     assert normalize(str(number), language) != normalize(str(number + 1), language)

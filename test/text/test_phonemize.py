@@ -1,4 +1,4 @@
-"""Text to phones: what English and espeak-ng make of hard texts, and the same again from stored settings."""
+"""Text to phones: difficult texts in English and by espeak-ng, and saved settings."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_numbers_abbreviations_and_symbols(english, text, same_as):
     assert ours == words
 
 
-def test_as_the_dictionary_has_it(english):
+def test_phones_of_the_dictionary(english):
     assert " ".join(english.phones("Hello, world")) == "HH AH0 L OW1 , W ER1 L D ."
 
 
@@ -90,7 +90,7 @@ def test_as_the_dictionary_has_it(english):
         ("at 3: no\u2014yes", ", , ."),
     ],
 )
-def test_punctuation_is_pauses(english, text, marks):
+def test_punctuation_becomes_pause_marks(english, text, marks):
     expected = marks.split() if text != "... well -- no" else ["."]
     assert [phone for phone in english.phones(text) if phone in PAUSES] == expected
 
@@ -108,7 +108,7 @@ NOTHING = ["", "   ", "...", "\U0001f642", "\x00", "\u200b", "?!"]
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_hard_texts_have_phones(english, name):
+def test_difficult_texts_have_phones(english, name):
     phones = english.phones(HARD[name])
     assert set(phones) <= {*ARPABET, *PAUSES} and len(phones) > 2
     italian = Phonemizer("it").phones(HARD[name])
@@ -116,27 +116,27 @@ def test_hard_texts_have_phones(english, name):
 
 
 @pytest.mark.parametrize("text", NOTHING)
-def test_nothing_to_say_is_one_error(english, text):
-    for phonemizer in (english, *([Phonemizer("it")] if text != "\U0001f642" else [])):  # espeak-ng describes that one
-        with pytest.raises(SureError, match="nothing to say"):
+def test_text_without_words_is_an_error(english, text):
+    for phonemizer in (english, *([Phonemizer("it")] if text != "\U0001f642" else [])):  # espeak-ng describes the emoji
+        with pytest.raises(SureError, match="has no words or numbers"):
             phonemizer.phones(text)
 
 
-def test_a_long_text_is_said_to_its_end():
+def test_long_text_is_pronounced_to_its_end():
     assert Phonemizer("it").phones("casa " * 300 + "libro")[-6:] == Phonemizer("it").phones("libro")
     assert len(Phonemizer("it").phones("casa " * 300)) == 300 * 4 + 1
 
 
 @pytest.mark.parametrize("language", ["fr", "it", "ru", "es", "de"])
 @pytest.mark.parametrize("text", ["10:30", "16:9", "1999\u20132005"])
-def test_what_stands_between_digits_is_no_comma(language, text):
+def test_colon_and_dash_between_digits_are_not_pauses(language, text):
     phones = Phonemizer(language, kind="espeak").phones
     assert phones(text) == phones(text.replace(":", " ").replace("\u2013", " "))
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "it", "ru", "es", "de-DE"])
-def test_espeak_as_its_own_program_says(language):
-    """The same library, asked without the package that we ask it through."""
+def test_phones_equal_espeak_ng(language):
+    """The library called directly, without the package phonemizer."""
     code = "import sys, ctypes, espeakng_loader as l; lib = ctypes.CDLL(l.get_library_path());" \
         "lib.espeak_Initialize(2, 0, str(l.get_data_path()).encode(), 0);" \
         "lib.espeak_SetVoiceByName(sys.argv[1].encode());" \
@@ -152,23 +152,23 @@ def test_espeak_as_its_own_program_says(language):
     assert ours == "".join(theirs.split()).replace("ˌ", "")
 
 
-def test_the_lexicon_is_asked_first(tmp_path):
+def test_lexicon_has_priority(tmp_path):
     (tmp_path / "words.txt").write_text("hello B AY1\nzyx K\n")
     assert Phonemizer("en", [tmp_path / "words.txt"]).phones("Hello zyx")[:3] == ["B", "AY1", "K"]
     found = Phonemizer("it", {"ciao": "b aj", "casa": "k"}).phones("Ciao casa, libro")
     assert found[:4] == ["b", "aj", "k", ","]
-    with pytest.raises(SureError, match="'hello' with 'h', which is no phone of CMUdict"):
+    with pytest.raises(SureError, match="'hello' has the phone 'h', which is not a phone of CMUdict"):
         Phonemizer("en", {"hello": "h ˈoʊ"})
 
 
-def test_settings_that_do_not_fit():
-    with pytest.raises(SureError, match="cmudict, for English"):
+def test_invalid_settings():
+    with pytest.raises(SureError, match="cmudict for English"):
         Phonemizer("it", kind="cmudict")
-    with pytest.raises(SureError, match="espeak-ng has no language 'xx'"):
+    with pytest.raises(SureError, match="espeak-ng does not have the language 'xx'"):
         Phonemizer("xx")
 
 
-def test_stored_settings_say_the_same(tmp_path):
+def test_saved_settings_give_the_same_phones(tmp_path):
     first = Phonemizer("it", {"ciao": "b aj"}, known=["k", "a", "aː", "b", "."])
     first.save(tmp_path / "phonemizer.json")
     text = "Ciao casa!"
@@ -186,12 +186,12 @@ def test_stored_settings_say_the_same(tmp_path):
         *[("tt", "t t"), ("ˈae", "ˈa e"), ("ˈeto", "e t o"), ("ˈax", "ˈax"), ("OW0", "OW1"), ("B", "B"), ("?", ".")],
     ],
 )
-def test_what_a_model_has_not_learned(phone, found):
+def test_unknown_phones_become_the_nearest_known_ones(phone, found):
     assert nearest_known(phone, ["ˈa", "a", "e", "ˈi", "t", "ɛ", "o", "OW1", "."]) == found.split()
 
 
-def test_no_network_and_no_data_are_asked_for(tmp_path):
-    """A home without anything in it, where nltk would look and load; sockets fail."""
+def test_no_network_and_no_data_are_needed(tmp_path):
+    """With an empty home folder, where nltk looks for data, and failing sockets."""
     code = "import socket; socket.socket.connect = None; from sure.text.phonemize import Phonemizer;" \
         "print(*Phonemizer('en').phones('Zyxwik read the 3rd word'))"  # fmt: skip
     env = os.environ | {"HOME": str(tmp_path), "NLTK_DATA": str(tmp_path), "PYTHONPATH": str(ROOT)}
@@ -204,8 +204,8 @@ def corpus(tmp_path, monkeypatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     write_audio(tmp_path / "a.wav", speech("a"))
     texts = {"train": ["Hello world", "yes, no", "ciao"], "dev": ["vision"], "test": ["the world"]}
-    for name, said in texts.items():
-        rows = [Utterance(f"{name}{k}", "a.wav", text=text, speaker="ann") for k, text in enumerate(said)]
+    for name, lines in texts.items():
+        rows = [Utterance(f"{name}{k}", "a.wav", text=text, speaker="ann") for k, text in enumerate(lines)]
         write_data_dir(Path("data") / name, rows)
     Path("data/train/utt2lang").write_text("train0 en\ntrain1 en\ntrain2 it\n")
     Path("data/statistics.json").write_text("{}")
@@ -232,13 +232,13 @@ def test_command(corpus, capsys):
     assert Path("data/tokens/phones.txt").read_text() == Path("pretrained/phones.txt").read_text()
 
 
-def test_utterances_that_cannot_be_said(corpus, capsys):
+def test_utterances_without_phones(corpus, capsys):
     text = Path("data/train/text")
     text.write_text(text.read_text().replace("yes, no", "..."))
     Path("data/train/utt2frames").write_text("train0 5\ntrain1 90\ntrain2 90\n")
     Path("data/train/utt2lang").unlink()
     with pytest.raises(
-        SureError, match=r"(?s)2 texts cannot be phonemized.*train0: 9 phones in 5.*train1: nothing to say"
+        SureError, match=r"(?s)2 texts cannot be phonemized.*train0: 9 phones in 5.*train1: the text .* has no words"
     ):
         main(corpus)
     assert not Path("data/tokens").exists()

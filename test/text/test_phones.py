@@ -1,4 +1,4 @@
-"""Phone sets and their folding, by the groups that Lee and Hon's paper names."""
+"""Phone sets and folding, compared with the groups in the paper of Lee and Hon."""
 
 import typing
 
@@ -16,7 +16,7 @@ iy ih eh ey ae aa aw ay ah ao oy ow uh uw ux er ax ix axr ax-h   pau epi h#
 GROUPS_OF_39 = ["sil cl vcl epi", "el l", "en n", "sh zh", "ao aa", "ih ix", "ah ax"]
 
 
-def test_sets_have_the_sizes_they_are_known_by():
+def test_sizes_of_phone_sets():
     stressed = {phone for phone in FOLDS["no_stress"] if phone[-1].isdigit()}
     assert len(VOWELS + CONSONANTS) == 39 and len(stressed) + len(CONSONANTS) + len(NOT_SPEECH) == 71
     assert len(set(TIMIT_61)) == 61 and len(set(TIMIT_48)) == 48
@@ -26,7 +26,7 @@ def test_sets_have_the_sizes_they_are_known_by():
     assert set(FOLDS) == set(typing.get_args(Fold))
 
 
-def test_the_39_are_the_groups_of_the_paper():
+def test_timit_39_has_the_groups_of_the_paper():
     groups = [set(group.split()) for group in GROUPS_OF_39]
     for one in TIMIT_48:
         for other in TIMIT_48:
@@ -34,7 +34,7 @@ def test_the_39_are_the_groups_of_the_paper():
             assert (FOLDS["timit_39"][one] == FOLDS["timit_39"][other]) == together, (one, other)
 
 
-def test_folding_in_two_steps_is_folding_in_one():
+def test_folding_in_two_steps_equals_one_step():
     for phone in [*TIMIT_61, *TIMIT_48]:
         assert fold(fold(phone, "timit_48"), "timit_39") == fold(phone, "timit_39")
         for name in ("timit_48", "timit_39"):
@@ -42,15 +42,15 @@ def test_folding_in_two_steps_is_folding_in_one():
 
 
 def test_by_hand():
-    said = "h# sh ix hv eh dcl jh ih dcl d ah q k h#"
-    assert fold(said, "timit_48") == "sil sh ix hh eh vcl jh ih vcl d ah k sil"
-    assert fold(said, "timit_39") == "sil sh ih hh eh sil jh ih sil d ah k sil"
+    phones = "h# sh ix hv eh dcl jh ih dcl d ah q k h#"
+    assert fold(phones, "timit_48") == "sil sh ix hh eh vcl jh ih vcl d ah k sil"
+    assert fold(phones, "timit_39") == "sil sh ih hh eh sil jh ih sil d ah k sil"
     assert fold("HH AH0 L OW1 SIL", "no_stress") == "HH AH L OW SIL"
     assert fold(" AA1  q ", None) == "AA1 q"
     assert fold("q", "timit_39") == "" and TIMIT_61_TO_48["q"] == ""
 
 
 @pytest.mark.parametrize(("name", "phone"), [("timit_39", "AA"), ("no_stress", "aa"), ("no_stress", "B1")])
-def test_a_phone_of_another_set_is_named(name, phone):
-    with pytest.raises(SureError, match=f"fold {name}: '{phone}' is not one of its phones"):
+def test_phone_of_another_set_is_named(name, phone):
+    with pytest.raises(SureError, match=f"tokenizer.fold={name}: unknown phone '{phone}'"):
         fold(phone, name)

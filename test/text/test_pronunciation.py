@@ -1,4 +1,4 @@
-"""Lexicon files, and texts turned into phones by them."""
+"""Lexicon files, and conversion of transcripts to phones."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def file(tmp_path):
     return path
 
 
-def test_the_first_pronunciation_counts_also_over_files(file, tmp_path):
+def test_first_pronunciation_of_all_files_counts(file, tmp_path):
     (tmp_path / "more.txt").write_text("world X\ntwo T UW1\n")
     assert read_lexicon([file, tmp_path / "more.txt"]) == {
         "hello": "HH AH0 L OW1", "world": "W ER1 L D", "don't": "D OW1 N T", "two": "T UW1",
@@ -26,7 +26,7 @@ def test_the_first_pronunciation_counts_also_over_files(file, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"hello HH\nworld\n", b"\xff\n"])
-def test_files_that_are_no_lexicon_are_named(tmp_path, content):
+def test_invalid_lexicon_files_are_named(tmp_path, content):
     (tmp_path / "lexicon.txt").write_bytes(content)
     with pytest.raises(SureError, match="lexicon.txt(:2: expected `word phone phone ...`, found 'world'| .*utf-8)"):
         read_lexicon([tmp_path / "lexicon.txt"])
@@ -34,7 +34,7 @@ def test_files_that_are_no_lexicon_are_named(tmp_path, content):
         read_lexicon([tmp_path / "nowhere"])
 
 
-def test_words_are_normalised_before_they_are_looked_up(file, tmp_path):
+def test_words_are_normalised_before_lookup(file, tmp_path):
     (tmp_path / "two.txt").write_text("two T UW1")
     lexicon = read_lexicon([file, tmp_path / "two.txt"])
     text = "Hello, 2 WORLD: don’t!"
@@ -42,12 +42,12 @@ def test_words_are_normalised_before_they_are_looked_up(file, tmp_path):
     assert Pronunciation(lexicon, "no_stress").phones("hello", "en") == "HH AH L OW"
 
 
-def test_phones_stay_as_they_are():
+def test_transcripts_of_phones():
     assert Pronunciation(None, None).phones("h#  AX-h 5", "en") == "h# AX-h 5"
     assert Pronunciation(None, "timit_39").phones("h# ax-h q", "en") == "sil ah"
 
 
-def test_words_that_are_missing(file):
+def test_missing_words(file):
     pronunciation = Pronunciation(read_lexicon([file]), None)
     assert pronunciation.missing(["hello zulu", "Alpha, zulu"], "en") == ["alpha", "zulu"]
     with pytest.raises(SureError, match="not in the lexicon: alpha zulu; .*stage 3"):
@@ -56,7 +56,7 @@ def test_words_that_are_missing(file):
 
 
 @pytest.mark.parametrize("fold", [None, "no_stress"])
-def test_what_is_saved_is_loaded(file, tmp_path, fold):
+def test_save_and_load(file, tmp_path, fold):
     for lexicon in (read_lexicon([file]), None):
         folder = tmp_path / str(lexicon is None)
         Pronunciation(lexicon, fold).save(folder)

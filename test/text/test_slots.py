@@ -1,4 +1,4 @@
-"""Marked texts: what a slot is in well-formed and malformed ones, against a regular expression."""
+"""Slots of valid and invalid marked texts, compared with a regular expression."""
 
 import re
 
@@ -13,7 +13,7 @@ SLOT = re.compile(r"(?<!\S)B-(\S+)(?!\S)((?: (?!E-\1(?!\S))\S+)*) E-\1(?!\S)")
 
 
 def by_expression(text):
-    """The same definition in one expression: the nearest end of the same type, found from left to right."""
+    """The same definition as a regular expression: the nearest end of the same type, from left to right."""
     found = ((match[1], re.sub(r"(?<!\S)[BE]-\S+", "", match[2]).split()) for match in SLOT.finditer(text))
     return [(kind, " ".join(words)) for kind, words in found if words]
 
@@ -22,7 +22,7 @@ words = st.sampled_from(["a", "bc", "B-x", "E-x", "B-y", "E-y", "B-xy", "E-xy", 
 
 
 @given(st.lists(words, max_size=12).map(" ".join))
-def test_slots_are_those_of_the_expression(text):
+def test_slots_equal_the_expression(text):
     assert slots_of(text) == by_expression(text)
 
 
@@ -35,7 +35,7 @@ def test_slots_are_those_of_the_expression(text):
         ("B-track hello", []),  # never closed
         ("hello E-track", []),  # never opened
         ("B-track E-track hello", []),  # empty
-        ("B-track hello B-artist adele E-artist", [("artist", "adele")]),  # what follows an open one counts
+        ("B-track hello B-artist adele E-artist", [("artist", "adele")]),  # slots after an open one count
         ("B-a one B-b two E-b three E-a", [("a", "one two three")]),  # nested: the outer
         ("B-a one B-b two E-a three E-b", [("a", "one two")]),  # crossing: the first
         ("B-a one B-a two E-a three E-a", [("a", "one two")]),  # nested in its own kind: the nearest end
@@ -49,7 +49,7 @@ def test_by_hand(text, slots):
 
 def test_words_are_normalised_and_marks_kept():
     text = "Play B-Track Hello, World! E-Track by B-Artist 2 Unlimited E-Artist, please"
-    with pytest.raises(SureError, match="E-Artist, ends no slot, E-Artist is missing"):  # a comma is part of its word
+    with pytest.raises(SureError, match="E-Artist, does not end the slot Artist"):  # a comma is part of its word
         normalize_marked(text, "en")
     normalised = normalize_marked(text.replace(", please", " please"), "en")
     assert normalised == "play B-Track hello world E-Track by B-Artist two unlimited E-Artist please"
@@ -59,21 +59,21 @@ def test_words_are_normalised_and_marks_kept():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("B-a one", "B-a without an E-a behind it in 'B-a one'"),
+        ("B-a one", "B-a without an E-a after it in 'B-a one'"),
         ("one E-a", "E-a without a B-a before it"),
-        ("B-a one E-b", "E-b ends no slot, E-a is missing in"),
-        ("B-a one B-b two E-b E-a", "B-b stands inside the slot a"),
+        ("B-a one E-b", "E-b does not end the slot a in"),
+        ("B-a one B-b two E-b E-a", "B-b is inside the slot a"),
         ("one B-a E-a", "no word between B-a and E-a"),
-        ("one B-a ! E-a", "no word between B-a and E-a"),  # nor anything that is spoken
+        ("one B-a ! E-a", "no word between B-a and E-a"),  # only punctuation
     ],
 )
-def test_references_are_well_formed(text, message):
+def test_invalid_marks_are_errors(text, message):
     with pytest.raises(SureError, match=message):
         normalize_marked(text, "en")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "x", "y"]), st.sampled_from(["a", "b c"])), max_size=6))
-def test_well_formed_texts_pass_and_keep_their_slots(parts):
+def test_valid_texts_keep_their_slots(parts):
     text = " ".join(f"B-{kind} {value} E-{kind}" if kind else value for kind, value in parts)
     check_marks(text)
     assert slots_of(text) == [(kind, value) for kind, value in parts if kind]

@@ -1,4 +1,4 @@
-"""Promises that every kind of tokenizer keeps."""
+"""Properties of every kind of tokenizer."""
 
 import os
 import random
@@ -61,7 +61,7 @@ def test_save_and_load_keep_every_id(tokenizer, kind, tmp_path):
     assert len(lines) == tokenizer.size and lines[0] == "<blank>"
 
 
-def test_size_is_what_was_asked_for(tokenizer, kind):
+def test_size(tokenizer, kind):
     characters, words = 1 + len(set(" ".join(TEXTS))), 1 + len(set(" ".join(TEXTS).split()))
     assert tokenizer.size == {"character": characters, "slot": characters, "phone": words, **SIZE}[kind]
 
@@ -88,7 +88,7 @@ def test_characters_round_trip_for_any_text(texts):
         assert tokenizer.decode(tokenizer.encode(text)) == " ".join(text.split())
 
 
-def test_phones_are_what_stands_between_spaces(tmp_path):
+def test_phones_are_separated_by_spaces(tmp_path):
     train_tokenizer(["HH AH0 L OW1", "h# ax-h OW1"], "phone", folder=tmp_path)
     tokens = (tmp_path / "tokens.txt").read_text(encoding="utf-8")
     assert tokens.splitlines() == ["<blank>", "AH0", "HH", "L", "OW1", "ax-h", "h#"]
@@ -100,7 +100,7 @@ def test_phones_are_what_stands_between_spaces(tmp_path):
 MARKED = "B-artist adele E-artist sings B-track hello you E-track B-year now E-year"
 
 
-def test_a_mark_of_a_slot_is_one_symbol_with_the_spaces_around_it(tmp_path):
+def test_slot_mark_is_one_symbol_with_the_spaces_around_it(tmp_path):
     tokenizer = train_tokenizer([MARKED], "slot", folder=tmp_path)
     symbols = [
         "B-artist",
@@ -122,7 +122,7 @@ def test_a_mark_of_a_slot_is_one_symbol_with_the_spaces_around_it(tmp_path):
     assert loaded.decode(loaded.encode("B-track") * 2 + loaded.encode("o")) == "B-track B-track o"
 
 
-def test_an_unknown_mark_is_left_out_whole_and_words_stay_apart():
+def test_unknown_mark_is_left_out_and_words_stay_separate():
     tokenizer = train_tokenizer([MARKED], "slot")
     assert tokenizer.unknown("you B-city hello E-city B-") == ["B-city", "E-city", "B", "-"]
     assert tokenizer.decode(tokenizer.encode("you B-city hello E-city now", unknown="skip")) == "you hello now"
@@ -158,7 +158,7 @@ def test_ids_out_of_range(tokenizer, bad):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-def test_sizes_that_do_not_fit_name_the_bound(kind):
+def test_errors_of_sizes_name_the_bound(kind):
     for size, bound in ((99999, "at most"), (5, "need")):
         with pytest.raises(SureError, match=rf"size={size} .*{bound} \d+") as caught:
             train_tokenizer(TEXTS, kind, size)
@@ -168,11 +168,11 @@ def test_sizes_that_do_not_fit_name_the_bound(kind):
         train_tokenizer(TEXTS, kind)
 
 
-def test_bad_requests():
+def test_invalid_arguments():
     with pytest.raises(SureError, match="'bytes'.*character phone slot bpe unigram"):
         train_tokenizer(TEXTS, "bytes", 10)
     for texts in ([], ["", " "]):
-        with pytest.raises(SureError, match="no text"):
+        with pytest.raises(SureError, match="no words"):
             train_tokenizer(texts, "character")
 
 

@@ -1,4 +1,4 @@
-"""How far one utterance is from another of the same words: spectrum, pitch, voicing and length."""
+"""Distances between two utterances of the same words: spectrum, pitch, voicing and duration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sure.data.synthesis.acoustic import AcousticConfig, log_mel, magnitudes
 from sure.data.synthesis.pitch import pitch
 from sure.score.synthesis.mel_cepstra import distortion, mel_cepstra
 
-CENTS = 1200  # an octave
+CENTS = 1200  # in an octave
 
 
 @dataclass(frozen=True)
 class Frames:
-    """mel: (frames, mels) log; hertz: (frames,), 0 where unvoiced."""
+    """mel: log magnitudes (frames, mels); hertz: F0 (frames,), 0 if unvoiced."""
 
     mel: np.ndarray
     hertz: np.ndarray
@@ -25,11 +25,11 @@ class Frames:
 
 @dataclass(frozen=True)
 class Distance:
-    """Of one utterance; sums over aligned frames, so that a set's scores are over all of its frames.
+    """Distances of one utterance, as sums over aligned frames, so that scores of a set are over all its frames.
 
-    mcd: mean mel-cepstral distortion, dB. pairs: aligned frames; voiced: those voiced on both sides, over which
-    squares of differences are summed, in Hz and cents; voicing_errors: those voiced on one side only. frames: of the
-    reference; frames_apart: how many more or fewer the other one has.
+    mcd: mean mel-cepstral distortion in dB. pairs: number of aligned frames. voiced: pairs with both frames voiced.
+    squared_hz, squared_cents: sums of squared F0 differences over the voiced pairs. voicing_errors: pairs with one
+    voiced frame. frames: length of the reference. frames_apart: absolute difference of the lengths in frames.
     """
 
     mcd: float
@@ -43,14 +43,14 @@ class Distance:
 
 
 def frames_of(wave: torch.Tensor, acoustic: AcousticConfig) -> Frames:
-    """wave: (samples,) at acoustic.sample_rate; what is too short for a frame gets silence behind it."""
+    """wave: (samples,) at acoustic.sample_rate; a wave shorter than a frame is padded with zeros."""
     least = max(acoustic.margin + 1, acoustic.hop_size)
     wave = F.pad(wave, (0, max(0, least - len(wave))))
     return Frames(log_mel(magnitudes(wave, acoustic), acoustic).numpy(), pitch(wave, acoustic))
 
 
 def distance(reference: Frames, other: Frames) -> Distance:
-    """The frames are aligned by their mel cepstra; pitch and voicing are compared along the same path."""
+    """Frames are aligned by mel cepstra; pitch and voicing are compared along the same path."""
     mcd, path = distortion(mel_cepstra(reference.mel), mel_cepstra(other.mel))
     wanted, found = reference.hertz[path[0]].astype(np.float64), other.hertz[path[1]].astype(np.float64)
     both = (wanted > 0) & (found > 0)

@@ -1,7 +1,7 @@
-"""A decoded folder of synthesised speech, scored: what it is read from, and what is written beside its waveforms.
+"""Scoring of a decoded folder of synthesised speech, and the files in the folder.
 
-wav.scp             id path, by stage 5 (of recordings themselves there is none)
-utterances.json     by id: text, audio, seconds, what was heard, and every score of this one utterance
+wav.scp             id path, written by stage 5 (not for recordings)
+utterances.json     by id: text, audio, seconds, transcript by the recogniser (`heard`), and scores of the utterance
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sure.files import replace_file
 from sure.parsing import read_json
 from sure.score.synthesis.quality import Judges, SpeechScores, speech_scores
 
-NATURAL, COPY = "natural", "copy_synthesis"  # what no synthesis with this vocoder is expected to pass
+NATURAL, COPY = "natural", "copy_synthesis"  # upper bounds: recordings, and the vocoder on their spectrograms
 UTTERANCES = "utterances.json"
 SCORE_NAME = "mcd"
 
@@ -28,13 +28,11 @@ SCORE_NAME = "mcd"
 def score_folder(
     folder: Path, data: str, acoustic: AcousticConfig, language: str, judges: Judges, natural: bool = False
 ) -> SpeechScores:
-    """Score a decoded folder, or the recordings of `data` themselves; utterances.json and result.txt are written there.
+    """Score a decoded folder, or with `natural` the recordings of `data`; write utterances.json and result.txt.
 
-    language: of utterances that utt2lang does not have.
-
-    Raises SureError naming the folder, the file or the utterance.
+    language: for utterances that are not in utt2lang. Raises SureError naming the folder, file or utterance.
     """
-    utterances = sayable(data)
+    utterances = utterances_with_phones(data)
     waves = None if natural else read_waves(folder)
     try:
         found = speech_scores(utterances, waves, acoustic, languages_of(data, utterances, language), judges)
@@ -50,32 +48,32 @@ def score_folder(
     return found
 
 
-def sayable(data: str) -> list[Utterance]:
-    """The utterances of a data folder that stage 3 found phones for; stage 5 says no others."""
+def utterances_with_phones(data: str) -> list[Utterance]:
+    """The utterances of a data folder that have phones from stage 3; stage 5 synthesises only these."""
     phones = Path(data) / "phones"
     ids = read_table(phones)
     return [utterance for utterance in read_data_dir(data) if not phones.is_file() or utterance.id in ids]
 
 
 def languages_of(data: str, utterances: Iterable[Utterance], default: str) -> dict[str, str]:
-    """The language that each utterance is in, by id."""
+    """The language of each utterance, by id."""
     known = read_languages(data)
     return {utterance.id: known.get(utterance.id, default) for utterance in utterances}
 
 
 def read_languages(data: str) -> dict[str, str]:
-    """utt2lang of a data folder; nothing where there is none."""
+    """utt2lang of a data folder; empty if there is no such file."""
     return read_table(Path(data) / "utt2lang")
 
 
 def read_waves(folder: Path) -> dict[str, str]:
-    """The waveforms of a decoded folder by id. Raises SureError when stage 5 left none."""
-    return read_table(folder / "wav.scp", "decode this set again (stage 5)")
+    """Paths of the waveforms of a decoded folder, by id. Raises SureError if wav.scp is missing."""
+    return read_table(folder / "wav.scp", "run stage 5 for this set again")
 
 
 def read_utterances(folder: Path) -> dict[str, dict[str, Any]]:
-    """utterances.json. Raises SureError when stage 6 left none, or something else is there."""
-    path, again = folder / UTTERANCES, "score this set again (stage 6, sure.bin.score)"
+    """Content of utterances.json. Raises SureError if it is missing or invalid."""
+    path, again = folder / UTTERANCES, "run stage 6 (sure.bin.score) for this set again"
     rows = read_json(path, again)
     if not all(isinstance(row, dict) and "text" in row for row in rows.values()):
         raise SureError(f"{path}: expected an object with a text for each utterance; {again}")
@@ -83,8 +81,8 @@ def read_utterances(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def fingerprint(folder: Path, data: str, acoustic: AcousticConfig, language: str, judges: Judges) -> str:
-    """Of all that the scores of a ceiling follow from: where it is the same, they need not be made again."""
-    utterances = sayable(data)
+    """Digest of the inputs of an upper bound's scores; as long as it is the same, the scores are valid."""
+    utterances = utterances_with_phones(data)
     files = read_waves(folder) if (folder / "wav.scp").is_file() else {}
     parts = [
         [[u.id, u.audio, u.start, u.end, u.seconds, u.text, u.speaker] for u in utterances],

@@ -37,12 +37,12 @@ from sure.score.synthesis.recogniser import Recogniser
 from sure.score.synthesis.speaker_encoder import SpeakerEncoder
 from sure.text.normalize import normalize
 
-OTHERS = 20  # recordings of a speaker that are averaged, at most
+OTHERS = 20  # recordings of a speaker in its mean embedding, at most
 
 
 @dataclass
 class Judges:
-    """missing: why there is none, by the scores it would give."""
+    """Independent models that score synthesised speech. missing: by score, the reason why the model is missing."""
 
     recogniser: Recogniser | None
     encoder: SpeakerEncoder | None
@@ -50,10 +50,10 @@ class Judges:
 
     @classmethod
     def of(cls, languages: Sequence[str]) -> Judges:
-        """Those that there are for speech in these languages, one or more."""
+        """The installed models for speech in these languages, one or more."""
         judges = cls(None, None, {})
         try:
-            judges.recogniser = Recogniser(next(filter(recogniser.knows, languages), languages[0]))
+            judges.recogniser = Recogniser(next(filter(recogniser.supports, languages), languages[0]))
         except SureError as error:
             judges.missing["wer, cer"] = str(error)
         try:
@@ -69,7 +69,7 @@ class Judges:
 
 @dataclass
 class SpeechScores:
-    """scores: of the set, with intervals; utterances: of each, by id; heard and its texts: normalised, by id."""
+    """Scores of a set with intervals, and of each utterance by id; normalised transcripts (heard) and texts by id."""
 
     scores: dict[str, Any]
     utterances: dict[str, dict[str, Any]]
@@ -77,7 +77,7 @@ class SpeechScores:
     texts: dict[str, str]
 
     def listing(self) -> str:
-        """Every utterance with its scores; behind it what was heard, aligned with the texts."""
+        """Scores of each utterance, then the transcripts by the recogniser aligned with the texts."""
         lines = ["mcd f0_rmse_hz speaker_similarity id"]
         for id, row in self.utterances.items():
             values = [row.get(name) for name in ("mcd", "f0_rmse_hz", "speaker_similarity")]
@@ -93,15 +93,14 @@ def speech_scores(
     languages: Mapping[str, str],
     judges: Judges,
 ) -> SpeechScores:
-    """Score the files `waves` by utterance id, or, where it is None, the recordings themselves.
+    """Score the files in `waves`, by utterance id, or the recordings if `waves` is None.
 
-    languages: by utterance id; what the recogniser does not know, it is not asked about.
-
+    languages: by utterance id; the recogniser transcribes only languages that it supports.
     Raises SureError naming an utterance without text or file, and files that cannot be read.
     """
     _check(utterances, waves)
-    asked = [one for one in utterances if judges.recogniser and recogniser.knows(languages[one.id])]
-    texts = {utterance.id: normalize(utterance.text, languages[utterance.id]) for utterance in asked}
+    supported = [one for one in utterances if judges.recogniser and recogniser.supports(languages[one.id])]
+    texts = {utterance.id: normalize(utterance.text, languages[utterance.id]) for utterance in supported}
     rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
     distances, heard, natural, made = [], {}, {}, {}
     for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
@@ -130,20 +129,20 @@ def speech_scores(
     if made:
         scores |= _with_interval("speaker_similarity", [row["speaker_similarity"] for row in rows.values()])
     missing = dict(judges.missing)
-    if judges.recogniser and len(asked) < len(utterances):
-        others = sorted({language for language in languages.values() if not recogniser.knows(language)})
-        which = f"wer, cer of {len(utterances) - len(asked)} utterances" if asked else "wer, cer"
-        missing[which] = f"the recogniser does not know {' '.join(others)}"
+    if judges.recogniser and len(supported) < len(utterances):
+        others = sorted({language for language in languages.values() if not recogniser.supports(language)})
+        which = f"wer, cer of {len(utterances) - len(supported)} utterances" if supported else "wer, cer"
+        missing[which] = f"the recogniser does not support {' '.join(others)}"
     return SpeechScores(scores | {"judges": judges.names(), "missing": missing}, rows, heard, texts)
 
 
 def _check(utterances: Sequence[Utterance], waves: Mapping[str, str] | None) -> None:
     for utterance in utterances:
         if utterance.text is None:
-            raise SureError(f"utterance '{utterance.id}' has no text; the data folder needs a file `text` (stage 2)")
+            raise SureError(f"utterance '{utterance.id}' has no text; the data folder needs the file `text` (stage 2)")
         if waves is not None and not (utterance.id in waves and Path(waves[utterance.id]).is_file()):
             file = f" in {waves[utterance.id]}" if utterance.id in waves else ""
-            raise SureError(f"utterance '{utterance.id}' was not synthesised{file}; decode this set again (stage 5)")
+            raise SureError(f"utterance '{utterance.id}' was not synthesised{file}; run stage 5 for this set again")
 
 
 def _similarities(
@@ -176,7 +175,7 @@ def _of_all(distances: Sequence[Distance]) -> dict[str, Any]:
     columns = {name: np.array([getattr(d, name) for d in distances], dtype=np.float64) for name in vars(distances[0])}
     scores = _with_interval("mcd", columns["mcd"])
     for name, squares in (("f0_rmse_hz", columns["squared_hz"]), ("f0_rmse_cents", columns["squared_cents"])):
-        scores[name] = None  # nothing is voiced on both sides
+        scores[name] = None  # no frame is voiced on both sides
         if columns["voiced"].sum():
             scores[name] = float(np.sqrt(squares.sum() / columns["voiced"].sum()))
             scores[f"{name}_interval"] = bootstrap_interval(_root_mean(squares, columns["voiced"]), len(squares))
@@ -190,14 +189,14 @@ def _of_all(distances: Sequence[Distance]) -> dict[str, Any]:
 
 def _root_mean(squares: np.ndarray, counts: np.ndarray):
     def statistic(draws: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore"):  # a draw may have nothing that is voiced
+        with np.errstate(invalid="ignore"):  # a draw may have no voiced frames
             return np.sqrt((draws @ squares) / (draws @ counts))
 
     return statistic
 
 
 def _with_interval(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """The mean over utterances."""
+    """Mean over utterances, with interval."""
     values = np.asarray(values, dtype=np.float64)
     interval = bootstrap_interval(lambda draws: draws @ values / draws.sum(1), len(values))
     return {name: float(values.mean()), f"{name}_interval": interval}

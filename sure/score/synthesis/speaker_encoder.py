@@ -1,7 +1,7 @@
-"""The independent encoder that judges whose voice synthesised speech has: GE2E (Wan et al., arXiv 1710.10467).
+"""Independent speaker encoder that scores the voice of synthesised speech: GE2E (Wan et al., arXiv 1710.10467).
 
-The weights are those that the package resemblyzer (Apache-2.0) carries. Of the package nothing else is used: it needs a
-C compiler to install, for a voice detection that trimmed speech does not need.
+Only the weights of the package resemblyzer (Apache-2.0) are used: its dependency for voice detection, which trimmed
+speech does not need, requires a C compiler.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from sure.errors import SureError
 
 NAME = "GE2E (resemblyzer 0.1.4)"
 INSTALL = "pip install --no-deps resemblyzer==0.1.4"
-WINDOW = 160  # frames of 10 ms that an embedding is made of
+WINDOW = 160  # frames of 10 ms in a window
 STEP = 77  # frames between windows: 1.3 a second
-COVERAGE = 0.75  # of a last window that has to be filled
-LEVEL = 10 ** (-30 / 20)  # that quieter speech is brought to, root mean square
+COVERAGE = 0.75  # minimum filled share of the last window
+LEVEL = 10 ** (-30 / 20)  # RMS level to which quieter speech is amplified
 
 
 class SpeakerEncoder(nn.Module):
-    """Waveforms to embeddings of unit length, as resemblyzer makes them."""
+    """Maps waveforms to embeddings of unit length, as resemblyzer does."""
 
     def __init__(self, weights: str | Path | None = None):
-        """weights: default: of the installed package. Raises SureError when it is not installed or they are damaged."""
+        """weights: file; default: in the installed package. Raises SureError if it is missing or damaged."""
         super().__init__()
         self.mel = MelSpectrogram(
             SAMPLE_RATE, 400, hop_length=160, n_mels=40, norm="slaney", mel_scale="slaney", pad_mode="constant"
@@ -44,11 +44,11 @@ class SpeakerEncoder(nn.Module):
                 names = getattr(self, part).state_dict()
                 getattr(self, part).load_state_dict({name: state[f"{part}.{name}"] for name in names})
         except Exception as error:
-            raise SureError(f"{path}: not the weights of {NAME} ({error}); install it again: {INSTALL}") from None
+            raise SureError(f"{path} does not have the weights of {NAME} ({error}); reinstall: {INSTALL}") from None
         self.eval().requires_grad_(False)
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
-        """(samples,) at 16 kHz -> (256,): the mean over windows; zeros where there is nothing but silence."""
+        """(samples,) at 16 kHz -> (256,): mean over windows; zeros for silence."""
         level = wave.square().mean().sqrt()
         if not level > 0:
             return torch.zeros(self.linear.out_features)
@@ -63,7 +63,7 @@ class SpeakerEncoder(nn.Module):
 
 @cache
 def installed_weights() -> Path:
-    """Raises SureError where the package is not installed."""
+    """Path of the weights. Raises SureError if the package is not installed."""
     spec = importlib.util.find_spec("resemblyzer")
     if spec is None or not spec.submodule_search_locations:
         raise SureError(f"the independent speaker encoder is not installed: {INSTALL}")

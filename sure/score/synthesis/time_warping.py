@@ -1,4 +1,4 @@
-"""Dynamic time warping: which frame of one utterance goes with which of another."""
+"""Dynamic time warping: alignment of the frames of two utterances."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ STEPS = ((1, 1), (1, 0), (0, 1))
 
 
 def warping_path(costs: np.ndarray) -> np.ndarray:
-    """The path from the first pair of frames to the last with the least sum of costs.
+    """The path from the first to the last pair of frames with the lowest sum of costs.
 
-    costs: (frames, other_frames), of every pair, both at least 1. -> (2, length): the frame on either side at each
-    step. A step goes one frame further on one side or on both, all with the same weight (Sakoe and Chiba, IEEE TASSP
-    1978, without a limit of slope). Among equal sums it goes on on both sides.
+    costs: (frames, other_frames), both at least 1. Returns (2, length): the frame on each side at each step. A step
+    advances one or both sides by one frame, with equal weights (Sakoe and Chiba, IEEE TASSP 1978, without a slope
+    constraint). Among equal sums, the step that advances both sides is taken.
     """
     frames, others = costs.shape
-    # Least sums up to each pair, (frame + other, frame), both counted from 1: a whole diagonal follows from the two
-    # before it, so that only diagonals are a loop.
+    # Lowest sums up to each pair, stored by (frame + other, frame), counted from 1: each diagonal is computed at once
+    # from the two diagonals before it.
     sums = np.full((frames + others + 1, frames + 1), np.inf)
     sums[0, 0] = 0.0
     for both in range(2, frames + others + 1):
