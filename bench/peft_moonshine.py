@@ -1,11 +1,11 @@
-"""The same job done by SURE and by transformers + PEFT, side by side: Moonshine's encoder, LoRA, a linear CTC head.
+"""Comparison of SURE with transformers + PEFT: Moonshine's encoder, LoRA and a linear CTC head.
 
     python bench/peft_moonshine.py egs/asterisk/exp/asr_es_moonshine_lora/seed1 [--epochs N]
 
-Takes data, tokens, rates, rank and seed from a finished SURE experiment, trains both sides one after the other in
-processes of their own with the same batches in the same order, and prints error rates, seconds an epoch, peak memory
-and their ratios. transformers' side is written as its users write it: MoonshineEncoder with an attention mask, PEFT's
-LoraConfig on the same linear maps, AdamW, the same schedule and clipping, the epoch with the best dev score tested.
+Data, tokens, learning rates, rank and seed are those of a finished SURE experiment. Both sides train one after the
+other in separate processes, with the same batches in the same order. Prints error rates, seconds per epoch, peak memory
+and their ratios. The transformers side is the usual code: MoonshineEncoder with an attention mask, PEFT's LoraConfig on
+the same linear maps, AdamW, the same schedule and clipping, and a test of the epoch with the best dev score.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sure.models.build import build_task
 from sure.tasks.base import BaseTask
 from sure.train.optimizer import rate_factor
 
-TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2"]  # PEFT's names of our six maps
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2"]  # names of the six maps in PEFT
 
 
 class TransformersModel(nn.Module):
@@ -48,7 +48,7 @@ class TransformersModel(nn.Module):
         ours = Family.from_weights(config.backbone.weights, seed=config.seed)
         self.frame_count = ours.frame_count
         with torch.no_grad():
-            theirs = Family.huggingface_state(encoder.state_dict())  # the same storage under our names
+            theirs = Family.huggingface_state(encoder.state_dict())  # the same storage under the names of SURE
             for name, tensor in ours.state_dict().items():
                 theirs[name].copy_(tensor)
         lora = config.petl[0]
@@ -59,7 +59,7 @@ class TransformersModel(nn.Module):
         self.head = task.build_head(ours.dim)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Frames]:
-        """Logits (batch, time, symbols) and their frames."""
+        """Logits (batch, time, symbols) and frames."""
         mask = torch.arange(batch.waves.shape[1])[None] < batch.wave_lengths[:, None]
         hidden = self.encoder(input_values=batch.waves, attention_mask=mask.long()).last_hidden_state
         frames = Frames(self.frame_count(batch.wave_lengths), hidden.shape[1])
@@ -67,7 +67,7 @@ class TransformersModel(nn.Module):
 
 
 def train_with_transformers(config: Config) -> dict:
-    """Scores of the best dev epoch, seconds an epoch and peak memory in MB."""
+    """Scores at the best dev epoch, seconds per epoch and peak memory in MB."""
     torch.manual_seed(config.seed)
     task = build_task(config)
     model = TransformersModel(config, task)
@@ -126,7 +126,7 @@ def evaluate(model: TransformersModel, task: BaseTask, utterances: list[Utteranc
 
 
 def train_with_sure(config: Config, folder: Path) -> dict:
-    """The same, by the commands that a recipe calls."""
+    """The same values from the commands of a recipe."""
     config.save(folder / "bench.yaml")
     exp = folder / "exp"
     for command in (
@@ -149,8 +149,8 @@ def train_with_sure(config: Config, folder: Path) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", type=Path, help="a SURE experiment of lora on moonshine")
-    parser.add_argument("--epochs", type=int, help="instead of the experiment's")
+    parser.add_argument("experiment", type=Path, help="SURE experiment with lora on moonshine")
+    parser.add_argument("--epochs", type=int, help="default: as in the experiment")
     parser.add_argument("--side", choices=("sure", "transformers"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     config = load_config(options.experiment / "config.yaml")

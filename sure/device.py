@@ -1,4 +1,4 @@
-"""The device: its choice, its precision, its name, and the memory in use."""
+"""Choice, precision, name and peak memory of the device."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def autocast(precision: str, device: torch.device, width: int) -> AbstractContextManager:
-    """A context for forward passes. precision: fp32, bf16, or auto: bf16 where the device has it and it is faster.
+    """A context for forward passes. precision: fp32, bf16, or auto, which is bf16 if the device is faster with it.
 
-    width: of the backbone.
+    width: width of the backbone.
     """
     if precision == "auto":
         on_cuda = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -52,7 +52,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def peak_memory_megabytes(device: torch.device) -> float:
-    """Peak memory of this process: of its tensors on a GPU, of the whole process on the CPU."""
+    """Peak memory in MB: of the tensors of this process on a GPU, of the whole process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     unit = 1 if sys.platform == "darwin" else 1024

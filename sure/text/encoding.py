@@ -13,7 +13,7 @@ CONTROLS = re.compile("[\x80-\x9f]")
 
 
 def read_any_text(path: Path, other: str = "latin-1") -> str:
-    """The text of a file in the first encoding that fits: byte order mark, UTF-16 (zero bytes), UTF-8, `other`, Latin-1.
+    """The text of a file in the first encoding that fits: byte order mark, UTF-16 (by zeros), UTF-8, `other`, Latin-1.
 
     U+0080 to U+009F are quotes and dashes of Windows (cp1252) that were decoded as Latin-1 and are restored. Byte order
     marks are dropped; incomplete UTF-16 characters become U+FFFD. Raises SureError if the file cannot be read.

@@ -113,7 +113,7 @@ def test_error_of_missing_words_names_words_and_remedy(tmp_path, folders, withou
         write_lexicon(folders, out, [mine], "en")
     assert (tmp_path / "lexicon_missing.txt").read_text().split() == ["don't", "two", "worlds"]
     assert out.read_text() == "from before\n"
-    with pytest.raises(SureError, match="zulu .*missing.txt.; write them as lines"):
+    with pytest.raises(SureError, match="zulu .*missing.txt.; write lines"):
         write_lexicon(folders[1:2], out, [], "es")
     more = file(tmp_path, "more.txt", "don't D\ntwo T\nworlds W\n")
     write_lexicon(folders, out, [mine, more], "en")

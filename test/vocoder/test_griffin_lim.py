@@ -1,4 +1,4 @@
-"""Griffin-Lim on real speech: it sounds like its spectrogram, in its place, every time alike."""
+"""Griffin-Lim on real speech: spectrogram, position and repeatability of the waveform."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def spoken(wave):
     return mel, GriffinLim(ACOUSTIC).waveform(mel)
 
 
-def test_the_waveform_has_the_spectrogram(spoken):
+def test_waveform_has_the_spectrogram(spoken):
     mel, made = spoken
     assert made.dtype == torch.float32 and made.shape == (len(mel) * ACOUSTIC.hop_size,)
     loud = mel > mel.max() - 7  # 60 dB
@@ -31,8 +31,8 @@ def test_the_waveform_has_the_spectrogram(spoken):
     assert (log_mel(wrong) - mel)[loud].abs().mean() > 1
 
 
-def test_the_waveform_is_where_the_spectrogram_is(wave, spoken):
-    """By the lag at which the two envelopes are most alike; half a hop would be 5.8 ms."""
+def test_waveform_is_not_shifted(wave, spoken):
+    """The lag with the highest correlation of the envelopes is below 1 ms; half a hop is 5.8 ms."""
     made = spoken[1].numpy()
     smooth = butter(2, 30, fs=ACOUSTIC.sample_rate)
     envelopes = [filtfilt(*smooth, np.abs(samples)) for samples in (wave[: len(made)].numpy(), made)]
@@ -42,7 +42,7 @@ def test_the_waveform_is_where_the_spectrogram_is(wave, spoken):
     assert abs(lag) < 0.001 * ACOUSTIC.sample_rate
 
 
-def test_every_call_says_the_same_and_leaves_chance_alone(spoken):
+def test_calls_are_equal_and_keep_the_random_state(spoken):
     mel, made = spoken
     torch.manual_seed(7)
     before = torch.get_rng_state()
@@ -58,6 +58,6 @@ def test_magnitudes_have_the_mel_spectrogram(wave):
 
 
 @pytest.mark.parametrize("frames", [1, 2])
-def test_shortest(frames):
+def test_shortest_spectrograms(frames):
     made = GriffinLim(ACOUSTIC).waveform(torch.full((frames, ACOUSTIC.mels), -4.0))
     assert made.shape == (frames * ACOUSTIC.hop_size,) and made.isfinite().all()

@@ -1,8 +1,9 @@
-"""HiFi-GAN's generator against the transformers library's, and against plain torch operations; and what is refused."""
+"""HiFi-GAN's generator compared with transformers and with plain torch operations; errors of invalid checkpoints."""
 
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,14 +15,14 @@ from sure.errors import SureError
 from sure.vocoder.hifigan import fold_weight_norm
 from sure.vocoder.vocoder import make_vocoder
 
-CONFIG = {  # of the published config_v1.json, but with fewer channels
+CONFIG = {  # the published config_v1.json with fewer channels
     "resblock": "1", "num_gpus": 0, "batch_size": 16, "learning_rate": 0.0002, "seed": 1234,
     "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4], "upsample_initial_channel": 32,
     "resblock_kernel_sizes": [3, 7, 11], "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
     "segment_size": 8192, "num_mels": 80, "num_freq": 1025, "n_fft": 1024, "hop_size": 256, "win_size": 1024,
     "sampling_rate": 22050, "fmin": 0, "fmax": 8000, "fmax_for_loss": None, "num_workers": 4,
 }  # fmt: skip
-V3 = CONFIG | {  # of config_v3.json: three steps, and residual blocks of the second kind
+V3 = CONFIG | {  # config_v3.json: three steps, residual blocks of the second kind
     "resblock": "2", "upsample_rates": [8, 8, 4], "upsample_kernel_sizes": [16, 16, 8],
     "resblock_kernel_sizes": [3, 5, 7], "resblock_dilation_sizes": [[1, 2], [2, 6], [3, 12]],
 }  # fmt: skip
@@ -29,7 +30,7 @@ V3 = CONFIG | {  # of config_v3.json: three steps, and residual blocks of the se
 
 @pytest.fixture
 def original():
-    """The same network by others, with weights loud enough that every part is heard."""
+    """The generator of transformers, with weights large enough that every part changes the output."""
     torch.manual_seed(0)
     keys = ("upsample_rates", "upsample_kernel_sizes", "upsample_initial_channel")
     keys += ("resblock_kernel_sizes", "resblock_dilation_sizes")
@@ -43,7 +44,7 @@ def original():
 
 
 def with_weight_norm(plain):
-    """As in a published checkpoint: a direction of any length, and a gain for each of the first dimension."""
+    """Tensors as in published checkpoints: directions of any length, and gains along the first dimension."""
     tensors = {}
     for name, tensor in plain.items():
         if tensor.ndim == 1:
@@ -55,7 +56,7 @@ def with_weight_norm(plain):
 
 
 def publish(folder, tensors, config=CONFIG):
-    """A checkpoint in the layout of the authors: g_<steps>, with config.json beside it."""
+    """A checkpoint in the layout of the authors: g_<steps> next to config.json."""
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
     torch.save({"generator": tensors}, folder / "g_02500000")
@@ -93,7 +94,7 @@ def test_other_ways_to_store_weights(layout, original, tmp_path):
         assert (made - original(mel())).abs().max() < 1e-5
 
 
-def test_folding_is_what_torch_multiplies_with():
+def test_folded_weight_norm_equals_torch():
     torch.manual_seed(0)
     layers = torch.nn.Sequential(torch.nn.utils.parametrizations.weight_norm(torch.nn.ConvTranspose1d(6, 3, 4)))
     with torch.no_grad():
@@ -103,8 +104,8 @@ def test_folding_is_what_torch_multiplies_with():
     torch.testing.assert_close(folded["0.weight"], layers[0].weight)
 
 
-def test_second_kind_of_residual_block_against_plain_operations(tmp_path):
-    """Every convolution written out, from the paper's figure and appendix."""
+def test_second_kind_of_residual_block_equals_plain_operations(tmp_path):
+    """All convolutions, from the figure and the appendix of the paper."""
     torch.manual_seed(2)
     tensors, channels = {}, V3["upsample_initial_channel"]
 
@@ -147,77 +148,61 @@ class Evil:
         return os.mkdir, ("made_by_a_checkpoint",)
 
 
-def broken(kind, folder, tensors):
-    """A checkpoint with a fault, and what the message has to name."""
-    path = publish(folder, tensors)
-    config, file = folder / "config.json", folder / "g_02500000"
-    if kind == "no config":
-        config.unlink()
-        return path, "config.json does not exist"
-    if kind == "config is no JSON":
-        config.write_text("{")
-        return path, "config.json is not valid JSON"
-    if kind == "config is a list":
-        config.write_text("[]")
-        return path, "config.json: expected keys"
-    if kind == "another hop":
-        config.write_text(json.dumps(CONFIG | {"hop_size": 300}))
-        return path, "hop_size is 300, but acoustic.hop_size is 256"
-    if kind == "another ceiling":
-        config.write_text(json.dumps(CONFIG | {"fmax": None}))
-        return path, "fmax is None, but acoustic.mel_high_hz is 8000"
-    if kind == "no rates":
-        config.write_text(json.dumps({key: CONFIG[key] for key in CONFIG if key != "upsample_rates"}))
-        return path, "key 'upsample_rates'"
-    if kind == "rates of another hop":
-        config.write_text(json.dumps(CONFIG | {"upsample_rates": [8, 8, 2, 4]}))
-        return path, "product of upsample_rates is 512"
-    if kind == "a kernel too few":
-        config.write_text(json.dumps(CONFIG | {"upsample_kernel_sizes": [16, 16, 4]}))
-        return path, "must have the same length"
-    if kind == "a third kind of block":
-        config.write_text(json.dumps(CONFIG | {"resblock": "3"}))
-        return path, "key 'resblock'"
-    if kind == "wider":
-        config.write_text(json.dumps(CONFIG | {"upsample_initial_channel": 64}))
-        return path, r"'conv_pre.weight' has the shape \(32, 80, 7\).*\(64, 80, 7\)"
-    if kind == "a tensor missing":
-        publish(folder, {name: tensor for name, tensor in tensors.items() if name != "ups.1.bias"})
-        return path, r"1 missing \(ups\.1\.bias\)"
-    if kind == "a tensor too much":
-        publish(folder, tensors | {"ups.9.bias": torch.zeros(1)})
-        return path, r"1 unexpected \(ups\.9\.bias\)"
-    if kind == "the discriminator":
-        torch.save({"mpd": {}, "msd": {}, "steps": 1}, file)
-        return path, "no tensors under 'generator'.*mpd, msd, steps"
-    if kind == "code":
-        torch.save({"generator": Evil()}, file)
-        return path, "a file of tensors"
-    if kind == "cut off":
-        file.write_bytes(file.read_bytes()[:3000])
-        return path, "g_02500000: cannot be read"
-    if kind == "empty":
-        file.write_bytes(b"")
-        return path, "g_02500000: cannot be read"
-    if kind == "text":
-        file.write_text("version https://git-lfs.github.com/spec/v1\n")
-        return path, "g_02500000: cannot be read"
-    if kind == "folder":
-        return str(folder), "is a folder"
-    return "hifi_gan", "neither griffin_lim nor a file"
-
-
-KINDS = (
-    "no config", "config is no JSON", "config is a list", "another hop", "another ceiling", "no rates",
-    "rates of another hop", "a kernel too few", "a third kind of block", "wider", "a tensor missing",
-    "a tensor too much", "the discriminator", "code", "cut off", "empty", "text", "folder", "no such file",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_such_checkpoint_is_refused_by_name(kind, original, tmp_path, monkeypatch):
+@pytest.fixture
+def checkpoint(original, tmp_path, monkeypatch):
+    """A valid checkpoint to be damaged; the current folder is where Evil would make a folder."""
     monkeypatch.chdir(tmp_path)
-    path, words = broken(kind, tmp_path / "universal", with_weight_norm(of_original(original)))
-    with pytest.raises(SureError, match=words):
+    return Path(publish(tmp_path / "universal", with_weight_norm(of_original(original))))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),  # no file, its content, or changed keys (...: without the key)
+    [
+        (None, "config.json does not exist"),
+        ("{", "config.json is not valid JSON"),
+        ("[]", "config.json: expected keys"),
+        ({"hop_size": 300}, "hop_size is 300, but acoustic.hop_size is 256"),
+        ({"fmax": None}, "fmax is None, but acoustic.mel_high_hz is 8000"),
+        ({"upsample_rates": ...}, "key 'upsample_rates'"),
+        ({"upsample_rates": [8, 8, 2, 4]}, "product of upsample_rates is 512"),
+        ({"upsample_kernel_sizes": [16, 16, 4]}, "must have the same length"),
+        ({"resblock": "3"}, "key 'resblock'"),
+        ({"upsample_initial_channel": 64}, r"'conv_pre.weight' has the shape \(32, 80, 7\).*\(64, 80, 7\)"),
+    ],
+)
+def test_errors_name_what_is_wrong_in_config_json(config, message, checkpoint):
+    if isinstance(config, dict):
+        config = json.dumps({key: value for key, value in (CONFIG | config).items() if value is not ...})
+    file = checkpoint.with_name("config.json")
+    file.write_text(config) if config else file.unlink()
+    with pytest.raises(SureError, match=message):
+        make_vocoder(str(checkpoint), ACOUSTIC)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),  # saved content by the tensors, or bytes of the file
+    [
+        (lambda tensors: {"generator": tensors | {"ups.9.bias": torch.zeros(1)}}, r"1 unexpected \(ups\.9\.bias\)"),
+        (lambda tensors: {"generator": {name: tensors[name] for name in tensors if name != "ups.1.bias"}},
+         r"1 missing \(ups\.1\.bias\)"),
+        (lambda tensors: {"mpd": {}, "msd": {}, "steps": 1}, "no tensors under 'generator'.*mpd, msd, steps"),
+        (lambda tensors: {"generator": Evil()}, "a file of tensors"),
+        (slice(3000), "g_02500000: cannot be read"),
+        (slice(0), "g_02500000: cannot be read"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "g_02500000: cannot be read"),
+    ],
+)  # fmt: skip
+def test_errors_name_what_is_wrong_in_a_checkpoint(damage, message, checkpoint):
+    if callable(damage):
+        torch.save(damage(torch.load(checkpoint)["generator"]), checkpoint)
+    else:
+        checkpoint.write_bytes(checkpoint.read_bytes()[damage] if isinstance(damage, slice) else damage)
+    with pytest.raises(SureError, match=message):
+        make_vocoder(str(checkpoint), ACOUSTIC)
+    assert not Path("made_by_a_checkpoint").exists()
+
+
+@pytest.mark.parametrize(("path", "message"), [(".", "is a folder"), ("hifi_gan", "neither griffin_lim nor a file")])
+def test_path_that_is_not_a_checkpoint_is_named(path, message):
+    with pytest.raises(SureError, match=message):
         make_vocoder(path, ACOUSTIC)
-    assert not (tmp_path / "made_by_a_checkpoint").exists()
