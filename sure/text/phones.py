@@ -48,5 +48,5 @@ def fold(phones: str, name: str | None) -> str:
     table = FOLDS[name]
     for phone in words:
         if phone not in table:
-            raise SureError(f"tokenizer.fold={name}: unknown phone {phone!r}; expected one of: {' '.join(table)}")
+            raise SureError(f"fold {name}: unknown phone {phone!r}; expected one of: {' '.join(table)}")
     return " ".join(table[phone] for phone in words if table[phone])

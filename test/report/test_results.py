@@ -67,6 +67,17 @@ def experiment(name, hypotheses=None, references=TEXTS, sets=("test",), method="
     return folder
 
 
+def scored(name, *arguments, **options):
+    """The folder of a new experiment after stage 6."""
+    folder = experiment(name, *arguments, **options)
+    score.main(["--exp", str(folder)])
+    return folder
+
+
+def result(folder):
+    return json.loads((folder / "decode_test/result.json").read_text(encoding="utf-8"))
+
+
 def table(text):
     """The cells of the only table, header first."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
@@ -86,34 +97,31 @@ def test_result_has_scores_and_the_summary_of_training(recipe, capsys):
     data.mkdir(parents=True)
     (data / "utt2dur").write_text("utt1 1.5\nutt2 2.25\nutt3 1\nutt4 100\n")
     score.main(["--exp", str(folder)])
-    result = json.loads((folder / "decode_test/result.json").read_text(encoding="utf-8"))
-    assert result["wer"] == result["score"] == pytest.approx(100 * 3 / 6)
-    assert result["words"]["deletions"] == 2 and result["words"]["substitutions"] == 1
-    assert result["task"] == "asr" and result["set"] == "test" and result["method"] == "lora"
-    assert result["score_name"] == "wer" and result["higher_is_better"] is False
-    assert result["utterances"] == 3 and result["seconds_of_audio"] == 4.75 and result["data"] == "data/es/test"
-    assert result["command"] == f"python -m sure.bin.train --exp {folder}"
-    assert SUMMARY.items() <= result.items()
+    found = result(folder)
+    assert found["wer"] == found["score"] == pytest.approx(100 * 3 / 6)
+    assert found["words"]["deletions"] == 2 and found["words"]["substitutions"] == 1
+    assert found["task"] == "asr" and found["set"] == "test" and found["method"] == "lora"
+    assert found["score_name"] == "wer" and found["higher_is_better"] is False
+    assert found["utterances"] == 3 and found["seconds_of_audio"] == 4.75 and found["data"] == "data/es/test"
+    assert found["command"] == f"python -m sure.bin.train --exp {folder}"
+    assert SUMMARY.items() <= found.items()
     assert "REF: el niño COME" in (folder / "decode_test/result.txt").read_text(encoding="utf-8")
     assert capsys.readouterr().out.startswith(f"{folder} test: wer 50.00 % [")
     assert not list(folder.rglob("*.part*"))
 
 
 def test_second_scoring_gives_the_same_result(recipe):
-    folder = experiment("x/seed1", HALF)
+    folder = scored("x/seed1", HALF)
+    first = result(folder)
     score.main(["--exp", str(folder)])
-    first = json.loads((folder / "decode_test/result.json").read_text())
-    score.main(["--exp", str(folder)])
-    again = json.loads((folder / "decode_test/result.json").read_text())
-    assert {**again, "date": None} == {**first, "date": None}
+    assert result(folder) | {"date": None} == first | {"date": None}
 
 
 def test_classification_task(recipe):
     labels = {id: text.split()[0] for id, text in TEXTS.items()}
-    folder = experiment("language_moonshine_lora/seed1", {**labels, "utt3": "el"}, labels, task="language")
-    score.main(["--exp", str(folder)])
-    result = json.loads((folder / "decode_test/result.json").read_text())
-    assert result["accuracy"] == result["score"] == pytest.approx(200 / 3)
+    folder = scored("language_moonshine_lora/seed1", {**labels, "utt3": "el"}, labels, task="language")
+    found = result(folder)
+    assert found["accuracy"] == found["score"] == pytest.approx(200 / 3)
     assert "utt3 no el" in (folder / "decode_test/result.txt").read_text()
     header, row = table(make_report(folder))
     assert header[:4] == ["method", "seeds", "accuracy %", "macro F1 %"] and row[2].startswith("66.67 [")
@@ -169,31 +177,24 @@ def test_missing_stages_are_named(recipe):
 
 
 def test_report_of_one_seed(recipe, capsys):
-    folder = experiment("asr_moonshine_lora/seed1", HALF)
-    score.main(["--exp", str(folder)])
-    result = json.loads((folder / "decode_test/result.json").read_text())
+    folder = scored("asr_moonshine_lora/seed1", HALF)
+    found = result(folder)
     capsys.readouterr()
     text = make_report(folder)
     assert capsys.readouterr().out == text
     header, row = table(text)
-    low, high = result["wer_interval"]
+    low, high = found["wer_interval"]
     assert dict(zip(header, row, strict=True)) == {
         "method": "lora", "seeds": "1", "WER %": f"50.00 [{low:.2f}, {high:.2f}]",
-        "CER %": f"{result['cer']:.2f} [{result['cer_interval'][0]:.2f}, {result['cer_interval'][1]:.2f}]",
+        "CER %": f"{found['cer']:.2f} [{found['cer_interval'][0]:.2f}, {found['cer_interval'][1]:.2f}]",
         "dev": "15.80", "trained without head": "80,352", "with head": "89,000", "of all %": "1.19",
         "bundle kB": "326.4", "training s": "1,312", "peak MB": "1,567",
         "learning rate adapter / head": "0.003 / 0.005",
     }  # fmt: skip
     assert text.startswith("## asr, data/es/test\n")
     assert "WER %: lower is better" in text
-    facts = [
-        "task: asr",
-        "set: test",
-        "utterances: 3",
-        "backbone: moonshine (sha256 a1b2c3d4e5f6)",
-        "device: cpu",
-    ]
-    for fact in facts:
+    backbone = "backbone: moonshine (sha256 a1b2c3d4e5f6)"
+    for fact in ("task: asr", "set: test", "utterances: 3", backbone, "device: cpu"):
         assert f"- {fact}\n" in text
     assert re.search(r"- scored on: \d{4}-\d\d-\d\d\n", text)
     assert f"\npython -m sure.bin.train --exp {folder}\nfor exp in {folder}; do\n" in text
@@ -203,15 +204,8 @@ def test_report_of_methods_and_seeds_keeps_the_order(recipe):
     folders = []
     for method, outputs in (("lora", (RIGHT, HALF, HALF)), ("bottleneck", (RIGHT, RIGHT, RIGHT))):
         for seed, hypotheses in enumerate(outputs, 9):
-            folder = experiment(
-                f"asr_moonshine_{method}/seed{seed}",
-                hypotheses,
-                method=method,
-                dev_score=10.0 + seed,
-                seed=seed,
-            )
-            score.main(["--exp", str(folder)])
-            folders.append(folder)
+            name = f"asr_moonshine_{method}/seed{seed}"
+            folders.append(scored(name, hypotheses, method=method, dev_score=10.0 + seed, seed=seed))
     text = make_report("exp/asr_moonshine_lora", "exp/asr_moonshine_bottleneck")
     header, lora, bottleneck = table(text)
     assert lora[:3] == ["lora", "3", "33.33 ± 28.87"]  # of 0, 50, 50
@@ -227,16 +221,13 @@ def test_report_of_methods_and_seeds_keeps_the_order(recipe):
 def test_figure_has_a_point_for_each_method(recipe):
     for name, weights in (("lora", "file"), ("bottleneck", "file"), ("lora_random", "random")):
         for seed, hypotheses in enumerate((RIGHT, HALF), 1):
-            folder = experiment(f"asr_moonshine_{name}/seed{seed}", hypotheses, method=name.removesuffix("_random"),
-                                trained_parameters=1000 * len(name), backbone_weights=weights)  # fmt: skip
-            score.main(["--exp", str(folder)])
+            scored(f"asr_moonshine_{name}/seed{seed}", hypotheses, method=name.removesuffix("_random"),
+                   trained_parameters=1000 * len(name), backbone_weights=weights)  # fmt: skip
     make_report("exp/asr_moonshine_lora", "exp/asr_moonshine_bottleneck", "exp/asr_moonshine_lora_random")
     assert Path("out/REPORT.png").read_bytes().startswith(b"\x89PNG")
     (axes,) = make_figure(collect([Path(f"exp/asr_moonshine_{name}") for name in ("lora", "bottleneck")])[0]).axes
-    assert {text.get_text(): text.get_position() for text in axes.texts} == {
-        "lora": (4000, 25),
-        "bottleneck": (10000, 25),
-    }
+    names = {text.get_text(): text.get_position() for text in axes.texts}
+    assert names == {"lora": (4000, 25), "bottleneck": (10000, 25)}
     (axes,) = make_figure(collect([Path("exp/asr_moonshine_lora_random")])[0]).axes
     assert not axes.texts and axes.lines[0].get_xydata().tolist() == [[11000, 25]]
     both = [Path(f"exp/asr_moonshine_{name}") for name in ("lora", "lora_random")]
@@ -249,25 +240,22 @@ def test_row_names_are_short_and_different(recipe):
         ("asr_moonshine_lora", "lora"), ("asr_moonshine_lora_random", "lora"), ("asr_tiny_lora", "lora"),
         ("my_test", "full"), ("asr_full_full", "full"),
     ):  # fmt: skip
-        score.main(["--exp", str(experiment(f"{name}/seed1", HALF, method=method))])
+        scored(f"{name}/seed1", HALF, method=method)
 
     def names(*folders):
         return [row[0] for row in table(make_report(*(f"exp/{folder}" for folder in folders)))[1:]]
 
-    assert names("asr_moonshine_lora", "asr_moonshine_lora_random", "my_test") == [
-        "lora",
-        "lora_random",
-        "my_test",
-    ]
+    folders = ("asr_moonshine_lora", "asr_moonshine_lora_random", "my_test")
+    assert names(*folders) == ["lora", "lora_random", "my_test"]
     assert names("asr_moonshine_lora", "asr_tiny_lora") == ["asr_moonshine_lora", "asr_tiny_lora"]
 
 
 def test_what_cannot_be_compared_gets_its_own_table(recipe):
-    score.main(["--exp", str(experiment("asr_x_lora/seed1", HALF, sets=("test", "dev")))])
+    scored("asr_x_lora/seed1", HALF, sets=("test", "dev"))
     other = {"utt1": "otra cosa"}
-    score.main(["--exp", str(experiment("asr_y_lora/seed1", other, other))])  # a set `test` with other references
+    scored("asr_y_lora/seed1", other, other)  # a set `test` with other references
     labels = {id: "el" for id in TEXTS}
-    score.main(["--exp", str(experiment("speaker_x_lora/seed1", labels, labels, task="speaker"))])
+    scored("speaker_x_lora/seed1", labels, labels, task="speaker")
     text = make_report("exp/asr_x_lora", "exp/asr_y_lora", "exp/speaker_x_lora")
     assert re.findall("^## .*", text, re.MULTILINE) == [
         "## asr, data/es/dev", "## asr, data/es/test", "## asr, data/es/test", "## speaker, data/es/test",

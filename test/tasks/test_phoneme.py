@@ -97,7 +97,7 @@ def test_one_more_lexicon_is_the_place_for_what_a_program_pronounces(tmp_path, l
 
 
 def test_phones_of_another_set_name_the_utterance(tmp_path):
-    with pytest.raises(SureError, match="b: tokenizer.fold=timit_48: unknown phone 'AA1'"):
+    with pytest.raises(SureError, match="b: fold timit_48: unknown phone 'AA1'"):
         make(tmp_path, {"a": "h# aa", "b": "h# AA1"}, fold="timit_48")
     with pytest.raises(SureError, match="b: no transcript"):
         make(tmp_path, {"a": "h# aa", "b": None})
@@ -158,5 +158,5 @@ def test_folding_is_for_scoring_only(folded):
     assert folded.reference(one) == one.text and "ao" in folded.tokenizer.tokens()
     assert folded.score({"c": one.text}, {"c": one.text.replace("ao", "aa")})["per"] == 0
     assert "REF: sil sil p aa dx sil" in folded.listing({"c": one.text}, {"c": one.text})
-    with pytest.raises(SureError, match="head.score_fold: fold timit_39: 'AA1'"):
+    with pytest.raises(SureError, match="head.score_fold: fold timit_39: unknown phone 'AA1'"):
         folded.score({"c": "AA1"}, {"c": ""})

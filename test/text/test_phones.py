@@ -52,5 +52,5 @@ def test_by_hand():
 
 @pytest.mark.parametrize(("name", "phone"), [("timit_39", "AA"), ("no_stress", "aa"), ("no_stress", "B1")])
 def test_phone_of_another_set_is_named(name, phone):
-    with pytest.raises(SureError, match=f"tokenizer.fold={name}: unknown phone '{phone}'"):
+    with pytest.raises(SureError, match=f"fold {name}: unknown phone '{phone}'"):
         fold(phone, name)

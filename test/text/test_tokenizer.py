@@ -102,18 +102,8 @@ MARKED = "B-artist adele E-artist sings B-track hello you E-track B-year now E-y
 
 def test_slot_mark_is_one_symbol_with_the_spaces_around_it(tmp_path):
     tokenizer = train_tokenizer([MARKED], "slot", folder=tmp_path)
-    symbols = [
-        "B-artist",
-        *"adele",
-        "E-artist",
-        *"sings",
-        "B-track",
-        *"hello you",
-        "E-track",
-        "B-year",
-        *"now",
-        "E-year",
-    ]
+    words = ("B-artist", [*"adele"], "E-artist", [*"sings"], "B-track", [*"hello you"], "E-track", "B-year", [*"now"])
+    symbols = [symbol for word in (*words, "E-year") for symbol in ([word] if isinstance(word, str) else word)]
     assert tokenizer.symbols(MARKED) == symbols
     assert len(tokenizer.encode(MARKED)) == len(symbols)
     loaded = Tokenizer.load(tmp_path)
@@ -187,44 +177,20 @@ def test_missing_files_are_named(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind, content",
+    "kind, name, content",
     [
-        ("phone", b"<blank>\na b\n"),
-        ("phone", b"<blank>\n<space>\n"),
-        ("slot", b"<blank>\nab\n"),
-        ("slot", b"<blank>\n\n"),
+        *[("phone", "tokens.txt", content) for content in (b"<blank>\na b\n", b"<blank>\n<space>\n")],
+        *[("slot", "tokens.txt", content) for content in (b"<blank>\nab\n", b"<blank>\n\n")],
+        *[("character", "tokens.txt", content) for content in (b"", b"a\nb\n", b"<blank>\na\na\n", b"<blank>\nab\n")],
+        *[("character", "tokens.txt is not valid", b"<blank>\n\xff\n"), ("character", "tokenizer.json", b"{")],
+        ("character", "tokenizer.json", b'{"kind": "words", "size": 3}'),
+        ("character", "tokenizer.json", b'{"kind": "character", "size": 3}'),
+        ("bpe", "sentencepiece.model is not valid", None),
     ],
 )
-def test_symbols_of_another_kind_are_named(kind, content, tmp_path):
-    train_tokenizer(TEXTS, kind, folder=tmp_path)
-    (tmp_path / "tokens.txt").write_bytes(content)
-    with pytest.raises(SureError, match="tokens.txt: expected <blank> on line 1"):
-        Tokenizer.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name, content",
-    [
-        ("tokenizer.json", b"{"),
-        ("tokenizer.json", b'{"kind": "words", "size": 3}'),
-        ("tokenizer.json", b'{"kind": "character", "size": 3}'),
-        ("tokens.txt", b""),
-        ("tokens.txt", b"a\nb\n"),
-        ("tokens.txt", b"<blank>\na\na\n"),
-        ("tokens.txt", b"<blank>\nab\n"),
-        ("tokens.txt", b"<blank>\n\xff\n"),
-    ],
-)
-def test_damaged_character_files_are_named(name, content, tmp_path):
-    train_tokenizer(TEXTS, "character", folder=tmp_path)
-    (tmp_path / name).write_bytes(content)
+def test_damaged_files_are_named(kind, name, content, tmp_path):
+    train_tokenizer(TEXTS, kind, SIZE.get(kind), tmp_path)
+    file = tmp_path / name.split()[0]
+    file.write_bytes(file.read_bytes()[:200] if content is None else content)
     with pytest.raises(SureError, match=re.escape(name)):
-        Tokenizer.load(tmp_path)
-
-
-def test_a_damaged_model_is_named(tmp_path):
-    train_tokenizer(TEXTS, "bpe", 80, tmp_path)
-    model = tmp_path / "sentencepiece.model"
-    model.write_bytes(model.read_bytes()[:200])
-    with pytest.raises(SureError, match="sentencepiece.model"):
         Tokenizer.load(tmp_path)
