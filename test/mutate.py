@@ -4,7 +4,7 @@
     python test/mutate.py --only trainer   # mutations whose file or test contains the word
 
 A mutation replaces one text of one file. It is caught if the tests named with it fail, and survives if they pass. Exit
-status 1: more than 5 % survive, or a mutation does not match the code.
+status 1: tests fail without a mutation, more than 5 % survive, or a mutation does not match the code.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -23,6 +24,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SURVIVORS_ALLOWED = 0.05  # fraction of all mutations
+RESULTS = {0: "SURVIVED", 1: "caught", 2: "caught"}  # by pytest's exit status; others: no such test
 
 
 def main() -> None:
@@ -36,6 +38,10 @@ def main() -> None:
         copies: Queue[Path] = Queue()
         for number in range(options.jobs):
             copies.put(copy_tree(Path(folder) / str(number)))
+        unchanged = copy_tree(Path(folder) / "unchanged")
+        status, output = run_tests(unchanged, {test for each in mutations for test in each["tests"].split()})
+        if status:
+            sys.exit(f"{output}\nthese tests have to pass without a mutation")
         results = list(pool.map(lambda mutation: run(mutation, copies), mutations))
     survived, unmatched = results.count("SURVIVED"), results.count("NO MATCH")
     print(f"{len(results)} mutations: {results.count('caught')} caught, {survived} survived, {unmatched} not matched")
@@ -50,18 +56,23 @@ def copy_tree(folder: Path) -> Path:
     return folder
 
 
+def run_tests(copy: Path, tests: Iterable[str]) -> tuple[int, str]:
+    """Exit status and output of pytest in a copy of the tree; it stops at the first failure."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", *sorted(tests)]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
 def run(mutation: dict[str, str], copies: Queue[Path]) -> str:
-    """`caught`, `SURVIVED`, or `NO MATCH` if the file does not contain the text exactly once."""
+    """`caught`, `SURVIVED`, or `NO MATCH` if the file does not contain the text exactly once, or no test is found."""
     copy = copies.get()
     path = copy / mutation["file"]
     code = path.read_text(encoding="utf-8")
     result = "NO MATCH"
     if code.count(mutation["old"]) == 1:
         path.write_text(code.replace(mutation["old"], mutation["new"]), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", *mutation["tests"].split()]
-        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True)
-        result = {0: "SURVIVED", 1: "caught", 2: "caught"}.get(done.returncode, "NO MATCH")  # 4, 5: no such test
+        result = RESULTS.get(run_tests(copy, mutation["tests"].split())[0], "NO MATCH")
         path.write_text(code, encoding="utf-8")
     copies.put(copy)
     print(f"{result:8} {mutation['file']}: {mutation['old'].strip()!r} -> {mutation['new'].strip()!r}", flush=True)

@@ -477,3 +477,9 @@ def test_dev_is_never_augmented(place, augment):
     (without,), (augmented,) = (trained(place, still | more)["metrics"] for more in ({}, augment))
     assert augmented["dev_loss"] == pytest.approx(without["dev_loss"], rel=1e-5)
     assert augmented["train_loss"] != pytest.approx(without["train_loss"], rel=1e-3)
+
+
+def test_new_weights_follow_the_seed(place):
+    configs = [config_of(place, {"seed": seed}) for seed in (1, 1, 2)]
+    one, same, other = (plain(build_model(config, build_task(config)).head.state_dict()) for config in configs)
+    assert one == same != other

@@ -155,11 +155,16 @@ def test_archives_inside_an_archive(items: list[dict], server: FileServer) -> No
     assert contents(Path("downloads/corpus")) == wanted
 
 
-def test_without_a_sum_the_sum_found_is_told(items: list[dict], capsys: pytest.CaptureFixture) -> None:
-    del items[0]["sha256"]
+def test_without_a_sum_the_first_sum_is_told_and_kept(items: list[dict], server: FileServer, capsys) -> None:
+    del items[0]["sha256"], items[0]["bytes"]
     fetch(write(items), "downloads")
     found = hashlib.sha256(Path("downloads/archives/one.tar.gz").read_bytes()).hexdigest()
     assert f"not checked (sources.yaml has no checksum for it); its sha256 is {found}" in capsys.readouterr().out
+    shutil.rmtree("downloads/corpus")
+    Path("downloads/archives/one.tar.gz").unlink()
+    server.files["/one.tar.gz"] = tar_bytes({"wav/a.wav": SPEECH[::-1], "wav/b.wav": b"b"})
+    with pytest.raises(SureError, match="The expected sha256 is of the first download"):
+        fetch(write(items), "downloads")
 
 
 def test_without_a_sum_a_wrong_first_answer_is_fetched_again(items: list[dict], server: FileServer) -> None:

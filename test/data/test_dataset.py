@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,8 @@ def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances: lis
     assert all_equal([resumed[index].wave for index in (3, 2, 1, 0)], alone[:7:-1])
     assert not any(torch.equal(a, b) for a, b in zip(alone[:4], alone[4:8], strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(alone[:4], waves(dataset(seed=4)), strict=True))
+    twins = SpeechDataset([utterances[0], replace(utterances[0], id="twin")], str, Augment(NOISY), 3, cache)
+    assert not torch.equal(twins[0].wave, twins[1].wave)
 
 
 def test_generators_differ_by_every_part() -> None:

@@ -149,6 +149,13 @@ def test_bad_utterances(recipe: Path, capsys: pytest.CaptureFixture) -> None:
     assert "1 truncated audio file: train_b" in capsys.readouterr().out
 
 
+def test_other_sets_are_compared_with_the_letters_of_the_training_texts(recipe: Path) -> None:
+    text = '"αβγ" if name == "dev" else "abc"'
+    (recipe / "prepare.py").write_text(RECIPE.replace('f"{lang} {path.stem}"', text), encoding="utf-8")
+    with pytest.raises(SureError, match="data/mine/dev.*(?s:.)*without a letter of the training texts"):
+        run(recipe)
+
+
 def test_commands(recipe: Path) -> None:
     source = (recipe / "prepare.py").read_text().replace("str(path)", "f\"cat '{path}' |\"")
     (recipe / "prepare.py").write_text(source)

@@ -110,6 +110,7 @@ DAMAGE: dict[str, tuple[Path | str, Callable[[], object], str]] = {
     "lines of curves": ("exp", lambda: (SEED / "metrics.jsonl").write_text("[1]\n"), "metrics.jsonl is damaged"),
     "left out": ("exp", lambda: (SEED / "left_out.txt").write_bytes(b"a\tb\n\xff"), "left_out.txt is damaged"),
     "best weights": ("exp", lambda: (SEED / "best.safetensors").write_bytes(b"x"), "best.safetensors is damaged"),
+    "a bit of the best weights": ("exp", lambda: flip(SEED / "best.safetensors"), "best.safetensors is damaged"),
     "no weights": ("exp", (SEED / "best.safetensors").unlink, "best.safetensors is missing"),
     "summary": ("exp", lambda: (SEED / "summary.json").write_text("["), "summary.json is not valid JSON"),
     "tokens": ("exp", lambda: shutil.rmtree(SEED / "tokens"), "labels.json does not exist"),
