@@ -24,7 +24,7 @@ check_resources() {
     [[ -v option_given[nodes] ]] || nodes=$cluster_nodes
   fi
   [[ $nj =~ ^[1-9][0-9]*$ ]] || usage_error "--nj takes a number from 1, not '$nj'"
-  [[ $gpus =~ ^[0-9]+$ ]] || usage_error "--gpus takes a number, not '$gpus'"
+  [[ $gpus =~ ^[0-9]+$ ]] || usage_error "--gpus takes a number from 0, not '$gpus'"
   [[ $processes =~ ^([1-9][0-9]*)?$ ]] || usage_error "--processes takes a number from 1, not '$processes'"
   [[ $nodes =~ ^[1-9][0-9]*$ ]] || usage_error "--nodes takes a number from 1, not '$nodes'"
   ((nodes == 1)) || [[ $launch != local ]] || usage_error "--nodes $nodes needs --launch slurm; without Slurm, start" \

@@ -34,16 +34,25 @@ def prepare(corpus: Path, out: Path, task: Literal[tuple(COLUMN)] = "asr") -> li
 
 
 def read_table(path: Path, target: str) -> list[Utterance]:
+    if not path.is_file():
+        raise SureError(
+            f"{path} is missing; a corpus needs {', '.join(f'{name}.tsv' for name in SETS)}, or Kaldi folders"
+        )
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            rows, columns = list(table), table.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SureError(f"cannot read {path}: {error}") from None
+    for column in ("audio", target):
+        if column not in columns:
+            found = " ".join(map(repr, columns))
+            raise SureError(f"{path}, line 1: no column {column!r}; the columns are {found} (put tabs between columns)")
     utterances = []
     for line, row in enumerate(rows, start=2):
         for column in ("audio", target):
-            if not row.get(column) and (column != "text" or column not in row):  # stage 2 reports an empty text
-                raise SureError(f"{path}, line {line}: the column '{column}' is missing or empty")
+            if not row[column] and column != "text":  # stage 2 reports an empty text
+                raise SureError(f"{path}, line {line}: the column '{column}' is empty")
         utterances.append(
             Utterance(
                 id=str(Path(row["audio"]).with_suffix("")).replace("/", "-").replace(" ", "_"),

@@ -16,7 +16,7 @@ from sure.backbones.convolution import GroupNorm
 from sure.backbones.huggingface import read_folder
 from sure.backbones.own_format import Stored
 from sure.backbones.renaming import Names
-from sure.backbones.torchaudio import read_bundle
+from sure.backbones.torchaudio import find_bundle, read_bundle
 from sure.errors import SureError
 
 
@@ -88,7 +88,11 @@ class Loadable(Stored, SpeechEncoder):
 
     @classmethod
     def _has_weights(cls, weights: str) -> bool:
-        return Path(weights).expanduser().exists() or cls._is_bundle(weights)
+        """Raises SureError for the name of a torchaudio bundle that does not exist."""
+        if cls._is_bundle(weights):
+            find_bundle(weights, cls.bundles)
+            return True
+        return Path(weights).expanduser().exists()
 
     @classmethod
     def _is_bundle(cls, weights: str) -> bool:

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     recipe = Path(options.recipe)
     corpus = Path(options.corpus) if options.corpus else corpus_folder(recipe / "downloads")
     if not corpus.is_dir():
-        raise SureError(f"--corpus {corpus} does not exist")
+        raise SureError(f"--corpus {corpus} does not exist; pass the folder that contains the corpus")
     prepare = load_prepare(recipe / "prepare.py")
     sets = prepare_sets(prepare, corpus, Path(options.out), parse_options(prepare, options.options))
     limits = Limits(options.min_seconds, options.max_seconds, options.max_bad_percent)

@@ -87,11 +87,12 @@ def _print(title: str, lines: list[str]) -> None:
 
 def _use_copy(corpus: Path, out: Path) -> Path:
     if not corpus.is_dir():
-        raise SureError(f"--corpus {corpus} {'is not a folder' if corpus.exists() else 'does not exist'}")
+        problem = "is not a folder" if corpus.exists() else "does not exist"
+        raise SureError(f"--corpus {corpus} {problem}; pass the folder that contains your copy of the corpus")
     if not os.access(corpus, os.R_OK | os.X_OK):
         raise SureError(f"--corpus {corpus} is not readable; change its permissions")
     if not any(corpus.iterdir()):
-        raise SureError(f"--corpus {corpus} is empty")
+        raise SureError(f"--corpus {corpus} is empty; pass the folder that contains your copy of the corpus")
     if not is_utf8(str(corpus.resolve())):
         raise SureError(f"--corpus {str(corpus.resolve())!r}: the name is not UTF-8; rename the folder")
     (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")

@@ -108,7 +108,7 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
     for earlier, utterance in pairwise([None, *utterances]):
         _check_writable(folder, utterance)
         if earlier is not None and earlier.id == utterance.id:
-            raise SureError(f"{folder}: the id '{utterance.id}' is given to two utterances")
+            raise SureError(f"{folder}: the id '{utterance.id}' is given to two utterances; each needs its own id")
     tables: dict[str, list[tuple[str, str]]] = {}
     if any(u.start is not None or u.end is not None for u in utterances):
         recordings = _name_recordings(utterances)

@@ -94,7 +94,8 @@ class Experiment:
             if differing := _differences(before, now):
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "
-                    "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart"
+                    "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart "
+                    "(run.sh: --stage train)"
                 )
         if dict(_flat(before)) != dict(_flat(now)):  # later stages are marked with the digest of the file
             config.save(self.config)

@@ -20,7 +20,8 @@ def read_methods(text: str) -> list[str]:
     for method in "+".join(methods).split("+"):
         if not _is_method(PETL / f"{method}.py"):
             known = " ".join(sorted(path.stem for path in PETL.glob("*.py") if _is_method(path)))
-            raise SureError(f"--petl: no method {method!r} in sure/petl; there are: {known}")
+            separator = " (separate methods by spaces)" if "," in method else ""
+            raise SureError(f"--petl: no method {method!r} in sure/petl{separator}; there are: {known}")
     return methods
 
 

@@ -52,6 +52,7 @@ def test_what_training_accepts_passes(words):
         ((*TINY, "weights=nowhere.safetensors"), "nowhere.safetensors"),
         (("backbone=moonshine", "weights=random:huge", "petl=lora"), "random:huge"),
         (("backbone=wavlm", "weights=nowhere.pt", "petl=lora"), "nowhere.pt does not exist; .*torchaudio"),
+        (("backbone=wavlm", "weights=WAVLM_BAES", "petl=lora"), "no such bundle .did you mean 'WAVLM_BASE'"),
         (("backbone=fastspeech2", "weights=random", "petl=lora", "given=weights"), "fastspeech2: the task asr needs"),
         ((*TINY, "rates=1e-3", "set=train={lr_adapter: 1e-2}"), "train.lr_adapter is 0.01 by --set, but 0.001"),
         ((*TINY, "set=backbone={weights: random}"), "backbone.weights is random by --set, but random:moonshine"),

@@ -120,6 +120,7 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
         (("petl= ",), "--petl names no method"),
         (("petl=lora prefix lora",), "--petl has lora twice"),
         (("petl=lora+loora",), "no method 'loora' in sure/petl; there are: .* lora "),
+        (("petl=lora,prefix",), "no method 'lora,prefix' in sure/petl .separate methods by spaces.; there are: "),
         (("petl=base",), "no method 'base'"),  # a file of sure/petl, but not of a method
         (("seeds=",), "--seeds takes numbers from 0"),
         (("seeds=one",), "--seeds takes numbers from 0 .*, not 'one'"),

@@ -29,7 +29,7 @@ def test_dashes_for_underscores_and_empty_values(project):
         (("--force", "yes"), ["--force takes true or false, not 'yes'"]),
         (("--on_bad_utterance", "ask"), ["--on_bad_utterance: unknown value 'ask'; expected one of: stop skip"]),
         (("--nj", "0"), ["--nj takes a number from 1"]),
-        (("--gpus", "all"), ["--gpus takes a number"]),
+        (("--gpus", "all"), ["--gpus takes a number from 0"]),
         (("--processes", "0"), ["--processes takes a number from 1"]),
         (("--nodes", "0", "--launch", "slurm"), ["--nodes takes a number from 1"]),
         (

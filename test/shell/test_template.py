@@ -142,4 +142,4 @@ def test_a_table_with_a_mistake_is_one_error_with_its_line(recipe, tmp_path):
     (corpus / "train.tsv").write_text("\n".join([*lines[:2], "\tbc\tlong\tmachine"]) + "\n")
     done = run(recipe, "--corpus", str(corpus), "--stage", "download", "--stop_stage", "prepare")
     assert done.returncode == 2
-    assert f"{corpus}/train.tsv, line 3: the column 'audio' is missing or empty" in done.stderr
+    assert f"{corpus}/train.tsv, line 3: the column 'audio' is empty" in done.stderr
