@@ -274,7 +274,7 @@ class _Check:
         else:
             return
         self._write_report()
-        heading = f"{self.folder}: {len(self.report.removed)} problems, so no table was changed; {why}"
+        heading = f"{self.folder}: unusable utterances: {len(self.report.removed)}; no table was changed; {why}"
         listed = f"  complete list: {self.folder / REPORT}"
         raise SureError("\n".join([f"{heading}:", *self.report.problems(), listed]))
 

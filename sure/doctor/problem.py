@@ -28,9 +28,9 @@ class Check:
 
     def __str__(self) -> str:
         count = len(self.problems)
-        lines = [f"{self.folder}: {self.kind}, {f'{count} wrong' if count else 'nothing wrong'}"]
+        lines = [f"{self.folder}: {self.kind}, problems: {count or 'none'}"]
         lines += [f"  note: {note}" for note in self.notes]
         for what, remedy in self.problems:
-            lines.append(f"  wrong: {what}")
+            lines.append(f"  problem: {what}")
             lines += [f"    -> {remedy}"] if remedy else []
         return "\n".join(lines)

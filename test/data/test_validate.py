@@ -122,7 +122,7 @@ def test_one_bad_utterance_is_removed_and_named(here: Path, kind: str) -> None:
     as_it_was = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     before = snapshot(folder)
-    with pytest.raises(SureError, match=r"set: \d+ problems, so no table was changed") as stopped:
+    with pytest.raises(SureError, match=r"set: unusable utterances: \d+; no table was changed") as stopped:
         validate_data_dir(folder)
     assert snapshot(folder, report=False) == before
     assert re.search(rf"1 ({reason}):\n  b\t", (folder / "validation.txt").read_text())

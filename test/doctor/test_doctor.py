@@ -61,9 +61,9 @@ def test_nothing_is_wrong_with_what_is_whole(recipe: Path, capsys: pytest.Captur
     before = times(recipe)
     doctor.main(["data", "exp"])
     shown = capsys.readouterr().out
-    assert shown.count("nothing wrong") == 4  # three sets, one experiment with its bundle
+    assert shown.count("problems: none") == 4  # three sets, one experiment with its bundle
     doctor.main([str(SEED / "bundle")])
-    assert "bundle, nothing wrong" in capsys.readouterr().out
+    assert "bundle, problems: none" in capsys.readouterr().out
     assert times(recipe) == before
 
 
@@ -133,7 +133,7 @@ def test_what_is_broken_is_named(recipe: Path, kind: str, capsys: pytest.Capture
     assert any(re.search(expected, line) for line in lines), lines
     with pytest.raises(SystemExit) as ended:
         doctor.main([str(folder)])
-    assert ended.value.code == 1 and "wrong:" in capsys.readouterr().out
+    assert ended.value.code == 1 and "  problem: " in capsys.readouterr().out
 
 
 def test_a_training_that_was_interrupted_is_whole(recipe: Path) -> None:
