@@ -64,10 +64,10 @@ collect_statuses() {
 listen() {
   local name
   # shellcheck disable=SC2064 # expanded now
-  for name in INT TERM HUP USR1; do trap "hear $name" "$name"; done
+  for name in INT TERM HUP USR1; do trap "on_signal $name" "$name"; done
 }
 
-hear() {
+on_signal() {
   local signal=TERM process
   heard+=" $1"
   if [[ $1 == USR1 ]]; then

@@ -27,7 +27,7 @@ mkdir -p "$(dirname "$log")"
 give_up_after "$restart"
 limit_resources
 if ((${nodes:-1} > 1)); then run_on_nodes; fi
-trap 'hear USR1' USR1
+trap 'on_signal USR1' USR1
 run_task "$log" "$quiet" "${command[@]}" || status=$?
 # Cancelled or out of time: the caller asks the queue which. Preempted without a warning, or a node failed: Slurm queues
 # the job again by itself.
