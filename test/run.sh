@@ -11,4 +11,4 @@ use_environment ark,convert,espeak,test,tts
 python -m ruff check .
 python -m ruff format --check --quiet .
 python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
-python -m pytest -n auto --dist loadfile "$@"
+python -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"  # long files do not come last

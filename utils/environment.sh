@@ -55,12 +55,17 @@ use_environment() {
   export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_-33554432} MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_-8589934592}
 }
 
+# fits PYTHON: whether it exists and has a version that SURE supports.
+fits() { command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' >/dev/null 2>&1; }
+
 # ask_python MODULE WORD...: runs a module that needs no installed package, so that it works before the installation.
 ask_python() {
-  local folder python=python3
-  for folder in "$root/.venv" "$(active_environment)"; do
-    if [[ -n $folder && -x $folder/bin/python ]]; then python=$folder/bin/python; fi
+  local python
+  for python in "$(active_environment)/bin/python" "$root/.venv/bin/python" python3 python3.{13..10}; do
+    if fits "$python"; then
+      PYTHONPATH=$root "$python" -S -m "$@"
+      return
+    fi
   done
-  command -v "$python" >/dev/null || usage_error "python3 was not found; install Python 3.10 to 3.13"
-  PYTHONPATH=$root "$python" -S -m "$@"
+  usage_error "no Python from 3.10 to 3.13 was found; install one"
 }

@@ -142,7 +142,7 @@ def test_the_dev_set_is_never_cut(corpus: Path) -> None:
 def test_a_text_without_a_token(corpus: Path) -> None:
     text = corpus / "data" / "train" / "text"
     text.write_text(text.read_text().replace(read_data_dir(corpus / "data" / "train")[3].text + "\n", "xyz\n", 1))
-    with pytest.raises(SureError, match="nothing of 'xyz' has a token"):
+    with pytest.raises(SureError, match="no symbol of 'xyz' is in the vocabulary"):
         train_here(corpus, corpus / "exp", task="asr", train__epochs=1)
     exp = train_here(corpus, corpus / "exp", task="asr", **{**SKIP, "train__epochs": 1})
     assert "1 utterances without any symbol of the vocabulary: train-" in (exp / "train.log").read_text()
