@@ -113,7 +113,7 @@ def test_a_slot_that_training_never_had_is_left_out_of_targets_and_an_error_in_s
 def test_malformed_references_name_the_utterance(task, tmp_path):
     bad = utterances({**TRAIN, "utt-9": "play B-track hello"})
     for function in (Task.check, Task.fit):
-        with pytest.raises(SureError, match="utt-9: B-track without an E-track behind it"):
+        with pytest.raises(SureError, match="utt-9: B-track without an E-track after it"):
             options = {"tokenizer": TokenizerConfig(kind="slot"), "language": "en"}
             function(bad, **({"folder": tmp_path / "new"} if function == Task.fit else {}), **options)
     with pytest.raises(SureError, match="utt-9: B-track without"):
