@@ -116,11 +116,11 @@ def _section(results: list[Result]) -> str:
     lines = [header, *(_row(name, row, scores) for name, row in rows)]
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {escaped(first['task'])}, {escaped(first['data'] or first['set'])}"
-    weights = " and search weights" if any(result.decoding != "greedy" for result in results) else ""
+    weights = " and the search weights" if any(result.decoding != "greedy" for result in results) else ""
     dev = next((escaped(result["dev_score_name"]) for result in results if result["dev_score_name"]), "the same")
     drawn = "speakers" if main == "eer" else "utterances"
     notes = (
-        f"{header[2]}: {better} is better; dev: {dev} on the dev set, with the epoch{weights} that are best there.\n"
+        f"{header[2]}: {better} is better; dev: {dev} on the dev set, which selects the epoch{weights}.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
     return f"{title}\n\n{table(lines)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(_commands(results))}\n"
