@@ -98,6 +98,10 @@ class Family(Loadable):
         return self.convolutions.frame_count(samples // HOP)
 
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Raises SureError for an utterance of more than 30 s, which would be cut."""
+        seconds = int(lengths.max()) / SAMPLE_RATE
+        if seconds > self.max_seconds:
+            raise SureError(f"an utterance has {seconds:g} s, more than the {self.max_seconds:g} s of whisper; cut it")
         waves = waves[:, : self.max_samples]
         if self.whole:
             waves = nn.functional.pad(waves, (0, self.max_samples - waves.shape[1]))

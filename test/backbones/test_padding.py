@@ -136,7 +136,8 @@ def test_half_precision_stays_near(model):
         found = backbone(both, lengths)
     for index, frames in enumerate(wanted.lengths.tolist()[:2]):
         ours, theirs = found.last[index, :frames].float(), wanted.last[index, :frames]
-        assert torch.cosine_similarity(ours, theirs, dim=-1).min() > 0.95  # 0.98 with AMX, 0.99 without
+        cosines = torch.cosine_similarity(ours, theirs, dim=-1)
+        assert cosines.mean() > 0.99 and cosines.min() > 0.97  # 0.976 with AMX, 0.99 on processors without
     assert all(tap.isfinite().all() for tap in found.taps)
 
 

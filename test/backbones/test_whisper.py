@@ -91,7 +91,9 @@ def test_longer_than_thirty_seconds_is_refused():
     assert int(backbone.frame_count(torch.tensor([WHOLE]))) == 1500
     assert encoder_problem(30.0, backbone) is None
     assert encoder_problem(30.1, backbone) == "longer than the backbone's limit of 30 s"
-    with torch.no_grad():  # longer silence behind the end is none of the utterance
+    with pytest.raises(SureError, match=r"has 30\.1 s, more than the 30 s of whisper"):
+        backbone(torch.zeros(1, WHOLE + 1600), torch.tensor([WHOLE + 1600]))
+    with torch.no_grad():  # padding after the end does not count
         assert backbone(torch.zeros(1, WHOLE + 1600), torch.tensor([8000])).lengths.tolist() == [25]
 
 

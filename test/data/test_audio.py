@@ -175,6 +175,13 @@ def test_files_that_are_no_audio(here: Path, suffix: str) -> None:
         read_audio(path)
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_file_without_samples_is_empty(here: Path, suffix: str) -> None:
+    path = write_audio(here / f"none{suffix}", np.zeros(0))
+    with pytest.raises(AudioError, match="empty audio file"):
+        read_audio(path)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_finite(here: Path, value: float) -> None:
     samples = np.stack([tone(), tone()], axis=1)
