@@ -10,7 +10,7 @@ from published import fetch_speech
 
 from sure.data.ark import write_ark
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
-from sure.data.synthesis.acoustic import AcousticConfig, log_mel, magnitudes, read_trimmed
+from sure.data.synthesis.acoustic import AcousticConfig, log_mel, magnitudes, read_speech
 from sure.data.tables import format_table
 from sure.decode.synthesis import SynthesizedUtterance, write
 from sure.vocoder.vocoder import make_vocoder
@@ -56,7 +56,7 @@ def make(folder: Path, downloads: Path, texts=None, seeds=(1,)) -> Path:
 
 
 def natural_mel(utterance):
-    return log_mel(magnitudes(read_trimmed(utterance, ACOUSTIC), ACOUSTIC), ACOUSTIC)
+    return log_mel(magnitudes(read_speech(utterance, ACOUSTIC)[0], ACOUSTIC), ACOUSTIC)
 
 
 def blurred(mel):

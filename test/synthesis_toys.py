@@ -7,20 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from toys import change, data_of
 
 from sure.data.ark import write_ark
+from sure.data.synthesis.acoustic import AcousticConfig
 
 MELS = 8
-ACOUSTIC = {
-    "sample_rate": 22050,
-    "fft_size": 1024,
-    "hop_size": 256,
-    "window_size": 1024,
-    "mels": MELS,
-    "mel_low_hz": 0.0,
-    "mel_high_hz": 8000.0,
-    "mel_floor": 1e-5,
-}
+ACOUSTIC = AcousticConfig(mels=MELS).model_dump()
 PHONES = ["AA1", "B", "CH", "D", "EH1", "F"]
 LENGTHS = dict(zip(PHONES, [3, 5, 8, 4, 12, 6], strict=True))
 SPEAKERS = {"ann": 220.0, "bob": 110.0, "eve": 180.0}
@@ -30,8 +23,8 @@ WORDS = ["AA1 B CH", "D EH1 F", "B D", "CH AA1 EH1", "F B", "EH1 D AA1"]
 def make_set(folder: Path, name: str, count: int, speakers: tuple[str, ...] = ("ann", "bob")) -> Path:
     generator = np.random.default_rng(len(name))
     spectra = np.random.default_rng(1).normal(size=(len(PHONES), MELS)) * 2
-    rows: dict[str, dict[str, str]] = {table: {} for table in ("wav.scp", "text", "utt2spk", "utt2dur")}
-    rows |= {table: {} for table in ("utt2frames", "phones", "durations")}
+    names = ("wav.scp", "text", "utt2spk", "utt2dur", "utt2frames", "phones", "durations")
+    rows: dict[str, dict[str, str]] = {table: {} for table in names}
     features: dict[str, dict[str, np.ndarray]] = {"mel": {}, "pitch": {}, "energy": {}}
     for index in range(count):
         speaker, id = speakers[index % len(speakers)], f"{name}-{index:03d}"
@@ -58,7 +51,7 @@ def make_set(folder: Path, name: str, count: int, speakers: tuple[str, ...] = ("
 
 
 def make_tokens(folder: Path, speakers: tuple[str, ...] = ("ann", "bob")) -> Path:
-    """What stage 3 learns of data/train. Statistics are near enough."""
+    """The files of stage 3 for data/train, with rounded statistics."""
     tokens = folder / "data" / "tokens"
     tokens.mkdir(parents=True, exist_ok=True)
     (tokens / "phones.txt").write_text("\n".join(["<pad>", "<unk>", *PHONES]) + "\n")
@@ -77,23 +70,16 @@ def make_corpus(folder: Path) -> Path:
 
 
 def settings(corpus: Path, **changes: object) -> dict:
-    """A config for the corpus; `train__epochs=2` changes a value inside a section."""
-    data = {name: str(corpus / "data" / name) for name in ("train", "dev", "test")}
+    """A config for the corpus; changes as for `toys.change`."""
     given: dict = {
         "task": "tts",
         "seed": 1,
-        "data": {"train": data["train"], "valid": data["dev"], "tests": [data["test"]]},
+        "data": data_of(corpus),
         "backbone": {"name": "fastspeech2", "weights": "random:tiny"},
         "petl": {"name": "full"},
         "train": {"epochs": 2, "batch_seconds": 4.0, "lr_adapter": 5e-3, "lr_head": 5e-3, "threads": 1},
     }
-    for key, value in changes.items():
-        *path, last = key.split("__")
-        place = given
-        for part in path:
-            place = place.setdefault(part, {})
-        place[last] = value
-    return given
+    return change(given, changes)
 
 
 def write_config(corpus: Path, path: Path, **changes: object) -> Path:

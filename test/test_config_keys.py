@@ -36,7 +36,6 @@ from sure.decode.text import make_decoding
 from sure.errors import SureError
 from sure.models import loading
 from sure.models.build import build_model, build_task
-from sure.models.pack import bundle_content
 from sure.petl.base import PetlConfig
 from sure.petl.bundle import write_bundle
 from sure.stages.phonemize import phonemize
@@ -91,7 +90,7 @@ def place(tmp_path_factory) -> Path:
     config = config_of(folder, {"petl": LORA})
     model = build_model(config, build_task(config))
     models.disturb(model)
-    write_bundle(folder / "bundle", bundle_content(config, model, folder / "tokens_language"))
+    write_bundle(folder / "bundle", model.bundle(config, folder / "tokens_language"))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Verification from a data folder to a score and a bundle: do voices that training never heard belong together?"""
+"""Verification from a data folder to a score and a bundle: similarity of voices that are not in the training set."""
 
 from __future__ import annotations
 
@@ -33,52 +33,51 @@ VOICES = {  # Hz
 CONFIG = {"task": "verification", "petl": {"name": "lora", "rank": 2}, "head": {"embedding": 16}}
 
 
-def say(pitch: float, generator: np.random.Generator) -> np.ndarray:
-    """A voice is a pitch, within 2 %; what it says is in how loud it is and how long it takes."""
+def voice(pitch: float, generator: np.random.Generator) -> np.ndarray:
+    """A voice is a pitch, within 2 %; its utterances differ in loudness and duration."""
     time = np.arange(int(generator.uniform(0.2, 0.6) * toys.RATE)) / toys.RATE
     loudness = 0.2 + 0.1 * np.sin(2 * math.pi * generator.uniform(2, 6) * time)
     wave = loudness * np.sin(2 * math.pi * pitch * generator.uniform(0.98, 1.02) * time)
     return (wave + 0.01 * generator.normal(size=len(time))).astype(np.float32)
 
 
-def make_set(folder: Path, name: str, each: int) -> None:
-    generator = np.random.default_rng(len(name))
-    utterances = []
-    for pitch in VOICES[name]:
-        for number in range(each):
-            path = folder / "wav" / f"{name}-{pitch}-{number}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, say(pitch, generator), toys.RATE, subtype="PCM_16")
-            utterances.append(Utterance(path.stem, str(path), speaker=f"{pitch}Hz"))
-    write_data_dir(folder / "data" / name, utterances)
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("voices")
+    (folder / "wav").mkdir()
     for name, each in (("train", 5), ("dev", 4), ("test", 5)):
-        make_set(folder, name, each)
+        generator, utterances = np.random.default_rng(len(name)), []
+        for pitch in VOICES[name]:
+            for number in range(each):
+                path = folder / "wav" / f"{name}-{pitch}-{number}.wav"
+                soundfile.write(path, voice(pitch, generator), toys.RATE, subtype="PCM_16")
+                utterances.append(Utterance(path.stem, str(path), speaker=f"{pitch}Hz"))
+        write_data_dir(folder / "data" / name, utterances)
     tokenize.main(["--config", str(toys.write_config(folder, folder / "verification.yaml", **CONFIG))])
     return folder
 
 
 @pytest.fixture(scope="module")
-def trained(corpus, tmp_path_factory):
-    """Stages 4 to 8."""
-    exp = tmp_path_factory.mktemp("exp") / "seed1"
+def trained(corpus):
+    """The experiment after stages 4 to 8."""
     trials.main([str(corpus / "data" / "dev"), str(corpus / "data" / "test")])
-    toys.train_here(corpus, exp, train__epochs=10, **CONFIG)
+    exp = toys.train_here(corpus, corpus / "exp" / "seed1", train__epochs=10, **CONFIG)
     for stage in (decode, score, pack):
         stage.main(["--exp", str(exp)])
     return exp
+
+
+@pytest.fixture(scope="module")
+def sure(trained):
+    return Sure.load(trained / "bundle")
 
 
 def results(exp: Path) -> dict:
     return json.loads((exp / "decode_test" / "result.json").read_text())
 
 
-def test_it_learns_voices_that_it_never_heard(trained):
-    history = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+def test_it_learns_voices_that_are_not_in_the_training_set(trained):
+    history = toys.read_lines(trained)
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     assert min(line["dev_eer"] for line in history) < 15
     assert results(trained)["eer"] < 25  # chance is 50
@@ -92,22 +91,19 @@ def test_the_result_has_what_reports_need(trained, corpus, tmp_path):
     assert 0 <= result["min_dcf_0.05"] <= result["min_dcf_0.01"] <= 1 and -1 <= result["eer_threshold"] <= 1
     assert result["trials"] == {"target": 4 * 10, "nontarget": 6 * 25} and result["utterances"] == 20
     listed = (trained / "decode_test" / "result.txt").read_text().splitlines()[1:]
-    trial_lines = (corpus / "data" / "test" / "trials").read_text().splitlines()
-    assert [" ".join(line.split()[:3]) for line in listed] == trial_lines
+    assert [" ".join(line.split()[:3]) for line in listed] == toys.read(corpus / "data/test/trials").splitlines()
     report.main(["--out", str(tmp_path / "REPORT.md"), str(trained)])
     text = (tmp_path / "REPORT.md").read_text()
     assert "EER %" in text and "interval over speakers" in text and f"{result['eer']:.2f} [" in text
 
 
 def test_another_trial_list_is_another_test(trained, corpus, tmp_path):
-    """Its results stand in a table of their own, and a training whose dev scores it changes is not gone on with."""
-    before = results(trained)["references_sha256"]
-    exp = tmp_path / "exp"
-    shutil.copytree(trained, exp)
+    """Its results have a table of their own, and training does not resume if the dev scores would change."""
+    exp = shutil.copytree(trained, tmp_path / "exp")
     path = exp / "decode_test" / "ref.txt"
     path.write_text(path.read_text().replace("=nontarget", "=target", 1))
     score.main(["--exp", str(exp)])
-    assert results(exp)["references_sha256"] != before
+    assert results(exp)["references_sha256"] != results(trained)["references_sha256"]
     config, model = load_trained(Experiment(trained))
     dev = read_data_dir(corpus / "data" / "dev")
     fewer = [dataclasses.replace(dev[0], trials=dev[0].trials[1:]), *dev[1:]]
@@ -115,11 +111,10 @@ def test_another_trial_list_is_another_test(trained, corpus, tmp_path):
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_a_bundle_embeds_as_decoding_did(trained, corpus):
+def test_a_bundle_has_the_embeddings_of_decoding(trained, corpus, sure):
     hypotheses = dict(line.split(" ", 1) for line in (trained / "decode_test" / "hyp.txt").read_text().splitlines())
     decoded = torch.tensor([[float(word) for word in line.split()] for line in hypotheses.values()])
     files = [corpus / "wav" / f"{id}.wav" for id in hypotheses]
-    sure = Sure.load(trained / "bundle")
     embedded = sure.embed(files)
     assert embedded.shape == (20, 16) and embedded.norm(dim=1).tolist() == pytest.approx([1] * 20)
     torch.testing.assert_close(embedded, decoded, rtol=0, atol=1e-5)
@@ -127,59 +122,44 @@ def test_a_bundle_embeds_as_decoding_did(trained, corpus):
     assert sure.embed([]).shape == (0, 16)
     assert sure.compare(files[0], read_audio(files[7])) == pytest.approx(float(embedded[0] @ embedded[7]), abs=1e-5)
     assert len(sure.predict(files[:1])[0].split()) == 16
-    assert {path.name for path in (trained / "bundle").iterdir()} == {
-        "adapter.json", "adapter.safetensors", "labels.json",
-    }  # fmt: skip
+    packed = {path.name for path in (trained / "bundle").iterdir()}
+    assert packed == {"adapter.json", "adapter.safetensors", "labels.json"}
 
 
-def test_the_command_compares_the_first_file_with_the_others(trained, corpus, tmp_path, capsys, monkeypatch):
+def test_the_command_compares_the_first_file_with_the_others(trained, corpus, sure, capsys, monkeypatch):
     monkeypatch.setattr(recognition, "FILES_AT_ONCE", 2)
-    voice, same, other = (str(corpus / "wav" / f"test-{name}.wav") for name in ("200-0", "200-1", "2000-0"))
-    infer.main([str(trained / "bundle"), voice, same, other, voice])
-    answers = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [file for file, _ in answers] == [same, other, voice]
-    sure = Sure.load(trained / "bundle")
-    assert [float(cosine) for _, cosine in answers] == pytest.approx(
-        [sure.compare(voice, file) for file in (same, other, voice)], abs=1e-4
-    )
-    assert float(answers[1][1]) < float(answers[0][1]) < float(answers[2][1]) == 1
-    with pytest.raises(SureError, match="two files or more"):
-        infer.main([str(trained / "bundle"), voice])
-    with pytest.raises(SureError, match="none.wav"):
-        infer.main([str(trained / "bundle"), "none.wav", voice])
+    first, same, other = (str(corpus / "wav" / f"test-{name}.wav") for name in ("200-0", "200-1", "2000-0"))
+    bundle = str(trained / "bundle")
+    infer.main([bundle, first, same, other, first])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [file for file, _ in rows] == [same, other, first]
+    cosines = [float(cosine) for _, cosine in rows]
+    assert cosines == pytest.approx([sure.compare(first, file) for file in (same, other, first)], abs=1e-4)
+    assert cosines[1] < cosines[0] < cosines[2] == 1
+    for files, message in (([first], "two files or more"), (["none.wav", first], "none.wav")):
+        with pytest.raises(SureError, match=message):
+            infer.main([bundle, *files])
     with pytest.raises(SystemExit):
-        infer.main([str(trained / "bundle"), voice, "none.wav", same])
+        infer.main([bundle, first, "none.wav", same])
     shown = capsys.readouterr()
     assert shown.out.split("\t")[0] == same and "none.wav" in shown.err
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attentive"])
 def test_other_poolings_train_too(corpus, trained, tmp_path, pooling):
-    exp = tmp_path / "exp"
-    toys.train_here(corpus, exp, **{**CONFIG, "head": {"embedding": 8, "pooling": pooling}}, train__epochs=4)
+    changes = {**CONFIG, "head": {"embedding": 8, "pooling": pooling}}
+    exp = toys.train_here(corpus, tmp_path / "exp", **changes, train__epochs=4)
     pack.main(["--exp", str(exp)])
     assert json.loads((exp / "best.json").read_text())["score"] < 25
     assert Sure.load(exp / "bundle").embed([corpus / "wav" / "test-200-0.wav"]).shape == (1, 8)
 
 
 def test_a_set_without_trials_is_refused_before_time_is_spent(trained, corpus, tmp_path):
-    folder = tmp_path / "dev"
-    shutil.copytree(corpus / "data" / "dev", folder)
+    folder = shutil.copytree(corpus / "data" / "dev", tmp_path / "dev")
     (folder / "trials").unlink()
     with pytest.raises(SureError, match=f"{folder}: no trials.*sure.bin.trials {folder}"):
         toys.train_here(corpus, tmp_path / "exp", **CONFIG, data__valid=str(folder))
-    assert not (tmp_path / "exp" / "metrics.jsonl").exists()
     config, model = load_trained(Experiment(trained))
     with pytest.raises(SureError, match=f"{folder}: no trials"):
         decode_set(config, model, str(folder), tmp_path / "decode_dev", make_decoding(trained, config, model))
-    assert not (tmp_path / "decode_dev").exists()
-
-
-def test_other_tasks_have_no_embeddings(tmp_path):
-    corpus = toys.make_corpus(tmp_path)
-    exp = toys.train_here(corpus, tmp_path / "exp", train__epochs=1)
-    pack.main(["--exp", str(exp)])
-    sure = Sure.load(exp / "bundle")
-    assert "embed" not in sure.model.abilities
-    with pytest.raises(SureError, match="the task language, which does not offer embed; use predict"):
-        sure.embed([corpus / "wav" / "test0.wav"])
+    assert not (tmp_path / "exp" / "metrics.jsonl").exists() and not (tmp_path / "decode_dev").exists()

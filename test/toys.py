@@ -44,14 +44,12 @@ def make_set(folder: Path, name: str, count: int) -> None:
     """data/<name> with texts, and the letter that is most of each as its label."""
     generator = np.random.default_rng(len(name))
     utterances = []
+    (folder / "wav").mkdir(parents=True, exist_ok=True)
     for index in range(count):
-        label = "abcd"[index % 4]
+        label, path = "abcd"[index % 4], folder / "wav" / f"{name}{index}.wav"
         text = "".join([label, label, *generator.choice(list(PITCHES), size=generator.integers(0, 4))])
-        path = folder / "wav" / f"{name}{index}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, tones(text), RATE, subtype="PCM_16")
-        labels = {"label": label}
-        utterances.append(Utterance(f"{name}-{index:03d}", str(path), text=text, labels=labels))
+        utterances.append(Utterance(f"{name}-{index:03d}", str(path), text=text, labels={"label": label}))
     data = write_data_dir(folder / "data" / name, utterances)
     seconds = [f"{u.id} {len(tones(u.text)) / RATE:.4f}\n" for u in utterances]
     (data / "utt2dur").write_text("".join(seconds))
@@ -65,37 +63,46 @@ def make_corpus(folder: Path) -> Path:
     return folder
 
 
-def settings(corpus: Path, **changes: object) -> dict:
-    """A config for the corpus; `train__epochs=2` changes a value inside a section."""
-    given: dict = {
-        "task": "language",
-        "seed": 1,
-        "data": {name: str(corpus / "data" / name) for name in ("train", "dev")},
-        "backbone": {"name": "tiny", "weights": "random:moonshine"},
-        "petl": {"name": "lora", "rank": 2, "dropout": 0.1},
-        "head": {"dropout": 0.1},
-        "train": {"epochs": 3, "batch_seconds": 3.0, "lr_adapter": 3e-3, "lr_head": 3e-3, "threads": 1},
-    }
-    given["data"] |= {"valid": given["data"].pop("dev"), "tests": [str(corpus / "data" / "test")]}
+def data_of(corpus: Path) -> dict:
+    """The section `data` of a config."""
+    train, dev, test = (str(corpus / "data" / name) for name in ("train", "dev", "test"))
+    return {"train": train, "valid": dev, "tests": [test]}
+
+
+def change(given: dict, changes: dict[str, object]) -> dict:
+    """Change a config; the key `train__epochs` changes a value inside a section."""
     for key, value in changes.items():
         *path, last = key.split("__")
         place = given
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
-    given["tokenizer"] = {"folder": str(corpus / f"tokens_{given['task']}")}
     return given
 
 
+def settings(corpus: Path, **changes: object) -> dict:
+    """A config for the corpus; changes as for `change`."""
+    given: dict = {
+        "task": "language",
+        "seed": 1,
+        "data": data_of(corpus),
+        "backbone": {"name": "tiny", "weights": "random:moonshine"},
+        "petl": {"name": "lora", "rank": 2, "dropout": 0.1},
+        "head": {"dropout": 0.1},
+        "train": {"epochs": 3, "batch_seconds": 3.0, "lr_adapter": 3e-3, "lr_head": 3e-3, "threads": 1},
+    }
+    change(given, changes)
+    return given | {"tokenizer": {"folder": str(corpus / f"tokens_{given['task']}")}}
+
+
 def write_config(corpus: Path, path: Path, **changes: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(settings(corpus, **changes)))
     return path
 
 
 def train_arguments(corpus: Path, exp: Path, **changes: object) -> list[str]:
-    exp.parent.mkdir(parents=True, exist_ok=True)
-    config = write_config(corpus, exp.with_suffix(".yaml"), **changes)
-    return ["--config", str(config), "--exp", str(exp)]
+    return ["--config", str(write_config(corpus, exp.with_suffix(".yaml"), **changes)), "--exp", str(exp)]
 
 
 def train_here(corpus: Path, exp: Path, *more: str, **changes: object) -> Path:

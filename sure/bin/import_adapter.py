@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     petl = [{**method.config.model_dump(exclude_unset=True), "start": options.out} for method in attachment.methods]
     start = {"backbone": named, "petl": petl}
     replace_file(out / "start.yaml", yaml.safe_dump(start, sort_keys=False))
-    print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage())} sites")
+    print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage)} sites")
     print(f"- start a training: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
 
 

@@ -12,7 +12,7 @@ from sure.config import petl_settings
 from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.parsing import parse_yaml
-from sure.petl.method_table import markdown
+from sure.report.method_table import markdown
 
 HEAD = """# PETL methods: formulas, sites, counts
 

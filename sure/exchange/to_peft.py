@@ -17,8 +17,8 @@ from sure.exchange.head import FILE as HEAD_FILE
 from sure.exchange.head import head_file
 from sure.models.recognition import RecognitionModel
 from sure.petl.attach import Attachment
-from sure.petl.base import Scale
 from sure.petl.dora import DecomposedLowRank
+from sure.petl.ia3 import Scale
 from sure.petl.lora import LowRank, Method, PrincipalLowRank
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -87,7 +87,7 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
         if site.kind == "norm"
         for parameter in site.host.parameters(recurse=False)
     }
-    for own, parameter in attachment.host_parameters().items():
+    for own, parameter in attachment.host_parameters.items():
         host = norms.get(id(parameter))
         if host is None:
             raise SureError(f"petl: {own} is a weight of the backbone itself. {ABLE}; {INSTEAD}")

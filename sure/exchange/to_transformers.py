@@ -66,7 +66,7 @@ def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[
 def merged_state(model: RecognitionModel, family: type[Loadable]) -> dict[str, Tensor]:
     """The merged backbone's tensors under transformers' names."""
     backbone = model.backbone
-    if any(True for _ in model.attachment.built()):
+    if model.attachment.built():
         try:
             model.attachment.merge()
         except SureError as error:

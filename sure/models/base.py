@@ -1,8 +1,9 @@
-"""Base of the models: a frozen backbone with attached methods and a task head; its parameters and saved tensors."""
+"""Base of the models: a frozen backbone with attached methods and a task head; its parameters, tensors and bundle."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from sure.backbones.base import Backbone
 from sure.config import Config
 from sure.errors import SureError
 from sure.petl.attach import Attachment
+from sure.petl.bundle import bundle_files, describe_backbone
+from sure.petl.names import HEAD
 from sure.tasks.base import AnyTask
 
 
@@ -64,29 +67,45 @@ class AdaptedModel(nn.Module, ABC):
 
     def parameter_groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """`adapter` and `head`: all trained tensors, by the names in saved files."""
-        head = {f"head/{name}": parameter for name, parameter in self.head.named_parameters()}
+        head = {f"{HEAD}{name}": parameter for name, parameter in self.head.named_parameters()}
         return {"adapter": self.attachment.trained_parameters(), "head": head}
 
     def state(self) -> dict[str, Tensor]:
         """All tensors of a bundle, by site name or `head/...`; every other tensor is the frozen backbone's."""
-        return {
-            **self.attachment.state(),
-            **{f"head/{name}": tensor for name, tensor in self.head.state_dict().items()},
-        }
+        return self.attachment.state() | {f"{HEAD}{name}": each for name, each in self.head.state_dict().items()}
 
     def load(self, state: dict[str, Tensor], source: str) -> None:
         """Load the tensors that `state` returned. Raises SureError naming `source` and every name that differs."""
-        head = {name.removeprefix("head/"): tensor for name, tensor in state.items() if name.startswith("head/")}
-        self.attachment.load({n: t for n, t in state.items() if not n.startswith("head/")}, source)
+        head = {name.removeprefix(HEAD): tensor for name, tensor in state.items() if name.startswith(HEAD)}
+        self.attachment.load({name: each for name, each in state.items() if not name.startswith(HEAD)}, source)
         try:
             self.head.load_state_dict(head)
         except RuntimeError as error:
             raise SureError(f"{source}: the head does not fit: {' '.join(str(error).split())}") from None
 
     def counts(self) -> Counts:
-        groups = {
-            group: sum(parameter.numel() for parameter in parameters.values())
-            for group, parameters in self.parameter_groups().items()
+        groups = self.parameter_groups()
+        parts = (groups["adapter"].values(), groups["head"].values(), self.parameters())
+        return Counts(*(sum(parameter.numel() for parameter in part) for part in parts))
+
+    def bundle(self, config: Config, tokens: Path, scores: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+        """Contents of the bundle's files by name. tokens: folder with the task's files; scores: by data set."""
+        counts = self.counts()
+        about = {
+            "task": config.task,
+            "language": config.text.language,
+            "method": config.method,
+            "seed": config.seed,
+            "backbone": {
+                "name": config.backbone.name,
+                "weights": config.backbone.weights,
+                "layers": config.backbone.layers,
+                "padding": config.backbone.padding,
+                **describe_backbone(self.backbone),
+            },
+            "petl": [method.saved().model_dump(mode="json") for method in self.attachment.methods],
+            "head": config.head.model_dump(mode="json"),
+            "parameters": {"adapter": counts.adapter, "head": counts.head, "total": counts.total},
+            "scores": scores or {},
         }
-        unique = {id(parameter): parameter.numel() for parameter in self.parameters()}
-        return Counts(groups["adapter"], groups["head"], sum(unique.values()))
+        return bundle_files(about, self.state(), {name: (tokens / name).read_bytes() for name in self.task.files()})

@@ -12,7 +12,9 @@ from sure.backbones.base import Backbone
 from sure.config import Config
 from sure.errors import SureError
 from sure.models.base import AdaptedModel
+from sure.petl import modules, weighted_sum
 from sure.petl.attach import Attachment
+from sure.petl.base import PetlConfig
 from sure.petl.warm_start import start_from_bundles
 from sure.tasks.base import AnyTask
 
@@ -40,10 +42,9 @@ def backbone_family(config: Config) -> type[Backbone]:
 
 def build_backbone(config: Config, task: AnyTask) -> Backbone:
     """The config's backbone with its weights and empty slots. Raises as `backbone_family`."""
-    family = backbone_family(config)
-    random = config.backbone.weights.partition(":")[0] == "random"
-    shape = task.shape() if random else {}
-    return family.from_weights(config.backbone.weights, config.backbone.padding, seed=config.seed, **shape)
+    given = config.backbone
+    shape = task.shape() if given.weights.partition(":")[0] == "random" else {}
+    return backbone_family(config).from_weights(given.weights, given.padding, seed=config.seed, **shape)
 
 
 def build_model(
@@ -68,11 +69,9 @@ def build_model(
 def _methods(config: Config, task: AnyTask, saved: bool) -> list:
     methods = [registry.find("petl", item.name)(item) for item in config.petl]
     if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
-        found = registry.find("petl", "weighted_sum")
-        methods.append(found(found.Config(name="weighted_sum")))
+        methods.append(weighted_sum.Method(PetlConfig(name="weighted_sum")))
     if task.parts() and not any(method.config.name == "modules" for method in methods):  # in a bundle's list already
-        found = registry.find("petl", "modules")
-        methods.append(found(found.Config(name="modules", sites=task.parts())))
+        methods.append(modules.Method(modules.Method.Config(name="modules", sites=task.parts())))
     for method in methods:
         if getattr(method.config, "convolutions", None) == "auto" and task.freeze_convolution:
             method.config = method.config.model_copy(update={"convolutions": "freeze"})

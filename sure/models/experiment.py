@@ -30,9 +30,8 @@ log = logging.getLogger(__name__)
 # Keys that may change when a training is resumed: they do not change what is learned.
 FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
 FREE_KEYS += ("train.device", "train.save_minutes", "train.threads", "train.workers")
-RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle")
+RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle", "decode_*", "tuned_*", "left_out.txt")
 RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "backbone.safetensors", "summary.json")
-RESULTS += ("left_out.txt",)
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
 
 
@@ -79,25 +78,26 @@ class Experiment:
         if os.environ.get("SLURM_RESTART_COUNT", "0") != "0" and commands.exists():
             if f"{_slurm_job()}\n" in commands.read_text(encoding="utf-8"):
                 return
-        made = [path for pattern in ("decode_*", "tuned_*") for path in self.folder.glob(pattern)]
-        for path in [*(self.folder / name for name in RESULTS), *made]:
+        for path in [path for pattern in RESULTS for path in self.folder.glob(pattern)]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
-                path.unlink(missing_ok=True)
+                path.unlink()
 
     def open(self, config: Config, command: str) -> None:
         """Write config and command. Raises SureError naming the keys that differ from the training to be resumed."""
-        now, before = config.model_dump(mode="json"), {}
+        now, before = dict(_flat(config.model_dump(mode="json"))), {}
         if self.begun():
-            before = read_plain_config(self.config)
-            if differing := _differences(before, now):
+            before = dict(_flat(read_plain_config(self.config)))
+            keys = [key for key in dict.fromkeys([*before, *now]) if not key.startswith(FREE_KEYS)]
+            changes = [(key, before.get(key), now.get(key)) for key in keys]
+            if differing := [f"{key}: was {old}, is {new}" for key, old, new in changes if old != new]:
                 raise SureError(
                     f"{self.folder} was begun with another config: {'; '.join(differing)}. "
                     "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart "
                     "(run.sh: --stage train)"
                 )
-        if dict(_flat(before)) != dict(_flat(now)):  # later stages are marked with the digest of the file
+        if before != now:  # later stages are marked with the digest of the file
             config.save(self.config)
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
             file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}{_slurm_job()}\n{command}\n")
@@ -164,12 +164,6 @@ def _slurm_job() -> str:
     """End of the line before a command in command.txt."""
     job = os.environ.get("SLURM_JOB_ID")
     return f", Slurm job {job}" if job else ""
-
-
-def _differences(there: Any, now: Any) -> list[str]:
-    there, now = dict(_flat(there)), dict(_flat(now))
-    keys = [key for key in dict.fromkeys([*there, *now]) if not key.startswith(FREE_KEYS)]
-    return [f"{key}: was {there.get(key)}, is {now.get(key)}" for key in keys if there.get(key) != now.get(key)]
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -76,12 +76,10 @@ def encoder_problem(seconds: float, backbone: SpeechEncoder) -> str | None:
 
 def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> None:
     """Raises SureError naming the first utterance that is too short or too long for the encoder."""
-    for utterance in utterances:
-        if problem := encoder_problem(utterance.seconds, backbone):
-            raise SureError(
-                f"{utterance.id}: {utterance.seconds:g} s ({utterance.audio}), {problem}; cut it, or remove it from "
-                "its data folder"
-            )
+    for one in utterances:
+        if problem := encoder_problem(one.seconds, backbone):
+            place = f"{one.id}: {one.seconds:g} s ({one.audio})"
+            raise SureError(f"{place}, {problem}; cut it, or remove it from its data folder")
 
 
 def check_wave(wave: Tensor, name: str, backbone: SpeechEncoder) -> None:

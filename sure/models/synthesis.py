@@ -112,27 +112,16 @@ class SynthesisModel(AdaptedModel):
         if durations is None:
             durations, losses = self.align(batch)
             durations = durations.to(batch.phones.device)
-        targets = Targets(
-            backbone.normal_mel(batch.mel),
-            durations,
-            phone_means(backbone.normal_pitch(batch.log_pitch), durations),
-            phone_means(backbone.normal_energy(batch.energy), durations),
-        )
-        voices = self.voices(batch.speakers)
-        synthesis = backbone(
-            batch.phones,
-            batch.lengths,
-            voices,
-            targets.durations,
-            targets.pitch,
-            targets.energy,
-            readout=self.attachment.readout,
-        )
+        pitch = phone_means(backbone.normal_pitch(batch.log_pitch), durations)
+        energy = phone_means(backbone.normal_energy(batch.energy), durations)
+        voices, readout = self.voices(batch.speakers), self.attachment.readout
+        synthesis = backbone(batch.phones, batch.lengths, voices, durations, pitch, energy, readout=readout)
+        targets = Targets(backbone.normal_mel(batch.mel), durations, pitch, energy)
         losses = {**self.task.losses(synthesis, targets), **losses}
         with torch.no_grad():
             difference = (backbone.log_mel(synthesis.refined.float()) - batch.mel).abs().mean(2)
             frames = (backbone.unlogged(synthesis.log_durations) - durations).abs()
-            semitones = (synthesis.pitch.float() - targets.pitch).abs() * backbone.shape.pitch[1] * 12 / math.log(2)
+            semitones = (synthesis.pitch.float() - pitch).abs() * backbone.shape.pitch[1] * 12 / math.log(2)
         return losses, {
             "mel_db": DECIBEL * synthesis.frames.mean(difference),
             "duration_frames": synthesis.phones.mean(frames),
@@ -169,15 +158,10 @@ class SynthesisModel(AdaptedModel):
     ) -> list[Speech]:
         """Synthesise one utterance for each sequence of phones; speakers: as for `voices`, one for each utterance."""
         device = next(self.backbone.parameters()).device
-        numbers = [self.numbers(each) for each in phones]
-        lengths = torch.tensor([len(each) for each in numbers])
-        synthesis = self.backbone(
-            pad_sequence(numbers, batch_first=True).to(device),
-            lengths,
-            self.voices(speakers.to(device)),
-            controls=controls or Controls(),
-            readout=self.attachment.readout,
-        )
+        numbers = pad_sequence([self.numbers(each) for each in phones], batch_first=True).to(device)
+        lengths = torch.tensor([len(each) for each in phones])
+        voices, readout = self.voices(speakers.to(device)), self.attachment.readout
+        synthesis = self.backbone(numbers, lengths, voices, controls=controls or Controls(), readout=readout)
         mels = synthesis.frames.split(self.backbone.log_mel(synthesis.refined.float()).cpu())
         durations = synthesis.phones.split(synthesis.durations.cpu())
         pitch = synthesis.phones.split(self.backbone.hertz(synthesis.used_pitch).cpu())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from sure.backbones.base import Backbone, Site
-from sure.errors import SureError
+from sure.errors import SureError, compare_names
 from sure.frames import Frames
 from sure.petl.base import PetlMethod
 from sure.petl.names import current_names, method_keys, parse
@@ -48,10 +48,10 @@ class Attachment:
         """
         self.backbone = backbone
         self.methods = list(methods)
-        self.rows: list[Row] = []
+        self.coverage: list[Row] = []
         self.readout: nn.Module = LastLayer()
         self.merged = False  # after `merge` the backbone's weights differ from those of its file
-        self._own: dict[str, nn.Parameter] = {}  # the backbone's own parameters that train, by saved name
+        self.host_parameters: dict[str, nn.Parameter] = {}  # the backbone's own that methods change, by saved name
         self._replaced: dict[str, Tensor] = {}  # the backbone's values of these before `load`
         self._modules: dict[str, nn.Module] = {}  # built modules, by `site/method`
         self._sites: dict[str, Site] = {}  # sites of the built modules, by the same name
@@ -72,38 +72,39 @@ class Attachment:
             raise SureError("petl: every parameter of the backbone would train; petl.name=full is meant for that")
 
     def _attach(self, key: str, method: PetlMethod) -> None:
+        given, usual = method.config.sites, type(method.config).model_fields["sites"].default
+        if usual and not given.strip():
+            raise SureError(f"petl ({key}): sites is empty, so nothing would train; omit it for the default, {usual!r}")
+        if given.strip() and not usual:
+            raise SureError(f"petl ({key}): sites={given!r}, but {key} has no sites; omit it")
         sites = self.backbone.sites()
-        usual = type(method.config).model_fields["sites"].default
-        _check_sites(key, method.config.sites, usual)
-        patterns = spell_out(method.config.sites, usual)
-        matched = match_sites(patterns, sites, method.kinds, key)
+        matched = match_sites(spell_out(given, usual), sites, method.kinds, key)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
             before = self._count()
             for site in group:
                 self._place(key, method, site)
-            self.rows.append(Row(key, pattern, len(group), len({site.layer for site in group}), self._count() - before))
+            layers = {site.layer for site in group}
+            self.coverage.append(Row(key, pattern, len(group), len(layers), self._count() - before))
         self._place_elsewhere(key, method, [site for site in sites if site.kind == "tap"])
-        trains = any(row.parameters for row in self.rows if row.method == key)
+        trains = any(row.parameters for row in self.coverage if row.method == key)
         if matched and method.config.trains and not trains:
-            raise SureError(f"petl ({key}): no site of {method.config.sites!r} has a parameter that {key} can train")
+            raise SureError(f"petl ({key}): no site of {given!r} has a parameter that {key} can train")
 
     def _place(self, key: str, method: PetlMethod, site: Site) -> None:
         name = f"{site.name}/{key}"
-        module = method.build(site)
-        own = method.unfreeze(site)
+        module, own = method.build(site), method.unfreeze(site)
         if module is not None:
             if name in self._modules:
                 raise SureError(f"petl ({key}): two patterns match {site.name}; each site takes one {key}")
-            for other in map(_key, site.slot.attached):
+            for other in [_key_of(known) for known, taken in self._sites.items() if taken.name == site.name]:
                 if site.kind == "attention":
                     raise SureError(f"petl ({key}): {site.name} already has the prefix of {other}; it takes only one")
                 if method.alone or self.keyed[other].alone:
                     raise SureError(f"petl ({key}): {site.name} already has {other}; the two cannot share a site")
-            device = next(self.backbone.parameters()).device
-            site.slot.attached[_slot_key(key)] = module.to(device)
-            self._modules[name] = module
+            self._modules[name] = module.to(next(self.backbone.parameters()).device)
             self._sites[name] = site
+            self._fill_slot(name)
         for parameter in own:
             self._unfreeze(f"{name}/{parameter}", site.host.get_parameter(parameter))
         if (module is not None or own) and method.config.trains:
@@ -126,31 +127,30 @@ class Attachment:
             self._lowest = -1
         if self._count() > before:
             what = "whole backbone" if names else "readout" if readout is not None else "shared"
-            self.rows.append(Row(key, f"({what})", 0, 0, self._count() - before))
+            self.coverage.append(Row(key, f"({what})", 0, 0, self._count() - before))
 
     def _unfreeze(self, name: str, parameter: nn.Parameter) -> None:
-        for other, known in self._own.items():
+        for other, known in self.host_parameters.items():
             if known is parameter and other != name:
                 raise SureError(f"petl: {name} and {other} are one parameter of the backbone; one method can train it")
-        self._own[name] = parameter
+        self.host_parameters[name] = parameter
 
     def _count(self) -> int:
         return sum(parameter.numel() for parameter in self.trained_parameters().values())
 
+    def _fill_slot(self, name: str) -> None:
+        """Put a built module into the slot of its site. Torch's containers allow no dot in the name of a module."""
+        self._sites[name].slot.attached[_key_of(name).replace(".", ":")] = self._modules[name]
+
     def _trains(self, name: str) -> bool:
-        """Whether the method of a tensor (`layer.3.attn.q/lora/a`) or module (`layer.3.attn.q/lora`) trains."""
-        return self.keyed[name.split("/")[1]].config.trains
+        return self.keyed[_key_of(name)].config.trains
 
     def trained_parameters(self) -> dict[str, nn.Parameter]:
         """Every parameter of the backbone and its methods that trains, by saved name."""
-        found = dict(self._own)
+        found = dict(self.host_parameters)
         for name, module in self._modules.items():
             found.update({f"{name}/{inner}": parameter for inner, parameter in module.named_parameters()})
         return {name: parameter for name, parameter in found.items() if self._trains(name)}
-
-    def host_parameters(self) -> dict[str, nn.Parameter]:
-        """The backbone's own parameters that methods change, by saved name."""
-        return dict(self._own)
 
     def rates(self, default: float) -> dict[str, float]:
         """The peak learning rate of every parameter that trains, by saved name; `default` unless its method has one."""
@@ -167,7 +167,7 @@ class Attachment:
 
     def state(self) -> dict[str, Tensor]:
         """The tensors of a bundle, detached, by saved name; a reparametrisation is folded."""
-        found = {name: parameter.detach() for name, parameter in self._own.items()}
+        found = {name: parameter.detach() for name, parameter in self.host_parameters.items()}
         for name, module in self._modules.items():
             state = module.saved_state() if hasattr(module, "saved_state") else module.state_dict()
             found.update({f"{name}/{inner}": tensor.detach() for inner, tensor in state.items()})
@@ -187,21 +187,17 @@ class Attachment:
         if any(method.saved() != method.config for method in self.methods):
             raise SureError(f"{source}: attach the methods with their saved settings before loading")
         wanted = self.state()
-        missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-        if missing or extra:
-            raise SureError(
-                f"{source}: does not fit the attached methods ({', '.join(m.config.name for m in self.methods)}): "
-                f"{len(missing)} missing ({', '.join(missing[:3])}), {len(extra)} unexpected ({', '.join(extra[:3])})"
-            )
+        names = ", ".join(method.config.name for method in self.methods)
+        compare_names(state, wanted, f"{source}: does not fit the attached methods ({names})")
         for name, tensor in wanted.items():
             if tensor.shape != state[name].shape:
                 raise SureError(
                     f"{source}: {name} has shape {list(state[name].shape)}, this backbone needs {list(tensor.shape)}"
                 )
         for name, tensor in wanted.items():
-            if name in self._own:
+            if name in self.host_parameters:
                 self._replaced.setdefault(name, tensor)
-                self._own[name].data = state[name].to(tensor, copy=True)
+                self.host_parameters[name].data = state[name].to(tensor, copy=True)
             else:
                 tensor.copy_(state[name])
 
@@ -222,37 +218,33 @@ class Attachment:
         """Width of the head's input."""
         return getattr(self.readout, "width", self.backbone.dim)
 
-    def coverage(self) -> list[Row]:
-        return self.rows
-
-    def built(self) -> Iterator[tuple[Site, nn.Module]]:
+    def built(self) -> list[tuple[Site, nn.Module]]:
         """Every site with the module that a method built for it."""
-        for name, site in self._sites.items():
-            yield site, self._modules[name]
+        return [(site, self._modules[name]) for name, site in self._sites.items()]
 
     def method_of(self, module: nn.Module) -> str:
         """The key of the method that built a module."""
-        return next(name.split("/")[1] for name, built in self._modules.items() if built is module)
+        return next(_key_of(name) for name, built in self._modules.items() if built is module)
 
     def detach(self) -> None:
         """Take all modules out of the backbone, which is frozen and as it was before; `attach` puts them back.
 
         The backbone's own parameters that trained in this process, without `load`, keep their trained values.
         """
-        for name, site in self._sites.items():
-            del site.slot.attached[_slot_key(name.rpartition("/")[2])]
-        self._swap_own()
+        for site in self._sites.values():
+            site.slot.attached.clear()
+        self._swap_replaced()
         self.backbone.requires_grad_(False)
 
     def attach(self) -> None:
         """Put the modules back that `detach` took out, into a backbone without modules; frozen, for inference."""
-        for name, site in self._sites.items():
-            site.slot.attached[_slot_key(name.rpartition("/")[2])] = self._modules[name]
-        self._swap_own()
+        for name in self._sites:
+            self._fill_slot(name)
+        self._swap_replaced()
 
-    def _swap_own(self) -> None:
+    def _swap_replaced(self) -> None:
         for name, tensor in self._replaced.items():
-            own = self._own[name]
+            own = self.host_parameters[name]
             self._replaced[name], own.data = own.data, tensor.to(own.device)
 
     @torch.no_grad()
@@ -265,9 +257,8 @@ class Attachment:
         if not self._sites:
             raise SureError(f"petl ({', '.join(self.keyed)}) cannot be merged: it has no module at any site")
         for name in self._sites:
-            key = name.rpartition("/")[2]
-            if not self.keyed[key].mergeable:
-                raise SureError(f"petl ({key}) cannot be merged into the backbone's weights")
+            if not self.keyed[_key_of(name)].mergeable:
+                raise SureError(f"petl ({_key_of(name)}) cannot be merged into the backbone's weights")
         # a module that scales the input of a linear map scales the map with all others merged, so it comes last
         for name, site in sorted(self._sites.items(), key=lambda item: item[1].kind == "activation"):
             self._modules.pop(name).merge(site.host)
@@ -276,21 +267,9 @@ class Attachment:
         self.merged = True
 
 
-def _check_sites(key: str, sites: str, usual: str) -> None:
-    """Raises SureError for a method with sites whose `sites` is empty, and for one without sites whose is not."""
-    if usual and not sites.strip():
-        raise SureError(f"petl ({key}): sites is empty, so nothing would train; omit it for the default, {usual!r}")
-    if sites.strip() and not usual:
-        raise SureError(f"petl ({key}): sites={sites!r}, but {key} has no sites; omit it")
-
-
-def _slot_key(key: str) -> str:
-    """The key of a module in its slot: torch's containers allow no dot in the name of a module."""
-    return key.replace(".", ":")
-
-
-def _key(slot_key: str) -> str:
-    return slot_key.replace(":", ".")
+def _key_of(name: str) -> str:
+    """The key of the method of a tensor (`layer.3.attn.q/lora.2/a`) or module (`layer.3.attn.q/lora.2`)."""
+    return name.split("/")[1]
 
 
 def freeze(module: nn.Module) -> None:

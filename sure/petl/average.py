@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from numbers import Real
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,11 +16,10 @@ from sure import registry
 from sure.errors import SureError
 from sure.petl.base import PetlConfig, PetlMethod, Place
 from sure.petl.bundle import Bundle
-from sure.petl.names import HEAD, Name, method_keys, parse
+from sure.petl.names import HEAD, Name, method_keys
 
 
-@dataclass
-class Part:
+class Part(NamedTuple):
     """One method of a bundle: its config, and its tensors by place."""
 
     config: PetlConfig
@@ -29,9 +29,6 @@ class Part:
     def reads_layers(self) -> bool:
         """Whether it is a readout, which is kept with the head."""
         return all(place == "readout" for place, _ in self.tensors)
-
-    def at(self, place: str) -> dict[Place, Tensor]:
-        return {name: tensor for name, tensor in self.tensors.items() if name[0] == place}
 
 
 @dataclass
@@ -79,7 +76,10 @@ def average_bundles(shares: Mapping[str, float], bundles: Mapping[str, Bundle], 
     if not first:
         raise SureError(f"{', '.join(shares)}: these adapters change nothing in the backbone, so they have no mean")
     groups = list(zip(*parts.values(), strict=True))
-    averaged = [_average(group, list(shares.values())) for group in groups]
+    averaged = []
+    for group in groups:
+        method = registry.find("petl", group[0].config.name)
+        averaged.append(Part(*method.average(*zip(*group, strict=True), list(shares.values()))))
     _check_products(groups)
     averaged += [part for part in _parts(head) if part.reads_layers]
     tensors = {name: tensor for name, tensor in head.tensors.items() if name.startswith(HEAD)}
@@ -87,11 +87,6 @@ def average_bundles(shares: Mapping[str, float], bundles: Mapping[str, Bundle], 
         tensors |= {str(Name(place, key, name)): tensor for (place, name), tensor in part.tensors.items()}
     petl = [part.config.model_dump(mode="json") for part in averaged]
     return replace(head, about={**head.about, "petl": petl}, tensors=tensors)
-
-
-def _average(parts: tuple[Part, ...], shares: list[float]) -> Part:
-    method = registry.find("petl", parts[0].config.name)
-    return Part(*method.average([part.config for part in parts], [part.tensors for part in parts], shares))
 
 
 def _check_products(groups: Sequence[tuple[Part, ...]]) -> None:
@@ -117,32 +112,20 @@ def _factors(group: tuple[Part, ...]) -> Iterator[Factor]:
     name = group[0].config.name
     method = registry.find("petl", name)
     own = method.unfreeze is not PetlMethod.unfreeze or method.unfreeze_backbone is not PetlMethod.unfreeze_backbone
-    alike = all(_settings(part) == _settings(group[0]) for part in group)
+    free = {"sites", "lr", "layer_decay", "start", "trains", "dropout"}
+    settings = [part.config.model_dump(exclude=free) for part in group]
     for place in dict.fromkeys(place for place, _ in group[0].tensors):
-        tensors = [part.at(place) for part in group]
-        equal = alike and all(_equal(tensors[0], other) for other in tensors[1:])
+        names = [each for each in group[0].tensors if each[0] == place]
+        equal = all(each == settings[0] for each in settings) and all(
+            torch.equal(part.tensors[each], group[0].tensors[each]) for part in group for each in names
+        )
         # a scale at `after_activation` scales the input of the FFN's second map
         host = place.replace(".after_activation", ".ffn.out")
         where = "" if place == "backbone" else host
         yield Factor(name, where, method.scales, host != place, not (method.scales or own), not equal)
 
 
-def _settings(part: Part) -> dict[str, object]:
-    return part.config.model_dump(exclude={"sites", "lr", "layer_decay", "start", "trains", "dropout"})
-
-
-def _equal(one: Mapping[tuple[str, str], Tensor], other: Mapping[tuple[str, str], Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
 def _parts(bundle: Bundle) -> list[Part]:
-    items = bundle.about["petl"]
-    found = {
-        key: Part(registry.find("petl", item["name"]).Config(**item), {})
-        for key, item in zip(method_keys(item["name"] for item in items), items, strict=True)
-    }
-    for name, tensor in bundle.tensors.items():
-        if not name.startswith(HEAD):
-            place, key, inner = parse(name)
-            found[key].tensors[place, inner] = tensor
-    return [part for part in found.values() if part.tensors]
+    """The methods of a bundle that have tensors."""
+    methods = [(registry.find("petl", item["name"]), item, tensors) for item, tensors in bundle.methods() if tensors]
+    return [Part(method.Config(**item), tensors) for method, item, tensors in methods]

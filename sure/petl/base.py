@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.frames import Frames
 
 Place = tuple[str, str]  # site and name of a tensor: ("layer.3.attn.q", "a")
 
@@ -101,14 +99,3 @@ class PetlMethod:
     def rate_factor(self, tensor: str) -> float:
         """Factor of the learning rate for a tensor of a built module, by its name in the module."""
         return 1.0
-
-
-class Scale(nn.Module):
-    """output * scale, one learned factor per channel, ones at the start. output (batch, time, width)"""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(width))
-
-    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
-        return output * self.scale

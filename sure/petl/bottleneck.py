@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -16,27 +17,35 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiL
 
 
 class Bottleneck(nn.Module):
-    """output + scale * (W_up act(W_down x + b_d) + b_u). W_up starts at zero, so the start is the identity.
+    """output + scale * up(act(down(x))), with x = output; `parallel`: x = input (arXiv 2110.04366, section 3.3)."""
 
-    parallel: x is the host's input instead of its output (arXiv 2110.04366, section 3.3).
-    """
-
-    def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float, parallel: bool = False):
+    def __init__(
+        self, maps: Sequence[nn.Module], activation: str, dropout: float, scale: float = 1.0, parallel: bool = False
+    ):
+        """maps: down, (batch, time, width) to (batch, time, hidden), and up."""
         super().__init__()
-        self.down = nn.Linear(width, hidden)
-        self.up = nn.Linear(hidden, width)
+        self.down, self.up = maps
         self.activation = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout)
         self.scale = scale
         self.parallel = parallel
-        nn.init.normal_(self.down.weight, std=0.02)
-        for zero in (self.down.bias, self.up.weight, self.up.bias):
-            nn.init.zeros_(zero)
+
+    def change(self, hidden: Tensor) -> Tensor:
+        """(batch, time, width) -> the same shape"""
+        return self.up(self.dropout(self.activation(self.down(hidden))))
 
     def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """output (batch, time, width) -> the same shape"""
-        hidden = self.activation(self.down(input if self.parallel else output))
-        return output + self.scale * self.up(self.dropout(hidden))
+        return output + self.scale * self.change(input if self.parallel else output)
+
+
+def linear_maps(width: int, hidden: int) -> tuple[nn.Linear, nn.Linear]:
+    """W_down and W_up with their biases. W_up starts at zero, so the start is the identity."""
+    down, up = nn.Linear(width, hidden), nn.Linear(hidden, width)
+    nn.init.normal_(down.weight, std=0.02)
+    for zero in (down.bias, up.weight, up.bias):
+        nn.init.zeros_(zero)
+    return down, up
 
 
 class Method(PetlMethod):
@@ -58,9 +67,7 @@ class Method(PetlMethod):
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
-        width = config.width or site.width_out // 2
-        parallel = site.kind == "sublayer"
-        module = Bottleneck(site.width_out, width, config.activation, config.dropout, config.scale, parallel)
+        down, up = linear_maps(site.width_out, config.width or site.width_out // 2)
         if config.variant == "paper":
-            nn.init.normal_(module.up.weight, std=0.02)
-        return module
+            nn.init.normal_(up.weight, std=0.02)
+        return Bottleneck((down, up), config.activation, config.dropout, config.scale, site.kind == "sublayer")

@@ -16,15 +16,15 @@ from torch import Tensor
 from sure import registry
 from sure.backbones.base import Backbone
 from sure.config_sections import current_keys
-from sure.errors import SureError
+from sure.errors import SureError, compare_names
 from sure.files import replace_file
-from sure.parsing import parse_json
-from sure.petl.names import current_names
+from sure.parsing import read_json
+from sure.petl.base import Place
+from sure.petl.names import HEAD, current_names, method_keys, parse
 
 FORMAT = 3
 READABLE = (1, 2, FORMAT)  # 1: adapter.json has no digest of itself; up to 2: tensors are `site/method_tensor`
 WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
-NAMED = 3  # tensors in an error
 # Required keys of adapter.json and their types, for an adapter alone and for a bundle with a task. Further keys are
 # informative, except `files`: digests of the task's files.
 ADAPTER_KINDS = {"format": int, "backbone": dict, "petl": list, "tensors": dict, "sha256": str}
@@ -40,6 +40,15 @@ class Bundle:
     folder: Path
     about: dict[str, Any]
     tensors: dict[str, Tensor]
+
+    def methods(self) -> list[tuple[dict[str, Any], dict[Place, Tensor]]]:
+        """Settings and tensors of each method, in their order."""
+        items = self.about["petl"]
+        named = [(parse(name), tensor) for name, tensor in self.tensors.items() if not name.startswith(HEAD)]
+        return [
+            (item, {(name.place, name.tensor): tensor for name, tensor in named if name.method == key})
+            for key, item in zip(method_keys(item["name"] for item in items), items, strict=True)
+        ]
 
     def check_backbone(self, backbone: Backbone, weights: str) -> None:
         """Raises SureError with the first difference if the bundle was trained on another backbone.
@@ -66,14 +75,13 @@ def bundle_files(
 
     others: the task's files by name.
     """
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    weights = safetensors.torch.save(plain)
+    weights = safetensors.torch.save({name: each.detach().cpu().contiguous().clone() for name, each in tensors.items()})
     about = {
         "format": FORMAT,
         **about,
         "tensors": {name: list(tensor.shape) for name, tensor in sorted(tensors.items())},
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in others.items()},
+        "sha256": _sha256(weights),
+        "files": {name: _sha256(content) for name, content in others.items()},
     }
     about["digest"] = digest_of(about)
     text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
@@ -101,14 +109,8 @@ def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
     except safetensors.SafetensorError as error:
         raise SureError(f"{path} is damaged ({error}); {AGAIN}") from None
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
-    wanted = about["tensors"]
-    missing, extra = sorted(wanted.keys() - shapes.keys()), sorted(shapes.keys() - wanted.keys())
-    if missing or extra:
-        raise SureError(
-            f"{path} and {ABOUT} list different tensors: {len(missing)} missing ({', '.join(missing[:NAMED])}), "
-            f"{len(extra)} unexpected ({', '.join(extra[:NAMED])})"
-        )
-    for name, shape in wanted.items():
+    compare_names(shapes, about["tensors"], f"{path} and {ABOUT} list different tensors")
+    for name, shape in about["tensors"].items():
         if shapes[name] != shape:
             raise SureError(f"{path}: {name} has shape {shapes[name]}, {ABOUT} says {shape}")
     _check_digest(path, content, about["sha256"])
@@ -129,24 +131,22 @@ def _read(path: Path) -> bytes:
 def digest_of(about: Mapping[str, Any]) -> str:
     """The digest of adapter.json: of all its values except the digest itself, whatever their layout."""
     plain = {key: value for key, value in about.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return _sha256(json.dumps(plain, sort_keys=True).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _check_digest(path: Path, content: bytes, digest: str) -> None:
-    if hashlib.sha256(content).hexdigest() != digest:
+    if _sha256(content) != digest:
         raise SureError(f"{path} is not the file that {ABOUT} describes (sha256); {AGAIN}")
 
 
 def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
-    try:
-        about = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one") from None
-    except (OSError, ValueError) as error:
-        raise SureError(f"{path} cannot be read ({error}); {AGAIN}") from None
-    if not isinstance(about, dict) or not kinds.keys() <= about.keys():
-        lacking = ", ".join(sorted(kinds.keys() - set(about))) if isinstance(about, dict) else "everything"
-        raise SureError(f"{path} does not describe a bundle: it lacks {lacking}; {AGAIN}")
+    if not path.exists():
+        raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one")
+    about = read_json(path, AGAIN, kinds)
     if about["format"] not in READABLE:
         raise SureError(f"{path} has format {about['format']}; this version of SURE reads formats up to {FORMAT}")
     for key, kind in {**kinds, "files": dict}.items():

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
-from sure.petl.bottleneck import ACTIVATIONS, Activation
+from sure.petl.bottleneck import Activation, Bottleneck
 
 
 class Rules(nn.Module):
@@ -43,22 +42,9 @@ class KroneckerLinear(nn.Module):
         return hidden @ weight.flatten(2).flatten(0, 1).to(hidden.dtype) + self.bias.to(hidden.dtype)
 
 
-class Compacter(nn.Module):
-    """output + up(act(down(output))). t of the up map starts at zero, so the start is the identity."""
-
-    def __init__(self, width: int, hidden: int, activation: str, dropout: float, rules: Callable[[], Tensor]):
-        super().__init__()
-        self.activation = ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout)
-        self.down = KroneckerLinear(width, hidden, rules, zero=False)
-        self.up = KroneckerLinear(hidden, width, rules, zero=True)
-
-    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
-        """output (batch, time, width) -> the same shape"""
-        return output + self.up(self.dropout(self.activation(self.down(output))))
-
-
 class Method(PetlMethod):
+    """t of the up maps starts at zero, so the start is the identity."""
+
     kinds = ("residual", "sublayer", "convolution")
 
     class Config(PetlConfig):
@@ -73,4 +59,6 @@ class Method(PetlMethod):
 
     def build(self, site: Site) -> nn.Module:
         config, shared = self.config, self.shared
-        return Compacter(site.width_out, config.width, config.activation, config.dropout, lambda: shared.factors)
+        down = KroneckerLinear(site.width_out, config.width, lambda: shared.factors, zero=False)
+        up = KroneckerLinear(config.width, site.width_out, lambda: shared.factors, zero=True)
+        return Bottleneck((down, up), config.activation, config.dropout)

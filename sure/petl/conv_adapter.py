@@ -85,11 +85,5 @@ class Method(PetlMethod):
                 f"petl (conv_adapter): width={width} does not divide the {site.width_out} channels of {site.name}; "
                 "give a width that does"
             )
-        return ConvAdapter(
-            site.width_out,
-            width,
-            config.kernels,
-            config.reduction,
-            config.dropout,
-            paper=config.variant == "paper",
-        )
+        paper = config.variant == "paper"
+        return ConvAdapter(site.width_out, width, config.kernels, config.reduction, config.dropout, paper)

@@ -35,9 +35,8 @@ class DecomposedLowRank(lora.LowRank):
             norms = self._norms()
         change = (self.magnitude / norms).to(output.dtype) - 1
         bias = self.host().bias
-        moved = super().forward(
-            input, output, frames
-        )  # change is zero at the start, so the output is unchanged bit for bit
+        moved = super().forward(input, output, frames)
+        # change is zero at the start, so the output is unchanged bit for bit
         return moved + change * (moved if bias is None else moved - bias.to(moved.dtype))
 
     def merge(self, host: nn.Linear) -> None:
@@ -54,4 +53,4 @@ class Method(lora.Method):
         init: Literal["kaiming", "orthogonal"] = Field("kaiming", description="initial A; B starts at zero")
 
     def low_rank(self, site: Site) -> nn.Module:
-        return DecomposedLowRank(site.host, self.config.rank, self.scale, self.config.dropout)
+        return DecomposedLowRank(site.host, self.config.rank, self.config.scale, self.config.dropout)

@@ -8,27 +8,21 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sure.backbones.base import Site
-from sure.frames import Frames
 from sure.petl import bottleneck
 
 
-class NormedBottleneck(nn.Module):
+class NormedBottleneck(bottleneck.Bottleneck):
     """A bottleneck with layer norm. The norm's weight starts at zero, so the start is the identity; `paper`: at one."""
 
     def __init__(self, width: int, hidden: int, activation: str, dropout: float, scale: float, paper: bool):
-        super().__init__()
-        self.down = nn.Linear(width, hidden)
-        self.up = nn.Linear(hidden, width)
+        super().__init__((nn.Linear(width, hidden), nn.Linear(hidden, width)), activation, dropout, scale)
         self.norm = nn.LayerNorm(width)
-        self.activation = bottleneck.ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout)
-        self.scale = scale
         if not paper:
             nn.init.zeros_(self.norm.weight)
 
-    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
-        """output (batch, time, width) -> the same shape"""
-        return output + self.scale * self.norm(self.up(self.dropout(self.activation(self.down(output)))))
+    def change(self, hidden: Tensor) -> Tensor:
+        """(batch, time, width) -> the same shape"""
+        return self.norm(super().change(hidden))
 
 
 class Method(bottleneck.Method):

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from sure.backbones.base import Site
-from sure.petl.base import PetlConfig, PetlMethod, Scale
+from sure.frames import Frames
+from sure.petl.base import PetlConfig, PetlMethod
+
+
+class Scale(nn.Module):
+    """output * scale, one learned factor per channel, ones at the start."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
+        """output (batch, time, width) -> the same shape"""
+        return output * self.scale
 
 
 class ScaledOutput(Scale):

@@ -63,10 +63,9 @@ class PrincipalLowRank(LowRank):
 
     def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """output + s (B A - B_0 A_0) input; input (batch, time, width_in), output (batch, time, width_out)"""
-        frames = self.dropout(input).to(output.dtype)
+        hidden, dtype = self.dropout(input).to(output.dtype), output.dtype
         now, start = (
-            frames @ a.t().to(frames.dtype) @ b.t().to(frames.dtype)
-            for a, b in ((self.a, self.b), (self.start_a, self.start_b))
+            hidden @ a.t().to(dtype) @ b.t().to(dtype) for a, b in ((self.a, self.b), (self.start_a, self.start_b))
         )
         return output + self.scale * (now - start)  # exactly zero at the start: both products are equal then
 
@@ -92,9 +91,9 @@ class Method(PetlMethod):
             1.0, gt=0, description="learning rate of B as a multiple of that of A; LoRA+ has 16 (arXiv 2402.12354)"
         )
 
-    @property
-    def scale(self) -> float:
-        return scale_of(self.config)
+        @property
+        def scale(self) -> float:
+            return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
     def build(self, site: Site) -> nn.Module:
         config = self.config
@@ -112,8 +111,8 @@ class Method(PetlMethod):
     def low_rank(self, site: Site) -> nn.Module:
         config = self.config
         if config.init == "pissa":
-            return PrincipalLowRank(site.host, config.rank, self.scale, config.dropout)
-        return LowRank(site.width_in, site.width_out, config.rank, self.scale, config.dropout)
+            return PrincipalLowRank(site.host, config.rank, config.scale, config.dropout)
+        return LowRank(site.width_in, site.width_out, config.rank, config.scale, config.dropout)
 
     def rate_factor(self, tensor: str) -> float:
         return self.config.b_rate if tensor == "b" else 1.0
@@ -128,17 +127,13 @@ class Method(PetlMethod):
             return super().average(configs, states, shares)  # raises the error
         found: dict[Place, Tensor] = {}
         for site in sites[0]:
-            parts_a, parts_b = [], []
-            for config, state, share in zip(configs, states, shares, strict=True):
-                for start, sign in (("", 1), ("start_", -1)):
-                    if (site, f"{start}a") in state:
-                        parts_a.append(state[site, f"{start}a"])
-                        parts_b.append(sign * share * scale_of(config) * state[site, f"{start}b"])
-            found[site, "a"], found[site, "b"] = torch.cat(parts_a), torch.cat(parts_b, 1)
+            parts = [
+                (state[site, f"{start}a"], sign * share * config.scale * state[site, f"{start}b"])
+                for config, state, share in zip(configs, states, shares, strict=True)
+                for start, sign in (("", 1), ("start_", -1))
+                if (site, f"{start}a") in state
+            ]
+            found[site, "a"], found[site, "b"] = torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts], 1)
         rank = len(next(iter(found.values())))
         changes = {"rank": rank, "alpha": float(rank), "rslora": False, "init": "kaiming"}
         return configs[0].model_copy(update=changes), found
-
-
-def scale_of(config: Method.Config) -> float:
-    return config.alpha / (math.sqrt(config.rank) if config.rslora else config.rank)

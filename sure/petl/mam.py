@@ -7,7 +7,7 @@ from torch import nn
 
 from sure.backbones.base import Site
 from sure.petl.base import PetlConfig, PetlMethod
-from sure.petl.bottleneck import Activation, Bottleneck
+from sure.petl.bottleneck import Activation, Bottleneck, linear_maps
 from sure.petl.prefix import Prefix
 
 
@@ -25,5 +25,6 @@ class Method(PetlMethod):
     def build(self, site: Site) -> nn.Module:
         config = self.config
         if site.kind == "attention":
-            return Prefix(config.length, site.width_out, config.dropout, paper=False, made_by=None)
-        return Bottleneck(site.width_out, config.width, config.activation, config.dropout, config.scale, parallel=True)
+            return Prefix(config.length, site.width_out, config.dropout)
+        maps = linear_maps(site.width_out, config.width)
+        return Bottleneck(maps, config.activation, config.dropout, config.scale, parallel=True)

@@ -30,21 +30,20 @@ def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], meth
         parts = _parts(pattern)
         for one in _each_choice(parts):
             if not _among(one, sites):
-                plain = "".join(map(_written, one))
+                plain = "".join(text for text, _ in one)
                 where = "" if plain == pattern else f" at {plain!r}"
                 near = nearest(plain, [site.name for site in sites])
                 raise SureError(
                     f"petl ({method}): site pattern {pattern!r} matches nothing{where}{near}; "
                     f"sites are: {summary(sites)}"
                 )
-        found = _among(parts, sites)
-        for site in found:
+        matched[pattern] = _among(parts, sites)
+        for site in matched[pattern]:
             if site.kind not in kinds:
                 raise SureError(
                     f"petl ({method}): {pattern!r} matches {site.name}, a site of kind {site.kind!r}; "
                     f"{method} accepts: {', '.join(kinds)}"
                 )
-        matched[pattern] = found
     return matched
 
 
@@ -62,26 +61,25 @@ def summary(sites: Sequence[Site]) -> str:
     """The names of all sites, with layer numbers as ranges: `layer.[0-11].attn.q, ...`."""
     shapes: dict[str, list[int]] = {}
     for site in sites:
-        shape = re.sub(r"^(\w+(?:\.\w+)*?)\.(\d+)", r"\1.#", site.name)
-        number = re.search(r"\d+", site.name)
-        shapes.setdefault(shape, []).append(int(number.group()) if number else 0)
+        before, number, after = re.fullmatch(r"(.*?)(\d+|$)(.*)", site.name).groups()
+        shapes.setdefault(f"{before}#{after}" if number else before, []).append(int(number or 0))
     return ", ".join(shape.replace("#", f"[{min(numbers)}-{max(numbers)}]") for shape, numbers in shapes.items())
 
 
-Part = tuple[str, list[str]]  # part of a pattern: its text, and its alternatives
+Part = tuple[str, list[str]]  # part of a pattern: its text (`6` for `[6]`), and its alternatives
 
 
 def _parts(pattern: str) -> list[Part]:
     """`layer.[6-7].x` -> `layer.`, 6 or 7, `.x`. Raises SureError for malformed brackets."""
     parts = []
     for text in CHOICE.split(pattern):
+        choices = [text]
         if text.startswith("["):
-            parts.append((text, _bracket(text, pattern)))
+            choices = _bracket(text, pattern)
         elif text.startswith("{"):
-            parts.append((text, text[1:-1].split(",")))
-        else:
-            parts.append((text, [text]))
-        if any((text and not choice) or set("[]{}") & set(choice) for choice in parts[-1][1]):
+            choices = text[1:-1].split(",")
+        parts.append((choices[0] if len(choices) == 1 else text, choices))
+        if any((text and not choice) or set("[]{}") & set(choice) for choice in choices):
             raise SureError(
                 f"site pattern {pattern!r}: its brackets cannot be read; write numbers as [0-5,11], letters as [qv], "
                 "words as {a,b}, without spaces or nested brackets"
@@ -118,12 +116,6 @@ def _each_choice(parts: list[Part]) -> Iterator[list[Part]]:
         if len(choices) > 1:
             for choice in choices:
                 yield [*parts[:index], (choice, [choice]), *parts[index + 1 :]]
-
-
-def _written(part: Part) -> str:
-    """The text of a part; `6` for `[6]`."""
-    text, choices = part
-    return choices[0] if len(choices) == 1 else text
 
 
 def _among(parts: list[Part], sites: Sequence[Site]) -> list[Site]:

@@ -45,7 +45,7 @@ class Prefix(nn.Module):
     paper: K = [P_K; K], V = [P_V; V] in one softmax
     """
 
-    def __init__(self, length: int, width: int, dropout: float, paper: bool, made_by: Callable | None):
+    def __init__(self, length: int, width: int, dropout: float, paper: bool = False, made_by: Callable | None = None):
         super().__init__()
         if made_by is None:
             self.keys = nn.Parameter(torch.randn(length, width))
@@ -91,10 +91,8 @@ class Method(PetlMethod):
         config = self.config
         self.order = {site.name: index for index, site in enumerate(sites)}
         if config.reparametrise:
-            width = sites[0].width_out
-            self.shared = Reparametrisation(
-                config.length, width, config.hidden or width, len(sites), config.variant == "identity"
-            )
+            width, identity = sites[0].width_out, config.variant == "identity"
+            self.shared = Reparametrisation(config.length, width, config.hidden or width, len(sites), identity)
 
     def build(self, site: Site) -> nn.Module:
         config, shared, index = self.config, self.shared, self.order[site.name]

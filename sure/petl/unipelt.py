@@ -11,47 +11,34 @@ from torch import Tensor, nn
 from sure.backbones.base import Site
 from sure.frames import Frames
 from sure.petl.base import PetlConfig, PetlMethod
-from sure.petl.bottleneck import Activation, Bottleneck
+from sure.petl.bottleneck import Activation, Bottleneck, linear_maps
 from sure.petl.lora import LowRank
 from sure.petl.prefix import Prefix
 
 
-class Gate(nn.Linear):
-    """sigmoid(w . x + c) for each frame; the published gate is their mean over the utterance."""
-
-    def __init__(self, width: int):
-        super().__init__(width, 1)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """hidden (batch, time, width) -> (batch, time, 1)"""
-        return torch.sigmoid(super().forward(hidden))
-
-
 class Gated(nn.Module):
-    """output + gate(input) * change, with the change that `inner` makes to the output."""
+    """output + gate * change, with the change that `inner` makes to the output.
+
+    gate = sigmoid(w . input + c) for each frame; the published gate is their mean over the utterance.
+    """
 
     def __init__(self, inner: nn.Module, width: int):
         super().__init__()
         self.inner = inner
-        self.gate = Gate(width)
+        self.gate = nn.Linear(width, 1)
 
     def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
         """input (batch, time, width_in), output (batch, time, width_out) -> the shape of output"""
-        return output + self.gate(input) * (self.inner(input, output, frames) - output)
+        return output + torch.sigmoid(self.gate(input)) * (self.inner(input, output, frames) - output)
 
 
-class GatedPrefix(nn.Module):
-    """context + gate(queries) * change, with the change that the prefix makes to the context."""
-
-    def __init__(self, inner: Prefix, width: int):
-        super().__init__()
-        self.inner = inner
-        self.gate = Gate(width)
+class GatedPrefix(Gated):
+    """context + gate * change, with the change that the prefix makes to the context; the gate reads the queries."""
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, attend: Callable[..., Tensor]) -> Tensor:
         """queries, keys, values (batch, time, width) -> context (batch, time, width)"""
         context = attend(queries, keys, values)
-        return context + self.gate(queries) * (self.inner(queries, keys, values, attend) - context)
+        return context + torch.sigmoid(self.gate(queries)) * (self.inner(queries, keys, values, attend) - context)
 
 
 class Method(PetlMethod):
@@ -69,9 +56,9 @@ class Method(PetlMethod):
     def build(self, site: Site) -> nn.Module:
         config = self.config
         if site.kind == "attention":
-            return GatedPrefix(Prefix(config.length, site.width_out, config.dropout, False, None), site.width_in)
+            return GatedPrefix(Prefix(config.length, site.width_out, config.dropout), site.width_in)
         if site.kind == "linear":
             scale = config.alpha / config.rank
             return Gated(LowRank(site.width_in, site.width_out, config.rank, scale, config.dropout), site.width_in)
-        adapter = Bottleneck(site.width_out, config.width, config.activation, config.dropout, 1.0)
-        return Gated(adapter, site.width_in)
+        maps = linear_maps(site.width_out, config.width)
+        return Gated(Bottleneck(maps, config.activation, config.dropout), site.width_in)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from sure.errors import SureError
+from sure.errors import SureError, compare_names
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlMethod
 from sure.petl.bundle import ADAPTER_KINDS, Bundle, read_bundle
-from sure.petl.names import HEAD, method_keys, parse
+from sure.petl.names import Name, parse
 
 FREE = {"lr", "layer_decay", "start", "trains", "dropout", "b_rate", "init"}  # settings that may differ
 
@@ -37,34 +37,24 @@ def start_from_bundles(attachment: Attachment, weights: str) -> None:
 @torch.no_grad()
 def _fill(attachment: Attachment, key: str, method: PetlMethod, bundle: Bundle, which: int) -> None:
     """which: the index among the bundle's methods of this name."""
-    items = bundle.about["petl"]
-    saved = dict(zip(method_keys(item["name"] for item in items), items, strict=True))
-    named = [theirs for theirs, settings in saved.items() if settings["name"] == method.config.name]
+    saved = bundle.methods()
+    named = [each for each in saved if each[0]["name"] == method.config.name]
     if which >= len(named):
         wanted = method.config.name if not named else f"{method.config.name} number {which + 1}"
         raise SureError(
             f"petl ({key}): start={bundle.folder} has no {wanted}; "
-            f"it has: {', '.join(settings['name'] for settings in saved.values())}"
+            f"it has: {', '.join(settings['name'] for settings, _ in saved)}"
         )
-    theirs = named[which]
+    settings, tensors = named[which]
     ours = method.config.model_dump(mode="json")
-    for name in sorted(ours.keys() & saved[theirs].keys() - FREE):
-        if ours[name] != saved[theirs][name]:
+    for name in sorted(ours.keys() & settings.keys() - FREE):
+        if ours[name] != settings[name]:
             raise SureError(
-                f"petl ({key}): start={bundle.folder} was trained with {name}={saved[theirs][name]}, "
+                f"petl ({key}): start={bundle.folder} was trained with {name}={settings[name]}, "
                 f"this config has {name}={ours[name]}; make them equal"
             )
     wanted = {name: tensor for name, tensor in attachment.state().items() if parse(name).method == key}
-    found = {
-        str(parse(name)._replace(method=key)): tensor
-        for name, tensor in bundle.tensors.items()
-        if not name.startswith(HEAD) and parse(name).method == theirs
-    }
-    if wanted.keys() != found.keys():
-        differing = sorted(wanted.keys() ^ found.keys())
-        raise SureError(
-            f"petl ({key}): start={bundle.folder} does not have the same tensors: "
-            f"{len(differing)} differ ({', '.join(differing[:3])})"
-        )
+    found = {str(Name(place, key, inner)): tensor for (place, inner), tensor in tensors.items()}
+    compare_names(found, wanted, f"petl ({key}): start={bundle.folder} does not have the same tensors")
     for name, tensor in wanted.items():
         tensor.copy_(found[name])

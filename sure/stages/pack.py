@@ -6,7 +6,6 @@ from typing import Any
 
 from sure.decode.trained import load_trained
 from sure.models.experiment import Experiment
-from sure.models.pack import bundle_content
 from sure.parsing import read_json
 from sure.petl.bundle import write_bundle
 
@@ -14,7 +13,7 @@ from sure.petl.bundle import write_bundle
 def pack(experiment: Experiment) -> dict[str, bytes]:
     """Write the bundle; its files by name."""
     config, model = load_trained(experiment)
-    files = bundle_content(config, model, experiment.tokens, _scores(experiment))
+    files = model.bundle(config, experiment.tokens, _scores(experiment))
     write_bundle(experiment.folder / "bundle", files)
     return files
 

@@ -9,7 +9,6 @@ from sure.config import Config
 from sure.device import describe_device, peak_memory_megabytes
 from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment, git_hash
-from sure.models.pack import bundle_content
 from sure.train.trainer import Trainer
 
 
@@ -19,7 +18,7 @@ def coverage_table(model: AdaptedModel) -> str:
     header = ("method", "pattern", "sites", "layers", "parameters", "percent")
     rows = [
         (row.method, row.pattern, str(row.sites), str(row.layers), *_share(row.parameters, counts.total))
-        for row in model.attachment.coverage()
+        for row in model.attachment.coverage
     ]
     rows.append(("head", "", "", "", *_share(counts.head, counts.total)))
     rows.append(("trained", "", "", "", *_share(counts.trained, counts.total)))
@@ -43,7 +42,7 @@ def summarise(experiment: Experiment, config: Config, trainer: Trainer, command:
         "head_parameters": counts.head,
         "total_parameters": counts.total,
         "trained_percent": counts.percent,
-        "bundle_bytes": sum(map(len, bundle_content(config, model, experiment.tokens).values())),
+        "bundle_bytes": sum(map(len, model.bundle(config, experiment.tokens).values())),
         "training_seconds": round(progress.training_seconds, 1),
         "peak_memory_megabytes": round(peak_memory_megabytes(device), 1),
         "device": describe_device(device),

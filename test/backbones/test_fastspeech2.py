@@ -46,7 +46,7 @@ def test_counts(base, name, settings, count):
     attachment = Attachment(base, [method(method.Config(name=name, **settings))])
     try:
         assert sum(parameter.numel() for parameter in attachment.trained_parameters().values()) == count
-        assert all(row.layers == 10 for row in attachment.coverage() if len(attachment.coverage()) == 1)
+        assert all(row.layers == 10 for row in attachment.coverage if len(attachment.coverage) == 1)
     finally:
         attachment.detach()
 

@@ -1,23 +1,19 @@
-"""Small models for the contract tests: every method with every backbone family, tasks in turn."""
+"""Small speech encoders for the contract tests: every method with every backbone family, tasks in turn."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from sure import registry
-from sure.backbones.tiny import MODELS
-from sure.config import make_config
+from sure.backbones.tiny import MODELS, Family
+from sure.config import make_config, petl_settings
 from sure.data.data_dir import Utterance
 from sure.models.base import AdaptedModel
 from sure.models.build import build_model, build_task
 from sure.models.recognition import RecognitionModel
+from sure.petl.attach import Attachment
 
 FAMILIES = sorted(name for name in MODELS if not name.startswith("hubert"))  # HuBERT is the network of wav2vec 2.0
 # Every method with its default settings, and settings with other code paths.
@@ -30,13 +26,6 @@ METHODS: dict[str, dict | list] = {
     "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
     "lora-bottleneck-weighted_sum": [{"name": "lora", "rank": 2}, {"name": "bottleneck"}, {"name": "weighted_sum"}],
 }
-
-
-def classes(given: dict | list) -> list[type]:
-    """The methods of one value of METHODS."""
-    return [registry.find("petl", item["name"]) for item in (given if isinstance(given, list) else [given])]
-
-
 TASKS = ("asr", "language", "verification")
 # Each pair of method and family once; each pair with a task too, as the tasks take turns.
 PAIRS = [(method, family) for method in METHODS for family in FAMILIES]
@@ -66,19 +55,10 @@ def waves() -> torch.Tensor:
 
 
 def utterances(task: str) -> list[Utterance]:
-    return [
-        Utterance(
-            id=f"u{index}",
-            audio="",
-            start=None,
-            end=None,
-            seconds=1.0,
-            text=word if task in TEXT_TASKS else None,
-            labels={} if task in TEXT_TASKS else {"label": word},
-            speaker=word if task == "verification" else None,
-        )
-        for index, word in enumerate(GIVEN[task])
-    ]
+    if task in TEXT_TASKS:
+        return [Utterance(f"u{index}", "", seconds=1.0, text=text) for index, text in enumerate(GIVEN[task])]
+    words = enumerate(GIVEN[task])
+    return [Utterance(f"u{index}", "", seconds=1.0, labels={"label": word}, speaker=word) for index, word in words]
 
 
 def make(folder: Path, method: str, family: str, task: str, saved: bool = False, **settings) -> RecognitionModel:
@@ -95,10 +75,24 @@ def make(folder: Path, method: str, family: str, task: str, saved: bool = False,
         "test",
     )
     if not (folder / task).exists():
-        registry.find("tasks", task).fit(
-            utterances(task), folder / task, tokenizer=config.tokenizer, language=config.text.language
-        )
+        fit = registry.find("tasks", task).fit
+        fit(utterances(task), folder / task, tokenizer=config.tokenizer, language=config.text.language)
     return build_model(config, build_task(config), saved=saved)
+
+
+@torch.no_grad()
+def outputs(model: RecognitionModel, rows: slice = slice(None)) -> list[torch.Tensor]:
+    """The head's outputs for the utterances, or some of them: (classes,) or, without padding, (frames, tokens) each."""
+    lengths = LENGTHS[rows]
+    encoded = model.encode(waves()[rows, : int(lengths.max())], lengths)
+    found = model.outputs(encoded)
+    return encoded.frames.split(found) if found.dim() == 3 else list(found)
+
+
+def attach(petl: object) -> Attachment:
+    """A method or several, as in a config, on a small wav2vec 2.0 backbone of its own."""
+    methods = [registry.find("petl", item.name)(item) for item in petl_settings(petl)]
+    return Attachment(Family.from_weights("random:wav2vec2", seed=1), methods)
 
 
 @torch.no_grad()
@@ -108,32 +102,3 @@ def disturb(model: AdaptedModel, size: float = 0.05) -> None:
     for parameters in model.parameter_groups().values():
         for parameter in parameters.values():
             parameter += size * torch.randn(parameter.shape, generator=generator)
-
-
-def check_training(model: AdaptedModel, losses: Callable[[], torch.Tensor], steps: int) -> None:
-    """Train some steps: declared parameters get gradients and move at every site; all others stay bit for bit."""
-    frozen = {name: tensor.clone() for name, tensor in model.named_parameters() if not tensor.requires_grad}
-    groups = model.parameter_groups()
-    declared = {id(parameter) for group in groups.values() for parameter in group.values()}
-    assert declared == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
-    optimizer = torch.optim.AdamW([p for group in groups.values() for p in group.values()], lr=1e-2, weight_decay=0)
-    before = {name: parameter.detach().clone() for name, parameter in groups["adapter"].items()}
-    model.train()
-    for _ in range(steps):
-        optimizer.zero_grad()
-        losses().sum().backward()
-        assert not [name for group in groups.values() for name, each in group.items() if each.grad is None]
-        optimizer.step()
-    assert all(torch.equal(tensor, frozen[name]) for name, tensor in model.named_parameters() if name in frozen)
-    moved = {name.split("/")[0] for name, each in groups["adapter"].items() if not torch.equal(each, before[name])}
-    assert moved == {name.split("/")[0] for name in before}
-
-
-def found_in_a_fresh_process(folder: Path, code: str) -> dict[str, torch.Tensor]:
-    """Run code with `folder` and these helpers in a new process; it saves tensors as folder/found.bin."""
-    start = "import sys; from pathlib import Path; from safetensors.torch import load_file, save_file\n"
-    start += "folder = Path(sys.argv[1]); sys.path.insert(0, sys.argv[2])\n"
-    command = [sys.executable, "-c", start + code, str(folder), str(Path(__file__).parent)]
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums depend on the number of threads
-    subprocess.run(command, env=os.environ | threads, check=True, timeout=600)
-    return load_file(folder / "found.bin")

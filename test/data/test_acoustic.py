@@ -1,4 +1,4 @@
-"""Mel spectrogram and energy against librosa, put together as in HiFi-GAN; trimming; pitch of known sounds."""
+"""Mel spectrogram and energy against librosa, in the arrangement of HiFi-GAN; trimming; pitch of known sounds."""
 
 from __future__ import annotations
 
@@ -11,19 +11,12 @@ from pydantic import ValidationError
 from speech import speech
 
 from sure.data.data_dir import Utterance
-from sure.data.synthesis.acoustic import (
-    AcousticConfig,
-    energy,
-    log_mel,
-    magnitudes,
-    read_speech,
-    read_trimmed,
-    speech_span,
-)
+from sure.data.synthesis.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech, speech_span
 from sure.data.synthesis.pitch import pitch
 from sure.errors import SureError
 
 CONFIG = AcousticConfig()
+RATE, HOP = CONFIG.sample_rate, CONFIG.hop_size
 OTHER = AcousticConfig(
     sample_rate=16000, fft_size=800, hop_size=200, window_size=600, mels=40, mel_low_hz=60, mel_high_hz=7600
 )
@@ -45,47 +38,34 @@ def test_like_librosa(config):
     np.testing.assert_allclose(energy(ours).numpy(), np.linalg.norm(theirs, axis=0), rtol=1e-4)
 
 
-@pytest.mark.parametrize("samples", [385, 511, 512, 513, 10_000])
-def test_frames_are_samples_over_hop(samples):
-    assert len(magnitudes(torch.randn(samples), CONFIG)) == samples // CONFIG.hop_size
+def test_frames_are_samples_over_hop_around_their_centres():
+    for samples in (385, 511, 512, 513, 10_000):
+        assert len(magnitudes(torch.randn(samples), CONFIG)) == samples // HOP
+    click = torch.zeros(40 * HOP)
+    click[20 * HOP + HOP // 2] = 1.0
+    assert energy(magnitudes(click, CONFIG)).argmax() == 20
 
 
-def test_a_click_is_in_the_frame_around_it():
-    wave = torch.zeros(40 * CONFIG.hop_size)
-    wave[20 * CONFIG.hop_size + CONFIG.hop_size // 2] = 1.0
-    assert energy(magnitudes(wave, CONFIG)).argmax() == 20
-
-
-def test_silence_at_the_ends_is_cut():
-    rate = CONFIG.sample_rate
-    loud = torch.from_numpy(speech("aeiou", "anna", rate))
-    quiet = 1e-4 * torch.randn(rate, generator=torch.Generator().manual_seed(0))
+def test_silence_is_cut_at_the_ends_only(tmp_path):
+    loud = torch.from_numpy(speech("aeiou", "anna", RATE))
+    quiet = 1e-4 * torch.randn(RATE, generator=torch.Generator().manual_seed(0))
     first, last = speech_span(torch.cat([quiet, loud, loud, quiet]), CONFIG)
-    # the sound has some silence of its own, and half a window is heard on both sides
-    assert abs(first - rate) < 0.1 * rate and abs(last - rate - 2 * len(loud)) < 0.1 * rate
+    # the sound has some silence of its own, and half a window reaches beyond it on both sides
+    assert abs(first - RATE) < 0.1 * RATE and abs(last - RATE - 2 * len(loud)) < 0.1 * RATE
     assert speech_span(loud, AcousticConfig(trim_db=None)) == (0, len(loud))
-
-
-def test_what_is_cut_is_told(tmp_path):
-    rate = CONFIG.sample_rate
-    wave = np.concatenate([np.zeros(rate), speech("aeiou", "anna", rate), np.zeros(rate)])
-    file = write_audio(tmp_path / "a.wav", wave, rate)
-    kept, start = read_speech(Utterance("a", str(file)), CONFIG)
-    np.testing.assert_allclose(kept, wave[round(start * rate) :][: len(kept)], atol=1e-4)
-    whole_frames = 40 * CONFIG.hop_size / rate  # what is kept begins at a frame
-    assert torch.equal(read_trimmed(Utterance("a", str(file), start=whole_frames), CONFIG), kept)
+    first, last = speech_span(torch.cat([loud, torch.zeros(RATE), loud]), CONFIG)
+    assert last - first > RATE + len(loud)
+    wave = np.concatenate([np.zeros(RATE), loud.numpy(), np.zeros(RATE)])
+    file = str(write_audio(tmp_path / "a.wav", wave, RATE))
+    kept, start = read_speech(Utterance("a", file), CONFIG)
     assert 0.9 < start < 1.1
-
-
-def test_silence_within_is_kept():
-    loud = torch.from_numpy(speech("aeiou", "anna", CONFIG.sample_rate))
-    wave = torch.cat([loud, torch.zeros(CONFIG.sample_rate), loud])
-    first, last = speech_span(wave, CONFIG)
-    assert last - first > CONFIG.sample_rate + len(loud)
+    np.testing.assert_allclose(kept, wave[round(start * RATE) :][: len(kept)], atol=1e-4)
+    frames = 40 * HOP / RATE  # the kept part begins at a frame
+    assert torch.equal(read_speech(Utterance("a", file, start=frames), CONFIG)[0], kept)
 
 
 @pytest.mark.parametrize(("wave", "words"), [(torch.zeros(9000), "silent"), (torch.ones(300), "too short: 300")])
-def test_nothing_to_hear_is_an_error(wave, words):
+def test_silent_and_short_waveforms_are_errors(wave, words):
     with pytest.raises(SureError, match=words):
         speech_span(wave, CONFIG)
 
@@ -93,23 +73,21 @@ def test_nothing_to_hear_is_an_error(wave, words):
 @pytest.mark.parametrize("hertz", [80, 120, 210, 240])
 def test_pitch_of_a_glide(hertz):
     """Harmonics that rise by an octave in a second: the pitch of each frame is that at its centre."""
-    rate = CONFIG.sample_rate
-    time = np.arange(rate) / rate
-    true = hertz * 2**time
-    phase = 2 * np.pi * np.cumsum(true) / rate
+    true = hertz * 2 ** (np.arange(RATE) / RATE)
+    phase = 2 * np.pi * np.cumsum(true) / RATE
     wave = sum(np.sin(k * phase) / k for k in range(1, int(4000 / hertz)))
     found = pitch(torch.from_numpy(0.3 * wave).float(), CONFIG)
-    centres = ((np.arange(len(found)) + 0.5) * CONFIG.hop_size).astype(int)
     voiced = found > 0
-    assert found.dtype == np.float32 and len(found) == len(time) // CONFIG.hop_size and voiced.mean() > 0.9
+    assert found.dtype == np.float32 and len(found) == RATE // HOP and voiced.mean() > 0.9
+    centres = ((np.arange(len(found)) + 0.5) * HOP).astype(int)
     cents = 1200 * np.log2(found[voiced] / true[centres][voiced])
     assert np.abs(cents).max() < 60 and abs(np.median(cents)) < 6  # half a frame would be 7
 
 
 def test_noise_and_silence_have_no_pitch():
-    noise = 0.1 * torch.randn(CONFIG.sample_rate, generator=torch.Generator().manual_seed(0))
+    noise = 0.1 * torch.randn(RATE, generator=torch.Generator().manual_seed(0))
     assert np.mean(pitch(noise, CONFIG) > 0) < 0.05
-    assert not pitch(torch.zeros(CONFIG.sample_rate), CONFIG).any()
+    assert not pitch(torch.zeros(RATE), CONFIG).any()
 
 
 @pytest.mark.parametrize(

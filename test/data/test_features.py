@@ -1,4 +1,4 @@
-"""Features of data folders: the same bytes however they came about, and statistics as numpy has them."""
+"""Features of data folders: the same bytes after a kill as without, and statistics equal to numpy's."""
 
 from __future__ import annotations
 
@@ -41,39 +41,38 @@ print(features.write_features(Path(sys.argv[1]), read_data_dir(sys.argv[1]), Aco
 
 
 def make_set(folder: Path) -> Path:
+    speakers = {word: "anna" if number % 2 else "bert" for number, word in enumerate(WORDS)}
     rows = []
-    for number, word in enumerate(WORDS):
-        path = folder.parent / "audio" / f"{word}.wav"
-        write_audio(path, speech(word * 3, "anna" if number % 2 else "bert"))
-        rows.append(Utterance(word, str(path), text=word, speaker="anna" if number % 2 else "bert"))
+    for word, speaker in speakers.items():
+        path = write_audio(folder.parent / "audio" / f"{word}.wav", speech(word * 3, speaker))
+        rows.append(Utterance(word, str(path), text=word, speaker=speaker))
     return write_data_dir(folder, rows)
 
 
-def written(folder: Path) -> dict[str, bytes]:
-    names = [*(f"{kind}.scp" for kind in KINDS), "utt2frames"]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in [
-        *map(folder.__truediv__, names), *sorted((folder / "features").glob("*.ark"))]}  # fmt: skip
-
-
-def test_archives_hold_what_was_computed(here):
+@pytest.fixture
+def folder(here) -> Path:
+    """A data folder with features."""
     folder = make_set(Path("data/train"))
     assert write_features(folder, read_data_dir(folder), CONFIG, 2) == len(WORDS)
+    return folder
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    paths = [folder / "utt2frames", *folder.glob("*.scp"), *(folder / "features").glob("*.ark")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.name != "wav.scp"}
+
+
+def test_archives_contain_the_computed_features_and_statistics(folder):
     files = {kind: Scp(folder / f"{kind}.scp") for kind in KINDS}
     frames = dict(line.split() for line in (folder / "utt2frames").read_text().splitlines())
     assert list(frames) == sorted(WORDS) == list(files["mel"])
     for utterance in read_data_dir(folder):
         features = compute(utterance, CONFIG)
-        dims = {"mel": CONFIG.mels, "pitch": 1, "energy": 1}
-        for kind in KINDS:
+        for kind, dim in (("mel", CONFIG.mels), ("pitch", 1), ("energy", 1)):
             stored = files[kind][utterance.id]
-            assert stored.shape == (int(frames[utterance.id]), dims[kind]) and stored.dtype == np.float32
+            assert stored.shape == (int(frames[utterance.id]), dim) and stored.dtype == np.float32
             np.testing.assert_array_equal(stored, getattr(features, kind))
-
-
-def test_statistics(here):
-    folder = make_set(Path("data/train"))
-    write_features(folder, read_data_dir(folder), CONFIG)
-    mel, pitch, energy = (np.concatenate(list(Scp(folder / f"{kind}.scp").values())) for kind in KINDS)
+    mel, pitch, energy = (np.concatenate(list(files[kind].values())) for kind in KINDS)
     found = statistics(folder, CONFIG)
     log_f0 = np.log(pitch[pitch > 0])
     assert (found["frames"], found["voiced_frames"]) == (len(mel), len(log_f0))
@@ -99,7 +98,7 @@ def test_killed_and_run_again_ends_in_the_same_bytes(here):
         while not mark.exists() and process.poll() is None:
             time.sleep(0.05)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     assert process.wait() == -signal.SIGKILL and mark.exists() and not (killed / "mel.scp").exists()
     (killed / "features" / "mel_00002.ark.part").write_bytes(b"torn")
     assert run(killed, 0).communicate()[0].strip() == "6", "the finished piece was computed again"
@@ -108,22 +107,18 @@ def test_killed_and_run_again_ends_in_the_same_bytes(here):
     assert places == written(whole)
 
 
-def test_what_changed_is_computed_again(here):
-    folder = make_set(Path("data/train"))
-    utterances = read_data_dir(folder)
-    write_features(folder, utterances, CONFIG)
+def test_changed_settings_and_audio_are_computed_again(folder):
+    utterances, other = read_data_dir(folder), AcousticConfig(mels=40)
     assert write_features(folder, utterances, CONFIG, 3) == 0
-    assert write_features(folder, utterances, AcousticConfig(mels=40)) == len(WORDS)
+    assert write_features(folder, utterances, other) == len(WORDS)
     assert Scp(folder / "mel.scp")["one"].shape[1] == 40
     write_audio(Path(utterances[0].audio), speech("something else"))
-    assert write_features(folder, utterances, AcousticConfig(mels=40)) == len(WORDS)
+    assert write_features(folder, utterances, other) == len(WORDS)
     os.utime(utterances[0].audio, (0, 0))  # another recording can have the same size
-    assert write_features(folder, utterances, AcousticConfig(mels=40)) == len(WORDS)
+    assert write_features(folder, utterances, other) == len(WORDS)
 
 
-def test_unusable_utterances_are_all_named_and_the_index_stays(here):
-    folder = make_set(Path("data/train"))
-    write_features(folder, read_data_dir(folder), CONFIG)
+def test_unusable_utterances_are_all_named_and_the_index_stays(folder):
     before = written(folder)
     write_audio(Path("data/audio/two.wav"), np.zeros(16000))
     write_audio(Path("data/audio/six.wav"), speech("six")[:100])

@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from sure.bin import export, import_adapter
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.models.pack import bundle_content
 from sure.petl.bundle import write_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ def bundle(tmp_path):
     """A bundle of a LoRA on a wav2vec2, the model in it, and transformers' model below it."""
     model, theirs = pair(tmp_path, "wav2vec2", "base", "lora")
     config = config_of(tmp_path, "wav2vec2", "lora")
-    write_bundle(tmp_path / "bundle", bundle_content(config, model, tmp_path / "language"))
+    write_bundle(tmp_path / "bundle", model.bundle(config, tmp_path / "language"))
     return tmp_path / "bundle", model, theirs
 
 

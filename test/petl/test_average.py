@@ -4,29 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from models import attach
 
-from sure.backbones.tiny import Family
-from sure.config import petl_settings
 from sure.errors import SureError
-from sure.petl.attach import Attachment
 from sure.petl.average import average_bundles
 from sure.petl.bundle import Bundle
-from sure.registry import find
 
 IA3_FFN = {"name": "ia3", "sites": "layer.*.after_activation"}
 IA3_OUT = {"name": "ia3", "sites": "layer.*.attn.[kv]"}
-
-
-def attached(petl) -> Attachment:
-    backbone = Family.from_weights("random:wav2vec2", seed=1)
-    return Attachment(backbone, [find("petl", item.name)(item) for item in petl_settings(petl)])
 
 
 @torch.no_grad()
 def bundle(petl, seed: int, same: tuple[str, ...] = ()) -> Bundle:
     """An adapter away from its start; tensors with a name in `same` are equal for all seeds."""
     torch.manual_seed(seed)
-    attachment = attached(petl)
+    attachment = attach(petl)
     for name, parameter in attachment.trained_parameters().items():
         generator = torch.Generator().manual_seed(0 if any(each in name for each in same) else seed)
         parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
@@ -35,9 +27,9 @@ def bundle(petl, seed: int, same: tuple[str, ...] = ()) -> Bundle:
 
 
 def merged(one: Bundle) -> dict[str, torch.Tensor]:
-    attachment = attached(one.about["petl"])
+    attachment = attach(one.about["petl"])
     attachment.load(one.tensors, "test")
-    if any(True for _ in attachment.built()):
+    if attachment.built():
         attachment.merge()
     return attachment.backbone.state_dict()
 
@@ -90,7 +82,7 @@ def test_products_are_refused(petl, message):
 
 
 @pytest.mark.parametrize("same", [("ssf",), ("lora/a", "lora/b")])
-def test_a_product_with_what_all_have_alike_is_exact(same):
+def test_a_product_is_exact_if_one_factor_is_equal_in_all(same):
     petl = [{"name": "lora", "init": "orthogonal", "rank": 32, "sites": "layer.*.attn.q"}, "ssf"]
     one, other = bundle(petl, 1, same), bundle(petl, 2, same)
     for name in other.tensors:  # the random start of A too
@@ -100,7 +92,7 @@ def test_a_product_with_what_all_have_alike_is_exact(same):
 
 
 @pytest.mark.parametrize("petl", ["linear_probe", "weighted_sum", "l_adapter"])
-def test_what_changes_nothing_in_the_backbone_has_no_mean(petl):
+def test_methods_without_tensors_in_the_backbone_have_no_mean(petl):
     with pytest.raises(SureError, match="one, other: these adapters change nothing in the backbone"):
         mean(bundle(petl, 1), bundle(petl, 2))
     with pytest.raises(SureError, match="'other' has nothing in the backbone, others have lora"):

@@ -3,15 +3,13 @@
 import pytest
 import torch
 import yaml
+from models import attach
 from safetensors.torch import load_file
 
-from sure.backbones.tiny import Family
-from sure.config import load_config, petl_settings
+from sure.config import load_config
 from sure.models.experiment import Experiment
-from sure.petl.attach import Attachment
 from sure.petl.bundle import ADAPTER_KINDS, bundle_files, read_bundle, write_bundle
-from sure.petl.names import current_names, method_keys
-from sure.registry import find
+from sure.petl.names import current_names
 
 Q, V = "layer.0.attn.q", "layer.1.attn.v"
 LORA = {"name": "lora", "rank": 1}
@@ -38,15 +36,6 @@ def test_earlier_names_are_translated_and_todays_stay(methods, former, now):
     assert current_names({now: 1}, methods.split("+")) == {now: 1}
 
 
-def test_methods_of_one_name_are_numbered():
-    assert method_keys(["lora", "prefix", "lora", "lora"]) == ["lora", "prefix", "lora.2", "lora.3"]
-
-
-def attached(petl) -> Attachment:
-    backbone = Family.from_weights("random:wav2vec2", seed=1)
-    return Attachment(backbone, [find("petl", item.name)(item) for item in petl_settings(petl)])
-
-
 def test_a_bundle_of_format_2_loads(tmp_path):
     """Also where one of its methods had another name."""
     petl = [LORA | {"sites": Q}, LORA | {"sites": V}, {"name": "parts"}]
@@ -61,28 +50,25 @@ def test_a_bundle_of_format_2_loads(tmp_path):
     assert set(load_file(tmp_path / "adapter.safetensors")) == set(tensors)
     bundle = read_bundle(tmp_path, ADAPTER_KINDS)
     assert [item["name"] for item in bundle.about["petl"]] == ["lora", "lora", "modules"]
-    attachment = attached(petl[:2])
+    attachment = attach(petl[:2])
     attachment.load(bundle.tensors, "bundle")
     assert [tensor.flatten()[0].item() for tensor in attachment.state().values()] == [1, 2, 3, 4]
     attachment.load(tensors, "best.safetensors")  # the same names, in a file that does not list its methods
 
 
-def test_a_config_with_an_earlier_name_is_todays(tmp_path):
+def test_configs_and_experiments_with_an_earlier_name(tmp_path):
     given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "backbone": {"name": "fastspeech2"}}
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump({**given, "petl": {"name": "parts", "sites": "postnet"}}))
-    for overrides in ([], ["petl.name=parts"], ["petl.name=modules"]):
-        config = load_config(path, overrides)
-        assert (config.method, config.petl[0].sites) == ("modules", "postnet") or overrides
-    assert load_config(path, ["petl.name=lora+parts"]).method == "lora+modules"
-
-
-def test_an_experiment_with_an_earlier_name_goes_on(tmp_path):
-    given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "backbone": {"name": "fastspeech2"}}
-    (tmp_path / "asked.yaml").write_text(yaml.safe_dump({**given, "petl": "modules"}))
     experiment = Experiment(tmp_path)
-    config = load_config(tmp_path / "asked.yaml")
+    experiment.config.write_text(yaml.safe_dump({**given, "petl": {"name": "parts", "sites": "postnet"}}))
+    for overrides, method in (
+        ([], "modules"),
+        (["petl.name=parts"], "modules"),
+        (["petl.name=lora+parts"], "lora+modules"),
+    ):
+        assert load_config(experiment.config, overrides).method == method
+    config = load_config(experiment.config)
+    assert config.petl[0].sites == "postnet"
     config.save(experiment.config)
     experiment.config.write_text(experiment.config.read_text().replace("name: modules", "name: parts"))
     experiment.summary.write_text("{}")
-    experiment.open(config, "train")
+    experiment.open(config, "train")  # the saved config is not another one

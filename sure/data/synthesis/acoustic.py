@@ -62,16 +62,11 @@ class AcousticConfig(BaseModel):
         return (self.fft_size - self.hop_size) // 2
 
 
-def read_trimmed(utterance: Utterance, config: AcousticConfig) -> Tensor:
-    """The trimmed waveform (samples,) at config.sample_rate, from which the features are computed.
+def read_speech(utterance: Utterance, config: AcousticConfig) -> tuple[Tensor, float]:
+    """The trimmed waveform (samples,) at config.sample_rate, and the seconds that are cut before it.
 
     Raises SureError naming an utterance that cannot be read, is silent, or is too short.
     """
-    return read_speech(utterance, config)[0]
-
-
-def read_speech(utterance: Utterance, config: AcousticConfig) -> tuple[Tensor, float]:
-    """The waveform as from `read_trimmed`, and the seconds that are cut before it."""
     try:
         wave = read_audio(utterance.audio, utterance.start, utterance.end, config.sample_rate)
         first, last = speech_span(wave, config)
@@ -127,7 +122,5 @@ def energy(magnitudes: Tensor) -> Tensor:
 @lru_cache
 def mel_filters(config: AcousticConfig) -> Tensor:
     """Weights of the mel filters, (fft_size // 2 + 1, mels)."""
-    low, high = config.mel_low_hz, config.mel_high_hz
-    return melscale_fbanks(
-        config.fft_size // 2 + 1, low, high, config.mels, config.sample_rate, norm="slaney", mel_scale="slaney"
-    )
+    shape = config.fft_size // 2 + 1, config.mel_low_hz, config.mel_high_hz, config.mels, config.sample_rate
+    return melscale_fbanks(*shape, norm="slaney", mel_scale="slaney")

@@ -46,38 +46,32 @@ def read_utterances(folder: str | Path, durations: bool = False) -> list[Synthes
     """The utterances of a data folder, sorted by id.
 
     durations: read the table `durations` too. Raises SureError naming a missing file and the stage that writes it, or
-    the utterances with contradicting phones, frames and durations.
+    the utterances without one duration a phone, or whose durations do not sum to the frames.
     """
     folder = Path(folder)
     phones = read_table(folder / "phones", "run stage 3, tokenize")
-    speakers = read_table(folder / "utt2spk", "run stage 2, prepare")
-    frames = read_table(folder / "utt2frames")
-    given = read_table(folder / "durations", "run stage 3, tokenize, with an aligner") if durations else {}
-    for name, table in (("utt2spk", speakers), *([("utt2frames", frames)] if frames else [])):
+    tables = {"utt2spk": read_table(folder / "utt2spk", "run stage 2, prepare")}
+    if frames := read_table(folder / "utt2frames"):
+        tables["utt2frames"] = frames
+    if durations:
+        tables["durations"] = read_table(folder / "durations", "run stage 3, tokenize, with an aligner")
+    for name, table in tables.items():
         if missing := sorted(phones.keys() - table.keys()):
             raise SureError(f"{folder / name} lacks {some_of(missing)}, which the table phones has")
-    if durations and (missing := sorted(phones.keys() - given.keys())):
-        raise SureError(f"{folder / 'durations'} lacks {some_of(missing)}, which the table phones has")
     utterances = [
         SynthesisUtterance(
             id,
             tuple(spoken.split()),
-            speakers[id].split()[0],
+            tables["utt2spk"][id].split()[0],
             _integers(folder / "utt2frames", id, frames[id])[0] if frames else 0,
-            _integers(folder / "durations", id, given[id]) if durations else None,
+            _integers(folder / "durations", id, tables["durations"][id]) if durations else None,
         )
         for id, spoken in sorted(phones.items())
     ]
-    if durations:
-        check_durations(folder, utterances)
-    return utterances
-
-
-def check_durations(folder: Path, utterances: Sequence[SynthesisUtterance]) -> None:
-    """Raises SureError listing utterances without one duration a phone, or whose durations do not sum to the frames."""
-    found = offenders((one.id, one.durations, len(one.phones), one.frames) for one in utterances)
-    if found:
+    rows = ((one.id, one.durations, len(one.phones), one.frames) for one in utterances)
+    if durations and (found := offenders(rows)):
         raise SureError(f"{folder / 'durations'} does not fit; run stage 3, aligned, again:{some_lines(found)}")
+    return utterances
 
 
 def _integers(path: Path, id: str, value: str) -> tuple[int, ...]:
@@ -125,12 +119,9 @@ class SynthesisBatch:
     progress: float = 0.0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SynthesisBatch:
-        there = {
-            name: value.to(device, non_blocking=non_blocking)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor) and name not in ("lengths", "frames")
-        }
-        return replace(self, **there)
+        moving = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        del moving["lengths"], moving["frames"]
+        return replace(self, **{name: value.to(device, non_blocking=non_blocking) for name, value in moving.items()})
 
 
 class SynthesisDataset(Dataset):
@@ -215,9 +206,9 @@ def collate_synthesis(items: Sequence[SynthesisItem]) -> SynthesisBatch:
         name: pad_sequence([getattr(item, name) for item in items], batch_first=True)
         for name in ("phones", "mel", "log_pitch", "energy")
     }
-    given = all(item.durations is not None for item in items)
-    durations = pad_sequence([item.durations for item in items], batch_first=True) if given else None
-    prior = None
+    durations, prior = None, None
+    if all(item.durations is not None for item in items):
+        durations = pad_sequence([item.durations for item in items], batch_first=True)
     if all(item.prior is not None for item in items):
         prior = torch.zeros(len(items), padded["mel"].shape[1], padded["phones"].shape[1])
         for row, item in zip(prior, items, strict=True):

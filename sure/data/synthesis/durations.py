@@ -7,6 +7,7 @@ zero frames.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -75,20 +76,14 @@ def aligned_durations(
         raise SureError(f"the alignment ends {late * step:.2f} s after the audio")
     durations = [0.0] * len(phones)
     before, last = 0.0, -1  # end of the previous phone, in frames, and its index
-    for place, interval in zip([*places, len(phones)], [*spoken, None], strict=True):
-        begin, end = (frames, frames) if interval is None else (
-            min(max((seconds - start) / step, before), frames) for seconds in interval[:2]
-        )  # fmt: skip
-        if place - last > 1:
-            durations[last + 1] += begin - before
-        elif interval is None:
-            durations[last] += begin - before
-        elif last < 0:
-            durations[place] += begin - before
-        else:
-            durations[last] += (begin - before) / 2
-            durations[place] += (begin - before) / 2
-        if interval is not None:
+    after_all = Interval(math.inf, math.inf, "")
+    for place, interval in zip([*places, len(phones)], [*spoken, after_all], strict=True):
+        begin, end = (min(max((seconds - start) / step, before), frames) for seconds in interval[:2])
+        neighbours = [each for each in (last, place) if 0 <= each < len(phones)]
+        silent = [last + 1] if place - last > 1 else neighbours  # a pause mark is between two phones
+        for each in silent:
+            durations[each] += (begin - before) / len(silent)
+        if interval is not after_all:
             durations[place] += end - begin
         before, last = end, place
     return whole_frames(durations, frames)
@@ -106,8 +101,7 @@ def check_durations(folder: Path) -> list[str]:
         tables[name] = {id: value.split() for id, value in table.items()}
     problems, rows = [], []
     for id in sorted(tables[PHONES].keys() | tables[FILE].keys()):
-        missing = [name for name, table in tables.items() if id not in table]
-        if missing:
+        if missing := [name for name, table in tables.items() if id not in table]:
             problems.append(f"{id}: not in {' and '.join(missing)}")
         elif not all(word.removeprefix("-").isdecimal() for word in tables[FILE][id]):
             problems.append(f"{id}: expected integers as durations, found {' '.join(tables[FILE][id])[:40]}")

@@ -112,19 +112,16 @@ def _path(folder: Path, kind: str, number: int, ending: str) -> Path:
 
 def _is_finished(folder: Path, number: int, digest: str) -> bool:
     mark = _path(folder, "mark", number, "json")
-    if not mark.is_file() or json.loads(mark.read_text())["digest"] != digest:
-        return False
-    return all(_path(folder, kind, number, ending).is_file() for kind in KINDS for ending in ("ark", "scp"))
+    archives = [_path(folder, kind, number, ending) for kind in KINDS for ending in ("ark", "scp")]
+    return all(path.is_file() for path in (mark, *archives)) and json.loads(mark.read_text())["digest"] == digest
 
 
 def _digest(piece: Sequence[Utterance], config: AcousticConfig) -> str:
     """Digest of all that the features depend on; for audio files, their size and modification time."""
     about = [config.model_dump_json()]
-    for utterance in piece:
-        file = os.stat(audio_file(utterance.audio))
-        about.append(
-            f"{utterance.id} {utterance.audio} {utterance.start} {utterance.end} {file.st_size} {file.st_mtime_ns}"
-        )
+    for one in piece:
+        file = os.stat(audio_file(one.audio))
+        about.append(f"{one.id} {one.audio} {one.start} {one.end} {file.st_size} {file.st_mtime_ns}")
     return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
 
@@ -134,22 +131,22 @@ def statistics(folder: Path, config: AcousticConfig) -> dict:
     Sums are float64, in the order of ids, so they do not depend on the number of threads. Raises SureError if no frame
     of the set is voiced.
     """
-    sums = {"log_f0": _Sums(1), "energy": _Sums(1), "mel": _Sums(config.mels)}
+    log_f0, energies, mels = _Sums(1), _Sums(1), _Sums(config.mels)
     files = {kind: Scp(folder / f"{kind}.scp") for kind in KINDS}
     for id in files["mel"]:
         hertz = files["pitch"][id]
-        sums["log_f0"].add(np.log(hertz[hertz > 0])[:, None])
-        sums["energy"].add(files["energy"][id])
-        sums["mel"].add(files["mel"][id])
-    if sums["log_f0"].count < 2:
+        log_f0.add(np.log(hertz[hertz > 0])[:, None])
+        energies.add(files["energy"][id])
+        mels.add(files["mel"][id])
+    if log_f0.count < 2:
         raise SureError(f"{folder}: the set has no voiced frame; check acoustic.pitch_* in the config")
     return {
         "utterances": len(files["mel"]),
-        "frames": sums["mel"].count,
-        "voiced_frames": sums["log_f0"].count,
-        "log_f0": {name: values[0] for name, values in sums["log_f0"].result().items()},
-        "energy": {name: values[0] for name, values in sums["energy"].result().items()},
-        "mel": sums["mel"].result(),
+        "frames": mels.count,
+        "voiced_frames": log_f0.count,
+        "log_f0": {name: values[0] for name, values in log_f0.result().items()},
+        "energy": {name: values[0] for name, values in energies.result().items()},
+        "mel": mels.result(),
         "acoustic": config.model_dump(),
     }
 

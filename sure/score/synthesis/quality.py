@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from sure.data.audio import SAMPLE_RATE, read_audio, resample
 from sure.data.data_dir import Utterance
-from sure.data.synthesis.acoustic import AcousticConfig, read_trimmed
+from sure.data.synthesis.acoustic import AcousticConfig, read_speech
 from sure.errors import SureError
 from sure.score.bootstrap import bootstrap_interval, ratio_interval
 from sure.score.error_rate import aligned_listing, error_rates
@@ -104,7 +104,7 @@ def speech_scores(
     rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
     distances, heard, natural, made = [], {}, {}, {}
     for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
-        recording = read_trimmed(utterance, acoustic)
+        recording, _ = read_speech(utterance, acoustic)
         wave = recording if waves is None else read_audio(waves[utterance.id], sample_rate=acoustic.sample_rate)
         row = rows[utterance.id]
         row["seconds"] = len(wave) / acoustic.sample_rate
