@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sure.corpus.selection import SETS
-from sure.data.audio import is_command
+from sure.data.ark import is_command
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.data.tables import format_table, read_lines
 from sure.errors import SureError

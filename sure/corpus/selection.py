@@ -94,10 +94,8 @@ class Selection:
         return [write_data_dir(out / name, utterances) for name, utterances in self.sets.items()]
 
     def _compare(self, counts: Mapping[str, int]) -> None:
-        if not self.published:
-            return
         differing = {name: count for name, count in self.published.items() if counts.get(name, 0) != count}
-        if not differing:
+        if self.published and not differing:
             print("  counts are as published for the full corpus")
         for name, count in differing.items():
             print(f"  {name}: {counts.get(name, 0)}, published for the full corpus: {count}")

@@ -31,19 +31,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sure.errors import SureError
 from sure.parsing import read_yaml
@@ -59,10 +50,8 @@ def _inside(path: str) -> str:
     return path
 
 
-def _kind(item: object) -> str | None:
-    if not isinstance(item, dict):
-        return getattr(item, "kind", None)
-    return item.get("kind", "any_of" if "any_of" in item else None)
+def _with_kind(item: Any) -> Any:
+    return {"kind": "any_of", **item} if isinstance(item, dict) and "any_of" in item else item
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -110,6 +99,9 @@ class Debian(_Strict):
     kind: Literal["debian"]
     packages: list[DebianPackage] = Field(min_length=1)
     into: Inside = "."
+    unpack: ClassVar[bool] = True
+    unpacked_bytes: ClassVar[None] = None
+    nested: ClassVar[tuple] = ()
 
 
 class PythonPackage(_Strict):
@@ -119,6 +111,7 @@ class PythonPackage(_Strict):
     member: Inside
     sha256: Sha256
     into: Inside = "."
+    unpack: ClassVar[bool] = False
 
 
 class Manual(_Strict):
@@ -136,14 +129,8 @@ class AnyOf(_Strict):
     any_of: list[Group] = Field(min_length=1)
 
 
-Item = Annotated[
-    Annotated[Archive, Tag("archive")]
-    | Annotated[Debian, Tag("debian")]
-    | Annotated[PythonPackage, Tag("python_package")]
-    | Annotated[Manual, Tag("manual")]
-    | Annotated[AnyOf, Tag("any_of")],
-    Discriminator(_kind),
-]
+Fetched = Archive | Debian | PythonPackage
+Item = Annotated[Fetched | Manual | AnyOf, Field(discriminator="kind"), BeforeValidator(_with_kind)]
 
 
 class Sources(_Strict):

@@ -6,8 +6,6 @@ import bz2
 import gzip
 import lzma
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -61,11 +59,9 @@ class TarReader:
         return self.position
 
 
-@contextmanager
-def decompressed(archive: Path) -> Iterator[IO[bytes]]:
-    """The decompressed content of `archive`, or the file itself if it is not compressed."""
+def decompressed(archive: Path) -> IO[bytes]:
+    """Open the decompressed content of `archive`, or the file itself if it is not compressed."""
     with archive.open("rb") as file:
         begin = file.read(6)
     opener = next((opener for magic, opener in COMPRESSIONS if begin.startswith(magic)), open)
-    with opener(archive, "rb") as stream:
-        yield stream
+    return opener(archive, "rb")

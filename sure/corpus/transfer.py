@@ -8,14 +8,14 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from sure import __version__
-from sure.corpus.disk_space import require_space
+from sure.corpus.disk_space import require_space, size_of
 from sure.errors import SureError
 from sure.files import digest_of_file
 
@@ -51,7 +51,7 @@ def download_file(
     part = target.with_name(target.name + ".part")
     if not (sha256 or md5):
         part.unlink(missing_ok=True)  # without a checksum, old and new bytes could be of different versions
-    require_space(part.parent, (size or 0) - (part.stat().st_size if part.exists() else 0), target.name)
+    require_space(part.parent, (size or 0) - size_of(part), target.name)
     reasons = []
     # the first mirror is tried again if the old part turns out to be wrong
     for url in [*urls[:1], *urls] if part.exists() else urls:
@@ -83,12 +83,12 @@ def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
     """Download the rest of `part`. Raises _Gone for an error that repetition cannot correct."""
     failures = 0
     while True:
-        have = part.stat().st_size if part.exists() else 0
-        if size is not None and have >= size > 0:
-            if have == size:
-                return
+        have = size_of(part)
+        if size and have > size:
             part.unlink()
-            continue
+            have = 0
+        if size and have == size:
+            return
         try:
             if _fetch_once(url, part, have, size):
                 return
@@ -103,18 +103,16 @@ def _fetch(url: str, part: Path, size: int | None, pause: float) -> None:
             reason = f"HTTP status {error.code} {error.reason}"
         except _Broken as error:
             reason = str(error)
-        progressed = part.exists() and part.stat().st_size > have
-        failures = 1 if progressed else failures + 1
+        failures = 1 if size_of(part) > have else failures + 1
         if failures >= TRIES:
             raise _Gone(f"{reason} ({TRIES} tries)")
         time.sleep(pause * 2 ** (failures - 1))
 
 
-@contextmanager
-def _connection() -> Iterator[None]:
-    """Raise _Broken or _Gone for errors of the connection; errors of the local disk pass unchanged."""
+def _ask(function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+    """Call a function that uses the connection, and nothing else; raise _Broken or _Gone for its errors."""
     try:
-        yield
+        return function(*arguments, **settings)
     except urllib.error.HTTPError:
         raise
     except (OSError, http.client.HTTPException) as error:  # URLError, SSLError and TimeoutError are OSErrors
@@ -123,19 +121,12 @@ def _connection() -> Iterator[None]:
         raise _Gone(f"the server's answer is malformed ({error})") from None
 
 
-def _read(answer: http.client.HTTPResponse) -> bytes:
-    with _connection():
-        return answer.read(BLOCK)
-
-
 def _length(answer: http.client.HTTPResponse) -> int | None:
     """The announced number of bytes, or None."""
-    said = answer.headers.get("Content-Length")
-    if not said:
-        return None
-    if not re.fullmatch(r"[0-9]{1,18}", said.strip()):
-        raise _Gone(f"the server's answer is malformed (Content-Length: {said[:40]})")
-    return int(said)
+    length = answer.headers.get("Content-Length", "")
+    if length and not re.fullmatch(r"[0-9]{1,18}", length.strip()):
+        raise _Gone(f"the server's answer is malformed (Content-Length: {length[:40]})")
+    return int(length) if length else None
 
 
 def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
@@ -143,9 +134,7 @@ def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
     request = urllib.request.Request(url, headers={"User-Agent": f"sure/{__version__}"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with _connection():
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
-    with answer:
+    with _ask(urllib.request.urlopen, request, timeout=TIMEOUT) as answer:
         resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if answer.status == 206 and not resumed:
             part.unlink(missing_ok=True)
@@ -158,7 +147,7 @@ def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
         require_space(part.parent, (total or 0) - have, part.name.removesuffix(".part"))
         bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
         with bar, part.open("ab" if resumed else "wb") as file:
-            while block := _read(answer):
+            while block := _ask(answer.read, BLOCK):
                 file.write(block)
                 bar.update(len(block))
             file.flush()

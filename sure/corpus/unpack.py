@@ -28,6 +28,7 @@ FREE_MEMBERS = 10_000  # members that are always allowed
 MEMBER_TIMES = 16  # a member of a corpus takes more than MEMBER / MEMBER_TIMES bytes of its archive
 MOST_TIMES = 100  # largest unpacked size / archive size; speech hardly compresses, text about ten times
 DAMAGE = (
+    OSError,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -48,24 +49,27 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
     member for any path or link to the outside, and for content above the limit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _temporary_folder(folder) as temporary:
+    remove_leftovers(folder)
+    temporary = _temporary_place(folder)
+    temporary.mkdir()
+    try:
         files = _Files(archive, temporary, most_bytes(archive) if limit is None else limit)
-        try:
-            if archive.suffix == ".deb":
-                _unpack_debian(archive, files)
-            elif _is_zip(archive):
-                _unpack_zip(archive, files)
-            else:
-                with decompressed(archive) as stream:
-                    _unpack_tar(stream, files)
-            files.make_links()
-        except DAMAGE as error:
-            raise SureError(f"{archive} is not a readable archive: {str(error) or type(error).__name__}") from None
-        except OSError as error:
-            if error.errno not in (None, errno.EINVAL):  # an error of the disk, not of the archive
-                raise
-            raise SureError(f"{archive} is not a readable archive: {error}") from None
+        if archive.suffix == ".deb":
+            _unpack_debian(archive, files)
+        elif _is_zip(archive):
+            _unpack_zip(archive, files)
+        else:
+            with decompressed(archive) as stream:
+                _unpack_tar(stream, files)
+        files.make_links()
+    except DAMAGE as error:
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):  # an error of the disk, not of the archive
+            raise
+        raise SureError(f"{archive} is not a readable archive: {str(error) or type(error).__name__}") from None
+    else:
         _move(temporary, folder)
+    finally:
+        remove_leftovers(folder)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -102,17 +106,6 @@ def _is_zip(archive: Path) -> bool:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-@contextmanager
-def _temporary_folder(folder: Path) -> Iterator[Path]:
-    temporary = _temporary_place(folder)
-    remove_leftovers(folder)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 class _Files:
     """The members of an archive, written below `folder`.
 
@@ -138,13 +131,12 @@ class _Files:
         return self.folder / path
 
     def add_folder(self, name: str) -> None:
-        self._count(name)
+        place = self._new_place(name)
         with self._without_conflict(name):
-            self.place(name).mkdir(parents=True, exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True)
 
     def add_file(self, name: str, content: IO[bytes], executable: bool = False) -> None:
-        self._count(name)
-        place = self.place(name)
+        place = self._new_place(name)
         with self._without_conflict(name):
             place.parent.mkdir(parents=True, exist_ok=True)
             file = place.open("wb")
@@ -157,8 +149,7 @@ class _Files:
         place.chmod(0o755 if executable else 0o644)
 
     def add_link(self, name: str, target: str, hard: bool) -> None:
-        self._count(name)
-        self.links.append((self.place(name), target, hard))
+        self.links.append((self._new_place(name), target, hard))
 
     def make_links(self) -> None:
         for place, target, hard in self.links:
@@ -185,10 +176,11 @@ class _Files:
             if found not in self:
                 raise self.refuse(str(place.relative_to(self.folder)), "links to a place outside")
 
-    def _count(self, name: str) -> None:
+    def _new_place(self, name: str) -> Path:
         self.members += 1
         if self.members > self.most_members:
             raise self.refuse(name, f"exceeds the limit of {self.most_members:,} members for this archive")
+        return self.place(name)
 
     def __contains__(self, path: str | Path) -> bool:
         return Path(path).is_relative_to(self.folder)
@@ -247,8 +239,6 @@ def _unpack_debian(archive: Path, files: _Files) -> None:
                 _drain(process.stdout)  # it waits until its output is read
                 if process.wait() == 0:
                     raise
-            finally:
-                process.stdout.close()  # a refused package need not be read to its end
         errors.seek(0)
         if process.returncode:
             message = errors.read().decode(errors="replace").strip()

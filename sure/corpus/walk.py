@@ -18,15 +18,10 @@ LEFT_OUT = (".", "__MACOSX", "lost+found")  # beginnings of names that are not p
 def folders(top: Path, levels: int) -> Iterator[Path]:
     """`top` and the folders below it, down to `levels`, sorted, each before its subfolders. Raises SureError."""
     yield top
-    if levels < 1:
-        return
-    try:
-        with os.scandir(top) as entries:  # recognises folders without a system call for each file
-            below = sorted(entry.name for entry in entries if not entry.name.startswith(LEFT_OUT) and entry.is_dir())
-    except OSError as error:
-        raise _unlisted(error) from None
-    for name in below:
-        yield from folders(top / name, levels - 1)
+    if levels > 0:
+        _, below, _ = next(os.walk(top, onerror=_stop))
+        for name in _parts(below):
+            yield from folders(top / name, levels - 1)
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
@@ -72,8 +67,4 @@ def _parts(names: list[str]) -> list[str]:
 
 
 def _stop(error: OSError) -> None:
-    raise _unlisted(error)
-
-
-def _unlisted(error: OSError) -> SureError:
-    return SureError(f"cannot list the folder {error.filename}: {error.strerror}; change its permissions")
+    raise SureError(f"cannot list the folder {error.filename}: {error.strerror}; change its permissions") from None

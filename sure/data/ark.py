@@ -8,7 +8,6 @@ are refused, because kaldiio would load them, and a pickle can run any code.
 from __future__ import annotations
 
 import importlib
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -21,6 +20,11 @@ from sure.errors import SureError
 
 PICKLE = b"PKL"  # first bytes of a pickled value
 LIBRARIES = ("kaldiio", "omniio.kaldi")
+
+
+def is_command(place: str) -> bool:
+    """Whether an entry of an scp file is a shell pipeline, as Kaldi allows in place of a path."""
+    return place.strip().startswith("|") or place.strip().endswith("|")
 
 
 @cache
@@ -65,60 +69,19 @@ def write_ark(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]])
     return scp
 
 
-def read_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
-    """The (id, array) pairs of an archive, in their order in the file."""
-    if _is_command(str(path)) or not Path(path).is_file():
-        raise SureError(f"the archive {path} does not exist")
-    try:
-        for id, array in _load_ark(path):
-            if "\ufffd" in id:  # omniio 0.1 reads ids as ASCII here
-                raise SureError(f"{path}: {library().__name__} cannot read its ids; read it by its scp")
-            yield id, array
-    except SureError:
-        raise
-    except Exception as error:
-        raise SureError(f"cannot read the archive {path}: {error}") from None
-
-
 def read_at(place: str):
     """The value at `name.ark:offset`: an array, or (rate, samples) for audio."""
     file, _, offset = place.rpartition(":")
-    if _is_command(file) or not offset.isdigit() or not Path(file).is_file():
+    if is_command(file) or not offset.isdigit() or not Path(file).is_file():
         raise SureError(f"{place}: expected an existing archive and an offset, as in feats.ark:123")
     try:
         with open(file, "rb") as opened:
             opened.seek(int(offset))
-            _refuse_pickle(opened.read(len(PICKLE)))
+            if opened.read(len(PICKLE)) == PICKLE:
+                raise ValueError("a value is a pickle, which can run code; nothing was loaded")
         return library().load_mat(place)
     except Exception as error:
         raise SureError(f"cannot read the archive entry {place}: {error}") from None
-
-
-def _load_ark(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
-    if library().__name__ != "kaldiio":
-        yield from library().load_ark(os.fspath(path))
-        return
-    with io.FileIO(path) as raw, _Archive(raw) as file:
-        yield from library().load_ark(file)
-
-
-class _Archive(io.BufferedReader):
-    """A file that refuses pickles: kaldiio reads the first five bytes of a value to determine its type."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        content = super().read(size)
-        if size == 5:
-            _refuse_pickle(content)
-        return content
-
-
-def _refuse_pickle(start: bytes) -> None:
-    if start.startswith(PICKLE):
-        raise ValueError("a value is a pickle, which can run code; nothing was loaded")
-
-
-def _is_command(place: str) -> bool:
-    return place.strip().startswith("|") or place.strip().endswith("|")
 
 
 class Scp(Mapping):
@@ -132,7 +95,7 @@ class Scp(Mapping):
                 continue
             if id in self.places or not place:
                 raise SureError(f"{path}:{number}: '{id}' {'is repeated' if place else 'has no archive'}")
-            if _is_command(place):
+            if is_command(place):
                 raise SureError(f"{path}:{number}: '{place}' is a command; commands in an scp are not run")
             self.places[id] = place.strip()
 

@@ -32,19 +32,12 @@ SEGMENT_TOLERANCE = 0.1
 # lossy codecs exceed 1 a little; samples far above it are integers in a float file
 LARGEST_PEAK = 8.0
 # soundfile raises subclasses of RuntimeError; a damaged file can request any amount of memory
-DECODING_ERRORS = (
-    OSError,
-    ValueError,
-    IndexError,
-    RuntimeError,
-    MemoryError,
-    SureError,
-    av.error.FFmpegError,
-)
+DECODING_ERRORS = (OSError, ValueError, IndexError, RuntimeError, MemoryError, SureError, av.error.FFmpegError)
 RATES = range(4_000, 384_001)  # of speech, in Hz; any other value in a header is an error
 MOST_CHANNELS = 8  # the most in video; for a microphone array the user must choose
 MOST_SAMPLES = 400_000_000  # of all channels, over an hour of 48 kHz stereo; a small file can contain days of silence
 CANCELLED = 0.01  # level of the mean of all channels / level of the channels, if one is the inverse of another
+IN_ARCHIVE = re.compile(r"\.ark:\d+$")
 PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
 BLOCK = 1 << 20
 
@@ -59,10 +52,7 @@ class AudioError(SureError):
 
 
 def read_audio(
-    path: str | os.PathLike,
-    start: float | None = None,
-    end: float | None = None,
-    sample_rate: int = SAMPLE_RATE,
+    path: str | os.PathLike, start: float | None = None, end: float | None = None, sample_rate: int = SAMPLE_RATE
 ) -> torch.Tensor:
     """Read a file, or the part from `start` to `end` in seconds, as (samples,) float32 mono in [-1, 1].
 
@@ -96,7 +86,7 @@ def resample(wave: torch.Tensor, rate: int, new_rate: int) -> torch.Tensor:
 def decode(path: str | os.PathLike, start: float | None = None, end: float | None = None) -> tuple[np.ndarray, int]:
     """The audio as (samples,) float32 mono at the file's own rate, and the rate. Raises AudioError."""
     name = os.fspath(path)
-    if is_command(name):
+    if ark.is_command(name):
         raise AudioError(name, "is a command", "stage 2 with --allow_commands true runs it once and stores its output")
     file = audio_file(name)
     try:
@@ -132,29 +122,19 @@ def _level(samples: np.ndarray) -> float:
     return math.sqrt(float(np.square(samples).mean()))
 
 
-def is_command(path: str) -> bool:
-    """Whether `path` is a shell pipeline, as Kaldi allows in place of a path."""
-    return path.rstrip().endswith("|") or path.lstrip().startswith("|")
-
-
 def audio_file(path: str) -> Path:
     """The file that contains the audio: `x.ark` for `x.ark:123`."""
-    return Path(path.rpartition(":")[0] if _in_archive(path) else path)
-
-
-def _in_archive(path: str) -> bool:
-    return re.search(r"\.ark:\d+$", path) is not None
+    return Path(path.rpartition(":")[0] if IN_ARCHIVE.search(path) else path)
 
 
 def _decode_channels(name: str, start: float | None, end: float | None) -> tuple[np.ndarray, int, int]:
     """(channels, samples), the rate, and the position in the file of the first sample."""
-    if _in_archive(name):
+    if IN_ARCHIVE.search(name):
         rate, samples = ark.read_at(name)
         return np.atleast_2d(_to_float(samples.T)), rate, 0
     if Path(name).suffix.lower() in SOUNDFILE_SUFFIXES:
         return _decode_soundfile(name, start, end)
-    samples, rate = _decode_av(name)
-    return samples, rate, 0
+    return _decode_av(name)
 
 
 def _decode_soundfile(name: str, start: float | None, end: float | None) -> tuple[np.ndarray, int, int]:
@@ -225,7 +205,7 @@ def _check_last_ogg_page(name: str) -> None:
         raise AudioError(name, "truncated audio file", "the last page is incomplete")
 
 
-def _decode_av(name: str) -> tuple[np.ndarray, int]:
+def _decode_av(name: str) -> tuple[np.ndarray, int, int]:
     raw = "g722" if name.lower().endswith(".g722") else None  # without a header, so PyAV cannot detect the format
     # FFmpeg would fetch the files in a playlist, whatever its suffix
     with av.open(f"file:{name}", format=raw, options={"protocol_whitelist": "file"}) as container:
@@ -252,7 +232,7 @@ def _decode_av(name: str) -> tuple[np.ndarray, int]:
     if seconds < promised * 0.95 - 0.1:
         detail = f"{seconds:.2f} of the {promised:.2f} seconds that its header promises"
         raise AudioError(name, "truncated audio file", detail)
-    return samples, rate
+    return samples, rate, 0
 
 
 def _to_float(samples: np.ndarray) -> np.ndarray:

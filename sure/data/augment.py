@@ -76,8 +76,8 @@ class Augment:
 
     def _noise(self, samples: int, generator: torch.Generator) -> Tensor:
         if not self.noises:
-            make = pink_noise if self.config.noise == "pink" else white_noise
-            return make(samples, generator)
+            white = torch.randn(samples, generator=generator)
+            return pink(white) if self.config.noise == "pink" else white
         noise = _read_noise(self.noises[int(torch.randint(len(self.noises), (), generator=generator))])
         first = int(torch.randint(len(noise), (), generator=generator))
         repeats = -(-(first + samples) // len(noise))
@@ -97,15 +97,11 @@ def add_noise(wave: Tensor, noise: Tensor, snr_db: float) -> Tensor:
     return wave + noise * torch.sqrt(wave_power / noise_power / 10 ** (snr_db / 10))
 
 
-def white_noise(samples: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(samples, generator=generator)
-
-
-def pink_noise(samples: int, generator: torch.Generator) -> Tensor:
-    """(samples,) with power falling as 1 / frequency: white noise shaped in the frequency domain."""
-    spectrum = torch.fft.rfft(torch.randn(samples, generator=generator))
+def pink(white: Tensor) -> Tensor:
+    """Shape white noise (samples,) in the frequency domain, so that its power falls as 1 / frequency."""
+    spectrum = torch.fft.rfft(white)
     frequency = torch.arange(len(spectrum), dtype=torch.float32).clamp_min(1.0)
-    return torch.fft.irfft(spectrum / frequency.sqrt(), n=samples)
+    return torch.fft.irfft(spectrum / frequency.sqrt(), n=len(white))
 
 
 def spec_augment(features: Tensor, lengths: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

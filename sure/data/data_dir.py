@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from sure.data.audio import audio_seconds, is_command
+from sure.data.ark import is_command
+from sure.data.audio import audio_seconds
 from sure.data.tables import (
     TABLES,
     Line,
@@ -37,6 +38,12 @@ from sure.errors import SureError
 from sure.files import replace_file
 
 REPAIR = "sure.bin.prepare repairs data folders"
+# optional table -> its content in messages, and the value of an utterance, or None
+OPTIONAL = {
+    "text": ("text", lambda u: None if u.text is None else " ".join(u.text.split())),
+    "utt2label": ("labels", lambda u: format_labels(u.labels) if u.labels else None),
+    "utt2spk": ("speaker", lambda u: u.speaker),
+}
 
 
 @dataclass(frozen=True)
@@ -116,33 +123,25 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
         tables["segments"] = [(u.id, f"{recordings[u.audio]} {_span(u)}") for u in utterances]
     else:
         tables["wav.scp"] = [(u.id, u.audio) for u in utterances]
-    if _all_or_none(folder, utterances, "text", [u.text is not None for u in utterances]):
-        tables["text"] = [(u.id, " ".join(u.text.split())) for u in utterances]
-    if _all_or_none(folder, utterances, "labels", [bool(u.labels) for u in utterances]):
-        tables["utt2label"] = [(u.id, format_labels(u.labels)) for u in utterances]
-    if _all_or_none(folder, utterances, "speaker", [u.speaker is not None for u in utterances]):
-        tables["utt2spk"] = [(u.id, u.speaker) for u in utterances]
+    for name, (what, value_of) in OPTIONAL.items():
+        tables[name] = [(u.id, value_of(u)) for u in utterances if value_of(u) is not None]
+        if 0 < len(tables[name]) < len(utterances):
+            missing = next(u.id for u in utterances if value_of(u) is None)
+            raise SureError(f"{folder}: some utterances have {what}, but '{missing}' has none")
+    contents = {name: format_table(rows) for name, rows in tables.items()}
+    contents[TRIALS] = format_trials(Trial(u.id, *trial) for u in utterances for trial in u.trials)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in TABLES:
-        if name in tables:
-            replace_file(folder / name, format_table(tables[name]))
+    for name in (*TABLES, TRIALS):
+        if contents.get(name):
+            replace_file(folder / name, contents[name])
         else:
             (folder / name).unlink(missing_ok=True)
-    trials = [Trial(u.id, *trial) for u in utterances for trial in u.trials]
-    if trials:
-        replace_file(folder / TRIALS, format_trials(trials))
-    else:
-        (folder / TRIALS).unlink(missing_ok=True)
     return folder
 
 
 def is_utf8(text: str) -> bool:
     """Whether a table can store `text`: file names may have bytes that are not UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.encode(errors="ignore").decode() == text
 
 
 def _read_unique(path: Path) -> dict[str, Line]:
@@ -196,7 +195,7 @@ def _check_writable(folder: Path, utterance: Utterance) -> None:
     if problem := id_problem(utterance.id):
         raise SureError(f"{folder}: the id '{utterance.id}' {problem}")
     for word in words:
-        if not word or any(character.isspace() for character in word):
+        if word.split() != [word]:
             raise SureError(f"{folder}: '{utterance.id}': a label or speaker must be one word, found '{word}'")
     if any("=" in group for group in utterance.labels) or "=" in utterance.labels.get("label", ""):
         raise SureError(f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them")
@@ -205,13 +204,6 @@ def _check_writable(folder: Path, utterance: Utterance) -> None:
     for content in (utterance.audio, utterance.text or "", *words):
         if not is_utf8(content):
             raise SureError(f"{folder}: '{utterance.id}': {content!r} is not UTF-8, the encoding of tables; change it")
-
-
-def _all_or_none(folder: Path, utterances: list[Utterance], what: str, given: list[bool]) -> bool:
-    if any(given) and not all(given):
-        missing = utterances[given.index(False)].id
-        raise SureError(f"{folder}: some utterances have {what}, but '{missing}' has none")
-    return all(given)
 
 
 def _name_recordings(utterances: list[Utterance]) -> dict[str, str]:

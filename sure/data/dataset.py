@@ -14,8 +14,6 @@ from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, read_audio
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 
-WaveAugment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
-
 
 class UtteranceError(SureError):
     """An utterance that became unusable after stage 2; `reason` is equal for equal errors, for counting."""
@@ -51,7 +49,7 @@ class SpeechDataset(Dataset):
         self,
         utterances: Sequence[Utterance],
         target: Callable[[Utterance], Any],
-        augment: WaveAugment | None = None,
+        augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None,
         seed: int = 0,
         cache_gigabytes: float = 2.0,
     ):

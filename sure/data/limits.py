@@ -12,7 +12,7 @@ from dataclasses import dataclass
 LETTERS_PER_SECOND = 100
 SLACK = 5  # letters, for the shortest utterances
 MARK = re.compile(r"[BE]-\S+")  # around the words of a slot
-SAID = "%&@#°"  # punctuation in Unicode, but spoken as words
+SPOKEN = "%&@#°"  # punctuation in Unicode, but spoken as words
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ def length_problem(seconds: float, shortest: float, longest: float, lower: str =
 
 def text_problem(text: str, seconds: float, known: frozenset[str] = frozenset()) -> str | None:
     """Why `text` cannot be the transcript of `seconds` of audio, or None. known: `alphabet` of the training set."""
-    said = [char for word in text.split() if not MARK.fullmatch(word) for char in word if _is_said(char)]
-    if not said:
+    spoken = [char for word in text.split() if not MARK.fullmatch(word) for char in word if _is_spoken(char)]
+    if not spoken:
         return "text without a letter or digit"
-    if len(said) > LETTERS_PER_SECOND * seconds + SLACK:
+    if len(spoken) > LETTERS_PER_SECOND * seconds + SLACK:
         return "text too long for its audio"
-    if known and all(map(str.isalpha, said)) and not alphabet([text]) & known:
+    if known and all(map(str.isalpha, spoken)) and not alphabet([text]) & known:
         return "text without a letter of the training texts"
     return None
 
@@ -54,5 +54,5 @@ def alphabet(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(letters)
 
 
-def _is_said(char: str) -> bool:
-    return unicodedata.category(char) in ("Sc", "Sm") or unicodedata.category(char)[0] in "LN" or char in SAID
+def _is_spoken(char: str) -> bool:
+    return unicodedata.category(char) in ("Sc", "Sm") or unicodedata.category(char)[0] in "LN" or char in SPOKEN

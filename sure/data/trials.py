@@ -17,8 +17,6 @@ from sure.data.tables import Line, read_lines
 from sure.errors import SureError
 
 FILE = "trials"
-KINDS = {"target": True, "nontarget": False}
-DIGITS = {"1": True, "0": False}
 MOST = 20_000  # generated trials of a set
 
 
@@ -105,11 +103,11 @@ def _pick(partners: list[range], count: int, generator: random.Random) -> Iterab
 
 
 def _parse(where: str, line: Line) -> Trial:
-    words = [line.id, *line.value.split()]
-    if len(words) == 3 and words[2] in KINDS:
-        return Trial(words[0], words[1], KINDS[words[2]])
-    if len(words) == 3 and words[0] in DIGITS:
-        return Trial(words[1], words[2], DIGITS[words[0]])
-    raise SureError(
-        f"{where}: expected 'id id target', 'id id nontarget', '1 id id' or '0 id id', found '{' '.join(words)}'"
-    )
+    match [line.id, *line.value.split()]:
+        case [first, second, "target" | "nontarget" as kind]:
+            return Trial(first, second, kind == "target")
+        case ["0" | "1" as digit, first, second]:
+            return Trial(first, second, digit == "1")
+        case words:
+            expected = "expected 'id id target', 'id id nontarget', '1 id id' or '0 id id'"
+            raise SureError(f"{where}: {expected}, found '{' '.join(words)}'")

@@ -16,17 +16,10 @@ from textwrap import shorten
 
 from tqdm import tqdm
 
-from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode, is_command
+from sure.data.ark import is_command
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode
 from sure.data.limits import Limits, length_problem, text_problem
-from sure.data.tables import (
-    PER_UTTERANCE,
-    Line,
-    format_table,
-    id_problem,
-    parse_labels,
-    parse_segment,
-    read_lines,
-)
+from sure.data.tables import PER_UTTERANCE, Line, format_table, id_problem, parse_labels, parse_segment, read_lines
 from sure.data.trials import FILE as TRIALS
 from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
@@ -65,9 +58,7 @@ def validate_data_dir(
     check = _Check(Path(path), limits)
     try:
         check.run_commands(allow_commands)
-        check.compare_tables()
-        check.measure(nj or os.cpu_count() or 1)
-        check.check_texts(known)
+        check.find_problems(nj, known)
         check.stop_if(on_bad_utterance == "stop")
         check.write()
     finally:
@@ -75,16 +66,14 @@ def validate_data_dir(
     return check.report
 
 
-def inspect_data_dir(path: str | os.PathLike, nj: int | None = None) -> tuple[Report, dict[str, float]]:
+def inspect_data_dir(path: str | os.PathLike) -> tuple[Report, dict[str, float]]:
     """The report of `validate_data_dir`, and the seconds of each id that it would keep; nothing is written.
 
     Raises SureError if it is not a data folder, and for commands in wav.scp and errors in `trials`.
     """
     check = _Check(Path(path), DEFAULT)
     check.commands(allowed=False)
-    check.compare_tables()
-    check.measure(nj or os.cpu_count() or 1)
-    check.check_texts(frozenset())
+    check.find_problems()
     return check.report, check.durations
 
 
@@ -97,14 +86,10 @@ class _Check:
         self.folder = folder
         self.limits = limits
         self.report = Report(folder)
-        self.tables = {
-            name: self._unique_lines(folder / name)
-            for name in ("wav.scp", "segments", *PER_UTTERANCE)
-            if (folder / name).is_file()
-        }
+        names = [name for name in ("wav.scp", "segments", *PER_UTTERANCE) if (folder / name).is_file()]
+        self.tables = {name: self._unique_lines(folder / name) for name in names}
         self.wavs = self.tables["wav.scp"]
-        self.segmented = "segments" in self.tables
-        self.listing = "segments" if self.segmented else "wav.scp"  # name of the table that lists the utterances
+        self.listing = "segments" if "segments" in names else "wav.scp"  # name of the table that lists the utterances
         self.utterances = self.tables[self.listing]
         self.good = set(self.utterances)
         ids = {*self.utterances, *(problem.id for problem in self.report.removed)}
@@ -132,7 +117,7 @@ class _Check:
         """The entries of wav.scp that are commands. Raises SureError if there are any and they are not allowed."""
         commands = {id: line for id, line in self.wavs.items() if is_command(line.value)}
         if commands and not allowed:
-            line = min(commands.values(), key=lambda line: line.number)
+            line = next(iter(commands.values()))
             raise SureError(
                 f"{self.folder / 'wav.scp'}:{line.number}: '{line.value}' is a command, which would run with "
                 "your permissions; read wav.scp, and if you trust it, give --allow_commands true"
@@ -151,18 +136,23 @@ class _Check:
             if done.returncode:
                 message = " ".join(done.stderr.decode(errors="replace").split())[-200:]
                 where = f"wav.scp:{line.number}, exit {done.returncode}, {message}"
-                self.report.remove(id, "command failed", where)
-                self.good.discard(id)
+                self._drop(id, "command failed", where)
                 del self.wavs[id]
             else:
                 self.command_outputs[id] = output
 
-    def compare_tables(self) -> None:
+    def find_problems(self, nj: int | None = None, known: frozenset[str] = frozenset()) -> None:
+        self._compare_tables()
+        if "utt2label" in self.tables:
+            self._compare_labels(self.tables["utt2label"])
+        self._measure(nj or os.cpu_count() or 1)
+        self._check_texts(known)
+
+    def _compare_tables(self) -> None:
         """Check that each utterance has a line in each existing table, and each line an utterance."""
         reported = {problem.id for problem in self.report.removed}
-        for name in PER_UTTERANCE:
-            table = self.tables.get(name)
-            if table is None:
+        for name, table in self.tables.items():
+            if name not in PER_UTTERANCE:
                 continue
             for id, line in table.items():
                 if id not in self.utterances and id not in reported:
@@ -173,36 +163,52 @@ class _Check:
                 self.good.discard(id)
                 if id not in reported:
                     self.report.remove(id, f"no line in {name}", f"{self.listing}:{self.utterances[id].number}")
-        if "utt2label" in self.tables:
-            self._compare_labels()
 
-    def _compare_labels(self) -> None:
+    def _compare_labels(self, table: dict[str, Line]) -> None:
+        """Check that all utterances have labels of the same groups, those of most utterances."""
         groups = {}
         for id in sorted(self.good):
-            line = self.tables["utt2label"][id]
             try:
-                groups[id] = tuple(sorted(parse_labels(self.folder / "utt2label", line)))
+                groups[id] = tuple(sorted(parse_labels(self.folder / "utt2label", table[id])))
             except SureError as error:
                 self._drop(id, "unreadable label", str(error))
         usual = Counter(groups.values()).most_common(1)
         for id, names in groups.items():
             if names != usual[0][0]:
-                line = self.tables["utt2label"][id]
-                self._drop(id, f"label groups other than {' '.join(usual[0][0])}", f"utt2label:{line.number}")
+                self._drop(id, f"label groups other than {' '.join(usual[0][0])}", f"utt2label:{table[id].number}")
 
     def _drop(self, id: str, reason: str, where: str) -> None:
         self.good.discard(id)
         self.report.remove(id, reason, where)
 
-    def measure(self, nj: int) -> None:
+    def _measure(self, nj: int) -> None:
         """Decode each recording once, and store the duration of each utterance with usable audio."""
-        spans: dict[str, list[tuple]] = defaultdict(list)  # (utterance, start, end) by recording
+        spans = self._spans()
+        rates: Counter[int] = Counter()
+        with ThreadPoolExecutor(nj) as pool:  # threads suffice, because decoders release the interpreter lock
+            results = tqdm(pool.map(self._decode, spans), str(self.folder), len(spans), leave=False, disable=None)
+            for recording, result in zip(spans, results, strict=True):
+                if isinstance(result, AudioError):
+                    where = ", ".join(filter(None, (self.wavs[recording].value, result.detail)))
+                    for id, *_ in spans[recording]:
+                        self._drop(id, result.reason, where)
+                    continue
+                seconds, rate = result
+                rates[rate] += 1
+                for id, start, end in spans[recording]:
+                    self._set_duration(id, start, seconds if end is None else end, seconds)
+        if others := [f"{count} at {rate} Hz" for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE]:
+            self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {', '.join(others)}")
+
+    def _spans(self) -> dict[str, list[tuple[str, float, float | None]]]:
+        """(utterance, start, end or None) of the good utterances, by recording."""
+        if self.listing == "wav.scp":
+            return {id: [(id, 0.0, None)] for id in sorted(self.good)}
+        spans = defaultdict(list)
         for id in sorted(self.good):
             line = self.utterances[id]
             try:
-                recording, start, end = (
-                    parse_segment(self.folder / "segments", line) if self.segmented else (id, None, None)
-                )
+                recording, start, end = parse_segment(self.folder / "segments", line)
             except SureError as error:
                 self._drop(id, "unusable segment", str(error))
                 continue
@@ -210,28 +216,7 @@ class _Check:
                 spans[recording].append((id, start, end))
             else:
                 self._drop(id, "segment without a recording", f"segments:{line.number}, {recording}")
-
-        rates: Counter[int] = Counter()
-        with ThreadPoolExecutor(nj) as pool:  # threads suffice, because decoders release the interpreter lock
-            results = pool.map(self._decode, spans)
-            progress = tqdm(results, str(self.folder), len(spans), leave=False, disable=None)
-            for recording, result in zip(spans, progress, strict=True):
-                if isinstance(result, AudioError):
-                    for id, *_ in spans[recording]:
-                        self._drop(
-                            id,
-                            result.reason,
-                            self.wavs[recording].value + f", {result.detail}" * bool(result.detail),
-                        )
-                    continue
-                seconds, rate = result
-                rates[rate] += 1
-                for id, start, end in spans[recording]:
-                    self._set_duration(id, start or 0.0, seconds if end is None else end, seconds)
-        others = {rate: count for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE}
-        if others:
-            detail = ", ".join(f"{count} at {rate} Hz" for rate, count in others.items())
-            self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {detail}")
+        return spans
 
     def _decode(self, recording: str) -> tuple[float, int] | AudioError:
         try:
@@ -241,17 +226,16 @@ class _Check:
             return error
 
     def _set_duration(self, id: str, start: float, end: float, seconds: float) -> None:
+        length = min(end, seconds) - start
         if end > seconds + SEGMENT_TOLERANCE or start >= seconds:
             where = f"segments:{self.utterances[id].number}, the recording has {seconds:.3f} s"
             self._drop(id, "segment past the end", where)
-            return
-        length = min(end, seconds) - start
-        if problem := length_problem(length, self.limits.min_seconds, self.limits.max_seconds):
+        elif problem := length_problem(length, self.limits.min_seconds, self.limits.max_seconds):
             self._drop(id, problem, f"{length:.6g} s")
         else:
             self.durations[id] = length
 
-    def check_texts(self, known: frozenset[str]) -> None:
+    def _check_texts(self, known: frozenset[str]) -> None:
         for id, line in self.tables.get("text", {}).items():
             if id in self.durations and (problem := text_problem(line.value, self.durations[id], known)):
                 where = f"text:{line.number}, {self.durations[id]:.2f} s: {shorten(line.value, 60, placeholder=' ...')}"
@@ -273,18 +257,18 @@ class _Check:
             )
         else:
             return
-        self._write_report()
-        heading = f"{self.folder}: unusable utterances: {len(self.report.removed)}; no table was changed; {why}"
-        listed = f"  complete list: {self.folder / REPORT}"
-        raise SureError("\n".join([f"{heading}:", *self.report.problems(), listed]))
+        self._write_file(REPORT, str(self.report))
+        heading = f"{self.folder}: unusable utterances: {len(self.report.removed)}; no table was changed; {why}:"
+        raise SureError("\n".join([heading, *self.report.problems(), f"  complete list: {self.folder / REPORT}"]))
 
     def write(self) -> None:
+        """Write the tables of the remaining utterances, and the report. The output of commands goes to `audio/`."""
         self.report.utterances, self.report.seconds = len(self.durations), sum(self.durations.values())
         rows = {
             name: {id: line.value for id, line in table.items() if id in self.durations}
             for name, table in self.tables.items()
         }
-        if self.segmented:
+        if self.listing == "segments":
             used = {value.split()[0] for value in rows["segments"].values()}
             rows["wav.scp"] = {id: line.value for id, line in self.wavs.items() if id in used}
             if unused := len(self.wavs) - len(used):
@@ -293,28 +277,23 @@ class _Check:
             (self.folder / "audio").mkdir(exist_ok=True)
             self.report.notes.append(f"{len(self.command_outputs)} commands were run; their output is in audio/")
         for id in rows["wav.scp"].keys() & self.command_outputs.keys():
-            output = self.folder / "audio" / self.command_outputs[id].name
-            os.replace(self.command_outputs[id], output)
-            rows["wav.scp"][id] = str(output)
+            rows["wav.scp"][id] = str(self.command_outputs[id].replace(self.folder / "audio" / f"{id}.wav"))
         rows["utt2dur"] = {id: f"{seconds:.4f}" for id, seconds in self.durations.items()}
         texts = {name: format_table(sorted(table.items())) for name, table in rows.items()}
         kept = [trial for trial in self.trials if {trial.first, trial.second} <= self.durations.keys()]
         if left_out := len(self.trials) - len(kept):
             self.report.notes.append(f"{left_out} of {len(self.trials)} trials of removed utterances were left out")
             texts[TRIALS] = format_trials(kept)
-        changed = [name for name, text in texts.items() if _bytes(self.folder / name) != text.encode()]
-        for name in changed:
-            if name != "utt2dur" and (self.folder / name).is_file():
+        for name, text in {**texts, REPORT: str(self.report)}.items():
+            self._write_file(name, text)
+
+    def _write_file(self, name: str, text: str) -> None:
+        """Write a file unless it has this content. The previous version of a table goes to `.backup/`."""
+        path = self.folder / name
+        if path.is_file():
+            if path.read_bytes() == text.encode():
+                return
+            if name not in ("utt2dur", REPORT):
                 (self.folder / BACKUP).mkdir(exist_ok=True)
-                shutil.copy2(self.folder / name, self.folder / BACKUP / name)
-        for name in changed:
-            replace_file(self.folder / name, texts[name])
-        self._write_report()
-
-    def _write_report(self) -> None:
-        if _bytes(self.folder / REPORT) != str(self.report).encode():
-            replace_file(self.folder / REPORT, str(self.report))
-
-
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+                shutil.copy2(path, self.folder / BACKUP / name)
+        replace_file(path, text)

@@ -1,4 +1,4 @@
-"""Archives and packages for the tests, good and evil."""
+"""Archives and packages for the tests, good and malicious."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,18 @@ WEIGHTS = b"weights " * 1000
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Path -> content of a file, None for a folder."""
+    paths = sorted(folder.rglob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in paths}
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The contents of the files of `tree`, without the marks of finished downloads."""
+    found = tree(folder).items()
+    return {path: content for path, content in found if content is not None and not path.startswith(".fetched")}
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", content: bytes = b"bad") -> tuple:
@@ -32,22 +45,33 @@ def make_tar(path: Path, members: list[tuple], mode: str = "w:gz") -> Path:
     return path
 
 
-def tree(folder: Path) -> dict[str, bytes | None]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
+def make_archive(path: Path, files: dict[str, bytes]) -> Path:
+    """A zip, a Debian package or a tar, by the suffix."""
+    if path.suffix == ".deb":
+        return make_deb(path, "x", "1.0", files)
+    if path.suffix != ".zip":
+        compression = {".tar": "", ".tgz": "gz"}.get(path.suffix, path.suffix[1:])
+        return make_tar(path, [member(name, content=content) for name, content in files.items()], f"w:{compression}")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def archive_bytes(name: str, files: dict[str, bytes]) -> bytes:
+    """The content of such an archive, made in the current directory and deleted."""
+    path = make_archive(Path(name), files)
+    content = path.read_bytes()
+    path.unlink()
+    return content
 
 
 def make_deb(path: Path, name: str, version: str, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("needs dpkg-deb")
     root = path.parent / f"{path.name}.tree"
-    (root / "DEBIAN").mkdir(parents=True)
-    (root / "DEBIAN" / "control").write_text(
-        f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody <a@b.invalid>\nDescription: x\n"
-    )
-    for file, content in files.items():
+    control = f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody <a@b.invalid>\n"
+    for file, content in {"DEBIAN/control": f"{control}Description: x\n".encode(), **files}.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_bytes(content)
     for link, target in (links or {}).items():

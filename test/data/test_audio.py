@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -19,9 +20,6 @@ from sure.data import ark, audio
 from sure.data.audio import AudioError, audio_seconds, decode, read_audio
 from sure.errors import SureError
 
-LOSSLESS = [".wav", ".flac", ".aiff", ".au", ".w64"]
-LOSSY = [".ogg", ".mp3", ".g722", ".m4a", ".mp4"]
-
 
 def similarity(a: np.ndarray, b: np.ndarray) -> float:
     """The largest normalised cross-correlation over all shifts: codecs delay the signal."""
@@ -30,7 +28,7 @@ def similarity(a: np.ndarray, b: np.ndarray) -> float:
     return float(product.max() / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-@pytest.mark.parametrize("suffix", LOSSLESS)
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff", ".au", ".w64"])
 def test_lossless_formats_are_read_exactly(here: Path, suffix: str) -> None:
     samples = np.round(tone() * 32768) / 32768
     wave = read_audio(write_audio(here / f"x{suffix}", samples))
@@ -38,8 +36,8 @@ def test_lossless_formats_are_read_exactly(here: Path, suffix: str) -> None:
     assert np.array_equal(wave.numpy(), samples.astype(np.float32))
 
 
-@pytest.mark.parametrize("suffix", LOSSY)
-def test_lossy_formats_sound_like_the_original(here: Path, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", [".ogg", ".mp3", ".g722", ".m4a", ".mp4"])
+def test_lossy_formats_are_similar_to_the_original(here: Path, suffix: str) -> None:
     samples = tone(2.0)
     wave = read_audio(write_audio(here / f"x{suffix}", samples)).numpy()
     assert abs(len(wave) - len(samples)) < 0.2 * 16000
@@ -55,6 +53,9 @@ def test_other_rates_become_16_khz_as_torchaudio_resamples(here: Path, rate: int
     expected = torchaudio.functional.resample(stored, rate, 16000).clamp(-1, 1)
     assert torch.equal(read_audio(path), expected)
     assert len(expected) == math.ceil(len(stored) * 16000 / rate)
+    first, last = rate // 4, rate // 2  # a segment is cut before it is resampled
+    expected = torchaudio.functional.resample(stored[first:last], rate, 16000).clamp(-1, 1)
+    assert torch.equal(read_audio(path, first / rate, last / rate), expected)
 
 
 def test_rates_without_a_common_divisor_need_no_gigabytes(here: Path) -> None:
@@ -70,8 +71,7 @@ def test_m4a_at_48_khz_stereo(here: Path) -> None:
 
 
 def test_channels_are_averaged(here: Path) -> None:
-    channels = np.stack([tone(seed=seed) for seed in range(3)], axis=1)
-    wave = read_audio(write_audio(here / "x.wav", channels))
+    wave = read_audio(write_audio(here / "x.wav", np.stack([tone(seed=seed) for seed in range(3)], axis=1)))
     stored = soundfile.read(here / "x.wav", dtype="float32")[0]
     assert np.allclose(wave.numpy(), stored.mean(axis=1), atol=1e-7)
 
@@ -89,20 +89,13 @@ def test_a_segment_is_the_same_samples_as_the_whole(here: Path, data: st.DataObj
     assert np.array_equal(part, whole[first:last])
 
 
-def test_a_segment_is_cut_before_it_is_resampled(here: Path) -> None:
-    path = write_audio(here / "x.wav", tone(1.0, 44100), 44100)
-    stored = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
-    expected = torchaudio.functional.resample(stored[11025:22050], 44100, 16000).clamp(-1, 1)
-    assert torch.equal(read_audio(path, 0.25, 0.5), expected)
-
-
-def test_a_segment_may_pass_the_end_a_little_and_no_more(here: Path) -> None:
-    for suffix in (".wav", ".ogg"):
-        path = write_audio(here / f"x{suffix}", tone(1.0))
-        assert len(read_audio(path, 0.5, 1.05)) == 8000
-        for start, end in ((0.5, 1.2), (1.0, 1.05), (2.0, None)):
-            with pytest.raises(SureError, match=r"past the end.*1\.000 s"):
-                read_audio(path, start, end)
+@pytest.mark.parametrize("suffix", [".wav", ".ogg"])
+def test_a_segment_may_pass_the_end_a_little_and_no_more(here: Path, suffix: str) -> None:
+    path = write_audio(here / f"x{suffix}", tone(1.0))
+    assert len(read_audio(path, 0.5, 1.05)) == 8000
+    for start, end in ((0.5, 1.2), (1.0, 1.05), (2.0, None)):
+        with pytest.raises(SureError, match=r"past the end.*1\.000 s"):
+            read_audio(path, start, end)
 
 
 def test_audio_seconds(here: Path) -> None:
@@ -117,24 +110,18 @@ def test_samples_stay_within_one(here: Path) -> None:
 
 def test_audio_in_an_archive(here: Path) -> None:
     integers = (tone() * 32767).astype(np.int16)
-    scp = ark.write_ark("wav.ark", [("a", (16000, integers))])
-    place = scp.read_text().split()[1]
+    place = ark.write_ark("wav.ark", [("a", (16000, integers))]).read_text().split()[1]
     assert np.array_equal(read_audio(place).numpy(), integers.astype(np.float32) / 32768)
     assert len(read_audio(place, 0.25, 0.5)) == 4000
-
-
-def cut(path: Path, share: float) -> Path:
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4"])
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_truncated_files_are_refused_by_name(here: Path, suffix: str, share: float) -> None:
-    path = cut(write_audio(here / f"cut{suffix}", tone(5.0)), share)
-    with pytest.raises(AudioError, match=rf"cut\{suffix}: (truncated|unreadable|empty) audio file") as caught:
+    path = write_audio(here / f"cut{suffix}", tone(5.0))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(AudioError, match=rf"cut\{suffix}: (truncated|unreadable|empty) audio file"):
         read_audio(path)
-    assert isinstance(caught.value, SureError)
 
 
 def test_an_m4a_cut_between_two_packets_is_truncated(here: Path) -> None:
@@ -146,28 +133,31 @@ def test_an_m4a_cut_between_two_packets_is_truncated(here: Path) -> None:
         read_audio(path)
 
 
-def test_a_wav_that_lost_its_last_byte_is_truncated_and_an_odd_chunk_is_not(here: Path) -> None:
-    path = write_audio(here / "x.wav", tone())
-    whole = path.read_bytes()
-    path.write_bytes(whole[:12] + b"LIST\x03\0\0\0abc\0" + whole[12:])
-    assert len(read_audio(path)) == 16000
-    path.write_bytes(whole[:-1])
-    with pytest.raises(AudioError, match="truncated audio file: 31999 of the 32000 bytes"):
-        read_audio(path)
+def with_size(size: int) -> Callable[[bytes], bytes]:
+    """Another size in the header of the data chunk."""
+    return lambda wav: wav.replace(b"data" + (32000).to_bytes(4, "little"), b"data" + size.to_bytes(4, "little"))
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000])
-def test_a_wav_written_to_a_pipe_has_no_size_and_is_read_to_its_end(here: Path, size: int) -> None:
+@pytest.mark.parametrize(("change", "error"), [
+    (with_size(0xFFFFFFFF), None),  # written to a pipe: the size was unknown
+    (with_size(0x7FFFF000), None),
+    (lambda wav: wav[:12] + b"LIST\x03\0\0\0abc\0" + wav[12:], None),  # a chunk of odd size
+    (lambda wav: wav[:-1], "truncated audio file: 31999 of the 32000 bytes"),
+])  # fmt: skip
+def test_the_size_of_a_wav_is_checked(here: Path, change: Callable[[bytes], bytes], error: str | None) -> None:
     path = write_audio(here / "x.wav", tone())
-    content = bytearray(path.read_bytes())
-    place = content.index(b"data") + 4
-    content[place : place + 4] = size.to_bytes(4, "little")
-    path.write_bytes(content)
-    assert len(read_audio(path)) == 16000
+    before = path.read_bytes()
+    path.write_bytes(change(before))
+    assert path.read_bytes() != before
+    if error is None:
+        assert len(read_audio(path)) == 16000
+    else:
+        with pytest.raises(AudioError, match=error):
+            read_audio(path)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".g722", ".m4a"])
-def test_files_that_are_no_audio(here: Path, suffix: str) -> None:
+def test_files_that_are_not_audio(here: Path, suffix: str) -> None:
     path = here / f"no{suffix}"
     # g722 has no header: there any bytes are audio
     path.write_bytes(b"" if suffix == ".g722" else b"not audio, whatever the name says. " * 50)
@@ -191,7 +181,7 @@ def test_samples_that_are_not_finite(here: Path, value: float) -> None:
         read_audio(here / "x.wav")
 
 
-def test_a_small_file_can_hold_more_than_memory(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_samples_is_limited(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 3600 * 48000 * 2 < audio.MOST_SAMPLES < 1 << 29  # samples of four bytes, and there are copies of them
     monkeypatch.setattr(audio, "MOST_SAMPLES", 20000)
     soundfile.write(here / "x.flac", np.stack([tone(), tone()], axis=1), 16000)
@@ -199,26 +189,24 @@ def test_a_small_file_can_hold_more_than_memory(here: Path, monkeypatch: pytest.
         read_audio(here / "x.flac")
 
 
-def test_missing_files_folders_and_commands(here: Path) -> None:
+@pytest.mark.parametrize(("path", "message"), [
+    ("gone.wav", "gone.wav: missing audio file"),
+    ("folder.wav", "folder.wav: not a file"),
+    ("touch made |", "is a command"),
+    ("gone.ark:12", "missing audio file"),
+])  # fmt: skip
+def test_missing_files_folders_and_commands(here: Path, path: str, message: str) -> None:
     (here / "folder.wav").mkdir()
-    for path, message in (
-        ("gone.wav", "gone.wav: missing audio file"),
-        ("folder.wav", "folder.wav: not a file"),
-        ("touch made |", "is a command"),
-        ("gone.ark:12", "missing audio file"),
-    ):
-        with pytest.raises(SureError, match=message):
-            read_audio(path)
+    with pytest.raises(SureError, match=message):
+        read_audio(path)
     assert not (here / "made").exists()
 
 
 def test_a_video_without_sound(here: Path) -> None:
     with av.open("silent.mp4", "w") as container:
         stream = container.add_stream("mpeg4", rate=5, width=16, height=16, pix_fmt="yuv420p")
-        for _ in range(3):
-            frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), "rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), "rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
     with pytest.raises(AudioError, match="it has no audio stream"):
         read_audio("silent.mp4")
 
@@ -234,6 +222,5 @@ def test_sample_formats_and_layouts_that_pyav_decodes(here: Path, codec: str, la
         frame.sample_rate = 16000
         for part in [*av.AudioResampler(stream.format, layout, 16000).resample(frame), None]:
             container.mux(stream.encode(part))
-    expected = integers.mean(axis=0) / 32768
     step = 2 / 256 if codec == "pcm_u8" else 1e-6
-    assert np.abs(read_audio("x.mka").numpy() - expected).max() < step
+    assert np.abs(read_audio("x.mka").numpy() - integers.mean(axis=0) / 32768).max() < step

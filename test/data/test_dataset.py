@@ -30,12 +30,8 @@ def utterances(here: Path) -> list[Utterance]:
     write_audio(here / "b.wav", tone(0.4, 8000, seed=1), 8000)
     soundfile.write(here / "c.wav", tone(0.3, seed=2), 16000, subtype="FLOAT")
     write_audio(here / "d.flac", tone(1.0, seed=3))
-    return [
-        Utterance("a", "a.wav", text="first"),
-        Utterance("b", "b.wav", text="second"),
-        Utterance("c", "c.wav", text="third"),
-        Utterance("d", "d.flac", 0.25, 0.75, text="fourth"),
-    ]
+    parts = (("a", "a.wav"), ("b", "b.wav"), ("c", "c.wav"), ("d", "d.flac", 0.25, 0.75))
+    return [Utterance(*part, text=f"words of {part[0]}") for part in parts]
 
 
 def waves(dataset: SpeechDataset, workers: int = 0, epochs: int = 1) -> list[torch.Tensor]:
@@ -52,26 +48,17 @@ def all_equal(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
     return len(some) == len(others) and all(map(torch.equal, some, others))
 
 
-def test_items_are_waves_and_targets(utterances: list[Utterance]) -> None:
+def test_items_are_waves_and_targets_and_the_cache_is_exact(here: Path, utterances: list[Utterance]) -> None:
     dataset = SpeechDataset(utterances, target=lambda utterance: utterance.text.upper())
-    assert len(dataset) == 4
-    for utterance, item in zip(utterances, [dataset[index] for index in range(4)], strict=True):
-        assert (item.id, item.target) == (utterance.id, utterance.text.upper())
-        assert torch.equal(item.wave, read_audio(utterance.audio, utterance.start, utterance.end))
-
-
-def test_the_cache_is_exact_and_spares_decoding(here: Path, utterances: list[Utterance]) -> None:
-    dataset = SpeechDataset(utterances, target=lambda utterance: None)
-    first = [dataset[index].wave for index in range(4)]
-    kept = [wave.clone() for wave in first]
-    for wave in first:
-        wave.zero_()  # what a caller does to its item must not reach the cache
-    for path in here.iterdir():
-        path.unlink()
-    second = [dataset[index].wave for index in range(4)]
-    assert all_equal(second, kept)
-    second[2].zero_()
-    assert all_equal([dataset[index].wave for index in range(4)], kept)
+    expected = [read_audio(one.audio, one.start, one.end) for one in utterances]
+    for _ in range(3):
+        items = [dataset[index] for index in range(len(dataset))]
+        assert [(item.id, item.target) for item in items] == [(id, f"WORDS OF {id.upper()}") for id in "abcd"]
+        assert all_equal([item.wave for item in items], expected)
+        for item in items:
+            item.wave.zero_()  # does not change the cache
+        for path in here.iterdir():
+            path.unlink()
 
 
 def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) -> None:
@@ -84,9 +71,8 @@ def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) 
     assert len(dataset[0].wave) == 8000 and len(dataset[1].wave) == 6400
     with pytest.raises(SureError, match=r"utterance 'c': c\.wav: missing audio file"):
         dataset[2]
-    uncached = SpeechDataset(utterances, target=lambda utterance: None, cache_gigabytes=0)
     with pytest.raises(SureError):
-        uncached[0]
+        SpeechDataset(utterances, target=lambda utterance: None, cache_gigabytes=0)[0]
 
 
 @pytest.mark.parametrize("cache", [0.0, 1.0])
@@ -96,7 +82,7 @@ def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances: lis
 
     alone = waves(dataset(0.0), epochs=3)
     assert all_equal(waves(dataset(), epochs=3), alone)
-    assert all_equal(waves(dataset(), workers=2, epochs=3), alone)  # workers that stay see the epoch change
+    assert all_equal(waves(dataset(), workers=2, epochs=3), alone)  # persistent workers receive the epoch
     gc.collect()
     resumed = dataset()
     resumed.set_epoch(2)
@@ -116,8 +102,7 @@ def test_generators_differ_by_every_part() -> None:
 
 
 def test_collate_pads_with_zeros_and_keeps_lengths() -> None:
-    items = [Item(str(n), torch.full((n,), float(n)), {"target": n}) for n in (3, 1, 2)]
-    batch = collate(items)
+    batch = collate([Item(str(n), torch.full((n,), float(n)), {"target": n}) for n in (3, 1, 2)])
     assert batch.ids == ["3", "1", "2"] and batch.targets == [{"target": 3}, {"target": 1}, {"target": 2}]
     assert torch.equal(batch.waves, torch.tensor([[3.0, 3.0, 3.0], [1.0, 0.0, 0.0], [2.0, 2.0, 0.0]]))
     assert batch.wave_lengths.dtype == torch.int64 and batch.wave_lengths.tolist() == [3, 1, 2]
@@ -126,19 +111,19 @@ def test_collate_pads_with_zeros_and_keeps_lengths() -> None:
     assert moved.ids == batch.ids and batch.waves.device.type == "cpu"
 
 
-def test_a_file_that_is_not_as_long_as_it_was_names_its_utterance(here: Path) -> None:
+@pytest.mark.parametrize(("audio", "seconds", "message"), [
+    ("a.wav", 0.5, None),
+    ("a.wav", 0.45, None),
+    ("a.wav", 0.7, "a.wav has 0.50 s, and had 0.70 s .*stage 2"),
+    ("a.wav", 0.3, "a.wav has 0.50 s, and had 0.30 s .*stage 2"),
+    ("x.npy", 0.0, "x.npy: unreadable"),
+])  # fmt: skip
+def test_an_error_names_the_utterance(here: Path, audio: str, seconds: float, message: str | None) -> None:
     write_audio(here / "a.wav", tone(0.5))
-    for seconds, good in ((0.5, True), (0.45, True), (0.7, False), (0.3, False)):
-        dataset = SpeechDataset([Utterance("name-1", "a.wav", seconds=seconds)], target=str)
-        if good:
-            assert len(dataset[0].wave) == 8000
-        else:
-            with pytest.raises(SureError, match=rf"'name-1': a.wav has 0.50 s, and had {seconds}0 s .*stage 2"):
-                dataset[0]
-
-
-def test_an_unreadable_file_names_its_utterance(here: Path) -> None:
     np.save(here / "x.npy", np.zeros(3))
-    dataset = SpeechDataset([Utterance("u1", "x.npy")], target=lambda utterance: None)
-    with pytest.raises(SureError, match=r"utterance 'u1': x\.npy: unreadable"):
-        dataset[0]
+    dataset = SpeechDataset([Utterance("name-1", audio, seconds=seconds)], target=str)
+    if message is None:
+        assert len(dataset[0].wave) == 8000
+    else:
+        with pytest.raises(SureError, match=f"utterance 'name-1': {message}"):
+            dataset[0]

@@ -1,7 +1,8 @@
-"""Stage 2: a recipe's prepare.py, its options, and the validation of what it made."""
+"""Stage 2: a recipe's prepare.py, its options, and the validation of the sets it made."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from sure.bin import prepare
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
 
+SETS = ("train", "dev", "test")
 RECIPE = '''
 """A recipe."""
 from sure.data.data_dir import Utterance, write_data_dir
-from beside import SUFFIX
+from module import SUFFIX
 
 def prepare(corpus, out, lang="en", shout="false"):
     for number, name in enumerate(("train", "dev", "test")):
@@ -29,147 +31,128 @@ def prepare(corpus, out, lang="en", shout="false"):
 @pytest.fixture
 def recipe(here: Path) -> Path:
     folder = here / "egs" / "mine"
-    for number, name in enumerate(("train", "dev", "test")):
+    for number, name in enumerate(SETS):
         for id in "ab":
             write_audio(folder / "downloads" / "corpus" / name / f"{name}_{id}.wav", tone(0.5, seed=number))
     (folder / "prepare.py").write_text(RECIPE)
-    (folder / "beside.py").write_text('SUFFIX = ".wav"\n')
+    (folder / "module.py").write_text('SUFFIX = ".wav"\n')
     return folder
 
 
-def run(recipe: Path, *words: str) -> None:
-    prepare.main(["--recipe", str(recipe), "--out", "data/mine", *words])
+@pytest.fixture
+def run(recipe: Path) -> Callable:
+    """Runs stage 2 with these words; `source` replaces prepare.py."""
+
+    def call(*words: str, source: str | None = None) -> None:
+        if source is not None:
+            (recipe / "prepare.py").write_text(source, encoding="utf-8")
+        prepare.main([*words, "--recipe", str(recipe), "--out", "data/mine"])
+
+    return call
 
 
 def texts(name: str) -> list[str]:
     return [utterance.text for utterance in read_data_dir(f"data/mine/{name}")]
 
 
-def test_out_must_be_a_folder(recipe: Path) -> None:
-    Path("data").write_text("a file")
-    for out in ("data", "data/mine"):
-        with pytest.raises(SureError, match=f"--out {out}: cannot create this folder"):
-            prepare.main(["--recipe", str(recipe), "--out", out])
-    with pytest.raises(SureError, match=r"--out '.*udcff': the name is not UTF-8"):
-        prepare.main(["--recipe", str(recipe), "--out", "\udcff"])
-
-
-def test_a_recipe_is_prepared_and_validated(recipe: Path, capsys: pytest.CaptureFixture) -> None:
-    run(recipe)
+def test_a_recipe_is_prepared_and_validated(run: Callable, capsys: pytest.CaptureFixture) -> None:
+    run()
     printed = capsys.readouterr().out
-    for name in ("train", "dev", "test"):
+    for name in SETS:
         assert f"data/mine/{name}: 2 utterances" in printed
         assert (Path("data/mine") / name / "utt2dur").is_file()
         assert texts(name) == [f"en {name}_a", f"en {name}_b"]
-
-
-def test_options_reach_prepare_as_strings(recipe: Path) -> None:
-    prepare.main(["lang=es", "--recipe", str(recipe), "shout=true", "--out", "data/mine"])
+    run("lang=es", "shout=true")
     assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
 
 
-def test_the_corpus_given_the_one_recorded_or_the_one_downloaded(recipe: Path, here: Path) -> None:
+def test_the_corpus_is_given_recorded_or_downloaded(recipe: Path, run: Callable, here: Path) -> None:
     (recipe / "downloads" / "corpus").rename(here / "my copy")
     with pytest.raises(SureError, match="run stage 1"):
-        run(recipe)
+        run()
     with pytest.raises(SureError, match="--corpus nowhere does not exist"):
-        run(recipe, "--corpus", "nowhere")
-    run(recipe, "--corpus", "my copy")
+        run("--corpus", "nowhere")
+    run("--corpus", "my copy")
     assert len(texts("test")) == 2
     (recipe / "downloads" / "corpus.txt").write_text(f"{here / 'my copy'}\n")
-    run(recipe, "lang=fr")
+    run("lang=fr")
     assert texts("test")[0] == "fr test_a"
 
 
-@pytest.mark.parametrize("word", ["langs=es", "lang", "out=x", "a b=c"])
-def test_unknown_options_list_the_known_ones(recipe: Path, word: str) -> None:
-    with pytest.raises(SureError, match=rf"'{word}': this recipe's prepare.py takes lang=en, shout=false"):
-        run(recipe, word)
+TAKES = "this recipe's prepare.py takes lang=en, shout=false"
+
+
+@pytest.mark.parametrize(("word", "source", "message"), [
+    *((word, RECIPE, f"'{word}': {TAKES}") for word in ("langs=es", "lang", "out=x", "a b=c")),
+    ("a=b", "def prepare(corpus, out):\n    pass\n", "takes no options"),
+    ("a=b", "def prepare(corpus, out, a, x):\n    pass\n", r"x=\.\.\. is missing: .* takes a=\.\.\., x=\.\.\."),
+    ("a=b", "x = 1\n", "expected a function prepare"),
+])  # fmt: skip
+def test_wrong_options_list_the_known_ones(run: Callable, word: str, source: str, message: str) -> None:
+    with pytest.raises(SureError, match=message):
+        run(word, source=source)
     assert not Path("data").exists()
 
 
-def test_an_option_without_default_is_asked_for(recipe: Path) -> None:
-    (recipe / "prepare.py").write_text("def prepare(corpus, out, fold):\n    pass\n")
-    with pytest.raises(SureError, match=r"fold=\.\.\. is missing: .* takes fold=\.\.\."):
-        run(recipe)
-    (recipe / "prepare.py").write_text("def prepare(corpus, out):\n    pass\n")
-    with pytest.raises(SureError, match="takes no options"):
-        run(recipe, "a=b")
-
-
-@pytest.mark.parametrize("annotation", ['Literal["true", "false", ""]', "Literal[CHOICES]"])
-@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
-def test_values_that_are_not_among_the_choices_of_an_option(recipe: Path, annotation: str, future: str) -> None:
-    source = (recipe / "prepare.py").read_text().replace('shout="false"', f'shout: {annotation} = "false"')
-    source = source.replace(
-        '"""A recipe."""\n', f'"""A recipe."""\n{future}from typing import Literal\nCHOICES = "true", "false"\n'
-    )
-    (recipe / "prepare.py").write_text(source)
+@pytest.mark.parametrize("annotation", ['Literal["true", "false", ""]', "Literal[VALUES]", '"Literal[VALUES]"'])
+def test_the_choices_of_an_option(run: Callable, annotation: str) -> None:
+    source = RECIPE.replace('shout="false"', f'shout: {annotation} = "false"')
+    source = f'from typing import Literal\nVALUES = "true", "false", ""\n{source}'
     with pytest.raises(SureError, match="^shout=yes: expected shout to be one of true, false$"):
-        run(recipe, "shout=yes", "lang=es")
+        run("shout=yes", "lang=es", source=source)
     assert not Path("data").exists()
-    run(recipe, "shout=true", "lang=es")
+    run("shout=true", "lang=es")
     assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
 
 
-def test_options_with_any_name(recipe: Path) -> None:
-    source = "def prepare(corpus, out, **options):\n    (out / str(sorted(options.items()))).mkdir()\n"
-    source += "    return []\n"
-    (recipe / "prepare.py").write_text(source)
-    run(recipe, "b=1=2", "a=")
+def test_options_with_any_name(run: Callable) -> None:
+    source = "def prepare(corpus, out, **options):\n    (out / str(sorted(options.items()))).mkdir()\n    return []\n"
+    run("b=1=2", "a=", source=source)
     assert [path.name for path in Path("data/mine").iterdir()] == ["[('a', ''), ('b', '1=2')]"]
 
 
-def test_a_set_that_was_not_made(recipe: Path) -> None:
-    (recipe / "prepare.py").write_text(RECIPE.replace('("train", "dev", "test")', '("train", "test")'))
+def test_sets_with_other_names(run: Callable, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SureError, match=r"data/mine/dev: prepare\.py did not write this set"):
-        run(recipe)
-
-
-def test_sets_with_other_names(recipe: Path, capsys: pytest.CaptureFixture) -> None:
-    source = (
-        RECIPE.replace("out / name", 'out / "fold1" / name') + '    return ["fold1/train", out / "fold1" / "test"]\n'
-    )
-    (recipe / "prepare.py").write_text(source)
-    run(recipe)
+        run(source=RECIPE.replace('("train", "dev", "test")', '("train", "test")'))
+    source = RECIPE.replace("out / name", 'out / "fold1" / name')
+    run(source=f'{source}    return ["fold1/train", out / "fold1" / "test"]\n')
     printed = capsys.readouterr().out
-    assert all(f"data/mine/fold1/{name}: 2 utterances" in printed for name in ("train", "dev", "test"))
+    assert all(f"data/mine/fold1/{name}: 2 utterances" in printed for name in SETS)
 
 
-def test_bad_utterances(recipe: Path, capsys: pytest.CaptureFixture) -> None:
+def test_bad_utterances(recipe: Path, run: Callable, capsys: pytest.CaptureFixture) -> None:
     bad = recipe / "downloads/corpus/train/train_b.wav"
     bad.write_bytes(bad.read_bytes()[:-500])
     with pytest.raises(SureError, match=r"train_b \(.*train_b\.wav, .* bytes that its header promises"):
-        run(recipe)
-    run(recipe, "--on_bad_utterance", "skip")
-    assert texts("train") == ["en train_a"]
-    assert "1 truncated audio file: train_b" in capsys.readouterr().out
+        run()
+    for _ in range(2):  # the sets are made again, so the second report is the same
+        run("--on_bad_utterance", "skip")
+        assert texts("train") == ["en train_a"]
+        assert "1 truncated audio file: train_b" in capsys.readouterr().out
     assert "train_b" in Path("data/mine/train/validation.txt").read_text()
-    run(recipe, "--on_bad_utterance", "skip")  # the sets are made anew, so the report says the same again
-    assert "1 truncated audio file: train_b" in capsys.readouterr().out
 
 
-def test_other_sets_are_compared_with_the_letters_of_the_training_texts(recipe: Path) -> None:
-    text = '"αβγ" if name == "dev" else "abc"'
-    (recipe / "prepare.py").write_text(RECIPE.replace('f"{lang} {path.stem}"', text), encoding="utf-8")
+def test_other_sets_are_compared_with_the_letters_of_the_training_texts(run: Callable) -> None:
     with pytest.raises(SureError, match="data/mine/dev.*(?s:.)*without a letter of the training texts"):
-        run(recipe)
+        run(source=RECIPE.replace('f"{lang} {path.stem}"', '"αβγ" if name == "dev" else "abc"'))
 
 
-def test_commands(recipe: Path) -> None:
-    source = (recipe / "prepare.py").read_text().replace("str(path)", "f\"cat '{path}' |\"")
-    (recipe / "prepare.py").write_text(source)
+def test_commands(run: Callable) -> None:
     with pytest.raises(SureError, match="--allow_commands true"):
-        run(recipe)
-    run(recipe, "--allow_commands", "true")
-    assert len(texts("train")) == 2
-    run(recipe, "--allow_commands", "true")
-    assert len(texts("train")) == 2
+        run(source=RECIPE.replace("str(path)", "f\"cat '{path}' |\""))
+    for _ in range(2):
+        run("--allow_commands", "true")
+        assert len(texts("train")) == 2
 
 
-def test_no_recipe(recipe: Path) -> None:
-    with pytest.raises(SureError, match=r"prepare\.py does not exist"):
-        prepare.main(["--recipe", "nowhere", "--corpus", str(recipe), "--out", "data"])
-    (recipe / "prepare.py").write_text("x = 1\n")
-    with pytest.raises(SureError, match="expected a function prepare"):
-        run(recipe)
+@pytest.mark.parametrize(("options", "message"), [
+    ({"--recipe": "nowhere"}, r"nowhere/prepare\.py does not exist"),
+    ({"--out": "file"}, "--out file: cannot create this folder"),
+    ({"--out": "file/mine"}, "--out file/mine: cannot create this folder"),
+    ({"--out": "\udcff"}, r"--out '.*udcff': the name is not UTF-8"),
+])  # fmt: skip
+def test_wrong_folders(recipe: Path, options: dict[str, str], message: str) -> None:
+    Path("file").touch()
+    options = {"--recipe": str(recipe), "--corpus": ".", "--out": "data", **options}
+    with pytest.raises(SureError, match=message):
+        prepare.main([word for pair in options.items() for word in pair])

@@ -10,96 +10,26 @@ from hypothesis import strategies as st
 from sure.data.textgrid import Interval, read_tier
 from sure.errors import SureError
 
-LONG = """File type = "ooTextFile"
-Object class = "TextGrid"
-
-xmin = 0
-xmax = 1.5
-tiers? <exists>
-size = 3
-item []:
-    item [1]:
-        class = "IntervalTier"
-        name = "words"
-        xmin = 0
-        xmax = 1.5
-        intervals: size = 2
-        intervals [1]:
-            xmin = 0
-            xmax = 0.5
-            text = "say ""a"" 5"
-        intervals [2]:
-            xmin = 0.5
-            xmax = 1.5
-            text = ""
-    item [2]:
-        class = "TextTier"
-        name = "clicks"
-        xmin = 0
-        xmax = 1.5
-        points: size = 1
-        points [1]:
-            number = 0.7
-            mark = "!"
-    item [3]:
-        class = "IntervalTier"
-        name = "phones"
-        xmin = 0
-        xmax = 1.5
-        intervals: size = 3
-        intervals [1]:
-            xmin = 0
-            xmax = 0.25
-            text = "S "
-        intervals [2]:
-            xmin = 0.25
-            xmax = 1e0
-            text = "EY1, ɛ*,s"
-        intervals [3]:
-            xmin = 1.0
-            xmax = 1.5
-            text = "sp"
-"""
-SHORT = """File type = "ooTextFile"
-Object class = "TextGrid"
-
-0
-1.5
-<exists>
-3
-"IntervalTier"
-"words"
-0
-1.5
-2
-0
-0.5
-"say ""a"" 5"
-0.5
-1.5
-""
-"TextTier"
-"clicks"
-0
-1.5
-1
-0.7
-"!"
-"IntervalTier"
-"ABA - Phones"
-0
-1.5
-3
-0
-0.25
-"S"
-0.25
-1
-"EY1, ɛ*,s"
-1
-1.5
-"sp"
-"""
+LONG = (
+    'File type = "ooTextFile"|Object class = "TextGrid"||xmin = 0|xmax = 1.5|tiers? <exists>|size = 3|item []:|'
+    '    item [1]:|        class = "IntervalTier"|        name = "words"|        xmin = 0|        xmax = 1.5|'
+    "        intervals: size = 2|"
+    '        intervals [1]:|            xmin = 0|            xmax = 0.5|            text = "say ""a"" 5"|'
+    '        intervals [2]:|            xmin = 0.5|            xmax = 1.5|            text = ""|'
+    '    item [2]:|        class = "TextTier"|        name = "clicks"|        xmin = 0|        xmax = 1.5|'
+    '        points: size = 1|        points [1]:|            number = 0.7|            mark = "!"|'
+    '    item [3]:|        class = "IntervalTier"|        name = "phones"|        xmin = 0|        xmax = 1.5|'
+    "        intervals: size = 3|"
+    '        intervals [1]:|            xmin = 0|            xmax = 0.25|            text = "S "|'
+    '        intervals [2]:|            xmin = 0.25|            xmax = 1e0|            text = "EY1, ɛ*,s"|'
+    '        intervals [3]:|            xmin = 1.0|            xmax = 1.5|            text = "sp"|'
+).replace("|", "\n")
+SHORT = (
+    'File type = "ooTextFile"|Object class = "TextGrid"||0|1.5|<exists>|3|'
+    '"IntervalTier"|"words"|0|1.5|2|0|0.5|"say ""a"" 5"|0.5|1.5|""|'
+    '"TextTier"|"clicks"|0|1.5|1|0.7|"!"|'
+    '"IntervalTier"|"ABA - Phones"|0|1.5|3|0|0.25|"S"|0.25|1|"EY1, ɛ*,s"|1|1.5|"sp"|'
+).replace("|", "\n")
 PHONES = [Interval(0, 0.25, "S"), Interval(0.25, 1, "EY1, ɛ*,s"), Interval(1, 1.5, "sp")]
 
 
@@ -116,16 +46,14 @@ def test_both_forms(tmp_path, content):
     assert read_tier(path, "words") == [Interval(0, 0.5, 'say "a" 5'), Interval(0.5, 1.5, "")]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        codecs.BOM_UTF8 + LONG.encode(),
-        codecs.BOM_UTF16_LE + LONG.encode("utf-16-le"),
-        codecs.BOM_UTF16_BE + LONG.encode("utf-16-be"),
-        LONG.encode("utf-16-le"),
-        LONG.encode("utf-16-be"),
-    ],
-)
+@pytest.mark.parametrize("content", [
+    codecs.BOM_UTF8 + LONG.encode(),
+    codecs.BOM_UTF16_LE + LONG.encode("utf-16-le"),
+    codecs.BOM_UTF16_BE + LONG.encode("utf-16-be"),
+    LONG.encode("utf-16-le"),
+    LONG.encode("utf-16-be"),
+    LONG.replace('"clicks"', '"phones"'),  # a point tier of the same name
+])  # fmt: skip
 def test_encodings(tmp_path, content):
     assert read_tier(write(tmp_path, content), "PHONES") == PHONES
 
@@ -135,31 +63,22 @@ def test_a_comment_in_an_old_encoding_does_not_hide_the_phones(tmp_path):
     assert [interval.label for interval in read_tier(write(tmp_path, content), "phones")] == ["S", "EY1, E*,s", "sp"]
 
 
-def test_what_follows_the_tier_is_not_looked_at(tmp_path):
-    path = write(tmp_path, LONG[: LONG.index("item [2]")])
-    assert len(read_tier(path, "words")) == 2
-    with pytest.raises(SureError, match="a.TextGrid: damaged or incomplete in tier 2"):
-        read_tier(path, "phones")
+def test_tiers_after_the_wanted_one_are_not_read(tmp_path):
+    assert len(read_tier(write(tmp_path, LONG[: LONG.index("item [2]")]), "words")) == 2
 
 
-def test_a_point_tier_of_that_name_is_another(tmp_path):
-    assert read_tier(write(tmp_path, LONG.replace('"clicks"', '"phones"')), "phones") == PHONES
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "not a TextGrid"),
-        ("0 10 h#\n", "not a TextGrid"),
-        (b"ooBinaryFile\x08TextGrid", "not a TextGrid"),
-        (LONG[:300], "damaged or incomplete in tier 1"),
-        (LONG.replace("size = 3\nitem", "size = many\nitem"), "damaged"),
-        (LONG.replace('"IntervalTier"', '"SpectrumTier"'), "damaged"),
-        (LONG.replace('"phones"', '"IPA"'), "no interval tier 'phones'; its tiers are: words, clicks, IPA"),
-        (LONG.replace("<exists>", "<absent>"), "no interval tier 'phones'; its tiers are: none"),
-        (LONG.replace("xmin = 1.0", "xmin = 0.9"), "'sp' from 0.9 to 1.5 s does not follow 'EY1, ɛ"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("content", "message"), [
+    ("", "not a TextGrid"),
+    ("0 10 h#\n", "not a TextGrid"),
+    (b"ooBinaryFile\x08TextGrid", "not a TextGrid"),
+    (LONG[:300], "damaged or incomplete in tier 1"),
+    (LONG[: LONG.index("item [2]")], "damaged or incomplete in tier 2"),
+    (LONG.replace("size = 3\nitem", "size = many\nitem"), "damaged"),
+    (LONG.replace('"IntervalTier"', '"SpectrumTier"'), "damaged"),
+    (LONG.replace('"phones"', '"IPA"'), "no interval tier 'phones'; its tiers are: words, clicks, IPA"),
+    (LONG.replace("<exists>", "<absent>"), "no interval tier 'phones'; its tiers are: none"),
+    (LONG.replace("xmin = 1.0", "xmin = 0.9"), "'sp' from 0.9 to 1.5 s does not follow 'EY1, ɛ"),
+])  # fmt: skip
 def test_damaged_files_are_named(tmp_path, content, message):
     with pytest.raises(SureError, match=message) as error:
         read_tier(write(tmp_path, content), "phones")
@@ -168,24 +87,13 @@ def test_damaged_files_are_named(tmp_path, content, message):
         read_tier(tmp_path / "nowhere.TextGrid", "phones")
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=300), st.integers(0, len(LONG)), st.integers(0, 40))
-def test_no_file_is_worse_than_an_error(tmp_path_factory, junk, place, length):
-    content = LONG.encode()
-    path = write(tmp_path_factory.mktemp("junk"), content[:place] + junk + content[place + length :])
-    try:
-        assert all(isinstance(interval, Interval) for interval in read_tier(path, "phones"))
-    except SureError as error:
-        assert "a.TextGrid" in str(error)
-
-
 labels = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), max_size=8)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("praatio") is None, reason="needs praatio: pip install praatio")
 @settings(max_examples=30, deadline=None)
 @given(st.lists(labels, min_size=1, max_size=6), st.sampled_from(["short_textgrid", "long_textgrid"]))
-def test_what_praatio_writes(tmp_path_factory, names, form):
+def test_files_that_praatio_writes(tmp_path_factory, names, form):
     from praatio.data_classes.interval_tier import IntervalTier
     from praatio.data_classes.textgrid import Textgrid
 

@@ -143,10 +143,6 @@ def folder_reader(files: dict[str, bytes], part: str, read: Callable[[Path], obj
     return run
 
 
-def read_ark(path: Path) -> None:
-    _either(lambda: list(ark.read_ark(path)), lambda: ark.read_at(f"{path}:2"))
-
-
 def read_archive(path: Path) -> None:
     unpack(path, Path("out"), limit=1 << 20)
 
@@ -221,7 +217,7 @@ TARGETS: dict[str, Target] = {
     WEIGHTS: bundle(WEIGHTS),
     "labels.json": folder_reader({"labels.json": b""}, "labels.json", Labels.load),
     **{name: folder_reader(TOKENS, name, Tokenizer.load) for name in TOKENS},
-    "ark": file_reader("x.ark", read_ark),
+    "ark": file_reader("x.ark", lambda path: ark.read_at(f"{path}:2")),
     "wav": file_reader("x.wav", decode),
     "tar": file_reader("x.tar", read_archive),
     "zip": file_reader("x.zip", read_archive),
