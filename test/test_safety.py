@@ -76,8 +76,7 @@ def test_an_ark_with_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch, libra
 
 
 def test_weights_that_are_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sure.backbones.huggingface import read_folder
-    from sure.backbones.torchaudio import read_bundle as read_torchaudio
+    from sure.backbones.wav2vec2 import Family
 
     monkeypatch.setenv("TORCH_HOME", str(here))
     cached = here / "hub" / "checkpoints" / "wav2vec2_fairseq_base_ls960.pth"
@@ -85,14 +84,14 @@ def test_weights_that_are_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch) 
     content = pickled(here)
     cached.write_bytes(content)
     with pytest.raises(SureError, match="WAV2VEC2_BASE could not be downloaded"):
-        read_torchaudio("WAV2VEC2_BASE", ("WAV2VEC2_",))
+        Family.from_weights("WAV2VEC2_BASE")
     folder = here / "model"
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "wav2vec2"}')
     for save in (lambda path: path.write_bytes(content), lambda path: torch.save(Evil(here / "pwned"), path)):
         save(folder / "pytorch_model.bin")
         with pytest.raises(SureError, match="pytorch_model.bin cannot be read"):
-            read_folder(folder, "wav2vec2")
+            Family.from_weights(str(folder))
 
 
 def test_a_checkpoint_that_is_a_pickle_with_the_right_digest(here: Path) -> None:

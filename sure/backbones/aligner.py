@@ -9,6 +9,7 @@ import torch
 from scipy.special import betaln, gammaln
 from torch import Tensor, nn
 
+from sure.backbones.fastspeech2_parts import over_frames
 from sure.backbones.layers import linear
 from sure.frames import Frames
 
@@ -70,8 +71,7 @@ def forward_sum(scores: Tensor, positions: Frames, frames: Frames) -> Tensor:
 
 def match(spectra: Tensor, mels: Tensor, path: Tensor, frames: Frames) -> Tensor:
     """Mean squared distance (batch,) between mels and the spectra (batch, phones, mels) of the phones on the path."""
-    predicted = spectra.float().gather(1, path[:, :, None].expand(-1, -1, spectra.shape[2]))
-    return frames.mean((mels - predicted).square().mean(2))
+    return frames.mean((mels - over_frames(spectra.float(), path)).square().mean(2))
 
 
 def binarisation(scores: Tensor, path: Tensor, frames: Frames) -> Tensor:

@@ -33,7 +33,7 @@ class Slot(nn.Module):
         return output
 
 
-class AttentionSlot(nn.Module):
+class AttentionSlot(Slot):
     """The place for a prefix at one attention; it holds at most one module.
 
     The module is called as `module(queries, keys, values, attend)`, with tensors (batch, time, dim) of all heads, and
@@ -41,10 +41,6 @@ class AttentionSlot(nn.Module):
     Additional keys come before those of the input: they are never masked and have no position, so neither bias nor
     rotation. With `masked=False` all keys are additional keys.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attached = nn.ModuleDict()
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, attend: Callable[..., Tensor]) -> Tensor:
         for module in self.attached.values():
@@ -70,7 +66,7 @@ class Site:
     width_out: int
     layer: int | None = None
     host: nn.Module | None = field(default=None, repr=False, compare=False)
-    slot: Slot | AttentionSlot | None = field(default=None, repr=False, compare=False)
+    slot: Slot | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass
@@ -134,11 +130,13 @@ class SpeechEncoder(Backbone):
     sample_rate = SAMPLE_RATE
     normalize_waveform = False  # to zero mean and unit variance over the samples of each utterance
     max_samples: int | None = None  # of one utterance; None: no limit
+    convolutions: nn.Module  # a ConvolutionStack from waveform or spectrogram to frames
     layers: nn.ModuleList
+    norm: nn.Module  # after the last layer
 
-    @abstractmethod
     def frame_count(self, samples: Tensor) -> Tensor:
         """Number of samples (batch,) -> number of frames (batch,), at least 0."""
+        return self.convolutions.frame_count(samples)
 
     @abstractmethod
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
@@ -147,8 +145,8 @@ class SpeechEncoder(Backbone):
         lengths: samples of each utterance (batch,), on the CPU.
         """
 
-    @abstractmethod
-    def convolution_sites(self) -> Iterator[Site]: ...
+    def convolution_sites(self) -> Iterator[Site]:
+        return self.convolutions.sites()
 
     @cached_property
     def min_seconds(self) -> float:
@@ -175,8 +173,8 @@ class SpeechEncoder(Backbone):
         return {}
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """The norm after the last layer, if the family has one."""
-        return hidden
+        """The norm after the last layer."""
+        return self.norm(hidden)
 
     def sites(self) -> list[Site]:
         found = list(self.convolution_sites())
@@ -201,17 +199,12 @@ class SpeechEncoder(Backbone):
         Every layer receives exactly the numbers of a complete pass.
         lengths: frames (batch,), on the CPU. stop: index of the last tap to compute, that of the last layer by default.
         """
-        taps = list(taps)
-        start, stop = len(taps) - 1, len(self.layers) if stop is None else stop
-        hidden = taps[-1]
-        frames = Frames(lengths, hidden.shape[1])
-        if start == stop:
-            return Encoded(taps, frames)
-        context = self.context(hidden, frames)
-        for index in range(start, stop):
-            hidden = self.layers[index](hidden, frames, **context)
-            taps.append(hidden)
-        if stop == len(self.layers):
+        taps, layers = list(taps), list(self.layers)[len(taps) - 1 : stop]
+        frames = Frames(lengths, taps[-1].shape[1])
+        context = self.context(taps[-1], frames) if layers else {}
+        for layer in layers:
+            taps.append(layer(taps[-1], frames, **context))
+        if layers and layers[-1] is self.layers[-1]:
             taps[-1] = self.finish(taps[-1])
         return Encoded(taps, frames)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from sure.backbones.base import Site, Slot
 from sure.frames import Frames
-
-PADDINGS = ("masked", "as_trained")
 
 
 class GroupNorm(nn.GroupNorm):
@@ -94,19 +92,13 @@ class ConvolutionBlock(nn.Module):
 class ConvolutionStack(nn.Module):
     """A sequence of convolution blocks from a waveform or spectrogram to frames."""
 
-    def __init__(self, blocks: Sequence[ConvolutionBlock]):
+    def __init__(self, *blocks: ConvolutionBlock):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
-        self.width = blocks[-1].convolution.out_channels
-
-    @property
-    def minimum(self) -> int:
-        """Number of samples that give one frame."""
-        samples = 1
-        for convolution in (block.convolution for block in reversed(self.blocks)):
+        self.minimum = 1  # number of samples that give one frame
+        for convolution in (block.convolution for block in reversed(blocks)):
             (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
-            samples = (samples - 1) * stride + kernel - 2 * padding
-        return samples
+            self.minimum = (self.minimum - 1) * stride + kernel - 2 * padding
 
     def frame_count(self, samples: Tensor) -> Tensor:
         """Number of samples (batch,) -> number of frames (batch,), at least 0."""
@@ -115,7 +107,7 @@ class ConvolutionStack(nn.Module):
         return samples
 
     def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
-        """input (batch, channels, samples) -> (batch, time, width), at least one frame.
+        """input (batch, channels, samples) -> (batch, time, channels), at least one frame.
 
         lengths: samples of each utterance (batch,), on the CPU.
         """

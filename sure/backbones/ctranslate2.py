@@ -35,15 +35,14 @@ def read_ctranslate2(path: Path, kind: str) -> dict[str, Tensor]:
         tensors[name] = reader.tensor(name)
     for _ in range(2 * reader.number("I")):
         reader.text()  # alias, then name
-    reader.end()
+    if left := len(reader.content) - reader.place:
+        raise SureError(f"{path} has {left} bytes after its end; download it again")
     return tensors
 
 
 class _Reader:
     def __init__(self, path: Path):
-        self.path = path
-        self.content = path.read_bytes()
-        self.place = 0
+        self.path, self.content, self.place = path, path.read_bytes(), 0
 
     def take(self, size: int) -> bytes:
         taken = self.content[self.place : self.place + size]
@@ -67,8 +66,3 @@ class _Reader:
         if not size:
             return torch.empty(shape, dtype=DTYPES[dtype])
         return torch.frombuffer(bytearray(self.take(size)), dtype=DTYPES[dtype]).reshape(shape)
-
-    def end(self) -> None:
-        if self.place < len(self.content):
-            left = len(self.content) - self.place
-            raise SureError(f"{self.path} has {left} bytes after its end; download it again")

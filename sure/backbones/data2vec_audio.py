@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
-from sure.backbones import huggingface_wav2vec2, wav2vec2_shapes
+from sure.backbones import wav2vec2_shapes
 from sure.backbones.wav2vec2_network import ConvolutionalTransformer
+from sure.backbones.wav2vec2_shapes import LARGE_SIZES, TINY_SIZES
 from sure.frames import Frames
 
 
@@ -29,10 +29,11 @@ class PositionConvolutions(nn.Module):
     masked: padding is zero for every convolution; otherwise for the first one only, as in the original.
     """
 
-    def __init__(self, dim: int, kernel: int, groups: int, layers: int, masked: bool):
+    def __init__(self, shape: Shape, masked: bool):
         super().__init__()
+        dim, kernel, groups = shape.dim, shape.position_kernel, shape.position_groups
         self.layers = nn.ModuleList(
-            nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=groups) for _ in range(layers)
+            nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=groups) for _ in range(shape.position_layers)
         )
         self.masked = masked
 
@@ -48,32 +49,21 @@ class PositionConvolutions(nn.Module):
 
 
 class Family(ConvolutionalTransformer):
-    shapes: ClassVar[Mapping[str, Shape]] = {
+    shapes = {
         "base": Shape(),
-        "large": Shape(dim=1024, layers=24, heads=16, ffn=4096),
-        "tiny": Shape(
-            dim=32,
-            layers=3,
-            heads=4,
-            ffn=64,
-            convolutions=wav2vec2_shapes.TINY_CONVOLUTIONS,
-            position_kernel=5,
-            position_groups=4,
-        ),
+        "large": Shape(**LARGE_SIZES),
+        "tiny": Shape(**TINY_SIZES, position_kernel=5),
     }
     huggingface_class = "Data2VecAudio"
 
     def positions(self, padding: str) -> nn.Module:
-        shape = self.shape
-        return PositionConvolutions(
-            shape.dim, shape.position_kernel, shape.position_groups, shape.position_layers, padding == "masked"
-        )
+        return PositionConvolutions(self.shape, padding == "masked")
 
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         """`num_conv_pos_embeddings` is the number of layers here, but the kernel size in the other families."""
         fixed_settings = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
-        found = huggingface_wav2vec2.huggingface_shape({**config, **fixed_settings}, preprocessor)
+        found = super().huggingface_shape({**config, **fixed_settings}, preprocessor)
         return Shape(**vars(found), position_layers=config["num_conv_pos_embeddings"])
 
     @classmethod

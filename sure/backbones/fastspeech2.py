@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from sure.backbones.aligner import Aligner
 from sure.backbones.base import Site
 from sure.backbones.conformer import ConformerLayer
+from sure.backbones.fastspeech2_parts import Postnet, Predictor, Variance, over_frames, spread
 from sure.backbones.fastspeech2_shapes import SHAPES, Shape
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.own_format import Stored
 from sure.backbones.positions import rotary_angles
-from sure.backbones.postnet import Postnet
-from sure.backbones.variance import Predictor, Variance, over_frames, spread
 from sure.frames import Frames
 
 PADDING, UNKNOWN = 0, 1  # phone numbers
@@ -109,7 +108,7 @@ class Family(Stored):
     Taps are those of the decoder, so that a readout works on frames.
     """
 
-    shapes: ClassVar[Mapping[str, Shape]] = SHAPES
+    shapes = SHAPES
 
     def __init__(self, shape: Shape, padding: str = "masked"):
         super().__init__()
@@ -192,7 +191,8 @@ class Family(Stored):
         if pitch is None:
             pitch = predicted[0] + math.log(controls.pitch) / self.shape.pitch[1]
         if energy is None:
-            energy = self._louder(predicted[1], controls.energy)
+            mean, deviation = self.shape.energy  # as predictions are normalised
+            energy = controls.energy * predicted[1] + (controls.energy - 1) * mean / deviation
         hidden = hidden + self.pitch.embed(pitch, positions) + self.energy.embed(energy, positions)
         path = spread(durations.to(hidden.device))
         frames = Frames(durations.sum(1), path.shape[1])
@@ -200,11 +200,6 @@ class Family(Stored):
         mel = self.mel(taps[-1] if readout is None else readout(taps, frames))
         refined = self.postnet(mel, frames)
         return Synthesis(mel, refined, log_durations, *predicted, pitch, durations, positions, frames)
-
-    def _louder(self, energy: Tensor, factor: float) -> Tensor:
-        """Normalised energy for `factor` times the energy."""
-        mean, deviation = self.shape.energy
-        return factor * energy + (factor - 1) * mean / deviation
 
     @staticmethod
     def frames_of(log_durations: Tensor, positions: Frames, speed: float) -> Tensor:

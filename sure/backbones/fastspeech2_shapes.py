@@ -50,10 +50,8 @@ class Shape:
 
 SMALL = dict(dim=192, encoder_layers=3, decoder_layers=3, ffn=512, kernels=(5, 1), predictor=128)
 SMALL_POSTNET = dict(postnet_layers=3, postnet=128, postnet_dropout=0.2, predictor_dropout=0.3)
-TINY = dict(dim=32, encoder_layers=2, decoder_layers=2, ffn=48, kernels=(3, 1), predictor=16, dropout=0.1)
+TINY = dict(dim=32, encoder_layers=2, decoder_layers=2, ffn=48, kernels=(3, 1), predictor=16)
 TINY_POSTNET = dict(postnet_layers=2, postnet=16, aligner=16)
-
-
 SHAPES = {
     "base": Shape(),
     "small": Shape(**SMALL, **SMALL_POSTNET),

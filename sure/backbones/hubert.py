@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
 
 from sure.backbones.wav2vec2_network import ConvolutionalTransformer
-from sure.backbones.wav2vec2_shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
+from sure.backbones.wav2vec2_shapes import BASE, LARGE, TINY, TINY_LARGE
 
 
 class Family(ConvolutionalTransformer):
-    shapes: ClassVar[Mapping[str, Shape]] = {
+    shapes = {
         "base": BASE,
         "large": replace(LARGE, convolution_bias=False),
         "distil": replace(BASE, layers=2, projection_norm=False),  # DistilHuBERT (arXiv 2110.01900)

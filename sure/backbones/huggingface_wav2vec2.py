@@ -7,35 +7,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sure.backbones.renaming import Names
 from sure.backbones.wav2vec2_shapes import CONVOLUTIONS, Shape
+from sure.backbones.weights import Loadable
 from sure.errors import SureError
 
-NAMES = Names(
-    {
-        "convolutions.blocks.#.convolution": "feature_extractor.conv_layers.#.conv",
-        "convolutions.blocks.#.norm": "feature_extractor.conv_layers.#.layer_norm",
-        "projection_norm": "feature_projection.layer_norm",
-        "projection": "feature_projection.projection",
-        "position.length": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
-        "position.direction": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
-        "position.bias": "encoder.pos_conv_embed.conv.bias",
-        "position.layers.#": "encoder.pos_conv_embed.layers.#.conv",  # data2vec
-        "norm": "encoder.layer_norm",
-        "distance_bias.embedding": "encoder.layers.0.attention.rel_attn_embed",
-        "layers.#.attn.q": "encoder.layers.#.attention.q_proj",
-        "layers.#.attn.k": "encoder.layers.#.attention.k_proj",
-        "layers.#.attn.v": "encoder.layers.#.attention.v_proj",
-        "layers.#.attn.out": "encoder.layers.#.attention.out_proj",
-        "layers.#.attn.gate.linear": "encoder.layers.#.attention.gru_rel_pos_linear",
-        "layers.#.attn.gate.scale": "encoder.layers.#.attention.gru_rel_pos_const",
-        "layers.#.attn_norm": "encoder.layers.#.layer_norm",
-        "layers.#.ffn_in": "encoder.layers.#.feed_forward.intermediate_dense",
-        "layers.#.ffn_out": "encoder.layers.#.feed_forward.output_dense",
-        "layers.#.ffn_norm": "encoder.layers.#.final_layer_norm",
-        "mask_embedding": "masked_spec_embed",
-    }
-)
+NAMES = {
+    "convolutions.blocks.#.convolution": "feature_extractor.conv_layers.#.conv",
+    "convolutions.blocks.#.norm": "feature_extractor.conv_layers.#.layer_norm",
+    "projection_norm": "feature_projection.layer_norm",
+    "projection": "feature_projection.projection",
+    "position.length": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+    "position.direction": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+    "position.bias": "encoder.pos_conv_embed.conv.bias",
+    "position.layers.#": "encoder.pos_conv_embed.layers.#.conv",  # data2vec
+    "norm": "encoder.layer_norm",
+    "distance_bias.embedding": "encoder.layers.0.attention.rel_attn_embed",
+    "layers.#.attn.q": "encoder.layers.#.attention.q_proj",
+    "layers.#.attn.k": "encoder.layers.#.attention.k_proj",
+    "layers.#.attn.v": "encoder.layers.#.attention.v_proj",
+    "layers.#.attn.out": "encoder.layers.#.attention.out_proj",
+    "layers.#.attn.gate.linear": "encoder.layers.#.attention.gru_rel_pos_linear",
+    "layers.#.attn.gate.scale": "encoder.layers.#.attention.gru_rel_pos_const",
+    "layers.#.attn_norm": "encoder.layers.#.layer_norm",
+    "layers.#.ffn_in": "encoder.layers.#.feed_forward.intermediate_dense",
+    "layers.#.ffn_out": "encoder.layers.#.feed_forward.output_dense",
+    "layers.#.ffn_norm": "encoder.layers.#.final_layer_norm",
+    "mask_embedding": "masked_spec_embed",
+}
 # Names of the weight of the position convolution in older files.
 OLDER = {
     "encoder.pos_conv_embed.conv.weight_g": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
@@ -70,76 +68,81 @@ ONLY = {
 # Prefixes of the encoder's tensors; those of heads, quantisers and projections of pretraining differ.
 ENCODER = ("feature_extractor.", "feature_projection.", "encoder.", "masked_spec_embed")
 MODELS = ("wav2vec2.", "hubert.", "wavlm.", "data2vec_audio.")  # prefix of the encoder in a model with a head
+# Settings that one family alone has.
+FAMILIES = {"feat_proj_layer_norm": "hubert", "num_buckets": "wavlm", "max_bucket_distance": "wavlm"}
 
 
-def huggingface_shape(config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-    """The shape in a config.json. Raises SureError for settings that our layers do not support."""
-    for key, value in ONLY.items():
-        if config.get(key, value) != value:
-            raise SureError(f"config.json has {key}={config[key]!r}; only {value!r} is supported")
-    layer_norm = config.get("feat_extract_norm", "group") == "layer"
-    return Shape(
-        **{field: config[key] for field, key in SIZES.items()},
-        **{field: config.get(key, default) for field, (key, default) in OPTIONS.items()},
-        convolutions=tuple(zip(*(config[key] for key in CONVOLUTION), strict=True)),
-        norm="layer" if layer_norm else "group",
-        # without a preprocessor_config.json, as in training: models with layer norms use normalised waveforms
-        normalize_waveform=preprocessor.get("do_normalize", layer_norm),
-        buckets=config.get("num_buckets", 320) if config["model_type"] == "wavlm" else 0,
-    )
+class Wav2Vec2Weights(Loadable):
+    """wav2vec 2.0 and the models built like it, in the files of transformers and torchaudio."""
 
+    huggingface_names = NAMES
+    huggingface_heads = True
 
-def huggingface_config(shape: Shape, family: str) -> dict[str, Any]:
-    """The inverse of `huggingface_shape`, without waveform normalisation, which is in the preprocessor's settings."""
-    if not shape.projection_norm and family != "hubert":
-        raise SureError(f"transformers does not support {family} without a norm before its projection")
-    settings = {key: getattr(shape, field) for field, key in SIZES.items()}
-    settings |= {key: getattr(shape, field) for field, (key, _) in OPTIONS.items()}
-    settings |= {key: list(part) for key, part in zip(CONVOLUTION, zip(*shape.convolutions, strict=True), strict=True)}
-    settings |= {"feat_extract_norm": shape.norm, "num_buckets": shape.buckets}
-    elsewhere = {"feat_proj_layer_norm": "hubert", "num_buckets": "wavlm", "max_bucket_distance": "wavlm"}
-    return {key: value for key, value in settings.items() if elsewhere.get(key, family) == family}
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        cls.require(config, ONLY)
+        layer_norm = config.get("feat_extract_norm", "group") == "layer"
+        return Shape(
+            **{field: config[key] for field, key in SIZES.items()},
+            **{field: config.get(key, default) for field, (key, default) in OPTIONS.items()},
+            convolutions=tuple(zip(*(config[key] for key in CONVOLUTION), strict=True)),
+            norm="layer" if layer_norm else "group",
+            # without a preprocessor_config.json, as in training: models with layer norms use normalised waveforms
+            normalize_waveform=preprocessor.get("do_normalize", layer_norm),
+            buckets=config.get("num_buckets", 320) if config["model_type"] == "wavlm" else 0,
+        )
 
+    @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        """Without waveform normalisation, which is in the preprocessor's settings."""
+        family = cls.family_name()
+        if not shape.projection_norm and family != "hubert":
+            raise SureError(f"transformers does not support {family} without a norm before its projection")
+        settings = {key: getattr(shape, field) for field, key in SIZES.items()}
+        settings |= {key: getattr(shape, field) for field, (key, _) in OPTIONS.items()}
+        settings |= zip(CONVOLUTION, map(list, zip(*shape.convolutions, strict=True)), strict=True)
+        settings |= {"feat_extract_norm": shape.norm, "num_buckets": shape.buckets}
+        return {key: value for key, value in settings.items() if FAMILIES.get(key, family) == family}
 
-def bundle_shape(parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
-    """The shape for the parameters of a torchaudio bundle."""
-    return Shape(
-        dim=parameters["encoder_embed_dim"],
-        layers=parameters["encoder_num_layers"],
-        heads=parameters["encoder_num_heads"],
-        ffn=parameters["encoder_ff_interm_features"],
-        convolutions=tuple(parameters["extractor_conv_layer_config"] or CONVOLUTIONS),
-        convolution_bias=parameters["extractor_conv_bias"],
-        norm="layer" if parameters["extractor_mode"] == "layer_norm" else "group",
-        norm_first=parameters["encoder_layer_norm_first"],
-        normalize_waveform=normalize_waveform,
-        position_kernel=parameters["encoder_pos_conv_kernel"],
-        position_groups=parameters["encoder_pos_conv_groups"],
-        buckets=parameters.get("encoder_num_buckets", 0),
-        max_distance=parameters.get("encoder_max_distance", 800),
-    )
+    @classmethod
+    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        prefix = next((model for model in MODELS if any(name.startswith(model) for name in state)), "")
+        inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        found = {cls.ours(OLDER.get(name, name)): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
+        if "mask_embedding" not in found and "norm.weight" in found:  # missing in models that never train with masks
+            found["mask_embedding"] = torch.zeros_like(found["norm.weight"])
+        return found
 
+    @classmethod
+    def bundle_shape(cls, parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
+        """The shape for the parameters of a torchaudio bundle."""
+        return Shape(
+            dim=parameters["encoder_embed_dim"],
+            layers=parameters["encoder_num_layers"],
+            heads=parameters["encoder_num_heads"],
+            ffn=parameters["encoder_ff_interm_features"],
+            convolutions=tuple(parameters["extractor_conv_layer_config"] or CONVOLUTIONS),
+            convolution_bias=parameters["extractor_conv_bias"],
+            norm="layer" if parameters["extractor_mode"] == "layer_norm" else "group",
+            norm_first=parameters["encoder_layer_norm_first"],
+            normalize_waveform=normalize_waveform,
+            position_kernel=parameters["encoder_pos_conv_kernel"],
+            position_groups=parameters["encoder_pos_conv_groups"],
+            buckets=parameters.get("encoder_num_buckets", 0),
+            max_distance=parameters.get("encoder_max_distance", 800),
+        )
 
-def huggingface_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of the encoder under our names."""
-    prefix = next((model for model in MODELS if any(name.startswith(model) for name in state)), "")
-    inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-    found = {NAMES.ours(OLDER.get(name, name)): tensor for name, tensor in inside.items() if name.startswith(ENCODER)}
-    if "mask_embedding" not in found and "norm.weight" in found:  # missing in models that never train with masks
-        found["mask_embedding"] = torch.zeros_like(found["norm.weight"])
-    return found
-
-
-def bundle_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a torchaudio encoder under our names; the fused q, k and v of WavLM are split."""
-    renamed: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        name = name.removeprefix("model.").replace("encoder.transformer.", "encoder.")
-        name = name.replace("encoder.feature_projection.", "feature_projection.")
-        name = name.replace(".attention.attention.", ".attention.")
-        if ".in_proj_" in name:
-            for letter, part in zip("qkv", tensor.chunk(3), strict=True):
-                renamed[name.replace(".in_proj_", f".{letter}_proj.")] = part
-        else:
-            renamed[name] = tensor
-    return huggingface_state(renamed)
+    @classmethod
+    def bundle_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a torchaudio encoder under our names; the fused q, k and v of WavLM are split."""
+        renamed: dict[str, Tensor] = {}
+        for name, tensor in state.items():
+            name = name.removeprefix("model.").replace("encoder.transformer.", "encoder.")
+            name = name.replace("encoder.feature_projection.", "feature_projection.")
+            name = name.replace(".attention.attention.", ".attention.")
+            if ".in_proj_" in name:
+                parts = zip("qkv", tensor.chunk(3), strict=True)
+                renamed |= {name.replace(".in_proj_", f".{letter}_proj."): part for letter, part in parts}
+            else:
+                renamed[name] = tensor
+        return cls.huggingface_state(renamed)

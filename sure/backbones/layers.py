@@ -86,12 +86,7 @@ class Attention(nn.Module):
     """
 
     def __init__(
-        self,
-        dim: int,
-        heads: int,
-        bias: bool = True,
-        gate: nn.Module | None = None,
-        key_bias: bool | None = None,
+        self, dim: int, heads: int, bias: bool = True, gate: nn.Module | None = None, key_bias: bool | None = None
     ):
         super().__init__()
         self.heads = heads
@@ -103,11 +98,7 @@ class Attention(nn.Module):
         self.slot = AttentionSlot()
 
     def forward(
-        self,
-        hidden: Tensor,
-        frames: Frames,
-        position_bias: Tensor | None = None,
-        rotary: Rotary | None = None,
+        self, hidden: Tensor, frames: Frames, position_bias: Tensor | None = None, rotary: Rotary | None = None
     ) -> Tensor:
         """hidden (batch, time, dim) -> (batch, time, dim)
 
@@ -160,10 +151,9 @@ def _prepend(bias: Tensor | None, prefix: int, dtype: torch.dtype) -> Tensor | N
     """The mask with `prefix` more keys in front, unmasked and without bias; additive masks in `dtype`."""
     if bias is None:
         return None
-    if bias.dtype == torch.bool:
-        return nn.functional.pad(bias, (prefix, 0), value=True) if prefix else bias
-    bias = bias.to(dtype)
-    return nn.functional.pad(bias, (prefix, 0)) if prefix else bias
+    boolean = bias.dtype == torch.bool
+    bias = bias if boolean else bias.to(dtype)
+    return nn.functional.pad(bias, (prefix, 0), value=float(boolean)) if prefix else bias
 
 
 class Layer(nn.Module):

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
-from sure.backbones.base import Site
 from sure.backbones.convolution import ConvolutionBlock, ConvolutionStack, GroupNorm
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.positions import rotary_angles
-from sure.backbones.renaming import Names
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
 from sure.frames import Frames
 
-NAMES = Names(
-    {
-        "convolutions.blocks.0.convolution": "encoder.conv1",
-        "convolutions.blocks.0.norm": "encoder.groupnorm",
-        "convolutions.blocks.1.convolution": "encoder.conv2",
-        "convolutions.blocks.2.convolution": "encoder.conv3",
-        "norm": "encoder.layer_norm",
-        "layers.#.attn.q": "encoder.layers.#.self_attn.q_proj",
-        "layers.#.attn.k": "encoder.layers.#.self_attn.k_proj",
-        "layers.#.attn.v": "encoder.layers.#.self_attn.v_proj",
-        "layers.#.attn.out": "encoder.layers.#.self_attn.o_proj",
-        "layers.#.attn_norm": "encoder.layers.#.input_layernorm",
-        "layers.#.ffn_in": "encoder.layers.#.mlp.fc1",
-        "layers.#.ffn_out": "encoder.layers.#.mlp.fc2",
-        "layers.#.ffn_norm": "encoder.layers.#.post_attention_layernorm",
-    }
-)
+NAMES = {
+    "convolutions.blocks.0.convolution": "encoder.conv1",
+    "convolutions.blocks.0.norm": "encoder.groupnorm",
+    "convolutions.blocks.1.convolution": "encoder.conv2",
+    "convolutions.blocks.2.convolution": "encoder.conv3",
+    "norm": "encoder.layer_norm",
+    "layers.#.attn.q": "encoder.layers.#.self_attn.q_proj",
+    "layers.#.attn.k": "encoder.layers.#.self_attn.k_proj",
+    "layers.#.attn.v": "encoder.layers.#.self_attn.v_proj",
+    "layers.#.attn.out": "encoder.layers.#.self_attn.o_proj",
+    "layers.#.attn_norm": "encoder.layers.#.input_layernorm",
+    "layers.#.ffn_in": "encoder.layers.#.mlp.fc1",
+    "layers.#.ffn_out": "encoder.layers.#.mlp.fc2",
+    "layers.#.ffn_norm": "encoder.layers.#.post_attention_layernorm",
+}
+SIZES = {  # our sizes -> settings in config.json
+    "dim": "hidden_size",
+    "layers": "encoder_num_hidden_layers",
+    "heads": "encoder_num_attention_heads",
+    "ffn": "intermediate_size",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Shape:
 class Family(Loadable):
     huggingface_class = "Moonshine"
     huggingface_names = NAMES
-    shapes: ClassVar[Mapping[str, Shape]] = {
+    shapes = {
         "tiny_en": Shape(),
         "base_en": Shape(dim=416, layers=8, ffn=1664, rotary_share=0.62),
         "tiny": Shape(dim=32, layers=3, heads=4, ffn=64, kernels=(31, 7, 3), strides=(16, 3, 2)),
@@ -65,11 +66,9 @@ class Family(Loadable):
         self.dim = dim = shape.dim
         first, second, third = zip(shape.kernels, shape.strides, strict=True)
         self.convolutions = ConvolutionStack(
-            [
-                ConvolutionBlock(1, dim, *first, False, GroupNorm(1, dim, mode=padding), tanh_first=True),
-                ConvolutionBlock(dim, 2 * dim, *second, True),
-                ConvolutionBlock(2 * dim, dim, *third, True),
-            ]
+            ConvolutionBlock(1, dim, *first, False, GroupNorm(1, dim, mode=padding), tanh_first=True),
+            ConvolutionBlock(dim, 2 * dim, *second, True),
+            ConvolutionBlock(2 * dim, dim, *third, True),
         )
         self.layers = nn.ModuleList(
             Layer(Attention(dim, shape.heads, bias=False), dim, shape.ffn, norm_first=True, norm_bias=False)
@@ -77,43 +76,24 @@ class Family(Loadable):
         )
         self.norm = LayerNorm(dim, bias=False)
 
-    def frame_count(self, samples: Tensor) -> Tensor:
-        return self.convolutions.frame_count(samples)
-
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
         return self.convolutions(waves[:, None], lengths)
-
-    def convolution_sites(self) -> Iterator[Site]:
-        return self.convolutions.sites()
 
     def context(self, hidden: Tensor, frames: Frames) -> dict[str, object]:
         shape = self.shape
         width = int(shape.dim // shape.heads * shape.rotary_share) // 2 * 2
         return {"rotary": rotary_angles(hidden.shape[1], width, hidden.device, shape.rotary_base)}
 
-    def finish(self, hidden: Tensor) -> Tensor:
-        return self.norm(hidden)
-
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         rotary = config.get("rope_parameters") or config.get("rope_scaling") or {}
-        wanted = {
-            "encoder_hidden_act": ("gelu", config.get("encoder_hidden_act", "gelu")),
-            "attention_bias": (False, config.get("attention_bias", False)),
-            "rope_type": ("default", rotary.get("rope_type", "default")),
-            "encoder_num_key_value_heads": (
-                config["encoder_num_attention_heads"],
-                config.get("encoder_num_key_value_heads") or config["encoder_num_attention_heads"],
-            ),
-        }
-        for key, (ours, theirs) in wanted.items():
-            if ours != theirs:
-                raise SureError(f"moonshine: config.json has {key}={theirs!r}; only {ours!r} is supported")
+        heads = config[SIZES["heads"]]
+        groups = {"encoder_num_key_value_heads": config.get("encoder_num_key_value_heads") or heads}
+        only = {"encoder_hidden_act": "gelu", "attention_bias": False, "encoder_num_key_value_heads": heads}
+        cls.require({**config, **groups}, only)
+        cls.require(rotary, {"rope_type": "default"})
         return Shape(
-            dim=config["hidden_size"],
-            layers=config["encoder_num_hidden_layers"],
-            heads=config["encoder_num_attention_heads"],
-            ffn=config["intermediate_size"],
+            **{field: config[key] for field, key in SIZES.items()},
             rotary_share=rotary.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.9)),
             rotary_base=rotary.get("rope_theta", config.get("rope_theta", 10000.0)),
         )
@@ -125,17 +105,8 @@ class Family(Loadable):
             raise SureError(f"transformers' Moonshine has the kernels {Shape.kernels}, this backbone {shape.kernels}")
         rotary = {"partial_rotary_factor": shape.rotary_share, "rope_theta": shape.rotary_base}
         return {
-            "hidden_size": shape.dim,
-            "intermediate_size": shape.ffn,
-            "encoder_num_hidden_layers": shape.layers,
-            "encoder_num_attention_heads": shape.heads,
+            **{key: getattr(shape, field) for field, key in SIZES.items()},
             "decoder_num_hidden_layers": 0,
             "decoder_num_attention_heads": shape.heads,
             "rope_parameters": {"rope_type": "default", **rotary},
         }
-
-    @classmethod
-    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        prefix = next((p for p in ("model.encoder.", "encoder.") if f"{p}conv1.weight" in state), "")
-        inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-        return {NAMES.ours(f"encoder.{name}"): tensor for name, tensor in inside.items()}

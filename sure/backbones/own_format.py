@@ -15,7 +15,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
-from sure.backbones.convolution import PADDINGS
 from sure.backbones.positions import Sinusoids, sinusoids
 from sure.errors import SureError, compare_names, some_of
 from sure.files import replace_file, sha256_of_file
@@ -43,21 +42,40 @@ class Stored(Backbone):
 
     @classmethod
     def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Stored:
-        if padding not in PADDINGS:
-            raise SureError(f"backbone.padding={padding}: expected {' or '.join(PADDINGS)}")
         kind, _, name = weights.partition(":")
         if kind == "random":
             return cls._random(name or next(iter(cls.shapes)), padding, seed, shape)
         if shape:
             raise SureError(f"backbone: {', '.join(shape)} can only be set for random weights, not for {weights}")
         found, state, sha256 = cls._read(weights)
-        return cls._filled(found, state, padding, sha256, weights)
+        try:
+            with torch.device("meta"):
+                backbone = cls(found, padding)
+        except BUILDING_ERRORS as error:
+            raise SureError(f"{weights}: its shape is not possible for {cls.family_name()} ({error})") from None
+        check_tensors(state, backbone.state_dict(), weights, "take weights and settings of one model")
+        backbone = backbone.to_empty(device="cpu")
+        backbone.load_state_dict(state)
+        backbone.sha256 = sha256
+        return backbone
 
     @classmethod
     def _read(cls, weights: str) -> tuple[Any, dict[str, Tensor], str]:
         """Shape, tensors and sha256 of the weights."""
         cls.check_weights(weights)
-        return cls._from_file(Path(weights).expanduser())
+        path = Path(weights).expanduser()
+        try:
+            with safe_open(path, "pt") as file:
+                about = parse_json((file.metadata() or {}).get(METADATA, "null"))
+                state = {name: file.get_tensor(name) for name in file.keys()}
+        except (SafetensorError, OSError, ValueError) as error:
+            raise SureError(f"{path} is not a complete .safetensors file ({error}); create it again") from None
+        if about is None:
+            raise SureError(
+                f"{path} has no metadata {METADATA}, so its backbone is unknown; "
+                "for a Hugging Face model pass the folder with its config.json"
+            )
+        return cls._described(about, len(state), path), state, sha256_of_file(path)
 
     @classmethod
     def check_weights(cls, weights: str) -> None:
@@ -90,21 +108,6 @@ class Stored(Backbone):
         replace_file(Path(path), save(state, {METADATA: json.dumps(about, sort_keys=True)}))
 
     @classmethod
-    def _from_file(cls, path: Path) -> tuple[Any, dict[str, Tensor], str]:
-        try:
-            with safe_open(path, "pt") as file:
-                about = parse_json((file.metadata() or {}).get(METADATA, "null"))
-                state = {name: file.get_tensor(name) for name in file.keys()}
-        except (SafetensorError, OSError, ValueError) as error:
-            raise SureError(f"{path} is not a complete .safetensors file ({error}); create it again") from None
-        if about is None:
-            raise SureError(
-                f"{path} has no metadata {METADATA}, so its backbone is unknown; "
-                "for a Hugging Face model pass the folder with its config.json"
-            )
-        return cls._described(about, len(state), path), state, sha256_of_file(path)
-
-    @classmethod
     def _described(cls, about: Any, tensors: int, path: Path) -> Any:
         """The shape in the metadata of a file with `tensors` tensors. Raises SureError for an invalid shape."""
         family, given = (about.get(key) if isinstance(about, dict) else None for key in ("family", "shape"))
@@ -116,41 +119,12 @@ class Stored(Backbone):
         settings = {key: _as_tuple(value) for key, value in given.items()}
         for key, value in settings.items():
             # more layers than tensors would take long to build, only to be found missing
-            if not _like(value, getattr(example, key, None)) or ("layers" in key and value > tensors):
+            if not _like(value, getattr(example, key, ...)) or ("layers" in key and value > tensors):
                 raise SureError(f"{path}: the metadata have {key}={value!r}, invalid for {family}; create it again")
-        try:
-            shape = type(example)(**settings)
-        except TypeError as error:
-            raise SureError(f"{path}: the metadata are not a shape of {family} ({error}); create it again") from None
+        shape = type(example)(**settings)
         if not shape.dim or not shape.heads or shape.dim % shape.heads:
             raise SureError(f"{path}: the metadata have dim={shape.dim}, heads={shape.heads}; create it again")
         return shape
-
-    @classmethod
-    def _sketch(cls, shape: Any, padding: str) -> Stored:
-        """The backbone on the meta device, without memory for its weights, which are loaded later."""
-        with torch.device("meta"):
-            return cls(shape, padding)
-
-    @classmethod
-    def _filled(cls, shape: Any, state: Mapping[str, Tensor], padding: str, sha256: str, source: str) -> Stored:
-        try:
-            backbone = cls._sketch(shape, padding)
-        except BUILDING_ERRORS as error:
-            raise SureError(f"{source}: its shape is not possible for {cls.family_name()} ({error})") from None
-        wanted = backbone.state_dict()
-        compare_names(state, wanted, f"{source}: weights do not fit", "take weights and settings of one model")
-        unlike = [
-            f"{name} {list(state[name].shape)} instead of {list(tensor.shape)}"
-            for name, tensor in wanted.items()
-            if tensor.shape != state[name].shape
-        ]
-        if unlike:
-            raise SureError(f"{source}: {len(unlike)} tensors have another shape: {some_of(unlike)}")
-        backbone = backbone.to_empty(device="cpu")
-        backbone.load_state_dict(state)
-        backbone.sha256 = sha256
-        return backbone
 
     @classmethod
     def _random(cls, name: str, padding: str, seed: int, changes: dict[str, Any]) -> Stored:
@@ -159,11 +133,25 @@ class Stored(Backbone):
             shape = dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:
             raise SureError(f"backbone: {cls.family_name()} has no such size ({error})") from None
-        backbone = cls._sketch(shape, padding).to_empty(device="cpu")
+        with torch.device("meta"):
+            backbone = cls(shape, padding)
+        backbone = backbone.to_empty(device="cpu")
         initialise(backbone, seed)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))
         backbone.sha256 = f"random:{cls.family_name()}_{name}{described}:{seed}"
         return backbone
+
+
+def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, remedy: str) -> None:
+    """Raises SureError that names missing, unexpected or differently shaped tensors of `source`."""
+    compare_names(found, wanted, f"{source}: weights do not fit", remedy)
+    unlike = [
+        f"{name} {list(found[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if tensor.shape != found[name].shape
+    ]
+    if unlike:
+        raise SureError(f"{source}: {len(unlike)} tensors have another shape: {some_of(unlike)}; {remedy}")
 
 
 def _like(value: Any, example: Any, least: int = 0) -> bool:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from sure.backbones import huggingface_wav2vec2
-from sure.backbones.base import Site
 from sure.backbones.convolution import ChannelNorm, ConvolutionBlock, ConvolutionStack, GroupNorm
+from sure.backbones.huggingface_wav2vec2 import Wav2Vec2Weights
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.positions import BiasGate, DistanceBias
 from sure.backbones.wav2vec2_shapes import Shape
-from sure.backbones.weights import Loadable
 from sure.frames import Frames
 
 
@@ -38,11 +33,8 @@ class PositionConvolution(nn.Module):
         return nn.functional.gelu(output[:, :, : hidden.shape[1]]).transpose(1, 2)
 
 
-class ConvolutionalTransformer(Loadable):
+class ConvolutionalTransformer(Wav2Vec2Weights):
     """wav2vec 2.0 and the models built like it; each family adds its shapes and its names."""
-
-    huggingface_names = huggingface_wav2vec2.NAMES
-    huggingface_heads = True
 
     def __init__(self, shape: Shape, padding: str = "masked"):
         super().__init__()
@@ -56,7 +48,7 @@ class ConvolutionalTransformer(Loadable):
                 norm = GroupNorm(width, width, mode=padding)
             blocks.append(ConvolutionBlock(channels, width, kernel, stride, shape.convolution_bias, norm))
             channels = width
-        self.convolutions = ConvolutionStack(blocks)
+        self.convolutions = ConvolutionStack(*blocks)
         self.projection_norm = nn.LayerNorm(channels, shape.eps) if shape.projection_norm else nn.Identity()
         self.projection = nn.Linear(channels, shape.dim)
         # In place of masked frames in pretraining; kept so that the number of parameters is as published.
@@ -75,9 +67,6 @@ class ConvolutionalTransformer(Loadable):
         gate = BiasGate(shape.dim, shape.heads) if shape.buckets else None
         return Layer(Attention(shape.dim, shape.heads, gate=gate), shape.dim, shape.ffn, shape.norm_first, shape.eps)
 
-    def frame_count(self, samples: Tensor) -> Tensor:
-        return self.convolutions.frame_count(samples)
-
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
         hidden = self.projection(self.projection_norm(self.convolutions(waves[:, None], lengths)))
         if self.mask_embedding.requires_grad:
@@ -87,31 +76,8 @@ class ConvolutionalTransformer(Loadable):
         hidden = hidden + self.position(hidden, frames)
         return hidden if self.shape.norm_first else self.norm(hidden)
 
-    def convolution_sites(self) -> Iterator[Site]:
-        return self.convolutions.sites()
-
     def context(self, hidden: Tensor, frames: Frames) -> dict[str, object]:
         return {} if self.distance_bias is None else {"position_bias": self.distance_bias(hidden.shape[1])}
 
     def finish(self, hidden: Tensor) -> Tensor:
         return self.norm(hidden) if self.shape.norm_first else hidden
-
-    @classmethod
-    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-        return huggingface_wav2vec2.huggingface_shape(config, preprocessor)
-
-    @classmethod
-    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
-        return huggingface_wav2vec2.huggingface_config(shape, cls.family_name())
-
-    @classmethod
-    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        return huggingface_wav2vec2.huggingface_state(state)
-
-    @classmethod
-    def bundle_shape(cls, parameters: dict[str, Any], normalize_waveform: bool) -> Shape:
-        return huggingface_wav2vec2.bundle_shape(parameters, normalize_waveform)
-
-    @classmethod
-    def bundle_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        return huggingface_wav2vec2.bundle_state(state)

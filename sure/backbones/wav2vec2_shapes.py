@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CONVOLUTIONS = ((512, 10, 5), *((512, 3, 2),) * 4, *((512, 2, 2),) * 2)
 TINY_CONVOLUTIONS = ((32, 10, 5), (32, 3, 2), (32, 3, 2), (32, 2, 2))
@@ -35,27 +35,8 @@ class Shape:
 
 
 BASE = Shape()
-LARGE = Shape(
-    dim=1024,
-    layers=24,
-    heads=16,
-    ffn=4096,
-    convolution_bias=True,
-    norm="layer",
-    norm_first=True,
-    normalize_waveform=True,
-)
-TINY = Shape(dim=32, layers=3, heads=4, ffn=64, convolutions=TINY_CONVOLUTIONS, position_kernel=16, position_groups=4)
-TINY_LARGE = Shape(
-    dim=32,
-    layers=3,
-    heads=4,
-    ffn=64,
-    convolutions=TINY_CONVOLUTIONS,
-    convolution_bias=True,
-    norm="layer",
-    norm_first=True,
-    normalize_waveform=True,
-    position_kernel=15,
-    position_groups=4,
-)
+LARGE_SIZES = {"dim": 1024, "layers": 24, "heads": 16, "ffn": 4096}
+LARGE = Shape(**LARGE_SIZES, convolution_bias=True, norm="layer", norm_first=True, normalize_waveform=True)
+TINY_SIZES = {"dim": 32, "layers": 3, "heads": 4, "ffn": 64, "convolutions": TINY_CONVOLUTIONS, "position_groups": 4}
+TINY = replace(BASE, **TINY_SIZES, position_kernel=16)
+TINY_LARGE = replace(LARGE, **TINY_SIZES, position_kernel=15)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
 
 from sure.backbones.wav2vec2_network import ConvolutionalTransformer
-from sure.backbones.wav2vec2_shapes import BASE, LARGE, TINY, TINY_LARGE, Shape
+from sure.backbones.wav2vec2_shapes import BASE, LARGE, TINY, TINY_LARGE
 
 
 class Family(ConvolutionalTransformer):
-    shapes: ClassVar[Mapping[str, Shape]] = {
+    shapes = {
         "base": replace(BASE, buckets=320),
         "large": replace(LARGE, buckets=320, convolution_bias=False),
         "tiny": replace(TINY, buckets=32, max_distance=20),

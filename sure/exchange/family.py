@@ -31,14 +31,14 @@ class Places:
 
     def theirs(self, host: nn.Module) -> str:
         """The name in transformers of one of the backbone's modules."""
-        return self.family.huggingface_names.theirs(self._paths[id(host)])
+        return self.family.theirs(self._paths[id(host)])
 
     def host(self, name: str) -> nn.Module | None:
         """The backbone's module for a name in transformers, with or without a head's prefix; None if there is none."""
         parts = name.split(".")
         # the name itself; in a model with a head (wav2vec2.encoder...); in the bare encoder (layers.0...)
         for candidate in [*(".".join(parts[start:]) for start in range(len(parts))), f"encoder.{name}"]:
-            ours = self.family.huggingface_names.ours(candidate)
+            ours = self.family.ours(candidate)
             if ours != candidate and ours in self._modules:
                 return self._modules[ours]
         return None

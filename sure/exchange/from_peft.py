@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from sure import registry
@@ -19,7 +18,7 @@ from sure.backbones.base import Backbone, Site
 from sure.errors import SureError
 from sure.exchange.family import Places
 from sure.exchange.to_peft import CONFIG, PREFIX, WEIGHTS
-from sure.parsing import parse_json
+from sure.parsing import read_json
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlMethod
 
@@ -28,13 +27,9 @@ READ = {"peft_type", "use_dora", "use_rslora", "r", "lora_alpha", "rank_pattern"
 PLACES = {"target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern"}
 ABOUT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
 UNUSED = {"megatron_core", "qalora_group_size", "loftq_config", "ensure_weight_tying", "runtime_config"}
-STARTS = (
-    True,
-    False,
-    "gaussian",
-    "orthogonal",
-)  # values of init_lora_weights that do not change the backbone's weights
-BESIDE = {"lm_head", "projector", "classifier", "score", "layer_weights"}  # modules outside the encoder
+STARTS = (True, False, "gaussian", "orthogonal")  # of init_lora_weights that do not change the backbone's weights
+# Modules outside the encoder.
+OUTSIDE = re.compile(r"(lm_head|projector|classifier|score|layer_weights|decoder|model\.decoder)(\.|$)")
 PARTS = {"lora_A.weight": "a", "lora_B.weight": "b", "lora_magnitude_vector": "magnitude"}
 
 
@@ -46,10 +41,6 @@ class Branch:
     site: Site
     tensors: dict[str, Tensor]
 
-    @property
-    def rank(self) -> int:
-        return len(self.tensors["a"])
-
 
 def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     """Attach the LoRA of a PEFT folder to a backbone with nothing attached.
@@ -59,81 +50,65 @@ def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     """
     config = _read_config(folder / CONFIG)
     name = "dora" if config.get("use_dora") else "lora"
-    branches = _branches(folder, backbone, {"a", "b"} | ({"magnitude"} if name == "dora" else set()))
+    branches = _branches(folder / WEIGHTS, backbone, {"a", "b", "magnitude"} if name == "dora" else {"a", "b"})
     try:
-        methods = _methods(name, config, branches, len(backbone.layers))
+        methods = _methods(name, config, branches.values(), len(backbone.layers))
     except (TypeError, ValueError, re.error) as error:
         reason = " ".join(str(error).split())
         raise SureError(f"{folder / CONFIG} has a setting that PEFT does not write ({reason})") from None
     attachment = Attachment(backbone, methods)
-    _fill(attachment, {branch.site.name: branch for branch in branches}, folder / WEIGHTS)
-    return attachment
-
-
-def _methods(name: str, config: Mapping[str, Any], branches: list[Branch], layers: int) -> list[PetlMethod]:
-    groups: dict[tuple[int, float], list[Branch]] = {}
-    for branch in branches:
-        groups.setdefault((branch.rank, _alpha(config, branch.name)), []).append(branch)
-    method = registry.find("petl", name)
-    methods: list[PetlMethod] = []
-    for (rank, alpha), group in groups.items():
-        settings = {"rank": rank, "alpha": alpha, "dropout": config.get("lora_dropout", 0.0)}
-        settings |= {"rslora": bool(config.get("use_rslora"))}
-        sites = patterns([branch.site for branch in group], layers)
-        methods.append(method(method.Config(name=name, sites=sites, **settings)))
-    return methods
-
-
-@torch.no_grad()
-def _fill(attachment: Attachment, branches: Mapping[str, Branch], source: Path) -> None:
     for site, module in attachment.built():
         for part, tensor in branches[site.name].tensors.items():
             own = getattr(module, part)
             if own.shape != tensor.shape:
                 raise SureError(
-                    f"{source}: {part} of {site.name} has shape {list(tensor.shape)}, this backbone needs "
+                    f"{folder / WEIGHTS}: {part} of {site.name} has shape {list(tensor.shape)}, this backbone needs "
                     f"{list(own.shape)}; give the backbone that it was trained on"
                 )
-            own.copy_(tensor)
+            own.data.copy_(tensor)
+    return attachment
+
+
+def _methods(name: str, config: Mapping[str, Any], branches: Iterable[Branch], layers: int) -> list[PetlMethod]:
+    groups: dict[tuple[int, float], list[Site]] = {}
+    for branch in branches:
+        groups.setdefault((len(branch.tensors["a"]), _alpha(config, branch.name)), []).append(branch.site)
+    method = registry.find("petl", name)
+    settings = {"dropout": config.get("lora_dropout", 0.0), "rslora": bool(config.get("use_rslora"))}
+    return [
+        method(method.Config(name=name, sites=patterns(sites, layers), rank=rank, alpha=alpha, **settings))
+        for (rank, alpha), sites in groups.items()
+    ]
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SureError(
-            f"{path.parent} is not a PEFT folder (no {CONFIG}); give a folder written by save_pretrained"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SureError(f"{path} cannot be read ({error}); save the adapter again") from None
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        kind = config.get("peft_type") if isinstance(config, dict) else config
+    config = read_json(path, "pass a PEFT folder, as save_pretrained writes it, or save the adapter again")
+    kind = config.get("peft_type")
+    if kind != "LORA":
         raise SureError(f"{path}: peft_type is {kind!r}; only LORA (with or without use_dora) can be imported")
     for key, value in config.items():
-        if key == "init_lora_weights":
-            fine = value in STARTS
-        else:
-            fine = key in READ | PLACES | ABOUT | UNUSED or value in (None, False, "none", [], {})
-        if not fine:
+        empty = value in (None, False, "none", [], {})
+        known = value in STARTS if key == "init_lora_weights" else empty or key in READ | PLACES | ABOUT | UNUSED
+        if not known:
             raise SureError(f"{path}: {key}={value!r} has no counterpart here; train or save the adapter without it")
     return config
 
 
-def _branches(folder: Path, backbone: Backbone, wanted: set[str]) -> list[Branch]:
-    path = folder / WEIGHTS
+def _branches(path: Path, backbone: Backbone, wanted: set[str]) -> dict[str, Branch]:
+    """The branches in a file by the name of their site, in the order of the sites. wanted: tensors of each branch."""
     places = Places(backbone)
     by_host = {id(site.host): site for site in backbone.sites() if site.kind == "linear"}
     modules: dict[str, dict[str, Tensor]] = {}
-    tensors_there, left_out = _of_the_encoder(_read_tensors(path))
-    for name, tensor in tensors_there.items():
-        module, part = next(
-            ((name.removesuffix(f".{end}"), ours) for end, ours in PARTS.items() if name.endswith(f".{end}")),
-            (name, ""),
-        )
-        if not part:
+    left_out = Counter[str]()
+    for name, tensor in _read_tensors(path).items():
+        if outside := OUTSIDE.match(name.removeprefix(PREFIX)):
+            left_out[outside[1]] += 1
+            continue
+        part = next((part for part in PARTS if name.endswith(f".{part}")), None)
+        if part is None:
             raise SureError(f"{path}: {name} is not a tensor of LoRA on a linear map; only these can be imported")
-        modules.setdefault(module.removeprefix(PREFIX), {})[part] = tensor
-    branches = []
+        modules.setdefault(name.removeprefix(PREFIX).removesuffix(f".{part}"), {})[PARTS[part]] = tensor
+    branches = {}
     for name, tensors in modules.items():
         host = places.host(name)
         if id(host) not in by_host:
@@ -146,28 +121,14 @@ def _branches(folder: Path, backbone: Backbone, wanted: set[str]) -> list[Branch
             )
         if set(tensors) != wanted:
             raise SureError(f"{path}: {name} has {', '.join(sorted(tensors))} instead of {', '.join(sorted(wanted))}")
-        branches.append(Branch(name, by_host[id(host)], tensors))
+        site = by_host[id(host)]
+        branches[site.name] = Branch(name, site, tensors)
     if not branches:
         raise SureError(f"{path} has no tensor of the encoder; save the adapter again")
     if left_out:
         counts = ", ".join(f"{name} ({count})" for name, count in left_out.items())
         print(f"{path}: left out tensors outside the encoder: {counts}")
-    order = {site.name: index for index, site in enumerate(by_host.values())}
-    return sorted(branches, key=lambda branch: order[branch.site.name])
-
-
-def _of_the_encoder(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Counter[str]]:
-    """The tensors of the encoder, and the number of tensors of each head or decoder."""
-    kept, left_out = {}, Counter[str]()
-    for name, tensor in tensors.items():
-        first, *rest = name.removeprefix(PREFIX).split(".")
-        if first in BESIDE or first == "decoder":
-            left_out[first] += 1
-        elif first == "model" and rest[:1] == ["decoder"]:
-            left_out["model.decoder"] += 1
-        else:
-            kept[name] = tensor
-    return kept, left_out
+    return {site.name: branches[site.name] for site in by_host.values() if site.name in branches}
 
 
 def _alpha(config: Mapping[str, Any], name: str) -> float:

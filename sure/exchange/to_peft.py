@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import safetensors.torch
 from torch import Tensor, nn
 
-from sure.backbones.base import Site
 from sure.errors import SureError
 from sure.exchange.family import Places
-from sure.exchange.head import FILE as HEAD_FILE
-from sure.exchange.head import head_file
+from sure.exchange.files import HEAD, head_file, json_file, tensor_file
 from sure.models.recognition import RecognitionModel
 from sure.petl.attach import Attachment
 from sure.petl.dora import DecomposedLowRank
@@ -51,16 +47,15 @@ def peft_files(model: RecognitionModel, base: str | None) -> tuple[dict[str, byt
     places = Places(model.backbone)
     adapter = _collect(model.attachment, places)
     settings = {"base_model_name_or_path": base, "inference_mode": True, **_settings(adapter, model.attachment)}
-    tensors = {f"{PREFIX}{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in _tensors(adapter)}
     files = {
-        CONFIG: (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(),
-        WEIGHTS: safetensors.torch.save(tensors, {"format": "pt"}),
-        HEAD_FILE: head_file(model),
+        CONFIG: json_file(settings),
+        WEIGHTS: tensor_file({f"{PREFIX}{name}": tensor for name, tensor in _tensors(adapter).items()}, format="pt"),
+        HEAD: head_file(model),
     }
     name = f"{places.family.huggingface_class}Model"
     return files, [
         f"PeftModel.from_pretrained({name}.from_pretrained(...), FOLDER) gives the adapted encoder",
-        f"PEFT has no head and readout like ours; they are in {HEAD_FILE}",
+        f"PEFT has no head and readout like ours; they are in {HEAD}",
         *model.backbone.huggingface_differences(),
     ]
 
@@ -74,19 +69,21 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
             raise SureError(f"petl ({method}) at {site.name} has no form in PEFT. {ABLE}")
         if adapter.kind not in ("", kind):
             raise SureError(f"petl: {adapter.kind} and {kind} do not fit into one PEFT folder; {INSTEAD}")
-        name = _called(site, method, places)
+        name = places.theirs(site.host)
+        if not places.called(site.host):
+            raise SureError(
+                f"petl ({method}): {site.name} is {name} in transformers' {places.family.huggingface_class}Model, "
+                "which reads the weights of this map without calling it: PEFT's adapter would have no effect; "
+                f"{INSTEAD}"
+            )
         if name in adapter.modules:
             raise SureError(f"petl ({method}): {site.name} has two modules; PEFT allows one; {INSTEAD}")
         adapter.kind = kind
         adapter.modules[name] = module
         if site.kind == "activation":
             adapter.reading.append(name)
-    norms = {
-        id(parameter): site.host
-        for site in attachment.backbone.sites()
-        if site.kind == "norm"
-        for parameter in site.host.parameters(recurse=False)
-    }
+    hosts = [site.host for site in attachment.backbone.sites() if site.kind == "norm"]
+    norms = {id(parameter): host for host in hosts for parameter in host.parameters(recurse=False)}
     for own, parameter in attachment.host_parameters.items():
         host = norms.get(id(parameter))
         if host is None:
@@ -96,17 +93,6 @@ def _collect(attachment: Attachment, places: Places) -> Adapter:
         names = ", ".join(method.config.name for method in attachment.methods)
         raise SureError(f"petl ({names}) changes nothing in the backbone, so there is nothing to export. {ABLE}")
     return adapter
-
-
-def _called(site: Site, method: str, places: Places) -> str:
-    """The name of the site's linear map in transformers."""
-    name = places.theirs(site.host)
-    if not places.called(site.host):
-        raise SureError(
-            f"petl ({method}): {site.name} is {name} in transformers' {places.family.huggingface_class}Model, which "
-            f"reads the weights of this map without calling it: PEFT's adapter would have no effect; {INSTEAD}"
-        )
-    return name
 
 
 def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
@@ -131,9 +117,8 @@ def _settings(adapter: Adapter, attachment: Attachment) -> dict[str, Any]:
         "lora_alpha": alpha,
         "rank_pattern": {name: other for name, other in ranks.items() if other != rank},
         "alpha_pattern": {name: other for name, other in alphas.items() if other != alpha},
-        "lora_dropout": dropouts.pop()
-        if len(dropouts) == 1
-        else 0.0,  # PEFT has one dropout; it only matters in training
+        # one dropout for all modules in PEFT; it only matters in training
+        "lora_dropout": dropouts.pop() if len(dropouts) == 1 else 0.0,
         "use_dora": adapter.kind == "dora",
         "use_rslora": rank_stabilised,
     }
@@ -150,17 +135,16 @@ def _plain(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-def _tensors(adapter: Adapter) -> list[tuple[str, Tensor]]:
-    found: list[tuple[str, Tensor]] = []
+def _tensors(adapter: Adapter) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
     for name, module in adapter.modules.items():
         if adapter.kind == "ia3":
-            found.append((f"{name}.ia3_l", module.scale[None] if name in adapter.reading else module.scale[:, None]))
+            found[f"{name}.ia3_l"] = module.scale[None] if name in adapter.reading else module.scale[:, None]
             continue
-        a, b, _ = _factors(module)
-        found += [(f"{name}.lora_A.weight", a), (f"{name}.lora_B.weight", b)]
+        found[f"{name}.lora_A.weight"], found[f"{name}.lora_B.weight"], _ = _factors(module)
         if adapter.kind == "dora":
-            found.append((f"{name}.lora_magnitude_vector", module.magnitude))
+            found[f"{name}.lora_magnitude_vector"] = module.magnitude
     inside = "" if adapter.kind else "ln_tuning_layers."
     for name, tensors in adapter.norms.items():
-        found += [(f"{name}.{inside}{part}", tensor) for part, tensor in tensors.items()]
+        found |= {f"{name}.{inside}{part}": tensor for part, tensor in tensors.items()}
     return found

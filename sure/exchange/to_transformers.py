@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from sure import registry
 from sure.backbones.weights import Loadable
 from sure.errors import SureError
-from sure.exchange.ctc_tokenizer import tokenizer_files
 from sure.exchange.family import family_of
-from sure.exchange.head import FILE as HEAD_FILE
-from sure.exchange.head import head_file
+from sure.exchange.files import HEAD, head_file, json_file, tensor_file
 from sure.models.recognition import RecognitionModel
 from sure.petl.weighted_sum import WeightedSum
 from sure.tasks.classification import ClassificationTask
 from sure.tasks.ctc import CtcTask
 from sure.tasks.heads import ClassificationHead, CtcHead
+from sure.text.tokenizer import BLANK, SPACE, Tokenizer
 
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+DELIMITER = "|"  # the token for a space of transformers' CTC tokenizer
 
 
 def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[str]]:
@@ -33,32 +31,28 @@ def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[
     family = family_of(model.backbone)
     config = family.huggingface_config(model.backbone.shape)
     state = merged_state(model, family)
-    misfit = _misfit(model, family)
     kind = "Model"
     others: dict[str, bytes] = {}
     notes: list[str] = []
-    if misfit:
-        others[HEAD_FILE] = head_file(model)
-        notes.append(f"the backbone alone, because {misfit}; head and readout are in {HEAD_FILE}")
+    if misfit := _misfit(model, family):
+        others[HEAD] = head_file(model)
+        notes.append(f"the backbone alone, because {misfit}; head and readout are in {HEAD}")
     else:
-        state = {f"{family.family_name()}.{name}": tensor for name, tensor in state.items()}
         kind, tensors, settings = _head(model)
-        state |= tensors
+        state = {f"{family.family_name()}.{name}": tensor for name, tensor in state.items()} | tensors
         config |= settings
         if isinstance(model.task, CtcTask):
-            files, note = tokenizer_files(model.task.tokenizer)
-            others |= files
+            others, note = tokenizer_files(model.task.tokenizer)
             notes += [note] if note else []
     if {"decoder_num_hidden_layers", "decoder_layers"} & config.keys():
         notes.append("the decoder is empty: use the encoder, AutoModel.from_pretrained(FOLDER).encoder")
     architecture = f"{family.huggingface_class}{kind}"
     config |= {"model_type": family.family_name().replace("_", "-"), "architectures": [architecture]}
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     return {
-        CONFIG: _json({**config, "dtype": "float32"}),
-        PREPROCESSOR: _json(family.huggingface_preprocessor(model.backbone.shape)),
+        CONFIG: json_file({**config, "dtype": "float32"}),
+        PREPROCESSOR: json_file(family.huggingface_preprocessor(model.backbone.shape)),
         **others,
-        WEIGHTS: safetensors.torch.save(plain, {"format": "pt"}),
+        WEIGHTS: tensor_file(state, format="pt"),
     }, [f"{architecture}.from_pretrained(FOLDER) loads it", *notes, *model.backbone.huggingface_differences()]
 
 
@@ -82,7 +76,7 @@ def merged_state(model: RecognitionModel, family: type[Loadable]) -> dict[str, T
             f"petl ({methods}): transformers' {family.huggingface_class}Model does not have {len(added)} tensors "
             f"that merging adds ({', '.join(added[:3])}); choose sites with a bias, or use sure.bin.infer"
         )
-    return {family.huggingface_names.theirs(name): tensor for name, tensor in state.items()}
+    return {family.theirs(name): tensor for name, tensor in state.items()}
 
 
 def _misfit(model: RecognitionModel, family: type[Loadable]) -> str:
@@ -108,20 +102,19 @@ def _misfit(model: RecognitionModel, family: type[Loadable]) -> str:
 
 def _head(model: RecognitionModel) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
     """Suffix of the class name, tensors and settings of transformers' head."""
-    own = {"use_weighted_layer_sum": False}
     if isinstance(model.head, CtcHead):
-        blank = model.task.tokenizer.blank
-        settings = {**own, "vocab_size": model.task.tokenizer.size, "pad_token_id": blank}
-        settings |= {"bos_token_id": None, "eos_token_id": None}
-        return "ForCTC", _linear("lm_head", model.head.output), settings
+        tokenizer, tensors = model.task.tokenizer, _linear("lm_head", model.head.output)
+        settings = {"vocab_size": tokenizer.size, "pad_token_id": tokenizer.blank}
+        absent = {"bos_token_id": None, "eos_token_id": None, "use_weighted_layer_sum": False}
+        return "ForCTC", tensors, settings | absent
     tensors = _linear("projector", model.head.projection) | _linear("classifier", model.head.output)
-    if model.attachment.reads_all_taps():
+    weighted = model.attachment.reads_all_taps()
+    if weighted:
         tensors["layer_weights"] = model.attachment.readout.weights
-        own = {"use_weighted_layer_sum": True}
     names = model.task.labels.names(model.task.labels.groups[0])
-    settings = {**own, "classifier_proj_size": model.head.HIDDEN}
-    settings |= {"id2label": {str(index): name for index, name in enumerate(names)}}
-    settings |= {"label2id": {name: index for index, name in enumerate(names)}}
+    settings = {"use_weighted_layer_sum": weighted, "classifier_proj_size": model.head.HIDDEN}
+    settings["id2label"] = {str(index): name for index, name in enumerate(names)}
+    settings["label2id"] = {name: index for index, name in enumerate(names)}
     return "ForSequenceClassification", tensors, settings
 
 
@@ -129,5 +122,25 @@ def _linear(name: str, host: torch.nn.Linear) -> dict[str, Tensor]:
     return {f"{name}.weight": host.weight, f"{name}.bias": host.bias}
 
 
-def _json(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()
+def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict[str, bytes], str]:
+    """The files of transformers' Wav2Vec2CTCTokenizer with the same ids, the blank as padding token, and an empty note.
+
+    If there is none like ours: no files, and a note with the reason.
+    """
+    tokens = [DELIMITER if token == SPACE else token for token in tokenizer.tokens()]
+    reason = ""
+    if tokenizer.kind != "character":
+        reason = f"transformers' CTC tokenizer has characters, this tokenizer {tokenizer.kind} tokens"
+    elif len(set(tokens)) < len(tokens):
+        reason = f"the texts contain {DELIMITER!r}, which transformers uses for a space"
+    if reason:
+        return {}, f"no tokenizer files: {reason}"
+    settings = {
+        "tokenizer_class": "Wav2Vec2CTCTokenizer",
+        "word_delimiter_token": DELIMITER,
+        "do_lower_case": False,
+        "clean_up_tokenization_spaces": False,
+        **{"pad_token": BLANK, "bos_token": None, "eos_token": None, "unk_token": None},
+    }
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    return {"vocab.json": json_file(vocabulary), "tokenizer_config.json": json_file(settings)}, ""

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from sure.backbones.aligner import binarisation, forward_sum, match, monotonic_search
 from sure.backbones.fastspeech2 import UNKNOWN, Controls, Family
-from sure.backbones.variance import phone_means, spread
+from sure.backbones.fastspeech2_parts import phone_means, spread
 from sure.config import Config
 from sure.data.synthesis.dataset import SynthesisBatch
 from sure.errors import SureError

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
+from sure.backbones.own_format import check_tensors
 from sure.data.synthesis.acoustic import AcousticConfig
-from sure.errors import SureError, compare_names, some_of
+from sure.errors import SureError, some_of
 from sure.parsing import read_json
 
 SLOPE = 0.1
@@ -132,7 +133,13 @@ def read_config(checkpoint: Path, acoustic: AcousticConfig) -> Shape:
     except ValidationError as error:
         first = error.errors()[0]
         raise SureError(f"{path}: key '{'.'.join(map(str, first['loc']))}': {first['msg']}") from None
-    _check_shape(path, shape, acoustic.hop_size)
+    product, hop_size = math.prod(shape.upsample_rates), acoustic.hop_size
+    if product != hop_size:
+        raise SureError(f"{path}: the product of upsample_rates is {product} samples per frame, hop_size is {hop_size}")
+    pairs = (("upsample_rates", "upsample_kernel_sizes"), ("resblock_kernel_sizes", "resblock_dilation_sizes"))
+    for one, other in pairs:
+        if len(getattr(shape, one)) != len(getattr(shape, other)):
+            raise SureError(f"{path}: {one} and {other} must have the same length")
     return shape
 
 
@@ -148,44 +155,20 @@ def load(generator: Generator, checkpoint: Path) -> None:
         found = f"keys: {some_of(list(map(str, content)))}" if isinstance(content, dict) else "no keys"
         raise SureError(f"{checkpoint}: no tensors under 'generator' ({found}); pass a generator of HiFi-GAN, g_...")
     folded = fold_weight_norm(tensors)
-    wanted = generator.state_dict()
-    compare_names(folded, wanted, f"{checkpoint}: tensors do not fit config.json", "take both from one publication")
-    for name, tensor in wanted.items():
-        if folded[name].shape != tensor.shape:
-            raise SureError(
-                f"{checkpoint}: '{name}' has the shape {tuple(folded[name].shape)}, "
-                f"but {tuple(tensor.shape)} according to config.json; take both from one publication"
-            )
+    check_tensors(folded, generator.state_dict(), str(checkpoint), "take it and config.json from one publication")
     generator.load_state_dict(folded)
 
 
 def fold_weight_norm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """gain * direction / |direction|, norms over all dimensions but the first; other tensors unchanged."""
-    folded = {}
-    for name, tensor in tensors.items():
-        for gain, direction in WEIGHT_NORM:
-            if name.endswith(direction) and (beside := name.removesuffix(direction) + gain) in tensors:
-                norm = torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.ndim)), keepdim=True)
-                folded[name.removesuffix(direction) + ".weight"] = tensors[beside] * tensor / norm
-                break
-            if name.endswith(gain) and name.removesuffix(gain) + direction in tensors:
-                break
-        else:
-            folded[name] = tensor
+    folded = dict(tensors)
+    for gain, direction in WEIGHT_NORM:
+        for stem in [name.removesuffix(direction) for name in tensors if name.endswith(direction)]:
+            if stem + gain in tensors:
+                size, vectors = folded.pop(stem + gain), folded.pop(stem + direction)
+                norms = torch.linalg.vector_norm(vectors, dim=tuple(range(1, vectors.ndim)), keepdim=True)
+                folded[f"{stem}.weight"] = size * vectors / norms
     return folded
-
-
-def _check_shape(path: Path, shape: Shape, hop_size: int) -> None:
-    """Raises SureError for settings that contradict each other."""
-    product = math.prod(shape.upsample_rates)
-    if product != hop_size:
-        raise SureError(f"{path}: the product of upsample_rates is {product} samples per frame, hop_size is {hop_size}")
-    for one, other in (
-        ("upsample_rates", "upsample_kernel_sizes"),
-        ("resblock_kernel_sizes", "resblock_dilation_sizes"),
-    ):
-        if len(getattr(shape, one)) != len(getattr(shape, other)):
-            raise SureError(f"{path}: {one} and {other} must have the same length")
 
 
 def _convolution(channels: int, kernel: int, dilation: int = 1, channels_in: int | None = None) -> nn.Conv1d:

@@ -1,4 +1,4 @@
-"""Small models of transformers and torchaudio with lively weights, to compare ours with."""
+"""Small models of transformers and torchaudio with random weights, to compare ours with."""
 
 from __future__ import annotations
 
@@ -12,55 +12,36 @@ from torch import Tensor, nn
 CONVOLUTIONS = [(32, 10, 5), (32, 3, 2), (24, 2, 2)]
 SAMPLES = 2000
 
-SIZES = dict(
-    hidden_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    intermediate_size=64,
-    conv_dim=[32, 32, 24],
-    conv_kernel=[10, 3, 2],
-    conv_stride=[5, 2, 2],
-    num_feat_extract_layers=3,
-    num_conv_pos_embeddings=16,
-    num_conv_pos_embedding_groups=4,
-)
+SIZES = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64)
+SIZES |= dict(conv_dim=[32, 32, 24], conv_kernel=[10, 3, 2], conv_stride=[5, 2, 2], num_feat_extract_layers=3)
+SIZES |= dict(num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4)
 LARGE = dict(feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True, num_conv_pos_embeddings=15)
 DISTANCES = dict(num_buckets=20, max_bucket_distance=30)
 DATA2VEC = dict(num_conv_pos_embeddings=3, conv_pos_kernel_size=5)
-WHISPER = dict(
-    d_model=48,
-    encoder_layers=3,
-    encoder_attention_heads=4,
-    encoder_ffn_dim=64,
-    decoder_layers=1,
-    decoder_attention_heads=4,
-    decoder_ffn_dim=64,
-    vocab_size=20,
-    pad_token_id=0,
-    bos_token_id=1,
-    eos_token_id=2,
-    decoder_start_token_id=1,
-)
-MOONSHINE = dict(
-    hidden_size=72,
-    encoder_num_hidden_layers=3,
-    encoder_num_attention_heads=4,
-    intermediate_size=96,
-    decoder_num_hidden_layers=1,
-    decoder_num_attention_heads=4,
-    vocab_size=20,
-)
+MOONSHINE = dict(hidden_size=72, intermediate_size=96, encoder_num_hidden_layers=3, encoder_num_attention_heads=4)
+MOONSHINE |= dict(decoder_num_hidden_layers=1, decoder_num_attention_heads=4, vocab_size=20)
+WHISPER = dict(d_model=48, encoder_layers=3, encoder_attention_heads=4, encoder_ffn_dim=64, decoder_layers=1)
+WHISPER |= dict(decoder_attention_heads=4, decoder_ffn_dim=64, vocab_size=20, pad_token_id=0, bos_token_id=1)
+WHISPER |= dict(eos_token_id=2, decoder_start_token_id=1)
+ORIGINALS = {  # prefix of the classes in transformers, and settings
+    "wav2vec2": ("Wav2Vec2", SIZES),
+    "hubert": ("Hubert", SIZES),
+    "wavlm": ("WavLM", SIZES | DISTANCES),
+    "data2vec_audio": ("Data2VecAudio", SIZES | DATA2VEC),
+    "moonshine": ("Moonshine", MOONSHINE),
+    "whisper": ("Whisper", WHISPER),
+}
 
 
 def waves(lengths: list[int], seed: int = 0) -> Tensor:
-    """(batch, samples): noise, zero behind each utterance's end"""
+    """(batch, samples): noise, zero after the end of each utterance"""
     made = 0.3 * torch.randn(len(lengths), max(lengths), generator=torch.Generator().manual_seed(seed))
     return made * (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])
 
 
 @torch.no_grad()
 def enliven(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Random numbers everywhere, biases and norms too, so that a swapped or dropped tensor shows."""
+    """Random numbers everywhere, biases and norms too, so that a swapped or dropped tensor changes the output."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
@@ -71,49 +52,24 @@ def enliven(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
-def huggingface(family: str, size: str, **settings: object) -> nn.Module:
-    """A random transformers model of a family; size: base or large."""
-    if family == "moonshine":
-        return enliven(transformers.MoonshineModel(transformers.MoonshineConfig(**MOONSHINE, **settings)))
-    if family == "whisper":
-        return enliven(transformers.WhisperModel(transformers.WhisperConfig(**{**WHISPER, **settings})))
-    if family == "data2vec_audio":
-        config = transformers.Data2VecAudioConfig(**{**SIZES, **DATA2VEC, **settings})
-        return enliven(transformers.Data2VecAudioModel(config))
-    config, model = {
-        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
-        "hubert": (transformers.HubertConfig, transformers.HubertModel),
-        "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
-    }[family]
-    variant = {**(LARGE if size == "large" else {}), **(DISTANCES if family == "wavlm" else {}), **settings}
-    return enliven(model(config(**{**SIZES, **variant})))
+def huggingface(family: str, size: str = "base", kind: str = "Model", **settings: object) -> nn.Module:
+    """A random transformers model of a family; size: base or large; kind: end of the class's name."""
+    name, sizes = ORIGINALS[family]
+    config = getattr(transformers, f"{name}Config")(**{**sizes, **(LARGE if size == "large" else {}), **settings})
+    return enliven(getattr(transformers, f"{name}{kind}")(config))
 
 
 def torchaudio_model(family: str, size: str) -> nn.Module:
     """A random torchaudio model of a family, and the parameters that a bundle would have."""
-    large = size == "large"
-    parameters = dict(
-        extractor_mode="layer_norm" if large else "group_norm",
-        extractor_conv_layer_config=CONVOLUTIONS,
-        extractor_conv_bias=large,
-        encoder_embed_dim=48,
-        encoder_projection_dropout=0.1,
-        encoder_pos_conv_kernel=15 if large else 16,
-        encoder_pos_conv_groups=4,
-        encoder_num_layers=3,
-        encoder_num_heads=4,
-        encoder_attention_dropout=0.1,
-        encoder_ff_interm_features=64,
-        encoder_ff_interm_dropout=0.1,
-        encoder_dropout=0.1,
-        encoder_layer_norm_first=large,
-        encoder_layer_drop=0.1,
-        aux_num_out=7,
-    )
-    make = torchaudio.models.wav2vec2_model
-    if family == "wavlm":
-        make = torchaudio.models.wavlm_model
-        parameters.update(encoder_num_buckets=20, encoder_max_distance=30)
+    large, wavlm = size == "large", family == "wavlm"
+    parameters = dict(extractor_mode="layer_norm" if large else "group_norm", extractor_conv_bias=large)
+    parameters |= dict(extractor_conv_layer_config=CONVOLUTIONS, encoder_embed_dim=48, encoder_projection_dropout=0.1)
+    parameters |= dict(encoder_pos_conv_kernel=15 if large else 16, encoder_pos_conv_groups=4, encoder_num_layers=3)
+    parameters |= dict(encoder_num_heads=4, encoder_attention_dropout=0.1, encoder_ff_interm_features=64)
+    parameters |= dict(encoder_ff_interm_dropout=0.1, encoder_dropout=0.1, encoder_layer_norm_first=large)
+    parameters |= dict(encoder_layer_drop=0.1, aux_num_out=7)
+    parameters |= dict(encoder_num_buckets=20, encoder_max_distance=30) if wavlm else {}
+    make = torchaudio.models.wavlm_model if wavlm else torchaudio.models.wav2vec2_model
     model = enliven(make(**parameters))
     model.parameters_of_bundle = parameters
     return model
@@ -131,7 +87,7 @@ def whisper_features(wave: Tensor, padding: str | bool = "max_length", bins: int
 
 
 def whisper_encoded(encoder: nn.Module, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
-    """What the original's modules make of a spectrogram of any length: the first tap and the last."""
+    """The first and the last tap by the original's modules, for a spectrogram of any length."""
     hidden = nn.functional.gelu(encoder.conv1(spectrogram))
     hidden = nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
     first = hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]

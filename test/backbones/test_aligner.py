@@ -21,8 +21,8 @@ from sure.backbones.aligner import (
     match,
     monotonic_search,
 )
+from sure.backbones.fastspeech2_parts import phone_means, spread
 from sure.backbones.own_format import initialise
-from sure.backbones.variance import phone_means, spread
 from sure.data.synthesis.dataset import SynthesisDataset, collate_synthesis, read_utterances
 from sure.frames import Frames
 

@@ -1,4 +1,4 @@
-"""Where weights come from: what is read equals what was written, and what does not fit is named."""
+"""Sources of weights: tensors are read as written, and errors name weights that do not fit."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchaudio
 import transformers
-from originals import DATA2VEC, SIZES, enliven, huggingface, saved, torchaudio_model, waves
+from originals import DATA2VEC, huggingface, saved, torchaudio_model, waves
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -27,6 +27,11 @@ def same(one, other):
     return all(torch.equal(tensor, state[name]) for name, tensor in one.state_dict().items())
 
 
+@torch.no_grad()
+def output(backbone):
+    return backbone(waves([2000, 1300]), torch.tensor([2000, 1300])).last
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_saved_and_read_again(tmp_path, model):
     backbone = Family.from_weights(f"random:{model}", seed=5)
@@ -35,13 +40,10 @@ def test_saved_and_read_again(tmp_path, model):
     backbone.save(path)
     again = type(backbone).from_weights(str(path))
     backbone.sites()[0].slot.attached.clear()
-    assert same(backbone, again)
-    assert again.shape == backbone.shape
+    assert same(backbone, again) and again.shape == backbone.shape
     assert again.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert list(tmp_path.iterdir()) == [path]
-    lengths = torch.tensor([3000, 2000])
-    with torch.no_grad():
-        assert torch.equal(again(waves([3000, 2000]), lengths).last, backbone(waves([3000, 2000]), lengths).last)
+    assert torch.equal(output(again), output(backbone))
 
 
 def test_random_weights_follow_the_seed_and_touch_no_global_state():
@@ -55,225 +57,164 @@ def test_random_weights_follow_the_seed_and_touch_no_global_state():
 
 
 @pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("name", ["wav2vec2", "hubert", "wavlm", "data2vec_audio"])
-def test_folders_of_models_with_a_head(tmp_path, name, binary, old):
-    """A CTC model holds its encoder under a prefix; older ones name the weight norm's tensors differently."""
-    config, model = {
-        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2ForCTC),
-        "hubert": (transformers.HubertConfig, transformers.HubertForCTC),
-        "wavlm": (transformers.WavLMConfig, transformers.WavLMForCTC),
-        "data2vec_audio": (transformers.Data2VecAudioConfig, transformers.Data2VecAudioForCTC),
-    }[name]
-    theirs = enliven(model(config(**{**SIZES, **(DATA2VEC if name == "data2vec_audio" else {})})))
-    folder = tmp_path / "model"
-    theirs.save_pretrained(folder)
-    state = load_file(folder / "model.safetensors")
+def test_folders_of_models_with_a_head(tmp_path, name, old):
+    """A CTC model has a prefix for its encoder; old folders have pickles, and other names for weight norm."""
+    theirs = huggingface(name, kind="ForCTC")
+    folder = saved(theirs, tmp_path)
+    file = tmp_path / "model.safetensors"
     if old:
         new = ("parametrizations.weight.original0", "parametrizations.weight.original1")
-        state = {key.replace(new[0], "weight_g").replace(new[1], "weight_v"): state[key] for key in state}
-    (folder / "model.safetensors").unlink()
-    if binary:
-        torch.save(state, folder / "pytorch_model.bin")
-    else:
-        save_file(state, folder / "model.safetensors")
-    (file,) = {*folder.glob("*.bin"), *folder.glob("*.safetensors")}
-    ours = family(name).from_weights(str(folder))
+        state = {key.replace(new[0], "weight_g").replace(new[1], "weight_v"): t for key, t in load_file(file).items()}
+        file.unlink()
+        file = tmp_path / "pytorch_model.bin"
+        torch.save(state, file)
+    ours = family(name).from_weights(folder)
     assert ours.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    ours.normalize_waveform = False  # which is the feature extractor's part there
-    base = theirs.base_model
+    ours.normalize_waveform = False  # the feature extractor does it there
     with torch.no_grad():
-        found = ours(waves([2000]), torch.tensor([2000])).last
-        assert torch.allclose(found, base(waves([2000])).last_hidden_state, atol=1e-5)
-    assert torch.equal(ours.mask_embedding, base.masked_spec_embed)
+        wanted = theirs.base_model(waves([2000])).last_hidden_state
+        assert torch.allclose(ours(waves([2000]), torch.tensor([2000])).last, wanted, atol=1e-5)
+    assert torch.equal(ours.mask_embedding, theirs.base_model.masked_spec_embed)
 
 
 @pytest.mark.parametrize(
-    ("said", "size", "wanted"), [(True, "base", True), (False, "large", False), (None, "large", True)]
+    ("setting", "size", "wanted"), [(True, "base", True), (False, "large", False), (None, "large", True)]
 )
-@torch.no_grad()
-def test_waveforms_are_normalised_where_the_preprocessor_says_so(tmp_path, said, size, wanted):
+def test_waveforms_are_normalised_as_the_preprocessor_requires(tmp_path, setting, size, wanted):
     theirs = huggingface("wav2vec2", size)
     folder = saved(theirs, tmp_path)
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=wanted)
-    if said is not None:
-        transformers.Wav2Vec2FeatureExtractor(do_normalize=said).save_pretrained(folder)
+    if setting is not None:
+        extractor.save_pretrained(folder)
     ours = family("wav2vec2").from_weights(folder)
     assert ours.normalize_waveform is wanted
     lengths = [2000, 1300]
-    batch = 0.1 + 3 * waves(lengths)
-    batch *= torch.arange(2000) < torch.tensor(lengths)[:, None]
-    encoded = ours(batch, torch.tensor(lengths))
-    for index, length in enumerate(lengths):
-        heard = extractor(batch[index, :length].numpy(), sampling_rate=16000, return_tensors="pt").input_values
-        alone = theirs(heard).last_hidden_state[0]
-        assert torch.allclose(encoded.last[index, : len(alone)], alone, atol=1e-4)
+    batch = 3 * waves(lengths) + 0.1 * (waves(lengths) != 0)
+    with torch.no_grad():
+        encoded = ours(batch, torch.tensor(lengths))
+        for row, wave, length in zip(encoded.last, batch, lengths, strict=True):
+            input = extractor(wave[:length].numpy(), sampling_rate=16000, return_tensors="pt").input_values
+            alone = theirs(input).last_hidden_state[0]
+            assert torch.allclose(row[: len(alone)], alone, atol=1e-4)
 
 
-def change(folder, **settings):
-    path = f"{folder}/config.json"
-    with open(path, encoding="utf-8") as file:
-        config = json.load(file)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(config | settings, file)
+def changed(**settings):
+    def change(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | settings))
+
+    return change
 
 
-def break_folder(how, path):
-    """Returns the family's name to load it as, and what the message has to say."""
-    weights = path / "model.safetensors"
-    if how == "other family":
-        return "wavlm", "backbone.name=hubert"
-    if how == "no config":
-        (path / "config.json").unlink()
-        return "hubert", "config.json does not exist"
-    if how == "bad config":
-        (path / "config.json").write_text("{", encoding="utf-8")
-        return "hubert", "not valid JSON"
-    if how == "no weights":
-        weights.unlink()
-        return "hubert", "pytorch_model.bin"
-    if how == "torn weights":
-        weights.write_bytes(weights.read_bytes()[:-1000])
-        return "hubert", "cannot be read"
-    if how == "torn binary":
-        torch.save(load_file(weights), path / "pytorch_model.bin")
-        weights.unlink()
-        torn = (path / "pytorch_model.bin").read_bytes()[:-1000]
-        (path / "pytorch_model.bin").write_bytes(torn)
-        return "hubert", "cannot be read"
-    if how == "other activation":
-        change(path, hidden_act="relu")
-        return "hubert", "hidden_act='relu'"
-    if how == "other width":
-        change(path, intermediate_size=80)
-        return "hubert", r"layers.0.ffn_in.weight \[64, 48\] instead of \[80, 48\]"
-    if how == "other depth":
-        change(path, num_hidden_layers=4)
-        return "hubert", r"missing \(layers.3.attn.k.bias"
-    change(path, num_hidden_layers=2)
-    return "hubert", r"unexpected \(layers.2.attn.k.bias"
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-1000])
 
 
-BROKEN = (
-    "other family",
-    "no config",
-    "bad config",
-    "no weights",
-    "torn weights",
-    "torn binary",
-    "other activation",
-    "other width",
-    "other depth",
-    "less depth",
-)
+def truncated_pickle(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    truncate(folder / "pytorch_model.bin")
 
 
-@pytest.mark.parametrize("how", BROKEN)
-def test_folders_that_do_not_fit_are_named(tmp_path, how):
-    folder = tmp_path / "model"
-    saved(huggingface("hubert", "base"), folder)
-    name, message = break_folder(how, folder)
+DAMAGES = {  # of a folder of HuBERT, and the message
+    "no config": (lambda folder: (folder / "config.json").unlink(), "config.json does not exist"),
+    "bad config": (lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "pytorch_model.bin"),
+    "truncated weights": (lambda folder: truncate(folder / "model.safetensors"), "cannot be read"),
+    "truncated pickle": (truncated_pickle, "cannot be read"),
+    "other family": (changed(model_type="wavlm"), "backbone.name=wavlm instead of hubert"),
+    "other spelling": (changed(model_type="data2vec-audio"), "backbone.name=data2vec_audio instead of hubert"),
+    "other activation": (changed(hidden_act="relu"), "hidden_act='relu'; only 'gelu'"),
+    "other width": (changed(intermediate_size=80), r"layers.0.ffn_in.weight \[64, 48\] instead of \[80, 48\]"),
+    "other depth": (changed(num_hidden_layers=4), r"missing \(layers.3.attn.k.bias"),
+    "less depth": (changed(num_hidden_layers=2), r"unexpected \(layers.2.attn.k.bias"),
+    "wrong type": (changed(conv_dim=3), "config.json has a setting of the wrong type"),
+    "no size": (lambda folder: (folder / "config.json").write_text('{"model_type": "hubert"}'), "lacks 'hidden_size'"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_folders_that_do_not_fit_are_named(tmp_path, damage):
+    folder = saved(huggingface("hubert"), tmp_path / "model")
+    change, message = DAMAGES[damage]
+    change(tmp_path / "model")
     with pytest.raises(SureError, match=message) as error:
-        family(name).from_weights(str(folder))
-    assert str(folder) in str(error.value)
-
-
-def test_a_name_that_no_file_can_have(tmp_path):
-    """Hugging Face says data2vec-audio."""
-    folder = saved(huggingface("data2vec_audio", "base"), tmp_path)
-    with pytest.raises(SureError, match=r"set backbone\.name=data2vec_audio instead of hubert"):
         family("hubert").from_weights(folder)
+    assert folder in str(error.value)
+
+
+def test_a_folder_whose_family_has_another_spelling(tmp_path):
+    """data2vec-audio in transformers."""
+    folder = saved(huggingface("data2vec_audio"), tmp_path)
     assert family("data2vec_audio").from_weights(folder).shape.position_layers == DATA2VEC["num_conv_pos_embeddings"]
-
-
-def test_files_that_do_not_fit_are_named(tmp_path):
-    path = tmp_path / "model.safetensors"
-    Family.from_weights("random:moonshine").save(path)
-    with pytest.raises(SureError, match=r"set backbone\.name=moonshine"):
-        family("wavlm").from_weights(str(path))
-    torn = tmp_path / "torn.safetensors"
-    torn.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(SureError, match="not a complete"):
-        family("moonshine").from_weights(str(torn))
-    foreign = tmp_path / "foreign.safetensors"
-    save_file({"a": torch.zeros(1)}, foreign)
-    with pytest.raises(SureError, match="its backbone is unknown"):
-        family("moonshine").from_weights(str(foreign))
 
 
 SHAPE = {"dim": 32, "layers": 3, "heads": 4, "ffn": 64, "kernels": [31, 7, 3], "strides": [16, 3, 2]}
 NO_NUMBERS = [None, -1, 0, "x", [], 10**12, 10**5, 1.5, {}]
-WRONG_SHAPES = {
-    **{f"dim={value!r}": {"dim": value} for value in NO_NUMBERS},
-    **{f"layers={value!r}": {"layers": value} for value in NO_NUMBERS},
-    **{f"heads={value!r}": {"heads": value} for value in NO_NUMBERS},
-    **{f"kernels={value!r}": {"kernels": value} for value in (*NO_NUMBERS, [31, 7, "x"], [31, 7], [31, 7, -3])},
-    "no step": {"strides": [16, 0, 2]},
-    "heads that do not fit": {"heads": 5},
-    "no such size": {"wide": 1},
-}
+WRONG_SHAPES = [
+    *({key: value} for key in ("dim", "layers", "heads", "kernels") for value in NO_NUMBERS),
+    *({"kernels": value} for value in ([31, 7, "x"], [31, 7], [31, 7, -3])),
+    *({"strides": [16, 0, 2]}, {"heads": 5}, {"wide": 1}),
+]
+NO_SHAPES = ["{}", "[]", "1", '"x"', '{"family": "moonshine"}', '{"family": [1], "shape": {}}']
+NO_SHAPES += ['{"family": "moonshine", "shape": 1}']
 
 
-def rewritten(path, about):
-    """The weights of `random:moonshine` with other metadata."""
+@pytest.fixture(scope="module")
+def tensors():
+    return Family.from_weights("random:moonshine").state_dict()
+
+
+def refused(path, tensors, about, message):
+    """Write the tensors with this description, and expect an error that names the file."""
+    save_file(tensors, path, about)
+    with pytest.raises(SureError, match=f"{path.name}.*{message}"):
+        family("moonshine").from_weights(str(path))
+
+
+@pytest.mark.parametrize("shape", WRONG_SHAPES, ids=str)
+def test_shapes_that_no_backbone_has(tmp_path, tensors, shape):
+    about = json.dumps({"family": "moonshine", "shape": {**SHAPE, **shape}})
+    refused(tmp_path / "odd.safetensors", tensors, {"sure_backbone": about}, "")
+
+
+@pytest.mark.parametrize("about", NO_SHAPES)
+def test_metadata_that_are_no_shape(tmp_path, tensors, about):
+    message = "the metadata sure_backbone are not a family and a shape"
+    refused(tmp_path / "odd.safetensors", tensors, {"sure_backbone": about}, message)
+
+
+def test_files_that_do_not_fit_are_named(tmp_path, tensors, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    refused(path, tensors, None, "its backbone is unknown")
     Family.from_weights("random:moonshine").save(path)
-    save_file(load_file(path), path, {"sure_backbone": about})
-    return str(path)
-
-
-@pytest.mark.parametrize("kind", WRONG_SHAPES)
-def test_shapes_that_no_backbone_has(tmp_path, kind):
-    about = json.dumps({"family": "moonshine", "shape": {**SHAPE, **WRONG_SHAPES[kind]}})
-    with pytest.raises(SureError, match="odd.safetensors"):
-        family("moonshine").from_weights(rewritten(tmp_path / "odd.safetensors", about))
-
-
-@pytest.mark.parametrize(
-    "about",
-    [
-        "{}",
-        "[]",
-        "1",
-        '"x"',
-        '{"family": "moonshine"}',
-        '{"family": [1], "shape": {}}',
-        '{"family": "moonshine", "shape": 1}',
-    ],
-)
-def test_metadata_that_are_no_shape(tmp_path, about):
-    with pytest.raises(SureError, match="odd.safetensors: the metadata sure_backbone are not a family and a shape"):
-        family("moonshine").from_weights(rewritten(tmp_path / "odd.safetensors", about))
-
-
-def test_shapes_are_compared_before_memory_is_taken(tmp_path, monkeypatch):
+    with pytest.raises(SureError, match=r"set backbone\.name=moonshine"):
+        family("wavlm").from_weights(str(path))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(SureError, match="not a complete"):
+        family("moonshine").from_weights(str(path))
+    monkeypatch.setattr(nn.Module, "to_empty", lambda *_, **__: pytest.fail("memory was taken before the comparison"))
     about = json.dumps({"family": "moonshine", "shape": {**SHAPE, "dim": 320}})
-    path = rewritten(tmp_path / "odd.safetensors", about)
-    monkeypatch.setattr(nn.Module, "to_empty", lambda *_, **__: pytest.fail("memory was taken"))
-    with pytest.raises(SureError, match="tensors have another shape"):
-        family("moonshine").from_weights(path)
+    refused(path, tensors, {"sure_backbone": about}, "tensors have another shape")
 
 
 @pytest.mark.parametrize(
-    ("name", "weights", "message"),
+    ("name", "weights", "settings", "message"),
     [
-        ("moonshine", "downloads/absent.safetensors", "absent.safetensors does not exist"),
-        ("moonshine", "random:tini", "did you mean 'tiny'"),
-        ("tiny", "random:wavml", "did you mean 'random:wavlm'"),
-        ("tiny", "downloads/absent.safetensors", "available: random:wav2vec2"),
-        ("wavlm", "WAVLM_BASE_PLU", "did you mean 'WAVLM_BASE_PLUS'"),
-        ("wavlm", "HUBERT_BASE", "HUBERT_BASE does not exist"),
+        ("moonshine", "downloads/absent.safetensors", {}, "absent.safetensors does not exist"),
+        ("moonshine", "random:tini", {}, "did you mean 'tiny'"),
+        ("tiny", "random:wavml", {}, "did you mean 'random:wavlm'"),
+        ("tiny", "downloads/absent.safetensors", {}, "available: random:wav2vec2"),
+        ("wavlm", "WAVLM_BASE_PLU", {}, "did you mean 'WAVLM_BASE_PLUS'"),
+        ("wavlm", "HUBERT_BASE", {}, "HUBERT_BASE does not exist"),
+        ("wavlm", "random:tiny", {"wide": 3}, "wide"),
+        ("wavlm", "model.safetensors", {"dim": 3}, "dim can only be set for random weights"),
     ],
 )
-def test_unknown_weights_are_named(name, weights, message):
+def test_unknown_weights_and_settings_are_named(name, weights, settings, message):
     with pytest.raises(SureError, match=message):
-        family(name).from_weights(weights)
-
-
-def test_unknown_settings_are_named():
-    with pytest.raises(SureError, match="expected masked or as_trained"):
-        family("wavlm").from_weights("random:tiny", padding="none")
-    with pytest.raises(SureError, match="wide"):
-        family("wavlm").from_weights("random:tiny", wide=3)
+        family(name).from_weights(weights, **settings)
 
 
 BUNDLES = {
@@ -298,7 +239,7 @@ def test_every_bundle_fits(bundle):
 @pytest.mark.parametrize("normalised", [False, True])
 @pytest.mark.parametrize("name", ["wav2vec2", "hubert", "wavlm"])
 def test_a_bundle_that_was_fetched_before(tmp_path, monkeypatch, name, normalised):
-    """A bundle of torchaudio's own class, smaller than the published, and the file torch.hub leaves."""
+    """A bundle of torchaudio's own class, smaller than the published, and the file that torch.hub stores."""
     theirs = torchaudio_model(name, "large" if normalised else "base")
     theirs.aux = None
     parameters = {**theirs.parameters_of_bundle, "aux_num_out": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,13 +14,18 @@ from originals import huggingface, saved, waves, whisper_features
 from torch import Tensor, nn
 
 from sure import registry
-from sure.config import make_config
+from sure.config import Config, make_config
+from sure.exchange.to_peft import peft_files
 from sure.models.build import build_model, build_task
 from sure.models.recognition import RecognitionModel
 
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 FAMILIES += [("data2vec_audio", "base"), ("moonshine", "base"), ("whisper", "base")]
-SMALL = {"side_network": {"name": "side_network", "heads": 3}}  # methods whose defaults need wider models
+METHODS = {name: name for name in registry.names("petl") if registry.find("petl", name).encoders}
+METHODS["side_network"] = {"name": "side_network", "heads": 3}  # its default needs wider models
+AS_THERE = {"whisper": "as_trained"}  # with the silence that transformers' Whisper adds after every utterance
+TOLERANCE = 1e-5
+SAMPLES = 5000
 
 
 def with_families(names: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -28,43 +34,33 @@ def with_families(names: Iterable[str]) -> list[tuple[str, str, str]]:
     return [(*pair, name) for pair in FAMILIES for name in names if pair[0] != "hubert" or name == first]
 
 
-AS_THERE = {"whisper": "as_trained"}
-TOLERANCE = 1e-5
-SAMPLES = 5000
-
-
-def config_of(folder: Path, family: str, petl: object, task: str = "language", **sections: object):
+def config_of(folder: Path, family: str, petl: object, task: str = "language", weights: str = "") -> Config:
     """A config whose backbone is the transformers model in `folder/family`, with tokens or labels learned."""
-    config = make_config(
-        {
-            "task": task,
-            "seed": 3,
-            "data": {"train": str(folder / "train"), "valid": str(folder / "dev")},
-            "tokenizer": {"folder": str(folder / task)},
-            # with the silence that transformers' Whisper hears behind every utterance
-            "backbone": {"name": family, "weights": str(folder / family), "padding": AS_THERE.get(family, "masked")},
-            "petl": petl,
-            **sections,
-        },
-        "test",
-    )
+    backbone = {"name": family, "weights": weights or str(folder / family)}
+    given = {"task": task, "seed": 3, "data": {"train": str(folder / "train"), "valid": str(folder / "dev")}}
+    given |= {"tokenizer": {"folder": str(folder / task)}, "petl": petl}
+    config = make_config({**given, "backbone": {**backbone, "padding": AS_THERE.get(family, "masked")}}, "test")
     if not (folder / task).exists():
-        registry.find("tasks", task).fit(
-            utterances(task), folder / task, tokenizer=config.tokenizer, language=config.text.language
-        )
+        settings = {"tokenizer": config.tokenizer, "language": config.text.language}
+        registry.find("tasks", task).fit(utterances(task), folder / task, **settings)
     return config
+
+
+def built(config: Config) -> RecognitionModel:
+    """Our adapted model, disturbed as training would."""
+    model = build_model(config, build_task(config)).eval()
+    disturb(model)
+    return model
 
 
 def pair(
     folder: Path, family: str, size: str, petl: object, task: str = "language"
 ) -> tuple[RecognitionModel, nn.Module]:
-    """Our adapted model, disturbed as training would, and the plain transformers model below it."""
+    """Our adapted model, and the plain transformers model below it."""
     theirs = huggingface(family, size)
     saved(theirs, folder / family)
-    config = config_of(folder, family, petl, task)
-    model = build_model(config, build_task(config)).eval()
-    model.backbone.normalize_waveform = False  # which is the feature extractor's part there
-    disturb(model)
+    model = built(config_of(folder, family, petl, task))
+    model.backbone.normalize_waveform = False  # the feature extractor does it there
     return model, theirs
 
 
@@ -92,26 +88,36 @@ def logits(model: RecognitionModel) -> Tensor:
 
 @torch.no_grad()
 def encoded(theirs: nn.Module) -> Tensor:
-    """What a transformers model, wrapped by PEFT or not, makes of the same sound."""
+    """The last layer's output of a transformers model, wrapped by PEFT or not, for the same sound."""
     inner = theirs.get_base_model() if isinstance(theirs, peft.PeftModel) else theirs
     model = inner.encoder if hasattr(inner, "decoder") else theirs
-    return model(heard(type(inner).__name__)).last_hidden_state
+    return model(input_of(type(inner).__name__)).last_hidden_state
 
 
-def heard(name: str) -> Tensor:
-    """The same sound as a class of transformers takes it: (2, samples), or Whisper's (2, bins, time)."""
+def input_of(name: str) -> Tensor:
+    """The same sound as input for a class of transformers: (2, samples), or Whisper's (2, bins, time)."""
     return torch.cat([whisper_features(wave) for wave in sound()]) if name.startswith("Whisper") else sound()
 
 
 def load_peft(theirs: nn.Module, folder: str) -> nn.Module:
-    """Load an adapter; what PEFT does not know, misses or finds too much is an error."""
+    """Load an adapter; unknown, missing or unexpected content is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message="Unsupported layer type .*Norm")  # said of every LN-tuning
+        warnings.filterwarnings("ignore", message="Unsupported layer type .*Norm")  # at every LN-tuning
         warnings.filterwarnings("ignore", category=FutureWarning)  # deprecations inside the libraries
         return peft.PeftModel.from_pretrained(theirs, folder).eval()
+
+
+def exported(model: RecognitionModel, theirs: nn.Module, folder: Path) -> tuple[dict, nn.Module]:
+    """adapter_config.json of our export, and PEFT's model of it."""
+    files, _ = peft_files(model, None)
+    return json.loads(files["adapter_config.json"]), load_peft(theirs, written(folder / "peft", files))
 
 
 def distance(one: Tensor, other: Tensor) -> float:
     assert one.shape == other.shape
     return (one - other).abs().max().item()
+
+
+def check_equal(one: Tensor, other: Tensor) -> None:
+    assert distance(one, other) < TOLERANCE

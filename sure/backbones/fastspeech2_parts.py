@@ -1,6 +1,8 @@
-"""The variance adaptor: predictors of duration, pitch and energy, and the length regulator (arXiv 2006.04558)."""
+"""Parts of FastSpeech 2 (arXiv 2006.04558): variance adaptor, length regulator and postnet."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +39,28 @@ class Variance(nn.Module):
     def embed(self, values: Tensor, frames: Frames) -> Tensor:
         """values (batch, phones), normalised -> (batch, phones, dim)"""
         return self.embedding(values[:, :, None], frames)
+
+
+class Postnet(nn.Module):
+    """Convolutions that refine the mel spectrogram (Tacotron 2, arXiv 1712.05884, section 2.2), and a residual sum.
+
+    Norms are over channels, not over the batch.
+    """
+
+    def __init__(self, mels: int, width: int, layers: int, kernel: int, dropout: float):
+        super().__init__()
+        widths = [mels, *[width] * (layers - 1), mels]
+        self.convolutions = nn.ModuleList(linear(here, there, kernel) for here, there in pairwise(widths))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers - 1))
+        self.dropout = dropout
+
+    def forward(self, mel: Tensor, frames: Frames) -> Tensor:
+        """mel (batch, time, mels) -> the same shape"""
+        hidden = mel
+        *inner, last = self.convolutions
+        for convolution, norm in zip(inner, self.norms, strict=True):
+            hidden = regularise(torch.tanh(norm(convolution(hidden, frames))), self.dropout, convolution)
+        return mel + last(hidden, frames)
 
 
 def spread(durations: Tensor) -> Tensor:

