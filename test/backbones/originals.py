@@ -22,7 +22,7 @@ MOONSHINE = dict(hidden_size=72, intermediate_size=96, encoder_num_hidden_layers
 MOONSHINE |= dict(decoder_num_hidden_layers=1, decoder_num_attention_heads=4, vocab_size=20)
 WHISPER = dict(d_model=48, encoder_layers=3, encoder_attention_heads=4, encoder_ffn_dim=64, decoder_layers=1)
 WHISPER |= dict(decoder_attention_heads=4, decoder_ffn_dim=64, vocab_size=20, pad_token_id=0, bos_token_id=1)
-WHISPER |= dict(eos_token_id=2, decoder_start_token_id=1)
+WHISPER |= dict(eos_token_id=2, decoder_start_token_id=1, max_source_positions=150)  # 3 s
 ORIGINALS = {  # prefix of the classes in transformers, and settings
     "wav2vec2": ("Wav2Vec2", SIZES),
     "hubert": ("Hubert", SIZES),
@@ -80,9 +80,9 @@ def saved(model: nn.Module, folder: Path) -> str:
     return str(folder)
 
 
-def whisper_features(wave: Tensor, padding: str | bool = "max_length", bins: int = 80) -> Tensor:
+def whisper_features(wave: Tensor, padding: str | bool = "max_length", bins: int = 80, seconds: int = 30) -> Tensor:
     """(1, bins, time), by the original's feature extractor; wave (samples,)"""
-    extractor = transformers.WhisperFeatureExtractor(feature_size=bins)
+    extractor = transformers.WhisperFeatureExtractor(feature_size=bins, chunk_length=seconds)
     return extractor(wave.numpy(), sampling_rate=16000, padding=padding, return_tensors="pt").input_features
 
 

@@ -1,4 +1,4 @@
-"""Attention compared with its formula, norms over valid frames with single utterances."""
+"""Attention with a prefix, positions and padding compared with its formula."""
 
 import itertools
 import math
@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sure.backbones.base import normalize_waves
-from sure.backbones.convolution import GroupNorm
 from sure.backbones.layers import Attention, score_bias
-from sure.backbones.positions import BiasGate, DistanceBias, rotary_angles, rotate
+from sure.backbones.positions import BiasGate, rotary_angles, rotate
 from sure.frames import Frames
 
 BATCH, TIME, DIM, HEADS = 3, 7, 24, 4
@@ -86,63 +84,9 @@ def test_attention_is_its_formula(prefix, positions, mask):
     assert torch.allclose(capture.context[rows], wanted[rows], atol=1e-5)
 
 
-def test_rotary_scores_depend_on_distance_alone():
-    rotary = rotary_angles(10, 4, torch.device("cpu"))
-    query, key = torch.randn(2, 1, 1, 1, 6)
-    queries, keys = (rotate(vector.expand(1, 1, 10, 6), rotary)[0, 0] for vector in (query, key))
-    scores = queries @ keys.T
-    for distance in range(-8, 9):
-        assert torch.allclose(*torch.aminmax(torch.diagonal(scores, distance)), atol=1e-5)
-    assert not torch.allclose(scores[0, 0], scores[0, 5], atol=1e-3)
-    assert torch.equal(queries[:, 4:], query.expand(1, 1, 10, 6)[0, 0, :, 4:])
-
-
-def test_distance_bias_depends_on_key_minus_query():
-    bias = DistanceBias(2, 32, 100)
-    nn.init.normal_(bias.embedding.weight)
-    found = bias(300)
-    for query, key in ((0, 0), (5, 9), (9, 5), (0, 299), (299, 0), (100, 150)):
-        bucket = bias._bucket(torch.tensor([key - query]))
-        assert torch.equal(found[:, query, key], bias.embedding(bucket)[0])
-    assert bias._bucket(torch.tensor([-7, 7, -1000, 1000])).tolist() == [7, 23, 15, 31]
-
-
-@pytest.mark.parametrize("groups", [1, 4, 12])
-def test_group_norm_leaves_padding_out(groups):
-    torch.manual_seed(0)
-    norm = GroupNorm(groups, 12)
-    for parameter in norm.parameters():
-        nn.init.normal_(parameter)
-    lengths = torch.tensor([50, 31, 1, 0])
-    both = (5 + torch.randn(4, 12, 50)).requires_grad_()
-    output = norm(both, Frames(lengths, 50))
-    assert output.isfinite().all()
-    for index, length in enumerate(lengths.tolist()[:2]):
-        single = both[index : index + 1, :, :length].detach().requires_grad_()
-        alone = nn.functional.group_norm(single, groups, norm.weight, norm.bias, norm.eps)
-        assert torch.allclose(output[index, :, :length], alone[0], atol=1e-5)
-        weights = torch.randn_like(alone)
-        (ours,) = torch.autograd.grad((output[index, :, :length] * weights[0]).sum(), both, retain_graph=True)
-        (theirs,) = torch.autograd.grad((alone * weights).sum(), single)
-        assert torch.allclose(ours[index, :, :length], theirs[0], atol=1e-5)
-        assert not ours[index, :, length:].any()
-
-
 def test_every_query_sees_a_key():
     """Also in an utterance without a frame, where some attention kernels would return NaN."""
     device = torch.device("cpu")
     assert score_bias(PADDED, device, None).any(-1).all()
     assert score_bias(PADDED, device, torch.zeros(HEADS, TIME, TIME)).isfinite().any(-1).all()
     assert torch.equal(score_bias(PADDED, device, None)[:2, 0, 0], MASK[:2])
-
-
-def test_normalised_waveforms():
-    lengths = torch.tensor([400, 250, 0])
-    valid = torch.arange(400) < lengths[:, None]
-    waves = (2 + 3 * torch.randn(3, 400, generator=torch.Generator().manual_seed(0))) * valid
-    found = normalize_waves(waves, Frames(lengths, 400))
-    assert not found[~valid].any()
-    for wave in (found[0], found[1, :250]):
-        assert abs(wave.mean()) < 1e-5 and abs(wave.var(correction=0) - 1) < 1e-4
-    alone = normalize_waves(waves[1:2, :250], Frames(lengths[1:2], 250))
-    assert torch.allclose(alone, found[1:2, :250], atol=1e-5)

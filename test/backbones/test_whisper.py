@@ -6,27 +6,12 @@ import transformers
 from originals import WHISPER, huggingface, saved, waves, whisper_encoded, whisper_features
 
 from sure.backbones.positions import sinusoids
-from sure.backbones.whisper import Family, log_mel, mel_filters
+from sure.backbones.whisper import Family, log_mel
 from sure.errors import SureError
 from sure.models.loading import encoder_problem
 
 TOLERANCE = 1e-5
 WHOLE = 480000  # samples of 30 s
-
-
-@pytest.mark.parametrize("bins", [80, 128])
-def test_mel_filters_are_the_originals(bins):
-    theirs = transformers.WhisperFeatureExtractor(feature_size=bins).mel_filters
-    assert abs(mel_filters(bins, torch.device("cpu")).T.double().numpy() - theirs).max() < 1e-8
-
-
-@pytest.mark.parametrize("samples", [8000, 8001, 8039, 8159, WHOLE])
-def test_spectrogram_is_the_original_extractors_without_padding(samples):
-    wave = waves([samples])
-    ours = log_mel(wave, torch.tensor([samples]), 80)
-    theirs = whisper_features(wave[0], padding=False)
-    assert ours.shape == theirs.shape == (1, 80, samples // 160)
-    assert (ours - theirs).abs().max() < TOLERANCE
 
 
 def test_spectrogram_in_a_batch_is_that_of_the_utterance_alone():
@@ -43,7 +28,7 @@ def test_spectrogram_in_a_batch_is_that_of_the_utterance_alone():
 @pytest.mark.parametrize("padding", ["masked", "as_trained"])
 @torch.no_grad()
 def test_thirty_seconds_equal_transformers(tmp_path, padding):
-    theirs = huggingface("whisper").encoder
+    theirs = huggingface("whisper", max_source_positions=1500).encoder
     ours = Family.from_weights(saved(theirs, tmp_path), padding)
     wave = waves([WHOLE])
     encoded = ours(wave, torch.tensor([WHOLE]))
@@ -55,7 +40,7 @@ def test_thirty_seconds_equal_transformers(tmp_path, padding):
 
 
 @pytest.mark.parametrize("bins", [80, 128])
-@pytest.mark.parametrize("samples", [16000, 16159, 9700])
+@pytest.mark.parametrize("samples", [16000, 16159, 9700, 8039, 8001])
 @torch.no_grad()
 def test_shorter_equals_transformers_on_as_many_frames(tmp_path, samples, bins):
     """9700 samples have an odd number of frames before the second convolution."""
@@ -71,7 +56,7 @@ def test_shorter_equals_transformers_on_as_many_frames(tmp_path, samples, bins):
 
 @torch.no_grad()
 def test_as_trained_computes_thirty_seconds_like_transformers(tmp_path):
-    theirs = huggingface("whisper")
+    theirs = huggingface("whisper", max_source_positions=1500)
     folder = saved(theirs, tmp_path)
     lengths = [9600, 4000, 0]
     batch = waves(lengths)
@@ -97,7 +82,7 @@ def test_longer_than_thirty_seconds_is_refused():
 
 def test_random_weights_have_the_originals_positions():
     table = Family.from_weights("random:toy").positions.table
-    config = transformers.WhisperConfig(**{**WHISPER, "d_model": 32})
+    config = transformers.WhisperConfig(**{**WHISPER, "d_model": 32, "max_source_positions": 1500})
     theirs = transformers.WhisperModel(config).encoder.embed_positions
     assert torch.equal(table, sinusoids(1500, 32))
     assert torch.allclose(table, theirs.weight, atol=1e-3)  # their angles are rounded otherwise

@@ -96,7 +96,7 @@ def encoded(theirs: nn.Module) -> Tensor:
 
 def input_of(name: str) -> Tensor:
     """The same sound as input for a class of transformers: (2, samples), or Whisper's (2, bins, time)."""
-    return torch.cat([whisper_features(wave) for wave in sound()]) if name.startswith("Whisper") else sound()
+    return sound() if not name.startswith("Whisper") else torch.cat([whisper_features(w, seconds=3) for w in sound()])
 
 
 def load_peft(theirs: nn.Module, folder: str) -> nn.Module:

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from sure import registry
 from sure.errors import SureError
 from sure.exchange.from_peft import attach_peft, patterns
-from sure.petl.attach import Attachment
 from sure.petl.patterns import match_sites
 
 MAPS = {
@@ -124,18 +123,6 @@ def test_there_and_back(tmp_path, petl):
     assert wanted.keys() == found.keys()
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
     check_equal(encoded(adapted), output(attachment))
-
-
-def test_an_imported_adapter_loads_into_methods_with_its_settings(tmp_path):
-    _, below = trained_encoder(tmp_path, "wav2vec2", rank_pattern={"q_proj": 5})
-    attachment = imported(tmp_path, "wav2vec2", below)
-    assert {(m.config.name, m.config.rank) for m in attachment.methods} == {("lora", 3), ("lora", 5)}
-    backbone = registry.find("backbones", "wav2vec2").from_weights(below)
-    backbone.normalize_waveform = False
-    other = Attachment(backbone, [registry.find("petl", m.config.name)(m.config) for m in attachment.methods])
-    assert distance(output(other), output(attachment)) > 0.01
-    other.load(attachment.state(), "imported")
-    assert torch.equal(output(other), output(attachment))
 
 
 def test_patterns_are_short_and_mean_the_same():
