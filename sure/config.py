@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +62,20 @@ class Config(Section):
     @model_validator(mode="after")
     def _defaults(self) -> Config:
         registry.find("backbones", self.backbone.name)
-        kinds = registry.find("tasks", self.task).tokenizer_kinds
-        if self.tokenizer.kind not in kinds:
-            raise SureError(f"tokenizer.kind={self.tokenizer.kind}: the task {self.task} has {', '.join(kinds)}")
+        task, tokenizer, decode = registry.find("tasks", self.task), self.tokenizer, self.decode
+        if tokenizer.kind not in task.tokenizer_kinds:
+            raise SureError(
+                f"tokenizer.kind={tokenizer.kind}: the task {self.task} has {', '.join(task.tokenizer_kinds)}"
+            )
         for key in ("lexicon", "fold"):
-            if getattr(self.tokenizer, key) is not None and self.tokenizer.kind != "phone":
+            if getattr(tokenizer, key) is not None and tokenizer.kind != "phone":
                 raise SureError(f"tokenizer.{key} is for phones; the task {self.task} has none: leave the key out")
-        methods = registry.find("tasks", self.task).decode_methods
-        if self.decode.method not in methods:
-            raise SureError(f"decode.method={self.decode.method}: the task {self.task} has {', '.join(methods)}")
-        if self.decode.lexicon != "none" and self.tokenizer.kind == "phone":
+        if decode.method not in task.decode_methods:
+            raise SureError(f"decode.method={decode.method}: the task {self.task} has {', '.join(task.decode_methods)}")
+        if decode.lexicon != "none" and tokenizer.kind == "phone":
             raise SureError("decode.lexicon is for tokens that spell words, not for phones: leave the key out")
-        if not self.tokenizer.folder:
-            self.tokenizer.folder = str(Path(self.data.train).parent / "tokens")
+        if not tokenizer.folder:
+            tokenizer.folder = str(Path(self.data.train).parent / "tokens")
         return self
 
     @property
@@ -85,8 +86,7 @@ class Config(Section):
     @property
     def decoding(self) -> str:
         """Name of the decoding: decode.name for a beam search, or for TTS where it is set; else `greedy`."""
-        is_synthesis = registry.find("tasks", self.task).names_decodings
-        return names.decoding(self.decode.method, self.decode.name, is_synthesis)
+        return names.decoding(self.decode.method, self.decode.name, registry.find("tasks", self.task).names_decodings)
 
     def save(self, path: Path) -> None:
         """Write all values as YAML, readable by `load_config`."""
@@ -106,8 +106,14 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise SureError(f"override {override!r}: expected key=value, e.g. train.epochs=3")
-        layers.append((key, _current_keys(_nested(key.split("."), _parse(text, override)))))
-    return make_config(_merge_layers(layers), " + ".join(str(file) for file in files))
+        try:
+            value = parse_yaml(text)
+        except ValueError:
+            raise SureError(f"override {override!r}: the value is not YAML") from None
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        layers.append((key, _current_keys(value)))
+    return make_config(_merge_layers(layers), " + ".join(map(str, files)))
 
 
 def make_config(given: Mapping[str, Any], source: str) -> Config:
@@ -120,23 +126,11 @@ def make_config(given: Mapping[str, Any], source: str) -> Config:
 
 def read_plain_config(path: Path) -> dict[str, Any]:
     """Unchecked keys and values of a YAML file, with today's names of keys and methods. Raises SureError naming it."""
-    loaded = _current_keys(read_yaml(path, "correct this config, or give another --config"))
-    return loaded | ({"petl": _current_names(loaded["petl"])} if "petl" in loaded else {})
+    return _current_keys(read_yaml(path, "correct this config, or give another --config"))
 
 
 def _current_keys(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {section: current_keys(section, value) for section, value in given.items()}
-
-
-def _parse(text: str, override: str) -> Any:
-    try:
-        return parse_yaml(text)
-    except ValueError:
-        raise SureError(f"override {override!r}: the value is not YAML") from None
-
-
-def _nested(keys: list[str], value: Any) -> dict[str, Any]:
-    return {keys[0]: _nested(keys[1:], value) if len(keys) > 1 else value}
+    return {key: _current_names(value) if key == "petl" else current_keys(key, value) for key, value in given.items()}
 
 
 def _merge_layers(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
@@ -152,10 +146,10 @@ def _merge_layers(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any
     task, method = str(merged.get("task")), _name_of(merged.get("petl"))
     plain = []
     for key, layer in layers:
-        table = layer.get("rates")
         others = {name: value for name, value in layer.items() if name != "rates"}
-        rates = {} if table is None else {"train": rates_of(table, task, method, registry.find)}
-        plain.append((key, _merge(rates, others)))
+        if layer.get("rates") is not None:
+            others = _merge({"train": rates_of(layer["rates"], task, method, registry.find)}, others)
+        plain.append((key, others))
     return _merge_layers(plain)
 
 
@@ -172,15 +166,11 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
     merged = dict(base)
     for name, value in update.items():
         old = merged.get(name)
-        if (
-            name == "petl"
-            and isinstance(value, dict)
-            and isinstance(old, dict)
-            and value.get("name", old.get("name")) != old.get("name")
-        ):
-            merged[name] = value
+        if name == "petl" and isinstance(old, dict) and isinstance(value, dict):
+            replaces = value.get("name", old.get("name")) != old.get("name")
         else:
-            merged[name] = _merge(old, value, key) if name in merged else value
+            replaces = name not in merged
+        merged[name] = value if replaces else _merge(old, value, key)
     return merged
 
 
@@ -202,7 +192,16 @@ def petl_settings(petl: Any) -> list[BaseModel]:
 
     Raises SureError naming an unknown method or setting.
     """
-    return [_method(item) for item in _listed(_current_names(petl))]
+    petl = _current_names(petl)
+    names = _name_of(petl).split("+")
+    if isinstance(petl, list) or len(names) == 1:
+        return [_method(item) for item in (petl if isinstance(petl, list) else [petl])]
+    if other := next((key for key in petl if key != "name"), None) if isinstance(petl, dict) else None:
+        raise SureError(
+            f"petl.{other}: this key must belong to one of {', '.join(names)}; "
+            f"write petl='[{{name: {names[0]}, {other}: ...}}, ...]'"
+        )
+    return [_method(name) for name in names]
 
 
 def _current_names(petl: Any) -> Any:
@@ -214,21 +213,6 @@ def _current_names(petl: Any) -> Any:
     return "+".join(registry.current("petl", name) for name in petl.split("+")) if isinstance(petl, str) else petl
 
 
-def _listed(petl: Any) -> Iterator[Any]:
-    """The methods of `petl`; the name `lora+prefix` means two methods."""
-    name = petl if isinstance(petl, str) else petl.get("name") if isinstance(petl, dict) else None
-    if not isinstance(name, str) or "+" not in name:
-        yield from petl if isinstance(petl, list) else [petl]
-        return
-    if isinstance(petl, dict) and len(petl) > 1:
-        other = next(key for key in petl if key != "name")
-        raise SureError(
-            f"petl.{other}: this key must belong to one of {name.replace('+', ', ')}; "
-            f"write petl='[{{name: {name.partition('+')[0]}, {other}: ...}}, ...]'"
-        )
-    yield from name.split("+")
-
-
 def _name_of(petl: Any) -> str:
     """The name of a config's `petl` in any of its forms: `a+b` for a list of methods."""
     items = petl if isinstance(petl, list) else [petl]
@@ -236,9 +220,9 @@ def _name_of(petl: Any) -> str:
 
 
 def _method(given: Any) -> BaseModel:
-    given = {"name": given} if isinstance(given, str) else given
     if isinstance(given, BaseModel):
         return given
+    given = {"name": given} if isinstance(given, str) else given
     if not isinstance(given, dict) or not given.get("name"):
         raise SureError(f"petl: expected a method's name, e.g. petl.name=lora; found {given!r}")
     return _typed(registry.find("petl", given["name"]).Config, given, f"petl ({given['name']})")
@@ -258,16 +242,12 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _keys_beside(model, first["loc"])
+        for part in first["loc"][:-1]:
+            annotation = model.model_fields[part].annotation if part in model.model_fields else None
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+        known = sorted(model.model_fields)
         return f"unknown key {key!r}{registry.nearest(str(first['loc'][-1]), known)}; there are: {', '.join(known)}"
     if first["type"] == "missing":
         return f"key {key!r} is missing"
     return f"key {key!r}: {first['msg']}, found {first['input']!r}"
-
-
-def _keys_beside(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return sorted(model.model_fields)

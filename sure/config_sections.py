@@ -31,13 +31,9 @@ class DataConfig(Section):
     train: str = Field(description="folder of the training set")
     valid: str = Field(description="folder of the dev set, whose score selects the best epoch")
     tests: list[str] = Field([], description="folders of the test sets, decoded and scored in stages 5 and 6")
-    min_seconds: float = Field(
-        0.1, ge=0, description="shorter training utterances are left out and counted, in seconds"
-    )
+    min_seconds: float = Field(0.1, ge=0, description="seconds; shorter training utterances are left out and counted")
     max_seconds: float = Field(
-        20.0,
-        gt=0,
-        description="longer training utterances are left out and counted, in seconds; dev and test sets are whole",
+        20.0, gt=0, description="seconds; longer training utterances are left out and counted, dev and test ones never"
     )
     on_bad_utterance: Literal["stop", "skip"] = Field(
         "stop",
@@ -45,10 +41,7 @@ class DataConfig(Section):
         "stop with an error, or skip the utterance and list it in left_out.txt",
     )
     max_bad_percent: float = Field(
-        5.0,
-        ge=0,
-        le=100,
-        description="with skip: largest share of bad training utterances, in percent; more is an error",
+        5.0, ge=0, le=100, description="with skip: at most this percentage of bad utterances"
     )
     cache_gigabytes: float = Field(2.0, ge=0, description="memory for decoded audio, in GB")
 
@@ -76,8 +69,7 @@ class TokenizerConfig(Section):
     )
     size: int | None = Field(None, gt=0, description="vocabulary size, for bpe and unigram")
     lexicon: list[str] | None = Field(
-        None,
-        description="for phones: lexicon files with lines `word phone phone ...`; without one, transcripts are phones",
+        None, description="for phones: files with lines `word phone phone ...`; without one, transcripts are phones"
     )
     fold: Fold | None = Field(None, description="for phones: smaller phone set that phones are mapped to")
     folder: str = Field("", description="output folder of stage 3; the default is `tokens` next to the training set")
@@ -97,9 +89,7 @@ class TextConfig(Section):
 
 class BackboneConfig(Section):
     name: str = Field(description="backbone family: the name of a file in sure/backbones")
-    weights: str = Field(
-        "random", description="file, folder or torchaudio bundle of the weights; random:<shape> draws them"
-    )
+    weights: str = Field("random", description="file, folder or torchaudio bundle; random:<shape> draws new weights")
     layers: Literal["last", "weighted_sum"] = Field(
         "last", description="encoder output that the head reads, unless a method combines the layers itself"
     )
@@ -118,22 +108,15 @@ class TrainConfig(Section):
     lr_head: float = Field(1e-3, ge=0, description="peak learning rate of the head")
     weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
     warmup: float = Field(0.1, ge=0, le=1, description="fraction of all steps with a linearly rising learning rate")
-    hold: float = Field(
-        0.0, ge=0, le=1, description="fraction of all steps, after warm-up, at the peak rate; then linear decay to 0"
-    )
+    hold: float = Field(0.0, ge=0, le=1, description="fraction of all steps at the peak rate; then linear decay to 0")
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
     patience: int = Field(0, ge=0, description="epochs without a better dev score before training stops; 0: never")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto",
-        description="number format of the forward pass; auto: bf16 where the processor gains speed by it, else fp32",
+        "auto", description="number format of the forward pass; auto: bf16 where that is faster, else fp32"
     )
-    prefix_cache: Literal["auto", "off"] = Field(
-        "auto", description="whether outputs of the frozen layers below the first trained site may be cached"
-    )
+    prefix_cache: Literal["auto", "off"] = Field("auto", description="whether outputs of frozen layers may be cached")
     prefix_cache_gigabytes: float = Field(4.0, ge=0, description="memory for the prefix cache, in GB")
-    save_minutes: float = Field(
-        10.0, gt=0, description="minutes between checkpoints within an epoch; each epoch ends with one"
-    )
+    save_minutes: float = Field(10.0, gt=0, description="minutes between checkpoints; each epoch also ends with one")
     workers: int = Field(0, ge=0, description="processes that decode audio, for recognition; TTS reads features")
     threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's default")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<number>; auto: a GPU if there is one")
@@ -146,18 +129,11 @@ class DecodeConfig(Section):
     method: Literal["greedy", "beam"] = Field("greedy", description="best label of each frame, or beam search")
     batch_seconds: float = Field(120.0, gt=0, description="largest batch: utterances times the longest one, in seconds")
     vocoder: str = Field("griffin_lim", description="for TTS: griffin_lim, or the checkpoint of a HiFi-GAN generator")
-    name: str = Field(
-        SEARCH, pattern="^[A-Za-z0-9._-]+$", description="name of this search or vocoder in folders and tables"
-    )
+    name: str = Field(SEARCH, pattern="^[A-Za-z0-9._-]+$", description="name of this decoding in folders and tables")
     beam: int = Field(50, gt=0, description="beam search: hypotheses kept after each frame")
-    margin: float = Field(
-        15.0, gt=0, description="beam search: largest distance of a kept hypothesis from the best, in log probability"
-    )
+    margin: float = Field(15.0, gt=0, description="beam search: largest distance from the best, in log probability")
     min_probability: float = Field(
-        1e-3,
-        ge=0,
-        lt=1,
-        description="beam search: least probability of a token in a frame to extend hypotheses with it",
+        1e-3, ge=0, lt=1, description="beam search: least probability of a token in a frame to extend hypotheses"
     )
     ngram: str = Field(
         "train",
@@ -170,11 +146,9 @@ class DecodeConfig(Section):
         description="beam search: allowed words: a file with a word at the start of each line, train (those of the "
         "training transcripts) or none (any word)",
     )
-    weight: float | None = Field(
-        None, ge=0, description="weight of the n-gram model; the default is tuned on the dev set, or 0.5"
-    )
+    weight: float | None = Field(None, ge=0, description="weight of the n-gram model; default: as tuned on dev, or 0.5")
     word_score: float | None = Field(
-        None, description="natural logarithm added for each word; the default is tuned on the dev set, or 0"
+        None, description="natural logarithm added per word; default: as tuned on dev, or 0"
     )
     unknown: float = Field(-10.0, le=0, description="natural logarithm added for each word outside the n-gram model")
 

@@ -37,7 +37,7 @@ def autocast(precision: str, device: torch.device, width: int) -> AbstractContex
     """
     if precision == "auto":
         on_cuda = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        has_bf16 = any(flag in _processor_flags() for flag in BF16_FLAGS)
+        has_bf16 = any(flag in _processor("flags").split() for flag in BF16_FLAGS)
         on_cpu = device.type == "cpu" and width >= BF16_WIDTH and has_bf16
         precision = "bf16" if on_cuda or on_cpu else "fp32"
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
@@ -47,8 +47,7 @@ def describe_device(device: torch.device) -> str:
     """The name of the GPU, or of the CPU with the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    names = [line.partition(":")[2].strip() for line in _processor_lines() if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()} ({torch.get_num_threads()} threads)"
+    return f"{_processor('model name') or platform.machine()} ({torch.get_num_threads()} threads)"
 
 
 def peak_memory_megabytes(device: torch.device) -> float:
@@ -59,10 +58,8 @@ def peak_memory_megabytes(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _processor_flags() -> set[str]:
-    return {flag for line in _processor_lines() if line.startswith("flags") for flag in line.split()}
-
-
-def _processor_lines() -> list[str]:
+def _processor(key: str) -> str:
+    """The value of a key of /proc/cpuinfo; empty where there is none."""
     path = Path("/proc/cpuinfo")
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

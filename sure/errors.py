@@ -39,18 +39,15 @@ def run(main: Callable[[], object]) -> None:
     """
     try:
         main()
+        sys.exit(0)
     except SureError as error:
-        _fail(str(error), 2)
+        message, status = str(error), 2
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
         place = f" while writing {error.filename}" if error.filename else ""
-        _fail(f"the disk is full{place}; free some space and run the same command again", 2)
+        message, status = f"the disk is full{place}; free some space and run the same command again", 2
     except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to continue", 130)
-    sys.exit(0)
-
-
-def _fail(message: str, status: int) -> None:
+        message, status = "interrupted; run the same command again to continue", 130
     print(f"error: {message}", file=sys.stderr)
     sys.exit(status)

@@ -21,8 +21,7 @@ def end_when_asked() -> None:
 class Interrupt:
     """Remembers a received signal until the run reaches a point where its state can be saved."""
 
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
+    signal: signal.Signals | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -42,11 +41,11 @@ def stay_with_trainer(worker: int) -> None:
 
     They end on a SIGTERM from the trainer, and with the trainer.
     """
+
+    def end_on_sigterm_of_trainer() -> None:
+        while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+            pass
+        os._exit(0)
+
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    threading.Thread(target=_end_on_sigterm_of_trainer, daemon=True).start()
-
-
-def _end_on_sigterm_of_trainer() -> None:
-    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
-        pass
-    os._exit(0)
+    threading.Thread(target=end_on_sigterm_of_trainer, daemon=True).start()

@@ -11,16 +11,8 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same under nohup
 HERE = Path(__file__).parent
-for folder in (
-    HERE,
-    HERE / "contract",
-    HERE / "corpora",
-    HERE / "corpus",
-    HERE / "data",
-    HERE / "recipes",
-    HERE / "shell",
-):
-    sys.path.insert(0, str(folder))
+for folder in ("", "contract", "corpora", "corpus", "data", "recipes", "shell"):
+    sys.path.insert(0, str(HERE / folder))
 
 
 @pytest.fixture

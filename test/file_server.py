@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -35,43 +35,37 @@ def serve() -> Iterator[FileServer]:
             pass
 
         def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
+            wanted, content = self.headers.get("Range"), state.files.get(self.path)
             state.requests.append((self.path, wanted))
-            content = state.files.get(self.path)
             if state.statuses:
-                return self.send_error(state.statuses.pop(0))
-            if state.heads:
+                self.send_error(state.statuses.pop(0))
+            elif state.heads:
                 status, *header = state.heads.pop(0)
-                self.send_response(status)
-                self.send_header(*header)
-                return self.end_headers()
-            if content is None:
-                return self.send_error(404)
-            first, whole = 0, len(content)
-            if wanted and state.ranges:
-                first = int(wanted.removeprefix("bytes=").rstrip("-"))
-                if first >= whole:
-                    self.send_response(416)
-                    self.send_header("Content-Range", f"bytes */{whole}")
-                    self.send_header("Content-Length", "0")
-                    return self.end_headers()
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {first}-{whole - 1}/{whole}")
+                self.begin(status, header)
+            elif content is None:
+                self.send_error(404)
             else:
-                self.send_response(200)
-            body = content[first:]
-            if state.lengths:
-                self.send_header("Content-Length", str(len(body)))
+                self.send_content(content, wanted if state.ranges else None)
+
+        def begin(self, status: int, *headers: Sequence[str]) -> None:
+            self.send_response(status)
+            for header in headers:
+                self.send_header(*header)
             self.end_headers()
-            if state.break_after:
-                self.wfile.write(body[: state.break_after.pop(0)])
-                self.wfile.flush()
-                if state.pause.is_set():
-                    finished.wait(60)
-                self.close_connection = True
-                return None
-            self.wfile.write(body)
-            return None
+
+        def send_content(self, content: bytes, wanted: str | None) -> None:
+            first, whole = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0, len(content)
+            if wanted and first >= whole:
+                self.begin(416, ("Content-Range", f"bytes */{whole}"), ("Content-Length", "0"))
+                return
+            place = [("Content-Range", f"bytes {first}-{whole - 1}/{whole}")] if wanted else []
+            length = [("Content-Length", str(whole - first))] if state.lengths else []
+            self.begin(206 if wanted else 200, *place, *length)
+            cut = state.break_after.pop(0) if state.break_after else None
+            self.wfile.write(content[first:][:cut])
+            self.wfile.flush()
+            if cut is not None and state.pause.is_set():
+                finished.wait(60)
 
     finished = threading.Event()
 

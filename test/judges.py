@@ -1,4 +1,4 @@
-"""The judges of synthesised speech, for tests: weights and code out of their packages."""
+"""The models that judge synthesised speech, for tests: weights and code out of their packages."""
 
 import importlib
 import sys
@@ -15,16 +15,16 @@ RESEMBLYZER = {
 }
 
 
-def fetch_encoder(folder):
-    """The weights of the speaker encoder."""
-    return _fetch("pretrained.pt", folder)
+def fetch_encoder(folder, name="pretrained.pt"):
+    """A file of the speaker encoder, its weights by default."""
+    return fetch("resemblyzer", "0.1.4", f"resemblyzer/{name}", RESEMBLYZER[name], folder / "code" / "resemblyzer")
 
 
 def fetch_resemblyzer(folder, monkeypatch):
     """The package's own `voice_encoder` and `audio`, which import a voice detection that has to be compiled."""
     for name in RESEMBLYZER:
-        path = _fetch(name, folder)
-    monkeypatch.syspath_prepend(str(path.parents[1]))
+        path = fetch_encoder(folder, name)
+    monkeypatch.syspath_prepend(path.parents[1])
     monkeypatch.setitem(sys.modules, "webrtcvad", ModuleType("webrtcvad"))
     for name in [name for name in sys.modules if name.split(".")[0] == "resemblyzer"]:
         monkeypatch.delitem(sys.modules, name)
@@ -32,7 +32,3 @@ def fetch_resemblyzer(folder, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return [importlib.import_module(f"resemblyzer.{name}") for name in ("voice_encoder", "audio")]
-
-
-def _fetch(name, folder):
-    return fetch("resemblyzer", "0.1.4", f"resemblyzer/{name}", RESEMBLYZER[name], folder / "code" / "resemblyzer")

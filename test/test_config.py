@@ -1,4 +1,4 @@
-"""A config is checked to the last key, and an error says what there is instead."""
+"""A config is checked to the last key, and an error names the nearest key or value."""
 
 import subprocess
 import sys
@@ -26,46 +26,43 @@ def file(tmp_path):
     return path
 
 
-def test_values_are_typed(file):
-    config = load_config(file, ["petl.rank=4", "train.lr_head=1e-3", "data.tests=[a, b]"])
-    assert config.petl[0].rank == 4
-    assert (config.train.lr_adapter, config.train.lr_head) == (5e-4, 1e-3)
-    assert config.data.tests == ["a", "b"]
+def test_values_are_typed_and_a_later_file_or_override_counts(file, tmp_path):
+    (tmp_path / "more.yaml").write_text("train: {epochs: 9}")
+    config = load_config([file, tmp_path / "more.yaml"], ["petl.rank=4", "train.lr_head=1e-3", "data.tests=[a, b]"])
+    assert config.petl[0].rank == 4 and config.data.tests == ["a", "b"]
+    assert (config.train.epochs, config.train.lr_adapter, config.train.lr_head) == (9, 5e-4, 1e-3)
     assert config.tokenizer.folder == str(Path("data/x/tokens"))
 
 
-def test_saved_and_read_again_is_the_same(file, tmp_path):
-    config = load_config(file, ["petl.name=prefix", "petl.length=5"])
+def test_a_task_has_its_own_kind_of_tokens(file):
+    kinds = {"asr": "character", "language": "character", "phoneme": "phone", "slots": "slot"}
+    assert {task: load_config(file, [f"task={task}"]).tokenizer.kind for task in kinds} == kinds
+    assert load_config(file, ["tokenizer.kind=bpe", "tokenizer.size=50"]).tokenizer.kind == "bpe"
+    assert load_config(file, ["task=phoneme", "tokenizer.lexicon=[a, b]"]).tokenizer.lexicon == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["petl.name=prefix", "petl.length=5"], ["task=phoneme", "tokenizer.lexicon=a b.txt", "tokenizer.fold=no_stress"]],
+)
+def test_saved_and_read_again_is_the_same(file, tmp_path, overrides):
+    config = load_config(file, overrides)
+    assert (config.tokenizer.lexicon, config.tokenizer.fold) in ((None, None), (["a b.txt"], "no_stress"))
     config.save(tmp_path / "resolved.yaml")
     assert load_config(tmp_path / "resolved.yaml") == config
 
 
-def test_a_task_has_its_own_kind_of_tokens(file, tmp_path):
-    kinds = {"asr": "character", "language": "character", "phoneme": "phone", "slots": "slot"}
-    assert {task: load_config(file, [f"task={task}"]).tokenizer.kind for task in kinds} == kinds
-    assert load_config(file, ["tokenizer.kind=bpe", "tokenizer.size=50"]).tokenizer.kind == "bpe"
-    one = load_config(file, ["task=phoneme", "tokenizer.lexicon=a b.txt", "tokenizer.fold=no_stress"])
-    assert (one.tokenizer.lexicon, one.tokenizer.fold) == (["a b.txt"], "no_stress")
-    assert load_config(file, ["task=phoneme", "tokenizer.lexicon=[a, b]"]).tokenizer.lexicon == ["a", "b"]
-    one.save(tmp_path / "resolved.yaml")
-    assert load_config(tmp_path / "resolved.yaml") == one
-
-
 def test_another_method_starts_anew(file):
     config = load_config(file, ["petl.name=bottleneck"])
-    assert config.method == "bottleneck"
-    assert not hasattr(config.petl[0], "rank")
-
-
-def test_methods_combine(file):
-    config = load_config(file, ["petl=[{name: lora, rank: 2}, {name: weighted_sum}]"])
-    assert config.method == "lora+weighted_sum"
-
-
-def test_a_combination_has_a_name(file, tmp_path):
+    assert config.method == "bottleneck" and not hasattr(config.petl[0], "rank")
     config = load_config(file, ["petl.name=lora+prefix"])
     assert [item.name for item in config.petl] == ["lora", "prefix"]
     assert config.petl[0].rank == 8  # its default: the settings of a lone lora are not meant
+
+
+def test_methods_combine(file, tmp_path):
+    config = load_config(file, ["petl=[{name: lora, rank: 2}, {name: weighted_sum}]"])
+    assert config.method == "lora+weighted_sum"
     (tmp_path / "both.yaml").write_text("petl: [{name: lora, rank: 2}, {name: prefix, length: 5}]")
     files = [file, tmp_path / "both.yaml"]
     assert load_config(files, ["petl.name=lora+prefix"]).petl[0].rank == 2  # the name of the list that is there
@@ -73,12 +70,6 @@ def test_a_combination_has_a_name(file, tmp_path):
     for name in ("lora", "prefix+lora", "lora+lora+prefix"):
         with pytest.raises(SureError, match=r"petl is the list lora\+prefix .* conf/petl/lora\+prefix\.yaml"):
             load_config(files, [f"petl.name={name}"])
-
-
-def test_a_later_file_wins(file, tmp_path):
-    (tmp_path / "more.yaml").write_text("train: {epochs: 9}")
-    config = load_config([file, tmp_path / "more.yaml"])
-    assert (config.train.epochs, config.train.lr_adapter) == (9, 5e-4)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +95,7 @@ def test_a_later_file_wins(file, tmp_path):
         (["train.epochs=-1"], ["'train.epochs'", "greater than 0", "-1"]),
         (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
         (["nonsense"], ["expected key=value"]),
+        (["seed=["], ["override 'seed=['", "not YAML"]),
         (["head.hiden=3"], ["head", "'hiden'"]),
         (["head.dropout=-1"], ["head", "'dropout'", "greater than or equal to 0"]),
         (["head.dropout=2"], ["head", "'dropout'", "less than 1"]),
@@ -123,8 +115,7 @@ def test_a_later_file_wins(file, tmp_path):
 def test_one_clear_error(file, overrides, words):
     with pytest.raises(SureError) as error:
         load_config(file, overrides)
-    for word in words:
-        assert word in str(error.value)
+    assert not [word for word in words if word not in str(error.value)]
 
 
 def test_sets_are_named_after_their_folders(file):
@@ -132,22 +123,10 @@ def test_sets_are_named_after_their_folders(file):
     assert list(config.data.sets()) == ["train", "dev", "test", "other"]
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "!!python/object/apply:os.getcwd []"])
-def test_what_is_not_a_config_is_refused(tmp_path, text):
-    (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(SureError, match="bad.yaml"):
-        load_config(tmp_path / "bad.yaml")
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SureError, match="nowhere.yaml"):
-        load_config(tmp_path / "nowhere.yaml")
-
-
 def test_the_page_of_all_keys_in_docs_is_current():
     tool = ROOT / "tools" / "config_reference.py"
     made = subprocess.run([sys.executable, tool], capture_output=True, text=True, check=True).stdout
-    wanted = (ROOT / "docs" / "configuration.md").read_text()
-    assert made == wanted, "run: python tools/config_reference.py --out docs/configuration.md"
+    current = made == (ROOT / "docs" / "configuration.md").read_text()
+    assert current, "run: python tools/config_reference.py --out docs/configuration.md"
     undescribed = [line for line in made.splitlines() if line.startswith("| `") and line.endswith("|  |")]
     assert not undescribed, f"give these a Field(description=...): {undescribed}"

@@ -6,12 +6,14 @@ of a step of training, as plain values. A key that is not in the table fails, an
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import json
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import models
 import numpy as np
@@ -28,7 +30,7 @@ from sure import registry
 from sure.bin import train
 from sure.config import Config, make_config
 from sure.data import dataset
-from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.synthesis.features import compute
 from sure.decode.record import decoded_folder
 from sure.decode.synthesis import synthesize_set
@@ -44,15 +46,16 @@ from sure.stages.tokenize import tokenize
 Settings = dict[str, Any]  # by dotted key: {"train.epochs": 2}
 LORA = {"name": "lora", "rank": 2}
 PHRASES = ["abc", "cab a", "b", "a", "a b abc", "b cab a"]
+BASE = {"petl": {**LORA, "sites": "layer.1.attn.*"}, "train.epochs": 1, "train.batch_seconds": 2.0}
+BASE |= {"train.lr_adapter": 3e-2, "train.lr_head": 3e-2, "train.device": "cpu", "backbone.weights": "random:wav2vec2"}
 
 
-@dataclass
-class Case:
+class Case(NamedTuple):
     """observe: called with settings. value: of the key in question. needs: further settings, on both sides."""
 
     observe: Any
     value: Any
-    needs: Settings = field(default_factory=dict)
+    needs: Settings = {}
 
 
 # --- the data: tones for recognition, two utterances for synthesis ------------------------------------------------
@@ -60,25 +63,20 @@ class Case:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory) -> Path:
-    """Where all observers work; corpora are made once."""
+    """The folder in which all observers work; corpora are made once."""
     folder = tmp_path_factory.mktemp("keys")
     for name, count in (("train", 6), ("more", 5), ("dev", 4), ("test", 4)):
         toys.make_set(folder, name, count)
     for task in ("language", "asr"):
         tokenize(config_of(folder, {"task": task}))
     for task in ("language", "asr", "phoneme", "verification"):
-        config = config_of(folder, {"task": task})
-        settings = {"tokenizer": config.tokenizer, "language": "en"}
+        settings = {"tokenizer": config_of(folder, {"task": task}).tokenizer, "language": "en"}
         registry.find("tasks", task).fit(models.utterances(task), folder / f"fitted_{task}", **settings)
     speakers.write_tokens(folder / "fitted_tts")
-    phrases = [Utterance(f"u{n}", str(folder / "wav" / "train0.wav"), text=text) for n, text in enumerate(PHRASES)]
-    write_data_dir(folder / "data" / "phrases", phrases)
-    (folder / "data" / "phrases" / "utt2dur").write_text(
-        "".join(f"{one.id} {soundfile.info(one.audio).duration}\n" for one in phrases)
-    )
-    shutil.copytree(folder / "data" / "train", folder / "data" / "bad")
-    text = folder / "data" / "bad" / "text"
-    text.write_text(text.read_text().replace("train-000 ", "train-000 " + 2000 * "ab"))  # more tokens than frames
+    for name in ("phrases", "bad"):
+        shutil.copytree(folder / "data" / "train", folder / "data" / name)
+    give_texts(folder / "data" / "phrases", PHRASES)
+    give_texts(folder / "data" / "bad", [2000 * "ab", *PHRASES])  # the first has more tokens than frames
     (folder / "lexicon.txt").write_text("".join(f"{letter} {letter.upper()}H0\n" for letter in "abcd"))
     (folder / "words.txt").write_text("abc\n")
     noise = np.random.default_rng(0).normal(size=8000).astype(np.float32)
@@ -94,43 +92,26 @@ def place(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def before() -> dict[str, Any]:
-    """Observations without a changed key."""
-    return {}
+def give_texts(data: Path, texts: list[str]) -> None:
+    """Replace the texts of a data folder by these, in turn."""
+    ids = [line.split(" ")[0] for line in (data / "text").read_text().splitlines()]
+    (data / "text").write_text("".join(f"{id} {text}\n" for id, text in zip(ids, itertools.cycle(texts), strict=False)))
 
 
 def config_of(place: Path, settings: Settings) -> Config:
     """A small experiment on tones, or on the corpus for synthesis, with some settings changed. `@` is the place."""
     spoken = settings.get("task") == "tts"
-    data = place / "spoken" / "data" if spoken else place / "data"
-    given: dict[str, Any] = {
-        "task": "language",
-        "seed": 1,
-        "data": {"train": str(data / "train"), "valid": str(data / "dev")},
-        "backbone": {"name": "fastspeech2", "weights": "random:tiny"}
-        if spoken
-        else {"name": "tiny", "weights": "random:wav2vec2"},
-        "petl": {**LORA, "sites": "layer.1.attn.*"},
-        "train": {
-            "epochs": 1,
-            "batch_seconds": 2.0,
-            "lr_adapter": 3e-2,
-            "lr_head": 3e-2,
-            "threads": 1,
-            "device": "cpu",
-        },
-    }
-    given["tokenizer"] = {
-        "folder": str(data / "tokens" if spoken else place / f"tokens_{settings.get('task', 'language')}")
-    }
-    for key, value in settings.items():
-        *path, last = key.split(".")
-        inside = given
-        for part in path:
-            inside = inside.setdefault(part, {})
-        inside[last] = json.loads(json.dumps(value).replace("@", str(place)))
+    settings = {**BASE, **({"backbone.weights": "random:tiny"} if spoken else {}), **settings}
+    changes = {key.replace(".", "__"): value for key, value in settings.items()}
+    changes = json.loads(json.dumps(changes).replace("@", str(place)))
+    given = synthesis_toys.settings(place / "spoken", **changes) if spoken else toys.settings(place, **changes)
     return make_config(given, "test")
+
+
+@functools.cache
+def unchanged(observe: Callable[[Path, Settings], Any], place: Path, needs: str) -> Any:
+    """Many keys are compared with the same settings."""
+    return observe(place, json.loads(needs))
 
 
 # --- observers: from settings to plain values ---------------------------------------------------------------------
@@ -197,21 +178,16 @@ def stepped(place: Path, settings: Settings) -> Any:
 def stage3(place: Path, settings: Settings) -> Any:
     """Files of stage 3, by their place in the corpus."""
     folder = place / f"stage3_{len(list(place.glob('stage3_*')))}"
-    texts = {"asr": "abc 3 dab", "phoneme": "AA1 B AA0" if "tokenizer.lexicon" not in settings else "ab ca"}
-    shutil.copytree(place / "spoken" / "data" if settings["task"] == "tts" else place / "data", folder / "data")
-    for name in ("train", "dev"):
-        data = folder / "data" / name
-        if settings["task"] != "tts":
-            text = texts[settings["task"]]
-            write_data_dir(
-                data, [Utterance(f"u{index}", str(place / "wav" / "train0.wav"), text=text) for index in range(9)]
-            )
+    spoken, text = settings["task"] == "tts", "abc 3 dab" if settings["task"] == "asr" else "AA1 B AA0"
+    shutil.copytree(place / "spoken" / "data" if spoken else place / "data", folder / "data")
+    for name in () if spoken else ("train", "dev"):
+        give_texts(folder / "data" / name, ["ab ca" if "tokenizer.lexicon" in settings else text])
     where = {"data.train": str(folder / "data" / "train"), "data.valid": str(folder / "data" / "dev")}
     config = config_of(place, {"tokenizer.folder": str(folder / "tokens"), **settings, **where})
     if settings.get("tokenizer.folder"):
         config.tokenizer.folder = str(folder / settings["tokenizer.folder"])
     try:
-        phonemize(config, None, "skip") if settings["task"] == "tts" else tokenize(config)
+        phonemize(config, None, "skip") if spoken else tokenize(config)
     except SureError as error:
         return str(error)
     files = [path for path in folder.rglob("*") if path.is_file() and "tokens" in path.parent.name]
@@ -282,7 +258,7 @@ KEYS: dict[str, Case] = {
     "seed": Case(stepped, 2),
     "data.train": Case(trained, "@/data/more"),
     "data.valid": Case(trained, "@/data/test"),
-    "data.tests": Case(sets, ["@/data/test"]),
+    "data.tests": Case(sets, ["@/data/more"]),
     "data.min_seconds": Case(trained, 0.5),
     "data.max_seconds": Case(trained, 0.8),
     "data.on_bad_utterance": Case(trained, "skip", BAD | {"data.max_bad_percent": 90.0}),
@@ -452,13 +428,11 @@ def test_the_table_has_no_key_that_there_is_not():
 
 
 @pytest.mark.parametrize("key", keys())
-def test_every_key_changes_something(place, before, key):
+def test_every_key_changes_something(place, key):
     case = case_of_method(key) if key.count(".") == 2 and key.startswith("petl.") else KEYS[key]
     in_config = key if key.count(".") < 2 else f"{key.partition('.')[0]}.{key.rpartition('.')[2]}"
-    name = f"{case.observe.__name__} {json.dumps(case.needs)}"  # many keys are compared with the same settings
-    if name not in before:
-        before[name] = case.observe(place, case.needs)
-    assert before[name] != case.observe(place, case.needs | {in_config: case.value})
+    before = unchanged(case.observe, place, json.dumps(case.needs))
+    assert before != case.observe(place, case.needs | {in_config: case.value})
 
 
 @pytest.mark.parametrize("observe", [trained, stepped, decoded, features], ids=lambda observe: observe.__name__)

@@ -1,4 +1,4 @@
-"""Reading settings and tables, and replacing folders: one wording for each error."""
+"""Reading settings and tables, and replacing files and folders: one wording for each error."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ from sure.errors import SureError
 from sure.files import replace_file, replace_folder, sha256_of_file
 from sure.parsing import read_json, read_yaml
 
-DAMAGES = [
-    (read_json, None, "about.json does not exist"),
-    (read_json, b'{"a": 1', r"about.json is not valid JSON \(Expecting ',' delimiter: line 1 column 8 \(char 7\)\)"),
-    (read_json, b'{"a": "\xff"}', r"about.json is not valid JSON \('utf-8' codec can't decode"),
-    (read_json, b"[" * 100_000, r"about.json is not valid JSON \(it is nested too deeply\)"),
-    (read_json, b"[1]", "about.json: expected keys and values at the top, found list"),
-    (read_json, b'{"b": 1}', "about.json lacks a, c"),
-    (read_yaml, None, "about.json does not exist"),
-    (read_yaml, b"a: [", r"about.json is not valid YAML \(while parsing a flow node"),
-    (read_yaml, b"", "about.json: expected keys and values at the top, found NoneType"),
-    (read_yaml, b"b: 1", "about.json lacks a, c"),
-]
 
-
-@pytest.mark.parametrize(("read", "content", "message"), DAMAGES)
-def test_damaged_settings(tmp_path: Path, read, content: bytes | None, message: str) -> None:
+@pytest.mark.parametrize(
+    ("read", "content", "message"),
+    [
+        (read_json, None, "about.json does not exist"),
+        (read_json, "folder", "^cannot read .*about.json: Is a directory"),
+        (read_json, b'{"a": 1', r"about.json is not valid JSON \(Expecting ',' delimiter: line 1 column 8"),
+        (read_json, b'{"a": "\xff"}', r"about.json is not valid JSON \('utf-8' codec can't decode"),
+        (read_json, b"[" * 1_000_000, r"about.json is not valid JSON \(it is nested too deeply\)"),
+        (read_json, b"[1]", "about.json: expected keys and values at the top, found list"),
+        (read_json, b'{"b": 1}', "about.json lacks a, c"),
+        (read_yaml, None, "about.json does not exist"),
+        (read_yaml, b"a: [", r"about.json is not valid YAML \(while parsing a flow node"),
+        (read_yaml, b"", "about.json: expected keys and values at the top, found NoneType"),
+        (read_yaml, b"b: 1", "about.json lacks a, c"),
+    ],
+)
+def test_damaged_settings(tmp_path: Path, read, content: bytes | str | None, message: str) -> None:
     path = tmp_path / "about.json"
-    if content is not None:
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
         path.write_bytes(content)
     with pytest.raises(SureError, match=f"{message}.*; run stage 3 again$"):
         read(path, "run stage 3 again", keys=("a", "b", "c"))
-
-
-def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(SureError, match="^cannot read .*: Is a directory; save it again$"):
-        read_json(tmp_path, "save it again")
 
 
 @pytest.mark.parametrize(("read", "text"), [(read_json, '{"a": [1, "é"]}'), (read_yaml, "a: [1, é]")])

@@ -13,19 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 import yaml
 from audio_files import tone, write_audio
 from file_server import serve
 
-from sure.bin import prepare
 from sure.config import load_config
 from sure.corpus.sources import read_sources
 from sure.data import ark
 from sure.data.audio import read_audio
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.parsing import parse_json, parse_yaml
+from sure.parsing import parse_yaml
 from sure.petl.bundle import ABOUT, WEIGHTS, read_bundle
 from sure.report.results import Result, markdown
 from sure.train.checkpoint import MARK, Checkpoints
@@ -94,11 +94,12 @@ def test_weights_that_are_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch) 
             Family.from_weights(str(folder))
 
 
-def test_a_checkpoint_that_is_a_pickle_with_the_right_digest(here: Path) -> None:
-    torch.save({"state": Evil(here / "pwned")}, "last.pt")
+@pytest.mark.parametrize("save", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))])
+def test_a_checkpoint_that_is_a_pickle_with_the_right_digest(here: Path, save) -> None:
+    save({"state": Evil(here / "pwned")}, here / "last.pt")
     content = Path("last.pt").read_bytes()
     Path("last.pt").write_bytes(content + MARK + hashlib.sha256(content).hexdigest().encode())
-    with pytest.raises(Exception, match="(?i)weights.only|not whole|damaged"):
+    with pytest.raises(SureError, match="last.pt is not a checkpoint of a training"):
         Checkpoints(here).load()
 
 
@@ -127,14 +128,8 @@ def test_yaml_that_is_more_than_values(here: Path, kind: str) -> None:
 
 
 def test_aliases_that_stand_for_little_are_read() -> None:
-    assert parse_yaml("a: &rate 1.0\nb: [*rate, *rate]\nc: &c {d: 1}\ne: *c") == {
-        "a": 1.0, "b": [1.0, 1.0], "c": {"d": 1}, "e": {"d": 1},
-    }  # fmt: skip
-
-
-def test_json_nested_too_deeply() -> None:
-    with pytest.raises(ValueError, match="deep"):
-        parse_json("[" * 1_000_000)
+    shared = {"rate": [1.0, "a"]}
+    assert parse_yaml(yaml.safe_dump({"one": shared, "two": shared})) == {"one": shared, "two": shared}
 
 
 ABOUT_IT = {
@@ -156,29 +151,24 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("kind", CHANGES)
-def test_bundles_that_name_what_is_not_theirs(here: Path, kind: str) -> None:
-    Path("secret").write_bytes(b"secret")
-    folder = here / "bundle"
+def write_bundle(folder: Path, weights: bytes, **changes: object) -> Path:
     folder.mkdir()
-    from safetensors.torch import save
-
-    weights = save({})
     (folder / WEIGHTS).write_bytes(weights)
-    about = {**ABOUT_IT, "sha256": hashlib.sha256(weights).hexdigest(), **CHANGES[kind]}
+    about = {**ABOUT_IT, "sha256": hashlib.sha256(weights).hexdigest(), **changes}
     (folder / ABOUT).write_text(json.dumps(about))
+    return folder
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_bundles_that_name_foreign_files_and_classes(here: Path, kind: str) -> None:
+    Path("secret").write_bytes(b"secret")
     with pytest.raises(SureError):
-        Sure.load(folder)
+        Sure.load(write_bundle(here / "bundle", safetensors.torch.save({}), **CHANGES[kind]))
 
 
 def test_a_bundle_whose_weights_are_a_pickle(here: Path) -> None:
-    folder = here / "bundle"
-    folder.mkdir()
-    content = pickled(here)
-    (folder / WEIGHTS).write_bytes(content)
-    (folder / ABOUT).write_text(json.dumps({**ABOUT_IT, "sha256": hashlib.sha256(content).hexdigest()}))
     with pytest.raises(SureError, match=f"{WEIGHTS} is damaged"):
-        read_bundle(folder)
+        read_bundle(write_bundle(here / "bundle", pickled(here)))
 
 
 PLAYLISTS = {
@@ -188,55 +178,34 @@ PLAYLISTS = {
 }
 
 
-@pytest.mark.parametrize("name", PLAYLISTS)
-def test_audio_that_is_a_list_of_other_files_fetches_none(here: Path, name: str) -> None:
+def test_audio_files_fetch_no_other_files(here: Path) -> None:
     write_audio(here / "good.wav", tone())
     with serve() as server:
-        server.files = {"/part.ts": b"x", "/part.wav": (here / "good.wav").read_bytes()}
-        Path(name).write_text(PLAYLISTS[name].format(url=server.url))
-        with pytest.raises(SureError, match=name):
-            read_audio(name)
-        assert server.requests == []
-
-
-def test_a_name_that_ffmpeg_takes_for_an_address(here: Path) -> None:
-    with serve() as server:
-        port = server.url.rpartition(":")[2]
-        folder = here / f"http:/127.0.0.1:{port}"
+        server.files = {"/part.ts": b"x", "/part.wav": (here / "good.wav").read_bytes(), "/x.m4a": b"x"}
+        for name, text in PLAYLISTS.items():
+            Path(name).write_text(text.format(url=server.url))
+            with pytest.raises(SureError, match=name):
+                read_audio(name)
+        folder = here / server.url.replace("//", "/")  # a name that FFmpeg takes for an address
         folder.mkdir(parents=True)
-        server.files = {"/x.m4a": b"x"}
         (write_audio(here / "x.m4a", tone())).rename(folder / "x.m4a")
-        assert len(read_audio(f"http:/127.0.0.1:{port}/x.m4a")) > 15000
-        assert len(read_audio(f"http://127.0.0.1:{port}/x.m4a")) > 15000  # to the system the same path
+        assert len(read_audio(f"{server.url.replace('//', '/')}/x.m4a")) > 15000
+        assert len(read_audio(f"{server.url}/x.m4a")) > 15000  # to the system the same path
         assert server.requests == []
 
 
-EVIL_NAMES = [
-    "$(touch pwned)",
-    "`touch pwned`",
-    "a;touch pwned",
-    "'\"; touch pwned; '",
-    "a b",
-    "-n",
-    "*",
-    "~",
-    "| touch pwned",
-]
-
-
-def corpus(folder: Path) -> Path:
-    for name in ("train", "dev", "test"):
-        rows = ["audio\ttext"]
-        for number, evil in enumerate(EVIL_NAMES):
-            path = write_audio(folder / name / f"{evil}.wav", tone(1.0, seed=number))
-            rows.append(f"{path.relative_to(folder)}\twords {evil}")
-        (folder / f"{name}.tsv").write_text("\n".join(rows) + "\n")
-    return folder
+EVIL_NAMES = ["$(touch pwned)", "`touch pwned`", "a;touch pwned", "'\"; touch pwned; '", "| touch pwned"]
+EVIL_NAMES += ["a b", "-n", "*", "~"]
 
 
 def test_names_that_a_shell_would_run(here: Path) -> None:
-    made = corpus(here / "$(touch pwned) 'a' \"b\" `touch pwned`")
-    environment = {**os.environ, "VIRTUAL_ENV": str(Path(os.sys.prefix))}
+    made = here / "$(touch pwned) 'a' \"b\" `touch pwned`"
+    for name in ("train", "dev", "test"):
+        for number, evil in enumerate(EVIL_NAMES):
+            write_audio(made / name / f"{evil}.wav", tone(1.0, seed=number))
+        rows = [f"{name}/{evil}.wav\twords {evil}" for evil in EVIL_NAMES]
+        (made / f"{name}.tsv").write_text("\n".join(["audio\ttext", *rows]) + "\n")
+    environment = {**os.environ, "VIRTUAL_ENV": os.sys.prefix}
     recipe = here / "egs" / "$(touch pwned) recipe"
     recipe.mkdir(parents=True)
     for name in ("sure", "utils", "tools", "pyproject.toml"):
@@ -254,32 +223,11 @@ def test_names_that_a_shell_would_run(here: Path) -> None:
     assert len(pasted) == 1 and str(made) in shlex.split(pasted[0])
 
 
-def test_a_newline_in_a_path_is_refused(here: Path) -> None:
-    from sure.data.data_dir import Utterance, write_data_dir
-
-    for evil in ("a\nb x |", "a\r\nb", "a\n", " a"):
-        with pytest.raises(SureError, match="unusable audio path"):
-            write_data_dir("set", [Utterance("id", evil)])
-    with pytest.raises(SureError, match="whitespace or a control"):
-        write_data_dir("set", [Utterance("a\nb", "x.wav")])
-
-
-def test_commands_in_a_data_folder_are_not_run(here: Path) -> None:
-    (here / "set").mkdir()
-    for line in ("a touch pwned |", "a | touch pwned", "a x.ark:0 | touch pwned |"):
-        (here / "set" / "wav.scp").write_text(line + "\n")
-        (here / "set" / "text").write_text("a b\n")
-        Path("prepare.py").write_text("def prepare(corpus, out):\n    return [corpus / 'set']\n")
-        with pytest.raises(SureError, match="is a command"):
-            prepare.main(["--recipe", ".", "--corpus", ".", "--out", "data"])
-
-
 def test_a_report_shows_names_and_runs_nothing(here: Path) -> None:
     evil = "x|y <script>alert(1)</script> [a](javascript:b) `c`"
-    values = {
-        "task": "asr", "set": evil, "method": "lora", "score_name": "wer", "higher_is_better": False, "score": 1.0,
-        "utterances": 3, "device": evil, "backbone": evil, "command": "python ```\n# <script>", "data": evil,
-    }  # fmt: skip
+    values = {"task": "asr", "method": "lora", "score_name": "wer", "higher_is_better": False, "score": 1.0}
+    values |= dict.fromkeys(("set", "device", "backbone", "data"), evil)
+    values |= {"utterances": 3, "command": "python ```\n# <script>"}
     text = markdown([Result(Path("exp") / evil, Path("exp") / evil / "seed1", values)])
     outside = text.split("````")[0]
     assert "<script" not in outside and not re.search(r"(?<!\\)\]\(", outside)
@@ -297,9 +245,3 @@ def test_nothing_loads_yaml_or_pickles_another_way() -> None:
             assert word not in text, f"{path}: {word}"
         for call in re.split(r"(?<!safetensors\.)torch\.load\(", text)[1:]:
             assert "weights_only=True" in call.partition(")")[0], path
-
-
-def test_yaml_written_here_is_read_here(here: Path) -> None:
-    shared = ["a", "b"]
-    Path("x.yaml").write_text(yaml.safe_dump({"one": shared, "two": shared}))  # with an alias
-    assert parse_yaml(Path("x.yaml").read_text()) == {"one": shared, "two": shared}

@@ -24,7 +24,6 @@ from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import run
 from sure.interrupt import Interrupt
 from sure.models.experiment import Experiment
-from sure.train.build import build
 from sure.train.distributed import ALONE
 from sure.train.trainer import Trainer
 
@@ -91,8 +90,8 @@ def settings(corpus: Path, **changes: object) -> dict:
         "head": {"dropout": 0.1},
         "train": {"epochs": 3, "batch_seconds": 3.0, "lr_adapter": 3e-3, "lr_head": 3e-3, "threads": 1},
     }
-    change(given, changes)
-    return given | {"tokenizer": {"folder": str(corpus / f"tokens_{given['task']}")}}
+    change(given, changes).setdefault("tokenizer", {}).setdefault("folder", str(corpus / f"tokens_{given['task']}"))
+    return given
 
 
 def write_config(corpus: Path, path: Path, **changes: object) -> Path:
@@ -115,7 +114,7 @@ def build_here(corpus: Path, exp: Path, **changes: object) -> Trainer:
     """The trainer of an experiment folder, resumed from its checkpoint if it has one."""
     config = load_config(write_config(corpus, exp.with_suffix(".yaml"), **changes))
     Experiment(exp).open(config, "")
-    return build(config, Experiment(exp), Interrupt(), ALONE)
+    return Trainer(config, Experiment(exp), Interrupt(), ALONE)
 
 
 class Child:

@@ -126,10 +126,13 @@ def _is_json_object(text: str) -> bool:
 
 
 def _check_decoded(folder: Path, config: Config, check: Check) -> None:
-    if problem := kind_of(config).problem(folder):
-        check.add(problem, DECODE)
-    elif (folder / "result.json").exists():
-        _read_json(folder / "result.json", check, DECODE)
+    try:
+        kind_of(config).check_decoded(folder)
+    except (SureError, OSError) as error:
+        check.add(str(error), DECODE)
+    else:
+        if (folder / "result.json").exists():
+            _read_json(folder / "result.json", check, DECODE)
 
 
 def _check_mark(mark: Path, recipe: Path, check: Check) -> None:

@@ -44,8 +44,8 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def problem(self, decoded: Path) -> str | None:
-        """What is wrong with the files of stage 5 in a decoded folder, or None; for sure.bin.doctor."""
+    def check_decoded(self, folder: Path) -> None:
+        """Raises SureError or OSError for damaged files of stage 5 in a decoded folder; for sure.bin.doctor."""
 
     @abstractmethod
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:

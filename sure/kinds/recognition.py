@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
 from sure.data.audio import read_audio
+from sure.data.data_dir import read_data_dir
 from sure.decode.record import data_of, read_pair, read_record
 from sure.decode.text import decode_set, make_decoding
 from sure.errors import SureError
@@ -21,13 +22,10 @@ from sure.kinds import base
 from sure.models.build import build_task
 from sure.models.recognition import RecognitionModel
 from sure.score.result import data_facts, write_result
-from sure.tasks.base import BaseTask
 from sure.train.feed import Feed
-from sure.train.feed_recognition import recognition_feeds
+from sure.train.feed_recognition import RecognitionFeed, usable
 
 FILES_AT_ONCE = 64  # in memory, in inference
-
-Predict = Callable[[Sequence[Tensor]], Sequence[list[str]]]  # waveforms (samples,) -> the output lines of each
 
 
 class Kind(base.Kind):
@@ -36,7 +34,12 @@ class Kind(base.Kind):
     backbone_description = "a speech encoder, such as moonshine or whisper"
 
     def feeds(self, config: Config, model: RecognitionModel) -> tuple[Feed, Feed]:
-        return recognition_feeds(config, model)
+        """The feeds share the memory for prefix caches."""
+        budget = config.train.prefix_cache_gigabytes * 1e9
+        train = RecognitionFeed(usable(read_data_dir(config.data.train), model, config), model, config, budget, True)
+        dev = read_data_dir(config.data.valid)
+        model.task.check_set(dev, config.data.valid)
+        return train, RecognitionFeed(dev, model, config, budget - (train.cache.size if train.cache else 0), False)
 
     def decode(
         self, folder: Path, config: Config, model: RecognitionModel, sets: Mapping[Path, str], overrides: Sequence[str]
@@ -50,14 +53,33 @@ class Kind(base.Kind):
     def score(self, folder: Path, config: Config, decoded: Sequence[Path]) -> Iterator[dict[str, Any]]:
         task = build_task(config)
         for one in decoded:
-            yield _score_set(folder, one, config, task)
+            references, hypotheses = read_pair(one)
+            try:
+                scores = task.score(references, hypotheses)
+            except SureError as error:
+                raise SureError(f"{one}: {error}") from None
+            record = read_record(one)
+            result = {
+                "task": config.task,
+                "set": record["set"],
+                "method": config.method,
+                "decoding": record["decoding"],
+                "decode": record["settings"],
+                "decode_overrides": record.get("overrides", []),
+                "decode_tuned_on": record.get("tuned_on"),
+                "score_name": task.score_name,
+                "higher_is_better": task.higher_is_better,
+                "score": scores[task.score_name],
+                **scores,
+                **data_facts(data_of(record, config), references),
+            }
+            if record["settings"]["method"] != "greedy":
+                result["dev_score"] = record.get("dev_score")  # the one in summary.json is of greedy decoding
+            replace_file(one / "result.txt", task.listing(references, hypotheses))
+            yield write_result(one, result, folder)
 
-    def problem(self, decoded: Path) -> str | None:
-        try:
-            read_pair(decoded)
-        except (SureError, OSError) as error:
-            return str(error)
-        return None
+    def check_decoded(self, folder: Path) -> None:
+        read_pair(folder)
 
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
         """Print one line for each file, or one a word with `timings`."""
@@ -65,48 +87,18 @@ class Kind(base.Kind):
             raise SureError(f"this bundle recognises speech: pass audio files (--{others[0]} is for TTS bundles)")
         if not files:
             raise SureError("this bundle recognises speech: pass audio files")
-        predict: Predict = _lines(sure.predict)
+        enrolled = None
         if "embed" in sure.model.abilities:
             if len(files) < 2:
                 raise SureError(
                     "this bundle compares speakers: pass two files or more; the first is compared with the others"
                 )
-            enrolled, *files = files
-            predict = _similarity(sure, enrolled)
-        if options.get("timings"):
-            predict = _timings(sure)
-        starts = range(0, len(files), FILES_AT_ONCE)
-        return sum(_infer(sure, files[start : start + FILES_AT_ONCE], predict) for start in starts)
+            enrolled, files = sure.embed(files[:1])[0], files[1:]
+        batches = (files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE))
+        return sum(_infer(sure, batch, enrolled, "timings" in options) for batch in batches)
 
 
-def _score_set(experiment: Path, folder: Path, config: Config, task: BaseTask) -> dict[str, Any]:
-    references, hypotheses = read_pair(folder)
-    record = read_record(folder)
-    try:
-        scores = task.score(references, hypotheses)
-    except SureError as error:
-        raise SureError(f"{folder}: {error}") from None
-    result = {
-        "task": config.task,
-        "set": record["set"],
-        "method": config.method,
-        "decoding": record["decoding"],
-        "decode": record["settings"],
-        "decode_overrides": record.get("overrides", []),
-        "decode_tuned_on": record.get("tuned_on"),
-        "score_name": task.score_name,
-        "higher_is_better": task.higher_is_better,
-        "score": scores[task.score_name],
-        **scores,
-        **data_facts(data_of(record, config), references),
-    }
-    if record["settings"]["method"] != "greedy":
-        result["dev_score"] = record.get("dev_score")  # the one in summary.json is of greedy decoding
-    replace_file(folder / "result.txt", task.listing(references, hypotheses))
-    return write_result(folder, result, experiment)
-
-
-def _infer(sure: Sure, files: Sequence[str], predict: Predict) -> int:
+def _infer(sure: Sure, files: Sequence[str], enrolled: Tensor | None, timings: bool) -> int:
     """Print the lines of each file; return the number of unusable files, which are named on stderr."""
     usable, waves = [], []
     for file in files:
@@ -115,25 +107,19 @@ def _infer(sure: Sure, files: Sequence[str], predict: Predict) -> int:
             usable.append(file)
         except SureError as error:
             print(f"error: {error}", file=sys.stderr)
-    for file, lines in zip(usable, predict(waves), strict=True):
+    for file, lines in zip(usable, _lines(sure, waves, enrolled, timings), strict=True):
         for line in lines:
             print(f"{file}\t{line}", flush=True)
     return len(files) - len(usable)
 
 
-def _lines(predict: Callable[[Sequence[Tensor]], Sequence[str]]) -> Predict:
-    return lambda waves: [[line] for line in predict(waves)]
-
-
-def _similarity(sure: Sure, file: str) -> Predict:
-    """Cosine of the embeddings of a waveform and of `file`."""
-    enrolled = sure.embed([file])[0]
-    return lambda waves: [[f"{cosine:.4f}"] for cosine in (sure.embed(waves) @ enrolled).tolist()]
-
-
-def _timings(sure: Sure) -> Predict:
-    """A line for each word: start and duration in seconds, the word, its confidence."""
-    return lambda waves: [
-        [f"{one.start:.3f}\t{one.duration:.3f}\t{one.word}\t{one.confidence:.3f}" for one in words]
-        for words in sure.timings(waves)
-    ]
+def _lines(sure: Sure, waves: Sequence[Tensor], enrolled: Tensor | None, timings: bool) -> list[list[str]]:
+    """For each waveform the cosine with the embedding `enrolled`, its words with their times, or its output line."""
+    if timings:
+        return [
+            [f"{one.start:.3f}\t{one.duration:.3f}\t{one.word}\t{one.confidence:.3f}" for one in words]
+            for words in sure.timings(waves)
+        ]
+    if enrolled is not None:
+        return [[f"{cosine:.4f}"] for cosine in (sure.embed(waves) @ enrolled).tolist()]
+    return [[line] for line in sure.predict(waves)]

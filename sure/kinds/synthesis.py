@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,7 +22,7 @@ from sure.files import one_at_a_time
 from sure.inference import Sure
 from sure.kinds import base
 from sure.models.synthesis import SynthesisModel
-from sure.parsing import parse_json
+from sure.parsing import parse_json, read_json
 from sure.registry import find
 from sure.report.speech_picture import draw_speech
 from sure.score.result import data_facts, write_result
@@ -37,7 +38,7 @@ from sure.score.synthesis.folder import (
 )
 from sure.score.synthesis.quality import Judges, SpeechScores
 from sure.train.feed import Feed
-from sure.train.feed_synthesis import synthesis_feeds
+from sure.train.feed_synthesis import SynthesisFeed
 
 
 class Kind(base.Kind):
@@ -46,7 +47,8 @@ class Kind(base.Kind):
     backbone_description = "a synthesis backbone: fastspeech2"
 
     def feeds(self, config: Config, model: SynthesisModel) -> tuple[Feed, Feed]:
-        return synthesis_feeds(config, model)
+        train, dev = config.data.train, config.data.valid
+        return SynthesisFeed(train, model, config, training=True), SynthesisFeed(dev, model, config, training=False)
 
     def decode(
         self, folder: Path, config: Config, model: SynthesisModel, sets: Mapping[Path, str], overrides: Sequence[str]
@@ -67,16 +69,17 @@ class Kind(base.Kind):
         The upper bounds are scored once for each data set, in folders next to the experiments: `<dataset>_natural`, and
         `<dataset>_copy_synthesis` with the name of the vocoder, if that is a file.
         """
-        judges = Judges.of(_languages(config, decoded))
+        languages = [config.text.language]
+        for one in decoded:
+            languages += read_languages(data_of(read_record(one), config)).values()
+        judges = Judges.of(languages)
         for one in decoded:
             yield _score_set(folder, one, config, judges)
 
-    def problem(self, decoded: Path) -> str | None:
-        try:
-            missing = [path for path in read_waves(decoded).values() if not Path(path).is_file()]
-        except (SureError, OSError) as error:
-            return str(error)
-        return f"{missing[0]} is missing" if missing else None
+    def check_decoded(self, folder: Path) -> None:
+        for path in read_waves(folder).values():
+            if not Path(path).is_file():
+                raise SureError(f"{path} is missing")
 
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
         """Synthesise the option `text` into the file `out`."""
@@ -124,12 +127,10 @@ def _score_set(experiment: Path, folder: Path, config: Config, judges: Judges) -
 def _score_bound(place: Path, kind: str, config: Config, name: str, data: str, *settings: Any) -> None:
     """Score an upper bound, unless its result is there and all that it depends on is unchanged."""
     made_of = fingerprint(place, data, *settings)
-    try:
-        earlier = parse_json((place / "result.json").read_text(encoding="utf-8"))
-        if isinstance(earlier, dict) and earlier.get("made_of") == made_of and (place / UTTERANCES).is_file():
+    with suppress(SureError):
+        earlier = read_json(place / "result.json", "")
+        if earlier.get("made_of") == made_of and (place / UTTERANCES).is_file():
             return
-    except (OSError, ValueError):
-        pass
     found = score_folder(place, data, *settings, natural=kind == NATURAL)
     write_result(place, {**_result(config.task, name, kind, data, found), "made_of": made_of})
 
@@ -147,14 +148,6 @@ def _result(task: str, name: str, method: str, data: str, found: SpeechScores) -
     }
 
 
-def _languages(config: Config, folders: Sequence[Path]) -> list[str]:
-    """The languages in the data of decoded folders; the config's first."""
-    found = [config.text.language]
-    for folder in folders:
-        found += read_languages(data_of(read_record(folder), config)).values()
-    return list(dict.fromkeys(found))
-
-
 def acoustic_settings(experiment: Path, config: Config) -> AcousticConfig:
     """The settings of the experiment's features, as stage 2 wrote them."""
     path = experiment / "tokens" / "statistics.json"
@@ -170,8 +163,8 @@ def _read_embedding(path: str) -> Tensor:
     """Speaker embedding (dim,) float32, from a file of numpy.save. Raises SureError for other content."""
     try:
         found = np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        if not np.isfinite(found).all():
+            raise ValueError("some numbers are not finite")
     except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise SureError(f"{path}: not an embedding written by numpy.save ({error})") from None
-    if not np.isfinite(found).all():
-        raise SureError(f"{path}: not an embedding written by numpy.save (some numbers are not finite)")
     return torch.from_numpy(found.flatten())

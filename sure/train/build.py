@@ -1,4 +1,4 @@
-"""Build the parts of a training from its config, and restore them from the last checkpoint."""
+"""The parts of a training, built from its config and restored from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from sure.config import Config
 from sure.device import autocast, describe_device
@@ -15,93 +16,103 @@ from sure.models.build import build_model, kind_of
 from sure.models.experiment import Experiment
 from sure.tasks.base import AnyTask
 from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import BestWeights, Inputs, RandomState, Tensors
+from sure.train.checkpoint_parts import BestWeights, Inputs, Part, RandomState, Tensors
 from sure.train.checks import LossMonitor
 from sure.train.curves import History
 from sure.train.distributed import Processes
 from sure.train.left_out import LeftOut
-from sure.train.optimizer import make_optimizer, make_schedule
+from sure.train.optimizer import make_optimizer, rate_factor
 from sure.train.progress import Progress
-from sure.train.summary import coverage_table
-from sure.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
 CUDA_CHECK_EVERY = 20  # steps between checks of the losses on a GPU, each of which waits for the GPU
 
 
-def build(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes) -> Trainer:
-    """The trainer of an experiment, resumed from its last checkpoint. Raises SureError for impossible settings."""
-    train, device = config.train, processes.device(config.train.device)
-    random_state = RandomState(device, processes)
-    random_state.seed(config.seed)
-    task = _task(config, experiment, device, processes)
-    model = build_model(config, task).to(device)
-    log.info("%s", coverage_table(model))
-    train_feed, dev_feed = kind_of(config).feeds(config, model)
-    skip, max_bad_percent = config.data.on_bad_utterance == "skip", config.data.max_bad_percent
-    left_out = LeftOut(train_feed, experiment.folder, skip, max_bad_percent, processes)
-    left_out.update()
-    parameters = {name: each for group in model.parameter_groups().values() for name, each in group.items()}
-    optimizer = make_optimizer(model, train.lr_adapter, train.lr_head, train.weight_decay)
-    steps = train.epochs * -(-len(train_feed.sampler) // train.accumulate)
-    schedule = make_schedule(optimizer, train.warmup, train.hold, steps)
-    progress = Progress()
-    best = BestWeights(model, progress, experiment, processes.first)
-    inputs = {"backbone": model.backbone.sha256, "training set": train_feed.digest(), "dev set": dev_feed.digest()}
-    parts = {
-        "inputs": Inputs(inputs, experiment.folder, processes),
-        "state": progress,
-        "weights": Tensors(parameters, model.attachment.current_names),
-        "buffers": Tensors(_buffers(model)),
-        "best_weights": best,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "random": random_state,
-    }
-    checkpoints = Checkpoints(experiment.checkpoints)
-    if saved := processes.from_first(checkpoints.load):
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        log.info("resuming at epoch %d, batch %d", progress.epoch, progress.batches)
-    processes.check_same_tensors(parameters.values())
-    return Trainer(
-        model=model,
-        parameters=parameters,
-        train_feed=train_feed,
-        dev_feed=dev_feed,
-        left_out=left_out,
-        optimizer=optimizer,
-        schedule=schedule,
-        autocast=autocast(train.precision, device, model.backbone.dim),
-        device=device,
-        processes=processes,
-        interrupt=interrupt,
-        epochs=train.epochs,
-        accumulate=train.accumulate,
-        clip=train.clip,
-        patience=train.patience,
-        save_seconds=train.save_minutes * 60,
-        monitor=LossMonitor(train.explode, CUDA_CHECK_EVERY if device.type == "cuda" else 1, processes.gather),
-        progress=progress,
-        best=best,
-        history=History(experiment.folder, progress.history, task.score_name, processes.first),
-        checkpoints=checkpoints,
-        parts=parts,
-    )
+class Training:
+    """The parts of a training, restored from the last checkpoint. Raises SureError for impossible settings."""
+
+    def __init__(self, config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes):
+        train, device = config.train, processes.device(config.train.device)
+        self.settings, self.device, self.processes, self.interrupt = train, device, processes, interrupt
+        random_state = RandomState(device, processes)
+        random_state.seed(config.seed)
+        task = _task(config, experiment, device, processes)
+        self.model = build_model(config, task).to(device)
+        self.autocast = autocast(train.precision, device, self.model.backbone.dim)
+        log.info("%s", coverage_table(self.model))
+        self.train_feed, self.dev_feed = kind_of(config).feeds(config, self.model)
+        self.left_out = LeftOut(self.train_feed, experiment.folder, config.data, processes)
+        self.left_out.update()
+        groups = self.model.parameter_groups()
+        self.parameters = {**groups["adapter"], **groups["head"]}  # all that are trained, by saved name
+        self.optimizer = make_optimizer(self.model, train.lr_adapter, train.lr_head, train.weight_decay)
+        steps = train.epochs * -(-len(self.train_feed.sampler) // train.accumulate)
+        self.schedule = LambdaLR(self.optimizer, rate_factor(train.warmup, train.hold, steps))
+        self.monitor = LossMonitor(train.explode, CUDA_CHECK_EVERY if device.type == "cuda" else 1, processes.gather)
+        self.progress = Progress()
+        self.best = BestWeights(self.model, self.progress, experiment, processes.first)
+        self.checkpoints = Checkpoints(experiment.checkpoints)
+        self.parts = self._restored_parts(experiment, random_state)
+        processes.check_same_tensors(self.parameters.values())
+        self.history = History(experiment.folder, self.progress.history, task.score_name, processes.first)
+
+    def _restored_parts(self, experiment: Experiment, random_state: RandomState) -> dict[str, Part]:
+        """The parts of a checkpoint, restored from the last one if there is one."""
+        inputs = {"backbone": self.model.backbone.sha256}
+        inputs |= {"training set": self.train_feed.digest(), "dev set": self.dev_feed.digest()}
+        parts = {
+            "inputs": Inputs(inputs, experiment.folder, self.processes),
+            "state": self.progress,
+            "weights": Tensors(self.parameters, self.model.attachment.current_names),
+            "buffers": Tensors(_buffers(self.model)),
+            "best_weights": self.best,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "random": random_state,
+        }
+        if saved := self.processes.from_first(self.checkpoints.load):
+            for name, part in parts.items():
+                part.load_state_dict(saved[name])
+            log.info("resuming at epoch %d, batch %d", self.progress.epoch, self.progress.batches)
+        return parts
 
 
 def _task(config: Config, experiment: Experiment, device: torch.device, processes: Processes) -> AnyTask:
     """The task with the experiment's tokens or labels, which process 0 copies before the others read them."""
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
-    with processes.first_goes_first():
-        if processes.first:
-            experiment.write_environment(describe_device(device))
-        return experiment.task(config, kept=not processes.first)
+    if not processes.first:
+        processes.wait()
+        return experiment.task(config, kept=True)
+    experiment.write_environment(describe_device(device))
+    task = experiment.task(config)
+    processes.wait()
+    return task
 
 
 def _buffers(model: AdaptedModel) -> dict[str, Tensor]:
     """Buffers of methods and head; those of the backbone never change."""
     parts = (("methods", model.methods), ("head", model.head))
     return {f"{part}.{name}": buffer for part, module in parts for name, buffer in module.named_buffers()}
+
+
+def coverage_table(model: AdaptedModel) -> str:
+    """Sites, layers and trained parameters that each pattern of each method matched; all else is frozen."""
+    counts = model.counts()
+    header = ("method", "pattern", "sites", "layers", "parameters", "percent")
+    rows = [
+        (row.method, row.pattern, str(row.sites), str(row.layers), *_share(row.parameters, counts.total))
+        for row in model.attachment.coverage
+    ]
+    sums = {"head": counts.head, "trained": counts.trained, "frozen": counts.total - counts.trained}
+    rows += [(name, "", "", "", *_share(parameters, counts.total)) for name, parameters in sums.items()]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join([*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])]) for row in (header, *rows)
+    ]
+    return "\n".join(["trained parameters:", *lines])
+
+
+def _share(parameters: int, total: int) -> tuple[str, str]:
+    return f"{parameters:,}", f"{100 * parameters / total:.3f} %"

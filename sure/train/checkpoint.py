@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from sure.errors import SureError
-from sure.files import Sink, replace_file, sync_folder
+from sure.files import CHUNK, Sink, replace_file, sync_folder
 
 log = logging.getLogger(__name__)
 
 MARK = b"\nsure sha256 "  # with 64 hex digits at the end of torch's own format, which ignores them
-CHUNK = 1 << 20
 
 
 class Checkpoints:
@@ -44,19 +43,17 @@ class Checkpoints:
 
     def load(self) -> dict[str, Any] | None:
         """The newest complete checkpoint, on the CPU; None before the first. Raises SureError if all are damaged."""
-        found = [path for path in (self.next, self.last, self.previous) if path.is_file()]
-        whole = [path for path in found if is_whole(path)]
-        for path in found:
-            if path not in whole:  # renamed, or the next save would replace the good checkpoint by it
+        for path in (self.next, self.last, self.previous):
+            if path.is_file() and not is_whole(path):  # renamed, or the next save replaces the good checkpoint by it
                 damaged = path.with_name(path.name + ".damaged")
                 os.replace(path, damaged)
                 log.warning("%s is damaged (wrong digest); renamed to %s", path, damaged.name)
-        if self.next in whole:
+        if self.next.is_file():
             self._take_next()
-            whole = [self.last]
-        if whole:
-            return _read(whole[0])
-        if found or list(self.last.parent.glob("*.damaged")):
+        for path in (self.last, self.previous):
+            if path.is_file():
+                return _read(path)
+        if list(self.last.parent.glob("*.damaged")):
             raise SureError(
                 f"{self.last.parent}: all checkpoints are damaged; train from the beginning with --restart, which "
                 f"deletes the results in {self.last.parent.parent}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment
 from sure.train.distributed import Processes
 from sure.train.progress import Progress
+
+log = logging.getLogger(__name__)
 
 
 class Part(Protocol):
@@ -66,9 +69,7 @@ class BestWeights:
             return False
         progress.best_epoch, progress.best_score, progress.best_loss = progress.epoch, score, loss
         if self.writes:
-            with torch.no_grad():
-                weights = self.model.state()
-            self.weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+            self.weights = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state().items()}
             self._write()
         return True
 
@@ -85,8 +86,8 @@ class BestWeights:
         progress, weights = self.progress, safetensors.torch.save(self.weights)
         replace_file(self.experiment.best_weights, weights)
         best = {"epoch": progress.best_epoch, "score_name": self.model.task.score_name, "score": progress.best_score}
-        digest = {"loss": progress.best_loss, "sha256": hashlib.sha256(weights).hexdigest()}
-        replace_file(self.experiment.best, json.dumps({**best, **digest}) + "\n")
+        best |= {"loss": progress.best_loss, "sha256": hashlib.sha256(weights).hexdigest()}
+        replace_file(self.experiment.best, json.dumps(best) + "\n")
 
 
 class Inputs:
@@ -127,10 +128,10 @@ class RandomState:
     def state_dict(self) -> list[dict[str, Any]]:
         """One state per process, as plain values."""
         version, numbers, gauss = random.getstate()
-        _, keys, position, has_gauss, cached = np.random.get_state()
+        _, keys, *rest = np.random.get_state()
         own = {
             "python": [version, list(numbers), gauss],
-            "numpy": [keys.tolist(), position, has_gauss, cached],
+            "numpy": [keys.tolist(), *rest],
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -138,13 +139,17 @@ class RandomState:
 
     def load_state_dict(self, state: list[dict[str, Any]]) -> None:
         """A process that has no saved state, as there are more processes than before, keeps its seed."""
-        own = self.processes.own(state, "random numbers")
-        if own is None:
+        rank, size = self.processes.rank, self.processes.size
+        states = state if isinstance(state, list) else [state]  # old checkpoints of a single process
+        if len(states) != size:
+            log.warning("saved by %d processes, resumed by %d: the random numbers will differ", len(states), size)
+        if rank >= len(states):
             return
+        own = states[rank]
         version, numbers, gauss = own["python"]
         random.setstate((version, tuple(numbers), gauss))
-        keys, position, has_gauss, cached = own["numpy"]
-        np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+        keys, *rest = own["numpy"]
+        np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), *rest))
         torch.set_rng_state(own["torch"])
         if self.device.type == "cuda" and own["cuda"] is not None:  # training may have started on the CPU
             torch.cuda.set_rng_state(own["cuda"], self.device)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sure.errors import SureError, some_of
-from sure.models.base import AdaptedModel
 
 ADVICE = (
     "The last checkpoint is older. If audio and transcripts are right, try a lower train.lr_adapter or train.lr_head, "
@@ -18,15 +17,9 @@ ADVICE = (
 )
 
 
-def check_gradients(model: AdaptedModel) -> None:
+def check_gradients(parameters: Mapping[str, nn.Parameter]) -> None:
     """After the first backward pass. Raises SureError naming trained tensors without a gradient."""
-    without = [
-        name
-        for parameters in model.parameter_groups().values()
-        for name, parameter in parameters.items()
-        if parameter.grad is None
-    ]
-    if without:
+    if without := [name for name, parameter in parameters.items() if parameter.grad is None]:
         raise SureError(
             f"{len(without)} trained tensors got no gradient, as the loss does not depend on them: {some_of(without)}"
         )
@@ -78,15 +71,12 @@ class LossMonitor:
         for step, (*_, norm), *parts in zip(steps, values, *self.gather(own), strict=True):
             ids, losses = (sum(lists, []) for lists in zip(*parts, strict=True))
             if not math.isfinite(norm) or not sum(losses) <= self.explode * len(losses):
-                raise SureError(self._message(step.place, ids, losses, norm))
+                mean = sum(losses) / len(losses)
+                worst = sorted(zip(ids, losses, strict=True), key=lambda pair: (math.isfinite(pair[1]), -pair[1]))
+                listed = ", ".join(f"{id} {loss:.4g}" for id, loss in worst)
+                raise SureError(
+                    f"{step.place}: the loss is {mean:.4g} (limit: train.explode={self.explode:g}), "
+                    f"the gradient norm {norm:.4g}; losses of this step: {listed}. {ADVICE}"
+                )
             checked += losses
         return checked
-
-    def _message(self, place: str, ids: list[str], losses: list[float], norm: float) -> str:
-        mean = sum(losses) / len(losses)
-        worst = sorted(zip(ids, losses, strict=True), key=lambda pair: (math.isfinite(pair[1]), -pair[1]))
-        listed = ", ".join(f"{id} {loss:.4g}" for id, loss in worst)
-        return (
-            f"{place}: the loss is {mean:.4g} (limit: train.explode={self.explode:g}), the gradient norm {norm:.4g}; "
-            f"losses of this step: {listed}. {ADVICE}"
-        )

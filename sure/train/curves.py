@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,64 +22,55 @@ class History:
         from tensorboardX.event_file_writer import EventsWriter
 
         self.folder, self.lines, self.score_name, self.writes = folder, lines, score_name, writes
-        if not writes:
-            return
-        self._write_lines()
-        events = folder / "tensorboard"
-        events.mkdir(parents=True, exist_ok=True)
-        for old in events.glob("events.*"):
-            old.unlink()
-        # written in this thread; the thread of tensorboardX's SummaryWriter ends silently on a full disk
-        self.writer = EventsWriter(str(events / "events"))
-        for line in lines:
-            self._write_events(line)
+        if writes:
+            events = folder / "tensorboard"
+            events.mkdir(parents=True, exist_ok=True)
+            for old in events.glob("events.*"):
+                old.unlink()
+            # written in this thread; the thread of tensorboardX's SummaryWriter ends silently on a full disk
+            self.writer = EventsWriter(str(events / "events"))
+            self._write(lines)
 
     def add(self, line: dict[str, Any]) -> None:
         self.lines.append(line)
-        if not self.writes:
-            return
-        self._write_lines()
+        if self.writes:
+            self._write([line])
+
+    def draw(self) -> None:
+        """Draw images/{loss,rate,score}.png over epochs."""
+        if self.lines and self.writes:
+            self._plot("loss", ["train_loss", "dev_loss"])
+            self._plot("rate", [key for key in self.lines[-1] if key.startswith("lr_")])
+            self._plot("score", [f"dev_{self.score_name}"])
+
+    def _write(self, new: Sequence[dict[str, Any]]) -> None:
+        """Write all lines to metrics.jsonl, and the new ones to tensorboard/."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        replace_file(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in self.lines))
         try:
-            self._write_events(line)
+            for line in new:
+                for key, value in line.items():
+                    if key not in ("epoch", "step"):
+                        event = Event(wall_time=time.time(), step=line["step"], summary=scalar(key, value))
+                        self.writer.write_event(event)
+            self.writer.flush()
         except OSError as error:
             raise SureError(
                 f"cannot write {self.folder / 'tensorboard'}: {error.strerror}; free some space and run the same "
                 "command again"
             ) from None
 
-    def draw(self) -> None:
-        """Draw images/{loss,rate,score}.png over epochs."""
-        if not (self.lines and self.writes):
-            return
-        rates = [key for key in self.lines[-1] if key.startswith("lr_")]
-        self._plot("loss", ["train_loss", "dev_loss"])
-        self._plot("rate", rates)
-        self._plot("score", [f"dev_{self.score_name}"])
-
-    def _write_lines(self) -> None:
-        replace_file(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in self.lines))
-
-    def _write_events(self, line: dict[str, Any]) -> None:
-        from tensorboardX.proto.event_pb2 import Event
-        from tensorboardX.summary import scalar
-
-        for key, value in line.items():
-            if key not in ("epoch", "step"):
-                event = Event(wall_time=time.time(), step=line["step"], summary=scalar(key, value))
-                self.writer.write_event(event)
-        self.writer.flush()
-
-    def _plot(self, name: str, keys: list[str]) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
+    def _plot(self, name: str, keys: Sequence[str]) -> None:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6, 4))
         axes = figure.add_subplot()
-        epochs = [line["epoch"] for line in self.lines]
         for key in keys:
-            axes.plot(epochs, [line[key] for line in self.lines], marker=".", label=key.replace("_", " "))
+            values = [line[key] for line in self.lines]
+            axes.plot([line["epoch"] for line in self.lines], values, marker=".", label=key.replace("_", " "))
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
         axes.legend()
-        FigureCanvasAgg(figure)
         replace_file(self.folder / "images" / f"{name}.png", lambda sink: figure.savefig(sink, format="png", dpi=100))

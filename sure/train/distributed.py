@@ -15,16 +15,16 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from tqdm import tqdm
 
 from sure.device import pick_device
 from sure.errors import SureError
-
-log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 FAILED = "failed"  # key in the store: the message of the first process that failed
@@ -33,16 +33,14 @@ ROUND = 16  # values that each process computes between two exchanges
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-class OtherFailed(SureError):
-    """Another process of this training failed and has reported why, or it was killed."""
-
-
+@dataclass
 class Processes:
     """The processes of one training. A single process needs no torch.distributed."""
 
-    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, store: dist.Store | None = None):
-        self.rank, self.size, self.local_rank = rank, size, local_rank
-        self.store = store
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0  # on this machine
+    store: dist.Store | None = None
 
     @property
     def first(self) -> bool:
@@ -74,8 +72,7 @@ class Processes:
         if self.size == 1:
             return
         parameters = list(parameters)
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
         self._call(lambda: dist.all_reduce(flat))
         for parameter, summed in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = summed.view_as(parameter)
@@ -101,17 +98,19 @@ class Processes:
         parts = self.gather(list(values))
         return [part[row] for row in range(len(parts[0])) for part in parts if row < len(part)]
 
-    def spread(self, count: int, make: Callable[[int], Value], pause: Callable[[], None]) -> list[Value]:
+    def spread(self, count: int, make: Callable[[int], Value], pause: Callable[[], None], name: str) -> list[Value]:
         """Return [make(0), ..., make(count - 1)] in every process; each computes a part, in order.
 
-        pause: called between exchanges, in all processes at the same place.
+        pause: called between exchanges, in all processes at the same place. name: of the progress bar.
         """
         made: list[Value] = []
         at_once = self.size * (ROUND if self.size > 1 else 1)
-        for start in range(0, count, at_once):
-            own = range(start + self.rank, min(count, start + at_once), self.size)
-            made += self.merge([make(index) for index in own])
-            pause()
+        with tqdm(total=count, desc=name, disable=None if self.first else True, leave=False) as bar:
+            for start in range(0, count, at_once):
+                own = range(start + self.rank, min(count, start + at_once), self.size)
+                made += self.merge([make(index) for index in own])
+                bar.update(len(made) - bar.n)
+                pause()
         return made
 
     def from_first(self, make: Callable[[], Value]) -> Value:
@@ -126,20 +125,11 @@ class Processes:
         """Wait until all processes have called this."""
         self.maximum([0])
 
-    @contextmanager
-    def first_goes_first(self) -> Iterator[None]:
-        """Run the block in process 0 first, then in the others."""
-        if not self.first:
-            self.wait()
-        yield
-        if self.first:
-            self.wait()
-
     def check_same(self, what: str, value: object) -> None:
         """Raises SureError unless `value` is the same in all processes."""
-        values = self.gather(value)
-        for rank, other in enumerate(values):
-            if other != values[0]:
+        first, *others = self.gather(value)
+        for rank, other in enumerate(others, start=1):
+            if other != first:
                 raise SureError(
                     f"{what} of process {rank} of {self.size} differs from process 0; "
                     "all processes need the same files, weights and versions"
@@ -151,30 +141,19 @@ class Processes:
             sums = [tensor.detach().view(torch.int32).sum(dtype=torch.int64) for tensor in tensors]
             self.check_same("the trained parameters", torch.stack(sums).tolist())
 
-    def own(self, saved: Sequence[Value] | Value, what: str) -> Value | None:
-        """The value that this process saved; None for a process that did not exist then. what: its name in the log."""
-        saved = saved if isinstance(saved, list) else [saved]  # old checkpoints of a single process
-        if len(saved) != self.size:
-            log.warning("saved by %d processes, resumed by %d: the %s will differ", len(saved), self.size, what)
-        return saved[self.rank] if self.rank < len(saved) else None
-
     def _call(self, collective: Callable[[], object]) -> None:
+        """Raises SureError if another process failed, with its message, or was killed."""
         try:
             collective()
         except RuntimeError as error:
-            raise OtherFailed(
-                self._message_of_failed() or f"another process of this training has ended ({error})"
-            ) from None
-
-    def _message_of_failed(self) -> str:
-        """The message of the process that failed; empty if it was killed."""
-        end = time.monotonic() + WAIT_SECONDS
-        with suppress(RuntimeError):  # the store may be gone with process 0
-            while time.monotonic() < end:
+            message = f"another process of this training has ended ({error})"
+            end = time.monotonic() + WAIT_SECONDS
+            with suppress(RuntimeError):  # the store may be gone with process 0
+                while time.monotonic() < end and not self.store.check([FAILED]):
+                    time.sleep(0.1)
                 if self.store.check([FAILED]):
-                    return self.store.get(FAILED).decode()
-                time.sleep(0.1)
-        return ""
+                    message = self.store.get(FAILED).decode()
+            raise SureError(message) from None
 
     def announce(self, message: str) -> bool:
         """Leave a message for the others if no process has failed before. Returns whether it was left."""

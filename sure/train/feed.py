@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sure.config import Config
+from sure.config_sections import DataConfig
 from sure.data.batching import SecondsBatchSampler
+from sure.data.limits import length_problem
+from sure.errors import some_of
 from sure.train.distributed import ALONE, Processes
 
 log = logging.getLogger(__name__)
-
-IDS_SHOWN = 10
 
 
 class Feed(ABC):
@@ -28,9 +30,11 @@ class Feed(ABC):
         batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
         self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
         self.left_out: set[int] = set()  # indices
+        self.epoch = 0  # of the last plan
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch. They depend on the seed, the epoch and the utterances left out alone."""
+        self.epoch = epoch
         self.sampler.set_epoch(epoch)
         without = ([index for index in batch if index not in self.left_out] for batch in self.sampler)
         return [batch for batch in without if batch]
@@ -60,8 +64,23 @@ class Feed(ABC):
         """Digest of the data set; a resumed training needs the same one."""
 
 
+def wrong_length(seconds: float, data: DataConfig) -> str | None:
+    """Why a training utterance of this duration is left out, or None."""
+    return length_problem(seconds, data.min_seconds, data.max_seconds, "data.min_seconds=", "data.max_seconds=")
+
+
+def partition(utterances: Iterable[Any], problem: Callable[[Any], str | None]) -> tuple[list[Any], dict[str, Any]]:
+    """The utterances without a problem, and a list of the others' ids for each problem."""
+    kept, others = [], defaultdict(list)
+    for utterance in utterances:
+        if reason := problem(utterance):
+            others[reason].append(utterance.id)
+        else:
+            kept.append(utterance)
+    return kept, others
+
+
 def log_left_out(left_out: Mapping[str, Sequence[str]], what: str) -> None:
     """Log the number and the first ids of utterances by the reason for which they are left out."""
     for reason, ids in left_out.items():
-        more = ", ..." if len(ids) > IDS_SHOWN else ""
-        log.warning("left out of %s: %d utterances %s: %s%s", what, len(ids), reason, ", ".join(ids[:IDS_SHOWN]), more)
+        log.warning("left out of %s: %d utterances %s: %s", what, len(ids), reason, some_of(ids, 10))

@@ -5,59 +5,39 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections import defaultdict
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sure.config import Config
 from sure.config_sections import DataConfig
 from sure.data.augment import Augment
 from sure.data.collate import Batch, Features
-from sure.data.data_dir import Utterance, read_data_dir
+from sure.data.data_dir import Utterance
 from sure.data.dataset import SpeechDataset, UtteranceError, load_wave
-from sure.data.limits import length_problem
 from sure.errors import SureError
 from sure.models.loading import check_lengths, encoder_problem, frame_counts, make_loader, plain_errors
 from sure.models.recognition import RecognitionModel
 from sure.train.distributed import ALONE, Processes
-from sure.train.feed import Feed, log_left_out
+from sure.train.feed import Feed, log_left_out, partition, wrong_length
 from sure.train.prefix_cache import plan_cache
 
 log = logging.getLogger(__name__)
 
 
-def recognition_feeds(config: Config, model: RecognitionModel) -> tuple[Feed, Feed]:
-    """The feeds of the training set and the dev set, which share the memory for prefix caches."""
-    budget = config.train.prefix_cache_gigabytes * 1e9
-    utterances = usable(read_data_dir(config.data.train), model, config)
-    train = RecognitionFeed(utterances, model, config, budget, training=True)
-    utterances = read_data_dir(config.data.valid)
-    model.task.check_set(utterances, config.data.valid)
-    return train, RecognitionFeed(utterances, model, config, budget - train.cache_bytes, training=False)
-
-
 class RecognitionFeed(Feed):
-    """Batches of recorded utterances.
-
-    budget: bytes that its prefix cache may take; `cache_bytes` are those that it takes.
-    """
+    """Batches of recorded utterances. budget: bytes that its prefix cache may take."""
 
     def __init__(
         self, utterances: Sequence[Utterance], model: RecognitionModel, config: Config, budget: float, training: bool
     ):
         super().__init__(utterances, [utterance.seconds for utterance in utterances], config, training)
         check_lengths(self.utterances, model.backbone)
-        self.cache, self.cache_bytes = plan_cache(model, config, self.seconds, budget, training)
+        self.cache = plan_cache(model, config, self.seconds, budget, training)
         augment = Augment(config.augment) if training and config.augment.changes_waveform else None
-        self.dataset = SpeechDataset(
-            self.utterances,
-            model.task.target,
-            augment,
-            config.seed,
-            cache_gigabytes=0.0 if self.cache else config.data.cache_gigabytes,
-        )
+        cache_gigabytes = 0.0 if self.cache else config.data.cache_gigabytes
+        self.dataset = SpeechDataset(self.utterances, model.task.target, augment, config.seed, cache_gigabytes)
         self.workers = config.train.workers
         self.order: list[list[int]] = []  # the loader's batches: one list, whose content is replaced
         self._loader: DataLoader | None = None
@@ -75,14 +55,21 @@ class RecognitionFeed(Feed):
 
     def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
         """Compute the prefix cache, if one was planned; batches then come from it instead of from audio."""
-        if self.cache and not self.cache.entries:
-            everyone = range(len(self.utterances))
-            there = [index for index in everyone if index not in self.left_out]
-            one_by_one = [[index] for index in there[processes.rank :: processes.size]]
-            self.cache.fill(self._load(one_by_one), what, len(there), pause, processes)
-            entries = iter(self.cache.entries)
-            self.cache.entries = [[] if index in self.left_out else next(entries) for index in everyone]
-            self._loader = None
+        if self.cache is None or self.cache.entries:
+            return
+        begun, cache = time.monotonic(), self.cache
+        indices = [index for index in range(len(self.utterances)) if index not in self.left_out]
+        one_by_one = self._load([[index] for index in indices[processes.rank :: processes.size]])
+        entries = processes.spread(
+            len(indices), lambda number: cache.compute(next(one_by_one).waves[0]), pause, "prefix cache"
+        )
+        cache.entries = dict(zip(indices, entries, strict=True))
+        size = sum(tap.nbytes for taps in entries for tap in taps)
+        log.info(
+            "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",
+            what, cache.place, len(indices), size / 1e6, time.monotonic() - begun,
+        )  # fmt: skip
+        self._loader = None
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
         if self.cache is None:
@@ -113,27 +100,19 @@ def usable(utterances: Sequence[Utterance], model: RecognitionModel, config: Con
     the first one, with skip for more than data.max_bad_percent of the set.
     """
     data, backbone = config.data, model.backbone
-    limits = data.min_seconds, data.max_seconds, "data.min_seconds=", "data.max_seconds="
-    left_out: dict[str, list[str]] = defaultdict(list)  # ids by reason: outside the limits of duration
-    bad: dict[str, list[str]] = defaultdict(list)  # ids by reason: transcripts that cannot be targets
-    kept = []
-    frames = frame_counts(backbone, [utterance.seconds for utterance in utterances])
-    for utterance, count in zip(utterances, frames, strict=True):
-        problem = length_problem(utterance.seconds, *limits) or encoder_problem(utterance.seconds, backbone)
-        if problem:
-            left_out[problem].append(utterance.id)
-        elif problem := _target_problem(model, count, utterance, data):
-            bad[problem].append(utterance.id)
-        else:
-            kept.append(utterance)
+    fitting, left_out = partition(
+        utterances, lambda one: wrong_length(one.seconds, data) or encoder_problem(one.seconds, backbone)
+    )
     log_left_out(left_out, "training")
-    _check_bad(bad, len(utterances), data)
+    kept, bad = partition(fitting, lambda one: _target_problem(model, one, data))
+    if bad:
+        _check_bad(bad, len(utterances), data)
     if not kept:
         raise SureError(f"{data.train}: no utterance is left to train on ({'; '.join([*left_out, *bad])})")
     return kept
 
 
-def _target_problem(model: RecognitionModel, frames: Tensor, utterance: Utterance, data: DataConfig) -> str | None:
+def _target_problem(model: RecognitionModel, utterance: Utterance, data: DataConfig) -> str | None:
     """Why the transcript cannot be a target, or None. With data.on_bad_utterance=stop it may raise SureError."""
     try:
         target = model.task.target(utterance)
@@ -141,13 +120,12 @@ def _target_problem(model: RecognitionModel, frames: Tensor, utterance: Utteranc
         if data.on_bad_utterance == "stop":
             raise
         return "without any symbol of the vocabulary"
-    return None if model.task.fits(frames[None], [target])[0] else "with more tokens than frames"
+    fits = model.task.fits(frame_counts(model.backbone, [utterance.seconds]), [target])[0]
+    return None if fits else "with more tokens than frames"
 
 
 def _check_bad(bad: Mapping[str, Sequence[str]], count: int, data: DataConfig) -> None:
     """Name the utterances whose transcripts cannot be targets, in the log or in a SureError. count: of the set."""
-    if not bad:
-        return
     named = "; ".join(f"{len(ids)} utterances {reason}: {', '.join(ids)}" for reason, ids in bad.items())
     percent = 100 * sum(map(len, bad.values())) / count
     if data.on_bad_utterance == "stop":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sure.config_sections import DataConfig
 from sure.data.dataset import UtteranceError
 from sure.errors import SureError, some_of
 from sure.files import replace_file
@@ -26,9 +26,9 @@ class LeftOut:
     even if they can be read again: so a training that is killed and resumed takes the same steps as one that is not.
     """
 
-    def __init__(self, feed: Feed, folder: Path, skip: bool, max_bad_percent: float, processes: Processes):
-        self.feed, self.path, self.skip = feed, folder / FILE, skip
-        self.max_bad_percent, self.processes = max_bad_percent, processes
+    def __init__(self, feed: Feed, folder: Path, data: DataConfig, processes: Processes):
+        self.feed, self.path, self.processes = feed, folder / FILE, processes
+        self.skip, self.max_bad_percent = data.on_bad_utterance == "skip", data.max_bad_percent
 
     def update(self) -> int:
         """Leave out recordings that are listed and, with `skip`, those found now. Returns how many were found now.
@@ -52,20 +52,20 @@ class LeftOut:
         others = [utterance for utterance in self.feed.utterances if utterance.id not in known]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             problems = zip(others, pool.map(self.feed.problem, others), strict=True)
-            found = {one.id: problem for one, problem in problems if problem}
-        bad = known | found
+            bad = known | {one.id: problem for one, problem in problems if problem}
         percent = 100 * len(bad) / len(self.feed.utterances)
-        listed = _by_reason(bad)
+        reasons = {reason: [id for id in sorted(bad) if bad[id] == reason] for reason in sorted({*bad.values()})}
+        listed = [f"{len(ids)} {reason}: {some_of(ids, 10)}" for reason, ids in reasons.items()]
         if percent > self.max_bad_percent:
             raise SureError(
                 f"{percent:.1f} % of the training set cannot be read, more than data.max_bad_percent="
                 f"{self.max_bad_percent:g}: {'; '.join(listed)}; is a disk missing? Restore them, or run stage 2"
             )
-        if found:
+        if bad != known:
             replace_file(self.path, "".join(f"{reason}\t{id}\n" for id, reason in sorted(bad.items())))
         for line in listed:
             log.warning("left out of training: %s (%s)", line, self.path)
-        return len(found)
+        return len(bad) - len(known)
 
 
 def read_left_out(path: Path) -> dict[str, str]:
@@ -79,10 +79,3 @@ def read_left_out(path: Path) -> dict[str, str]:
     if not all(tab for _, tab, _ in rows):
         raise SureError(f"{path} is damaged: expected lines of reason, tab, utterance id; correct it, or use --restart")
     return {id: reason for reason, _, id in rows}
-
-
-def _by_reason(left_out: dict[str, str]) -> list[str]:
-    groups = defaultdict(list)
-    for id, reason in sorted(left_out.items()):
-        groups[reason].append(id)
-    return [f"{len(ids)} {reason}: {some_of(ids, 10)}" for reason, ids in sorted(groups.items())]

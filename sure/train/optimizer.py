@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR
 
 from sure.errors import SureError
 from sure.models.base import AdaptedModel
@@ -28,10 +27,6 @@ def make_optimizer(model: AdaptedModel, lr_adapter: float, lr_head: float, weigh
     ]
     groups.append({"params": list(parameters["head"].values()), "lr": lr_head, "name": "head"})
     return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
-
-
-def make_schedule(optimizer: torch.optim.Optimizer, warmup: float, hold: float, steps: int) -> LambdaLR:
-    return LambdaLR(optimizer, rate_factor(warmup, hold, steps))
 
 
 def rate_factor(warmup: float, hold: float, steps: int) -> Callable[[int], float]:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
-from sure.data.collate import Batch
 from sure.models.loading import frame_counts
 from sure.models.recognition import RecognitionModel
-from sure.train.distributed import Processes
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +26,17 @@ class PrefixCache:
     training does not depend on batch mates, their order, or the step at which it was resumed.
     """
 
-    def __init__(self, backbone: SpeechEncoder, depth: int, keep_all: bool):
+    def __init__(self, backbone: SpeechEncoder, depth: int, keep_all: bool, size: int):
         self.backbone = backbone
         self.depth = depth
         self.first = 0 if keep_all else depth  # number of the first tap that is kept
-        self.entries: list[list[Tensor]] = []
+        self.size = size  # when filled, in bytes
+        self.entries: dict[int, list[Tensor]] = {}  # by index in the data set
+
+    @property
+    def place(self) -> str:
+        """The first layer that is computed in every step, for the log."""
+        return "the whole backbone" if self.depth == len(self.backbone.layers) else f"layer.{self.depth}"
 
     @torch.no_grad()
     def compute(self, wave: Tensor) -> list[Tensor]:
@@ -52,41 +54,19 @@ class PrefixCache:
         padded = [pad_sequence(list(tap), batch_first=True) for tap in zip(*found, strict=True)]
         return [None] * self.first + padded, lengths
 
-    def fill(
-        self, batches: Iterable[Batch], what: str, count: int, pause: Callable[[], None], processes: Processes
-    ) -> None:
-        """Compute the entries of `count` utterances.
-
-        batches: this process's share, one utterance each, in the order of their indices. pause: as of Feed.fill_cache.
-        """
-        begun = time.monotonic()
-        own = -(-count // processes.size)
-        shown = iter(tqdm(batches, "prefix cache", own, disable=None if processes.first else True, leave=False))
-        self.entries = processes.spread(count, lambda index: self.compute(next(shown).waves[0]), pause)
-        size = sum(tap.nbytes for taps in self.entries for tap in taps)
-        log.info(
-            "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",
-            what, self._place(), len(self.entries), size / 1e6, time.monotonic() - begun,
-        )  # fmt: skip
-
-    def _place(self) -> str:
-        """The first layer that is computed in every step."""
-        return "the whole backbone" if self.depth == len(self.backbone.layers) else f"layer.{self.depth}"
-
 
 def plan_cache(
     model: RecognitionModel, config: Config, seconds: Sequence[float], budget: float, training: bool
-) -> tuple[PrefixCache | None, float]:
-    """An empty cache for utterances of these durations, and its size in bytes when filled; or None and 0.
+) -> PrefixCache | None:
+    """An empty cache for utterances of these durations, or None, with the reason in the log.
 
-    The reason for None is logged. budget: bytes that the cache may take. If the method reads all taps and they
-    exceed the budget, the cache ends at a lower layer.
+    budget: bytes that the cache may take. If the method reads all taps and they exceed the budget, the cache ends at a
+    lower layer.
     """
     what = "the training set" if training else "the dev set"
     depth = model.attachment.cacheable_taps - 1
     if training and config.augment.changes_features:
         depth = min(depth, 0)  # SpecAugment draws new masks on the first tap in every epoch
-    why_not = ""
     if config.train.prefix_cache == "off":
         why_not = "train.prefix_cache=off"
     elif training and config.augment.changes_waveform:
@@ -102,8 +82,7 @@ def plan_cache(
             depth -= 1
         size = tap_bytes * (depth + 1 if keep_all else 1)
         if size <= budget:
-            return PrefixCache(model.backbone, depth, keep_all), size
-        left = f"the {budget / 1e6:.0f} MB that train.prefix_cache_gigabytes leaves"
-        why_not = f"{size / 1e6:.0f} MB are more than {left}"
+            return PrefixCache(model.backbone, depth, keep_all, size)
+        why_not = f"{size / 1e6:.0f} MB exceed the {budget / 1e6:.0f} MB that train.prefix_cache_gigabytes leaves"
     log.info("no prefix cache of %s: %s", what, why_not)
-    return None, 0
+    return None

@@ -1,12 +1,20 @@
-"""Progress of a training run, as stored in checkpoints."""
+"""Progress of a training run: as stored in checkpoints, and shown for the current epoch."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+LINE_SECONDS = 10.0  # between lines of progress in a log file
 
 
 @dataclass
@@ -60,3 +68,35 @@ class Progress:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         vars(self).update(state)
+
+
+class ProgressBar:
+    """Loss, learning rate and speed (seconds of audio per second) of an epoch: a bar on a terminal, else log lines.
+
+    done: batches used before this run; shown: only process 0 shows a bar.
+    """
+
+    def __init__(self, name: str, batches: int, done: int, shown: bool = True):
+        self.name, self.batches, self.done, self.audio_seconds = name, batches, done, 0.0
+        self.begun = self.last_line = time.monotonic()
+        disable = not (shown and sys.stderr.isatty())
+        self.bar = tqdm(total=batches, initial=done, desc=name, unit="batch", leave=False, disable=disable)
+
+    def update(self, batches: int, audio_seconds: float, loss: float, rate: float) -> None:
+        """Add the `batches` of one step. loss: mean of the epoch so far; rate: the learning rate."""
+        self.done += batches
+        self.audio_seconds += audio_seconds
+        self.bar.update(batches)
+        now = time.monotonic()
+        speed = self.audio_seconds / max(now - self.begun, 1e-9)
+        if not self.bar.disable:
+            self.bar.set_postfix_str(f"loss {loss:.4f}, rate {rate:.2e}, {speed:.0f} s/s", refresh=False)
+        elif now - self.last_line >= LINE_SECONDS:
+            self.last_line = now
+            log.info(
+                "%s: batch %d/%d, loss %.4f, rate %.2e, %.0f s of audio/s",
+                self.name, self.done, self.batches, loss, rate, speed,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        self.bar.close()

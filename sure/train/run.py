@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from sure.config import Config
 from sure.data.dataset import UtteranceError
+from sure.device import describe_device, peak_memory_megabytes
 from sure.interrupt import Interrupt
-from sure.models.experiment import Experiment
-from sure.train.build import build
+from sure.models.experiment import Experiment, git_hash
 from sure.train.distributed import Processes, joined
 from sure.train.lock import lock
-from sure.train.summary import summarise
 from sure.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
             if processes.first:
                 trainer.history.draw()
                 trainer.model.finish(trainer.best.weights, folder)
-                experiment.write_summary(summarise(experiment, config, trainer, command))
+                experiment.write_summary(_summary(experiment, config, trainer, command))
         progress, score_name = trainer.progress, trainer.model.task.score_name
         log.info("finished: dev %s %.2f at epoch %d", score_name, progress.best_score, progress.best_epoch)
 
@@ -51,7 +52,7 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
 def _fit(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes) -> Trainer:
     """Train to the end; continue from the last checkpoint without recordings that became unreadable meanwhile."""
     while True:
-        trainer = build(config, experiment, interrupt, processes)
+        trainer = Trainer(config, experiment, interrupt, processes)
         try:
             trainer.fit()
             return trainer
@@ -59,3 +60,35 @@ def _fit(config: Config, experiment: Experiment, interrupt: Interrupt, processes
             trainer.left_out.add_after(error)
             log.warning("%s; continuing from the last checkpoint without it", error)
         del trainer
+
+
+def _summary(experiment: Experiment, config: Config, trainer: Trainer, command: str) -> dict[str, Any]:
+    """The content of summary.json, from which scores and reports quote."""
+    model, progress, device = trainer.model, trainer.progress, trainer.device
+    counts = model.counts()
+    return {
+        "task": config.task,
+        "method": config.method,
+        "trained_parameters": counts.trained,
+        "adapter_parameters": counts.adapter,
+        "head_parameters": counts.head,
+        "total_parameters": counts.total,
+        "trained_percent": counts.percent,
+        "bundle_bytes": sum(map(len, model.bundle(config, experiment.tokens).values())),
+        "training_seconds": round(progress.training_seconds, 1),
+        "peak_memory_megabytes": round(peak_memory_megabytes(device), 1),
+        "device": describe_device(device),
+        "seed": config.seed,
+        "git_hash": git_hash(),
+        "backbone": config.backbone.name,
+        "backbone_sha256": model.backbone.sha256,
+        "backbone_weights": config.backbone.weights,
+        "epochs": len(progress.history),
+        "best_epoch": progress.best_epoch,
+        "dev_score": progress.best_score,
+        "lr_adapter": config.train.lr_adapter,
+        "lr_head": config.train.lr_head,
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "processes": trainer.processes.size,
+    }

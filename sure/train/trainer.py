@@ -5,30 +5,19 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.lr_scheduler import LRScheduler
 
 from sure.device import peak_memory_megabytes
-from sure.interrupt import EXIT_STATUS, Interrupt
-from sure.models.base import AdaptedModel
-from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import BestWeights, Part
-from sure.train.checks import LossMonitor, StepLosses, check_dev_loss, check_gradients
-from sure.train.curves import History
-from sure.train.distributed import Processes
-from sure.train.evaluate import evaluate
-from sure.train.feed import Feed
-from sure.train.left_out import LeftOut
-from sure.train.progress import Progress
-from sure.train.progress_bar import ProgressBar
+from sure.interrupt import EXIT_STATUS
+from sure.train.build import Training
+from sure.train.checks import StepLosses, check_dev_loss, check_gradients
+from sure.train.progress import ProgressBar
 
 log = logging.getLogger(__name__)
 
@@ -45,33 +34,8 @@ class Step:
     audio_seconds: float
 
 
-@dataclass
-class Trainer:
-    """The parts of a training, as `build` makes them, and the loop over them."""
-
-    model: AdaptedModel
-    parameters: Mapping[str, nn.Parameter]  # all that are trained, by saved name
-    train_feed: Feed
-    dev_feed: Feed
-    left_out: LeftOut
-    optimizer: torch.optim.Optimizer
-    schedule: LRScheduler
-    autocast: AbstractContextManager
-    device: torch.device
-    processes: Processes
-    interrupt: Interrupt
-    epochs: int
-    accumulate: int  # batches per optimizer step
-    clip: float  # maximum norm of the gradient
-    patience: int  # epochs without a better dev score before stopping; 0: never
-    save_seconds: float  # between checkpoints within an epoch
-    monitor: LossMonitor
-    progress: Progress
-    best: BestWeights
-    history: History
-    checkpoints: Checkpoints
-    parts: Mapping[str, Part]  # of a checkpoint
-    last_save: float = field(default_factory=time.monotonic)
+class Trainer(Training):
+    """The loop over the parts of a training."""
 
     def fit(self) -> None:
         """Train from the current epoch to the last one, or until patience runs out.
@@ -79,9 +43,10 @@ class Trainer:
         Each step follows the gradient of the mean loss of its utterances; processes add the gradients of their shares.
         """
         progress, gradients_checked = self.progress, False
+        self.last_save = time.monotonic()
         self.train_feed.fill_cache("the training set", self.save_or_stop, self.processes)
         self.dev_feed.fill_cache("the dev set", self.save_or_stop, self.processes)
-        while progress.epoch <= self.epochs and not self.out_of_patience():
+        while progress.epoch <= self.settings.epochs and not self.out_of_patience():
             progress.add_time()
             self.model.train()
             for step in self.steps():
@@ -93,10 +58,10 @@ class Trainer:
                     ids += batch.ids
                     losses.append(loss.detach())
                 if losses and not gradients_checked:
-                    check_gradients(self.model)
+                    check_gradients(self.parameters)
                     gradients_checked = True
                 self.processes.sum_gradients(self.parameters.values())
-                norm = clip_grad_norm_(self.parameters.values(), self.clip)
+                norm = clip_grad_norm_(self.parameters.values(), self.settings.clip)
                 place = f"epoch {progress.epoch}, step {progress.steps + 1}"
                 progress.add_losses(self.monitor.add(StepLosses(place, ids, losses, norm)))
                 self.optimizer.step()
@@ -107,28 +72,47 @@ class Trainer:
             progress.add_losses(self.monitor.check())
             progress.add_time(training=True)
             self.processes.check_same_tensors(self.parameters.values())
-            self.finish_epoch(
-                evaluate(self.model, self.dev_feed, self.device, self.autocast, self.processes, self.save_or_stop)
-            )
+            self.finish_epoch(self.evaluate())
             self.save()
 
     def steps(self) -> Iterator[Step]:
         """The remaining steps of the current epoch."""
-        progress, feed = self.progress, self.train_feed
+        progress, feed, size = self.progress, self.train_feed, self.settings.accumulate
         plan = feed.plan(progress.epoch)
-        groups = [
-            plan[start : start + self.accumulate] for start in range(progress.batches, len(plan), self.accumulate)
-        ]
+        groups = [plan[start : start + size] for start in range(progress.batches, len(plan), size)]
         shares = [self.processes.share(group) for group in groups]
         batches = feed.batches([batch for share in shares for batch in share])
-        name = f"epoch {progress.epoch}/{self.epochs}"
-        bar = ProgressBar(name, len(plan), progress.batches, self.processes.first)
+        title = f"epoch {progress.epoch}/{self.settings.epochs}"
+        bar = ProgressBar(title, len(plan), progress.batches, self.processes.first)
         for group, share in zip(groups, shares, strict=True):
             indices = [index for batch in group for index in batch]
             seconds = sum(feed.seconds[index] for index in indices)
             yield Step(islice(batches, len(share)), len(group), len(indices), seconds)
             bar.update(len(group), seconds, progress.mean_loss, self.schedule.get_last_lr()[0])
         bar.close()
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Mean loss and all scores of the dev set that are numbers, as `dev_loss`, `dev_wer`, ...
+
+        Process r of n evaluates every n-th batch, starting at batch r. So all scores are of the whole set.
+        """
+        self.model.eval()
+        feed, processes = self.dev_feed, self.processes
+        plan = feed.plan(0)
+        batches = feed.batches(plan[processes.rank :: processes.size])
+        evaluated: list[tuple[float, dict[str, Any]]] = []
+        for _ in range(0, len(plan), processes.size):
+            if batch := next(batches, None):
+                with self.autocast:
+                    losses, found = self.model.evaluate_batch(batch.to(self.device, non_blocking=True))
+                evaluated.append((float(losses.double().sum()), dict(zip(batch.ids, found, strict=True))))
+            self.save_or_stop()
+        evaluated = processes.merge(evaluated)
+        results = {id: found for _, part in evaluated for id, found in part.items()}
+        scores = processes.from_first(lambda: self.model.task.dev_scores(feed.utterances, results))
+        numbers = {f"dev_{name}": float(value) for name, value in scores.items() if isinstance(value, (int, float))}
+        return {"dev_loss": sum(loss for loss, _ in evaluated) / len(feed.utterances), **numbers}
 
     def finish_epoch(self, dev: dict[str, float]) -> None:
         """Keep the weights if they are the best so far, and report the epoch. dev: loss and scores of the dev set."""
@@ -158,16 +142,16 @@ class Trainer:
         progress.start_next_epoch()
 
     def out_of_patience(self) -> bool:
-        """Whether the dev score has not improved for `patience` epochs."""
+        """Whether the dev score has not improved for `train.patience` epochs."""
         since = self.progress.epoch - 1 - self.progress.best_epoch
-        if not self.patience or since < self.patience:
+        if not self.settings.patience or since < self.settings.patience:
             return False
         log.info("stopping early: dev %s has not improved for %d epochs", self.model.task.score_name, since)
         return True
 
     def save_or_stop(self, training: bool = False) -> None:
         """Save a checkpoint when one is due, and stop when one of the processes got a signal. As `save`."""
-        due = training and time.monotonic() - self.last_save > self.save_seconds
+        due = training and time.monotonic() - self.last_save > 60 * self.settings.save_minutes
         asked, due = self.processes.maximum([self.interrupt.signal or 0, due])
         if asked or due:
             self.save(training)

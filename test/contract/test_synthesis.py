@@ -8,7 +8,7 @@ from speakers import READ_ALL_LAYERS, make, write_tokens
 from sure.config import make_config
 from sure.errors import SureError
 from sure.models.build import build_model, build_task
-from sure.train.summary import coverage_table
+from sure.train.build import coverage_table
 
 
 @pytest.mark.parametrize("method", [*READ_ALL_LAYERS, "cnn_adapter"])

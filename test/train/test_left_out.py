@@ -1,35 +1,53 @@
-"""Recordings that become unreadable after stage 2: an error by default; with `skip` left out, exactly so on resume."""
+"""Utterances that cannot be trained on: an error, or left out by name; with the same results after a kill."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-import toys
-from toys import assert_same, train_here
+from toys import assert_same, make_set, train_here
 
-from sure.data.data_dir import read_data_dir
 from sure.errors import SureError
 from sure.train.feed_recognition import RecognitionFeed
 from sure.train.trainer import Trainer
 
-SKIP = {"data__on_bad_utterance": "skip", "data__max_bad_percent": 20, "train__epochs": 3}
-FROM_AUDIO = {**SKIP, "train__prefix_cache": "off", "data__cache_gigabytes": 0.0, "train__save_minutes": 1e-9}
+SKIP = {"data__on_bad_utterance": "skip", "data__max_bad_percent": 20}
+NO_CACHE = {"train__prefix_cache": "off"}
+FROM_AUDIO = {**SKIP, **NO_CACHE, "data__cache_gigabytes": 0.0, "train__save_minutes": 1e-9}
+WORKER = {"train__workers": 1}
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return toys.make_corpus(tmp_path / "corpus")
+def run(corpus, tmp_path):
+    """A function that trains in a folder of this name, on a training set of its own."""
+    make_set(tmp_path, "train", 24)
+    data = str(tmp_path / "data" / "train")
+    return lambda name, **changes: train_here(corpus, tmp_path / name, **{"data__train": data, **changes})
 
 
-def recording(corpus: Path, number: int) -> Path:
-    return corpus / "wav" / f"train{number}.wav"
+def recording(folder: Path, number: int) -> Path:
+    return folder / "wav" / f"train{number}.wav"
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "message"),
+    [
+        (None, {}, "missing audio file$"),
+        (None, NO_CACHE, "missing audio file$"),
+        (None, {**NO_CACHE, **WORKER}, "missing audio file$"),
+        (b"RIFF", WORKER, ""),
+    ],
+)
+def test_by_default_it_stops_with_the_name(run, tmp_path, content, changes, message):
+    path = recording(tmp_path, 5)
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(SureError, match=f"^utterance 'train-005': .*train5.wav: {message}"):
+        run("exp", **changes)
 
 
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
     """The plan of every training epoch, as utterance ids."""
-    seen = []
-    plan = RecognitionFeed.plan
+    seen, plan = [], RecognitionFeed.plan
 
     def noted(self: RecognitionFeed, epoch: int) -> list[list[int]]:
         batches = plan(self, epoch)
@@ -39,27 +57,6 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
 
     monkeypatch.setattr(RecognitionFeed, "plan", noted)
     return seen
-
-
-def test_by_default_it_stops_with_the_name(corpus: Path) -> None:
-    recording(corpus, 5).unlink()
-    for changes in ({}, {"train__prefix_cache": "off"}, {"train__prefix_cache": "off", "train__workers": 1}):
-        with pytest.raises(SureError, match=r"^utterance 'train-005': .*train5.wav: missing audio file$"):
-            train_here(corpus, corpus / "exp", **changes)
-
-
-@pytest.mark.parametrize("changes", [SKIP, FROM_AUDIO], ids=["cached", "from audio"])
-def test_unreadable_at_the_start_is_a_gap_in_every_plan(corpus: Path, monkeypatch, changes: dict) -> None:
-    seen = plans(monkeypatch)
-    train_here(corpus, corpus / "whole", **changes)
-    recording(corpus, 5).write_bytes(b"")
-    recording(corpus, 17).unlink()
-    whole, bad = list(seen), {"train-005", "train-017"}
-    seen.clear()
-    exp = train_here(corpus, corpus / "exp", **changes)
-    gaps = [[[id for id in batch if id not in bad] for batch in epoch] for epoch in whole]
-    assert seen == [[batch for batch in epoch if batch] for epoch in gaps]
-    assert (exp / "left_out.txt").read_text() == "empty audio file\ttrain-005\nmissing audio file\ttrain-017\n"
 
 
 def die_in(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
@@ -75,82 +72,113 @@ def die_in(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     monkeypatch.setattr(Trainer, "save_or_stop", die)
 
 
-def spoil_after(monkeypatch: pytest.MonkeyPatch, path: Path, epoch: int) -> None:
-    finish = Trainer.finish_epoch
-
-    def spoil(self: Trainer, dev: dict[str, float]) -> None:
-        finish(self, dev)
-        if self.progress.epoch == epoch + 1:
-            path.write_bytes(b"RIFF")
-
-    monkeypatch.setattr(Trainer, "finish_epoch", spoil)
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_unreadable_during_training_is_left_out_from_there_on(corpus: Path, monkeypatch, workers: int) -> None:
-    changes = {**FROM_AUDIO, "train__accumulate": 2, "train__workers": workers}
-    path = recording(corpus, 5)
-    content = path.read_bytes()
-    spoil_after(monkeypatch, path, 1)
-    seen = plans(monkeypatch)
-    undisturbed = train_here(corpus, corpus / "undisturbed", **changes)
-    assert (undisturbed / "left_out.txt").read_text() == "unreadable audio file\ttrain-005\n"
-    used = [{id for batch in epoch for id in batch} for epoch in seen]
-    assert "train-005" in used[0] and "train-005" not in used[-1] and used[0] - used[-1] == {"train-005"}
-
-    if workers:
-        return  # they would keep the lock of a training that is not really killed
-    path.write_bytes(content)
-    die_in(monkeypatch, 3)
-    with pytest.raises(SystemExit, match="killed"):
-        train_here(corpus, corpus / "exp", **changes)
-    path.write_bytes(content)  # back again: it stays out all the same
-    train_here(corpus, corpus / "exp", **changes)
-    assert_same(corpus / "exp", undisturbed)
-
-
 @pytest.mark.parametrize(
     ("changes", "then", "epochs"),
     [(SKIP, {}, (1, 2)), (FROM_AUDIO, {"data__on_bad_utterance": "stop"}, (2,))],
     ids=["cached", "another policy after the kill"],
 )
-def test_a_resumed_run_with_gaps_is_the_same_bit_for_bit(corpus: Path, monkeypatch, changes, then, epochs) -> None:
-    recording(corpus, 5).unlink()
-    reference = train_here(corpus, corpus / "reference", **changes)
+def test_unreadable_from_the_start_is_a_gap_in_every_plan(run, tmp_path, monkeypatch, changes, then, epochs):
+    seen = plans(monkeypatch)
+    run("whole", **changes)
+    whole, bad = list(seen), {"train-005", "train-017"}
+    seen.clear()
+    recording(tmp_path, 5).write_bytes(b"")
+    recording(tmp_path, 17).unlink()
+    reference = run("reference", **changes)
+    gaps = [[[id for id in batch if id not in bad] for batch in epoch] for epoch in whole]
+    assert seen == [[batch for batch in epoch if batch] for epoch in gaps]
+    assert (reference / "left_out.txt").read_text() == "empty audio file\ttrain-005\nmissing audio file\ttrain-017\n"
     for epoch in epochs:
         die_in(monkeypatch, epoch)
         with pytest.raises(SystemExit, match="killed"):
-            train_here(corpus, corpus / "exp", **changes)
-    train_here(corpus, corpus / "exp", **{**changes, **then})
-    assert_same(corpus / "exp", reference)
+            run("exp", **changes)
+    assert_same(run("exp", **{**changes, **then}), reference)
 
 
-def test_too_many_unreadable_recordings_are_an_error(corpus: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, monkeypatch, workers):
+    changes = {**FROM_AUDIO, "train__accumulate": 2, "train__workers": workers}
+    path, finish = recording(tmp_path, 5), Trainer.finish_epoch
+    content = path.read_bytes()
+
+    def spoil(self: Trainer, dev: dict[str, float]) -> None:
+        finish(self, dev)
+        if self.progress.epoch == 2:
+            path.write_bytes(b"RIFF")
+
+    monkeypatch.setattr(Trainer, "finish_epoch", spoil)
+    seen = plans(monkeypatch)
+    undisturbed = run("undisturbed", **changes)
+    assert (undisturbed / "left_out.txt").read_text() == "unreadable audio file\ttrain-005\n"
+    used = [{id for batch in epoch for id in batch} for epoch in seen]
+    assert used[0] - used[-1] == {"train-005"}
+    if workers:
+        return  # they would keep the lock of a training that is not really killed
+    path.write_bytes(content)
+    die_in(monkeypatch, 3)
+    with pytest.raises(SystemExit, match="killed"):
+        run("exp", **changes)
+    path.write_bytes(content)  # back again: it stays out all the same
+    assert_same(run("exp", **changes), undisturbed)
+
+
+def test_too_many_unreadable_recordings_are_an_error(run, tmp_path):
     for number in range(5):  # of 24
-        recording(corpus, number).unlink()
+        recording(tmp_path, number).unlink()
     with pytest.raises(SureError, match=r"20\.8 % of the training set cannot be read.*5 missing audio file"):
-        train_here(corpus, corpus / "exp", **SKIP)
-    assert not (corpus / "exp" / "left_out.txt").exists()
+        run("exp", **SKIP)
+    assert not (tmp_path / "exp" / "left_out.txt").exists()
 
 
-def test_the_dev_set_is_never_cut(corpus: Path) -> None:
-    (corpus / "wav" / "dev2.wav").unlink()
+def test_the_dev_set_is_never_cut(run, tmp_path):
+    make_set(tmp_path, "dev", 6)
+    (tmp_path / "wav" / "dev2.wav").unlink()
     with pytest.raises(SureError, match="utterance 'dev-002'"):
-        train_here(corpus, corpus / "exp", **SKIP)
+        run("exp", **SKIP, data__valid=str(tmp_path / "data" / "dev"))
 
 
-def test_a_text_without_a_token(corpus: Path) -> None:
-    text = corpus / "data" / "train" / "text"
-    text.write_text(text.read_text().replace(read_data_dir(corpus / "data" / "train")[3].text + "\n", "xyz\n", 1))
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"no tab\n"])
+def test_a_damaged_list_is_named(run, tmp_path, content):
+    (tmp_path / "exp").mkdir()
+    (tmp_path / "exp" / "left_out.txt").write_bytes(content)
+    with pytest.raises(SureError, match="left_out.txt is damaged"):
+        run("exp", **SKIP)
+
+
+def rewrite(path: Path, **values: str) -> None:
+    """Replace the values of these ids, `train_003` for train-003, in a file of lines `id value`."""
+    rows = dict(line.split(" ", 1) for line in path.read_text().splitlines())
+    rows |= {id.replace("_", "-"): value for id, value in values.items()}
+    path.write_text("".join(f"{id} {value}\n" for id, value in rows.items()))
+
+
+def test_transcripts_that_cannot_be_targets(run, tmp_path):
+    data = tmp_path / "data" / "train"
+    given, skip = {"task": "asr", "train__epochs": 1}, {"data__on_bad_utterance": "skip"}
+    rewrite(data / "utt2dur", train_004="30", train_005="30")
+    rewrite(data / "text", train_003=60 * "abcd")
+    with pytest.raises(SureError, match="with more tokens than frames: train-003. Correct .*=skip"):
+        run("stopped", **given)
+    rewrite(data / "text", train_007="xyz")
     with pytest.raises(SureError, match="no symbol of 'xyz' is in the vocabulary"):
-        train_here(corpus, corpus / "exp", task="asr", train__epochs=1)
-    exp = train_here(corpus, corpus / "exp", task="asr", **{**SKIP, "train__epochs": 1})
-    assert "1 utterances without any symbol of the vocabulary: train-" in (exp / "train.log").read_text()
+        run("stopped", **given)
+    many = "8.3 % of the utterances cannot be targets, more than .*=1: 1 utterances .*: train-003; 1 .*: train-007"
+    with pytest.raises(SureError, match=many):
+        run("many", **given, **skip, data__max_bad_percent=1.0)
+    log = (run("exp", **given, **skip, data__max_bad_percent=10.0) / "train.log").read_text()
+    assert "1 utterances with more tokens than frames: train-003" in log
+    assert "1 utterances without any symbol of the vocabulary: train-007" in log
+    assert "2 utterances longer than data.max_seconds=20 s: train-004, train-005" in log
+    assert "20 utterances" in log
+    with pytest.raises(SureError, match="no utterance is left"):
+        run("none", data__min_seconds=15.0, data__max_seconds=16.0)
 
 
-def test_a_damaged_list_is_named(corpus: Path) -> None:
-    (corpus / "exp").mkdir()
-    for content in (b"\xff\xfe", b"no tab\n"):
-        (corpus / "exp" / "left_out.txt").write_bytes(content)
-        with pytest.raises(SureError, match="left_out.txt is damaged"):
-            train_here(corpus, corpus / "exp", **SKIP)
+def test_longer_than_the_limit_of_the_backbone_is_left_out_or_named(run, tmp_path):
+    data = tmp_path / "data" / "train"
+    rewrite(data / "utt2dur", train_000="30.5")
+    changes = {"data__max_seconds": 60.0, "backbone__weights": "random:whisper"}
+    log = (run("exp", train__epochs=1, **changes) / "train.log").read_text()
+    assert "1 utterances longer than the backbone's limit of 30 s: train-000" in log
+    with pytest.raises(SureError, match=r"train-000: 30\.5 s .*, longer than the backbone's limit of 30 s; cut it"):
+        run("other", **changes, data__valid=str(data))

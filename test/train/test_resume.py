@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import functools
 import os
 import random
 import resource
@@ -16,29 +17,48 @@ from pathlib import Path
 import pytest
 import torch
 import toys
-from toys import Child, kill, read, train_arguments, train_child, train_here, wait_for
+from toys import Child, children, kill, read, read_lines, train_arguments, train_child, train_here, wait_for
 
 from sure.bin import train
 from sure.errors import SureError
 
-SETTINGS = {"train__epochs": 3, "train__save_minutes": 1e-9}  # a checkpoint after every step
+AUGMENTED = {
+    "task": "asr",
+    "petl": {"name": "prefix", "length": 4, "reparametrise": True},
+    "augment": {"speed": [0.9, 1.1], "time_masks": 1, "time_mask_frames": 4},
+    "train__accumulate": 2,
+}
+STORM = {**AUGMENTED, "head__dropout": 0.2, "train__batch_seconds": 2.0, "train__epochs": 20, "train__patience": 6}
 VARIANTS = {
-    "cached": SETTINGS,
-    "augmented": {
-        **SETTINGS,
-        "task": "asr",
-        "petl": {"name": "prefix", "length": 4, "reparametrise": True},
-        "augment": {"speed": [0.9, 1.1], "time_masks": 1, "time_mask_frames": 4},
-        "train__accumulate": 2,
-    },
+    "cached": {},
+    "augmented": AUGMENTED,
+    "storm with workers": {**STORM, "train__workers": 2},
+    "storm of two processes": {**STORM, "count": 2},
 }
 cached = pytest.mark.parametrize("undisturbed", ["cached"], indirect=True)
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
-def undisturbed(request, corpus, tmp_path_factory):
-    changes = VARIANTS[request.param]
-    return changes, train_here(corpus, tmp_path_factory.mktemp("undisturbed") / "exp", **changes)
+def start(corpus, exp, count=1, **changes):
+    return children(corpus, exp, count, **changes) if count > 1 else [train_child(corpus, exp, **changes)]
+
+
+@pytest.fixture(scope="module")
+def references(corpus, tmp_path_factory):
+    """A cached function: settings, with a checkpoint after every step, and a training with them that nothing stops."""
+
+    @functools.cache
+    def reference(name):
+        changes, exp = {**VARIANTS[name], "train__save_minutes": 1e-9}, tmp_path_factory.mktemp("exp") / "exp"
+        trainers = start(corpus, exp, **changes)
+        assert all(child.status() == 0 for child in trainers), [read(child.stderr) for child in trainers]
+        return changes, exp
+
+    return reference
+
+
+@pytest.fixture
+def undisturbed(request, references):
+    return references(request.param)
 
 
 @pytest.fixture
@@ -46,66 +66,97 @@ def exp(tmp_path):
     return tmp_path / "exp"
 
 
-def assert_ends_the_same(corpus, exp, undisturbed):
+def assert_ends_the_same(corpus, exp, undisturbed, **more):
     changes, reference = undisturbed
-    train_here(corpus, exp, **changes)
+    train_here(corpus, exp, **changes, **more)
     toys.assert_same(exp, reference)
 
 
-def stop_at(path, corpus, exp, changes, number=signal.SIGTERM):
-    """Train in a child until `path` exists, and send it a signal, after which it saves."""
+def stop_after_the_first_checkpoint(corpus, exp, changes):
     child = train_child(corpus, exp, **changes)
-    wait_for(path, child)
-    assert kill(number, child) == [75], read(child.stderr)
-    return child
+    wait_for(exp / "checkpoints" / "last.pt", child)
+    assert kill(signal.SIGTERM, child) == [75], read(child.stderr)
 
 
-def test_killed_again_and_again(corpus, exp, undisturbed):
+def strike(trainers, folder, generator, in_write):
+    """Kill one trainer after the next few checkpoints, or inside a write. False if training has ended before."""
+    last, partial = folder / "last.pt", folder / "next.pt.partial"
+    for _ in range(generator.randint(1, 3)):
+        before = written(last)
+        while written(last) == before and not trainers[0].ended():
+            time.sleep(0.001)
+    while in_write and not partial.exists() and not trainers[0].ended():
+        pass
+    time.sleep(generator.uniform(0.0, 0.002 if in_write else 0.1))
+    if trainers[0].ended():
+        assert all(child.status() == 0 for child in trainers), [read(child.stderr) for child in trainers]
+        return False
+    generator.choice(trainers).kill(signal.SIGKILL)
+    return [child.status() for child in trainers]
+
+
+def written(path):
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize(
+    ("undisturbed", "least"),
+    [
+        ("cached", 3),
+        ("augmented", 3),
+        pytest.param("storm with workers", 25, marks=pytest.mark.slow),
+        pytest.param("storm of two processes", 25, marks=pytest.mark.slow),
+    ],
+    indirect=["undisturbed"],
+)
+def test_killed_again_and_again(corpus, exp, undisturbed, least):
+    """Every other kill hits a checkpoint that is half written."""
     changes, reference = undisturbed
-    generator = random.Random(len(changes))
-    kills, resumed = 0, set()
-    while True:
-        child = train_child(corpus, exp, **changes)
-        wait_for_checkpoints(child, exp, generator.randint(0, 8))
-        time.sleep(generator.uniform(0.0, 0.05))
-        (status,) = kill(signal.SIGKILL, child)
-        resumed.update(line for line in read(child.stderr).splitlines() if line.startswith("resuming at"))
-        if status == 0:
-            break
-        assert status == -signal.SIGKILL, read(child.stderr)
+    generator, kills = random.Random(1), 0
+    while strike(start(corpus, exp, **changes), exp / "checkpoints", generator, kills % 2 == 1):
         kills += 1
-    assert kills >= 3 and len(resumed) >= 2
+    resumed = {line for line in read(exp / "train.log").splitlines() if "resuming at" in line}
+    assert kills >= least and len(resumed) > least / 2
     toys.assert_same(exp, reference)
 
 
-def wait_for_checkpoints(child, exp, count):
-    """Until `last.pt` was written `count` times, or the child has ended."""
-    last, written = exp / "checkpoints" / "last.pt", []
-    while len(written) <= count and not child.ended():
-        time_written = last.stat().st_mtime_ns if last.exists() else 0
-        if time_written not in written:
-            written.append(time_written)
-        time.sleep(0.001)
+TABLE, PLANNED = "\nfrozen ", "prefix cache of the dev set"  # in the log: the trained parameters; before the first step
 
 
-@cached
-def test_asked_to_stop_it_does_not_fill_the_cache_first(corpus, exp, undisturbed):
-    changes, _ = undisturbed
-    child = train_child(corpus, exp, **changes)
-    wait_for(lambda: "\nfrozen " in read(child.stderr), child)  # the table of trained parameters
-    assert kill(signal.SIGTERM, child) == [75]
-    assert "prefix cache of the dev set" not in read(child.stderr)
-    assert_ends_the_same(corpus, exp, undisturbed)
+@pytest.mark.parametrize(
+    ("undisturbed", "moment", "number", "workers"),
+    [
+        ("cached", lambda exp, log: TABLE in log, signal.SIGTERM, 0),
+        ("cached", lambda exp, log: PLANNED in log, signal.SIGTERM, 0),
+        ("augmented", lambda exp, log: PLANNED in log, signal.SIGUSR1, 0),
+        ("augmented", lambda exp, log: read(exp / "metrics.jsonl"), signal.SIGTERM, 2),
+    ],
+    ids=["before the cache is filled", "cached", "augmented", "with workers"],
+    indirect=["undisturbed"],
+)
+def test_asked_to_stop_it_saves_and_exits_with_75(corpus, exp, undisturbed, moment, number, workers):
+    """Slurm's scancel and time limit send SIGTERM to every process of a job: the workers, too, are to go on."""
+    changes = {**undisturbed[0], "train__save_minutes": 60.0, "train__workers": workers}
+    arguments = train_arguments(corpus, exp, **changes)
+    child = Child(lambda: (os.setpgid(0, 0), train.main(arguments)), exp.with_suffix(".stderr"))
+    wait_for(lambda: moment(exp, read(child.stderr)), child)
+    before_the_cache = PLANNED not in read(child.stderr)
+    os.killpg(child.process, number)
+    assert child.status() == 75, read(child.stderr)
+    assert f"{number.name}: saved; run the same command again" in read(child.stderr)
+    assert not before_the_cache or PLANNED not in read(child.stderr)
+    assert not (exp / "summary.json").exists()
+    assert_ends_the_same(corpus, exp, (changes, undisturbed[1]))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_asked_before_anything_is_imported_it_exits_with_75(tmp_path, number):
+def test_asked_before_anything_is_imported_it_exits_with_75(tmp_path):
     program = f"""
 import builtins, os, runpy, sys
 real = builtins.__import__
 def signalled(name, *rest, **more):
     if name.startswith("torch"):  # its import is where the seconds go
-        os.kill(os.getpid(), {int(number)})
+        os.kill(os.getpid(), {int(signal.SIGUSR1)})
     return real(name, *rest, **more)
 builtins.__import__ = signalled
 sys.argv = ["train", "--help"]
@@ -116,58 +167,17 @@ runpy.run_module("sure.bin.train", run_name="__main__")
 
 @cached
 def test_a_damaged_summary_is_written_again(corpus, exp, undisturbed):
-    changes, reference = undisturbed
-    shutil.copytree(reference, exp)
+    shutil.copytree(undisturbed[1], exp)
     (exp / "summary.json").write_text('{"score": ')
-    train_here(corpus, exp, **changes)
-    assert json.loads((exp / "summary.json").read_text())["epochs"] == 3
-    toys.assert_same(exp, reference)
-
-
-def test_asked_to_stop_it_saves_and_exits_with_75(corpus, exp, undisturbed):
-    changes, reference = undisturbed
-    number = signal.SIGTERM if changes is VARIANTS["cached"] else signal.SIGUSR1
-    changes = {**changes, "train__save_minutes": 60.0}
-    child = train_child(corpus, exp, **changes)
-    wait_for(lambda: "prefix cache of the dev set" in read(child.stderr), child)
-    assert kill(number, child) == [75]
-    assert f"{number.name}: saved; run the same command again" in read(child.stderr)
-    assert not (exp / "summary.json").exists()
-    assert_ends_the_same(corpus, exp, (changes, reference))
-
-
-@pytest.mark.parametrize("undisturbed", ["augmented"], indirect=True)
-def test_asked_with_all_that_it_started(corpus, tmp_path, exp, undisturbed):
-    """Slurm's scancel and time limit send SIGTERM to every process of a job: the workers, too, are to go on."""
-    changes, reference = undisturbed
-    changes = {**changes, "train__workers": 2, "train__save_minutes": 60.0}
-    arguments = train_arguments(corpus, exp, **changes)
-    child = Child(lambda: (os.setpgid(0, 0), train.main(arguments)), tmp_path / "stderr")
-    wait_for(lambda: read(exp / "metrics.jsonl"), child)  # workers have been running since epoch 1
-    os.killpg(child.process, signal.SIGTERM)
-    assert child.status() == 75, read(child.stderr)
-    assert_ends_the_same(corpus, exp, (changes, reference))
-
-
-@cached
-def test_a_damaged_checkpoint_is_replaced_by_the_one_before(corpus, exp, undisturbed):
-    changes, reference = undisturbed
-    stop_at(exp / "checkpoints" / "previous.pt", corpus, exp, changes)
-    last = exp / "checkpoints" / "last.pt"
-    content = bytearray(last.read_bytes())
-    content[len(content) // 3] ^= 4
-    last.write_bytes(content)
-    train_here(corpus, exp, **changes)
-    assert "last.pt is damaged" in (exp / "train.log").read_text()
-    toys.assert_same(exp, reference)
+    assert_ends_the_same(corpus, exp, undisturbed)
+    assert '"epochs": 3' in (exp / "summary.json").read_text()
 
 
 @cached
 def test_a_full_disk_stops_training_and_loses_nothing(corpus, tmp_path, exp, undisturbed):
     changes, _ = undisturbed
-    last = exp / "checkpoints" / "last.pt"
-    stop_at(last, corpus, exp, changes)
-    limit = last.stat().st_size // 2
+    stop_after_the_first_checkpoint(corpus, exp, changes)
+    limit = (exp / "checkpoints" / "last.pt").stat().st_size // 2
     arguments = train_arguments(corpus, exp, **changes)
 
     def without_room():
@@ -176,17 +186,19 @@ def test_a_full_disk_stops_training_and_loses_nothing(corpus, tmp_path, exp, und
 
     child = Child(without_room, tmp_path / "stderr")
     assert child.status() == 2
-    message = child.stderr.read_text().splitlines()[-1]
-    assert message.startswith("error: cannot write ") and "File too large" in message
-    assert "run the same command again" in message
+    message = read(child.stderr).splitlines()[-1]
+    assert message.startswith("error: cannot write ")
+    assert message.endswith(
+        "File too large; the file that was there before is kept; free some space and run the same command again"
+    )
     assert not list(exp.rglob("*.partial"))
     assert_ends_the_same(corpus, exp, undisturbed)
 
 
 def test_other_data_than_before_is_refused(corpus, tmp_path, exp):
     toys.make_set(tmp_path, "train", 12)
-    changes = {**SETTINGS, "data__train": str(tmp_path / "data" / "train")}
-    stop_at(exp / "checkpoints" / "last.pt", corpus, exp, changes)
+    changes = {"train__save_minutes": 1e-9, "data__train": str(tmp_path / "data" / "train")}
+    stop_after_the_first_checkpoint(corpus, exp, changes)
     toys.make_set(tmp_path, "train", 13)
     with pytest.raises(SureError, match="the training set has changed since"):
         train_here(corpus, exp, **changes)
@@ -205,11 +217,10 @@ def equal(one, other):
 def test_a_checkpoint_of_an_earlier_version_is_resumed(corpus, tmp_path, exp):
     """Written by commit c080453 in the second of three epochs, when saved names were `site/method_tensor`."""
     lora = {"name": "lora", "rank": 2, "dropout": 0.1, "init": "pissa", "sites": "layer.2.attn.q"}
-    bottleneck = {"name": "bottleneck", "width": 2, "sites": "layer.2.after_ffn"}
-    changes = {"task": "asr", "petl": [lora, bottleneck]}
+    changes = {"task": "asr", "petl": [lora, {"name": "bottleneck", "width": 2, "sites": "layer.2.after_ffn"}]}
     shutil.copytree(corpus / "tokens_asr", exp / "tokens")
-    (exp / "checkpoints").mkdir()
     last = exp / "checkpoints" / "last.pt"
+    last.parent.mkdir()
     shutil.copy(Path(__file__).with_name("checkpoint_c080453.pt"), last)
     old = torch.load(last, weights_only=True)
     toys.build_here(corpus, exp, **changes).save()
@@ -220,9 +231,6 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(corpus, tmp_path, exp):
         for part in ("weights", "best_weights"):
             state[part] = {name.replace("/", "_"): tensor for name, tensor in state[part].items()}
     assert equal(new, old)
-    train_here(corpus, exp, **changes)
-    reference = train_here(corpus, tmp_path / "reference", **changes)
-    losses, expected = (
-        [json.loads(line)["train_loss"] for line in (e / "metrics.jsonl").open()] for e in (exp, reference)
-    )
+    resumed, reference = train_here(corpus, exp, **changes), train_here(corpus, tmp_path / "reference", **changes)
+    losses, expected = ([line["train_loss"] for line in read_lines(e)] for e in (resumed, reference))
     assert losses == pytest.approx(expected, rel=1e-3)  # the checkpoint was computed on another machine

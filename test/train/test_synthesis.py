@@ -9,7 +9,7 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 from synthesis_toys import ACOUSTIC, make_corpus, make_set, make_tokens, write_config
-from toys import Child, kill, wait_for
+from toys import Child, kill, read, read_lines, wait_for
 
 from sure.bin import decode, pack, train
 from sure.data.ark import Scp, write_ark
@@ -26,8 +26,12 @@ def corpus(tmp_path_factory):
     return make_corpus(tmp_path_factory.mktemp("synthesis"))
 
 
-def train_here(corpus, exp, *more, **changes):
-    train.main(["--config", str(write_config(corpus, exp.with_suffix(".yaml"), **changes)), "--exp", str(exp), *more])
+def arguments(corpus, exp, **changes):
+    return ["--config", str(write_config(corpus, exp.with_suffix(".yaml"), **changes)), "--exp", str(exp)]
+
+
+def train_here(corpus, exp, **changes):
+    train.main(arguments(corpus, exp, **changes))
     return exp
 
 
@@ -36,42 +40,41 @@ def pretrained(corpus):
     return train_here(corpus, corpus / "exp" / "pretrained" / "seed1", train__epochs=4)
 
 
-ADAPTED = {
-    "petl": {"name": "lora", "rank": 2, "dropout": 0.1},
-    "head__trains": "variance.* postnet",
-    "train__epochs": 2,
-}
+@pytest.fixture(scope="module")
+def adaptation(pretrained):
+    """Settings of a training that adapts the pretrained model."""
+    lora = {"petl": {"name": "lora", "rank": 2, "dropout": 0.1}, "head__trains": "variance.* postnet"}
+    return {**lora, "train__epochs": 2, "backbone__weights": str(pretrained / "backbone.safetensors")}
 
 
 @pytest.fixture(scope="module")
-def adapted(corpus, pretrained):
-    weights = str(pretrained / "backbone.safetensors")
-    return train_here(corpus, corpus / "exp" / "lora" / "seed1", backbone__weights=weights, **ADAPTED)
+def adapted(corpus, adaptation):
+    return train_here(corpus, corpus / "exp" / "lora" / "seed1", **adaptation)
 
 
 def test_a_pretraining_learns_and_leaves_its_backbone(pretrained):
-    lines = [json.loads(line) for line in (pretrained / "metrics.jsonl").read_text().splitlines()]
+    lines = read_lines(pretrained)
     assert lines[-1]["dev_mel_db"] < 0.9 * lines[0]["dev_mel_db"]
     best, kept = load_file(pretrained / "best.safetensors"), load_file(pretrained / "backbone.safetensors")
-    voices = best.pop("head/table")
-    common = best["backbone/full/voice.common"] + voices.mean(0)
+    common = best["backbone/full/voice.common"] + best["head/table"].mean(0)
     torch.testing.assert_close(kept["voice.common"], common)
     same = {name for name in kept if torch.equal(kept[name], best[f"backbone/full/{name}"])}
     assert same == kept.keys() - {"voice.common"}
 
 
-def test_an_adaptation_names_its_backbone_and_says_what_trains(adapted, pretrained):
-    summary = json.loads((adapted / "summary.json").read_text())
-    assert len(summary["backbone_sha256"]) == 64
+def test_an_adaptation_names_its_backbone_and_its_trained_parts(adapted):
+    assert len(json.loads((adapted / "summary.json").read_text())["backbone_sha256"]) == 64
     log = (adapted / "train.log").read_text()
     assert "variance.*" in log and "durations of the training set: 24 utterances" in log
     assert not (adapted / "backbone.safetensors").exists()
-    assert {name.split("/")[1] for name in load_file(adapted / "best.safetensors")} == {
-        "lora", "modules", "table",
-    }  # fmt: skip
+    parts = {name.split("/")[1] for name in load_file(adapted / "best.safetensors")}
+    assert parts == {"lora", "modules", "table"}
+    pack.main(["--exp", str(adapted)])
+    about = json.loads((adapted / "bundle" / "adapter.json").read_text())
+    assert about["task"] == "tts" and [one["name"] for one in about["petl"]] == ["lora", "modules"]
 
 
-def test_what_is_spoken(corpus, adapted):
+def test_decoding_writes_features_durations_and_copies(corpus, adapted):
     decode.main(["--exp", str(adapted)])
     out, copied = adapted / "decode_test", corpus / "exp" / "data_copy_synthesis" / "decode_test"
     scripts = read_utterances(corpus / "data" / "test")
@@ -99,31 +102,28 @@ def test_another_vocoder_has_a_folder_of_its_own(corpus, adapted):
     decode.main(["--exp", str(adapted)])
     waves = {path: path.read_bytes() for path in (adapted / "decode_test" / "wav").iterdir()}
     decode.main(["--exp", str(adapted), f"decode.vocoder={generator}", "decode.name=small"])
-    assert waves == {path: path.read_bytes() for path in (adapted / "decode_test" / "wav").iterdir()}
-    others = {path: adapted / "decode_test_small" / "wav" / path.name for path in waves}
-    assert all(other.read_bytes() != waves[path] for path, other in others.items())
-    assert all(soundfile.info(other).frames == soundfile.info(path).frames for path, other in others.items())
+    for path, content in waves.items():
+        other = adapted / "decode_test_small" / "wav" / path.name
+        assert path.read_bytes() == content != other.read_bytes()
+        assert soundfile.info(other).frames == soundfile.info(path).frames
     assert json.loads((adapted / "decode_test_small" / "decoding.json").read_text())["decoding"] == "small"
 
 
 @pytest.mark.parametrize("kind", ["pretraining", "adaptation"])
-def test_killed_and_started_again_it_ends_the_same(corpus, tmp_path, pretrained, adapted, kind):
-    changes, reference = {"train__epochs": 4}, pretrained
-    if kind == "adaptation":
-        changes, reference = {**ADAPTED, "backbone__weights": str(pretrained / "backbone.safetensors")}, adapted
-    changes["train__save_minutes"] = 1e-9
-    exp = tmp_path / "exp"
-    config = write_config(corpus, tmp_path / "config.yaml", **changes)
-    child = Child(lambda: train.main(["--config", str(config), "--exp", str(exp)]), tmp_path / "stderr")
+def test_killed_and_started_again_it_ends_the_same(corpus, tmp_path, pretrained, adapted, adaptation, kind):
+    changes, reference = ({"train__epochs": 4}, pretrained) if kind == "pretraining" else (adaptation, adapted)
+    changes, exp = {**changes, "train__save_minutes": 1e-9}, tmp_path / "exp"
+    words = arguments(corpus, exp, **changes)
+    child = Child(lambda: train.main(words), tmp_path / "stderr")
     wait_for(exp / "checkpoints" / "previous.pt", child)
     assert kill(signal.SIGKILL, child) == [-signal.SIGKILL]
     train_here(corpus, exp, **changes)
-    assert "resuming at" in (exp / "train.log").read_text()
+    assert "resuming at" in read(exp / "train.log")
     one, other = load_file(exp / "best.safetensors"), load_file(reference / "best.safetensors")
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_durations_that_are_given(corpus, tmp_path):
+def test_given_durations(corpus, tmp_path):
     exp = train_here(corpus, tmp_path / "exp", head__durations="given", train__epochs=1)
     assert not any("aligner" in name for name in load_file(exp / "backbone.safetensors"))
     with pytest.raises(SureError, match="has no aligner, .*head.durations=given"):
@@ -137,14 +137,8 @@ def test_durations_that_are_given(corpus, tmp_path):
         read_utterances(data, durations=True)
 
 
-def test_a_bundle_is_small_and_whole(adapted):
-    pack.main(["--exp", str(adapted)])
-    about = json.loads((adapted / "bundle" / "adapter.json").read_text())
-    assert about["task"] == "tts" and [one["name"] for one in about["petl"]] == ["lora", "modules"]
-
-
 def test_speakers_by_external_embeddings(tmp_path):
-    """One that training does not have speaks too, in a voice of its own; one without an embedding is named."""
+    """A speaker outside the training set has a voice of its own; one without an embedding is named."""
     generator = np.random.default_rng(1)
     vectors = {name: generator.normal(size=5).astype(np.float32) for name in ("ann", "bob", "eve")}
     for name, count, speakers in (("train", 8, ("ann", "bob")), ("dev", 2, ("ann", "bob")), ("test", 2, ("eve",))):
@@ -155,16 +149,16 @@ def test_speakers_by_external_embeddings(tmp_path):
     exp = train_here(tmp_path, tmp_path / "exp" / "full" / "seed1", **settings)
     assert load_file(exp / "backbone.safetensors")["voice.projection.weight"].shape == (32, 5)
     _, model = load_trained(Experiment(exp))
-    phones = [["AA1", "B"]] * 2
-    one, other = model.synthesize(phones, torch.stack([torch.from_numpy(vectors[name]) for name in ("eve", "ann")]))
+    speakers = torch.stack([torch.from_numpy(vectors[name]) for name in ("eve", "ann")])
+    one, other = model.synthesize([["AA1", "B"]] * 2, speakers)
     assert one.mel.shape != other.mel.shape or not torch.equal(one.mel, other.mel)
     decode.main(["--exp", str(exp)])
     for given, message in (
-        ([("ann", vectors["ann"])], "no embedding of the speaker 'eve'"),
-        ([("eve", np.zeros(7, np.float32))], "'eve' has 7 numbers, head.vector=5"),
-        ([("eve", np.full(5, np.nan, np.float32))], "not all numbers of 'eve' are finite"),
+        (("ann", vectors["ann"]), "no embedding of the speaker 'eve'"),
+        (("eve", np.zeros(7, np.float32)), "'eve' has 7 numbers, head.vector=5"),
+        (("eve", np.full(5, np.nan, np.float32)), "not all numbers of 'eve' are finite"),
     ):
-        write_ark(tmp_path / "data" / "test" / "spk2embedding.ark", given)
+        write_ark(tmp_path / "data" / "test" / "spk2embedding.ark", [given])
         with pytest.raises(SureError, match=message):
             decode.main(["--exp", str(exp)])
     write_ark(tmp_path / "data" / "dev" / "spk2embedding.ark", [("ann", vectors["ann"])])
