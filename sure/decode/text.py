@@ -25,8 +25,8 @@ from sure.models.recognition import RecognitionModel
 from sure.parsing import read_json
 from sure.recipe import names
 from sure.tasks.beam_search import BeamSearch
-from sure.text.arpa import format_arpa, load_model
-from sure.text.ngram import LanguageModel, estimate
+from sure.text.arpa import LanguageModel, format_arpa, load_model
+from sure.text.ngram import estimate
 
 UNTUNED = {"weight": 0.5, "word_score": 0.0}
 NOT_TUNED_FOR = (

@@ -111,7 +111,7 @@ def _head(model: RecognitionModel) -> tuple[str, dict[str, Tensor], dict[str, An
     weighted = model.attachment.reads_all_taps()
     if weighted:
         tensors["layer_weights"] = model.attachment.readout.weights
-    names = model.task.labels.names(model.task.labels.groups[0])
+    names = model.task.labels.names[model.task.labels.groups[0]]
     settings = {"use_weighted_layer_sum": weighted, "classifier_proj_size": model.head.HIDDEN}
     settings["id2label"] = {str(index): name for index, name in enumerate(names)}
     settings["label2id"] = {name: index for index, name in enumerate(names)}
@@ -127,7 +127,7 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict[str, bytes], str]:
 
     If there is none like ours: no files, and a note with the reason.
     """
-    tokens = [DELIMITER if token == SPACE else token for token in tokenizer.tokens()]
+    tokens = [DELIMITER if token == SPACE else token for token in tokenizer.tokens]
     reason = ""
     if tokenizer.kind != "character":
         reason = f"transformers' CTC tokenizer has characters, this tokenizer {tokenizer.kind} tokens"

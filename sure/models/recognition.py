@@ -13,7 +13,7 @@ from sure.data.augment import spec_augment
 from sure.data.collate import Batch, Features
 from sure.models.base import AdaptedModel
 from sure.petl.attach import Attachment
-from sure.tasks.alignment import TimedWord, align, timed
+from sure.tasks.alignment import TimedWord, align
 from sure.tasks.base import BaseTask
 from sure.tasks.ctc import best_tokens
 
@@ -84,7 +84,7 @@ class RecognitionModel(AdaptedModel):
         """Words of greedy decoding with their times, for each of the waves (batch, samples); for CTC tasks."""
         pieces, clock = self.task.tokenizer.pieces(), self.backbone.frame_clock()
         rows = self.log_probabilities(waves, lengths)
-        return [timed(align(logs, best_tokens(logs.argmax(-1)), pieces), clock) for logs in rows]
+        return [align(logs, best_tokens(logs.argmax(-1)), pieces, clock) for logs in rows]
 
     @torch.no_grad()
     def embeddings(self, waves: Tensor, lengths: Tensor) -> Tensor:

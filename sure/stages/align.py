@@ -19,7 +19,7 @@ from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment
 from sure.models.loading import audio_batches, check_lengths, in_batches
 from sure.petl.bundle import ABOUT
-from sure.tasks.alignment import TimedWord, align, format_ctm, timed
+from sure.tasks.alignment import TimedWord, align, format_ctm
 
 
 def align_folder(trained: Path, data: str, out: Path, backbone: str | None) -> int:
@@ -57,7 +57,7 @@ def align_set(
     rows = in_batches(model.log_probabilities, batches, pick_device(config.train.device))
     for id, logs in tqdm(rows, "align", len(tokens), unit="utterance", disable=None, leave=False):
         try:
-            found[id] = timed(align(logs, tokens[id], pieces), clock)
+            found[id] = align(logs, tokens[id], pieces, clock)
         except SureError as error:
             problems.append(f"{id}: {error}")
     return found, problems

@@ -7,29 +7,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torchaudio.functional
 from torch import Tensor
+from torchaudio.functional import TokenSpan, forced_align, merge_tokens
 
 from sure.errors import SureError
 from sure.text.tokenizer import Piece, Tokenizer
 
 
 @dataclass(frozen=True)
-class Span:
-    """A word and its frames, from `start` up to but not including `end`.
+class TimedWord:
+    """A word with its start and duration in seconds.
 
     confidence: mean probability of the word's tokens over their frames, in [0, 1].
     """
-
-    word: str
-    start: int
-    end: int
-    confidence: float
-
-
-@dataclass(frozen=True)
-class TimedWord:
-    """A word with its start and duration in seconds, and its confidence in [0, 1]."""
 
     word: str
     start: float
@@ -37,9 +27,10 @@ class TimedWord:
     confidence: float
 
 
-def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[Span]:
-    """The words that the tokens spell, in order. logs: (frames, tokens), log probabilities; pieces: of the tokenizer.
+def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece], clock: tuple[float, float]) -> list[TimedWord]:
+    """The words that the tokens spell, in order.
 
+    logs: (frames, tokens), log probabilities. pieces: of the tokenizer. clock: from `SpeechEncoder.frame_clock`.
     Raises SureError if the tokens need more frames than there are.
     """
     repeats = sum(left == right for left, right in pairwise(tokens))
@@ -48,40 +39,30 @@ def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece]) -> list[
     if not tokens:
         return []
     targets = torch.tensor([list(tokens)], dtype=torch.int32)
-    path, scores = torchaudio.functional.forced_align(logs[None].float().cpu(), targets, blank=Tokenizer.blank)
-    spans = torchaudio.functional.merge_tokens(path[0], scores[0].exp(), blank=Tokenizer.blank)
-    words: list[list[torchaudio.functional.TokenSpan]] = []
-    letters: list[str] = []
+    path, scores = forced_align(logs[None].float().cpu(), targets, blank=Tokenizer.blank)
+    words: list[list[TokenSpan]] = []
     ended = True
-    for span in spans:
+    for span in merge_tokens(path[0], scores[0].exp(), blank=Tokenizer.blank):
         piece = pieces[span.token]
         ended |= piece.begins
         if piece.letters:
             if ended:
                 words.append([])
-                letters.append("")
             words[-1].append(span)
-            letters[-1] += piece.letters
             ended = piece.ends
-    return [_span(word, parts) for word, parts in zip(letters, words, strict=True)]
+    return [_timed(spans, pieces, clock) for spans in words]
 
 
-def timed(spans: Sequence[Span], clock: tuple[float, float]) -> list[TimedWord]:
-    """Frames to seconds. clock: from `SpeechEncoder.frame_clock`."""
+def _timed(spans: Sequence[TokenSpan], pieces: Sequence[Piece], clock: tuple[float, float]) -> TimedWord:
+    """The word of these tokens."""
     step, first = clock
-    return [
-        TimedWord(span.word, first + step * span.start, step * (span.end - span.start), span.confidence)
-        for span in spans
-    ]
+    start, end = spans[0].start, spans[-1].end  # in frames
+    confidence = sum(span.score * len(span) for span in spans) / sum(map(len, spans))
+    word = "".join(pieces[span.token].letters for span in spans)
+    return TimedWord(word, first + step * start, step * (end - start), confidence)
 
 
 def format_ctm(id: str, words: Sequence[TimedWord]) -> str:
     """Lines `id 1 start duration word confidence`, the CTM format of NIST and Kaldi."""
     lines = (f"{id} 1 {one.start:.3f} {one.duration:.3f} {one.word} {one.confidence:.3f}\n" for one in words)
     return "".join(lines)
-
-
-def _span(word: str, parts: Sequence[torchaudio.functional.TokenSpan]) -> Span:
-    frames = sum(len(part) for part in parts)
-    confidence = sum(part.score * len(part) for part in parts) / frames
-    return Span(word, parts[0].start, parts[-1].end, confidence)

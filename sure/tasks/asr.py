@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sure.data.data_dir import Utterance
-from sure.errors import SureError
-from sure.score.error_rate import aligned_listing, error_rates
-from sure.tasks.ctc import CtcTask, written
+from sure.score.error_rate import error_rates
+from sure.tasks.ctc import CtcTask
 from sure.text.normalize import normalize
 
 
@@ -17,17 +15,7 @@ class Task(CtcTask):
 
     score_name = "wer"
     higher_is_better = False
-
-    @classmethod
-    def transcript(cls, utterance: Utterance, language: str) -> str:
-        text = written(utterance)
-        try:
-            return normalize(text, language)
-        except SureError as error:
-            raise SureError(f"{utterance.id}: {error}") from None
+    normalize = staticmethod(normalize)
 
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
         return error_rates(references, hypotheses)
-
-    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
-        return aligned_listing(references, hypotheses)

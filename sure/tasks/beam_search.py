@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from sure.text.ngram import END, LanguageModel
+from sure.text.arpa import LanguageModel
+from sure.text.ngram import END
 from sure.text.tokenizer import Piece, Tokenizer
 
 
@@ -25,46 +27,37 @@ class History(NamedTuple):
     state: Any
 
 
+@dataclass(slots=True, eq=False)
 class Prefix:
     """A prefix of a text: its last token, its complete words, and the letters of an incomplete word.
 
     score: of the complete words, and `unknown` if no word of the n-gram model begins with the letters.
     """
 
-    __slots__ = ("history", "letters", "longer", "score", "token")
-
-    def __init__(self, token: int, history: History, letters: str, score: float):
-        self.token = token
-        self.history = history
-        self.letters = letters
-        self.score = score
-        self.longer: dict[int, Prefix | None] = {}  # by the next token
+    token: int
+    history: History
+    letters: str
+    score: float
+    longer: dict[int, Prefix | None] = field(default_factory=dict)  # by the next token
 
 
+@dataclass
 class BeamSearch:
     """Finds the text with the highest log p(text | audio) + sum of word scores + weight log p(end).
 
     The score of a word is weight log p(word | previous words) + word_score, + unknown if the model lacks the word.
-
-    pieces: of the tokenizer.
-    settings: beam, margin, min_probability, weight, word_score and unknown, the keys of `decode` in the config.
-    model: n-gram model of words; without one, the score of a word is word_score.
-    words: the allowed words, in addition to tokens that are whole words; None: any word.
     """
 
-    def __init__(
-        self,
-        pieces: Sequence[Piece],
-        settings: Any,
-        model: LanguageModel | None = None,
-        words: Collection[str] | None = None,
-    ):
-        self.pieces = pieces
-        self.settings = settings
-        self.model = model
-        self.words = words and {*words, *(piece.letters for piece in pieces if piece.begins and piece.ends)}
-        self.beginnings = words and beginnings(words)
-        known = model.words() if model else None
+    pieces: Sequence[Piece]  # of the tokenizer
+    settings: Any  # with beam, margin, min_probability, weight, word_score and unknown, the keys of `decode`
+    model: LanguageModel | None = None  # of words; without one, the score of a word is word_score
+    words: Collection[str] | None = None  # allowed in addition to tokens that are whole words; None: any word
+
+    def __post_init__(self) -> None:
+        self.beginnings = self.words and beginnings(self.words)
+        if self.words:
+            self.words = {*self.words, *(piece.letters for piece in self.pieces if piece.begins and piece.ends)}
+        known = self.model and self.model.words()
         self.known_beginnings = known and beginnings(known)
 
     def best(self, logs: Tensor) -> str:
@@ -91,7 +84,9 @@ class BeamSearch:
             here[0] += both * frame[Tokenizer.blank]
             here[1] += token * frame[prefix.token]
             for next_token in tokens:
-                if longer := self._longer(prefix, next_token):
+                if next_token not in prefix.longer:
+                    prefix.longer[next_token] = self._longer(prefix, next_token)
+                if longer := prefix.longer[next_token]:
                     before = blank if next_token == prefix.token else both  # equal tokens need a blank between them
                     found.setdefault(longer, [0.0, 0.0])[1] += before * frame[next_token]
         return found
@@ -110,12 +105,7 @@ class BeamSearch:
         return {prefix: (blank / largest, token / largest) for _, prefix, blank, token in kept}
 
     def _longer(self, prefix: Prefix, token: int) -> Prefix | None:
-        """The prefix with one more token, cached; None if no allowed text begins with it."""
-        if token not in prefix.longer:
-            prefix.longer[token] = self._make_longer(prefix, token)
-        return prefix.longer[token]
-
-    def _make_longer(self, prefix: Prefix, token: int) -> Prefix | None:
+        """The prefix with one more token; None if no allowed text begins with it."""
         piece = self.pieces[token]
         history, letters = prefix.history, prefix.letters
         if piece.begins and letters:

@@ -48,15 +48,15 @@ class ClassificationTask(BaseTask):
         labels.save(folder)
         counts = {group: Counter(one.labels[group] for one in utterances) for group in labels.groups}
         text = json.dumps(counts, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-        (Path(folder) / COUNTS_FILE).write_text(text, encoding="utf-8")
+        (folder / COUNTS_FILE).write_text(text, encoding="utf-8")
 
     def __init__(self, config: HeadConfig, folder: Path, language: str):
         self.config = config
         self.labels = Labels.load(folder)
-        self.sizes = [len(self.labels.names(group)) for group in self.labels.groups]
+        self.sizes = [len(names) for names in self.labels.names.values()]
         self.weights: list[Tensor | None] = [None] * len(self.sizes)
         if config.class_weights == "balanced":
-            self.weights = balanced_weights(self.labels, Path(folder) / COUNTS_FILE)
+            self.weights = balanced_weights(self.labels, folder / COUNTS_FILE)
 
     def files(self) -> list[str]:
         return [LABELS_FILE, *([COUNTS_FILE] if self.config.class_weights == "balanced" else [])]
@@ -67,24 +67,32 @@ class ClassificationTask(BaseTask):
     def target(self, utterance: Utterance) -> Tensor:
         """Index of the label in each group (groups,)."""
         self._same_groups(utterance)
-        return torch.tensor([self._index(utterance, group) for group in self.labels.groups], dtype=torch.int64)
+        indices = []
+        for group, known in self.labels.names.items():
+            label = utterance.labels[group]
+            if label not in known:
+                raise SureError(
+                    f"{utterance.id}: {group} {label!r} is not in the training set{nearest(label, known)}; "
+                    f"training labels: {' '.join(known)}"
+                )
+            indices.append(known.index(label))
+        return torch.tensor(indices, dtype=torch.int64)
 
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """Sum of the cross entropies of the groups (batch,)."""
         wanted = torch.stack(list(targets)).to(outputs.device).unbind(1)
         smoothing = self.config.label_smoothing
-        total = outputs.new_zeros(len(outputs), dtype=torch.float32)
-        for logits, labels, weight in zip(self._split(outputs.float()), wanted, self.weights, strict=True):
-            weight = None if weight is None else weight.to(outputs.device)
-            total = total + F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smoothing)
-        return total
+        weights = [weight if weight is None else weight.to(outputs.device) for weight in self.weights]
+        return sum(
+            F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smoothing)
+            for logits, labels, weight in zip(outputs.float().split(self.sizes, 1), wanted, weights, strict=True)
+        )
 
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """`label`, or `group=label group=label`; the first label among equal logits."""
-        best = torch.stack([logits.argmax(1) for logits in self._split(outputs)], 1).tolist()
-        names = {group: self.labels.names(group) for group in self.labels.groups}
-        chosen = [{g: names[g][index] for g, index in zip(names, indices, strict=True)} for indices in best]
-        return [format_labels(labels) for labels in chosen]
+        best = torch.stack([logits.argmax(1) for logits in outputs.split(self.sizes, 1)], 1).tolist()
+        names = self.labels.names
+        return [format_labels({g: names[g][i] for g, i in zip(names, row, strict=True)}) for row in best]
 
     def reference(self, utterance: Utterance) -> str:
         self._same_groups(utterance)
@@ -96,9 +104,6 @@ class ClassificationTask(BaseTask):
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
         return classification_listing(list(references), *self._parsed(references, hypotheses))
 
-    def _split(self, outputs: Tensor) -> tuple[Tensor, ...]:
-        return outputs.split(self.sizes, dim=1)
-
     def _same_groups(self, utterance: Utterance) -> None:
         if sorted(utterance.labels) != self.labels.groups:
             found = " ".join(utterance.labels) or "none"
@@ -107,22 +112,12 @@ class ClassificationTask(BaseTask):
                 f"found {found}; correct its line in utt2label"
             )
 
-    def _index(self, utterance: Utterance, group: str) -> int:
-        label, known = utterance.labels[group], self.labels.names(group)
-        if label not in known:
-            raise SureError(
-                f"{utterance.id}: {group} {label!r} is not in the training set{nearest(label, known)}; "
-                f"training labels: {' '.join(known)}"
-            )
-        return self.labels.index(group, label)
-
     def _parsed(
         self, references: Mapping[str, str], hypotheses: Mapping[str, str]
     ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         """For references and hypotheses, the labels of each group, in the order of `references`."""
         groups = self.labels.groups
-        wanted = [self._parse(references[id]) for id in references]
-        found = [self._parse(hypotheses[id]) for id in references]
+        wanted, found = ([self._parse(side[id]) for id in references] for side in (references, hypotheses))
         for id, labels in zip(references, wanted, strict=True):
             if not all(labels.get(group) for group in groups):
                 raise SureError(f"{id}: expected a label for {' '.join(groups)} in ref.txt, found {references[id]!r}")
@@ -139,7 +134,7 @@ def balanced_weights(labels: Labels, path: Path) -> list[Tensor]:
     remedy = "run stage 3, tokenize, again"
     counts = read_json(path, remedy, labels.groups)
     try:
-        given = [[counts[group][name] for name in labels.names(group)] for group in labels.groups]
+        given = [[counts[group][name] for name in names] for group, names in labels.names.items()]
     except (KeyError, TypeError):
         raise SureError(f"{path} does not have a count for each label; {remedy}") from None
     return [sum(group) / (len(group) * torch.tensor(group, dtype=torch.float32)) for group in given]

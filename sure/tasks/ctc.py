@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,28 @@ from torch import Tensor, nn
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
+from sure.score.error_rate import aligned_listing
 from sure.tasks.base import BaseTask, HeadConfig
 from sure.tasks.heads import CtcHead
 from sure.text.tokenizer import Tokenizer, train_tokenizer
 
 
 class CtcTask(BaseTask):
-    """Outputs are logits (batch, time, tokens); token 0 is the blank. A task defines `transcript` and `score`."""
+    """Outputs are logits (batch, time, tokens); token 0 is the blank. A task defines `normalize` and `score`."""
 
     decode_methods = ("greedy", "beam")
     freeze_convolution = True
     abilities = ("timings",)
-
-    @classmethod
-    @abstractmethod
-    def transcript(cls, utterance: Utterance, language: str) -> str:
-        """The text to recognise. Raises SureError with the name of an utterance without one."""
+    normalize: Callable[[str, str], str]  # transcript and language -> text to recognise; raises SureError
 
     @classmethod
     def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
         for utterance in utterances:
-            cls.transcript(utterance, language)
+            transcript(utterance, cls.normalize, language)
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
-        transcripts = [cls.transcript(utterance, language) for utterance in utterances]
+        transcripts = [transcript(utterance, cls.normalize, language) for utterance in utterances]
         train_tokenizer(transcripts, tokenizer.kind, tokenizer.size, folder)
 
     def __init__(self, config: HeadConfig, folder: Path, language: str):
@@ -62,7 +58,7 @@ class CtcTask(BaseTask):
         """
         text = self.reference(utterance)
         unknown = self.tokenizer.unknown(text)
-        tokens = self.tokenizer.encode(text, unknown="skip")
+        tokens = self.tokenizer.encode(text, skip_unknown=True)
         if text and not tokens:
             raise SureError(
                 f"{utterance.id}: no symbol of {text!r} is in the vocabulary; run stage 3, tokenize, on this corpus, "
@@ -82,15 +78,8 @@ class CtcTask(BaseTask):
         logs = F.log_softmax(outputs.float(), dim=-1).transpose(0, 1)
         sizes = torch.tensor([len(target) for target in targets], dtype=torch.int64)
         # A target that does not fit has probability 0 and an infinite loss; `fits` finds these before training.
-        losses = F.ctc_loss(
-            logs,
-            torch.cat(list(targets)).to(outputs.device),
-            frames.lengths,
-            sizes,
-            blank=Tokenizer.blank,
-            reduction="none",
-            zero_infinity=True,
-        )
+        tokens, blank = torch.cat(list(targets)).to(outputs.device), Tokenizer.blank
+        losses = F.ctc_loss(logs, tokens, frames.lengths, sizes, blank, reduction="none", zero_infinity=True)
         return losses / sizes.clamp(min=1).to(outputs.device)
 
     @staticmethod
@@ -107,14 +96,18 @@ class CtcTask(BaseTask):
         return [self.tokenizer.decode(best_tokens(path)) for path in frames.split(outputs.argmax(-1).cpu())]
 
     def reference(self, utterance: Utterance) -> str:
-        return self.transcript(utterance, self.language)
+        return transcript(utterance, self.normalize, self.language)
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        return aligned_listing(references, hypotheses)
 
     def exact_target(self, utterance: Utterance) -> list[int]:
         """Token ids of the whole transcript. Raises SureError with the utterance and its unknown symbols."""
+        text = self.reference(utterance)
         try:
-            return self.tokenizer.encode(self.reference(utterance))
+            return self.tokenizer.encode(text)
         except SureError as error:
-            raise SureError(f"{utterance.id}: {str(error).removeprefix(f'{utterance.id}: ')}") from None
+            raise SureError(f"{utterance.id}: {error}") from None
 
 
 def best_tokens(path: Tensor) -> list[int]:
@@ -122,8 +115,11 @@ def best_tokens(path: Tensor) -> list[int]:
     return [token for token in torch.unique_consecutive(path).tolist() if token != Tokenizer.blank]
 
 
-def written(utterance: Utterance) -> str:
-    """Transcript of an utterance, from the file `text`. Raises SureError with the name of an utterance without one."""
+def transcript(utterance: Utterance, normalize: Callable[[str, str], str], language: str) -> str:
+    """The normalised transcript. Raises SureError with the name of an utterance without a valid one."""
     if utterance.text is None:
         raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
-    return utterance.text
+    try:
+        return normalize(utterance.text, language)
+    except SureError as error:
+        raise SureError(f"{utterance.id}: {error}") from None

@@ -1,7 +1,5 @@
 """Intent classification: one label, or one in each group (action, object, ...); an intent needs all of them right."""
 
-from __future__ import annotations
-
 from sure.tasks.classification import ClassificationTask
 
 

@@ -1,7 +1,5 @@
 """Keyword spotting: one word of a fixed list; `unknown` and `silence` are labels like the others."""
 
-from __future__ import annotations
-
 from sure.tasks.classification import ClassificationTask
 
 

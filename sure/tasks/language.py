@@ -1,7 +1,5 @@
 """Language identification."""
 
-from __future__ import annotations
-
 from sure.tasks.classification import ClassificationTask
 
 

@@ -10,14 +10,12 @@ from pydantic import Field
 
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.score.error_rate import aligned_listing, phone_error_rates
+from sure.score.error_rate import phone_error_rates
 from sure.tasks.base import HeadConfig
-from sure.tasks.ctc import CtcTask, written
+from sure.tasks.ctc import CtcTask, transcript
+from sure.text.lexicon import FILE, LEXICON, Pronunciation, read_lexicon
 from sure.text.phones import Fold, fold
-from sure.text.pronunciation import FILE, LEXICON, Pronunciation, read_lexicon
 from sure.text.tokenizer import train_tokenizer
-
-AS_WRITTEN = Pronunciation(None, None)
 
 
 class Task(CtcTask):
@@ -38,32 +36,25 @@ class Task(CtcTask):
     @classmethod
     def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
         utterances, pronunciation = list(utterances), _pronunciation(tokenizer)
-        if missing := pronunciation.missing(map(written, utterances), language):
+        if missing := pronunciation.missing((one.text or "" for one in utterances), language):
             raise SureError(
                 f"{len(missing)} words are not in the lexicon ({', '.join(tokenizer.lexicon)}): {' '.join(missing)}; "
                 "add lines `word phone phone ...` for them, or one more file with such lines to tokenizer.lexicon"
             )
         for utterance in utterances:
-            cls.transcript(utterance, language, pronunciation)
+            transcript(utterance, pronunciation.phones, language)
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
         pronunciation = _pronunciation(tokenizer)
-        transcripts = [cls.transcript(utterance, language, pronunciation) for utterance in utterances]
+        transcripts = [transcript(utterance, pronunciation.phones, language) for utterance in utterances]
         train_tokenizer(transcripts, "phone", None, folder)
-        pronunciation.save(Path(folder))
-
-    @classmethod
-    def transcript(cls, utterance: Utterance, language: str, pronunciation: Pronunciation = AS_WRITTEN) -> str:
-        text = written(utterance)
-        try:
-            return pronunciation.phones(text, language)
-        except SureError as error:
-            raise SureError(f"{utterance.id}: {error}") from None
+        pronunciation.save(folder)
 
     def __init__(self, config: Config, folder: Path, language: str):
         super().__init__(config, folder, language)
-        self.pronunciation = Pronunciation.load(Path(folder))
+        self.pronunciation = Pronunciation.load(folder)
+        self.normalize = self.pronunciation.phones
 
     def files(self) -> list[str]:
         return [*super().files(), FILE]
@@ -71,14 +62,11 @@ class Task(CtcTask):
     def target_files(self) -> list[str]:
         return [LEXICON] if self.pronunciation.lexicon else []
 
-    def reference(self, utterance: Utterance) -> str:
-        return self.transcript(utterance, self.language, self.pronunciation)
-
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
         return phone_error_rates(self._folded(references), self._folded(hypotheses))
 
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
-        return aligned_listing(self._folded(references), self._folded(hypotheses))
+        return super().listing(self._folded(references), self._folded(hypotheses))
 
     def _folded(self, lines: Mapping[str, str]) -> dict[str, str]:
         try:

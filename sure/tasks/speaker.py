@@ -1,7 +1,5 @@
 """Speaker identification, among the speakers of the training set."""
 
-from __future__ import annotations
-
 from sure.tasks.classification import ClassificationTask
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sure.backbones.fastspeech2 import MEL_SETTINGS, Family, Synthesis
 from sure.data.data_dir import Utterance
-from sure.errors import SureError
+from sure.errors import SureError, some_of
 from sure.parsing import read_json
 from sure.registry import nearest
 from sure.tasks.base import AnyTask
@@ -93,10 +93,10 @@ class Task(AnyTask):
     def __init__(self, config: Config, folder: Path, language: str):
         self.config = config
         self.language = language
-        self.folder = Path(folder)
-        self.speakers = _lines(self.folder / SPEAKERS)
-        self.phones = _lines(self.folder / PHONES)
-        self.statistics = _statistics(self.folder / STATISTICS)
+        self.folder = folder
+        self.speakers = _lines(folder / SPEAKERS)
+        self.phones = _lines(folder / PHONES)
+        self.statistics = _statistics(folder / STATISTICS)
 
     def files(self) -> list[str]:
         more = [PHONEMIZER] if (self.folder / PHONEMIZER).is_file() else []
@@ -133,9 +133,8 @@ class Task(AnyTask):
         if self.config.durations == "given":
             backbone.drop_aligner()
         elif backbone.aligner is None:
-            raise SureError(
-                f"{weights} has no aligner, because it was trained with given durations; set head.durations=given"
-            )
+            cause = "because it was trained with given durations"
+            raise SureError(f"{weights} has no aligner, {cause}; set head.durations=given")
 
     def parts(self) -> str:
         return self.config.trains
@@ -150,25 +149,26 @@ class Task(AnyTask):
     def known_speaker(self, name: str) -> Tensor:
         """The same. Raises SureError for a speaker outside the training set."""
         if name not in self.speakers:
-            more = ", ..." if len(self.speakers) > SHOWN else ""
-            listed = ", ".join(self.speakers[:SHOWN])
-            raise SureError(f"unknown speaker {name!r}{nearest(name, self.speakers)}; the model has: {listed}{more}")
+            listed = some_of(self.speakers, SHOWN)
+            raise SureError(f"unknown speaker {name!r}{nearest(name, self.speakers)}; the model has: {listed}")
         return self.speaker(name)
 
     def losses(self, synthesis: Synthesis, targets: Targets) -> dict[str, Tensor]:
         """Losses (batch,), means over valid frames or phones: L1 of mels before and after the postnet, else squares."""
         log_durations = torch.log(targets.durations.to(synthesis.log_durations) + 1)
-        found = {
-            "mel": synthesis.frames.mean((synthesis.mel.float() - targets.mel).abs().mean(2))
-            + synthesis.frames.mean((synthesis.refined.float() - targets.mel).abs().mean(2))
+
+        def distance(mel: Tensor) -> Tensor:
+            return synthesis.frames.mean((mel.float() - targets.mel).abs().mean(2))
+
+        def squares(made: Tensor, wanted: Tensor) -> Tensor:
+            return synthesis.phones.mean((made.float() - wanted).square())
+
+        return {
+            "mel": distance(synthesis.mel) + distance(synthesis.refined),
+            "duration": squares(synthesis.log_durations, log_durations),
+            "pitch": squares(synthesis.pitch, targets.pitch),
+            "energy": squares(synthesis.energy, targets.energy),
         }
-        for name, made, wanted in (
-            ("duration", synthesis.log_durations, log_durations),
-            ("pitch", synthesis.pitch, targets.pitch),
-            ("energy", synthesis.energy, targets.energy),
-        ):
-            found[name] = synthesis.phones.mean((made.float() - wanted).square())
-        return found
 
     def total(self, losses: Mapping[str, Tensor], progress: float) -> Tensor:
         """Weighted sum of the losses, (batch,). progress: finished fraction of the training."""

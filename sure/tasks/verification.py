@@ -25,14 +25,13 @@ from sure.errors import SureError
 from sure.frames import Frames
 from sure.score.verification import trial_listing, verification_scores
 from sure.tasks.base import BaseTask, HeadConfig
-from sure.tasks.pooling import EmbeddingHead, Pooling
+from sure.tasks.heads import EmbeddingHead, Pooling
 from sure.text.labels import FILE as LABELS_FILE
 from sure.text.labels import Labels
 
 GROUP = "speaker"  # in labels.json
 UNKNOWN = -1  # target for a speaker that is not in the training set
 NO_SPEAKER = "-"  # in ref.txt
-BLOCK = 1 << 16  # trials scored at once
 
 
 class Task(BaseTask):
@@ -59,16 +58,16 @@ class Task(BaseTask):
             if utterance.speaker is None:
                 raise SureError(f"{utterance.id}: no speaker; the training set needs a file utt2spk (stage 2, prepare)")
         labels = Labels.from_utterances({GROUP: utterance.speaker} for utterance in utterances)
-        if len(names := labels.names(GROUP)) < 2:
+        if len(names := labels.names[GROUP]) < 2:
             raise SureError(f"the training set has one speaker, {names[0]}; verification needs two or more to train")
         labels.save(folder)
 
     def __init__(self, config: HeadConfig, folder: Path, language: str):
         self.config = config
-        self.labels = Labels.load(folder)
-        if self.labels.groups != [GROUP]:
-            raise SureError(f"{Path(folder) / LABELS_FILE}: not the speakers of a training set; run stage 3 again")
-        self.speakers = {name: index for index, name in enumerate(self.labels.names(GROUP))}
+        labels = Labels.load(folder)
+        if labels.groups != [GROUP]:
+            raise SureError(f"{folder / LABELS_FILE}: not the speakers of a training set; run stage 3 again")
+        self.speakers = {name: index for index, name in enumerate(labels.names[GROUP])}
 
     def files(self) -> list[str]:
         return [LABELS_FILE]
@@ -125,37 +124,33 @@ class Task(BaseTask):
         return trial_listing(*_scored(references, hypotheses))
 
 
-def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], np.ndarray]:
-    """All trials and their cosines (trials,) float64."""
-    trials = []
+def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], list[float]]:
+    """All trials and their cosines."""
+    embeddings = _embeddings(hypotheses)
+    trials, scores = [], []
     for id, line in references.items():
         for word in line.split()[1:]:
             other, _, kind = word.rpartition("=")
             if other not in references or kind not in ("target", "nontarget"):
                 raise SureError(f"{id}: {word!r} in ref.txt is not a trial; decode this set again (stage 5)")
             trials.append(Trial(id, other, kind == "target"))
-    embeddings = _embeddings(hypotheses)
-    rows = {id: row for row, id in enumerate(hypotheses)}
-    first, second = (np.array([rows[trial[side]] for trial in trials], dtype=np.int64) for side in (0, 1))
-    scores = np.empty(len(trials))
-    for start in range(0, len(trials), BLOCK):
-        block = slice(start, start + BLOCK)
-        scores[block] = np.einsum("td,td->t", embeddings[first[block]], embeddings[second[block]])
+            scores.append(np.einsum("d,d->", embeddings[id], embeddings[other]))
     return trials, scores
 
 
-def _embeddings(lines: Mapping[str, str]) -> np.ndarray:
-    """(utterances, embedding) float64, of unit length. Raises SureError with the utterance of an invalid line."""
-    table = np.empty((len(lines), len(next(iter(lines.values()), "").split())))
-    for row, (id, line) in enumerate(lines.items()):
-        words = line.split()
+def _embeddings(lines: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """(embedding,) float64 of unit length by utterance. Raises SureError with the utterance of an invalid line."""
+    size = len(next(iter(lines.values()), "").split())
+    found = {}
+    for id, line in lines.items():
         try:
-            table[row] = np.array(words, dtype=np.float64) if len(words) == table.shape[1] else np.nan
+            row = np.array(line.split(), dtype=np.float64)
         except ValueError:
-            table[row] = np.nan
-        if not words or not np.isfinite(table[row]).all():
+            row = np.array(np.nan)
+        if not (row.size == size > 0 and np.isfinite(row).all()):
             raise SureError(f"{id}: not an embedding in hyp.txt, {line[:60]!r}; decode this set again (stage 5)")
-    return table / np.linalg.norm(table, axis=1, keepdims=True).clip(min=1e-12)
+        found[id] = row / np.linalg.norm(row, axis=0).clip(min=1e-12)
+    return found
 
 
 def _speakers(references: Mapping[str, str], trials: Sequence[Trial]) -> list[tuple[str, str]]:

@@ -9,11 +9,49 @@ from pathlib import Path
 
 from sure.errors import SureError
 from sure.files import sha256_of_file
-from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, LanguageModel, Ngram
+from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, Ngram
 
 GZIP = b"\x1f\x8b"
 HEAD = b"\\data\\"
 UNKNOWN_MISSING = -100.0  # log10 probability of unknown words in a model without <unk>, as in KenLM
+
+
+class Kenlm:
+    """An n-gram model read by the package kenlm, with the interface of Ngram; it cannot list its words.
+
+    Raises SureError if the package is missing or cannot read the file.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            import kenlm
+        except ImportError:
+            needed = "other n-gram models need the package kenlm: pip install -e '.[kenlm]'"
+            raise SureError(f"{path} is not an ARPA file; {needed}") from None
+        self._new_state = kenlm.State
+        try:
+            self._model = kenlm.Model(str(path))
+        except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise SureError(f"kenlm cannot read the n-gram model {path}: {reason}") from None
+
+    def begin(self) -> object:
+        state = self._new_state()
+        self._model.BeginSentenceWrite(state)
+        return state
+
+    def score(self, state: object, word: str) -> tuple[float, object]:
+        after = self._new_state()
+        return LN10 * self._model.BaseScore(state, word, after), after
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._model
+
+    def words(self) -> None:
+        return None
+
+
+LanguageModel = Ngram | Kenlm
 
 
 def load_model(path: Path) -> tuple[LanguageModel, str]:
@@ -33,11 +71,9 @@ def load_model(path: Path) -> tuple[LanguageModel, str]:
 
 def format_arpa(model: Ngram) -> str:
     """Content of an ARPA file; n-grams are sorted, so a model always gives the same bytes."""
-    by_order: list[list[Gram]] = [[] for _ in range(model.order)]
-    for gram in sorted(model.grams):
-        by_order[len(gram) - 1].append(gram)
-    lines = ["\\data\\", *(f"ngram {order}={len(grams)}" for order, grams in enumerate(by_order, 1))]
-    for order, grams in enumerate(by_order, 1):
+    lines = ["\\data\\", *(f"ngram {order}={count}" for order, count in enumerate(model.counts(), 1))]
+    for order in range(1, model.order + 1):
+        grams = sorted(gram for gram in model.grams if len(gram) == order)
         lines += ["", f"\\{order}-grams:", *(_line(gram, *model.grams[gram]) for gram in grams)]
     return "\n".join([*lines, "", "\\end\\", ""])
 
@@ -50,10 +86,9 @@ def read_arpa(path: Path) -> Ngram:
     """Read an ARPA file. Raises SureError naming file and line, and for wrong counts or a model without <s> or </s>."""
     grams: dict[Gram, tuple[float, float]] = {}
     announced: dict[int, int] = {}
-    order, ended = 0, False
+    order = 0
     for number, line in _lines(path):
         if line == "\\end\\":
-            ended = True
             break
         try:
             if line.startswith("\\"):
@@ -66,13 +101,12 @@ def read_arpa(path: Path) -> Ngram:
                 grams[gram] = values
         except ValueError:
             raise SureError(f"{path}:{number}: expected a line of an ARPA file, found {line!r}") from None
-    if not ended:
+    else:
         raise SureError(f"{path} ends without \\end\\, so it is incomplete; make or copy it again")
     model = Ngram(max(announced, default=0), grams)
     if not announced or model.counts() != [announced.get(order, 0) for order in range(1, model.order + 1)]:
-        raise SureError(
-            f"{path} has {model.counts()} n-grams by order, but its head has the counts {list(announced.values())}"
-        )
+        head = list(announced.values())
+        raise SureError(f"{path} has {model.counts()} n-grams by order, but its head has the counts {head}")
     for word in (BEGIN, END):
         if word not in model:
             raise SureError(f"{path} lacks {word}; expected a model of whole sentences")
@@ -85,8 +119,8 @@ def _entry(line: str, order: int) -> tuple[Gram, tuple[float, float]]:
     probability, *rest = line.split()
     if len(rest) not in (order, order + 1):
         raise ValueError(line)
-    words, backoff = rest[:order], rest[order:]
-    return tuple(words), (max(float(probability), NEVER), float(backoff[0]) if backoff else 0.0)
+    backoff = float(rest[order]) if len(rest) > order else 0.0
+    return tuple(rest[:order]), (max(float(probability), NEVER), backoff)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -98,37 +132,3 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.strip()
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SureError(f"cannot read the n-gram model {path}: {error}") from None
-
-
-class Kenlm:
-    """An n-gram model read by the package kenlm. Raises SureError if the package is missing or cannot read the file."""
-
-    def __init__(self, path: Path):
-        try:
-            import kenlm
-        except ImportError:
-            raise SureError(
-                f"{path} is not an ARPA file; other n-gram models need the package kenlm: pip install -e '.[kenlm]'"
-            ) from None
-        self._new_state = kenlm.State
-        try:
-            self._model = kenlm.Model(str(path))
-        except (OSError, RuntimeError) as error:
-            raise SureError(
-                f"kenlm cannot read the n-gram model {path}: {' '.join(str(error).split())[:300]}"
-            ) from None
-
-    def begin(self) -> object:
-        state = self._new_state()
-        self._model.BeginSentenceWrite(state)
-        return state
-
-    def score(self, state: object, word: str) -> tuple[float, object]:
-        after = self._new_state()
-        return LN10 * self._model.BaseScore(state, word, after), after
-
-    def __contains__(self, word: str) -> bool:
-        return word in self._model
-
-    def words(self) -> None:
-        return None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from sure.errors import SureError, some_of
-from sure.text.lexicon import ARPABET, CMUDICT, ENGLISH, G2P, Lookup, missing_packages
+from sure.text.lexicon import ARPABET, CMUDICT, G2P, look_up, missing_packages
 from sure.text.normalize import APOSTROPHES
 from sure.text.numbers import verbalize
 
@@ -30,7 +30,6 @@ class English:
 
     def __init__(self, lexicon: Mapping[str, str]):
         self.known = dict(lexicon)
-        self._sources: dict[str, Lookup | None] = {}  # loaded at first use
         for word, phones in sorted(self.known.items()):
             if other := [phone for phone in phones.split() if phone not in ARPABET]:
                 raise SureError(
@@ -49,10 +48,10 @@ class English:
         """Find the phones of these words. Raises SureError naming the words without phones."""
         missing = []
         for word in sorted(set(words) - self.known.keys()):
-            phones = self._look_up(CMUDICT, word)
+            phones = look_up(CMUDICT, word)
             if phones is None and not VOWELS.search(word):  # spelled, such as dtmf
-                phones = " ".join(filter(None, (self._look_up(CMUDICT, letter) for letter in word)))
-            if found := phones or self._look_up(G2P, word):
+                phones = " ".join(filter(None, (look_up(CMUDICT, letter) for letter in word)))
+            if found := phones or look_up(G2P, word):
                 self.known[word] = found
             else:
                 missing.append(word)
@@ -66,12 +65,6 @@ class English:
         if words == "a":
             return ["EY1"]  # a single "a" is the letter, not the article
         return [phone for word in words.split() for phone in self.known[word].split()]
-
-    def _look_up(self, source: str, word: str) -> str | None:
-        if source not in self._sources:
-            self._sources[source] = ENGLISH[source]()
-        look_up = self._sources[source]
-        return look_up(word) if look_up else None
 
 
 def _cleaners() -> Callable[[str], str]:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from sure.errors import SureError
+from sure.text.normalize import language_code
 
 VOICES = {"en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}  # for language codes that are not voices
 LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")  # espeak-ng pronounces some foreign words in their own language
@@ -69,8 +70,7 @@ def _backend(language: str) -> Any:
     wrapper.set_library(loader.get_library_path())
     wrapper.set_data_path(loader.get_data_path())
     known = backend.supported_languages()
-    code = language.lower().replace("_", "-")
-    base = code.partition("-")[0]
+    code, base = language.lower().replace("_", "-"), language_code(language)
     voice = next((name for name in (code, VOICES.get(base, base), base) if name in known), None)
     if voice is None:
         raise SureError(f"espeak-ng does not have the language {language!r}; it has: {' '.join(sorted(known))}")

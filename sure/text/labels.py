@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sure.errors import SureError
@@ -13,15 +14,18 @@ FILE = "labels.json"
 STAGE = "run stage 3 (tokenize) again, or pass the folder that it wrote"
 
 
+@dataclass(frozen=True)
 class Labels:
     """Label names of each output group, sorted by code point, so that indices are the same in every run.
 
     A task with one output has the single group `label`; intent classification has one group per slot.
     """
 
-    def __init__(self, names: dict[str, list[str]]):
-        self._names = {group: tuple(names[group]) for group in sorted(names)}
-        self._index = {(group, name): i for group, names in self._names.items() for i, name in enumerate(names)}
+    names: dict[str, list[str]]  # by group, in the order of their indices
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self.names)
 
     @classmethod
     def from_utterances(cls, labels: Iterable[dict[str, str]]) -> Labels:
@@ -38,45 +42,19 @@ class Labels:
                 )
         return cls({group: sorted({one[group] for one in labels}) for group in groups})
 
-    @property
-    def groups(self) -> list[str]:
-        return list(self._names)
-
-    def names(self, group: str) -> list[str]:
-        """The label names of a group, in the order of their indices."""
-        if group not in self._names:
-            raise SureError(f"unknown output group {group!r}; expected one of: {' '.join(self._names)}")
-        return list(self._names[group])
-
-    def index(self, group: str, label: str) -> int:
-        """The index of a label in its group. Raises SureError for a label that is not in the training set."""
-        names = self.names(group)
-        if (group, label) not in self._index:
-            raise SureError(
-                f"label {label!r} of group {group!r} is not in the training set, which has: {' '.join(names)}"
-            )
-        return self._index[group, label]
-
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write labels.json to `folder`."""
-        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps(self._names, ensure_ascii=False, indent=2) + "\n"
+        content = json.dumps(self.names, ensure_ascii=False, indent=2) + "\n"
         (folder / FILE).write_text(content, encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: str | Path) -> Labels:
+    def load(cls, folder: Path) -> Labels:
         """Read labels.json from `folder`. Raises SureError if it is missing or invalid."""
-        path = Path(folder) / FILE
+        path = folder / FILE
         groups = read_json(path, STAGE)
         for names in groups.values() if groups else [None]:
             valid = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
             if not valid or len(set(names)) < len(names):
                 raise SureError(f"{path}: expected groups with lists of different labels; {STAGE}")
-        return cls(groups)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Labels) and self._names == other._names
-
-    def __repr__(self) -> str:
-        return f"Labels({self._names})"
+        return cls(dict(sorted(groups.items())))

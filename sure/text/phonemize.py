@@ -18,7 +18,8 @@ from sure.files import replace_file
 from sure.parsing import read_json
 from sure.text.english import English
 from sure.text.espeak import Espeak
-from sure.text.pronunciation import read_lexicon
+from sure.text.lexicon import read_lexicon
+from sure.text.normalize import language_code
 
 FILE = "phonemizer.json"
 KINDS = ("cmudict", "espeak")
@@ -47,19 +48,31 @@ class Phonemizer:
         kind: str | None = None,
         known: Collection[str] = (),
     ):
-        english = re.split("[-_]", language.lower())[0] == "en"
+        english = language_code(language) == "en"
         self.language, self.kind, self.known = language, kind or ("cmudict" if english else "espeak"), sorted(known)
         if self.kind not in KINDS or (self.kind == "cmudict" and not english):
-            raise SureError(
-                f"text.phones={self.kind} with language {language!r}: expected espeak, or cmudict for English"
-            )
+            given = f"text.phones={self.kind} with language {language!r}"
+            raise SureError(f"{given}: expected espeak, or cmudict for English")
         self.lexicon = dict(lexicons) if isinstance(lexicons, Mapping) else read_lexicon(list(lexicons))
         self._pronouncer = English(self.lexicon) if self.kind == "cmudict" else Espeak(language, self.lexicon)
 
     def phones(self, text: str) -> list[str]:
         """Phones and pause marks, with a mark at the end. Raises SureError for a text without words."""
         self.prepare([text])
-        return self._join(text, self._parts(text))
+        phones: list[str] = []
+        for part in self._parts(text):
+            if part not in PAUSES:
+                phones += self._pronouncer.phones(part)
+            elif phones and phones[-1] not in PAUSES:
+                phones.append(part)
+        if not phones:
+            shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+            raise SureError(f"the text {shown!r} has no words or numbers to pronounce")
+        if phones[-1] not in PAUSES:
+            phones.append(".")
+        if self.known:
+            phones = [near for phone in phones for near in nearest_known(phone, self.known)]
+        return phones
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Find the phones of the words of many texts. Raises SureError naming the words without phones."""
@@ -76,22 +89,6 @@ class Phonemizer:
             text = re.sub(r"[^a-z'.,?!]", " ", text)
             text = " ".join(word.strip("'") for word in re.sub(r"([.,?!])", r" \1 ", text).split())
         return [part.strip() for part in MARK.split(text) if part.strip()]
-
-    def _join(self, text: str, parts: Sequence[str]) -> list[str]:
-        phones: list[str] = []
-        for part in parts:
-            if part not in PAUSES:
-                phones += self._pronouncer.phones(part)
-            elif phones and phones[-1] not in PAUSES:
-                phones.append(part)
-        if not phones:
-            shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-            raise SureError(f"the text {shown!r} has no words or numbers to pronounce")
-        if phones[-1] not in PAUSES:
-            phones.append(".")
-        if self.known:
-            phones = [near for phone in phones for near in nearest_known(phone, self.known)]
-        return phones
 
     def save(self, path: Path) -> None:
         about = {"language": self.language, "kind": self.kind, "known": self.known, "lexicon": self.lexicon}
@@ -127,10 +124,8 @@ def nearest_known(phone: str, known: Collection[str]) -> list[str]:
         if candidate in known:
             return [candidate]
     for place in range(len(bare) - 1, 0, -1):
-        parts = [
-            nearest_known(phone[: len(phone) - len(bare)] + bare[:place], known),
-            nearest_known(bare[place:], known),
-        ]
-        if all(part in known for found in parts for part in found):
-            return [*parts[0], *parts[1]]
+        stress = phone[: len(phone) - len(bare)]
+        parts = nearest_known(stress + bare[:place], known) + nearest_known(bare[place:], known)
+        if all(part in known for part in parts):
+            return parts
     return [phone]

@@ -46,7 +46,6 @@ def fold(phones: str, name: str | None) -> str:
     if name is None:
         return " ".join(words)
     table = FOLDS[name]
-    for phone in words:
-        if phone not in table:
-            raise SureError(f"fold {name}: unknown phone {phone!r}; expected one of: {' '.join(table)}")
+    if other := [phone for phone in words if phone not in table]:
+        raise SureError(f"fold {name}: unknown phone {other[0]!r}; expected one of: {' '.join(table)}")
     return " ".join(table[phone] for phone in words if table[phone])

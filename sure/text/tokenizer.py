@@ -6,9 +6,10 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import sentencepiece
 
@@ -17,13 +18,11 @@ from sure.parsing import read_json
 from sure.text.labels import STAGE
 from sure.text.slots import MARK
 
-MODEL = "sentencepiece.model"
+SETTINGS, TOKENS, MODEL = "tokenizer.json", "tokens.txt", "sentencepiece.model"
 BLANK = "<blank>"
 SPACE = "<space>"  # longer than one character, so different from every character
 SYMBOLS = {"character": "one character", "phone": "one phone", "slot": "one character or slot mark"}
 KINDS = (*SYMBOLS, "bpe", "unigram")
-
-T = TypeVar("T")
 
 
 class Piece(NamedTuple):
@@ -34,35 +33,34 @@ class Piece(NamedTuple):
     ends: bool
 
 
-class Tokenizer:
-    """Normalised text to ids and back; made by `train_tokenizer` or `Tokenizer.load`."""
+class Tokenizer(ABC):
+    """Normalised text to ids and back; made by `train_tokenizer` or `Tokenizer.load`.
+
+    tokens: the symbols by id, the blank first. size: their number, the output width of a CTC head.
+    """
 
     blank = 0
-    kind: str
+    _known: Collection[str]  # the symbols that have an id
 
-    @property
-    def size(self) -> int:
-        """Number of ids with the blank: the output width of a CTC head."""
-        raise NotImplementedError
+    def __init__(self, kind: str, tokens: list[str]):
+        self.kind, self.tokens, self.size = kind, tokens, len(tokens)
 
     def symbols(self, text: str) -> list[str]:
         """The symbols of `text`: characters, phones, or characters and slot marks."""
-        return list(text)
+        return _symbols(self.kind, text)
 
     def unknown(self, text: str) -> list[str]:
         """The symbols of `text` without an id, in order and with repeats."""
         return [symbol for symbol in self.symbols(" ".join(text.split())) if symbol not in self._known]
 
-    def encode(self, text: str, unknown: str = "error") -> list[int]:
+    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
         """Ids of `text`, without blanks. White space counts as one space and is removed at the ends.
 
-        A symbol without an id raises SureError, or is left out with `unknown="skip"`.
+        A symbol without an id raises SureError, or is left out with `skip_unknown`.
         """
-        if unknown not in ("error", "skip"):
-            raise SureError(f"unknown={unknown!r}: expected error or skip")
         text = " ".join(text.split())
         if missing := self.unknown(text):
-            if unknown == "error":
+            if not skip_unknown:
                 raise SureError(
                     f"{_describe(missing[0])} in the text {text!r} has no token, because the training texts do not "
                     "contain it; correct the text, or train the tokenizer on texts that contain it"
@@ -84,53 +82,52 @@ class Tokenizer:
         unigram, sentencepiece.model to `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "tokens.txt", "".join(f"{token}\n" for token in self.tokens()))
-        self._save_model(folder)
-        _write(folder / "tokenizer.json", json.dumps({"kind": self.kind, "size": self.size}) + "\n")
+        (folder / TOKENS).write_text("".join(f"{token}\n" for token in self.tokens), encoding="utf-8")
+        about = {"kind": self.kind, "size": self.size}
+        (folder / SETTINGS).write_text(json.dumps(about) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(folder: str | Path) -> Tokenizer:
         """The tokenizer in a folder of `save`. Raises SureError for missing or invalid files."""
         folder = Path(folder)
-        path = folder / "tokenizer.json"
+        path = folder / SETTINGS
         about = read_json(path, STAGE, keys=("kind", "size"))
-        if about["kind"] not in KINDS:
-            raise SureError(f"{path}: kind is {about['kind']!r}, expected one of {' '.join(KINDS)}; {STAGE}")
-        if about["kind"] in SYMBOLS:
-            tokens = _read(folder / "tokens.txt", bytes.decode).removesuffix("\n").split("\n")
-            tokenizer: Tokenizer = SymbolTokenizer(about["kind"], tokens, folder)
-        else:
-            tokenizer = _read(folder / MODEL, lambda model: SentencepieceTokenizer(about["kind"], model))
+        kind = about["kind"]
+        if kind not in KINDS:
+            raise SureError(f"{path}: kind is {kind!r}, expected one of {' '.join(KINDS)}; {STAGE}")
+        path = folder / (TOKENS if kind in SYMBOLS else MODEL)
+        try:
+            content = path.read_bytes()
+            if kind in SYMBOLS:
+                tokenizer: Tokenizer = SymbolTokenizer(kind, content.decode().removesuffix("\n").split("\n"), path)
+            else:
+                tokenizer = SentencepieceTokenizer(kind, content)
+        except (FileNotFoundError, NotADirectoryError):
+            raise SureError(f"{path} does not exist; {STAGE}") from None
+        except (UnicodeDecodeError, RuntimeError) as error:  # RuntimeError: of sentencepiece
+            raise SureError(f"{path} is not valid ({error}); {STAGE}") from None
         if tokenizer.size != about["size"]:
-            raise SureError(
-                f"{folder}: tokenizer.json has the size {about['size']}, but there are {tokenizer.size} tokens; {STAGE}"
-            )
+            sizes = f"{SETTINGS} has the size {about['size']}, but there are {tokenizer.size} tokens"
+            raise SureError(f"{folder}: {sizes}; {STAGE}")
         return tokenizer
-
-    def tokens(self) -> list[str]:
-        """The symbols by id, the blank first."""
-        raise NotImplementedError
 
     def pieces(self) -> list[Piece]:
         """The pieces of all tokens by id; the blank is an empty piece."""
-        return [Piece(False, "", False), *map(self._piece, self.tokens()[1:])]
-
-    _known: Collection[str]  # the symbols that have an id
+        return [Piece(False, "", False), *map(self._piece, self.tokens[1:])]
 
     def _join(self, symbols: Iterable[str]) -> str:
-        return "".join(symbols)
+        if self.kind == "phone":
+            return " ".join(symbols)
+        return "".join(f" {symbol} " if len(symbol) > 1 else symbol for symbol in symbols)
 
-    def _encode(self, text: str) -> list[int]:
-        raise NotImplementedError
+    @abstractmethod
+    def _encode(self, text: str) -> list[int]: ...
 
-    def _decode(self, ids: list[int]) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _decode(self, ids: list[int]) -> str: ...
 
-    def _piece(self, token: str) -> Piece:
-        raise NotImplementedError
-
-    def _save_model(self, folder: Path) -> None:
-        """Write further files of the tokenizer."""
+    @abstractmethod
+    def _piece(self, token: str) -> Piece: ...
 
 
 class SymbolTokenizer(Tokenizer):
@@ -140,44 +137,23 @@ class SymbolTokenizer(Tokenizer):
     `E-artist`) as one symbol with the spaces around it.
     """
 
-    def __init__(self, kind: str, tokens: list[str], source: str | Path = "tokens"):
-        self.kind = kind
-        self._list = tokens
+    def __init__(self, kind: str, tokens: list[str], path: Path = Path(TOKENS)):
+        super().__init__(kind, tokens)
         self._ids = {" " if token == SPACE else token: i for i, token in enumerate(tokens) if i}
         self._known = self._ids.keys()
         spaced = {" "} if kind == "slot" else set()  # a text cannot consist of a space
         are_symbols = all(self.symbols(symbol) == [symbol] or symbol in spaced for symbol in self._ids)
         if tokens[0] != BLANK or not are_symbols or len(set(tokens)) < max(2, len(tokens)):
             raise SureError(
-                f"{Path(source) / 'tokens.txt'}: expected {BLANK} on line 1, then {SYMBOLS[kind]} "
-                f"(or {SPACE}) per line, without repeats; {STAGE}"
+                f"{path}: expected {BLANK} on line 1, then {SYMBOLS[kind]} (or {SPACE}) per line, without repeats; "
+                f"{STAGE}"
             )
-
-    @classmethod
-    def train(cls, texts: list[str], kind: str) -> SymbolTokenizer:
-        symbols = sorted({symbol for text in texts for symbol in _symbols(kind, text)})
-        return cls(kind, [BLANK, *(SPACE if symbol == " " else symbol for symbol in symbols)])
-
-    @property
-    def size(self) -> int:
-        return len(self._list)
-
-    def symbols(self, text: str) -> list[str]:
-        return _symbols(self.kind, text)
-
-    def tokens(self) -> list[str]:
-        return self._list
-
-    def _join(self, symbols: Iterable[str]) -> str:
-        if self.kind == "phone":
-            return " ".join(symbols)
-        return "".join(f" {symbol} " if len(symbol) > 1 else symbol for symbol in symbols)
 
     def _encode(self, text: str) -> list[int]:
         return [self._ids[symbol] for symbol in self.symbols(text)]
 
     def _decode(self, ids: list[int]) -> str:
-        return self._join(" " if self._list[i] == SPACE else self._list[i] for i in ids)
+        return self._join(" " if self.tokens[i] == SPACE else self.tokens[i] for i in ids)
 
     def _piece(self, token: str) -> Piece:
         if token == SPACE:
@@ -187,10 +163,10 @@ class SymbolTokenizer(Tokenizer):
 
 
 def _symbols(kind: str, text: str) -> list[str]:
-    if kind == "character":
-        return list(text)
     if kind == "phone":
         return text.split()
+    if kind != "slot":
+        return list(text)
     symbols: list[str] = []
     for word in text.split():
         if MARK.fullmatch(word):
@@ -204,11 +180,11 @@ class SentencepieceTokenizer(Tokenizer):
     """Sentencepiece bpe or unigram. Id 0, its unknown token, is never encoded and serves as the blank."""
 
     def __init__(self, kind: str, model: bytes):
-        self.kind = kind
-        self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        super().__init__(kind, [self._processor.id_to_piece(i) for i in range(self._processor.get_piece_size())])
+        self._model = model
         # each character of the training texts is a piece; sentencepiece writes the space as ▁
-        self._known = {token for token in self.tokens() if len(token) == 1} - {"▁"} | {" "}
+        self._known = {token for token in self.tokens if len(token) == 1} - {"▁"} | {" "}
 
     @classmethod
     def train(cls, texts: list[str], kind: str, size: int) -> SentencepieceTokenizer:
@@ -235,12 +211,9 @@ class SentencepieceTokenizer(Tokenizer):
             raise SureError(_size_advice(kind, size, str(error))) from None
         return cls(kind, model.getvalue())
 
-    @property
-    def size(self) -> int:
-        return self._processor.get_piece_size()
-
-    def tokens(self) -> list[str]:
-        return [self._processor.id_to_piece(i) for i in range(self.size)]
+    def save(self, folder: str | Path) -> None:
+        super().save(folder)
+        (Path(folder) / MODEL).write_bytes(self._model)
 
     def _encode(self, text: str) -> list[int]:
         return [i for i in self._processor.encode(text) if i != self.blank]
@@ -251,25 +224,21 @@ class SentencepieceTokenizer(Tokenizer):
     def _piece(self, token: str) -> Piece:
         return Piece(token.startswith("▁"), token.removeprefix("▁"), False)
 
-    def _save_model(self, folder: Path) -> None:
-        (folder / MODEL).write_bytes(self._model)
-
 
 def train_tokenizer(
     texts: Iterable[str], kind: str, size: int | None = None, folder: str | Path | None = None
 ) -> Tokenizer:
     """Train on normalised `texts` of the training set, and save to `folder` if it is given.
 
-    size: number of tokens with the blank, only for bpe and unigram. Raises SureError for an unknown kind, for texts
-    without words, and for a size out of bounds, naming the bound.
+    size: number of tokens with the blank, only for bpe and unigram. Raises SureError for texts without words, and
+    for a size out of bounds, naming the bound.
     """
     texts = [" ".join(text.split()) for text in texts]
-    if kind not in KINDS:
-        raise SureError(f"tokenizer kind {kind!r}: expected one of {' '.join(KINDS)}")
     if not any(texts):
         raise SureError("no words to train a tokenizer on: the training set needs a file `text` with words")
     if kind in SYMBOLS:
-        tokenizer: Tokenizer = SymbolTokenizer.train(texts, kind)
+        symbols = sorted({symbol for text in texts for symbol in _symbols(kind, text)})
+        tokenizer: Tokenizer = SymbolTokenizer(kind, [BLANK, *(SPACE if one == " " else one for one in symbols)])
     elif size is None:
         raise SureError(f"tokenizer.kind={kind} needs tokenizer.size, the number of tokens, such as 500")
     else:
@@ -292,17 +261,3 @@ def _describe(symbol: str) -> str:
     if len(symbol) > 1:
         return repr(symbol)
     return f"{symbol!r} (U+{ord(symbol):04X} {unicodedata.name(symbol, 'unnamed')})"
-
-
-def _write(path: Path, content: str) -> None:
-    path.write_text(content, encoding="utf-8", newline="\n")
-
-
-def _read(path: Path, parse: Callable[[bytes], T]) -> T:
-    """The content of a file. Raises SureError if it is missing or invalid."""
-    try:
-        return parse(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise SureError(f"{path} does not exist; {STAGE}") from None
-    except (UnicodeDecodeError, RuntimeError) as error:  # RuntimeError: of sentencepiece
-        raise SureError(f"{path} is not valid ({error}); {STAGE}") from None

@@ -28,6 +28,7 @@ from sure.errors import SureError
 from sure.exchange.family import family_of
 from sure.exchange.to_transformers import tokenizer_files, transformers_files
 from sure.frames import Frames
+from sure.text.labels import Labels
 from sure.text.tokenizer import train_tokenizer
 
 PETL = {
@@ -178,7 +179,7 @@ def test_why_there_is_no_head_there(tmp_path, family, task, reason):
 
 def test_several_output_groups_have_no_head_there(tmp_path):
     model, _ = pair(tmp_path, "wav2vec2", "base", "lora")
-    model.task.labels._names = {"action": ("on",), "object": ("lamp", "radio")}
+    model.task.labels = Labels({"action": ["on"], "object": ["lamp", "radio"]})
     model.task.sizes = [1, 2]
     files, notes = transformers_files(model)
     assert "action, object" in notes[1] and json.loads(files["config.json"])["architectures"] == ["Wav2Vec2Model"]

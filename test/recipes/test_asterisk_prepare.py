@@ -12,9 +12,9 @@ from audio_files import write_audio
 from harness import EGS, SETS, Case, Recipe, move, remove, table, write
 
 from sure.corpus.selection import read_lists
+from sure.text.lexicon import read_lexicon
 from sure.text.normalize import normalize
 from sure.text.phones import fold
-from sure.text.pronunciation import read_lexicon
 
 RECIPE = "asterisk"
 

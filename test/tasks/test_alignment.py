@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from sure import registry
 from sure.backbones.tiny import MODELS
 from sure.errors import SureError
-from sure.tasks.alignment import Span, align, format_ctm, timed
+from sure.tasks.alignment import TimedWord, align, format_ctm
 from sure.text.tokenizer import train_tokenizer
 
 TOKENIZER = train_tokenizer(["ab a"], "character")  # <blank> <space> a b
 PIECES = TOKENIZER.pieces()
+CLOCK = STEP, FIRST = 0.02, 0.0025  # seconds between frames, and to the first one
 
 
 def best_path(logs, tokens):
@@ -36,7 +37,7 @@ def test_the_likeliest_path_of_all(seed, frames, text):
     path = best_path(logs, tokens)
     if path is None:
         with pytest.raises(SureError, match=f"{len(tokens)} tokens need .* frames, there are {frames}"):
-            align(logs, tokens, PIECES)
+            align(logs, tokens, PIECES, CLOCK)
         return
     starts = [place for place in range(frames) if path[place] and (place == 0 or path[place] != path[place - 1])]
     expected, taken = [], 0
@@ -45,9 +46,10 @@ def test_the_likeliest_path_of_all(seed, frames, text):
         end = next((place for place in range(last, frames) if path[place] != path[last]), frames)
         held = [place for place in range(begin, end) if path[place]]
         confidence = sum(logs[place, path[place]].exp().item() for place in held) / len(held)
-        expected.append(Span(word, begin, end, pytest.approx(confidence, abs=1e-5)))
+        start, duration = pytest.approx(FIRST + STEP * begin), pytest.approx(STEP * (end - begin))
+        expected.append(TimedWord(word, start, duration, pytest.approx(confidence, abs=1e-5)))
         taken += len(word) + 1  # and the space
-    assert align(logs, tokens, PIECES) == expected
+    assert align(logs, tokens, PIECES, CLOCK) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,19 +62,19 @@ def test_words_of_every_kind_of_tokens(kind, texts, size):
         tokens = tokenizer.encode(text)
         path = [one for token in tokens for one in (token, 0)]
         logs = (20 * torch.nn.functional.one_hot(torch.tensor(path), tokenizer.size).float()).log_softmax(-1)
-        spans = align(logs, tokens, tokenizer.pieces())
-        assert [span.word for span in spans] == text.split()
-        assert all(left.end <= right.start for left, right in itertools.pairwise(spans))
-        assert all(span.confidence > 0.99 for span in spans)
+        words = align(logs, tokens, tokenizer.pieces(), (1.0, 0.0))
+        assert [one.word for one in words] == text.split()
+        assert all(left.start + left.duration <= right.start for left, right in itertools.pairwise(words))
+        assert all(one.confidence > 0.99 for one in words)
 
 
-def test_nothing_to_say():
-    assert align(torch.zeros(3, 4).log_softmax(-1), [], PIECES) == []
-    assert align(torch.zeros(0, 4), [], PIECES) == []
+@pytest.mark.parametrize("frames", [0, 3])
+def test_no_tokens(frames):
+    assert align(torch.zeros(frames, 4).log_softmax(-1), [], PIECES, CLOCK) == []
 
 
-def test_times_and_ctm_lines():
-    words = timed([Span("a", 0, 2, 0.5), Span("ñu", 5, 6, 1.0)], (0.02, 0.0025))
+def test_ctm_lines():
+    words = [TimedWord("a", 0.0025, 0.04, 0.5), TimedWord("ñu", 0.1026, 0.02, 1.0)]
     assert format_ctm("utt1", words) == "utt1 1 0.003 0.040 a 0.500\nutt1 1 0.103 0.020 ñu 1.000\n"
 
 

@@ -1,4 +1,4 @@
-"""Beam search against sums over all paths and all texts, and what it may say and how it is pruned."""
+"""Beam search against sums over all paths and all texts, with allowed words, and pruned."""
 
 from __future__ import annotations
 
@@ -55,19 +55,6 @@ def all_texts(kind: str, logs: torch.Tensor) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_pieces_spell_the_words_of_a_text(kind):
-    tokenizer = TOKENIZERS[kind]
-    for text in [*TEXTS[kind], " ".join(TEXTS[kind]), ""]:
-        words, ended = [], True
-        for piece in map(tokenizer.pieces().__getitem__, tokenizer.encode(text)):
-            ended |= piece.begins
-            if piece.letters:
-                words = [*words, piece.letters] if ended else [*words[:-1], words[-1] + piece.letters]
-                ended = piece.ends
-        assert words == text.split()
-
-
-@pytest.mark.parametrize("kind", TEXTS)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**20), weight=st.sampled_from([0.0, 0.6]), word_score=st.sampled_from([-1.0, 0.0, 1.5]))
 def test_the_text_with_the_best_score_of_all_is_found(kind, seed, weight, word_score):
@@ -97,11 +84,6 @@ def test_with_a_lexicon_the_best_of_its_texts_is_found(kind, seed):
     assert found in allowed and texts[found] == pytest.approx(max(texts[text] for text in allowed))
 
 
-def test_an_empty_lexicon_leaves_nothing_to_say():
-    search = BeamSearch(TOKENIZERS["character"].pieces(), exact(), words=frozenset())
-    assert search.best(outputs("character", 1)) == ""
-
-
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**20), kind=st.sampled_from(list(TEXTS)))
 def test_sharp_outputs_decode_as_greedily(seed, kind):
@@ -113,19 +95,18 @@ def test_sharp_outputs_decode_as_greedily(seed, kind):
     assert search.best(logs) == tokenizer.decode(torch.unique_consecutive(path).tolist())
 
 
-def test_the_model_decides_what_sounds_alike():
+def test_the_ngram_model_chooses_among_similar_words():
     tokenizer = train_tokenizer(["el niño ya no", "no ya"], "character")
     model = estimate([["el", "niño", "ya", "no"], ["no", "ya"]], 3)
-    frames = [[token] for token in tokenizer.encode("el ni o ya")]
-    frames[5] = tokenizer.encode("ñ") + tokenizer.encode("l")  # heard as either, a little rather as l
-    logs = torch.full((len(frames) * 2, tokenizer.size), 1e-6)
-    for place, tokens in enumerate(frames):
-        logs[2 * place, tokens] = torch.tensor([0.45, 0.55][: len(tokens)]) if len(tokens) > 1 else 1.0
-        logs[2 * place + 1, 0] = 1.0
-    logs = logs.log().log_softmax(-1)
-    heard = BeamSearch(tokenizer.pieces(), exact(beam=10)).best(logs)
-    understood = BeamSearch(tokenizer.pieces(), exact(beam=10, weight=0.5), model).best(logs)
-    assert (heard, understood) == ("el nilo ya", "el niño ya")
+    tokens = tokenizer.encode("el nilo ya")
+    probabilities = torch.full((2 * len(tokens), tokenizer.size), 1e-6)
+    for place, token in enumerate(tokens):
+        probabilities[2 * place, token] = 1.0
+        probabilities[2 * place + 1, 0] = 1.0
+    probabilities[10, tokenizer.encode("lñ")] = torch.tensor([0.55, 0.45])
+    logs = probabilities.log().log_softmax(-1)
+    assert BeamSearch(tokenizer.pieces(), exact(beam=10)).best(logs) == "el nilo ya"
+    assert BeamSearch(tokenizer.pieces(), exact(beam=10, weight=0.5), model).best(logs) == "el niño ya"
 
 
 @pytest.mark.parametrize("changes", [{"beam": 3}, {"margin": 1.0}, {"min_probability": 0.2}])
@@ -137,25 +118,25 @@ def test_pruning_never_finds_better_and_always_finds_something(changes):
         assert 0 < texts[tuple(found.split())] <= max(texts.values()) + 1e-12
 
 
-def test_what_a_pruned_beam_leaves_open_is_not_said():
-    """Nothing but `a`, the beginning of the only word, is likely: no allowed text is in the beam at the end."""
+@pytest.mark.parametrize(
+    ("words", "frames", "others", "changes"),
+    [
+        ((), 5, 1.0, {}),  # no word is allowed
+        (["ab"], 3, 1e-9, {"beam": 1, "min_probability": 0.1}),  # the beam ends inside the only allowed word
+        (["b"], 2, 0.0, {}),  # only `a` is possible
+        (["b"], 0, 0.0, {}),
+    ],
+)
+def test_no_allowed_text_is_an_empty_text(words, frames, others, changes):
+    """Outputs with `a` in every frame."""
     tokenizer = TOKENIZERS["character"]
-    logs = torch.full((3, tokenizer.size), 1e-9)
-    logs[:, tokenizer.encode("a")[0]] = 1.0
-    search = BeamSearch(tokenizer.pieces(), exact(beam=1, min_probability=0.1), words={"ab"})
-    assert search.best(logs.log().log_softmax(-1)) == ""
+    probabilities = torch.full((frames, tokenizer.size), others)
+    probabilities[:, tokenizer.encode("a")] = 1.0
+    search = BeamSearch(tokenizer.pieces(), exact(**changes), words=frozenset(words))
+    assert search.best(probabilities.log().log_softmax(-1)) == ""
 
 
-def test_no_frames_and_impossible_ones():
-    tokenizer = TOKENIZERS["character"]
-    search = BeamSearch(tokenizer.pieces(), exact(), words={"b"})
-    assert search.best(torch.empty(0, tokenizer.size)) == ""
-    logs = torch.full((2, tokenizer.size), -math.inf)
-    logs[:, tokenizer.encode("a")[0]] = 0.0  # certain of what may not be said
-    assert search.best(logs) == ""
-
-
-def test_long_utterances_do_not_vanish():
+def test_long_utterances_do_not_underflow():
     tokenizer = TOKENIZERS["character"]
     logs = outputs("character", 3, frames=3000, sharpness=0.1)
     assert BeamSearch(tokenizer.pieces(), exact(beam=4)).best(logs)

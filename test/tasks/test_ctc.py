@@ -26,9 +26,14 @@ TRAIN = [utterance("a", "abba"), utterance("b", "a cab"), utterance("c", "bac a"
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     Task.fit(TRAIN, folder, tokenizer=TokenizerConfig(), language="en")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def task(folder):
     return Task(Task.Config(), folder, "en")
 
 
@@ -48,15 +53,15 @@ def loss_over_all_paths(logits, target):
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**20),
-    frames=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    frames=st.lists(st.integers(0, 5), min_size=1, max_size=3),
     data=st.data(),
 )
 def test_loss_is_that_of_all_paths_and_zero_where_nothing_fits(task, seed, frames, data):
     targets = [data.draw(st.lists(st.integers(1, 2), max_size=4)) for _ in frames]
-    outputs = torch.randn(len(frames), max(frames), 3, generator=torch.Generator().manual_seed(seed))
+    outputs = torch.randn(len(frames), 5, 3, generator=torch.Generator().manual_seed(seed))
     outputs.requires_grad_()
     tensors = [torch.tensor(target, dtype=torch.int64) for target in targets]
-    losses, fits = task.loss(outputs, Frames(frames), tensors), task.fits(torch.tensor(frames), tensors)
+    losses, fits = task.loss(outputs, Frames(frames, 5), tensors), task.fits(torch.tensor(frames), tensors)
     assert losses.shape == fits.shape == (len(frames),)
     losses.sum().backward()
     for row, (size, target) in enumerate(zip(frames, targets, strict=True)):
@@ -67,16 +72,6 @@ def test_loss_is_that_of_all_paths_and_zero_where_nothing_fits(task, seed, frame
         else:
             assert losses[row].item() == 0.0 and outputs.grad[row].abs().sum() == 0
         assert outputs.grad[row, size:].abs().sum() == 0
-
-
-def test_loss_does_not_depend_on_batch_mates(task):
-    torch.manual_seed(0)
-    outputs, lengths = torch.randn(3, 12, task.tokenizer.size), [12, 7, 5]
-    targets = [task.target(one) for one in TRAIN]
-    together = task.loss(outputs, Frames(lengths), targets)
-    for row in range(3):
-        alone = task.loss(outputs[row : row + 1, : lengths[row]], Frames([lengths[row]]), targets[row : row + 1])
-        torch.testing.assert_close(together[row], alone[0])
 
 
 def test_loss_in_half_precision_is_computed_in_single(task):
@@ -93,19 +88,13 @@ def test_nan_is_not_hidden(task):
     assert task.loss(outputs, Frames([9]), [task.target(TRAIN[0])]).isnan().all()
 
 
-def test_no_frames(task):
-    targets = [task.target(one) for one in TRAIN[:2]]
-    losses = task.loss(torch.zeros(2, 6, task.tokenizer.size), Frames([0, 6]), targets)
-    assert losses[0] == 0 and losses[1] > 0
-    assert task.decode(torch.ones(1, 6, task.tokenizer.size), Frames([0], 6)) == [""]
-
-
 def test_the_example_of_graves(task):
     """A blank between two equal tokens keeps both, none merges them: B(a-ab-) = B(-aa--abb) = aab."""
-    a, b = (task.tokenizer.encode(letter)[0] for letter in "ab")
-    paths = torch.tensor([[a, 0, a, b, 0, 0, 0, 0, 0], [0, a, a, 0, 0, a, b, b, a]])
+    a, b = task.tokenizer.encode("ab")
+    paths = torch.tensor([[a, 0, a, b, 0, 0, 0, 0, 0], [0, a, a, 0, 0, a, b, b, a], [a] * 9])
     outputs = torch.nn.functional.one_hot(paths, task.tokenizer.size).float()
-    assert task.decode(outputs, Frames([5, 8], 9)) == ["aab", "aab"]  # the last frame of the second is padding
+    # the last frame of the second row and all frames of the third are padding
+    assert task.decode(outputs, Frames([5, 8, 0], 9)) == ["aab", "aab", ""]
 
 
 @settings(max_examples=30, deadline=None)
@@ -129,68 +118,28 @@ def test_greedy_decoding_equals_torchaudio(task):
     assert task.decode(outputs, Frames([60])) == [task.tokenizer.decode([span.token for span in spans])]
 
 
-def test_targets_decode_to_the_reference(task):
-    for one in TRAIN:
-        assert task.tokenizer.decode(task.target(one).tolist()) == task.reference(one) == one.text
+@pytest.mark.parametrize("text", [*(one.text for one in TRAIN), "Abba, a CAB!"])
+def test_targets_decode_to_the_reference(task, text):
+    one = utterance("x", text)
+    assert task.reference(one) == text.lower().replace(",", "").removesuffix("!")
+    assert task.tokenizer.decode(task.target(one).tolist()) == task.reference(one)
 
 
-def test_head(task):
-    head = task.build_head(768)
-    assert sum(parameter.numel() for parameter in head.parameters()) == 769 * task.tokenizer.size
-    assert task.freeze_convolution
-
-
-def test_texts_are_normalised_alike_for_targets_and_references(task):
-    written = utterance("w", "Abba, a CAB!")
-    assert task.reference(written) == "abba a cab"
-    assert task.tokenizer.decode(task.target(written).tolist()) == "abba a cab"
-
-
-def test_unknown_characters_are_left_out_once_with_a_warning(tmp_path, caplog):
-    Task.fit(TRAIN, tmp_path, tokenizer=TokenizerConfig(), language="en")
-    task = Task(Task.Config(), tmp_path, "en")
+def test_unknown_characters_are_left_out_once_with_a_warning(folder, caplog):
+    task = Task(Task.Config(), folder, "en")
     for id in ("x", "y"):
-        target = task.target(utterance(id, "bad cab"))
-        assert task.tokenizer.decode(target.tolist()) == "ba cab"
+        assert task.tokenizer.decode(task.target(utterance(id, "bad cab")).tolist()) == "ba cab"
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["x"]
     assert "'d'" in caplog.text
     assert task.reference(utterance("x", "bad cab")) == "bad cab"  # so that scores count it
 
 
-def test_a_text_of_another_corpus_is_an_error(task):
+def test_text_without_a_known_character_is_an_error(task):
     with pytest.raises(SureError, match="utt-3.*'привет'.*tokenize"):
         task.target(utterance("utt-3", "привет"))
 
 
-def test_missing_transcripts_and_tokens(task, tmp_path):
-    with pytest.raises(SureError, match="utt-3: no transcript"):
-        task.target(utterance("utt-3", None))
-    with pytest.raises(SureError, match="utt-3: no transcript"):
-        Task.fit([utterance("utt-3", None)], tmp_path, tokenizer=TokenizerConfig(), language="en")
-    with pytest.raises(SureError, match=f"{tmp_path}.*tokenize"):
-        Task(Task.Config(), tmp_path, "en")
-
-
-def test_what_cannot_be_normalised_names_the_utterance(task):
-    with pytest.raises(SureError, match="utt-3: .*"):
-        Task.transcript(utterance("utt-3", "12"), "xx")
-
-
 @pytest.mark.parametrize("language", ["all", "mul"])
-def test_several_languages_leave_normalised_texts_alone(language):
+def test_several_languages_leave_normalised_texts_alone(folder, language):
     for text in ("el niño", "l'été", "позвонить еще раз", "per città"):
-        assert Task.transcript(utterance("x", text), language) == text
-
-
-@pytest.mark.parametrize(("kind", "size"), [("character", None), ("bpe", 8), ("unigram", 8)])
-def test_a_task_needs_only_the_files_it_names(tmp_path, kind, size):
-    whole, part = tmp_path / "whole", tmp_path / "part"
-    Task.fit(TRAIN, whole, tokenizer=TokenizerConfig(kind=kind, size=size), language="en")
-    task = Task(Task.Config(), whole, "en")
-    part.mkdir()
-    for name in task.files():
-        (part / name).write_bytes((whole / name).read_bytes())
-    again = Task(Task.Config(), part, "en")
-    for one in TRAIN:
-        assert again.target(one).tolist() == task.target(one).tolist()
-        assert again.tokenizer.decode(again.target(one).tolist()) == one.text
+        assert Task(Task.Config(), folder, language).reference(utterance("x", text)) == text

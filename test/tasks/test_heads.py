@@ -1,78 +1,122 @@
-"""Heads: parameter counts, and that padding and batch mates never matter."""
+"""Heads: parameter counts, values by hand, and that padding, batch mates and single frames do no harm."""
+
+from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from sure.frames import Frames
-from sure.tasks.heads import ClassificationHead, CtcHead
+from sure.tasks.heads import ClassificationHead, CtcHead, EmbeddingHead
 
-HEADS = {"classification": ClassificationHead, "ctc": CtcHead}
-
-
-def parameters(module):
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-@pytest.mark.parametrize("labels", [1, 5, 107])
-def test_parameters_on_a_base_backbone(labels):
-    assert parameters(ClassificationHead(768, labels)) == 196_864 + 257 * labels
-    assert parameters(CtcHead(768, labels)) == 769 * labels
+POOLINGS = ["mean", "statistics", "attentive"]
+HEADS = {
+    "classification": ClassificationHead,
+    "ctc": CtcHead,
+    **{pooling: partial(EmbeddingHead, embedding=8, pooling=pooling) for pooling in POOLINGS},
+}
+every_head = pytest.mark.parametrize("kind", HEADS)
 
 
-@pytest.mark.parametrize("kind", HEADS)
+def make(kind, width=16, outputs=3, **options):
+    torch.manual_seed(0)
+    return HEADS[kind](width, outputs, **options)
+
+
+def by_hand(head, frames):
+    """The head's output for one utterance, (frames, width), as in the papers."""
+    if isinstance(head, CtcHead):
+        return head.output(frames)
+    if isinstance(head, ClassificationHead):
+        return head.output(head.projection(frames).mean(0))
+    weights = torch.full((len(frames),), 1 / len(frames))
+    if head.attention is not None:
+        weights = head.attention.score(torch.tanh(head.attention.hidden(frames)))[:, 0].softmax(0)
+    mean = weights @ frames
+    deviation = (weights @ frames**2 - mean**2).sqrt()
+    embedding = head.projection(torch.cat([mean, deviation]) if head.deviation else mean)
+    embedding = embedding / embedding.norm()
+    return torch.cat([embedding, F.cosine_similarity(embedding, head.speakers)])
+
+
+def rows(outputs, lengths):
+    """Outputs of each utterance, of its own frames where there is one output a frame."""
+    return [row[:length] if row.dim() == 2 else row for row, length in zip(outputs, lengths, strict=True)]
+
+
+def gradients(head, features):
+    return [features.grad, *(parameter.grad for parameter in head.parameters())]
+
+
+@pytest.mark.parametrize("outputs", [1, 5, 107])
+def test_parameters_on_a_base_backbone(outputs):
+    counts = {kind: sum(one.numel() for one in make(kind, 768, outputs).parameters()) for kind in HEADS}
+    assert counts == {
+        "classification": 196_864 + 257 * outputs,
+        "ctc": 769 * outputs,
+        "mean": 8 * 769 + 8 * outputs,
+        "statistics": 8 * 1537 + 8 * outputs,
+        "attentive": 8 * 1537 + 8 * outputs + 769 * 128 + 128,
+    }
+
+
+@every_head
+def test_outputs_by_hand(kind):
+    head, features = make(kind), torch.randn(2, 9, 16)
+    for row, output in enumerate(rows(head(features, Frames([9, 5])), [9, 5])):
+        torch.testing.assert_close(output, by_hand(head, features[row, : [9, 5][row]]))
+
+
+@every_head
 @pytest.mark.parametrize("padding", [0.0, 1e4, float("nan"), float("inf")])
 def test_padded_equals_alone(kind, padding):
-    torch.manual_seed(0)
-    head = HEADS[kind](16, 7, dropout=0.5).eval()
-    lengths = [9, 4, 1]
+    head, lengths = make(kind, dropout=0.5).eval(), [9, 4, 1]
     features = torch.randn(3, 9, 16)
+    if kind in POOLINGS:
+        features = 30 + 5 * features  # a variance is the difference of large numbers
     for row, length in enumerate(lengths):
         features[row, length:] = padding
-    together = head(features, Frames(lengths))
-    for row, length in enumerate(lengths):
-        alone = head(features[row : row + 1, :length], Frames([length]))[0]
-        mine = together[row] if kind == "classification" else together[row, :length]
-        torch.testing.assert_close(mine, alone, rtol=1e-6, atol=1e-6)
+    for row, output in enumerate(rows(head(features, Frames(lengths)), lengths)):
+        alone = head(features[row : row + 1, : lengths[row]], Frames(lengths[row : row + 1]))[0]
+        tolerance = 1e-5 if kind in POOLINGS else 1e-6
+        torch.testing.assert_close(output, alone, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", HEADS)
+@every_head
 def test_padding_reaches_no_gradient(kind):
-    torch.manual_seed(0)
-    gradients = []
+    found = []
     for padding in (0.0, float("nan")):
-        torch.manual_seed(1)
-        head = HEADS[kind](16, 7)
-        features = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(2))
+        head, features = make(kind), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(2))
         features[1, 3:] = padding
-        outputs = head(features, Frames([5, 3]))
-        outputs = outputs if kind == "classification" else torch.cat([outputs[0], outputs[1, :3]])
-        outputs.square().sum().backward()
-        gradients.append([parameter.grad for parameter in head.parameters()])
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=0)
+        outputs = rows(head(features.requires_grad_(), Frames([5, 3])), [5, 3])
+        sum(output.square().sum() for output in outputs).backward()
+        assert (features.grad[1, 3:] == 0).all() and (features.grad[1, :3] != 0).all()
+        found.append(gradients(head, features))
+    torch.testing.assert_close(*found, rtol=0, atol=0)
 
 
-def test_classification_is_the_mean_of_the_projected_frames():
-    torch.manual_seed(0)
-    head = ClassificationHead(16, 3)
-    features = torch.randn(1, 4, 16)
-    expected = head.output(head.projection(features[0]).mean(0))
-    torch.testing.assert_close(head(features, Frames([4]))[0], expected)
-
-
-@pytest.mark.parametrize("kind", HEADS)
-def test_no_frames_is_finite(kind):
-    head = HEADS[kind](16, 3)
-    outputs = head(torch.full((2, 4, 16), float("nan")), Frames([0, 0], 4))
-    outputs.sum().backward()
+@every_head
+@pytest.mark.parametrize("frames", ["one", "equal", "none"])
+def test_frames_without_deviation_are_finite(kind, frames):
+    """The slope of the square root at 0 is infinite, and 0 / 0 is not a number."""
+    head, features = make(kind), torch.randn(2, 4, 16)
+    features[1] = features[1, 0] if frames == "equal" else float("nan")
+    if frames == "one":
+        features[1, 0] = 1.0
+    outputs = head(features.requires_grad_(), Frames([4, {"one": 1, "equal": 4, "none": 0}[frames]]))
+    outputs.square().sum().backward()
     assert outputs.isfinite().all()
-    assert all(parameter.grad.isfinite().all() for parameter in head.parameters())
+    assert all(gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients(head, features))
+    if kind in POOLINGS:
+        assert outputs[:, :8].norm(dim=1).tolist() == pytest.approx([1, 1])
 
 
-@pytest.mark.parametrize("kind", HEADS)
+@every_head
 def test_autocast(kind):
-    torch.manual_seed(0)
-    head = HEADS[kind](64, 5)
-    features, lengths = torch.randn(2, 300, 64), [300, 17]
+    head, features, frames = make(kind, width=64), torch.randn(2, 300, 64), Frames([300, 17])
     with torch.autocast("cpu", torch.bfloat16):
-        low = head(features, Frames(lengths))
-    torch.testing.assert_close(low.float(), head(features, Frames(lengths)), rtol=0.05, atol=0.05)
+        low = head(features, frames)
+    torch.testing.assert_close(low.float(), head(features, frames), rtol=0.05, atol=0.02 if kind in POOLINGS else 0.05)
+    if kind in POOLINGS:  # a margin is subtracted from the cosines, so they are float32
+        assert low.dtype == torch.float32
+        assert low[:, :8].norm(dim=1).tolist() == pytest.approx([1, 1], abs=1e-6)

@@ -1,19 +1,16 @@
 """Phone recognition: targets with and without a lexicon, decoding, scores after folding."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torchaudio.functional import edit_distance
 
 from sure import registry
 from sure.config_sections import TokenizerConfig
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
-from sure.tasks.ctc import CtcTask
 
 Task = registry.find("tasks", "phoneme")
 PHONES = {"a": "h# sh iy q h#", "b": "h# bcl b aa h#", "c": "h# pcl p ao dx h#"}
@@ -39,48 +36,40 @@ def make(folder, texts, *, score_fold=None, **tokenizer):
     return Task(Task.Config(score_fold=score_fold), folder / "tokens", "en")
 
 
-def test_found_by_name():
-    assert issubclass(Task, CtcTask) and Task.score_name == "per" and not Task.higher_is_better
-
-
 def test_texts_are_phones(tmp_path):
     task = make(tmp_path, PHONES)
-    assert task.tokenizer.tokens() == ["<blank>", *sorted({p for text in PHONES.values() for p in text.split()})]
+    assert task.tokenizer.tokens == ["<blank>", *sorted({p for text in PHONES.values() for p in text.split()})]
     for one in utterances(PHONES):
         assert task.reference(one) == one.text
-        assert task.target(one).tolist() == [task.tokenizer.tokens().index(phone) for phone in one.text.split()]
-    assert task.build_head(16).output.out_features == task.tokenizer.size
+        assert task.target(one).tolist() == [task.tokenizer.tokens.index(phone) for phone in one.text.split()]
 
 
-def test_texts_are_words_of_a_lexicon(tmp_path, lexicon):
-    task = make(tmp_path, WORDS, lexicon=lexicon, fold="no_stress")
-    a, b, c = utterances(WORDS)
-    assert task.reference(a) == "HH AH L OW W ER L D"
-    assert task.reference(b) == "T UW W ER L D Z"
-    assert task.tokenizer.decode(task.target(c).tolist()) == "HH AH L OW HH AH L OW"
-    assert not any(token[-1].isdigit() for token in task.tokenizer.tokens())
-
-
-def test_the_lexicon_is_that_of_stage_3(tmp_path, lexicon):
-    task = make(tmp_path, WORDS, lexicon=lexicon)
-    before = [task.reference(one) for one in utterances(WORDS)]
-    (tmp_path / "lexicon.txt").unlink()
+def test_texts_are_words_of_the_lexicons_of_stage_3(tmp_path, lexicon):
+    more = tmp_path / "more.txt"  # such as the output of a grapheme-to-phoneme program
+    more.write_text("zulu Z UW1 L UW0\nhello X\n")
+    texts = {**WORDS, "d": "hello zulu"}
+    for fold, expected in (
+        ("no_stress", ["HH AH L OW W ER L D", "T UW W ER L D Z", "HH AH L OW HH AH L OW", "HH AH L OW Z UW L UW"]),
+        (
+            None,
+            ["HH AH0 L OW1 W ER1 L D", "T UW1 W ER1 L D Z", "HH AH0 L OW1 HH AH0 L OW1", "HH AH0 L OW1 Z UW1 L UW0"],
+        ),
+    ):
+        task = make(tmp_path, texts, lexicon=[lexicon, str(more)], fold=fold)
+        assert [task.reference(one) for one in utterances(texts)] == expected
+        assert set(task.tokenizer.tokens) == {"<blank>", *" ".join(expected).split()}
+    for path in (lexicon, more):
+        Path(path).unlink()
     again = Task(Task.Config(), tmp_path / "tokens", "en")
-    assert [again.reference(one) for one in utterances(WORDS)] == before
+    assert [again.tokenizer.decode(again.target(one).tolist()) for one in utterances(texts)] == expected
 
 
-def test_decoding_needs_only_the_files_of_a_bundle(tmp_path, lexicon):
+def test_a_bundle_has_no_lexicon(tmp_path, lexicon):
     task = make(tmp_path, WORDS, lexicon=lexicon)
     assert task.target_files() == ["lexicon.txt"] and "lexicon.txt" not in task.files()
-    part = tmp_path / "part"
-    part.mkdir()
-    for name in task.files():
-        (part / name).write_bytes((tmp_path / "tokens" / name).read_bytes())
-    packed = Task(Task.Config(), part, "en")
-    outputs = torch.randn(2, 9, task.tokenizer.size, generator=torch.Generator().manual_seed(0))
-    assert packed.decode(outputs, Frames([9, 4])) == task.decode(outputs, Frames([9, 4]))
+    (tmp_path / "tokens" / "lexicon.txt").unlink()
     with pytest.raises(SureError, match="a: not in the lexicon: hello world"):
-        packed.target(utterances(WORDS)[0])
+        Task(Task.Config(), tmp_path / "tokens", "en").target(utterances(WORDS)[0])
 
 
 def test_words_that_the_lexicon_does_not_have_are_listed_all_together(lexicon):
@@ -90,73 +79,41 @@ def test_words_that_the_lexicon_does_not_have_are_listed_all_together(lexicon):
         Task.check(utterances(texts), tokenizer=tokenizer, language="en")
 
 
-def test_one_more_lexicon_is_the_place_for_what_a_program_pronounces(tmp_path, lexicon):
-    (tmp_path / "made.txt").write_text("zulu Z UW1 L UW0\nhello X\n")
-    task = make(tmp_path, {**WORDS, "d": "hello zulu"}, lexicon=[lexicon, str(tmp_path / "made.txt")])
-    assert task.reference(utterances({"d": "hello zulu"})[0]) == "HH AH0 L OW1 Z UW1 L UW0"
-
-
-def test_phones_of_another_set_name_the_utterance(tmp_path):
-    with pytest.raises(SureError, match="b: fold timit_48: unknown phone 'AA1'"):
-        make(tmp_path, {"a": "h# aa", "b": "h# AA1"}, fold="timit_48")
-    with pytest.raises(SureError, match="b: no transcript"):
-        make(tmp_path, {"a": "h# aa", "b": None})
-
-
-def test_a_phone_that_training_never_had_is_left_out_of_targets(tmp_path, caplog):
+def test_a_phone_that_training_does_not_have_is_left_out_of_targets(tmp_path, caplog):
     task = make(tmp_path, PHONES)
     one = utterances({"x": "h# zh iy h#"})[0]
-    assert task.tokenizer.decode(task.target(one).tolist()) == "h# iy h#"
+    assert task.tokenizer.decode(task.target(one).tolist()) == "h# iy h#" and task.reference(one) == "h# zh iy h#"
     assert "x: 'zh' is not in the training transcripts" in caplog.text
-    assert task.reference(one) == "h# zh iy h#"
 
 
-def test_repeats_are_merged_and_blanks_left_out_before_scoring(tmp_path):
+def test_repeats_are_merged_and_blanks_left_out(tmp_path):
     task = make(tmp_path, PHONES)
-    index = task.tokenizer.tokens().index
-    path = torch.tensor([index("h#"), index("h#"), 0, index("h#"), index("sh"), index("sh"), 0, 0, index("iy")])
+    names = ["h#", "h#", "<blank>", "h#", "sh", "sh", "<blank>", "<blank>", "iy"]
+    path = torch.tensor([task.tokenizer.tokens.index(name) for name in names])
     outputs = torch.nn.functional.one_hot(path, task.tokenizer.size).float()[None]
     assert task.decode(outputs, Frames([9])) == ["h# h# sh iy"]
-    scores = task.score({"u": "h# sh iy"}, {"u": "h# h# sh iy"})
-    assert scores["phones"] == {"reference": 3, "correct": 3, "substitutions": 0, "deletions": 0, "insertions": 1}
-    assert scores["per"] == pytest.approx(100 / 3) and scores["sentence_error_rate"] == 100
 
 
-lines = st.lists(st.sampled_from(["h#", "ao", "aa", "q", "bcl", "pcl", "b"]), max_size=5).map(" ".join)
-BY_HAND = {"h#": "sil", "ao": "aa", "aa": "aa", "bcl": "sil", "pcl": "sil", "b": "b"}
+@pytest.mark.parametrize(
+    ("score_fold", "correct", "substitutions", "deletions", "insertions", "aligned"),
+    [(None, 2, 3, 1, 1, "REF: h# AO Q   PCL P"), ("timit_39", 4, 1, 0, 1, "REF: sil aa sil P")],
+)
+def test_scores_are_those_of_folded_phones(
+    tmp_path, score_fold, correct, substitutions, deletions, insertions, aligned
+):
+    task = make(tmp_path, PHONES, score_fold=score_fold)
+    references = {"u": "h# ao q pcl p", "v": "b"}
+    hypotheses = {"u": "h# aa bcl b", "v": "b b"}  # folded: sil aa sil p, sil aa sil b
+    scores = task.score(references, hypotheses)
+    counts = {"correct": correct, "substitutions": substitutions, "deletions": deletions, "insertions": insertions}
+    size = correct + substitutions + deletions
+    assert scores["phones"] == {"reference": size, **counts}
+    assert scores["per"] == pytest.approx(100 * (substitutions + deletions + insertions) / size)
+    assert aligned in task.listing(references, hypotheses)
+    assert task.reference(utterances(PHONES)[2]) == PHONES["c"]  # only scores are folded
 
 
-def sounds(text):
-    return [BY_HAND[phone] for phone in text.split() if phone != "q"]
-
-
-@pytest.fixture(scope="module")
-def folded(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("folded"), PHONES, score_fold="timit_39")
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(lines, lines), min_size=1, max_size=4))
-def test_per_is_the_edit_distance_over_the_phones_that_both_sides_are_folded_to(folded, pairs):
-    said, heard = ([sounds(text) for text in side] for side in zip(*pairs, strict=True))
-    references, hypotheses = ({f"u{i}": text for i, text in enumerate(side)} for side in zip(*pairs, strict=True))
-    if not any(said):
-        with pytest.raises(SureError, match="all references are empty"):
-            folded.score(references, hypotheses)
-        return
-    scores = folded.score(references, hypotheses)
-    errors = [edit_distance(*pair) for pair in zip(said, heard, strict=True)]
-    assert scores["per"] == pytest.approx(100 * sum(errors) / sum(map(len, said)))
-    counts = scores["phones"]
-    assert counts["substitutions"] + counts["deletions"] + counts["insertions"] == sum(errors)
-    assert counts["reference"] == sum(map(len, said))
-    assert 0 <= scores["per_interval"][0] <= scores["per_interval"][1]
-
-
-def test_folding_is_for_scoring_only(folded):
-    one = utterances(PHONES)[2]
-    assert folded.reference(one) == one.text and "ao" in folded.tokenizer.tokens()
-    assert folded.score({"c": one.text}, {"c": one.text.replace("ao", "aa")})["per"] == 0
-    assert "REF: sil sil p aa dx sil" in folded.listing({"c": one.text}, {"c": one.text})
+def test_phones_that_cannot_be_folded_name_the_key(tmp_path):
+    task = make(tmp_path, PHONES, score_fold="timit_39")
     with pytest.raises(SureError, match="head.score_fold: fold timit_39: unknown phone 'AA1'"):
-        folded.score({"c": "AA1"}, {"c": ""})
+        task.score({"c": "AA1"}, {"c": ""})

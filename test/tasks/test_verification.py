@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from sure import registry
 from sure.config import make_config
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
 from sure.score.verification import eer, min_dcf
 from sure.tasks.verification import Task
+from sure.text.labels import Labels
 
 TRAIN = [Utterance(f"t{index}", "", speaker=name) for index, name in enumerate(["eve", "adam", "eve", "cain"])]
 TEST = [
@@ -28,63 +27,55 @@ TEST = [
 
 def make(folder, **config):
     Task.fit(TRAIN, folder, tokenizer=None, language="en")
-    return Task(Task.Config(embedding=4, **config), folder, "en")
+    return Task(Task.Config(**{"embedding": 4, **config}), folder, "en")
 
 
 def outputs_of(task, embeddings, speakers):
-    """What a head with these speakers' vectors says."""
+    """Outputs of a head with these speaker vectors."""
     embeddings = F.normalize(embeddings, dim=1)
     return torch.cat([embeddings, embeddings @ F.normalize(speakers, dim=1).T], 1)
 
 
-def test_found_by_name():
-    assert registry.find("tasks", "verification") is Task and "pooling" not in registry.names("tasks")
-    assert Task.score_name == "eer" and not Task.higher_is_better
-
-
-def test_defaults_and_config_keys():
+def test_settings():
     config = Task.Config()
     assert (config.pooling, config.embedding, config.scale, config.margin) == ("statistics", 256, 30, 0.4)
-    given = {
-        "task": "verification",
-        "data": {"train": "a/train", "valid": "a/dev"},
-        "backbone": {"name": "tiny"},
-        "petl": "lora",
-    }
-    assert make_config({**given, "head": {"pooling": "attentive"}}, "x").head.pooling == "attentive"
+    given = {"task": "verification", "data": {"train": "a", "valid": "b"}, "backbone": {"name": "tiny"}, "petl": "lora"}
     with pytest.raises(SureError, match="head: key 'pooling'.*'mean', 'statistics' or 'attentive'"):
         make_config({**given, "head": {"pooling": "max"}}, "x")
 
 
-def test_speakers_are_those_of_training(tmp_path):
-    task = make(tmp_path)
+@pytest.fixture
+def task(tmp_path):
+    return make(tmp_path)
+
+
+def test_targets_are_the_speakers_of_training(task):
     assert [task.target(one).tolist() for one in TRAIN] == [[2], [0], [2], [1]]
-    assert [task.target(one).tolist() for one in TEST] == [[-1]] * 4
-    assert task.target(Utterance("x", "")).tolist() == [-1]
+    assert [task.target(one).tolist() for one in (*TEST, Utterance("x", ""))] == [[-1]] * 5
     assert task.build_head(6)(torch.randn(2, 3, 6), Frames([3, 2])).shape == (2, 4 + 3)
-    for name in task.files():
-        assert (tmp_path / name).is_file()
 
 
-def test_training_needs_utt2spk_and_two_speakers(tmp_path):
-    for utterances, words in (
+@pytest.mark.parametrize(
+    ("utterances", "message"),
+    [
         ([*TRAIN, Utterance("t9", "", labels={"label": "eve"})], "t9: no speaker.*utt2spk"),
         ([TRAIN[0], TRAIN[2]], "one speaker, eve"),
-    ):
-        with pytest.raises(SureError, match=words):
-            Task.fit(utterances, tmp_path, tokenizer=None, language="en")
-    with pytest.raises(SureError, match=f"{tmp_path}.*tokenize"):
-        Task(Task.Config(), tmp_path, "en")
-    registry.find("tasks", "language").fit(
-        [Utterance("x", "", labels={"label": "en"})], tmp_path, tokenizer=None, language="en"
-    )
+    ],
+)
+def test_training_needs_utt2spk_and_two_speakers(tmp_path, utterances, message):
+    with pytest.raises(SureError, match=message):
+        Task.fit(utterances, tmp_path, tokenizer=None, language="en")
+
+
+def test_labels_of_another_task_are_an_error(tmp_path):
+    Labels({"label": ["en"]}).save(tmp_path)
     with pytest.raises(SureError, match="labels.json: not the speakers"):
         Task(Task.Config(), tmp_path, "en")
 
 
 @pytest.mark.parametrize("scale, margin", [(30.0, 0.4), (10.0, 0.0), (1.0, 0.2)])
 def test_loss_is_that_of_the_paper(tmp_path, scale, margin):
-    """Equation 5 of arXiv 1801.05599, word for word."""
+    """Equation 5 of arXiv 1801.05599."""
     task = make(tmp_path, scale=scale, margin=margin)
     torch.manual_seed(0)
     outputs = outputs_of(task, torch.randn(4, 4), torch.randn(3, 4))
@@ -94,14 +85,11 @@ def test_loss_is_that_of_the_paper(tmp_path, scale, margin):
         own = math.exp(scale * (cosines[int(target)] - margin))
         others = sum(math.exp(scale * cosine) for index, cosine in enumerate(cosines) if index != int(target))
         expected.append(-math.log(own / (own + others)))
-    loss = task.loss(outputs, Frames([1] * 4), targets)
-    assert loss.shape == (4,) and loss.tolist() == pytest.approx(expected, rel=1e-4)
+    assert task.loss(outputs, Frames([1] * 4), targets).tolist() == pytest.approx(expected, rel=1e-4)
     assert task.loss(outputs.bfloat16(), Frames([1] * 4), targets).dtype == torch.float32
 
 
-def test_speakers_that_training_does_not_have(tmp_path):
-    """They count nothing on dev, and are an error in training."""
-    task = make(tmp_path)
+def test_unknown_speakers_have_no_loss_on_dev_and_are_an_error_in_training(task):
     outputs = outputs_of(task, torch.randn(2, 4), torch.randn(3, 4))
     targets = [task.target(TEST[0]), task.target(TRAIN[0])]
     loss = task.loss(outputs, Frames([1] * 2), targets)
@@ -111,88 +99,55 @@ def test_speakers_that_training_does_not_have(tmp_path):
 
 
 def test_an_embedding_is_text_that_keeps_its_cosines(tmp_path):
-    Task.fit(TRAIN, tmp_path, tokenizer=None, language="en")
-    task = Task(Task.Config(), tmp_path, "en")
+    task = make(tmp_path, embedding=256)
     torch.manual_seed(0)
     outputs = outputs_of(task, torch.randn(50, 256), torch.randn(3, 256))
-    lines = task.decode(outputs, Frames([1] * 50))
-    found = torch.tensor([[float(word) for word in line.split()] for line in lines])
-    assert found.shape == (50, 256)
+    found = torch.tensor([[float(word) for word in line.split()] for line in task.decode(outputs, Frames([1] * 50))])
     torch.testing.assert_close(found @ found.T, outputs[:, :256] @ outputs[:, :256].T, rtol=0, atol=1e-5)
 
 
-def lines_of(task, **embeddings):
-    return {id: " ".join(map(str, numbers)) for id, numbers in embeddings.items()}
+REFERENCES = {"a": "abel b=target c=nontarget", "b": "abel d=nontarget", "c": "seth d=nontarget", "d": "enos"}
 
 
-def test_scores_are_those_of_the_cosines_of_the_trials(tmp_path):
-    task = make(tmp_path)
-    references = {one.id: task.reference(one) for one in TEST}
-    assert references == {
-        "a": "abel b=target c=nontarget",
-        "b": "abel d=nontarget",
-        "c": "seth d=nontarget",
-        "d": "enos",
-    }
-    hypotheses = lines_of(task, a=[2, 0], b=[1, 1], c=[0, 3], d=[-1, 0])  # length does not count
+def test_scores_are_those_of_the_cosines_of_the_trials(task):
+    assert {one.id: task.reference(one) for one in TEST} == REFERENCES
+    hypotheses = {"a": "2 0", "b": "1 1", "c": "0 3", "d": "-1 0"}  # the length of an embedding does not count
     cosines = [math.sqrt(0.5), 0, -math.sqrt(0.5), 0]
     kinds = [True, False, False, False]
-    scores = task.score(references, hypotheses)
+    scores = task.score(REFERENCES, hypotheses)
     assert scores["eer"] == eer(cosines, kinds) == 0 and scores["min_dcf_0.01"] == min_dcf(cosines, kinds, 0.01)
     assert scores["trials"] == {"target": 1, "nontarget": 3}
-    assert "a b target 0.707107\na c nontarget 0.000000\n" in task.listing(references, hypotheses)
-    turned = lines_of(task, a=[1, 0], b=[0, 1], c=[1, 0], d=[0, 1])
-    assert task.score(references, turned)["eer"] == pytest.approx(75)  # misses 3/4 of the way to 1, accepts 2/3 there
+    assert "a b target 0.707107\na c nontarget 0.000000\n" in task.listing(REFERENCES, hypotheses)
+    turned = {"a": "1 0", "b": "0 1", "c": "1 0", "d": "0 1"}
+    assert task.score(REFERENCES, turned)["eer"] == pytest.approx(75)  # misses 3/4 of the way to 1, accepts 2/3 there
 
 
-def test_many_trials_are_scored_block_by_block(tmp_path, monkeypatch):
-    task = make(tmp_path)
-    generator = np.random.default_rng(0)
-    utterances = [
-        Utterance(f"u{i}", "", trials=tuple((f"u{j}", i % 3 == j % 3) for j in range(20) if j != i)) for i in range(20)
-    ]
+def test_ids_may_contain_signs_of_the_syntax(task):
+    trials = (("c=target", True), ("-", False))
+    utterances = [Utterance("a=b", "", trials=trials), Utterance("c=target", ""), Utterance("-", "")]
     references = {one.id: task.reference(one) for one in utterances}
-    hypotheses = {id: " ".join(map(str, generator.normal(size=4))) for id in references}
-    whole = task.score(references, hypotheses)
-    monkeypatch.setattr("sure.tasks.verification.BLOCK", 7)
-    assert task.score(references, hypotheses) == whole
-    assert references["u0"].startswith("- u1=nontarget")  # of no known speaker
-
-
-def test_ids_may_look_like_anything(tmp_path):
-    task = make(tmp_path)
-    utterances = [
-        Utterance("a=b", "", trials=(("c=target", True), ("-", False))),
-        Utterance("c=target", ""),
-        Utterance("-", ""),
-    ]
-    references = {one.id: task.reference(one) for one in utterances}
+    assert references["a=b"].startswith("- c=target=target")  # without a speaker
     scores = task.score(references, {"a=b": "1 0", "c=target": "1 0.1", "-": "0 1"})
     assert scores["trials"] == {"target": 1, "nontarget": 1} and scores["eer"] == 0
 
 
 @pytest.mark.parametrize("line", ["", "1 2", "1 2 x", "1 2 nan", "1", "1 2 inf"])
-def test_what_is_no_embedding_names_the_utterance(tmp_path, line):
-    task = make(tmp_path)
-    references = {one.id: task.reference(one) for one in TEST}
-    hypotheses = lines_of(task, a=[2, 0, 0], b=[1, 1, 0], c=[0, 3, 1], d=[-1, 0, 1])
+def test_an_invalid_embedding_names_the_utterance(task, line):
+    hypotheses = {"a": "2 0 0", "b": "1 1 0", "c": line, "d": "-1 0 1"}
     with pytest.raises(SureError, match=r"^c: not an embedding in hyp.txt.*stage 5"):
-        task.score(references, {**hypotheses, "c": line})
+        task.score(REFERENCES, hypotheses)
 
 
 @pytest.mark.parametrize("line", ["abel e=target", "abel b=same", "abel b"])
-def test_what_is_no_trial_names_the_utterance(tmp_path, line):
-    task = make(tmp_path)
-    references = {"a": line, "b": "abel"}
+def test_an_invalid_trial_names_the_utterance(task, line):
     with pytest.raises(SureError, match="^a: .* is not a trial.*stage 5"):
-        task.score(references, {"a": "1 0", "b": "0 1"})
+        task.score({"a": line, "b": "abel"}, {"a": "1 0", "b": "0 1"})
 
 
 @pytest.mark.parametrize(
     "trials, words", [((), "no trials"), ((("b", True),), "only target trials"), ((("b", False),), "only nontarget")]
 )
-def test_a_set_that_cannot_be_scored(tmp_path, trials, words):
-    task = make(tmp_path)
+def test_a_set_without_both_kinds_of_trials_is_an_error(task, trials, words):
     task.check_set(TEST, "data/test")
     with pytest.raises(SureError, match=f"data/test: {words}.*sure.bin.trials data/test"):
         task.check_set([Utterance("a", "", trials=trials), Utterance("b", "")], "data/test")

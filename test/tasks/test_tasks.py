@@ -1,0 +1,130 @@
+"""All tasks: scores, files of a bundle, errors that name the utterance, and a model that learns its targets."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import toys
+from models import LENGTHS, make, utterances, waves
+
+from sure import registry
+from sure.bin import tokenize
+from sure.config_sections import TokenizerConfig
+from sure.data.data_dir import Utterance
+from sure.errors import SureError
+from sure.frames import Frames
+
+
+def test_names_and_scores():
+    """Score, whether higher is better, and whether petl.name=full leaves the convolution frozen."""
+    tasks = {name: registry.find("tasks", name) for name in registry.names("tasks")}
+    found = {name: (one.score_name, one.higher_is_better, one.freeze_convolution) for name, one in tasks.items()}
+    assert found == {
+        "asr": ("wer", False, True),
+        "phoneme": ("per", False, True),
+        "slots": ("slot_type_f1", True, True),
+        **dict.fromkeys(("emotion", "intent", "keyword", "language", "speaker"), ("accuracy", True, False)),
+        "verification": ("eer", False, False),
+        "tts": ("mel_db", False, False),
+    }
+
+
+def options(task: type, **tokenizer) -> dict:
+    return {"tokenizer": TokenizerConfig(**{"kind": task.tokenizer_kinds[0], **tokenizer}), "language": "en"}
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "tokenizer"),
+    [
+        *[("asr", {}, {"kind": kind, "size": 7}) for kind in ("character", "bpe", "unigram")],
+        *[("language", {"class_weights": weights}, {}) for weights in ("none", "balanced")],
+        *[(name, {}, {}) for name in ("intent", "phoneme", "slots", "verification")],
+    ],
+)
+def test_a_bundle_needs_only_the_files_that_the_task_names(tmp_path, name, head, tokenizer):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    task = registry.find("tasks", name)
+    given = utterances("language" if name == "intent" else name)
+    if name == "intent":
+        given = [Utterance("u", "", labels={"object": one.labels["label"], "action": "on"}) for one in given]
+    task.fit(given, whole, **options(task, **tokenizer))
+    first = task(task.Config(**head), whole, "en")
+    part.mkdir()
+    for file in first.files():
+        (part / file).write_bytes((whole / file).read_bytes())
+    again = task(first.config, part, "en")
+    assert [again.target(one).tolist() for one in given] == [first.target(one).tolist() for one in given]
+    frames = Frames([20, 4])
+    outputs = first.build_head(8)(torch.randn(2, 20, 8), frames)
+    assert again.decode(outputs, frames) == first.decode(outputs, frames)
+
+
+@pytest.mark.parametrize("name", ["asr", "language", "phoneme", "slots", "verification"])
+def test_missing_files_name_folder_and_stage(tmp_path, name):
+    task = registry.find("tasks", name)
+    with pytest.raises(SureError, match=f"{tmp_path}.*tokenize"):
+        task(task.Config(), tmp_path, "en")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tokenizer", "message"),
+    [
+        ("asr", None, {}, "utt-9: no transcript"),
+        ("asr", "12", {"language": "xx"}, "utt-9: no number words for language 'xx'"),
+        ("phoneme", None, {}, "utt-9: no transcript"),
+        ("phoneme", "aa", {"fold": "no_stress"}, "utt-9: fold no_stress: unknown phone 'aa'"),
+        ("slots", None, {}, "utt-9: no transcript"),
+        ("slots", "play B-track hello", {}, "utt-9: B-track without an E-track after it"),
+    ],
+)
+def test_invalid_transcripts_name_the_utterance(tmp_path, name, text, tokenizer, message):
+    task, bad = registry.find("tasks", name), Utterance("utt-9", "", text=text)
+    language = tokenizer.pop("language", "en")
+    given = options(task, **tokenizer) | {"language": language}
+    task.fit(utterances(name), tmp_path, **given)
+    fitted = task(task.Config(), tmp_path, language)
+    for call in (task.check, partial(task.fit, folder=tmp_path / "new")):
+        with pytest.raises(SureError, match=f"^{message}"):
+            call([*utterances(name), bad], **given)
+    with pytest.raises(SureError, match=f"^{message}"):
+        fitted.target(bad)
+
+
+@pytest.mark.parametrize(("name", "best"), [("asr", 0), ("phoneme", 0), ("slots", 100), ("language", 100)])
+def test_a_small_model_learns_its_targets_by_heart(tmp_path, name, best):
+    model = make(tmp_path, "full", "moonshine", name)
+    given = utterances(name)
+    targets = [model.task.target(one) for one in given]
+    references = {one.id: model.task.reference(one) for one in given}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=3e-3)
+    hypotheses = {}
+    for step in range(400):
+        optimizer.zero_grad()
+        model.losses(model.encode(waves(), LENGTHS), targets).sum().backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        if step % 20 == 0:
+            hypotheses = dict(zip(references, model.hypotheses(waves(), LENGTHS), strict=True))
+            if hypotheses == references:
+                break
+    assert hypotheses == references
+    assert model.task.score(references, hypotheses)[model.task.score_name] == best
+
+
+def test_stage_3_checks_the_words_of_all_sets(tmp_path, monkeypatch):
+    monkeypatch.chdir(toys.make_corpus(tmp_path / "corpus"))
+    words = {line.split()[1] for path in Path("data").glob("*/text") for line in path.read_text().splitlines()}
+    Path("lexicon.txt").write_text("".join(f"{word} X\n" for word in words))
+    text = Path("data/test/text")
+    text.write_text(text.read_text().replace("\n", " zulu\n", 1))
+    config = toys.settings(Path(), task="phoneme")
+    config["tokenizer"]["lexicon"] = "lexicon.txt"
+    Path("task.yaml").write_text(json.dumps(config))
+    with pytest.raises(SureError, match=r"1 words are not in the lexicon \(lexicon.txt\): zulu;"):
+        tokenize.main(["--config", "task.yaml"])
+    assert not Path(config["tokenizer"]["folder"]).exists()
