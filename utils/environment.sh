@@ -58,12 +58,12 @@ use_environment() {
 # fits PYTHON: whether it exists and has a version that SURE supports.
 fits() { command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' >/dev/null 2>&1; }
 
-# ask_python MODULE WORD...: runs a module that needs no installed package, so that it works before the installation.
+# ask_python WORD...: calls Python for a module or a line that needs no installed package, also before the installation.
 ask_python() {
   local python
   for python in "$(active_environment)/bin/python" "$root/.venv/bin/python" python3 python3.{13..10}; do
     if fits "$python"; then
-      PYTHONPATH=$root "$python" -S -m "$@"
+      PYTHONPATH=$root "$python" -S "$@"
       return
     fi
   done

@@ -58,12 +58,13 @@ parse_options() {
   done
 }
 
-# check_option --NAME: an error that lists the options unless NAME is one of them.
+# check_option --NAME: an error that lists the options, the nearest first, unless NAME is one of them.
 check_option() {
-  local key=${1#--}; key=${key//-/_}
-  if [[ ! $key =~ ^[a-z][a-z0-9_]*$ || ! -v option_default[$key] ]]; then
-    usage_error "unknown option $1; the options are:$(printf ' --%s' "${option_names[@]}"); see --help"
-  fi
+  local key=${1#--} near; key=${key//-/_}
+  if [[ $key =~ ^[a-z][a-z0-9_]*$ && -v option_default[$key] ]]; then return; fi
+  near=$(ask_python -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
+    "$key" "${option_names[@]}" 2>/dev/null) || near=""
+  usage_error "unknown option $1${near:+ (did you mean --$near?)}; the options are:$(printf ' --%s' "${option_names[@]}"); see --help"
 }
 
 # one_of NAME WORD...: an error that lists the words unless the option NAME is one of them.

@@ -21,9 +21,12 @@ extras=ark,convert  # optional dependencies in pyproject.toml; a pipeline may ad
 . "$root/utils/parallel.sh"
 . "$root/utils/marks.sh"
 
-# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume.
+# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume. The
+# log is not shown again where the command's output went to the same terminal or file as this report.
 report_failure() {
+  local shown=false
   trap - ERR
+  if [[ " ${resources[*]} " != *" --quiet true "* && /dev/stdout -ef /dev/stderr ]]; then shown=true; fi
   [[ -z $stopped_by ]] || exit "$(stop_status)"
   if [[ $1 == 75 && -z $problem ]]; then problem="it was asked to stop, and has saved its progress"; fi
   if [[ $1 == 137 && -z $problem ]]; then problem="it was killed: by the system, if memory ran out, or by a user"; fi
@@ -32,7 +35,9 @@ report_failure() {
     printf '\nerror: %sfailed with exit code %s%s\n' "${current_stage:+stage $current_stage }" "$1" "${step_name:+: $step_name}"
     [[ -z $problem ]] || printf '  problem: %s\n' "$problem"
     printf '  command: %s\n' "${step_command:-$2}"
-    if [[ -n $step_log ]]; then
+    if [[ -n $step_log && $shown == true ]]; then
+      printf '  log:     %s\n' "$recipe/$step_log"
+    elif [[ -n $step_log ]]; then
       printf '  log:     %s, which ends:\n' "$recipe/$step_log"
       show_end "$step_log"
     fi

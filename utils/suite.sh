@@ -31,7 +31,7 @@ check_suite_options() {
   [[ -z $show ]] || usage_error "--show is for one recipe"
   [[ -z $rates ]] || usage_error "--rates is for one recipe; write the rates that you choose into its conf/rates.yaml"
   for name in suite only corpora petl seeds tag weights backbone caller; do words+=("$name=${!name}"); done
-  plan=$(ask_python sure.bin.plan --suite "${words[@]}") || exit
+  plan=$(ask_python -m sure.bin.plan --suite "${words[@]}") || exit
   eval "$plan"
 }
 

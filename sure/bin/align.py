@@ -5,18 +5,15 @@ the word's tokens. An utterance whose transcript does not fit its audio is named
 status is 1.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from sure.errors import run
 from sure.stages.align import align_folder
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.align", description=__doc__)
     parser.add_argument("trained", type=Path, metavar="EXP|BUNDLE", help="exp/<name>/seed<k>, or a bundle folder")
     parser.add_argument("--data", required=True, metavar="DIR", help="data folder with texts, such as data/asr_es/test")

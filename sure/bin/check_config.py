@@ -1,9 +1,6 @@
 """Before stage 1: check the configuration of every experiment of a call of run.sh."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 
 from sure.errors import run
 from sure.recipe.plan import Call
@@ -11,7 +8,7 @@ from sure.recipe.shell import from_words
 from sure.stages.check_config import check_config
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.check_config", description=__doc__)
     parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="options and variables of run.sh")
     check_config(from_words(Call, parser.parse_args(argv).words))

@@ -1,18 +1,15 @@
 """Check data folders, experiments and bundles; exit code 1 if there is a problem, listed with its remedy."""
 
-from __future__ import annotations
-
 import argparse
 import io
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from sure.doctor.examine import examine
 from sure.errors import run
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.doctor", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER",
                         help="experiment, data folder or bundle, or a folder that contains some")  # fmt: skip

@@ -1,9 +1,6 @@
 """Export a bundle for other libraries: as a PEFT adapter, or merged into a transformers model."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from sure.errors import SureError, run
@@ -14,14 +11,14 @@ from sure.inference import Sure
 from sure.petl.bundle import read_bundle
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.export", description=__doc__)
     parser.add_argument("bundle", metavar="BUNDLE", help="bundle folder, such as exp/asr_wav2vec2_lora/seed1/bundle")
     parser.add_argument("--to", required=True, choices=["peft", "transformers"], help="format of the export")
-    parser.add_argument("--out", required=True, metavar="DIR", help="output folder; it must be new or empty")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder; it must be new or empty")
     parser.add_argument("--backbone", metavar="PATH", help="weights of the backbone (default: the path in the bundle)")
     options = parser.parse_args(argv)
-    out = Path(options.out)
+    out = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SureError(f"--out {out} already exists; give a new folder, so that no files are mixed")
     model = Sure.load(options.bundle, options.backbone, device="cpu").model

@@ -1,9 +1,6 @@
 """Import a LoRA of PEFT, to start a training from it: writes DIR/{adapter.safetensors,adapter.json,start.yaml}."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -15,30 +12,26 @@ from sure.files import replace_file
 from sure.petl.bundle import bundle_files, describe_backbone, write_bundle
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.import_adapter", description=__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="folder written by PEFT's save_pretrained")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder written by PEFT's save_pretrained")
     parser.add_argument("--from", dest="source", default="peft", choices=["peft"], help="format of FOLDER")
     parser.add_argument("--backbone", required=True, metavar="FAMILY", help="backbone family, such as wav2vec2")
-    parser.add_argument(
-        "--weights", required=True, metavar="PATH", help="weights of the model that the LoRA was trained on"
-    )
-    parser.add_argument("--out", required=True, metavar="DIR", help="output folder")
+    parser.add_argument("--weights", required=True, metavar="PATH", help="weights that the LoRA was trained on")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
     options = parser.parse_args(argv)
+    out = options.out
     backbone = registry.find("backbones", options.backbone).from_weights(options.weights)
-    attachment = attach_peft(backbone, Path(options.folder))
+    attachment = attach_peft(backbone, options.folder)
     named = {"name": options.backbone, "weights": options.weights}
-    methods = [method.config.model_dump(mode="json") for method in attachment.methods]
     about = {
         "source": f"{options.source}: {options.folder}",
         "backbone": {**named, "layers": "last", "padding": "masked", **describe_backbone(backbone)},
-        "petl": methods,
+        "petl": [method.config.model_dump(mode="json") for method in attachment.methods],
     }
-    out = Path(options.out)
     write_bundle(out, bundle_files(about, attachment.state(), {}))
-    petl = [{**method.config.model_dump(exclude_unset=True), "start": options.out} for method in attachment.methods]
-    start = {"backbone": named, "petl": petl}
-    replace_file(out / "start.yaml", yaml.safe_dump(start, sort_keys=False))
+    petl = [{**method.config.model_dump(exclude_unset=True), "start": str(out)} for method in attachment.methods]
+    replace_file(out / "start.yaml", yaml.safe_dump({"backbone": named, "petl": petl}, sort_keys=False))
     print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage)} sites")
     print(f"- start a training: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
 

@@ -5,17 +5,15 @@ For verification: the cosine of each file's speaker embedding and the one of the
 For speech synthesis: --text "..." --out a.wav, with --speaker, --speed, --pitch, --energy.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
-from collections.abc import Sequence
 
 from sure.errors import run
-from sure.stages.infer import infer
+from sure.inference import Sure
+from sure.models.build import kind_of
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.infer", description=__doc__)
     parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_moonshine_lora/seed1/bundle")
     parser.add_argument("files", nargs="*", metavar="FILE", help="audio of any format and rate")
@@ -23,9 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     synthesis.add_argument("--text", help="the text to synthesise")
     synthesis.add_argument("--out", metavar="WAV", help="output file, 16 bit")
     synthesis.add_argument("--speaker", metavar="NAME", help="a training speaker; optional if there is one only")
-    synthesis.add_argument(
-        "--embedding", metavar="NPY", help="embedding of any speaker, for models trained with embeddings"
-    )
+    synthesis.add_argument("--embedding", metavar="NPY", help="of any speaker, for models trained with embeddings")
     for name, more in (("speed", "faster"), ("pitch", "higher"), ("energy", "louder")):
         synthesis.add_argument(f"--{name}", type=float, metavar="FACTOR", help=f"above 1: {more}; default: 1")
     synthesis.add_argument("--vocoder", metavar="NAME", help="griffin_lim, or a HiFi-GAN generator's checkpoint")
@@ -34,7 +30,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--merge", action="store_true", help="fold the adapter into the backbone first")
     parser.add_argument("--timings", action="store_true", help="for CTC tasks: start and duration of each word")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
-    if infer(**vars(parser.parse_intermixed_args(argv))):
+    options = vars(parser.parse_intermixed_args(argv))
+    files = options.pop("files")
+    sure = Sure.load(options.pop("bundle"), options.pop("backbone"), options.pop("device"))
+    if options.pop("merge"):
+        sure.merge()
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    if kind_of(sure.configs[sure.name]).infer(sure, files, given):
         sys.exit(1)
 
 

@@ -1,9 +1,6 @@
 """Print the table of PETL methods: formula, default sites, and trained parameters on backbones of given shapes."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from sure import registry
@@ -21,34 +18,24 @@ without the task's head, and their percentage of the backbone. Settings: [config
 methods at once, learning rates and averages: [combining.md](combining.md).
 
 """
+SHAPES = ["wav2vec2_base", "wav2vec2_large"]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.methods", description=__doc__)
-    parser.add_argument(
-        "--backbone",
-        nargs="+",
-        default=["wav2vec2_base", "wav2vec2_large"],
-        metavar="FAMILY_SHAPE",
-        help="families or shapes to count on, such as wav2vec2_base hubert_large moonshine; weights are random, "
-        "so nothing is downloaded (default: wav2vec2_base wav2vec2_large)",
-    )
-    parser.add_argument(
-        "--petl",
-        nargs="+",
-        default=[name for name in registry.names("petl") if registry.find("petl", name).encoders],
-        metavar="METHOD",
-        help="rows of the table: names, combinations such as lora+prefix, or settings such as '{name: lora, rank: 4}' "
-        "(default: all methods for speech encoders)",
-    )
-    parser.add_argument(
-        "--out", metavar="FILE", help="write the table to a file, such as docs/methods.md, instead of printing it"
-    )
+    parser.add_argument("--backbone", nargs="+", default=SHAPES, metavar="FAMILY_SHAPE",
+                        help="families or shapes to count on, such as hubert_large moonshine; weights are random, so "
+                        "nothing is downloaded (default: wav2vec2_base wav2vec2_large)")  # fmt: skip
+    parser.add_argument("--petl", nargs="+", metavar="METHOD",
+                        help="rows of the table: names, combinations such as lora+prefix, or settings such as "
+                        "'{name: lora, rank: 4}' (default: all methods for speech encoders)")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write docs/methods.md; default: print the table")
     options = parser.parse_args(argv)
-    methods = {word: petl_settings(_parse(word)) for word in options.petl}
+    names = options.petl or [name for name in registry.names("petl") if registry.find("petl", name).encoders]
+    methods = {word: petl_settings(_parse(word)) for word in names}
     table = markdown({name: _random(name) for name in options.backbone}, methods)
     if options.out:
-        replace_file(Path(options.out), HEAD + table)
+        replace_file(options.out, HEAD + table)
     else:
         print(table, end="")
 

@@ -1,42 +1,46 @@
 """Stage 2: from a corpus to validated data folders, by the `prepare` function of a recipe's prepare.py."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
+from sure.bin._arguments import add_policy
 from sure.corpus.download import corpus_folder
 from sure.data.limits import Limits
-from sure.data.validate import DEFAULT, POLICIES
+from sure.data.validate import DEFAULT
 from sure.errors import SureError, run
 from sure.stages.prepare import load_prepare, parse_options, prepare_sets, validate_sets
 
+LIMITS = {
+    "min_seconds": "shorter utterances are bad",
+    "max_seconds": "longer utterances are bad",
+    "max_bad_percent": "with skip: largest share of bad utterances in a set",
+}
 
-def main(argv: Sequence[str] | None = None) -> None:
+
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.prepare", description=__doc__)
-    parser.add_argument("--recipe", default=".", metavar="DIR", help="folder with prepare.py; default: this folder")
-    parser.add_argument("--corpus", metavar="DIR", help="default: the corpus of stage 1, in downloads/")
-    parser.add_argument("--out", required=True, metavar="DIR", help="such as data/asr_es; with a folder for each set")
-    parser.add_argument("--on_bad_utterance", choices=POLICIES, default="stop", help="default: %(default)s")
+    parser.add_argument(
+        "--recipe", default=".", type=Path, metavar="DIR", help="folder of prepare.py; default: this one"
+    )
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="default: the corpus of stage 1, in downloads/")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="data/asr_es; with a folder for each set"
+    )
+    add_policy(parser)
     parser.add_argument("--allow_commands", choices=("true", "false"), default="false",
                         help="run the commands (`... |`) in wav.scp, with your permissions")  # fmt: skip
-    parser.add_argument("--min_seconds", type=float, default=DEFAULT.min_seconds, metavar="S",
-                        help="shorter utterances are bad, in seconds; default: %(default)g")  # fmt: skip
-    parser.add_argument("--max_seconds", type=float, default=DEFAULT.max_seconds, metavar="S",
-                        help="longer utterances are bad, in seconds; default: %(default)g")  # fmt: skip
-    parser.add_argument("--max_bad_percent", type=float, default=DEFAULT.max_bad_percent, metavar="P",
-                        help="with skip: largest share of bad utterances in a set; default: %(default)g")  # fmt: skip
+    for name, meaning in LIMITS.items():
+        default = {"default": getattr(DEFAULT, name), "help": f"{meaning}; default: %(default)g"}
+        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", **default)
     parser.add_argument("--nj", type=int, metavar="N", help="threads; default: one per processor")
     parser.add_argument("options", nargs="*", metavar="key=value", help="passed to the recipe's prepare()")
     options = parser.parse_intermixed_args(argv)
-    recipe = Path(options.recipe)
-    corpus = Path(options.corpus) if options.corpus else corpus_folder(recipe / "downloads")
+    corpus = options.corpus or corpus_folder(options.recipe / "downloads")
     if not corpus.is_dir():
         raise SureError(f"--corpus {corpus} does not exist; pass the folder that contains the corpus")
-    prepare = load_prepare(recipe / "prepare.py")
-    sets = prepare_sets(prepare, corpus, Path(options.out), parse_options(prepare, options.options))
-    limits = Limits(options.min_seconds, options.max_seconds, options.max_bad_percent)
+    prepare = load_prepare(options.recipe / "prepare.py")
+    sets = prepare_sets(prepare, corpus, options.out, parse_options(prepare, options.options))
+    limits = Limits(*(getattr(options, name) for name in LIMITS))
     validate_sets(sets, options.on_bad_utterance, options.allow_commands == "true", options.nj, limits)
 
 

@@ -1,22 +1,19 @@
 """Stage 6: score the decoded sets of an experiment, into result.json and result.txt of each EXP/decode_<set>."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
 
+from sure.bin._arguments import add_experiment
 from sure.errors import run
 from sure.report.results import UNITS
-from sure.stages.score import score_experiment
+from sure.stages.experiment import score
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.score", description=__doc__)
-    parser.add_argument("--exp", required=True, metavar="EXP", help="experiment folder: exp/<name>/seed<k>")
+    add_experiment(parser)
     parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every decoded set, in every decoding")
     options = parser.parse_args(argv)
-    for result in score_experiment(Path(options.exp), options.sets):
+    for result in score(options.exp, options.sets):
         name = result["score_name"]
         low, high = result[f"{name}_interval"]
         decoding = "" if result.get("decoding", "greedy") == "greedy" else f", {result['decoding']}"

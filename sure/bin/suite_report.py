@@ -1,9 +1,6 @@
 """After all recipes of a suite: Markdown tables over corpora, tasks, methods and seeds, and a figure."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from sure.errors import SureError, run
@@ -13,17 +10,18 @@ from sure.report.suite_picture import draw
 from sure.report.suite_table import markdown
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.suite_report", description=__doc__)
-    parser.add_argument("--rows", required=True, metavar="FILE", help="table of the experiments: exp/<suite>_rows.tsv")
-    parser.add_argument("--out", required=True, metavar="FILE", help="such as RESULTS.md, with the figure RESULTS.png")
+    parser.add_argument("--rows", required=True, type=Path, metavar="FILE", help="exp/<suite>_rows.tsv of the suite")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FILE", help="RESULTS.md, with the figure RESULTS.png"
+    )
     options = parser.parse_args(argv)
-    out = Path(options.out)
-    suite = gather(read_rows(Path(options.rows)))
+    suite = gather(read_rows(options.rows))
     text = markdown(suite)
-    replace_file(out, text)
+    replace_file(options.out, text)
     if suite.sections:
-        draw(suite, out.with_suffix(".png"))
+        draw(suite, options.out.with_suffix(".png"))
     print(text, end="")
     if suite.problems:
         raise SureError("left out, because results are not comparable: " + "; ".join(suite.problems))

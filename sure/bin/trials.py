@@ -1,9 +1,6 @@
 """Generate the trial list of speaker verification from utt2spk, for data folders without one."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from sure.data.trials import FILE, MOST
@@ -11,13 +8,13 @@ from sure.errors import run
 from sure.stages.trials import add_trials
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.trials", description=__doc__)
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="such as data/verification/test")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="such as data/verification/test")
     parser.add_argument("--most", type=int, default=MOST, metavar="N", help="largest number; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample, if there are more pairs")
     options = parser.parse_args(argv)
-    for folder in map(Path, options.folders):
+    for folder in options.folders:
         print(f"{folder / FILE}: {add_trials(folder, options.most, options.seed)}")
 
 

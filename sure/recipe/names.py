@@ -1,7 +1,5 @@
 """Names of experiment folders and of the files in them, for the shell and for Python."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

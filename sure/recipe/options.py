@@ -1,7 +1,5 @@
 """Options of run.sh that list methods, seeds, rates or decodings: each word checked, in one spelling, and once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +8,7 @@ from sure.errors import SureError
 from sure.recipe.rates import spell_rate
 
 PETL = Path(__file__).resolve().parents[1] / "petl"
+METHOD = re.compile(r"^class Method\b", re.MULTILINE)  # in the file of a method; importing the files takes seconds
 
 
 def read_methods(text: str) -> list[str]:
@@ -17,17 +16,12 @@ def read_methods(text: str) -> list[str]:
     methods = _each_once("petl", text, str, "names of methods")
     if not methods:
         raise SureError("--petl names no method")
+    known = sorted(path.stem for path in PETL.glob("*.py") if METHOD.search(path.read_text(encoding="utf-8")))
     for method in "+".join(methods).split("+"):
-        if not _is_method(PETL / f"{method}.py"):
-            known = " ".join(sorted(path.stem for path in PETL.glob("*.py") if _is_method(path)))
+        if method not in known:
             separator = " (separate methods by spaces)" if "," in method else ""
-            raise SureError(f"--petl: no method {method!r} in sure/petl{separator}; there are: {known}")
+            raise SureError(f"--petl: no method {method!r} in sure/petl{separator}; there are: {' '.join(known)}")
     return methods
-
-
-def _is_method(path: Path) -> bool:
-    """Whether a file defines a method, without importing it: that takes seconds."""
-    return path.is_file() and re.search(r"^class Method\b", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
 def read_seeds(text: str) -> list[str]:

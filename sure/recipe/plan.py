@@ -3,8 +3,6 @@
 It needs no installed package and no torch, so that it takes a tenth of a second, also before anything is installed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -38,7 +36,6 @@ class Call:
     pretrained_in: str = ""  # the recipe that trains it
     given: list[str] = field(default_factory=list)  # names of the options that the user passed
     overrides: list[str] = field(default_factory=list)  # of the config, for stages 2 to 4
-    test_sets: list[str] = field(default_factory=list)
     decode_methods: list[str] = field(default_factory=list)  # the decodings that the task has
 
 
@@ -87,20 +84,16 @@ def make_plan(call: Call) -> Plan:
         raise SureError(f"there is no conf/{call.task}.yaml in {os.getcwd()}, which task {call.task} needs")
     call, like = _synthesis(call) if call.pipeline == "synthesis" else (call, "")
     from_nothing = call.pipeline == "synthesis" and call.weights == f"random:{call.shape}"
+    adapted = call.pipeline == "synthesis" and not from_nothing
     weights, weights_from = _weights(call)
     methods, seeds, rates = read_methods(call.petl), read_seeds(call.seeds), read_rates(call.rates)
     settings = split_settings(call.set, call.caller, with_rates=bool(rates))
     skip = ["data.on_bad_utterance=skip"] if call.on_bad_utterance == "skip" else []
     variant = names.variant("" if from_nothing else weights, read_tag(call.tag))  # from nothing it is not a control
-    adapted = call.pipeline == "synthesis" and not from_nothing
+    backbone = [f"backbone.name={call.backbone}", f"backbone.weights={weights}"]
     experiments = []
     for method, rate, seed in product(methods, rates or [""], seeds):
-        chosen = [
-            f"petl.name={method}",
-            f"seed={seed}",
-            f"backbone.name={call.backbone}",
-            f"backbone.weights={weights}",
-        ]
+        chosen = [f"petl.name={method}", f"seed={seed}", *backbone]
         chosen += [f"train.lr_adapter={rate}"] if rate else []
         folder = names.experiment_folder(call.dataset, call.backbone, method, seed, variant, rate)
         training = [*call.overrides, *chosen, *skip, *settings.training]

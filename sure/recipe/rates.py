@@ -1,7 +1,5 @@
 """Learning rates: one spelling for each, and the table of conf/rates.yaml."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The words of --set, by the stages that read them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The exchange with the shell: dataclasses from `name=value` words, and as assignments for its `eval`."""
 
-from __future__ import annotations
-
 import dataclasses
 import shlex
 from collections.abc import Sequence

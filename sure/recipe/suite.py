@@ -1,7 +1,5 @@
 """The rows of egs/recipes.csv that a call of egs/sure_benchmark/run.sh runs, and the corpora that the user has."""
 
-from __future__ import annotations
-
 import csv
 import os
 import re

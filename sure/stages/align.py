@@ -1,7 +1,5 @@
 """Times of the words in the transcripts of a data folder, by forced alignment, as a CTM file."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

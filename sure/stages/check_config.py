@@ -1,7 +1,5 @@
 """Before stage 1: check the whole configuration of a call, so that no mistake in it shows up only after hours."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from sure.config import Config, load_config
@@ -33,21 +31,24 @@ def check_config(call: Call) -> None:
 def _check_overrides(config: Config, experiment: Experiment) -> None:
     """Raises SureError where --set or a file of settings replaces a value that has an option of its own."""
     files = " + ".join(experiment.configs)
-    asked = dict(word.split("=", 1) for word in experiment.training if word.startswith("backbone."))
-    pairs = {
-        "petl.name": (config.method, experiment.method),
-        "seed": (str(config.seed), experiment.seed),
-        "backbone.name": (config.backbone.name, asked["backbone.name"]),
-        "backbone.weights": (config.backbone.weights, asked["backbone.weights"]),
+    wanted = dict(word.split("=", 1) for word in experiment.training)
+    found = {
+        "petl.name": config.method,
+        "seed": str(config.seed),
+        "backbone.name": config.backbone.name,
+        "backbone.weights": config.backbone.weights,
     }
     if experiment.rate:
-        pairs["train.lr_adapter"] = (f"{config.train.lr_adapter:g}", f"{float(experiment.rate):g}")
+        wanted["train.lr_adapter"] = f"{float(experiment.rate):g}"
+        found["train.lr_adapter"] = f"{config.train.lr_adapter:g}"
         for method in config.petl:
             if method.lr is not None:
                 raise SureError(
                     f"--rates: petl.lr={method.lr:g} of {method.name} would replace every rate; remove it from "
                     f"{files} or --set, or leave out --rates"
                 )
-    for key, (value, wanted) in pairs.items():
-        if value != wanted:
-            raise SureError(f"{key} is {value} by --set, but {wanted} by an option of run.sh; remove it from --set")
+    for key, value in found.items():
+        if value != wanted[key]:
+            raise SureError(
+                f"{key} is {value} by --set, but {wanted[key]} by an option of run.sh; remove it from --set"
+            )

@@ -1,10 +1,4 @@
-"""Durations of phones, from an aligner's TextGrid or CTM files, in the table `durations` of each set.
-
-Utterances without a fitting alignment are listed in `durations_offenders.txt` of the set. Then nothing else is written,
-unless --on_bad_utterance skip leaves them out.
-"""
-
-from __future__ import annotations
+"""Durations of phones, from an aligner's TextGrid or CTM files, in the table `durations` of each set."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +16,7 @@ from sure.text.phonemize import PAUSES
 
 OFFENDERS = "durations_offenders.txt"
 
-Aligned = Callable[[str], "list[Interval]"]  # utterance id -> phones with their times
+Aligned = Callable[[str], list[Interval]]  # utterance id -> phones with their times
 
 
 def make_durations(
@@ -31,39 +25,38 @@ def make_durations(
     """Write the durations of all sets from one of the two sources, unless both are None; check them; yield lines."""
     folders = list(map(Path, config.data.sets().values()))
     if textgrids or ctm:
-        aligned = from_textgrids(textgrids) if textgrids else from_ctm(ctm)
+        aligned = _from_textgrids(textgrids) if textgrids else _from_ctm(ctm)
         for folder in folders:
-            yield write_durations(folder, aligned, config.acoustic, on_bad_utterance)
+            yield _write(folder, aligned, config.acoustic, on_bad_utterance)
     for folder in folders:
         if problems := check_durations(folder):
-            raise SureError(listed(folder, problems))
+            raise SureError(_listed(folder, problems))
     yield f"durations fit in {', '.join(map(str, folders))}"
 
 
-def write_durations(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_utterance: str) -> str:
+def _write(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_utterance: str) -> str:
     """Write the durations of a set; returns a line to print. Raises SureError listing alignments that do not fit."""
     phones = read_table(folder / PHONES, "run python -m sure.bin.phonemize, which writes it")
     frames, starts = (read_table(folder / name, "run python -m sure.bin.features") for name in (FRAMES, STARTS))
-    rows, problems = [], []
+    step = config.hop_size / config.sample_rate
+    rows, problems = {}, []
     for id, symbols in phones.items():
         try:
-            step = config.hop_size / config.sample_rate
             place = float(starts[id]), step, int(frames[id])
-            rows.append((id, " ".join(map(str, aligned_durations(symbols.split(), aligned(id), PAUSES, *place)))))
+            rows[id] = " ".join(map(str, aligned_durations(symbols.split(), aligned(id), PAUSES, *place)))
         except SureError as error:
             problems.append(f"{id}: {error}")
     replace_file(folder / OFFENDERS, "".join(f"{line}\n" for line in problems))
     if problems and (on_bad_utterance == "stop" or not rows):
-        raise SureError(f"{listed(folder, problems)}\nall of them: {folder / OFFENDERS}")
+        raise SureError(f"{_listed(folder, problems)}\nall of them: {folder / OFFENDERS}")
     if problems:
-        kept = {id for id, _ in rows}
-        replace_file(folder / PHONES, format_table((id, symbols) for id, symbols in phones.items() if id in kept))
-    replace_file(folder / FILE, format_table(rows))
+        replace_file(folder / PHONES, format_table((id, phones[id]) for id in rows))
+    replace_file(folder / FILE, format_table(rows.items()))
     left_out = f", {len(problems)} left out: {folder / OFFENDERS}" * bool(problems)
     return f"{folder / FILE}: {len(rows):,} utterances{left_out}"
 
 
-def from_textgrids(folder: Path) -> Aligned:
+def _from_textgrids(folder: Path) -> Aligned:
     """The alignments in <id>.TextGrid files below a folder. Raises SureError where it has none.
 
     The function that is returned raises SureError for an utterance without a file.
@@ -80,7 +73,7 @@ def from_textgrids(folder: Path) -> Aligned:
     return aligned
 
 
-def from_ctm(paths: Sequence[str]) -> Aligned:
+def _from_ctm(paths: Sequence[str]) -> Aligned:
     """The alignments in CTM files. Raises SureError naming a malformed line.
 
     The function that is returned raises SureError for an utterance without lines.
@@ -103,5 +96,5 @@ def from_ctm(paths: Sequence[str]) -> Aligned:
     return aligned
 
 
-def listed(folder: Path, problems: Sequence[str]) -> str:
+def _listed(folder: Path, problems: Sequence[str]) -> str:
     return f"{folder}: durations of {len(problems)} utterances do not fit:{some_lines(problems, 10)}"

@@ -1,7 +1,5 @@
 """End of stage 2 of speech synthesis: features of all sets, statistics of the training set."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Stage 3 of speech synthesis: the table `phones` of each set; phones, speakers and statistics in tokenizer.folder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +21,7 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
 
     like: tokenizer.folder of a pretraining, whose list of phones is kept. Raises SureError for texts without phones.
     """
-    known = _symbols(like) if like else []
+    known = _read(like / SYMBOLS, "run stage 3 of the pretraining (--like)").split() if like else []
     for folder in map(Path, config.data.sets().values()):
         utterances, languages = read_data_dir(folder), read_table(folder / LANGUAGES)
         voices = {languages.get(one.id, config.text.language) for one in utterances}
@@ -41,7 +39,9 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
     tokens = {
         SYMBOLS: "\n".join(known) + "\n",
         SPEAKERS: "\n".join(sorted(speakers)) + "\n",
-        STATISTICS: _statistics(Path(config.data.train).parent / STATISTICS),
+        STATISTICS: _read(
+            Path(config.data.train).parent / STATISTICS, "run python -m sure.bin.features, end of stage 2"
+        ),
     }
 
     def write(folder: Path) -> None:
@@ -74,10 +74,9 @@ def _write_phones(
         for one in chosen:
             try:
                 found = phonemizer.phones(one.text)
-                if one.id in frames and len(found) > int(frames[one.id]):
-                    raise SureError(
-                        f"{len(found)} phones in {frames[one.id]} frames; correct the text, or the recording"
-                    )
+                most = int(frames.get(one.id, len(found)))
+                if len(found) > most:
+                    raise SureError(f"{len(found)} phones in {most} frames; correct the text, or the recording")
                 phones[one.id] = found
             except SureError as error:
                 problems.append(f"{one.id}: {error}")
@@ -93,13 +92,7 @@ def _write_phones(
     return phones
 
 
-def _symbols(like: Path) -> list[str]:
-    if not (like / SYMBOLS).is_file():
-        raise SureError(f"--like {like} has no {SYMBOLS}; run stage 3 of the pretraining, which writes it")
-    return (like / SYMBOLS).read_text(encoding="utf-8").split()
-
-
-def _statistics(path: Path) -> str:
+def _read(path: Path, remedy: str) -> str:
     if not path.is_file():
-        raise SureError(f"{path} is missing; run python -m sure.bin.features, the end of stage 2, which writes it")
+        raise SureError(f"{path} is missing; {remedy}, which writes it")
     return path.read_text(encoding="utf-8")

@@ -1,7 +1,5 @@
 """Stage 2: a corpus to validated data folders, with the `prepare` function of a recipe's prepare.py."""
 
-from __future__ import annotations
-
 import importlib.util
 import inspect
 import sys
@@ -49,9 +47,9 @@ def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier() or not (open_ended or key in known):
             raise SureError(f"'{word}': this recipe's prepare.py takes {_describe(known)}")
-        choices = _choices(known[key]) if key in known else ()
-        if choices and value not in choices:
-            raise SureError(f"{word}: expected {key} to be one of {', '.join(filter(None, choices))}")
+        expected = known[key].annotation if key in known else None
+        if get_origin(expected) is Literal and value not in get_args(expected):
+            raise SureError(f"{word}: expected {key} to be one of {', '.join(filter(None, get_args(expected)))}")
         options[key] = value
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in options:
@@ -93,14 +91,6 @@ def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int 
         raise SureError("\n".join(errors))
 
 
-def _choices(parameter: inspect.Parameter) -> tuple[str, ...]:
-    return get_args(parameter.annotation) if get_origin(parameter.annotation) is Literal else ()
-
-
 def _describe(known: dict[str, inspect.Parameter]) -> str:
-    if not known:
-        return "no options"
-    return ", ".join(
-        f"{name}=..." if parameter.default is parameter.empty else f"{name}={parameter.default}"
-        for name, parameter in known.items()
-    )
+    values = {name: "..." if one.default is one.empty else one.default for name, one in known.items()}
+    return ", ".join(f"{name}={value}" for name, value in values.items()) or "no options"

@@ -1,7 +1,5 @@
 """Stage 3: learn tokens or labels from the training set, into tokenizer.folder."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The trial list of a data folder, for speaker verification."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from sure.data.data_dir import read_data_dir

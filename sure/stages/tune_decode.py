@@ -1,19 +1,15 @@
 """Choose decode.weight and decode.word_score on the dev set, for stage 5."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import Tensor
 from tqdm import tqdm
 
 from sure.config import Config
-from sure.config_sections import DecodeConfig
 from sure.data.data_dir import read_data_dir
-from sure.decode.text import LanguageResources, load_language_resources, make_search, tuned_path, tuning_conditions
+from sure.decode.text import load_language_resources, make_search, tuned_path, tuning_conditions
 from sure.decode.trained import load_trained
 from sure.device import pick_device
 from sure.errors import SureError
@@ -21,13 +17,6 @@ from sure.files import replace_file
 from sure.models.experiment import Experiment
 from sure.models.loading import audio_batches, in_batches
 from sure.models.recognition import RecognitionModel
-
-WEIGHTS = "0 0.25 0.5 0.75 1 1.5"
-WORD_SCORES = "-1 0 1 2 3 4 5"
-
-
-def numbers(text: str) -> list[float]:
-    return [float(word) for word in text.split()]
 
 
 def tune_experiment(
@@ -65,24 +54,14 @@ def tune(
     grid = []
     for weight, word_score in tqdm([*itertools.product(weights, word_scores)], desc="grid", disable=None, leave=False):
         tried = settings.model_copy(update={"weight": weight, "word_score": word_score})
-        score = _score(model, resources, tried, logs, references)
+        search = make_search(model, resources, tried)
+        hypotheses = {id: search.best(logs[id]) for id in references}
+        score = model.task.score(references, hypotheses)[model.task.score_name]
         grid.append({"weight": weight, "word_score": word_score, "score": score})
     best = max if model.task.higher_is_better else min
     chosen = best(grid, key=lambda tried: tried["score"])
     conditions = tuning_conditions(settings, resources)
     return {**chosen, "score_name": model.task.score_name, "data": data, "conditions": conditions, "grid": grid}
-
-
-def _score(
-    model: RecognitionModel,
-    resources: LanguageResources,
-    settings: DecodeConfig,
-    logs: dict[str, Tensor],
-    references: dict[str, str],
-) -> float:
-    search = make_search(model, resources, settings)
-    hypotheses = {id: search.best(logs[id]) for id in references}
-    return model.task.score(references, hypotheses)[model.task.score_name]
 
 
 def table(grid: Sequence[dict[str, float]]) -> str:

@@ -1,4 +1,4 @@
-"""The small project that the shell tests drive, and a Slurm for those of its launcher."""
+"""The small project of the shell tests, and a Slurm for those of its launcher."""
 
 import sys
 from collections.abc import Iterator
@@ -14,9 +14,20 @@ from small_project import Project
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    folder = tmp_path / "a b"
-    folder.mkdir()
-    return Project(folder)
+    return Project(tmp_path / "a b")
+
+
+@pytest.fixture(scope="session")
+def done_before(tmp_path_factory) -> Project:
+    project = Project(tmp_path_factory.mktemp("done before") / "a b")
+    assert project.run("--petl", "lora").status == 0
+    return project
+
+
+@pytest.fixture
+def finished(done_before: Project, tmp_path: Path) -> Project:
+    """A project in which `run.sh --petl lora` has finished; it was moved since, as marks allow."""
+    return Project(tmp_path / "a b", like=done_before)
 
 
 @pytest.fixture(scope="session")

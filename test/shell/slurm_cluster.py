@@ -8,32 +8,31 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from small_project import ROOT
+from small_project import PIPES, ROOT, SHELL
 
 TOOLS = ROOT / "tools" / "slurm"
 CPUS = 4
+GPUS = 2 if os.geteuid() == 0 else 0  # only root can make the device files of fake GPUs
 
 
 class Cluster:
     """A running Slurm; `variables` make its commands and run.sh use it."""
 
     def __init__(self, folder: Path):
+        self.folder, self.variables = folder, {"SLURM_CONF": str(folder / "slurm.conf")}
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
-        self.variables = {"SLURM_CONF": str(folder / "slurm.conf")}
         self.environment = kept | self.variables
 
-    def run(self, *words: str, **options) -> subprocess.CompletedProcess:
-        options = {"env": self.environment, "stdin": subprocess.DEVNULL, "timeout": 120} | options
-        return subprocess.run(words, capture_output=True, text=True, **options)
+    def run(self, *words: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+        options = {"env": self.environment, "capture_output": True, "timeout": timeout} | options
+        return subprocess.run(words, **SHELL, **options)
 
     def start(self, *words: str, **options) -> subprocess.Popen:
-        options = {"env": self.environment, "stdin": subprocess.DEVNULL} | options
-        pipe = subprocess.PIPE
-        return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options)
+        return subprocess.Popen(words, env=self.environment, **SHELL, **PIPES, **options)
 
     def queue(self) -> list[tuple[str, str, str]]:
         """Id, name and state of each job and task."""
@@ -46,26 +45,16 @@ class Cluster:
 def running_cluster() -> Iterator[Cluster]:
     """Skip the test, with the reason, where Slurm cannot be installed."""
     folder = Path(tempfile.mkdtemp(prefix="slurm"))  # tmp_path of pytest is too long for a socket
+    cluster, words = Cluster(folder), {"nodes": 2, "cpus": CPUS, "gpus": GPUS, "port": free_ports()}
     try:
-        words = [
-            "--nodes",
-            "2",
-            "--cpus",
-            str(CPUS),
-            "--gpus",
-            "2" if os.geteuid() == 0 else "0",
-            "--port",
-            str(free_ports()),
-        ]
-        start = ["bash", str(TOOLS / "start_slurm.sh"), *words, str(folder)]
-        done = subprocess.run(start, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        options = [word for name, number in words.items() for word in (f"--{name}", str(number))]
+        done = cluster.run("bash", str(TOOLS / "start_slurm.sh"), *options, str(folder), timeout=600)
         if done.returncode == 3:
             pytest.skip(done.stderr.strip().splitlines()[-1])
         assert done.returncode == 0, done.stderr
-        yield Cluster(folder)
+        yield cluster
     finally:
-        stop = ["bash", str(TOOLS / "stop_slurm.sh"), str(folder)]
-        done = subprocess.run(stop, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        done = cluster.run("bash", str(TOOLS / "stop_slurm.sh"), str(folder))
         assert done.returncode == 0, done.stderr
         shutil.rmtree(folder)
 
@@ -73,12 +62,8 @@ def running_cluster() -> Iterator[Cluster]:
 def free_ports() -> int:
     """The first of three consecutive free ports."""
     for port in range(16817, 17817, 3):
-        with ExitStack() as stack:
-            try:
-                for number in range(port, port + 3):
-                    one = stack.enter_context(socket.socket())
-                    one.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-        return port
+        with ExitStack() as stack, suppress(OSError):
+            for number in range(port, port + 3):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return port
     raise AssertionError("no free ports")

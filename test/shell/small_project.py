@@ -16,90 +16,64 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("linear_probe", "conv_adapter", "lora")
 STAGES = ("download", "prepare", "tokenize", "train", "decode", "score", "report", "pack")
+BASH = ("bash", "-c")
+WORDS = ("a b", "it's", 'x"y', "", "*", "$HOME", "\\", "é", "two\nlines")  # words that a shell may change
+SHELL = {"stdin": subprocess.DEVNULL, "text": True}
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+LEFT_OUT = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "SURE_TORCH_INDEX", "SLURM_JOB_ID")
 
-# What `python -m sure.bin.<stage>` does here: it notes its arguments, and leaves the files of the real one.
-STAND_IN = """
+# `python -m sure.bin.<stage>` of the small project: notes its arguments, and leaves the files of the real stage.
+STAND_IN = r"""
 import os, signal, sys, time
 from pathlib import Path
 
-def value(name, default=None):
-    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
+stage = __spec__.name.rpartition(".")[2]
+given = dict(word.split("=", 1) for word in sys.argv if "=" in word)
+option = {name: sys.argv[place + 1] for place, name in enumerate(sys.argv) if name in ("--exp", "--out", "--corpus")}
+where = option.get("--exp") or option.get("--out", "")
 
-def leave(path, text="x"):
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(text + "\\n")
+def asked(name):
+    return os.environ.get(name, "nowhere") in f"{stage} {where}"
 
-def run(stage):
-    with open(os.environ.get("CALLS", "calls.txt"), "a") as file:
-        print(stage, *sys.argv[1:], sep="\\t", file=file)
-    where = value("--exp") or value("--out") or ""
-    place = stage + " " + where
-    if os.environ.get("KILL_AT") and os.environ["KILL_AT"] in place:
-        leave(where + "/half")
-        os.kill(os.getpid(), signal.SIGKILL)
-    if os.environ.get("FAIL_AT") and os.environ["FAIL_AT"] in place:
-        print("first line\\nthe reason it failed")
-        sys.exit(7)
-    if os.environ.get("WAIT_AT") and os.environ["WAIT_AT"] in place:
-        leave(where + "/pid", str(os.getpid()))
-        time.sleep(float(os.environ.get("WAIT", 60)))
-    print(stage, "ran")
-    if stage in FILES:
-        FILES[stage](where)
+def leave(*files, text="x"):
+    for path in (Path(where, file) for file in files):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(path.name + ".part").write_text(text + "\n")
+        path.with_name(path.name + ".part").rename(path)
 
-def prepare(out):
+with open(os.environ["CALLS"], "a") as file:
+    print(stage, *sys.argv[1:], sep="\t", file=file)
+if asked("KILL_AT"):
+    os.kill(os.getpid(), signal.SIGKILL)
+if asked("FAIL_AT"):
+    print("first line\nthe reason it failed")
+    sys.exit(7)
+if asked("WAIT_AT"):
+    leave("pid", text=str(os.getpid()))
+    time.sleep(float(os.environ.get("WAIT", 60)))
+print(stage, "ran")
+if stage == "download":
+    leave("corpus.txt", text=option["--corpus"]) if "--corpus" in option else leave("corpus/audio")
+elif stage == "prepare":
     for name in ("train", "dev", "test"):
-        leave(out + "/" + name + "/wav.scp", Path("prepare.py").read_text())
-        leave(out + "/" + name + "/text", "a\\u00a0b")
-        leave(out + "/" + name + "/utt2label")
-
-def download(out):
-    if "--corpus" in sys.argv:
-        leave(out + "/corpus.txt", value("--corpus"))
-    else:
-        leave(out + "/corpus/audio")
-
-def tokenize(out):
-    folder, = [word.partition("=")[2] for word in sys.argv if word.startswith("tokenizer.folder=")]
-    leave(folder + "/tokens.txt")
-
-def train(exp):
-    for name in ("config.yaml", "summary.json", "best.safetensors"):
-        leave(exp + "/" + name)
-
-def decode(exp):
-    given = dict(word.split("=", 1) for word in sys.argv if word.startswith("decode."))
-    ending = "" if given["decode.method"] == "greedy" else "_" + given.get("decode.name", "beam")
-    leave(exp + "/decode_test" + ending + "/hyp.txt", str(given))
-    leave(exp + "/decode_test" + ending + "/ref.txt")
-
-def tune_decode(exp):
-    given = dict(word.split("=", 1) for word in sys.argv if word.startswith("decode."))
-    leave(exp + "/tuned_" + given.get("decode.name", "beam") + ".json")
-
-def score(exp):
-    for folder in Path(exp).glob("decode_*"):
-        leave(str(folder / "result.json"))
-
-def report(out):
-    leave(out, "| method | score |\\n" + "".join("| %s | 1 |\\n" % name for name in sys.argv[3:]))
+        leave(f"{name}/wav.scp", text=Path("prepare.py").read_text())
+        leave(f"{name}/text", f"{name}/utt2label", text="a\u00a0b")
+elif stage == "tokenize":
+    leave(given["tokenizer.folder"] + "/tokens.txt")
+elif stage == "train":
+    leave("config.yaml", "summary.json", "best.safetensors")
+elif stage == "tune_decode":
+    leave(f"tuned_{given.get('decode.name', 'beam')}.json")
+elif stage == "decode":
+    folder = "decode_test" if given["decode.method"] == "greedy" else "decode_test_" + given.get("decode.name", "beam")
+    leave(f"{folder}/hyp.txt", f"{folder}/ref.txt", text=str(given))
+elif stage == "score":
+    leave(*(f"{folder.name}/result.json" for folder in Path(where).glob("decode_*")))
+elif stage == "report":
+    Path(where).write_text("| method | score |\n" + "".join(f"| {name} | 1 |\n" for name in sys.argv[3:]))
     print("printed by the stage")
-
-def pack(exp):
-    leave(exp + "/bundle/adapter.safetensors")
-    leave(exp + "/bundle/adapter.json")
-
-FILES = {
-    "download": download,
-    "prepare": prepare,
-    "tokenize": tokenize,
-    "train": train,
-    "decode": decode,
-    "tune_decode": tune_decode,
-    "score": score,
-    "report": report,
-    "pack": pack,
-}
+elif stage == "pack":
+    leave("bundle/adapter.safetensors", "bundle/adapter.json")
 """
 FETCH = """
 import sys
@@ -110,7 +84,7 @@ Path(sys.argv[3], sys.argv[1] + ".safetensors").write_text("weights")
 
 @dataclass
 class Done:
-    """A finished call: its exit status, what it printed, and the stages that ran, each with its arguments."""
+    """A finished call: exit status, output, and the stages that ran, each with its arguments."""
 
     status: int
     out: str
@@ -121,9 +95,12 @@ class Done:
     def stages(self) -> list[str]:
         return [call[0] for call in self.calls]
 
+    def of(self, stage: str) -> list[list[str]]:
+        return [call for call in self.calls if call[0] == stage]
+
 
 def make_environment(root: Path, folder: Path, extras: str, python: str) -> None:
-    """What tools/install.sh leaves; `python` is in it, with its packages or, as a real path, without any."""
+    """The files of tools/install.sh; `python` is in it, with its packages or, as a real path, without any."""
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(python)} "$@"\n')
     (folder / "bin" / "python").chmod(0o755)
@@ -133,93 +110,71 @@ def make_environment(root: Path, folder: Path, extras: str, python: str) -> None
 
 
 class Project:
-    """A copy of the shell parts in `root`, with a recipe that is the real one of egs/asterisk."""
+    """A copy of the shell scripts in `root`, with the recipe egs/asterisk; as a copy of the project `like` if given."""
 
-    def __init__(self, root: Path):
-        self.root = root
-        self.recipe = root / "egs" / "asterisk"
+    name = "asterisk"
+
+    def __init__(self, root: Path, like: Project | None = None):
+        self.root, self.recipe, self.bin = root, root / "egs" / self.name, root / "sure" / "bin"
+        self.notes = root / "calls.txt"
+        if like:
+            shutil.copytree(like.root, root)
+        else:
+            self.make()
+
+    def make(self) -> None:
+        root, recipe = self.root, self.root / "egs" / "asterisk"
         shutil.copytree(ROOT / "utils", root / "utils", ignore=shutil.ignore_patterns("cluster.sh"))  # the user's own
-        (root / "tools").mkdir()
-        shutil.copy(ROOT / "tools" / "install.sh", root / "tools")
-        shutil.copy(ROOT / "pyproject.toml", root)
-        (root / "tools" / "fetch_backbone.py").write_text(FETCH)
-        for name in ("bin", "petl"):
-            (root / "sure" / name).mkdir(parents=True)
         shutil.copytree(ROOT / "sure" / "recipe", root / "sure" / "recipe")
-        for name in ("errors.py", "bin/plan.py"):
-            shutil.copy(ROOT / "sure" / name, root / "sure" / name)
-        (root / "sure" / "bin" / "check_config.py").write_text("")
+        for folder in (root / "tools", self.bin, root / "sure" / "petl", recipe / "conf"):
+            folder.mkdir(parents=True)
+        for name in ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/bin/plan.py", "egs/asterisk/run.sh"):
+            shutil.copy(ROOT / name, root / name)
+        (root / "tools" / "fetch_backbone.py").write_text(FETCH)
+        (self.bin / "check_config.py").write_text("")
+        for name in (*STAGES, "rates", "tune_decode", "suite_report"):
+            (self.bin / f"{name}.py").write_text(STAND_IN)
         for name in METHODS:
             (root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
-        (root / "sure" / "bin" / "stand_in.py").write_text(STAND_IN)
-        for name in (*STAGES, "rates", "tune_decode"):
-            text = f"from sure.bin.stand_in import run\nrun({name!r})\n"
-            (root / "sure" / "bin" / f"{name}.py").write_text(text)
-        (self.recipe / "conf").mkdir(parents=True)
-        shutil.copy(ROOT / "egs" / "asterisk" / "run.sh", self.recipe)
         for name in ("asr", "language", "speaker", "intent"):
-            (self.recipe / "conf" / f"{name}.yaml").write_text(f"task: {name}\n")
-        (self.recipe / "prepare.py").write_text("# version 1\n")
-        (self.recipe / "sources.yaml").write_text("items: []\n")
+            (recipe / "conf" / f"{name}.yaml").write_text(f"task: {name}\n")
+        (recipe / "prepare.py").write_text("# version 1\n")
+        (recipe / "sources.yaml").write_text("items: []\n")
         self.make_environment(root / ".venv", "ark,convert")
 
     def make_environment(self, folder: Path, extras: str) -> None:
         make_environment(self.root, folder, extras, os.path.realpath(sys.executable))
 
     def environment(self, **variables: str) -> dict[str, str]:
-        left_out = (
-            "VIRTUAL_ENV",
-            "CONDA_PREFIX",
-            "CONDA_DEFAULT_ENV",
-            "PYTHONPATH",
-            "SURE_TORCH_INDEX",
-            "SLURM_JOB_ID",
-        )
-        kept = {name: text for name, text in os.environ.items() if name not in left_out}
-        return kept | {"CALLS": str(self.root / "calls.txt")} | variables
+        kept = {name: text for name, text in os.environ.items() if name not in LEFT_OUT}
+        return kept | {"CALLS": str(self.notes)} | variables
 
     def start(self, *words: str, cwd: Path | None = None, **variables: str) -> subprocess.Popen:
         """The recipe in a process group of its own."""
-        return subprocess.Popen(
-            ["bash", str(self.recipe / "run.sh"), *words],
-            cwd=cwd or self.recipe,
-            env=self.environment(**variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self.notes.unlink(missing_ok=True)
+        command = ["bash", str(self.recipe / "run.sh"), *words]
+        return subprocess.Popen(command, cwd=cwd or self.recipe, env=self.environment(**variables), **SHELL, **PIPES)
 
     def run(self, *words: str, cwd: Path | None = None, **variables: str) -> Done:
-        (self.root / "calls.txt").unlink(missing_ok=True)
         return self.finish(self.start(*words, cwd=cwd, **variables))
 
     def finish(self, process: subprocess.Popen) -> Done:
         out, err = process.communicate(timeout=60)
-        file = self.root / "calls.txt"
-        calls = [line.split("\t") for line in file.read_text().splitlines()] if file.exists() else []
-        return Done(process.returncode, out, err, calls)
+        calls = self.notes.read_text().splitlines() if self.notes.exists() else []
+        return Done(process.returncode, out, err, [call.split("\t") for call in calls])
 
-    def script(self, text: str, *words: str) -> Done:
-        """Bash that runs `text` in the project's root with `words` as its arguments."""
-        done = subprocess.run(
-            ["bash", "-c", text, "bash", *words],
-            cwd=self.root,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        return Done(done.returncode, done.stdout, done.stderr, [])
+    def script(self, text: str, cwd: Path | None = None) -> Done:
+        """Bash that runs `text` in the project's root."""
+        self.notes.unlink(missing_ok=True)
+        command = ["bash", "-c", text]
+        return self.finish(subprocess.Popen(command, cwd=cwd or self.root, env=self.environment(), **SHELL, **PIPES))
 
 
 def until(condition, seconds: float = 30.0) -> None:
-    """Wait for a condition that another process brings about, and fail when it does not."""
+    """Wait until the condition holds; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timeout"
         time.sleep(0.05)
 
 

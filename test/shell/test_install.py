@@ -1,7 +1,6 @@
-"""tools/install.sh and how scripts find an environment.
+"""tools/install.sh, and the environment that scripts choose.
 
-The packages themselves, several GB, are not installed here: a stand-in for pip notes what it is asked for, in
-environments that are real.
+The packages, several GB, are not installed here: a stand-in for pip notes its arguments, in environments that are real.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_project import ROOT
+from small_project import ROOT, SHELL
 
 PIP = """
 import os, sys
@@ -23,58 +22,48 @@ if "--version" not in sys.argv and os.environ.get("PIP_FAILS", "nothing") in sys
     sys.exit(1)
 """
 CHECK = "import os, sys; sys.exit(int(os.environ.get('CHECK', '0')))\n"
+TORCH = ["torch>=2.9,<2.15", "torchaudio>=2.9"]
 
 
 class Machine:
     """A project without an environment, on a machine with this Python alone."""
 
     def __init__(self, project, folder: Path):
-        self.project, self.root = project, project.root
-        shutil.rmtree(self.root / ".venv")
+        self.project, self.root, self.venv = project, project.root, project.root / ".venv"
+        shutil.rmtree(self.venv)
         (self.root / "tools" / "check_install.py").write_text(CHECK)
-        (folder / "stand_in" / "pip").mkdir(parents=True)
-        (folder / "stand_in" / "pip" / "__main__.py").write_text(PIP)
-        (folder / "stand_in" / "pip" / "__init__.py").touch()
-        self.pythons = folder / "pythons"
-        self.pythons.mkdir()
-        for name in ("python3", "python3.13", "python3.12", "python3.11", "python3.10"):
+        self.stand_in, self.pythons, self.active = folder / "stand_in", folder / "pythons", folder / "active"
+        for path in (self.pythons, self.stand_in / "pip"):
+            path.mkdir(parents=True)
+        (self.stand_in / "pip" / "__main__.py").write_text(PIP)
+        (self.stand_in / "pip" / "__init__.py").touch()
+        for name in ("python3", "python3.13", "python3.12", "python3.11"):
             self.python(name, "echo Python 3.9.1; exit 1")
         # environments without pip are made ten times faster, and there is the stand-in
         python = os.path.realpath(sys.executable)
         self.python("python3.10", f'[ "$2" != venv ] || set -- "$@" --without-pip; exec {python} "$@"')
-        self.stand_in = folder / "stand_in"
+        self.variables = {"PATH": f"{self.pythons}:{os.environ['PATH']}", "PYTHONPATH": str(self.stand_in)}
 
     def python(self, name: str, text: str) -> None:
         (self.pythons / name).write_text(f"#!/bin/sh\n{text}\n")
         (self.pythons / name).chmod(0o755)
 
-    def variables(self, **variables: str) -> dict[str, str]:
-        path = f"{self.pythons}:{os.environ['PATH']}"
-        return self.project.environment(PATH=path, PYTHONPATH=str(self.stand_in), **variables)
-
-    def make_active(self) -> dict[str, str]:
-        """An active environment with nothing installed: much faster than making one."""
-        folder = self.root.parent / "active"
-        self.project.make_environment(folder, "")
-        return {"VIRTUAL_ENV": str(folder)}
+    def activate(self, extras: str = "") -> dict[str, str]:
+        """An active environment, which takes less time than making one."""
+        self.project.make_environment(self.active, extras)
+        return {"VIRTUAL_ENV": str(self.active)}
 
     def install(self, *words: str, **variables: str) -> subprocess.CompletedProcess:
-        (self.root / "calls.txt").unlink(missing_ok=True)
-        return subprocess.run(
-            ["bash", "tools/install.sh", *words],
-            cwd=self.root,
-            env=self.variables(**variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        self.project.notes.unlink(missing_ok=True)
+        environment = self.project.environment(**self.variables, **variables)
+        command = ["bash", "tools/install.sh", *words]
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, timeout=120, **SHELL)
 
     @property
     def asked(self) -> list[list[str]]:
-        """What pip was asked to install, call by call."""
-        file = self.root / "calls.txt"
-        calls = [line.split("\t") for line in file.read_text().splitlines()] if file.exists() else []
+        """The arguments of each `pip install`."""
+        notes = self.project.notes
+        calls = [line.split("\t") for line in notes.read_text().splitlines()] if notes.exists() else []
         return [call[5:] for call in calls if "install" in call]
 
 
@@ -87,14 +76,16 @@ def mark(folder: Path) -> str:
     return (folder / ".sure-installed").read_text().splitlines()[1]
 
 
-TORCH = ["torch>=2.9,<2.15", "torchaudio>=2.9"]
-
-
-def test_a_fresh_machine_gets_an_environment_and_the_second_call_does_nothing(machine):
+def test_an_interrupted_installation_is_finished_by_the_next_call_and_the_third_does_nothing(machine):
+    assert machine.install(PIP_FAILS="--editable").returncode != 0
+    assert not (machine.venv / ".sure-installed").exists()
+    kept = machine.venv / "kept"
+    kept.touch()
     done = machine.install()
     assert done.returncode == 0, done.stderr
+    assert kept.exists()  # nothing is downloaded again
     assert machine.asked == [[*TORCH, "--editable", ".[ark,convert]"]]
-    assert (machine.root / ".venv" / "bin" / "python").exists() and mark(machine.root / ".venv") == "ark,convert"
+    assert (machine.venv / "bin" / "python").exists() and mark(machine.venv) == "ark,convert"
     assert "evaluation licence" in done.stdout
     again = machine.install()
     assert again.returncode == 0 and machine.asked == [] and "up to date" in again.stdout
@@ -105,31 +96,22 @@ def test_the_versions_are_those_of_pyproject():
     assert all(f'"{requirement}"' in text for requirement in TORCH)
 
 
-def test_an_interrupted_installation_is_finished_by_the_next_call(machine):
-    assert machine.install(PIP_FAILS="--editable").returncode != 0
-    assert not (machine.root / ".venv" / ".sure-installed").exists()
-    kept = machine.root / ".venv" / "kept"
-    kept.touch()
-    assert machine.install().returncode == 0
-    assert kept.exists()  # what was downloaded is not downloaded again
-
-
 def test_an_environment_that_was_never_finished_is_made_anew(machine):
-    (machine.root / ".venv" / "bin").mkdir(parents=True)
-    (machine.root / ".venv" / "bin" / "python").symlink_to("nowhere")
+    (machine.venv / "bin").mkdir(parents=True)
+    (machine.venv / "bin" / "python").symlink_to("nowhere")
     assert machine.install().returncode == 0
-    assert (machine.root / ".venv" / "pyvenv.cfg").exists()
+    assert (machine.venv / "pyvenv.cfg").exists()
 
 
-def test_an_installation_that_does_not_work_is_not_called_finished(machine):
-    active = machine.make_active()
+def test_an_installation_that_does_not_work_is_not_marked_as_finished(machine):
+    active = machine.activate()
     done = machine.install("--force", CHECK="1", **active)
     assert done.returncode == 2 and "not complete" in done.stderr
-    assert not Path(active["VIRTUAL_ENV"], ".sure-installed").exists()
+    assert not (machine.active / ".sure-installed").exists()
 
 
 def test_changed_requirements_and_further_extras_are_installed(machine):
-    active = machine.make_active()
+    active = machine.activate()
     machine.install(**active)
     file = machine.root / "pyproject.toml"
     file.write_text(file.read_text() + "# settings of a tool\n")
@@ -138,50 +120,40 @@ def test_changed_requirements_and_further_extras_are_installed(machine):
     assert machine.install(**active).returncode == 0 and len(machine.asked) == 1
     assert machine.install("--extras", "test", **active).returncode == 0
     assert machine.asked[0][-1] == ".[ark,convert,test]"
-    assert mark(Path(active["VIRTUAL_ENV"])) == "ark,convert,test"
-    machine.install("--extras", "convert", **active)
-    assert machine.asked == []
-    machine.install("--extras", "convert", "--force", **active)
-    assert len(machine.asked) == 1
+    assert mark(machine.active) == "ark,convert,test"
+    for words, calls in ((("--extras", "convert"), 0), (("--extras", "convert", "--force"), 1)):
+        machine.install(*words, **active)
+        assert len(machine.asked) == calls
 
 
-def test_the_judges_come_without_what_only_a_compiler_installs(machine):
-    assert machine.install("--extras", "judges", **machine.make_active()).returncode == 0
+def test_the_judges_come_without_packages_that_need_a_compiler(machine):
+    assert machine.install("--extras", "judges", **machine.activate()).returncode == 0
     assert machine.asked == [[*TORCH, "--editable", ".[judges]"], ["--no-deps", "resemblyzer==0.1.4"]]
 
 
-def test_the_active_environment_is_used(machine, tmp_path):
-    active = tmp_path / "my own"
-    machine.project.make_environment(active, "")
-    done = machine.install(VIRTUAL_ENV=str(active))
+@pytest.mark.parametrize("conda", ["", "speech", "base"])
+def test_the_active_environment_is_used_except_the_base_of_conda(machine, conda):
+    active = machine.activate()
+    if conda:
+        active = {"CONDA_PREFIX": str(machine.active), "CONDA_DEFAULT_ENV": conda}
+    done = machine.install(**active)
     assert done.returncode == 0, done.stderr
-    assert mark(active) == "ark,convert" and not (machine.root / ".venv").exists()
-    other = tmp_path / "conda"
-    machine.project.make_environment(other, "")
-    assert machine.install(CONDA_PREFIX=str(other), CONDA_DEFAULT_ENV="speech").returncode == 0
-    assert mark(other) == "ark,convert" and not (machine.root / ".venv").exists()
+    used, other = (machine.venv, machine.active) if conda == "base" else (machine.active, machine.venv)
+    assert mark(used) == "ark,convert" and (not other.exists() or mark(other) == "")
 
 
-def test_the_base_environment_of_conda_is_left_alone(machine, tmp_path):
-    base = tmp_path / "conda"
-    machine.project.make_environment(base, "")
-    assert machine.install(CONDA_PREFIX=str(base), CONDA_DEFAULT_ENV="base").returncode == 0
-    assert mark(base) == "" and mark(machine.root / ".venv") == "ark,convert"
+def test_an_active_environment_with_the_wrong_python_is_refused(machine):
+    (machine.active / "bin").mkdir(parents=True)
+    shutil.copy(machine.pythons / "python3", machine.active / "bin" / "python")
+    done = machine.install(VIRTUAL_ENV=str(machine.active))
+    assert done.returncode == 2 and str(machine.active) in done.stderr and "3.10 to 3.13" in done.stderr
 
 
-def test_an_active_environment_with_the_wrong_python_is_refused(machine, tmp_path):
-    active = tmp_path / "old"
-    (active / "bin").mkdir(parents=True)
-    shutil.copy(machine.pythons / "python3", active / "bin" / "python")
-    done = machine.install(VIRTUAL_ENV=str(active))
-    assert done.returncode == 2 and str(active) in done.stderr and "3.10 to 3.13" in done.stderr
-
-
-def test_without_a_fitting_python_the_error_names_what_was_tried(machine):
+def test_without_a_fitting_python_the_error_names_those_that_were_tried(machine):
     fits = (machine.pythons / "python3.10").rename(machine.pythons / "fits")
     machine.python("python3.10", 'case "$2" in *ensurepip*) exit 1 ;; *) exit 0 ;; esac')
     done = machine.install()
-    assert done.returncode == 2 and not (machine.root / ".venv").exists()
+    assert done.returncode == 2 and not machine.venv.exists()
     assert "python3: Python 3.9.1" in done.stderr
     assert "python3.10: fits" in done.stderr and "python3-venv" in done.stderr
     fits.rename(machine.pythons / "mine")
@@ -189,7 +161,7 @@ def test_without_a_fitting_python_the_error_names_what_was_tried(machine):
 
 
 def test_the_cpu_build_comes_from_the_index_that_the_user_names(machine):
-    active = machine.make_active()
+    active = machine.activate()
     done = machine.install("--cpu", **active)
     assert done.returncode == 0 and "SURE_TORCH_INDEX is not set" in done.stdout
     assert len(machine.asked) == 1
@@ -201,73 +173,52 @@ def test_the_cpu_build_comes_from_the_index_that_the_user_names(machine):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--gpu",), "unknown option --gpu"),
         (("--extras",), "needs a value"),
         (("--extras", "all"), "no extra 'all'"),
     ],
 )
-def test_a_wrong_call_is_refused(machine, words, said):
+def test_a_wrong_call_is_refused(machine, words, message):
     done = machine.install(*words)
-    assert done.returncode == 2 and said in done.stderr and not (machine.root / ".venv").exists()
+    assert done.returncode == 2 and message in done.stderr and not machine.venv.exists()
 
 
-def test_a_recipe_installs_what_it_needs_by_itself(machine):
-    done = machine.project.run("--petl", "lora", **{name: machine.variables()[name] for name in ("PATH", "PYTHONPATH")})
-    assert done.status == 0, done.err
-    assert done.stages[0] == "pip" and done.stages[-1] == "pack"
-    assert mark(machine.root / ".venv") == "ark,convert"
-
-
-def test_a_task_that_pronounces_words_installs_what_knows_them(machine):
+def test_a_recipe_installs_the_extras_of_its_task_by_itself(machine):
+    """A task that needs phones of words installs packages that have them, unless the user has a lexicon."""
     (machine.project.recipe / "conf" / "phoneme.yaml").write_text("task: phoneme\n")
     (machine.project.recipe / "mine.txt").write_text("one W AH1 N\n")
-    for words, extras in ((["--lexicon", "mine.txt"], "ark,convert"), ([], "ark,convert,phones")):
-        words += ["--task", "phoneme", "--petl", "lora", "--stop_stage", "download"]
-        done = machine.project.run(*words, **{name: machine.variables()[name] for name in ("PATH", "PYTHONPATH")})
+    phoneme = ("--task", "phoneme", "--petl", "lora", "--stop_stage", "download")
+    for words, extras in (((*phoneme, "--lexicon", "mine.txt"), "ark,convert"), (phoneme, "ark,convert,phones")):
+        done = machine.project.run(*words, **machine.variables)
         assert done.status == 0, done.err
-        assert mark(machine.root / ".venv") == extras
+        assert done.stages[0] == "pip" and done.stages[-1] == "download" and mark(machine.venv) == extras
 
 
-def test_a_recipe_takes_the_environment_that_is_installed(project, tmp_path):
-    empty = tmp_path / "active but empty"
-    project.make_environment(empty, "")
-    (empty / ".sure-installed").unlink()
-    show = "root=$PWD; . utils/environment.sh; use_environment ark,convert; "
-    show += 'command -v python; echo "$PYTHONPATH"'
-    done = project.script(f"export VIRTUAL_ENV={str(empty)!r}; {show}")
-    assert done.out.splitlines() == [str(project.root / ".venv/bin/python"), str(project.root)]
-    full = tmp_path / "active"
-    project.make_environment(full, "ark,convert,test")
-    done = project.script(f"export VIRTUAL_ENV={str(full)!r}; {show}")
-    assert done.out.splitlines()[0] == str(full / "bin" / "python")
+def test_a_recipe_uses_the_environment_that_is_installed(project, tmp_path):
+    show = 'root=$PWD; . utils/environment.sh; use_environment ark,convert; command -v python; echo "$PYTHONPATH"'
+    active = tmp_path / "active"
+    project.make_environment(active, "ark,convert,test")
+    for used in (active, project.root / ".venv"):
+        done = project.script(f"export VIRTUAL_ENV={str(active)!r}; {show}")
+        assert done.out.splitlines() == [str(used / "bin" / "python"), str(project.root)]
+        (active / ".sure-installed").unlink(missing_ok=True)
 
 
-def test_the_check_says_what_works_here():
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "check_install.py")],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_check_lists_each_part_and_fails_when_something_essential_is_missing(tmp_path, broken):
+    if broken:
+        (tmp_path / "sentencepiece.py").write_text("raise ImportError('no libstdc++')\n")
+    command = [sys.executable, str(ROOT / "tools" / "check_install.py")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | ({"PYTHONPATH": str(tmp_path)} if broken else {})
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == broken, done.stdout + done.stderr
     found = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
-    for name in ("python", "packages", "project", "torch", "wav", "flac", "g722", "sentencepiece", "ark"):
-        assert found[name] == "ok", done.stdout
-    assert {"GPU", "bf16", "ogg", "mp3", "Slurm", "disk"} <= set(found)
-
-
-def test_the_check_fails_when_something_essential_is_missing(tmp_path):
-    (tmp_path / "sentencepiece.py").write_text("raise ImportError('no libstdc++')\n")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "check_install.py")],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 1
-    assert "MISSING packages" in done.stdout and "sentencepiece (ImportError: no libstdc++)" in done.stdout
-    assert "tools/install.sh" in done.stdout
+    if broken:
+        assert "MISSING packages" in done.stdout and "sentencepiece (ImportError: no libstdc++)" in done.stdout
+        assert "tools/install.sh" in done.stdout
+    else:
+        for name in ("python", "packages", "project", "torch", "wav", "flac", "g722", "sentencepiece", "ark"):
+            assert found[name] == "ok", done.stdout
+        assert {"GPU", "bf16", "ogg", "mp3", "Slurm", "disk"} <= set(found)

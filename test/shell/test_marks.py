@@ -1,4 +1,4 @@
-"""What is skipped, what runs again, and what a killed or failed run leaves."""
+"""Finished steps are skipped, steps with changed inputs run again, and stopped or failed runs can be resumed."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import os
 import signal
 
 import pytest
-from small_project import is_alive, kill, until
+from small_project import STAGES, is_alive, kill, until
 
 LORA = ("--petl", "lora")
-ALL = ["download", "prepare", "tokenize", "train", "decode", "score", "report", "pack"]
+TRAIN = (*LORA, "--stage", "train", "--stop_stage", "train")
+EXP = "exp/asr_es_moonshine_lora/seed1"
 
 
 def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_path):
     first = project.run()
     assert first.status == 0
-    assert first.stages == [
-        *ALL[:3],
-        *["train"] * 3,
-        *["decode"] * 3,
-        *["score"] * 3,
-        "report",
-        *["pack"] * 3,
+    each = [
+        stage
+        for name in ("train", "decode", "score", "report", "pack")
+        for stage in [name] * (1 + 2 * (name != "report"))
     ]
-    table = "| exp/asr_es_moonshine_lora/seed1 | 1 |"
+    assert first.stages == [*STAGES[:3], *each]
+    table = f"| {EXP} | 1 |"
     assert first.out.count(table) == 1 and first.out.index(table) > first.out.index("# stage 8 pack")
     again = project.run(cwd=tmp_path)
     assert again.status == 0 and again.calls == []
@@ -31,220 +30,185 @@ def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_
     assert table in again.out
 
 
-def test_more_seeds_and_methods_run_only_what_is_new(project):
-    project.run(*LORA)
-    done = project.run("--petl", "lora conv_adapter", "--seeds", "1 2")
-    assert done.stages.count("train") == 3 and "prepare" not in done.stages
-    assert done.calls[done.stages.index("report")][3:] == [
-        f"exp/asr_es_moonshine_{name}"
-        for name in ("lora/seed1", "lora/seed2", "conv_adapter/seed1", "conv_adapter/seed2")
-    ]
+def test_more_seeds_and_methods_run_only_new_experiments(finished):
+    done = finished.run("--petl", "lora conv_adapter", "--seeds", "1 2")
+    assert len(done.of("train")) == 3 and not done.of("prepare")
+    names = ("lora/seed1", "lora/seed2", "conv_adapter/seed1", "conv_adapter/seed2")
+    assert done.of("report")[0][3:] == [f"exp/asr_es_moonshine_{name}" for name in names]
 
 
-def test_a_clone_that_was_moved_is_still_finished(project, tmp_path):
-    project.run(*LORA)
-    moved = tmp_path / "moved here"
-    project.root.rename(moved)
-    project.root, project.recipe = moved, moved / "egs" / "asterisk"
-    assert project.run(*LORA).calls == []
+def change(file: str, text: str | None = None):
+    def apply(project):
+        path = project.recipe / file
+        path.unlink() if text is None else path.write_text(text)
+
+    return apply
 
 
-def test_changed_inputs_run_the_stages_that_read_them(project):
-    project.run(*LORA)
-    (project.recipe / "exp/asr_es_moonshine_lora/seed1/decode_test/hyp.txt").write_text("other\n")
-    done = project.run(*LORA)
-    assert done.stages == ["score"] and "hyp.txt changed" in done.out
-    (project.recipe / "exp/asr_es_moonshine_lora/seed1/decode_test/result.json").write_text("other\n")
-    assert project.run(*LORA).stages == ["report", "pack"]
+@pytest.mark.parametrize(
+    ("damage", "words", "stages", "reason"),
+    [
+        (lambda project: None, (), [], "skip"),
+        (change(f"{EXP}/decode_test/hyp.txt", "other\n"), (), ["score"], "hyp.txt changed"),
+        (change(f"{EXP}/decode_test/result.json", "other\n"), (), ["report", "pack"], "result.json changed"),
+        (change("exp/asr_es_results.md"), (), ["report"], "an output is missing"),
+        (change("conf/asr.yaml", "task: asr # other\n"), (), ["tokenize", "train"], "conf/asr.yaml changed"),
+        # the trainer knows which settings matter
+        (lambda project: None, ("--set", "train.device=cpu"), ["train"], "its settings changed"),
+        (lambda project: None, ("--force", "true"), list(STAGES), "asked for"),
+        (lambda project: None, ("--stage", "train", "--force", "false"), [], "skip"),
+    ],
+)
+def test_only_steps_with_changes_run_again(finished, damage, words, stages, reason):
+    damage(finished)
+    done = finished.run(*LORA, *words)
+    assert done.status == 0 and done.stages == stages and reason in done.out
+    assert all(("--restart" in call) == ("--force" in words) for call in done.of("train"))
 
 
-def test_a_lost_output_is_made_again(project):
-    project.run(*LORA)
-    (project.recipe / "exp/asr_es_results.md").unlink()
-    done = project.run(*LORA)
-    assert done.stages == ["report"] and "an output is missing" in done.out
-
-
-def test_changed_settings_reach_the_trainer_which_knows_what_matters(project):
-    project.run(*LORA)
-    done = project.run(*LORA, "--set", "train.device=cpu")
-    assert done.stages == ["train"] and "its settings changed" in done.out
-    assert "--restart" not in done.calls[0]
-    (project.recipe / "conf" / "asr.yaml").write_text("task: asr # other\n")
-    assert "train" in project.run(*LORA, "--set", "train.device=cpu").stages
-
-
-def test_a_trained_model_is_not_taken_for_one_of_other_data(project):
-    project.run(*LORA)
-    (project.recipe / "prepare.py").write_text("# version 2\n")
-    done = project.run(*LORA)
+def test_a_trained_model_does_not_count_for_other_data(finished):
+    change("prepare.py", "# version 2\n")(finished)
+    done = finished.run(*LORA)
     assert done.status == 1 and done.stages == ["prepare"]
     assert "data/asr_es/train/wav.scp" in done.err and "--stage train" in done.err and "--tag" in done.err
-    assert project.run(*LORA).stages == []  # still refused
-    tagged = project.run(*LORA, "--tag", "new")
-    assert tagged.status == 0 and "train" in tagged.stages
-    again = project.run(*LORA, "--stage", "train", "--stop_stage", "train")
+    assert finished.run(*LORA).stages == []  # still refused
+    tagged = finished.run(*LORA, "--tag", "new")
+    assert tagged.status == 0 and tagged.of("train")
+    again = finished.run(*TRAIN)
     assert again.stages == ["train"] and again.calls[0][-1] == "--restart"
-    assert project.run(*LORA).status == 0
+    assert finished.run(*LORA).status == 0
 
 
-def test_a_stage_asked_for_runs_again_and_training_starts_anew_only_when_it_had_finished(project):
-    project.run(*LORA)
-    done = project.run(*LORA, "--stage", "train", "--stop_stage", "decode")
-    assert done.stages == ["train", "decode"] and done.calls[0][-1] == "--restart"
-    assert "--restart" not in done.calls[1]
-    half = project.run(*LORA, "--stage", "train", "--stop_stage", "train", KILL_AT="train")
+def test_a_stage_that_is_asked_for_runs_again_and_training_restarts_only_after_it_had_finished(finished):
+    done = finished.run(*LORA, "--stage", "train", "--stop_stage", "decode")
+    assert done.stages == ["train", "decode"]
+    assert done.calls[0][-1] == "--restart" and "--restart" not in done.calls[1]
+    half = finished.run(*TRAIN, KILL_AT="train")
     assert half.status == 137 and half.calls[0][-1] == "--restart"
     assert "problem: it was killed" in half.err
-    again = project.run(*LORA, "--stage", "train", "--stop_stage", "train")
+    again = finished.run(*TRAIN)
     assert again.status == 0 and "--restart" not in again.calls[0]
 
 
-def test_force_without_a_stage(project):
-    project.run(*LORA)
-    assert project.run(*LORA, "--force", "true").stages == ALL
-    assert project.run(*LORA, "--stage", "train", "--force", "false").stages == []
-
-
-def test_a_failure_says_where_why_and_how_to_go_on(project, tmp_path):
+def test_a_failure_is_reported_with_place_reason_and_a_command_that_resumes(project, tmp_path):
     words = ("--petl", "linear_probe lora", "--tag", "a.b", "--set", "train.epochs=2 petl.sites=a b")
     done = project.run(*words, cwd=tmp_path, FAIL_AT="decode exp/asr_es_moonshine_lora")
     assert done.status == 7
     assert done.stages[-2:] == ["decode", "decode"]
-    report = done.err
+    exp = "exp/asr_es_moonshine_lora_a.b/seed1"
     for text in (
-        "stage 5 decode failed with exit code 7: exp/asr_es_moonshine_lora_a.b/seed1",
-        "command: python -m sure.bin.decode --exp exp/asr_es_moonshine_lora_a.b/seed1",
-        f"log:     {project.recipe}/exp/asr_es_moonshine_lora_a.b/seed1/log/decode.log",
+        f"stage 5 decode failed with exit code 7: {exp}",
+        f"command: python -m sure.bin.decode --exp {exp}",
+        f"log:     {project.recipe}/{exp}/log/decode.log",
         "  | the reason it failed",
     ):
-        assert text in report
-    resume = report.partition("resume:")[2].strip()
-    project.root.joinpath("calls.txt").unlink()
-    resumed = project.script(f"cd {str(tmp_path)!r} && {resume}")
+        assert text in done.err
+    resumed = project.script(done.err.partition("resume:")[2], cwd=tmp_path)
     assert resumed.status == 0, resumed.err
-    calls = project.root.joinpath("calls.txt").read_text().split("\n")
-    assert [call.split("\t")[0] for call in calls if call] == [
-        "decode",
-        "score",
-        "score",
-        "report",
-        "pack",
-        "pack",
-    ]
+    assert resumed.stages == ["decode", "score", "score", "report", "pack", "pack"]
 
 
-def test_the_resume_command_of_stages_asked_for_does_not_repeat_them(project):
-    project.run(*LORA)
-    done = project.run(*LORA, "--stage", "train", "--stop_stage", "score", FAIL_AT="decode exp")
+def test_on_a_terminal_the_reason_of_a_failure_is_printed_once(finished):
+    call = f"FAIL_AT=decode '{finished.recipe}/run.sh' {' '.join(LORA)} --stage decode"
+    both = finished.script(f"{call} 2>&1").out
+    assert both.count("the reason it failed") == 1 and f"log:     {finished.recipe}/{EXP}/log/decode.log\n" in both
+    quiet = finished.script(f"{call} --nj 2 2>&1").out  # the output is only in the log
+    assert quiet.count("  | the reason it failed") == quiet.count("the reason it failed") == 1
+
+
+def test_the_resume_command_of_chosen_stages_does_not_repeat_them(finished):
+    done = finished.run(*LORA, "--stage", "train", "--stop_stage", "score", FAIL_AT="decode exp")
     assert done.status == 7 and done.stages == ["train", "decode"]
     resume = done.err.partition("resume:")[2].strip()
     assert resume.endswith("--stop_stage score --petl lora --stage decode --force false")
-    project.root.joinpath("calls.txt").unlink()
-    assert project.script(resume).status == 0
-    calls = project.root.joinpath("calls.txt").read_text().split("\n")
-    assert [call.split("\t")[0] for call in calls if call] == ["decode"]  # its output is as before: no new scores
+    resumed = finished.script(resume)
+    assert resumed.status == 0 and resumed.stages == ["decode"]  # its output is as before: no new scores
 
 
-def test_an_output_that_is_missing_is_a_failure(project):
-    bin_folder = project.root / "sure" / "bin"
-    (bin_folder / "tokenize.py").write_text("print('nothing left')\n")
+@pytest.mark.parametrize(
+    ("stage", "code", "status", "message"),
+    [
+        ("prepare", "print('no files')", 1, "the command ended without an error, but did not write data/asr_es/train"),
+        ("prepare", "raise SystemExit(75)", 75, "problem: it was asked to stop, and has saved its progress"),
+        (
+            None,
+            "stage_prepare() { cp nowhere here; }",
+            1,
+            "stage 2 prepare failed with exit code 1\n  command: cp nowhere",
+        ),
+    ],
+)
+def test_a_stage_fails_also_without_outputs_when_stopped_and_by_a_mistake_in_run_sh(
+    project, stage, code, status, message
+):
+    if stage:
+        (project.bin / f"{stage}.py").write_text(f"{code}\n")
+    else:
+        run = project.recipe / "run.sh"
+        run.write_text(run.read_text().replace("run_stages\n", f"{code}\nrun_stages\n"))
     done = project.run(*LORA)
-    assert done.status == 1 and "did not write data/asr_es/tokens" in done.err
-    assert done.stages == ["download", "prepare"]
-
-
-def test_a_mistake_in_a_recipe_is_reported_with_its_command(project):
-    run = project.recipe / "run.sh"
-    run.write_text(run.read_text().replace("run_stages\n", "stage_prepare() { cp nowhere here; }\nrun_stages\n"))
-    done = project.run(*LORA)
-    assert done.status == 1 and done.stages == ["download"]
-    assert "stage 2 prepare failed with exit code 1" in done.err and "cp nowhere here" in done.err
+    assert done.status == status and message in done.err, done.err
+    assert done.stages == ["download"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_killed_run_goes_on_where_it_was(project, number):
-    process = project.start("--petl", "linear_probe lora", WAIT_AT="train exp/asr_es_moonshine_lora")
-    until((project.recipe / "exp/asr_es_moonshine_lora/seed1/pid").exists)
+def test_a_killed_run_continues_where_it_was(finished, number):
+    words = ("--petl", "lora linear_probe", "--stop_stage", "train")
+    process = finished.start(*words, WAIT_AT="train exp/asr_es_moonshine_linear_probe")
+    until((finished.recipe / "exp/asr_es_moonshine_linear_probe/seed1/pid").exists)
     kill(process, number)
-    done = project.run("--petl", "linear_probe lora")
-    assert done.status == 0
-    assert [call[4] for call in done.calls if call[0] == "train"] == ["exp/asr_es_moonshine_lora/seed1"]
+    done = finished.run(*words)
+    assert done.status == 0 and [call[4] for call in done.calls] == ["exp/asr_es_moonshine_linear_probe/seed1"]
     assert "--restart" not in done.calls[0]
 
 
-@pytest.mark.parametrize(("number", "nj"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "2")])
-def test_a_signal_to_run_sh_alone_stops_what_it_started_and_says_how_to_go_on(project, number, nj):
-    process = project.start(*LORA, "--nj", nj, WAIT_AT="train exp")
-    pid = project.recipe / "exp/asr_es_moonshine_lora/seed1/pid"
-    until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+@pytest.mark.parametrize(("number", "nj"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "3")])
+def test_a_signal_to_run_sh_alone_stops_all_its_processes_and_prints_how_to_resume(project, number, nj):
+    process = project.start("--nj", nj, WAIT_AT="train exp")
+    pids = [
+        project.recipe / f"exp/asr_es_moonshine_{name}/seed1/pid" for name in ("linear_probe", "conv_adapter", "lora")
+    ]
+    pids = pids[: int(nj)]
+    until(lambda: all(pid.exists() for pid in pids))
     os.kill(process.pid, number)
     done = project.finish(process)
-    assert done.status == 128 + number and not is_alive(int(pid.read_text()))
-    how = f"stopped by {signal.Signals(number).name}\n  resume:  '{project.recipe}/run.sh' --petl lora --nj {nj}\n"
+    assert done.status == 128 + number
+    until(lambda: not any(is_alive(int(pid.read_text())) for pid in pids), 0 if nj == "1" else 30)
+    how = f"stopped by {signal.Signals(number).name}\n  resume:  '{project.recipe}/run.sh' --nj {nj}\n"
     assert done.err.endswith(how)
     assert done.err.count("resume:") == 1 and "failed" not in done.err
 
 
-def test_what_was_asked_to_stop_and_has_saved_says_so(project):
-    (project.root / "sure" / "bin" / "train.py").write_text("raise SystemExit(75)\n")
-    done = project.run(*LORA)
-    assert done.status == 75 and "problem: it was asked to stop, and has saved its progress" in done.err
+def test_a_run_waits_for_the_trainer_of_a_killed_one(project):
+    with project.start(*LORA, WAIT_AT="train exp", WAIT="2") as process:
+        pid = project.recipe / EXP / "pid"
+        until(pid.exists)
+        process.kill()  # bash alone: the trainer lives on
+        process.wait()
+        trainer = int(pid.read_text())
+        assert is_alive(trainer)
+        done = project.run(*LORA, "--stop_stage", "train")
+        assert done.status == 0 and not is_alive(trainer)
+        assert f"waiting for another run that works on {EXP} train" in done.out
 
 
-def test_a_run_waits_for_the_trainer_that_a_killed_one_left(project):
-    process = project.start(*LORA, WAIT_AT="train exp", WAIT="3")
-    pid_file = project.recipe / "exp/asr_es_moonshine_lora/seed1/pid"
-    until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
-    process.kill()  # bash alone: the trainer lives on
-    process.wait()
-    trainer = int(pid_file.read_text())
-    assert is_alive(trainer)
-    done = project.run(*LORA)
-    assert done.status == 0 and not is_alive(trainer)
-    assert "waiting for another run that works on exp/asr_es_moonshine_lora/seed1 train" in done.out
-    process.stdout.close()
-    process.stderr.close()
-
-
-def test_experiments_at_the_same_time(project):
-    done = project.run("--seeds", "1 2", "--nj", "4")
-    assert done.status == 0
-    assert sorted(done.stages) == sorted([*ALL[:3], *(ALL[3:6] + ALL[7:]) * 6, "report"])
-    assert project.run("--seeds", "1 2", "--nj", "4").calls == []
-    folders = sorted(path.parent.name + path.name for path in project.recipe.glob("exp/*/seed*"))
-    assert len(folders) == 6
-
-
-def test_of_experiments_at_the_same_time_one_that_fails_is_named_and_the_others_are_finished(project):
-    done = project.run("--nj", "3", "--set", "train.epochs=1", FAIL_AT="train exp/asr_es_moonshine_conv_adapter")
-    assert done.status == 7
-    assert done.err.count("exp/asr_es_moonshine_conv_adapter/seed1") >= 1
-    assert done.err.count("resume:") == 1
-    assert done.stages.count("train") == 3 and "decode" not in done.stages
-    resumed = project.run("--nj", "3", "--set", "train.epochs=1")
-    assert resumed.status == 0 and resumed.stages.count("train") == 1
-
-
-def test_an_interrupted_run_stops_everything_that_it_started_at_the_same_time(project):
-    process = project.start("--nj", "3", WAIT_AT="train exp")
-    pids = [
-        project.recipe / f"exp/asr_es_moonshine_{name}/seed1/pid" for name in ("linear_probe", "conv_adapter", "lora")
-    ]
-    until(lambda: all(path.exists() and path.read_text().endswith("\n") for path in pids))
-    os.kill(process.pid, signal.SIGINT)
-    done = project.finish(process)
-    assert done.status == 130
-    until(lambda: not any(is_alive(int(path.read_text())) for path in pids))
+def test_experiments_at_the_same_time_and_one_that_fails(project):
+    words = ("--nj", "3", "--seeds", "1 2")
+    done = project.run(*words, FAIL_AT="train exp/asr_es_moonshine_conv_adapter/seed1")
+    assert done.status == 7 and len(done.of("train")) == 6 and not done.of("decode")
+    assert "exp/asr_es_moonshine_conv_adapter/seed1" in done.err and done.err.count("resume:") == 1
+    resumed = project.run(*words)
+    assert resumed.status == 0 and len(resumed.of("train")) == 1
+    assert sorted(resumed.stages) == sorted(["train", *["decode", "score", "pack"] * 6, "report"])
+    assert project.run(*words).calls == []
+    assert len(list(project.recipe.glob("exp/*/seed*"))) == 6
 
 
 def test_a_language_of_the_sources_has_a_mark_of_its_own(project):
     run = project.recipe / "run.sh"
     run.write_text(run.read_text().replace('  . "$root', '  source_options=(lang="$lang")\n  . "$root', 1))
-    english, french = ("--lang", "en", *LORA), ("--lang", "fr", *LORA)
-    for language in (english, french):
-        done = project.run(*language)
-        assert done.status == 0 and done.stages == ALL
-        assert done.calls[0][-1] == f"lang={language[1]}"
-    for language in (english, french):
-        assert project.run(*language).calls == []
+    calls = [("--lang", language, *LORA, "--stop_stage", "download") for language in ("en", "fr")]
+    for words in calls:
+        done = project.run(*words)
+        assert done.status == 0 and done.stages == ["download"] and done.calls[0][-1] == f"lang={words[1]}"
+    assert [project.run(*words).calls for words in calls] == [[], []]

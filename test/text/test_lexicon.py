@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from sure.bin.lexicon import main, write_lexicon
+from sure.bin.lexicon import main
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
+from sure.stages.lexicon import write_lexicon
 from sure.text.lexicon import ARPABET, ENGLISH, Pronunciation, make_lexicon, missing_packages, read_lexicon
 
 LEXICON = "HELLO  HH AH0 L OW1\nhello\tHH EH0 L OW1\n\nWorld W ER1 L D\nDON'T D OW1 N T\n"

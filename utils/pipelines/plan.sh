@@ -10,9 +10,9 @@ make_plan() {
     if [[ -v $name ]]; then words+=("$name=${!name}"); fi
   done
   for name in "${!option_given[@]}"; do words+=("given=$name"); done
-  words+=("${overrides[@]/#/overrides=}" "${test_sets[@]/#/test_sets=}" "${decode_methods[@]/#/decode_methods=}")
+  words+=("${overrides[@]/#/overrides=}" "${decode_methods[@]/#/decode_methods=}")
   plan_words=("${words[@]}")
-  plan=$(ask_python sure.bin.plan "${words[@]}") || exit
+  plan=$(ask_python -m sure.bin.plan "${words[@]}") || exit
   eval "$plan"
   plan_text=$plan
 }
