@@ -60,11 +60,10 @@ def end(process: subprocess.Popen, status: int, timeout: float = 60) -> tuple[st
 
 
 def test_a_command_gets_its_words_and_resources_and_keeps_output_log_and_exit_code(slurm):
-    show = 'printf "<%s>" "$@"; echo "${CUDA_VISIBLE_DEVICES-all}" $OMP_NUM_THREADS $SLURM_CPUS_PER_TASK'
+    show = 'printf "<%s>" "$@"; echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS $SLURM_CPUS_PER_TASK'
+    show += ' $SLURM_JOB_PARTITION"; echo err >&2; exit 42'
     resources = ("--gpu", "0", "--threads", "3", "--mem", "100M", "--time", "5", "--partition", "low")
-    done = slurm.run(
-        *resources, "log/job.log", *BASH, f"{show} $SLURM_JOB_PARTITION; echo err >&2; exit 42", "bash", *WORDS
-    )
+    done = slurm.run(*resources, "log/job.log", *BASH, show, "bash", *WORDS)
     assert done.returncode == 42 and done.stdout == "".join(f"<{word}>" for word in WORDS) + " 3 3 low\nerr\n"
     log = slurm.log("log/job.log")
     assert log.startswith("# bash -c ") and f"\n# on {os.uname().nodename}, 20" in log
