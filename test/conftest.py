@@ -11,7 +11,7 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same under nohup
 HERE = Path(__file__).parent
-for folder in ("", "contract", "corpora", "corpus", "data", "recipes", "shell"):
+for folder in ("", "backbones", "contract", "corpora", "corpus", "data", "exchange", "recipes", "shell"):
     sys.path.insert(0, str(HERE / folder))
 
 

@@ -1,4 +1,4 @@
-"""Alignments against all of them, written out, and against scipy's beta-binomial distribution."""
+"""Alignments compared with all possible ones, and the prior with scipy's beta-binomial distribution."""
 
 import itertools
 import math
@@ -27,6 +27,7 @@ from sure.data.synthesis.dataset import SynthesisDataset, collate_synthesis, rea
 from sure.frames import Frames
 
 PHONES, FRAMES = torch.tensor([4, 2, 1, 3]), torch.tensor([7, 5, 3, 3])
+SIZES = PHONES.tolist(), FRAMES.tolist()
 PADDED = Frames(PHONES, 4), Frames(FRAMES, 7)
 
 
@@ -36,7 +37,7 @@ def scores():
 
 
 def paths(phones, frames):
-    """Every way to give each of the frames a phone, none left out, in order: durations."""
+    """All durations of the phones, at least one frame each, that sum to the number of frames."""
     for cuts in itertools.combinations(range(1, frames), phones - 1):
         ends = [*cuts, frames]
         yield [end - start for start, end in zip([0, *cuts], ends, strict=True)]
@@ -47,32 +48,27 @@ def likelihood(row, durations):
     return sum(float(row[frame, phone]) for frame, phone in enumerate(path))
 
 
-def test_the_search_finds_the_best_of_all_paths():
-    found = monotonic_search(scores(), *PADDED)
-    for row, durations, phones, frames in zip(scores(), found.tolist(), PHONES, FRAMES, strict=True):
-        best = max(paths(int(phones), int(frames)), key=lambda path: likelihood(row, path))
-        assert durations == best + [0] * (4 - int(phones))
-    assert found.sum(1).tolist() == FRAMES.tolist()
+def test_the_search_finds_the_best_of_all_paths_and_binarisation_is_its_likelihood():
+    durations = monotonic_search(scores(), *PADDED)
+    losses = binarisation(scores(), spread(durations), PADDED[1])
+    assert durations.sum(1).tolist() == FRAMES.tolist()
+    for row, found, loss, phones, frames in zip(scores(), durations.tolist(), losses, *SIZES, strict=True):
+        best = max(paths(phones, frames), key=lambda path: likelihood(row, path))
+        assert found == best + [0] * (4 - phones)
+        logs = row[:frames, :phones].log_softmax(1)
+        assert float(loss) == pytest.approx(-likelihood(logs, best) / frames, rel=1e-4)
 
 
 def test_forward_sum_is_over_all_paths_with_blanks_between_phones():
-    """CTC's paths: each phone at least one frame, blanks of a fixed score before, between and behind them."""
+    """CTC's paths: each phone at least one frame, blanks of a fixed score before, between and after them."""
     found = forward_sum(scores(), *PADDED)
-    for row, loss, phones, frames in zip(scores(), found, PHONES.tolist(), FRAMES.tolist(), strict=True):
+    for row, loss, phones, frames in zip(scores(), found, *SIZES, strict=True):
         logs = torch.cat([torch.full((frames, 1), BLANK), row[:frames, :phones]], 1).log_softmax(1)
         total = 0.0
         for path in itertools.product(range(phones + 1), repeat=frames):
             if [key for key, _ in itertools.groupby(path) if key] == list(range(1, phones + 1)):
                 total += math.exp(sum(float(logs[frame, token]) for frame, token in enumerate(path)))
         assert float(loss) == pytest.approx(-math.log(total) / frames, rel=1e-4)
-
-
-def test_binarisation_is_the_path_under_the_soft_alignment():
-    durations = monotonic_search(scores(), *PADDED)
-    found = binarisation(scores(), spread(durations), PADDED[1])
-    for row, loss, path, phones, frames in zip(scores(), found, durations.tolist(), PHONES, FRAMES, strict=True):
-        logs = row[:frames, :phones].log_softmax(1)
-        assert float(loss) == pytest.approx(-likelihood(logs, path) / int(frames), rel=1e-4)
 
 
 @pytest.mark.parametrize(("phones", "frames", "scale"), [(5, 12, 1.0), (1, 3, 1.0), (9, 9, 0.5)])
@@ -101,7 +97,7 @@ def test_the_aligner_leaves_padding_out():
 
 
 def test_it_learns_where_phones_end(tmp_path):
-    """From nothing but the order of phones, on a corpus where the truth is known."""
+    """From the order of phones only, on a corpus with known durations."""
     data = make_set(tmp_path, "train", 24)
     vocabulary = {phone: number for number, phone in enumerate(TOY_PHONES)}
     scripts = read_utterances(data, durations=True)

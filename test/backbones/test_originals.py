@@ -1,10 +1,14 @@
 """Every family computes the outputs of its original in transformers and torchaudio."""
 
+import hashlib
+
 import pytest
 import torch
+import torchaudio
 from originals import SAMPLES, huggingface, saved, torchaudio_model, waves
 
 from sure import registry
+from sure.backbones.weights import sha256_of_tensors
 
 LIKE_WAV2VEC2 = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 LENGTHS = {False: [SAMPLES, SAMPLES], True: [SAMPLES, 1500, 700]}
@@ -36,11 +40,12 @@ def check_equal(ours, theirs, lengths):
 @pytest.mark.parametrize("name", CASES)
 @torch.no_grad()
 def test_equals_transformers(tmp_path, name, padded):
+    """Read from the folder of a CTC model, in which the encoder has a prefix."""
     family, size, settings = CASES[name]
-    theirs = huggingface(family, size, **settings)
-    ours = registry.find("backbones", family).from_weights(saved(theirs, tmp_path), padding(padded))
+    whole = huggingface(family, size, "ForCTC", **settings)
+    ours = registry.find("backbones", family).from_weights(saved(whole, tmp_path), padding(padded))
     ours.normalize_waveform = False  # the feature extractor does it there
-    lengths = torch.tensor(LENGTHS[padded])
+    theirs, lengths = whole.base_model, torch.tensor(LENGTHS[padded])
     mask = (torch.arange(SAMPLES) < lengths[:, None]).long() if padded else None
     output = theirs(waves(LENGTHS[padded]), attention_mask=mask, output_hidden_states=True)
     encoded = ours(waves(LENGTHS[padded]), lengths)
@@ -49,6 +54,8 @@ def test_equals_transformers(tmp_path, name, padded):
     for tap, hidden in zip(encoded.taps[:-1], output.hidden_states[:-1], strict=True):
         check_equal(tap, hidden, encoded.lengths)
     check_equal(encoded.last, output.last_hidden_state, encoded.lengths)
+    assert torch.equal(ours.mask_embedding, theirs.masked_spec_embed)
+    assert ours.sha256 == hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
 
 
 @torch.no_grad()
@@ -74,13 +81,25 @@ def test_moonshine_equals_transformers(tmp_path):
     [(*pair, padded) for pair in LIKE_WAV2VEC2 for padded in (False, True) if not (padded and pair[0] == "wavlm")],
 )
 @torch.no_grad()
-def test_equals_torchaudio(family, size, padded):
-    """torchaudio's WavLM takes no lengths."""
-    theirs = torchaudio_model(family, size)
+def test_equals_torchaudio(tmp_path, monkeypatch, family, size, padded):
+    """A bundle of torchaudio's own class, smaller than the published, and the file that torch.hub stores.
+
+    torchaudio's WavLM takes no lengths.
+    """
+    theirs, large = torchaudio_model(family, size), size == "large"
     theirs.aux = None
-    found = registry.find("backbones", family)
-    ours = found(found.bundle_shape(theirs.parameters_of_bundle, normalize_waveform=False), padding(padded))
-    ours.load_state_dict(found.bundle_state(theirs.state_dict()))
+    parameters = {**theirs.parameters_of_bundle, "aux_num_out": None}
+    kind = "WavLM" if family == "wavlm" else "Wav2Vec2"
+    bundle = torchaudio.pipelines.Wav2Vec2Bundle("small.pth", parameters, 16000, large, kind)
+    monkeypatch.setattr(torchaudio.pipelines, f"{family.upper()}_SMALL", bundle, raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(theirs.state_dict(), tmp_path / "hub" / "checkpoints" / "small.pth")
+    ours = registry.find("backbones", family).from_weights(f"{family.upper()}_SMALL", padding(padded))
+    assert ours.normalize_waveform is large and ours.sha256 == sha256_of_tensors(ours.state_dict())
+    single = waves([SAMPLES])
+    check_equal(ours(single, torch.tensor([SAMPLES])).last, bundle.get_model()(single)[0], torch.tensor([SAMPLES]))
+    ours.normalize_waveform = False  # torchaudio normalises over the whole batch
     lengths = torch.tensor(LENGTHS[padded])
     encoded = ours(waves(LENGTHS[padded]), lengths)
     output, frames = theirs(waves(LENGTHS[padded]), lengths if padded else None)

@@ -67,6 +67,8 @@ def test_every_slot_is_called_with_its_widths_and_the_hosts_numbers(model):
     assert torch.equal(output, encoded.taps[1])
     assert torch.equal(input, called["layer.0.ffn.in"][0])
     assert torch.equal(called["layer.0.after_attn"][0], called["layer.0.attn.q"][0])
+    backbone(waves([4000, 4000]), torch.tensor([4000, 4000]))  # full batches need no masks
+    assert all(site.slot.attached["recorder"].called[2].full for site in sites if site.slot.attached)
 
 
 COUNTS = {  # as transformers counts wav2vec2-base, wav2vec2-large-xlsr-53, ..., the encoder of whisper-large-v3

@@ -4,7 +4,7 @@ import json
 
 import peft
 import pytest
-from pairs import METHODS, TOLERANCE, check_equal, distance, encoded, exported, ours, pair, with_families, written
+from pairs import TOLERANCE, check_equal, distance, encoded, exported, ours, pair, with_families, written
 from safetensors.torch import load_file
 
 from sure.errors import SureError
@@ -93,41 +93,6 @@ def test_head_readout_and_name_of_the_base_model_are_kept(tmp_path):
     wanted = {name for name in model.state() if name.startswith(("head/", "readout/"))}
     assert set(kept) == wanted and "readout/weighted_sum/weights" in wanted
     assert any("sure_head.safetensors" in note for note in notes)
-
-
-@pytest.mark.parametrize("family", ["wav2vec2", "wavlm", "moonshine"])
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_is_exported_right_or_refused(tmp_path, name, family):
-    model, theirs = pair(tmp_path, family, "base", METHODS[name])
-    try:
-        _, adapted = exported(model, theirs, tmp_path)
-    except SureError as error:
-        assert name in str(error)
-    else:
-        check_equal(ours(model), encoded(adapted))
-
-
-REFUSED = [
-    ("bottleneck", "bottleneck.*layer.0.after_ffn.*lora, dora or ia3"),
-    ("prefix", "prefix.*layer.0.attn"),
-    ("ssf", "ssf.*no form in PEFT"),
-    ("bitfit", "layer.0.attn.q/bitfit/bias.*--to transformers"),
-    ("full", "backbone/full.*--to transformers"),
-    ("linear_probe", "linear_probe.*nothing"),
-    (
-        [{"name": "lora", "sites": "layer.0.attn.k"}, {"name": "dora", "sites": "layer.0.attn.q"}],
-        "dora and lora.*one PEFT folder|lora and dora.*one PEFT folder",
-    ),
-    ([{"name": "lora", "sites": "layer.0.attn.q"}] * 2, "two modules"),
-    (["lora", "bottleneck"], "bottleneck"),
-]
-
-
-@pytest.mark.parametrize(("petl", "message"), REFUSED, ids=lambda value: value if isinstance(value, str) else "several")
-def test_methods_without_a_form_in_peft_are_named(tmp_path, petl, message):
-    model, _ = pair(tmp_path, "wav2vec2", "base", petl)
-    with pytest.raises(SureError, match=message):
-        peft_files(model, None)
 
 
 @pytest.mark.parametrize("place", ["q", "k", "v", "out"])

@@ -7,7 +7,6 @@ import torch
 import transformers
 from pairs import (
     FAMILIES,
-    METHODS,
     built,
     check_equal,
     config_of,
@@ -162,21 +161,6 @@ def test_a_model_that_began_with_random_weights(tmp_path):
         check_equal(answers, load(transformers.AutoModelForAudioClassification, folder)(sound()).logits)
 
 
-@pytest.mark.parametrize(
-    ("family", "task", "reason"),
-    [
-        ("whisper", "language", "WhisperForAudioClassification averages over its whole window"),
-        ("whisper", "asr", "transformers has no Whisper with a head of this kind"),
-        ("moonshine", "language", "transformers has no Moonshine with a head of this kind"),
-    ],
-)
-def test_why_there_is_no_head_there(tmp_path, family, task, reason):
-    model, _ = pair(tmp_path, family, "base", "lora", task)
-    assert any(reason in note for note in transformers_files(model)[1])
-    kind = f"{type(model.backbone).huggingface_class}ForAudioClassification"
-    assert hasattr(transformers, kind) == (family == "whisper")
-
-
 def test_several_output_groups_have_no_head_there(tmp_path):
     model, _ = pair(tmp_path, "wav2vec2", "base", "lora")
     model.task.labels = Labels({"action": ["on"], "object": ["lamp", "radio"]})
@@ -185,23 +169,26 @@ def test_several_output_groups_have_no_head_there(tmp_path):
     assert "action, object" in notes[1] and json.loads(files["config.json"])["architectures"] == ["Wav2Vec2Model"]
 
 
-@pytest.mark.parametrize(
-    ("family", "settings", "differences"),
-    [
-        ("wav2vec2", {}, ["padded batches"]),
-        ("wav2vec2", {"normalize_waveform": True}, ["padded batches", "1e-7"]),
-        ("data2vec_audio", {"normalize_waveform": True}, ["1e-7"]),
-        ("whisper", {}, []),  # as_trained
-        ("whisper", {"whole": False}, ["30 s"]),
-    ],
-)
-def test_differences_are_noted(tmp_path, family, settings, differences):
-    model, _ = pair(tmp_path, family, "base", "lora")
-    vars(model.backbone).update(settings)
-    notes = transformers_files(model)[1]
-    found = notes[len(notes) - len(differences) :]
-    assert model.backbone.huggingface_differences() == found
-    assert all(words in note for words, note in zip(differences, found, strict=True))
+NOTES = [  # family, task, changed attributes of the backbone, and words of the notes
+    ("whisper", "language", {}, ["WhisperForAudioClassification averages over its whole window"]),
+    ("whisper", "asr", {"whole": False}, ["transformers has no Whisper with a head of this kind", "30 s"]),
+    ("moonshine", "language", {}, ["transformers has no Moonshine with a head of this kind", "padded batches"]),
+    ("wav2vec2", "language", {}, ["padded batches"]),
+    ("wav2vec2", "language", {"normalize_waveform": True}, ["padded batches", "1e-7"]),
+    ("data2vec_audio", "language", {"normalize_waveform": True}, ["1e-7"]),
+]
+
+
+@pytest.mark.parametrize(("family", "task", "changes", "words"), NOTES)
+def test_notes(tmp_path, family, task, changes, words):
+    """Why there is no head, and differences of the computation; whisper `as_trained` has the 30 s of transformers."""
+    model, _ = pair(tmp_path, family, "base", "lora", task)
+    vars(model.backbone).update(changes)
+    known = {word for *_, row in NOTES for word in row}
+    notes = " ".join(transformers_files(model)[1])
+    assert {word for word in known if word in notes} == set(words)
+    # a later version of transformers may have it
+    assert not hasattr(transformers, "MoonshineForAudioClassification")
 
 
 def test_tokenizer_files(tmp_path):
@@ -215,38 +202,6 @@ def test_tokenizer_files(tmp_path):
     for tokenizer, reason in ((pieces, "bpe"), (delimiter, "'|'")):
         files, note = tokenizer_files(tokenizer)
         assert not files and reason in note
-
-
-@pytest.mark.parametrize("family", ["wav2vec2", "moonshine", "whisper"])
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_is_exported_right_or_refused(tmp_path, name, family):
-    model, _ = pair(tmp_path, family, "base", METHODS[name])
-    wanted = ours(model)
-    try:
-        folder, _ = exported(model, tmp_path)
-    except SureError as error:
-        assert name in str(error)
-    else:
-        check_equal(wanted, encoded(transformers.AutoModel.from_pretrained(folder).eval()))
-
-
-@pytest.mark.parametrize(
-    ("family", "petl", "message"),
-    [
-        ("wav2vec2", "bottleneck", r"petl \(bottleneck\).*can be exported: .*lora"),
-        ("wav2vec2", "prefix", r"petl \(prefix\).*can be exported: .*lora"),
-        ("wav2vec2", "conv_adapter", r"petl \(conv_adapter\).*can be exported: .*lora"),
-        ("wav2vec2", ["lora", "bottleneck"], r"petl \(bottleneck\).*can be exported: .*lora"),
-        (
-            *("moonshine", {"name": "ssf", "sites": "layer.*.attn.q"}),
-            r"does not have 3 tensors.*layers\.0\.attn\.q\.bias",
-        ),
-    ],
-)
-def test_methods_without_a_place_there_are_named(tmp_path, family, petl, message):
-    model, _ = pair(tmp_path, family, "base", petl)
-    with pytest.raises(SureError, match=message):
-        transformers_files(model)
 
 
 def test_a_backbone_without_a_counterpart_is_named():
