@@ -18,24 +18,17 @@ COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lz
 
 
 class TarReader:
-    """A forward-only stream for tarfile that limits each read to the expected size.
+    """A forward-only stream for tarfile with a limit: tarfile reads headers into memory, whatever their size.
 
-    tarfile reads a header into memory, however large the header claims to be. `read` raises SureError if headers exceed
-    MOST_HEADERS.
+    left: bytes that may still be read. The caller sets it to the size of a member before the content is read, and to
+    MOST_HEADERS after it. `read` raises SureError above the limit.
     """
 
     def __init__(self, archive: Path, stream: IO[bytes]):
         self.archive = archive
         self.stream = stream
         self.position = 0
-        self.expect_header()
-
-    def expect_header(self) -> None:
         self.left = MOST_HEADERS
-
-    def expect(self, size: int) -> None:
-        """Allow `size` bytes for the content of a member."""
-        self.left = size
 
     def read(self, size: int) -> bytes:
         self.left -= size

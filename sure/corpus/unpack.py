@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from sure.corpus.tar_reader import BLOCK, TarReader, decompressed
+from sure.corpus.tar_reader import BLOCK, MOST_HEADERS, TarReader, decompressed
 from sure.errors import SureError
 
 MEMBER = 512  # bytes that a member counts for in addition to its content: the size of a tar header
@@ -206,11 +206,11 @@ def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
             elif member.issym() or member.islnk():
                 files.add_link(member.name, member.linkname, hard=member.islnk())
             elif member.isreg():
-                reader.expect(member.size)  # its bytes are counted where they are written
+                reader.left = member.size  # its bytes are counted where they are written
                 files.add_file(member.name, tar.extractfile(member), bool(member.mode & 0o100))
             else:
                 raise files.refuse(member.name, "is a device or another special file")
-            reader.expect_header()
+            reader.left = MOST_HEADERS
 
 
 def _unpack_zip(archive: Path, files: _Files) -> None:

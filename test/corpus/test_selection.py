@@ -9,7 +9,7 @@ from sure.data.data_dir import Utterance, read_data_dir
 from sure.errors import SureError
 
 
-def selection(**settings) -> Selection:
+def selection(**settings):
     made = Selection("corpus asr", **settings)
     for name, id in (("train", "train0"), ("train", "train1"), ("dev", "dev0"), ("test", "test0")):
         made.take(name, Utterance(id, f"/somewhere/{id}.wav", end=1.0, text="hello"))

@@ -1,7 +1,5 @@
 """A corpus in the tables of egs/TEMPLATE, with good utterances and deliberately damaged ones."""
 
-from __future__ import annotations
-
 import random
 import sys
 from collections.abc import Callable
@@ -29,22 +27,22 @@ class Damage(NamedTuple):
     where: str = ""
 
 
-def cut(path: Path, wave: np.ndarray) -> None:
+def cut(path, wave):
     write(path, wave, RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def with_sample(value: float) -> Callable[[Path, np.ndarray], object]:
+def with_sample(value):
     return lambda path, wave: write(path, np.where(np.arange(len(wave)) == 1000, value, wave), RATE, subtype="FLOAT")
 
 
-def hour_long(path: Path, wave: np.ndarray) -> None:
+def hour_long(path, wave):
     with soundfile.SoundFile(path, "w", 4000, 1) as file:
         for _ in range(60):
             file.write(np.zeros(60 * 4000, np.float32))
 
 
-def at_44100(path: Path, wave: np.ndarray) -> None:
+def at_44100(path, wave):
     write(path, np.interp(np.arange(0, len(wave) - 1, RATE / 44100), np.arange(len(wave)), wave), 44100)
 
 
@@ -57,8 +55,9 @@ DAMAGES = {
     "truncated wav": Damage("truncated audio file", cut),
     "truncated flac": Damage("(truncated|unreadable) audio file", cut, suffix=".flac"),
     "truncated ogg": Damage("(truncated|unreadable) audio file", cut, suffix=".ogg"),
-    "not a number": Damage("samples are not finite", with_sample(np.nan)),
-    "infinite": Damage("samples are not finite", with_sample(-np.inf)),
+    "not a number": Damage("samples are not finite", with_sample(np.nan), where="1 NaN"),
+    "infinite": Damage("samples are not finite", with_sample(np.inf)),
+    "minus infinite": Damage("samples are not finite", with_sample(-np.inf)),
     "integers": Damage("samples out of range", lambda path, wave: write(path, wave * 32767, RATE, subtype="FLOAT")),
     "one sample": Damage("shorter than 0.025 s", lambda path, wave: write(path, wave[:1], RATE), where="6.25e-05 s"),
     "an hour": Damage("longer than 600 s", hour_long, suffix=".flac", where="3600 s"),
@@ -83,7 +82,7 @@ GOOD = [
 ]
 
 
-def make(folder: Path, good: int, damaged: int) -> dict[str, str]:
+def make(folder, good, damaged):
     """Write the corpus; the expected reason of each id, "" for good ones. All kinds alike, but few files of an hour."""
     generator = random.Random(0)
     (folder / "clips").mkdir(parents=True)

@@ -1,7 +1,5 @@
 """Batches by seconds: every index once, the limit kept, the order a function of seed and epoch."""
 
-from __future__ import annotations
-
 import random
 
 import pytest
@@ -14,16 +12,14 @@ from sure.errors import SureError
 durations = st.lists(st.floats(0.01, 30.0), max_size=60) | st.lists(st.sampled_from([1.0, 2.0, 2.5]), max_size=60)
 
 
-def lengths(count: int) -> list[float]:
+def lengths(count):
     draw = random.Random(0)
     return [min(15.0, draw.lognormvariate(1.0, 0.7)) for _ in range(count)]
 
 
 @settings(max_examples=300, deadline=None)
 @given(durations, st.floats(1.0, 100.0), st.integers(0, 2**40), st.integers(0, 1000), st.booleans())
-def test_every_index_once_and_the_limit_kept(
-    seconds: list[float], batch_seconds: float, seed: int, epoch: int, shuffle: bool
-) -> None:
+def test_every_index_once_and_the_limit_kept(seconds, batch_seconds, seed, epoch, shuffle):
     sampler = SecondsBatchSampler(seconds, batch_seconds, seed, shuffle)
     count = len(sampler)
     sampler.set_epoch(epoch)
@@ -39,7 +35,7 @@ def test_every_index_once_and_the_limit_kept(
     assert list(again) == batches == list(sampler)
 
 
-def test_epochs_and_seeds_differ_in_the_order_and_the_content_of_batches() -> None:
+def test_epochs_and_seeds_differ_in_the_order_and_the_content_of_batches():
     seconds = lengths(200)
     sampler = SecondsBatchSampler(seconds, 60.0, seed=1)
     epochs = []
@@ -54,10 +50,10 @@ def test_epochs_and_seeds_differ_in_the_order_and_the_content_of_batches() -> No
 
 
 @pytest.mark.parametrize(("count", "batch_seconds"), [(333, 60.0), (2000, 120.0), (333, 30.0)])
-def test_similar_lengths_are_together(count: int, batch_seconds: float) -> None:
+def test_similar_lengths_are_together(count, batch_seconds):
     seconds = lengths(count)
 
-    def padded(batches: list[list[int]]) -> float:
+    def padded(batches):
         return sum(len(batch) * max(seconds[index] for index in batch) for batch in batches) / sum(seconds)
 
     mixed = random.Random(0).sample(range(count), count)
@@ -70,7 +66,7 @@ def test_similar_lengths_are_together(count: int, batch_seconds: float) -> None:
         assert len(sampler) < 1.25 * sum(seconds) / batch_seconds + 1
 
 
-def test_without_shuffling_from_long_to_short() -> None:
+def test_without_shuffling_from_long_to_short():
     seconds = [1.0, 5.0, 3.0, 2.0, 100.0]
     assert list(SecondsBatchSampler(seconds, 10.0, shuffle=False)) == [[4], [1, 2], [3, 0]]
     assert list(SecondsBatchSampler([], 10.0)) == []
@@ -82,6 +78,6 @@ def test_without_shuffling_from_long_to_short() -> None:
     ([1.0, 0.0], 10.0, "utterance number 1: .* got 0.0 s"),
     ([1.0, float("nan")], 10.0, "utterance number 1"),
 ])  # fmt: skip
-def test_wrong_values(seconds: list[float], batch_seconds: float, message: str) -> None:
+def test_wrong_values(seconds, batch_seconds, message):
     with pytest.raises(SureError, match=message):
         SecondsBatchSampler(seconds, batch_seconds)

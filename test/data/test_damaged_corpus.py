@@ -1,7 +1,5 @@
 """A corpus with many damaged utterances: each is named with its reason, and only the good ones are used in training."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -25,7 +23,7 @@ CONFIG = {
 }
 
 
-def named(folder: Path) -> list[tuple[str, str]]:
+def named(folder):
     """The ids in validation.txt, with their reasons."""
     found, reason = [], ""
     for line in (folder / "validation.txt").read_text(encoding="utf-8").splitlines()[1:]:
@@ -37,9 +35,7 @@ def named(folder: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("good", "damaged"), [(66, 46), pytest.param(300, 200, marks=pytest.mark.slow, id="slow")])
-def test_every_damaged_utterance_is_named_and_the_good_ones_train(
-    here: Path, monkeypatch: pytest.MonkeyPatch, good: int, damaged: int
-) -> None:
+def test_every_damaged_utterance_is_named_and_the_good_ones_train(here, monkeypatch, good, damaged):
     reasons = make(here / "corpus", good, damaged)
     bad = {id: reason for id, reason in reasons.items() if reason}
     assert (len(reasons), len(bad)) == (good + damaged, damaged)
@@ -59,7 +55,7 @@ def test_every_damaged_utterance_is_named_and_the_good_ones_train(
     learned: set[str] = set()
     item = SpeechDataset.__getitem__
 
-    def noted(self: SpeechDataset, index: int):
+    def noted(self, index):
         learned.add(self.utterances[index].id)
         return item(self, index)
 

@@ -1,9 +1,6 @@
 """Data folders: what is written is read; inconsistencies are named by file and line."""
 
-from __future__ import annotations
-
 import os
-from pathlib import Path
 
 import pytest
 from audio_files import tone, write_audio
@@ -17,7 +14,7 @@ word = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="
 labels = st.fixed_dictionaries({"action": word, "place": word}) | st.fixed_dictionaries({"label": word})
 
 
-def make(folder: Path, tables: dict[str, str]) -> Path:
+def make(folder, tables):
     """A data folder from the texts of its tables; utt2dur unless given."""
     folder.mkdir()
     listing = tables.get("segments", tables["wav.scp"])
@@ -29,7 +26,7 @@ def make(folder: Path, tables: dict[str, str]) -> Path:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_what_is_written_is_read(here: Path, data: st.DataObject) -> None:
+def test_what_is_written_is_read(here, data):
     ids = data.draw(st.lists(word.filter(lambda id: id not in {".", ".."}), min_size=1, max_size=6, unique=True))
     kind = data.draw(labels)
     segmented, has_text, has_speaker = (data.draw(st.booleans()) for _ in range(3))
@@ -54,7 +51,7 @@ def test_what_is_written_is_read(here: Path, data: st.DataObject) -> None:
         assert [line.split(b" ")[0] for line in lines] == sorted(line.split(b" ")[0] for line in lines)
 
 
-def test_tables_of_an_earlier_run_are_deleted(here: Path) -> None:
+def test_tables_of_an_earlier_run_are_deleted(here):
     write_data_dir("set", [Utterance("a", "a.wav", 0.0, 1.0, text="x", speaker="s", labels={"label": "l"})])
     written = {path.name for path in (here / "set").iterdir()}
     assert written == {"wav.scp", "segments", "text", "utt2spk", "utt2label"}
@@ -62,34 +59,26 @@ def test_tables_of_an_earlier_run_are_deleted(here: Path) -> None:
     assert {path.name for path in (here / "set").iterdir()} == {"wav.scp"}
 
 
-def test_files_of_the_same_name_are_different_recordings(here: Path) -> None:
+def test_files_of_the_same_name_are_different_recordings(here):
     utterances = [Utterance(f"u{n}", f"{n}/same name.wav", 0.0, 1.0, 1.0) for n in range(3)]
     assert read_data_dir(write_data_dir("set", utterances)) == utterances
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"id": "a/b"}, "path separator"),
-    ({"id": "a b"}, "whitespace"),
-    ({"id": "a\nb"}, "whitespace"),
-    ({"id": "a\u00a0b"}, "whitespace"),
-    ({"id": ""}, "not a name"),
-    ({"id": ".."}, "not a name"),
-    ({"id": "a" * 201}, "too long for a file name"),
-    ({"id": "é" * 101}, "too long for a file name: 202 bytes"),
-    ({"labels": {"label": "two words"}}, "one word"),
-    ({"labels": {"label": "a=b"}}, "'='"),
-    ({"labels": {"a=b": "c"}}, "'='"),
-    ({"speaker": ""}, "one word"),
-    ({"speaker": "a\u00a0b"}, "one word"),
-    ({"audio": "x.wav\ny.wav"}, "unusable audio path"),
-    ({"audio": " "}, "unusable audio path"),
-    ({"audio": os.fsdecode(b"/\xff.wav")}, "'a': .*ud.* is not UTF-8"),
-    ({"text": "\ud800"}, "'a': .*ud.* is not UTF-8"),
-    ({"speaker": "\udcff"}, "'a': .*ud.* is not UTF-8"),
+    ([{"id": "a/b"}], "path separator"),
+    ([{"id": "a b"}, {"id": "a\nb"}, {"id": "a\u00a0b"}], "whitespace"),
+    ([{"id": ""}, {"id": ".."}], "not a name"),
+    ([{"id": "a" * 201}], "too long for a file name: 201 bytes"),
+    ([{"id": "é" * 101}], "too long for a file name: 202 bytes"),
+    ([{"labels": {"label": "two words"}}, {"speaker": ""}, {"speaker": "a\u00a0b"}], "one word"),
+    ([{"labels": {"label": "a=b"}}, {"labels": {"a=b": "c"}}], "'='"),
+    ([{"audio": "x.wav\ny.wav"}, {"audio": " "}, {"audio": "x.wav "}], "unusable audio path"),
+    ([{"audio": os.fsdecode(b"/\xff.wav")}, {"text": "\ud800"}, {"speaker": "\udcff"}], "'a': .*ud.* is not UTF-8"),
 ])  # fmt: skip
-def test_values_that_a_line_cannot_hold_are_refused(here: Path, changes: dict, message: str) -> None:
-    with pytest.raises(SureError, match=message):
-        write_data_dir("set", [Utterance(**{"id": "a", "audio": "a.wav", **changes})])
+def test_values_that_a_line_cannot_hold_are_refused(here, changes, message):
+    for change in changes:
+        with pytest.raises(SureError, match=message):
+            write_data_dir("set", [Utterance(**{"id": "a", "audio": "a.wav", **change})])
     assert not (here / "set").exists()
 
 
@@ -100,7 +89,7 @@ def test_values_that_a_line_cannot_hold_are_refused(here: Path, changes: dict, m
     ([Utterance("a", "a.wav"), Utterance("a", "b.wav")], "'a' is given to two"),
     ([], "no utterances"),
 ])  # fmt: skip
-def test_utterances_that_a_folder_cannot_hold_are_refused(here: Path, utterances: list, message: str) -> None:
+def test_utterances_that_a_folder_cannot_hold_are_refused(here, utterances, message):
     with pytest.raises(SureError, match=message):
         write_data_dir("set", utterances)
     assert not (here / "set").exists()
@@ -129,14 +118,14 @@ ONE, TWO, CUT = {"wav.scp": "a x.wav\n"}, {"wav.scp": "a x.wav\nb y.wav\n"}, {"w
     ({**CUT, "segments": "a q 0 1\n"}, r"segments:1: the recording 'q' is not in wav\.scp"),
     ({**ONE, "utt2dur": "a long\n"}, r"utt2dur:1: expected seconds, found 'long'"),
 ])  # fmt: skip
-def test_faults_are_named_by_file_and_line(here: Path, tables: dict[str, str], message: str) -> None:
+def test_faults_are_named_by_file_and_line(here, tables, message):
     with pytest.raises(SureError, match=r"set is not a data folder \(no wav.scp\)"):
         read_data_dir("set")
     with pytest.raises(SureError, match=message):
         read_data_dir(make(here / "set", tables))
 
 
-def test_other_formatting_is_accepted_and_order_is_by_bytes(here: Path) -> None:
+def test_other_formatting_is_accepted_and_order_is_by_bytes(here):
     tables = {"wav.scp": "\ufeffb\tmy  file.wav\r\n\r\na  x.wav \r\n", "text": "a one\ttwo   three\nb x\n"}
     a, b = read_data_dir(make(here / "set", tables))
     assert (a.id, a.audio, a.text, b.audio) == ("a", "x.wav", "one two three", "my  file.wav")
@@ -145,7 +134,7 @@ def test_other_formatting_is_accepted_and_order_is_by_bytes(here: Path) -> None:
     assert [u.id for u in read_data_dir(folder)] == sorted(ids, key=lambda id: id.encode())
 
 
-def test_durations_without_utt2dur_come_from_the_audio(here: Path) -> None:
+def test_durations_without_utt2dur_come_from_the_audio(here):
     write_audio(here / "x.wav", tone(2.5))
     (here / "set").mkdir()
     (here / "set" / "wav.scp").write_text("r x.wav\n")

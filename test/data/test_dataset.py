@@ -1,10 +1,7 @@
 """Items and batches: the same for any number of workers, cached or not."""
 
-from __future__ import annotations
-
 import gc
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +21,7 @@ NOISY = AugmentConfig(speed=[0.9, 1.0, 1.1], noise_snr_db=(5, 20))
 
 
 @pytest.fixture
-def utterances(here: Path) -> list[Utterance]:
+def utterances(here):
     """16-bit and float files, other rates, and parts of files."""
     write_audio(here / "a.wav", tone(0.5))
     write_audio(here / "b.wav", tone(0.4, 8000, seed=1), 8000)
@@ -34,7 +31,7 @@ def utterances(here: Path) -> list[Utterance]:
     return [Utterance(*part, text=f"words of {part[0]}") for part in parts]
 
 
-def waves(dataset: SpeechDataset, workers: int = 0, epochs: int = 1) -> list[torch.Tensor]:
+def waves(dataset, workers=0, epochs=1):
     loader = DataLoader(dataset, 2, collate_fn=collate, num_workers=workers, persistent_workers=bool(workers))
     found = []
     for epoch in range(epochs):
@@ -44,11 +41,11 @@ def waves(dataset: SpeechDataset, workers: int = 0, epochs: int = 1) -> list[tor
     return found
 
 
-def all_equal(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
+def all_equal(some, others):
     return len(some) == len(others) and all(map(torch.equal, some, others))
 
 
-def test_items_are_waves_and_targets_and_the_cache_is_exact(here: Path, utterances: list[Utterance]) -> None:
+def test_items_are_waves_and_targets_and_the_cache_is_exact(here, utterances):
     dataset = SpeechDataset(utterances, target=lambda utterance: utterance.text.upper())
     expected = [read_audio(one.audio, one.start, one.end) for one in utterances]
     for _ in range(3):
@@ -61,7 +58,7 @@ def test_items_are_waves_and_targets_and_the_cache_is_exact(here: Path, utteranc
             path.unlink()
 
 
-def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) -> None:
+def test_the_cache_keeps_to_its_budget(here, utterances):
     # a: 8,000 and d: 8,000 samples as 16-bit integers; b (resampled) 6,400 and c 4,800 as float32
     dataset = SpeechDataset(utterances, target=lambda utterance: None, cache_gigabytes=(16000 + 25600 + 100) / 1e9)
     for index in range(4):
@@ -76,8 +73,8 @@ def test_the_cache_keeps_to_its_budget(here: Path, utterances: list[Utterance]) 
 
 
 @pytest.mark.parametrize("cache", [0.0, 1.0])
-def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances: list[Utterance], cache: float) -> None:
-    def dataset(gigabytes: float = cache, seed: int = 3) -> SpeechDataset:
+def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances, cache):
+    def dataset(gigabytes=cache, seed=3):
         return SpeechDataset(utterances, lambda utterance: None, Augment(NOISY), seed, gigabytes)
 
     alone = waves(dataset(0.0), epochs=3)
@@ -93,15 +90,15 @@ def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances: lis
     assert not torch.equal(twins[0].wave, twins[1].wave)
 
 
-def test_generators_differ_by_every_part() -> None:
-    def draw(*parts: object) -> float:
+def test_generators_differ_by_every_part():
+    def draw(*parts):
         return float(torch.rand((), generator=generator_for(*parts)))
 
     assert draw(1, 2, "a") == draw(1, 2, "a")
     assert len({draw(1, 2, "a"), draw(2, 1, "a"), draw(1, 2, "b"), draw(12, "a"), draw(1, "2a")}) == 5
 
 
-def test_collate_pads_with_zeros_and_keeps_lengths() -> None:
+def test_collate_pads_with_zeros_and_keeps_lengths():
     batch = collate([Item(str(n), torch.full((n,), float(n)), {"target": n}) for n in (3, 1, 2)])
     assert batch.ids == ["3", "1", "2"] and batch.targets == [{"target": 3}, {"target": 1}, {"target": 2}]
     assert torch.equal(batch.waves, torch.tensor([[3.0, 3.0, 3.0], [1.0, 0.0, 0.0], [2.0, 2.0, 0.0]]))
@@ -118,7 +115,7 @@ def test_collate_pads_with_zeros_and_keeps_lengths() -> None:
     ("a.wav", 0.3, "a.wav has 0.50 s, and had 0.30 s .*stage 2"),
     ("x.npy", 0.0, "x.npy: unreadable"),
 ])  # fmt: skip
-def test_an_error_names_the_utterance(here: Path, audio: str, seconds: float, message: str | None) -> None:
+def test_an_error_names_the_utterance(here, audio, seconds, message):
     write_audio(here / "a.wav", tone(0.5))
     np.save(here / "x.npy", np.zeros(3))
     dataset = SpeechDataset([Utterance("name-1", audio, seconds=seconds)], target=str)

@@ -1,8 +1,5 @@
 """Stage 2: a recipe's prepare.py, its options, and the validation of the sets it made."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +26,7 @@ def prepare(corpus, out, lang="en", shout="false"):
 
 
 @pytest.fixture
-def recipe(here: Path) -> Path:
+def recipe(here):
     folder = here / "egs" / "mine"
     for number, name in enumerate(SETS):
         for id in "ab":
@@ -40,10 +37,10 @@ def recipe(here: Path) -> Path:
 
 
 @pytest.fixture
-def run(recipe: Path) -> Callable:
+def run(recipe):
     """Runs stage 2 with these words; `source` replaces prepare.py."""
 
-    def call(*words: str, source: str | None = None) -> None:
+    def call(*words, source=None):
         if source is not None:
             (recipe / "prepare.py").write_text(source, encoding="utf-8")
         prepare.main([*words, "--recipe", str(recipe), "--out", "data/mine"])
@@ -51,11 +48,11 @@ def run(recipe: Path) -> Callable:
     return call
 
 
-def texts(name: str) -> list[str]:
+def texts(name):
     return [utterance.text for utterance in read_data_dir(f"data/mine/{name}")]
 
 
-def test_a_recipe_is_prepared_and_validated(run: Callable, capsys: pytest.CaptureFixture) -> None:
+def test_a_recipe_is_prepared_and_validated(run, capsys):
     run()
     printed = capsys.readouterr().out
     for name in SETS:
@@ -66,7 +63,7 @@ def test_a_recipe_is_prepared_and_validated(run: Callable, capsys: pytest.Captur
     assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
 
 
-def test_the_corpus_is_given_recorded_or_downloaded(recipe: Path, run: Callable, here: Path) -> None:
+def test_the_corpus_is_given_recorded_or_downloaded(recipe, run, here):
     (recipe / "downloads" / "corpus").rename(here / "my copy")
     with pytest.raises(SureError, match="run stage 1"):
         run()
@@ -88,14 +85,14 @@ TAKES = "this recipe's prepare.py takes lang=en, shout=false"
     ("a=b", "def prepare(corpus, out, a, x):\n    pass\n", r"x=\.\.\. is missing: .* takes a=\.\.\., x=\.\.\."),
     ("a=b", "x = 1\n", "expected a function prepare"),
 ])  # fmt: skip
-def test_wrong_options_list_the_known_ones(run: Callable, word: str, source: str, message: str) -> None:
+def test_wrong_options_list_the_known_ones(run, word, source, message):
     with pytest.raises(SureError, match=message):
         run(word, source=source)
     assert not Path("data").exists()
 
 
 @pytest.mark.parametrize("annotation", ['Literal["true", "false", ""]', "Literal[VALUES]", '"Literal[VALUES]"'])
-def test_the_choices_of_an_option(run: Callable, annotation: str) -> None:
+def test_the_choices_of_an_option(run, annotation):
     source = RECIPE.replace('shout="false"', f'shout: {annotation} = "false"')
     source = f'from typing import Literal\nVALUES = "true", "false", ""\n{source}'
     with pytest.raises(SureError, match="^shout=yes: expected shout to be one of true, false$"):
@@ -105,13 +102,10 @@ def test_the_choices_of_an_option(run: Callable, annotation: str) -> None:
     assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
 
 
-def test_options_with_any_name(run: Callable) -> None:
+def test_options_and_sets_with_any_names(run, capsys):
     source = "def prepare(corpus, out, **options):\n    (out / str(sorted(options.items()))).mkdir()\n    return []\n"
     run("b=1=2", "a=", source=source)
     assert [path.name for path in Path("data/mine").iterdir()] == ["[('a', ''), ('b', '1=2')]"]
-
-
-def test_sets_with_other_names(run: Callable, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SureError, match=r"data/mine/dev: prepare\.py did not write this set"):
         run(source=RECIPE.replace('("train", "dev", "test")', '("train", "test")'))
     source = RECIPE.replace("out / name", 'out / "fold1" / name')
@@ -120,7 +114,7 @@ def test_sets_with_other_names(run: Callable, capsys: pytest.CaptureFixture) -> 
     assert all(f"data/mine/fold1/{name}: 2 utterances" in printed for name in SETS)
 
 
-def test_bad_utterances(recipe: Path, run: Callable, capsys: pytest.CaptureFixture) -> None:
+def test_bad_utterances(recipe, run, capsys):
     bad = recipe / "downloads/corpus/train/train_b.wav"
     bad.write_bytes(bad.read_bytes()[:-500])
     with pytest.raises(SureError, match=r"train_b \(.*train_b\.wav, .* bytes that its header promises"):
@@ -132,12 +126,9 @@ def test_bad_utterances(recipe: Path, run: Callable, capsys: pytest.CaptureFixtu
     assert "train_b" in Path("data/mine/train/validation.txt").read_text()
 
 
-def test_other_sets_are_compared_with_the_letters_of_the_training_texts(run: Callable) -> None:
+def test_texts_of_other_sets_and_commands_are_checked(run):
     with pytest.raises(SureError, match="data/mine/dev.*(?s:.)*without a letter of the training texts"):
         run(source=RECIPE.replace('f"{lang} {path.stem}"', '"αβγ" if name == "dev" else "abc"'))
-
-
-def test_commands(run: Callable) -> None:
     with pytest.raises(SureError, match="--allow_commands true"):
         run(source=RECIPE.replace("str(path)", "f\"cat '{path}' |\""))
     for _ in range(2):
@@ -147,11 +138,9 @@ def test_commands(run: Callable) -> None:
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"--recipe": "nowhere"}, r"nowhere/prepare\.py does not exist"),
-    ({"--out": "file"}, "--out file: cannot create this folder"),
     ({"--out": "file/mine"}, "--out file/mine: cannot create this folder"),
-    ({"--out": "\udcff"}, r"--out '.*udcff': the name is not UTF-8"),
 ])  # fmt: skip
-def test_wrong_folders(recipe: Path, options: dict[str, str], message: str) -> None:
+def test_wrong_folders(recipe, options, message):
     Path("file").touch()
     options = {"--recipe": str(recipe), "--corpus": ".", "--out": "data", **options}
     with pytest.raises(SureError, match=message):

@@ -1,11 +1,8 @@
-"""TextGrid files as Praat and others write them, against praatio, and damaged ones."""
+"""TextGrid files as Praat and others write them, and damaged ones."""
 
 import codecs
-import importlib.util
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sure.data.textgrid import Interval, read_tier
 from sure.errors import SureError
@@ -85,22 +82,3 @@ def test_damaged_files_are_named(tmp_path, content, message):
     assert "a.TextGrid" in str(error.value)
     with pytest.raises(SureError, match="cannot read .*nowhere.TextGrid: No such file"):
         read_tier(tmp_path / "nowhere.TextGrid", "phones")
-
-
-labels = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), max_size=8)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("praatio") is None, reason="needs praatio: pip install praatio")
-@settings(max_examples=30, deadline=None)
-@given(st.lists(labels, min_size=1, max_size=6), st.sampled_from(["short_textgrid", "long_textgrid"]))
-def test_files_that_praatio_writes(tmp_path_factory, names, form):
-    from praatio.data_classes.interval_tier import IntervalTier
-    from praatio.data_classes.textgrid import Textgrid
-
-    grid = Textgrid(0, len(names))
-    rows = [(number, number + 1, label) for number, label in enumerate(names)]
-    for name in ("words", "phones"):
-        grid.addTier(IntervalTier(name, rows, 0, len(names)))
-    path = tmp_path_factory.mktemp("praatio") / "a.TextGrid"
-    grid.save(str(path), format=form, includeBlankSpaces=True)
-    assert [tuple(interval) for interval in read_tier(path, "phones")] == rows

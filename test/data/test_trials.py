@@ -40,26 +40,20 @@ def test_both_formats_are_read(tmp_path, text):
     assert read_trials(tmp_path / "trials", KNOWN) == TRIALS
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ("a d target", "no utterance 'd'"),
-    ("1 d a", "no utterance 'd'"),
-    ("0 a b/c.wav", "no utterance 'b/c.wav'"),
-    ("a b target", "the trial 'a b' is already on line 1"),
-    ("0 a b", "the trial 'a b' is already on line 1"),
-    ("b a nontarget", "'b a' is nontarget here, but not on line 1"),
-    ("c c target", "'c' is compared with itself"),
-    ("a c Target", "expected 'id id target'.*found 'a c Target'"),
-    ("a c 1", "expected 'id id target'.*'1 id id'"),
-    ("2 a c", "expected 'id id target'"),
-    ("a c", "expected 'id id target'.*found 'a c'"),
-    ("a", "expected 'id id target'"),
-    ("a b c target", "expected 'id id target'"),
+@pytest.mark.parametrize(("lines", "message"), [
+    (["a d target", "1 d a"], "no utterance 'd'"),
+    (["0 a b/c.wav"], "no utterance 'b/c.wav'"),
+    (["a b target", "0 a b"], "the trial 'a b' is already on line 1"),
+    (["b a nontarget"], "'b a' is nontarget here, but not on line 1"),
+    (["c c target"], "'c' is compared with itself"),
+    (["a c Target", "a c 1", "2 a c", "a c", "a", "a b c target"], "expected 'id id target', .*found '{line}'"),
 ])  # fmt: skip
-def test_a_mistake_is_one_error_with_file_and_line(tmp_path, line, message):
+def test_a_mistake_is_one_error_with_file_and_line(tmp_path, lines, message):
     path = tmp_path / "trials"
-    path.write_text(f"a b target\na c nontarget\n\n{line}\n")
-    with pytest.raises(SureError, match=f"^{path}:4: {message}"):
-        read_trials(path, KNOWN)
+    for line in lines:
+        path.write_text(f"a b target\na c nontarget\n\n{line}\n")
+        with pytest.raises(SureError, match=f"^{path}:4: {message.format(line=line)}"):
+            read_trials(path, KNOWN)
 
 
 def test_a_folder_with_a_mistake_stays_as_it_is(here):
