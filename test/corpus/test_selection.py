@@ -35,15 +35,12 @@ def test_sets_list_and_counts(tmp_path, capsys):
     assert "train: 2, published for the full corpus: 3" in printed and "dev: 1, published" not in printed
 
 
-def test_counts_equal_to_the_published_ones_are_reported(tmp_path, capsys):
-    selection(published={"train": 2, "dev": 1, "test": 1}).write(tmp_path)
-    assert "as published for the full corpus" in capsys.readouterr().out
-
-
-def test_an_empty_set_is_an_error(tmp_path):
+def test_published_counts_and_an_empty_set(tmp_path, capsys):
     with pytest.raises(SureError, match="corpus asr: the set extra is empty"):
         selection(sets=("train", "dev", "test", "extra")).write(tmp_path)
-    assert not (tmp_path / "train").exists()
+    assert not (tmp_path / "train").exists() and "as published" not in capsys.readouterr().out
+    selection(published={"train": 2, "dev": 1, "test": 1}).write(tmp_path)
+    assert "as published for the full corpus" in capsys.readouterr().out
 
 
 def test_lists_of_sets(tmp_path):

@@ -1,11 +1,16 @@
 """A corpus with many damaged utterances: each is named with its reason, and only the good ones are used in training."""
 
+import random
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
-from damaged_corpus import DAMAGES, make
+from speech import speech
 
 from sure.bin import prepare, tokenize, train
 from sure.data.data_dir import read_data_dir
@@ -14,6 +19,7 @@ from sure.errors import SureError
 
 RECIPE = Path(__file__).parents[2] / "egs" / "TEMPLATE"
 FOLDERS = [Path("data") / name for name in ("train", "dev", "test")]
+WORDS = "one two three four five six seven eight nine ten red green blue open close start stop left right".split()
 CONFIG = {
     "task": "asr",
     "data": {"train": "data/train", "valid": "data/dev", "tests": ["data/test"], "on_bad_utterance": "skip"},
@@ -23,34 +29,116 @@ CONFIG = {
 }
 
 
-def named(folder):
-    """The ids in validation.txt, with their reasons."""
-    found, reason = [], ""
+def sound(change=np.asarray, rate=16000, **options):
+    return lambda path, wave: soundfile.write(path, change(wave), rate, **options)
+
+
+def with_sample(value):
+    return sound(lambda wave: np.where(np.arange(len(wave)) == 1000, value, wave), subtype="FLOAT")
+
+
+def cut(path, wave):
+    sound()(path, wave)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def hour_long(path, wave):
+    with soundfile.SoundFile(path, "w", 4000, 1) as file:
+        for _ in range(60):
+            file.write(np.zeros(60 * 4000, np.float32))
+
+
+class Row(NamedTuple):
+    """The expected reason (a regular expression, "" for a good utterance), the file, the text, words of the place."""
+
+    reason: str = ""
+    write: Callable = sound()
+    text: str = "{}"
+    suffix: str = ".wav"
+    where: str = ""
+
+
+GOOD = [
+    Row(), Row(suffix=".flac"), Row(suffix=".ogg"), Row(write=sound(subtype="FLOAT")),
+    Row(write=sound(lambda wave: wave[::2], 8000)),
+    Row(write=sound(lambda wave: np.interp(np.arange(0, len(wave) - 1, 16 / 44.1), np.arange(len(wave)), wave), 44100)),
+    Row(write=sound(lambda wave: np.stack([wave, wave / 2], axis=1))),
+]  # fmt: skip
+HOUR = Row("longer than 600 s", hour_long, suffix=".flac", where="3600 s")
+OTHER_LETTERS = Row("text without a letter of the training texts", text="да", where="text:")
+DAMAGED = [
+    Row("missing audio file", lambda path, wave: None, where="clips/"),
+    Row("not a file", lambda path, wave: path.mkdir(), where="clips/"),
+    Row("empty audio file", lambda path, wave: path.write_bytes(b""), where="0 bytes"),
+    Row("empty audio file", sound(lambda wave: wave[:0]), where="no samples"),
+    Row("unreadable audio file", lambda path, wave: path.write_text("not audio " * 99)),
+    Row("truncated audio file", cut, where="bytes that its header promises"),
+    Row("(truncated|unreadable) audio file", cut, suffix=".flac"),
+    Row("(truncated|unreadable) audio file", cut, suffix=".ogg"),
+    *(Row("samples are not finite", with_sample(value), where="1 NaN") for value in (np.nan, np.inf, -np.inf)),
+    Row("samples out of range", sound(lambda wave: wave * 32767, subtype="FLOAT"), where="peak"),
+    Row("shorter than 0.025 s", sound(lambda wave: wave[:1]), where="6.25e-05 s"),
+    Row("unusable sampling rate", sound(rate=160), where="160 Hz"),
+    Row("unusable sampling rate", sound(rate=1_600_000)),
+    Row("too many channels", sound(lambda wave: np.tile(wave[:, None], 9)), where="9; choose one"),
+    Row("channels cancel out", sound(lambda wave: np.stack([wave, -wave], axis=1))),
+    Row("empty text", text="", where="text:"),
+    Row("text without a letter or digit", text="... !?", where="text:"),
+    Row("text without a letter or digit", text="\U0001f600 \u266b"),
+    Row("text too long for its audio", text="{} " * 20, where="text:"),
+]
+
+
+def make(folder, good, damaged):
+    """Write the corpus; the row of each id. All kinds of damage take turns, but few files are an hour long."""
+    generator = random.Random(0)
+    (folder / "clips").mkdir(parents=True)
+    found = {}
+    for name, share in (("train", 0.7), ("dev", 0.15), ("test", 0.15)):
+        bad = [HOUR] if name == "train" else [HOUR, OTHER_LETTERS]
+        bad += [DAMAGED[(number + len(found)) % len(DAMAGED)] for number in range(round(share * damaged) - len(bad))]
+        rows = [*bad, *(GOOD[number % len(GOOD)] for number in range(round(share * good)))]
+        generator.shuffle(rows)
+        lines = ["audio\ttext"]
+        for number, row in enumerate(rows):
+            text = " ".join(generator.choices(WORDS, k=generator.randint(1, 3)))
+            path = folder / "clips" / f"{name} {number:04d}{row.suffix}"
+            row.write(path, speech(text, str(number % 5)))
+            lines.append(f"{path.relative_to(folder)}\t{row.text.format(*[text] * 20)}")
+            found[f"clips-{path.stem.replace(' ', '_')}"] = row
+        (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return found
+
+
+def problems(folder):
+    """id, reason and place of each line of validation.txt."""
+    reason = ""
     for line in (folder / "validation.txt").read_text(encoding="utf-8").splitlines()[1:]:
         if line.startswith("  "):
-            found.append((line.split("\t")[0].strip(), reason))
+            id, where = line.strip().split("\t")
+            yield id, reason, where
         else:
             reason = re.sub(r"^\d+ (.*):$", r"\1", line)
-    return found
 
 
 @pytest.mark.parametrize(("good", "damaged"), [(66, 46), pytest.param(300, 200, marks=pytest.mark.slow, id="slow")])
 def test_every_damaged_utterance_is_named_and_the_good_ones_train(here, monkeypatch, good, damaged):
-    reasons = make(here / "corpus", good, damaged)
-    bad = {id: reason for id, reason in reasons.items() if reason}
-    assert (len(reasons), len(bad)) == (good + damaged, damaged)
-    assert set(bad.values()) == {damage.reason for damage in DAMAGES.values()}
+    rows = make(here / "corpus", good, damaged)
+    bad = {id: row for id, row in rows.items() if row.reason}
+    assert (len(rows), len(bad)) == (good + damaged, damaged)
+    assert {*bad.values()} == {*DAMAGED, HOUR, OTHER_LETTERS}
     words = ["--recipe", str(RECIPE), "--corpus", "corpus", "--out", "data", "task=asr"]
     with pytest.raises(SureError, match="--on_bad_utterance skip") as stopped:
         prepare.main(words)
     assert all(f"{folder}: " in str(stopped.value) for folder in FOLDERS)
 
     prepare.main([*words, "--on_bad_utterance", "skip"])
-    found = sorted(pair for folder in FOLDERS for pair in named(folder))
-    assert [id for id, _ in found] == sorted(bad)
-    assert [pair for pair in found if not re.fullmatch(bad[pair[0]], pair[1])] == []
+    found = [problem for folder in FOLDERS for problem in problems(folder)]
+    assert sorted(id for id, _, _ in found) == sorted(bad)
+    wrong = [one for one in found if not (re.fullmatch(bad[one[0]].reason, one[1]) and bad[one[0]].where in one[2])]
+    assert wrong == []
     left = {utterance.id for folder in FOLDERS for utterance in read_data_dir(folder)}
-    assert left == reasons.keys() - bad.keys()
+    assert left == rows.keys() - bad.keys()
 
     learned: set[str] = set()
     item = SpeechDataset.__getitem__

@@ -30,19 +30,13 @@ def test_what_is_written_is_read(here, data):
     ids = data.draw(st.lists(word.filter(lambda id: id not in {".", ".."}), min_size=1, max_size=6, unique=True))
     kind = data.draw(labels)
     segmented, has_text, has_speaker = (data.draw(st.booleans()) for _ in range(3))
-    utterances = [
-        Utterance(
-            id,
-            audio=f"some where/{data.draw(word)}.wav",
-            start=number * 0.25 if segmented else None,
-            end=number * 0.25 + 1.125 if segmented else None,
-            seconds=1.125,
-            text=" ".join(data.draw(st.lists(word, min_size=1, max_size=4))) if has_text else None,
-            labels={group: data.draw(word) for group in kind},
-            speaker=data.draw(word) if has_speaker else None,
-        )
-        for number, id in enumerate(ids)
-    ]
+    utterances = []
+    for number, id in enumerate(ids):
+        start, end = (number * 0.25, number * 0.25 + 1.125) if segmented else (None, None)
+        text = " ".join(data.draw(st.lists(word, min_size=1, max_size=4))) if has_text else None
+        audio, speaker = f"some where/{data.draw(word)}.wav", data.draw(word) if has_speaker else None
+        kinds = {group: data.draw(word) for group in kind}
+        utterances.append(Utterance(id, audio, start, end, 1.125, text, kinds, speaker))
     folder = write_data_dir(here / "set", utterances)
     (folder / "utt2dur").write_text("".join(f"{id} 1.125\n" for id in ids), encoding="utf-8")
     assert read_data_dir(folder) == sorted(utterances, key=lambda utterance: utterance.id)

@@ -55,12 +55,9 @@ def test_encodings(tmp_path, content):
     assert read_tier(write(tmp_path, content), "PHONES") == PHONES
 
 
-def test_a_comment_in_an_old_encoding_does_not_hide_the_phones(tmp_path):
+def test_latin_1_is_read_and_tiers_after_the_wanted_one_are_not(tmp_path):
     content = LONG.replace("ɛ", "E").encode().replace(b'"say ""a"" 5"', b'"caf\xe9"')
     assert [interval.label for interval in read_tier(write(tmp_path, content), "phones")] == ["S", "EY1, E*,s", "sp"]
-
-
-def test_tiers_after_the_wanted_one_are_not_read(tmp_path):
     assert len(read_tier(write(tmp_path, LONG[: LONG.index("item [2]")]), "words")) == 2
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from audio_files import tone, write_audio
-from damaged_corpus import DAMAGES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,19 +96,13 @@ def edit(table, old, new):
     return apply
 
 
-def damage_audio(damage):
-    def apply(here):
-        (here / "corpus/b.wav").unlink()
-        damage.file(here / f"corpus/b{damage.suffix}", tone(0.75))
-        edit("wav.scp", "b.wav", f"b{damage.suffix}")(here)
-
-    return apply
+def no_audio(here):
+    (here / "corpus/b.wav").write_text("not audio " * 99)
 
 
-BAD_B = {
-    **{kind: (damage_audio(d), d.reason, d.where or "corpus/b") for kind, d in DAMAGES.items() if d.file},
-    **{kind: (edit("text", "words of b", d.text("words of b")), d.reason, "text:2")
-       for kind, d in DAMAGES.items() if d.text and kind != "other letters"},
+BAD_B = {  # more audio and texts: test_damaged_corpus.py
+    "no audio": (no_audio, "unreadable audio file", "corpus/b.wav"),
+    "no letter": (edit("text", "words of b", "... !?"), "text without a letter or digit", "text:2, 0.75 s: ... !?"),
     "no path": (edit("wav.scp", "b corpus/b.wav", "b"), "no path", "wav.scp:2"),
     "duplicate": (edit("wav.scp", "", "b corpus/a.wav\n"), "duplicate id", "wav.scp:5"),
     "two texts": (edit("text", "", "b other\n"), "duplicate id", "text:5"),
@@ -128,14 +121,13 @@ def test_one_bad_utterance_is_removed_and_named(here, kind):
     damage(here)
     original = {path.name: path.read_bytes() for path in folder.iterdir()}
     message = stopped(folder, r"set: unusable utterances: \d+; no table was changed", on_bad_utterance="stop")
-    assert re.search(rf"1 ({reason}):\n  b\t", (folder / "validation.txt").read_text())
-    assert re.search(rf"1 ({reason}): b \(.*{re.escape(where)}", message)
+    assert f"1 {reason}:\n  b\t" in (folder / "validation.txt").read_text()
+    assert re.search(rf"1 {reason}: b \(.*{re.escape(where)}", message)
 
     report = validate(folder)
-    assert list(reasons(report)) == ["b"] and re.fullmatch(reason, reasons(report)["b"])
-    assert where in report.removed[0].where
+    assert reasons(report) == {"b": reason} and where in report.removed[0].where
     assert [[line.id for line in read_lines(folder / name)] for name in PER_UTTERANCE] == [list("acd")] * 3
-    assert re.search(rf"1 ({reason}):\n  b\t", (folder / "validation.txt").read_text())
+    assert f"1 {reason}:\n  b\t" in (folder / "validation.txt").read_text()
     assert "b" in report.summary() and where in report.summary()
     for path in (folder / ".backup").iterdir():
         assert path.read_bytes() == original[path.name]
@@ -160,7 +152,7 @@ def test_many_problems_are_all_counted(here):
     folder = good_set(here, "abcdefghijklmnop")
     for name in "cdefghij":
         (here / "corpus" / f"{name}.wav").unlink()
-    damage_audio(DAMAGES["not a number"])(here)
+    no_audio(here)
     edit("text", "", "ghost x\n")(here)
     report = validate(folder)
     assert ids(folder) == "aklmnop"
