@@ -44,11 +44,7 @@ class Sure:
 
     @classmethod
     def load(
-        cls,
-        bundle: str | Path,
-        backbone_weights: str | Path | None = None,
-        device: str = "auto",
-        name: str = "default",
+        cls, bundle: str | Path, backbone_weights: str | Path | None = None, device: str = "auto", name: str = "default"
     ) -> Sure:
         """The backbone of a bundle folder with the bundle as its adapter `name`.
 
@@ -119,8 +115,7 @@ class Sure:
 
     def compare(self, one: Audio, other: Audio) -> float:
         """Cosine of two embeddings, in [-1, 1]: high for the same speaker. Raises as `embed`."""
-        first, second = self.embed([one, other])
-        return float(first @ second)
+        return float(torch.dot(*self.embed([one, other])))
 
     def synthesize(
         self,
@@ -138,10 +133,10 @@ class Sure:
         for phones of espeak-ng. Raises SureError as `Synthesizer.synthesize`, and as `predict`.
         """
         self._require("synthesize")
-        if (self.name, vocoder, language) not in self._synthesizers:
-            made = Synthesizer(self.model, self.bundles[self.name].folder, vocoder, language)
-            self._synthesizers[self.name, vocoder, language] = made
-        synthesizer = self._synthesizers[self.name, vocoder, language]
+        key = self.name, vocoder, language
+        if key not in self._synthesizers:
+            self._synthesizers[key] = Synthesizer(self.model, self.bundles[self.name].folder, vocoder, language)
+        synthesizer = self._synthesizers[key]
         wave = synthesizer.synthesize(text, speaker, Controls(speed, pitch, energy))
         return wave, synthesizer.vocoder.sample_rate
 
@@ -196,34 +191,32 @@ class Sure:
         self.models[name], self.bundles[name], self.configs[name] = model.to(self.device).eval(), bundle, config
         self.name = name
 
-    def usable(self, wave: Tensor, name: str) -> Tensor:
-        """The waveform. Raises SureError with its name where the active adapter's backbone cannot process it."""
+    def read(self, audio: Audio, name: str = "") -> Tensor:
+        """The waveform (samples,) of a file, or the given one, whose name for errors is `name`.
+
+        Raises SureError naming a recording that the active adapter's backbone cannot process.
+        """
+        if isinstance(audio, (str, Path)):
+            audio, name = read_audio(audio), str(audio)
+        wave = torch.as_tensor(audio, dtype=torch.float32).cpu()
         check_wave(wave, name, self.model.backbone)
         return wave
 
     def _each(self, audio: Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float) -> list[Any]:
         """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`."""
-        waves = [self._wave(index, one) for index, one in enumerate(audio)]
+        waves = [self.read(one, f"waveform {index}") for index, one in enumerate(audio)]
         found = dict(in_batches(compute, wave_batches(waves, batch_seconds), self.device))
         return [found[index] for index in range(len(waves))]
-
-    def _wave(self, index: int, audio: Audio) -> Tensor:
-        if isinstance(audio, (str, Path)):
-            return self.usable(read_audio(audio), str(audio))
-        return self.usable(torch.as_tensor(audio, dtype=torch.float32).cpu(), f"waveform {index}")
 
 
 def _config_of(bundle: Bundle, weights: str) -> Config:
     about = bundle.about
     backbone = {key: about["backbone"][key] for key in ("name", "layers", "padding")}
     given = {
-        "task": about["task"],
-        "seed": about["seed"],
+        **{key: about[key] for key in ("task", "seed", "petl", "head")},
         "data": {"train": "", "valid": ""},
         "text": {"language": about["language"]},
         "backbone": {**backbone, "weights": weights},
-        "petl": about["petl"],
-        "head": about["head"],
     }
     try:
         return make_config(given, ABOUT)
@@ -241,8 +234,7 @@ def _find_weights(bundle: Bundle) -> str:
         )
     if "/" not in named and "." not in named:
         return named
-    places: Sequence[Path] = [Path(), *bundle.folder.resolve().parents, bundle.folder]
-    for place in places:
+    for place in (Path(), *bundle.folder.resolve().parents, bundle.folder):
         for path in (place / named, place / Path(named).name):
             if path.exists():
                 return str(path)

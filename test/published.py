@@ -1,4 +1,4 @@
-"""Real weights and real speech out of published packages."""
+"""Published weights and recorded speech, fetched from packages."""
 
 from pathlib import Path
 
@@ -7,11 +7,7 @@ import pytest
 from sure.corpus.packages import fetch_from_wheel
 from sure.errors import SureError
 
-PACKAGE = ("moonshine-voice", "0.0.49")
-SPEECH = (  # 10 s, 16 kHz
-    "moonshine_voice/assets/beckett.wav",
-    "e5a26b3d29e5b0bc8dbd72c11d16a3808a4ec0ac45b21f12a27d2a2fe5c5ae61",
-)
+SPEECH = ("moonshine_voice/assets/beckett.wav", "e5a26b3d29e5b0bc8dbd72c11d16a3808a4ec0ac45b21f12a27d2a2fe5c5ae61")
 
 
 def fetch(package, version, member, sha256, folder):
@@ -19,8 +15,9 @@ def fetch(package, version, member, sha256, folder):
     try:
         return fetch_from_wheel(package, version, member, sha256, folder / Path(member).name)
     except SureError as error:
-        pytest.skip(f"no package index to fetch what is real from: {error}")
+        pytest.skip(f"no package index to fetch a published file from: {error}")
 
 
 def fetch_speech(folder):
-    return fetch(*PACKAGE, *SPEECH, folder)
+    """A file of speech, 10 s at 16 kHz."""
+    return fetch("moonshine-voice", "0.0.49", *SPEECH, folder)

@@ -1,4 +1,4 @@
-"""Stages 5 to 8 of transcriptions with a search beside greedy decoding, and word timings, on a corpus of tones."""
+"""Stages 5 to 8 of transcription with beam search next to greedy decoding, and word timings, on a corpus of tones."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def trained(tmp_path_factory) -> Path:
         lines = [line.split(" ", 1) for line in path.read_text().splitlines()]
         path.write_text("".join(f"{id} {text[0]} {text[1:]}".strip() + "\n" for id, text in lines))
     learning = {"train__epochs": 50, "train__batch_seconds": 1.0, "train__lr_adapter": 5e-3, "train__lr_head": 5e-3}
-    config = toys.settings(corpus, task="asr", petl={"name": "full"}, **learning)
-    (corpus / "asr.yaml").write_text(json.dumps(config))
-    tokenize.main(["--config", str(corpus / "asr.yaml")])
-    train.main(["--config", str(corpus / "asr.yaml"), "--exp", str(corpus / "exp" / "asr_moonshine_full" / "seed1")])
+    config = toys.write_config(corpus, corpus / "asr.yaml", task="asr", petl={"name": "full"}, **learning)
+    tokenize.main(["--config", str(config)])
+    train.main(["--config", str(config), "--exp", str(corpus / "exp" / "asr_moonshine_full" / "seed1")])
     return corpus
 
 
@@ -44,114 +43,107 @@ def exp(trained, tmp_path, monkeypatch) -> Path:
     return tmp_path / "exp" / "asr_moonshine_full" / "seed1"
 
 
-def read(exp: Path, name: str) -> dict:
-    return json.loads((exp / f"decode_{name}" / "result.json").read_text())
+def read(path: Path) -> dict:
+    return json.loads(path.read_text())
 
 
-def test_two_decodings_stand_side_by_side(exp, tmp_path, capsys):
-    decode.main(["--exp", str(exp)])
-    before = (exp / "decode_test" / "hyp.txt").read_bytes()
-    tune_decode.main(["--exp", str(exp), "--weights", "0.25 0.5", "--word_scores", "0 1", BEAM])
-    tuned = json.loads((exp / "tuned_beam.json").read_text())
-    assert len(tuned["grid"]) == 4 and tuned["score"] == min(tried["score"] for tried in tuned["grid"])
-    assert tuned["data"].endswith("data/dev")
-    decode.main(["--exp", str(exp), BEAM])
+def decoded(exp: Path, *words: str, name: str = "test_beam") -> bytes:
+    """The hypotheses of stage 5."""
+    decode.main(["--exp", str(exp), *words])
+    return (exp / f"decode_{name}" / "hyp.txt").read_bytes()
+
+
+def scored(exp: Path, *words: str, name: str = "test_beam") -> dict:
+    """The result of stages 5 and 6."""
+    decoded(exp, *words, name=name)
+    score.main(["--exp", str(exp)])
+    return read(exp / f"decode_{name}" / "result.json")
+
+
+def tuned(exp: Path, *words: str, weights: str = "0.25", word_scores: str = "1") -> dict:
+    tune_decode.main(["--exp", str(exp), "--weights", weights, "--word_scores", word_scores, BEAM, *words])
+    return read(exp / "tuned_beam.json")
+
+
+def test_two_decodings_have_folders_results_and_rows_of_their_own(exp, tmp_path, capsys):
+    before = decoded(exp, name="test")
+    chosen = tuned(exp, weights="0.25 0.5", word_scores="0 1")
+    assert len(chosen["grid"]) == 4 and chosen["score"] == min(tried["score"] for tried in chosen["grid"])
+    assert chosen["data"].endswith("data/dev")
+    beam = scored(exp, BEAM)
     assert (exp / "decode_test" / "hyp.txt").read_bytes() == before
     assert (exp / "decode_test_beam" / "ref.txt").read_bytes() == (exp / "decode_test" / "ref.txt").read_bytes()
-    score.main(["--exp", str(exp)])
-    greedy, beam = read(exp, "test"), read(exp, "test_beam")
+    greedy = read(exp / "decode_test" / "result.json")
     assert (greedy["decoding"], greedy["set"], greedy["decode"]) == ("greedy", "test", {"method": "greedy"})
     assert (beam["decoding"], beam["set"], beam["data"]) == ("beam", "test", greedy["data"])
-    assert beam["decode"]["weight"] == tuned["weight"] and beam["decode"]["word_score"] == tuned["word_score"]
-    assert beam["decode"]["order"] == 4 and len(beam["decode"]["ngram_sha256"]) == 64
-    assert beam["dev_score"] == tuned["score"] and beam["decode_tuned_on"] == tuned["data"]
-    summary = json.loads((exp / "summary.json").read_text())
-    assert greedy["dev_score"] == summary["dev_score"]
+    expected = {"weight": chosen["weight"], "word_score": chosen["word_score"], "order": 4}
+    assert expected.items() <= beam["decode"].items() and len(beam["decode"]["ngram_sha256"]) == 64
+    assert beam["dev_score"] == chosen["score"] and beam["decode_tuned_on"] == chosen["data"]
+    assert greedy["dev_score"] == read(exp / "summary.json")["dev_score"]
+
     report.main(["--out", str(tmp_path / "report.md"), str(exp)])
     text = (tmp_path / "report.md").read_text()
-    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:]
-    assert [row for row in rows if row != "---"] == ["full, greedy", "full, beam"]
+    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert rows == ["method", "---", "full, greedy", "full, beam"]
     assert "- decoding beam: method beam, beam 50, margin 15.0, min_probability 0.001, ngram train, order 4" in text
     assert f'tune_decode --exp "$exp" {BEAM}' in text and f'decode --exp "$exp" {BEAM}' in text
     pack.main(["--exp", str(exp)])
-    scores = json.loads((exp / "bundle" / "adapter.json").read_text())["scores"]
+    scores = read(exp / "bundle" / "adapter.json")["scores"]
     assert scores["test_beam"]["decoding"] == "beam" and scores["test"]["decoding"] == "greedy"
     capsys.readouterr()
     score.main(["--exp", str(exp), "--sets", "test"])
-    assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
-        f"{exp} test",
-        f"{exp} test, beam",
-    ]
+    printed = [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert printed == [f"{exp} test", f"{exp} test, beam"]
+    Experiment(exp).clear()
+    assert not list(exp.glob("decode_*")) and not list(exp.glob("tuned_*"))
 
 
-def test_a_report_of_one_search_names_it_too(exp, tmp_path):
-    decode.main(["--exp", str(exp), BEAM, "decode.name=fast", "decode.beam=5"])
-    score.main(["--exp", str(exp)])
+def test_a_report_of_one_search_has_its_name(exp, tmp_path):
+    words = [BEAM, "decode.name=fast", "decode.beam=5"]
+    result = scored(exp, *words, name="test_fast")
     report.main(["--out", str(tmp_path / "report.md"), str(exp)])
     assert "| full, fast |" in (tmp_path / "report.md").read_text()
-    result = read(exp, "test_fast")
     assert result["decode"]["weight"] == 0.5 and result["decode_tuned_on"] is None and result["dev_score"] is None
-    assert result["decode_overrides"] == [BEAM, "decode.name=fast", "decode.beam=5"]
+    assert result["decode_overrides"] == words
 
 
-def test_weights_that_are_given_win_over_tuned_ones(exp):
-    tune_decode.main(["--exp", str(exp), "--weights", "0.25", "--word_scores", "1", BEAM])
-    decode.main(["--exp", str(exp), BEAM, "decode.weight=0.9", "--sets", "dev"])
-    score.main(["--exp", str(exp)])
-    assert (read(exp, "dev_beam")["decode"]["weight"], read(exp, "dev_beam")["decode"]["word_score"]) == (0.9, 1.0)
-    assert read(exp, "dev_beam")["dev_score"] is None  # it is not of these weights
-    tune_decode.main(["--exp", str(exp), "--word_scores", "0 1", BEAM, "decode.weight=0.7"])
-    assert [tried["weight"] for tried in json.loads((exp / "tuned_beam.json").read_text())["grid"]] == [0.7, 0.7]
-
-
-def test_weights_tuned_for_something_else_are_refused(exp):
-    tune_decode.main(["--exp", str(exp), "--weights", "0.25", "--word_scores", "1", BEAM])
-    with pytest.raises(
-        SureError, match=r"tuned_beam.json: .* order 4, now it is 2; .*decode.weight and decode.word_sc"
-    ):
+def test_tuned_weights(exp):
+    """The score of tuning is that of decoding; given weights win; weights of other settings are refused."""
+    dev = [BEAM, "--sets", "dev"]
+    assert tuned(exp, weights="0.4", word_scores="0.3")["score"] == scored(exp, *dev, name="dev_beam")["score"]
+    result = scored(exp, *dev, "decode.weight=0.9", name="dev_beam")
+    assert (result["decode"]["weight"], result["decode"]["word_score"]) == (0.9, 0.3)
+    assert result["dev_score"] is None  # it is of other weights
+    assert [tried["weight"] for tried in tuned(exp, "decode.weight=0.7", word_scores="0 1")["grid"]] == [0.7, 0.7]
+    other = "tuned_beam.json: .* order 4, now it is 2; .*decode.weight and decode.word_sc"
+    with pytest.raises(SureError, match=other):
         decode.main(["--exp", str(exp), BEAM, "decode.order=2"])
     decode.main(["--exp", str(exp), BEAM, "decode.order=2", "decode.weight=0", "decode.word_score=0"])
     (exp / "tuned_beam.json").write_text("{")
     with pytest.raises(SureError, match="tuned_beam.json is not valid JSON .*run python -m sure.bin.tune_decode again"):
         decode.main(["--exp", str(exp), BEAM])
+    with pytest.raises(SureError, match="add decode.method=beam"):
+        tune_decode.main(["--exp", str(exp)])
 
 
-def test_tuning_gives_what_decoding_dev_gives(exp):
-    tune_decode.main(["--exp", str(exp), "--weights", "0.4", "--word_scores", "0.3", BEAM])
-    decode.main(["--exp", str(exp), BEAM, "--sets", "dev"])
-    score.main(["--exp", str(exp)])
-    assert read(exp, "dev_beam")["score"] == json.loads((exp / "tuned_beam.json").read_text())["score"]
-
-
-def test_batch_mates_change_nothing(exp):
-    found = set()
-    for seconds in (0.1, 120):
-        decode.main(["--exp", str(exp), BEAM, f"decode.batch_seconds={seconds}"])
-        found.add((exp / "decode_test_beam" / "hyp.txt").read_bytes())
-    assert len(found) == 1
-
-
-@pytest.mark.parametrize("lexicon", ["train", "file"])
-def test_a_lexicon_limits_the_words(exp, tmp_path, lexicon):
-    (tmp_path / "words.txt").write_text("a A\nbb B B\n\n")
-    name = "train" if lexicon == "train" else str(tmp_path / "words.txt")
-    decode.main(["--exp", str(exp), BEAM, f"decode.lexicon={name}"])
-    said = {
-        word for line in (exp / "decode_test_beam" / "hyp.txt").read_text().splitlines() for word in line.split()[1:]
-    }
-    texts = [utterance.text.split() for utterance in read_data_dir("data/train")]
-    assert said <= ({word for text in texts for word in text} if lexicon == "train" else {"a", "bb"})
-    config, model = load_trained(Experiment(exp), [BEAM, f"decode.lexicon={name}"])
-    assert tuning_conditions(config.decode, load_language_resources(config, model))["lexicon"] == name
-
-
-def test_an_ngram_file_is_that_of_the_training_texts(exp, tmp_path):
+def test_neither_the_batch_nor_the_source_of_the_ngrams_changes_the_hypotheses(exp, tmp_path):
     ngram.main(["--text", "data/train/text", "--out", str(tmp_path / "4.arpa")])
-    decode.main(["--exp", str(exp), BEAM])
-    decode.main(["--exp", str(exp), BEAM, "decode.name=file", f"decode.ngram={tmp_path / '4.arpa'}"])
-    assert (exp / "decode_test_beam/hyp.txt").read_text() == (exp / "decode_test_file/hyp.txt").read_text()
-    records = [json.loads((exp / f"decode_test_{name}/decoding.json").read_text()) for name in ("beam", "file")]
+    found = [decoded(exp, BEAM, f"decode.batch_seconds={seconds}") for seconds in (0.1, 120)]
+    found.append(decoded(exp, BEAM, "decode.name=file", f"decode.ngram={tmp_path / '4.arpa'}", name="test_file"))
+    assert found[0] == found[1] == found[2]
+    records = [read(exp / f"decode_test_{name}/decoding.json") for name in ("beam", "file")]
     assert records[0]["settings"]["ngram_sha256"] == records[1]["settings"]["ngram_sha256"]
+
+
+@pytest.mark.parametrize("lexicon", ["train", "words.txt"])
+def test_a_lexicon_limits_the_words(exp, lexicon):
+    Path("words.txt").write_text("a A\nbb B B\n\n")
+    lines = decoded(exp, BEAM, f"decode.lexicon={lexicon}").decode().splitlines()
+    texts = [utterance.text.split() for utterance in read_data_dir("data/train")]
+    known = {word for text in texts for word in text} if lexicon == "train" else {"a", "bb"}
+    assert {word for line in lines for word in line.split()[1:]} <= known
+    config, model = load_trained(Experiment(exp), [BEAM, f"decode.lexicon={lexicon}"])
+    assert tuning_conditions(config.decode, load_language_resources(config, model))["lexicon"] == lexicon
 
 
 @pytest.mark.parametrize(
@@ -161,49 +153,27 @@ def test_an_ngram_file_is_that_of_the_training_texts(exp, tmp_path):
         ([BEAM, "decode.ngram=nowhere.arpa"], "decode.ngram=nowhere.arpa: .*nowhere.arpa"),
         ([BEAM, "decode.lexicon=nowhere.txt"], "decode.lexicon=nowhere.txt"),
         ([BEAM, "decode.lexicon=empty.txt"], "decode.lexicon=empty.txt: no word"),
-        (
-            [BEAM, "decode.lexicon=other_case.txt"],
-            "decode.lexicon=other_case.txt: .* none of its 2 words, for example 'AB'",
-        ),
-        (
-            [BEAM, "decode.ngram=other_case.arpa"],
-            "decode.ngram=other_case.arpa: .* none of its 2 words",
-        ),
+        ([BEAM, "decode.lexicon=upper.txt"], "decode.lexicon=upper.txt: .* none of its 2 words, for example 'AB'"),
+        ([BEAM, "decode.ngram=upper.arpa"], "decode.ngram=upper.arpa: .* none of its 2 words"),
         (["decode.methd=beam"], "decode.methd"),
         ([BEAM, "decode.name=a b"], "decode.name"),
         ([BEAM, "decode.name=greedy"], "decode.name=greedy"),
         ([BEAM, "--sets", "nowhere"], "--sets nowhere"),
+        ([BEAM], "decode_test_beam is also the folder of the set test_beam.*decode.name"),
     ],
 )
 def test_one_clear_error(exp, overrides, words):
     Path("empty.txt").write_text("\n")
-    Path("other_case.txt").write_text("AB A B\nBA B A\n")
-    Path("other_case_lines.txt").write_text("AB BA\nBA\n")
-    ngram.main(["--lines", "other_case_lines.txt", "--out", "other_case.arpa"])
+    Path("upper.txt").write_text("AB A B\nBA B A\n")
+    ngram.main(["--lines", "upper.txt", "--out", "upper.arpa"])
+    if overrides == [BEAM]:  # a set that is named like a decoding
+        shutil.copytree("data/test", "data/test_beam", dirs_exist_ok=True)
+        config = (exp / "config.yaml").read_text()
+        folder = config.partition("tests:\n  - ")[2].split("\n")[0]
+        (exp / "config.yaml").write_text(config.replace(f"- {folder}", f"- {folder}\n  - {folder}_beam"))
     with pytest.raises(SureError, match=words):
         decode.main(["--exp", str(exp), *overrides])
     assert not list(exp.glob("decode_*"))
-
-
-def test_greedy_has_nothing_to_tune(exp):
-    with pytest.raises(SureError, match="add decode.method=beam"):
-        tune_decode.main(["--exp", str(exp)])
-
-
-def test_a_set_that_is_named_like_a_decoding(exp):
-    shutil.copytree("data/test", "data/test_beam", dirs_exist_ok=True)
-    config = (exp / "config.yaml").read_text()
-    folder = config.partition("tests:\n  - ")[2].split("\n")[0]
-    (exp / "config.yaml").write_text(config.replace(f"- {folder}", f"- {folder}\n  - {folder}_beam"))
-    with pytest.raises(SureError, match="decode_test_beam is also the folder of the set test_beam.*decode.name"):
-        decode.main(["--exp", str(exp), BEAM])
-
-
-def test_training_again_leaves_nothing_of_the_decodings(exp):
-    decode.main(["--exp", str(exp), BEAM])
-    (exp / "tuned_beam.json").write_text("{}")
-    Experiment(exp).clear()
-    assert not list(exp.glob("decode_*")) and not list(exp.glob("tuned_*"))
 
 
 def ctm(path: Path) -> dict[str, list[list[str]]]:
@@ -215,8 +185,8 @@ def ctm(path: Path) -> dict[str, list[list[str]]]:
     return found
 
 
-def test_words_are_timed_where_their_tones_are(exp, tmp_path):
-    """A tone lasts .12 s with .05 s behind it, the first begins at .05 s: times within a frame's view of that."""
+def test_words_have_the_times_of_their_tones(exp, tmp_path):
+    """A tone lasts .12 s with .05 s after it, the first begins at .05 s; times are exact within a frame's context."""
     align.main([str(exp), "--data", "data/test", "--out", str(tmp_path / "test.ctm")])
     found, late = ctm(tmp_path / "test.ctm"), []
     for utterance in read_data_dir("data/test"):
@@ -230,23 +200,22 @@ def test_words_are_timed_where_their_tones_are(exp, tmp_path):
     assert sorted(late)[len(late) // 2] < 0.12
 
 
-def test_what_cannot_be_aligned_is_named_and_the_rest_is_written(exp, tmp_path, capsys):
+def test_transcripts_that_cannot_be_aligned_are_named_and_the_others_are_written(exp, tmp_path, capsys):
     folder = tmp_path / "data"
     shutil.copytree("data/test", folder)
     lines = (folder / "text").read_text().splitlines()
-    lines[0] = f"{lines[0].split()[0]} {'abcd' * 60}"
-    lines[1] = f"{lines[1].split()[0]} zulu"
+    lines[:2] = [f"test-000 {'abcd' * 60}", "test-001 zulu"]
     (folder / "text").write_text("\n".join(lines) + "\n")
     with pytest.raises(SystemExit) as stopped:
         align.main([str(exp), "--data", str(folder), "--out", str(tmp_path / "test.ctm")])
-    said = capsys.readouterr()
-    assert stopped.value.code == 1 and "5 of 7 utterances" in said.out
-    assert "error: test-000: 240 tokens need 240 frames, there are" in said.err
-    assert "error: test-001: 'z'" in said.err
+    printed = capsys.readouterr()
+    assert stopped.value.code == 1 and "5 of 7 utterances" in printed.out
+    assert "error: test-000: 240 tokens need 240 frames, there are" in printed.err
+    assert "error: test-001: 'z'" in printed.err
     assert sorted(ctm(tmp_path / "test.ctm")) == [f"test-00{index}" for index in range(2, 7)]
 
 
-def test_a_bundle_aligns_and_times_alike(exp, tmp_path, capsys):
+def test_a_bundle_aligns_and_times_as_its_experiment(exp, tmp_path, capsys):
     pack.main(["--exp", str(exp)])
     for trained, name in ((exp, "exp"), (exp / "bundle", "bundle")):
         align.main([str(trained), "--data", "data/test", "--out", str(tmp_path / f"{name}.ctm")])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sure.errors import SureError, run
 from sure.files import replace_file
+from sure.report.picture import make_suite_figure, save_figure
 from sure.report.suite import gather, read_rows
-from sure.report.suite_picture import draw
 from sure.report.suite_table import markdown
 
 
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     text = markdown(suite)
     replace_file(options.out, text)
     if suite.sections:
-        draw(suite, options.out.with_suffix(".png"))
+        save_figure(make_suite_figure(suite), options.out.with_suffix(".png"))
     print(text, end="")
     if suite.problems:
         raise SureError("left out, because results are not comparable: " + "; ".join(suite.problems))

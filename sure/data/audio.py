@@ -118,6 +118,14 @@ def decode(path: str | os.PathLike, start: float | None = None, end: float | Non
     return np.ascontiguousarray(mono, dtype=np.float32), rate
 
 
+def write_wave(path: Path, samples: np.ndarray, rate: int) -> None:
+    """Write (samples,) as a WAV file of 16 bit, clipped to [-1, 1]. Raises SureError when that fails."""
+    try:
+        soundfile.write(path, samples.clip(-1, 1), rate, subtype="PCM_16", format="WAV")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise SureError(f"cannot write {path}: {error}") from None
+
+
 def _level(samples: np.ndarray) -> float:
     return math.sqrt(float(np.square(samples).mean()))
 

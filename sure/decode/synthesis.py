@@ -12,24 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from tqdm import tqdm
 
 from sure.config import Config
 from sure.data.ark import Scp, write_ark
+from sure.data.audio import write_wave
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.data.synthesis.dataset import SynthesisUtterance, by_length, read_utterances, speaker_vectors
 from sure.data.tables import format_table
 from sure.decode.record import RECORD, write_record
-from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.synthesis import SynthesisModel
 from sure.parsing import parse_json
+from sure.score.synthesis.folder import COPY
 from sure.vocoder.vocoder import Vocoder, make_vocoder, vocoder_suffix
 
 BATCH = 16  # utterances
-COPY = "copy_synthesis"
 
 
 @dataclass
@@ -96,24 +95,15 @@ def write(
     """Write a decoded folder. The record comes last, so a folder with a record is complete."""
     (out / "wav").mkdir(parents=True, exist_ok=True)
     (out / RECORD).unlink(missing_ok=True)
-    found: dict[str, SynthesizedUtterance] = {}
+    made = []
     for one in tqdm(utterances, out.name, count, unit="utterance", disable=None, leave=False):
         wave = vocoder.waveform(torch.from_numpy(np.array(one.mel, dtype=np.float32)))
-        write_wave(out / "wav" / f"{one.id}.wav", wave, vocoder.sample_rate)
-        found[one.id] = one
-    ordered = [found[id] for id in sorted(found)]
+        write_wave(out / "wav" / f"{one.id}.wav", wave.numpy(), vocoder.sample_rate)
+        made.append(one)
+    ordered = sorted(made, key=lambda one: one.id)
     write_ark(out / "mel.ark", ((one.id, np.asarray(one.mel, dtype=np.float32)) for one in ordered))
     write_ark(out / "pitch.ark", ((one.id, np.asarray(one.pitch, dtype=np.float32)[:, None]) for one in ordered))
     if all(one.durations is not None for one in ordered):
-        rows = [(one.id, " ".join(map(str, one.durations))) for one in ordered]
-        replace_file(out / "durations", format_table(rows))
+        replace_file(out / "durations", format_table([(one.id, " ".join(map(str, one.durations))) for one in ordered]))
     replace_file(out / "wav.scp", format_table([(one.id, str(out / "wav" / f"{one.id}.wav")) for one in ordered]))
     write_record(out, record)
-
-
-def write_wave(path: Path, wave: torch.Tensor, sample_rate: int) -> None:
-    """Write (samples,) as a WAV file of 16 bit, clipped to [-1, 1]. Raises SureError when that fails."""
-    try:
-        soundfile.write(path, wave.clamp(-1, 1).numpy(), sample_rate, subtype="PCM_16", format="WAV")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise SureError(f"cannot write {path}: {error}") from None

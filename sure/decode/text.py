@@ -29,13 +29,7 @@ from sure.text.arpa import LanguageModel, format_arpa, load_model
 from sure.text.ngram import estimate
 
 UNTUNED = {"weight": 0.5, "word_score": 0.0}
-NOT_TUNED_FOR = (
-    "weight",
-    "word_score",
-    "name",
-    "batch_seconds",
-    "vocoder",
-)  # tuned weights hold for any value of these
+NOT_SEARCH = {"name", "batch_seconds", "vocoder"}  # settings that do not change the search
 
 
 @dataclass
@@ -95,14 +89,10 @@ def make_search(model: RecognitionModel, resources: LanguageResources, settings:
     return BeamSearch(model.task.tokenizer.pieces(), settings, resources.ngram, resources.words)
 
 
-def tuned_path(folder: Path, settings: DecodeConfig) -> Path:
-    """The file of `sure.bin.tune_decode` for a search, in the folder of an experiment."""
-    return folder / names.tuned_file(settings.name)
-
-
 def tuning_conditions(settings: DecodeConfig, resources: LanguageResources) -> dict[str, Any]:
     """All settings that tuned weights depend on."""
-    return {**settings.model_dump(mode="json", exclude=set(NOT_TUNED_FOR)), "ngram_sha256": resources.ngram_sha256}
+    shown = settings.model_dump(mode="json", exclude=NOT_SEARCH | UNTUNED.keys())
+    return {**shown, "ngram_sha256": resources.ngram_sha256}
 
 
 def with_weights(
@@ -113,7 +103,7 @@ def with_weights(
     A weight is the given one, else the one tuned for this experiment, else that of UNTUNED. Raises SureError where
     weights were tuned under other conditions.
     """
-    path = tuned_path(folder, settings)
+    path = folder / names.tuned_file(settings.name)
     missing = [key for key in UNTUNED if getattr(settings, key) is None]
     again = "run python -m sure.bin.tune_decode again, which writes it, or delete the file"
     tuned = read_json(path, again, (*UNTUNED, "conditions", "data", "score")) if missing and path.exists() else {}
@@ -149,7 +139,7 @@ def make_decoding(folder: Path, config: Config, model: RecognitionModel) -> Deco
     resources = load_language_resources(config, model)
     settings, tuned = with_weights(folder, settings, resources)
     search = make_search(model, resources, settings)
-    shown = settings.model_dump(mode="json", exclude={"name", "batch_seconds", "vocoder"})
+    shown = settings.model_dump(mode="json", exclude=NOT_SEARCH)
     record = {"decoding": label, "settings": {**shown, "ngram_sha256": resources.ngram_sha256}}
     as_tuned = all(tuned.get(key) == getattr(settings, key) for key in UNTUNED)  # other weights have no dev score
     record |= {"tuned_on": tuned.get("data"), "dev_score": tuned["score"] if as_tuned else None}

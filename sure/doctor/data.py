@@ -10,7 +10,6 @@ from sure.data.data_dir import read_data_dir
 from sure.data.tables import TABLES, read_lines
 from sure.data.validate import inspect_data_dir
 from sure.doctor.problem import Check
-from sure.errors import SureError
 
 AGAIN = "run stage 2, prepare, again; --on_bad_utterance skip leaves out unusable utterances"
 ORDER = "run stage 2, prepare, again: it sorts the tables"
@@ -20,46 +19,33 @@ SHOWN = 20  # ids of one kind of problem
 def check_data(folder: Path) -> Check:
     """Decode all audio; no file is changed."""
     check = Check(folder, "data folder")
-    try:
+    with check.collect():
         report, durations = inspect_data_dir(folder)
-    except SureError as error:
-        check.add(error)
-        return check
-    check.notes += report.notes
-    for line in report.problems(SHOWN):
-        check.add(line.strip(), AGAIN)
-    for name in TABLES:
-        _check_table(folder / name, check)
-    if not (folder / "utt2dur").exists():
-        check.add(f"{folder / 'utt2dur'} is missing", AGAIN)
-    if not check.problems:
-        _check_durations(folder, durations, check)
+        check.notes += report.notes
+        for line in report.problems(SHOWN):
+            check.add(line.strip(), AGAIN)
+        for path in filter(Path.exists, (folder / name for name in TABLES)):
+            _check_table(path, check)
+        if not (folder / "utt2dur").exists():
+            check.add(f"{folder / 'utt2dur'} is missing", AGAIN)
+        if not check.problems:
+            _check_durations(folder, durations, check)
     return check
 
 
 def _check_table(path: Path, check: Check) -> None:
-    if not path.exists():
-        return
     try:
-        ids = [line.id for line in read_lines(path)]
-    except SureError as error:
-        check.add(error, AGAIN)
-        return
+        with check.collect(AGAIN):
+            for earlier, later in pairwise(line.id for line in read_lines(path)):
+                if later < earlier:
+                    check.add(f"{path}: not sorted by id in C order: '{later}' comes after '{earlier}'", ORDER)
+                    return
     except OSError as error:
         check.add(f"{path} cannot be read ({error.strerror})", AGAIN)
-        return
-    for earlier, later in pairwise(ids):
-        if later < earlier:
-            check.add(f"{path}: not sorted by id in C order: '{later}' comes after '{earlier}'", ORDER)
-            return
 
 
 def _check_durations(folder: Path, durations: dict[str, float], check: Check) -> None:
-    try:
-        utterances = read_data_dir(folder)
-    except SureError as error:
-        check.add(error)
-        return
+    utterances = read_data_dir(folder)
     for utterance in utterances:
         measured = durations[utterance.id]
         if abs(utterance.seconds - measured) > SEGMENT_TOLERANCE:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sure.doctor.bundle import check_bundle
 from sure.doctor.data import check_data
-from sure.doctor.experiment import check_experiment
+from sure.doctor.experiment import check_bundle, check_experiment
 from sure.doctor.problem import Check
 from sure.errors import SureError
 from sure.petl.bundle import ABOUT, WEIGHTS

@@ -1,4 +1,4 @@
-"""Check of an experiment: config, data, weights, checkpoints and results, and inputs that changed since a stage."""
+"""Checks of an experiment (config, data, weights, checkpoints, results, inputs that changed) and of a bundle."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import safetensors
 
 from sure.config import Config, load_config
-from sure.doctor.bundle import check_bundle
 from sure.doctor.problem import Check
 from sure.errors import SureError
 from sure.files import sha256_of_file
+from sure.inference import Sure
 from sure.models.build import build_task, kind_of
 from sure.models.experiment import Experiment
 from sure.parsing import parse_json, read_json
@@ -28,15 +28,25 @@ MARKED = re.compile(r"([0-9a-f]{64}) [ *](.+)")  # digest and name of an input, 
 def check_experiment(folder: Path) -> Check:
     check = Check(folder, "experiment")
     experiment = Experiment(folder)
-    config = _check_config(experiment, check)
+    config = None
+    if experiment.config.is_file():
+        with check.collect("restore the file, or train again"):
+            config = load_config(experiment.config)
+    else:
+        check.add(f"{experiment.config} is missing", TRAIN)
     _check_checkpoints(experiment, check)
     _check_best(experiment, check)
-    _check_lines(folder / "metrics.jsonl", _is_json_object, check)
+    _check_lines(folder / "metrics.jsonl", lambda line: isinstance(parse_json(line), dict), check)
     _check_lines(folder / LEFT_OUT, lambda line: "\t" in line, check)
-    recipe = _recipe(folder)
+    # the recipe folder contains exp/: relative paths start there
+    recipe = next((path.parent for path in folder.resolve().parents if path.name == "exp"), Path())
     if config is not None:
         for decoded in sorted(folder.glob("decode_*")):
-            _check_decoded(decoded, config, check)
+            try:
+                kind_of(config).check_decoded(decoded)
+                _read_json(decoded / "result.json", check, DECODE)
+            except (SureError, OSError) as error:
+                check.add(error, DECODE)
         _check_inputs(config, recipe, experiment, check)
     for mark in sorted(path for path in folder.glob(".marks/*") if path.suffix not in (".lock", ".new")):
         _check_mark(mark, recipe, check)
@@ -47,20 +57,13 @@ def check_experiment(folder: Path) -> Check:
     return check
 
 
-def _recipe(folder: Path) -> Path:
-    """The recipe folder, which contains exp/: relative paths start there."""
-    return next((path.parent for path in folder.resolve().parents if path.name == "exp"), Path())
-
-
-def _check_config(experiment: Experiment, check: Check) -> Config | None:
-    if not experiment.config.is_file():
-        check.add(f"{experiment.config} is missing", TRAIN)
-        return None
-    try:
-        return load_config(experiment.config)
-    except SureError as error:
-        check.add(error, "restore the file, or train again")
-        return None
+def check_bundle(folder: Path) -> Check:
+    """Load the bundle as for inference, so its files are complete and consistent, and it fits its backbone."""
+    check = Check(folder, "bundle")
+    with check.collect():  # the message has the remedy
+        sure = Sure.load(folder, device="cpu")
+        check.notes.append(f"task {sure.bundles[sure.name].about['task']}, on {sure.weights}")
+    return check
 
 
 def _check_inputs(config: Config, recipe: Path, experiment: Experiment, check: Check) -> None:
@@ -70,10 +73,8 @@ def _check_inputs(config: Config, recipe: Path, experiment: Experiment, check: C
     weights = config.backbone.weights
     if ("/" in weights or "." in weights) and not (recipe / weights).exists():
         check.add(f"{recipe / weights}: the weights of the backbone do not exist", "run stage 1, download")
-    try:
+    with check.collect():
         build_task(config, experiment.tokens)
-    except SureError as error:
-        check.add(error)
 
 
 def _check_checkpoints(experiment: Experiment, check: Check) -> None:
@@ -91,8 +92,8 @@ def _check_checkpoints(experiment: Experiment, check: Check) -> None:
 
 
 def _check_best(experiment: Experiment, check: Check) -> None:
-    best = _read_json(experiment.best, check, TRAIN) if experiment.best.exists() else {}
-    _read_json(experiment.summary, check, TRAIN) if experiment.summary.exists() else None
+    best = _read_json(experiment.best, check, TRAIN)
+    _read_json(experiment.summary, check, TRAIN)
     path = experiment.best_weights
     if not experiment.best.exists() and (path.exists() or experiment.summary.exists()):
         check.add(f"{experiment.best} is missing", TRAIN)
@@ -105,7 +106,7 @@ def _check_best(experiment: Experiment, check: Check) -> None:
             whole = bool(file.keys())
     except (safetensors.SafetensorError, OSError):
         whole = False
-    digest = best.get("sha256") if best else None
+    digest = best.get("sha256")
     if not whole or (digest and sha256_of_file(path) != digest):
         check.add(f"{path} is damaged", TRAIN)
 
@@ -121,23 +122,10 @@ def _check_lines(path: Path, whole: Callable[[str], bool], check: Check) -> None
         check.add(f"{path} is damaged", TRAIN)
 
 
-def _is_json_object(text: str) -> bool:
-    return isinstance(parse_json(text), dict)
-
-
-def _check_decoded(folder: Path, config: Config, check: Check) -> None:
-    try:
-        kind_of(config).check_decoded(folder)
-    except (SureError, OSError) as error:
-        check.add(str(error), DECODE)
-    else:
-        if (folder / "result.json").exists():
-            _read_json(folder / "result.json", check, DECODE)
-
-
 def _check_mark(mark: Path, recipe: Path, check: Check) -> None:
+    again = f"--stage {mark.name.split('_')[0]}"
     if not mark.is_file():
-        check.add(f"{mark} is not a file", f"delete it, and --stage {_stage(mark)}")
+        check.add(f"{mark} is not a file", f"delete it, and {again}")
         return
     for line in mark.read_text(encoding="utf-8", errors="replace").splitlines():
         if match := MARKED.fullmatch(line):
@@ -146,18 +134,12 @@ def _check_mark(mark: Path, recipe: Path, check: Check) -> None:
             if "ROOT" in name or name.startswith("\\"):  # in another folder, or with an escaped name
                 continue
             if not path.is_file():
-                check.add(f"{path} was deleted since {mark.name} was finished", f"--stage {_stage(mark)}")
+                check.add(f"{path} was deleted since {mark.name} was finished", again)
             elif sha256_of_file(path) != digest:
-                check.add(f"{path} changed since {mark.name} was finished", f"--stage {_stage(mark)}")
-
-
-def _stage(mark: Path) -> str:
-    return mark.name.split("_")[0]
+                check.add(f"{path} changed since {mark.name} was finished", again)
 
 
 def _read_json(path: Path, check: Check, remedy: str) -> dict:
-    try:
-        return read_json(path, remedy)
-    except SureError as error:
-        check.add(error)
-        return {}
+    with check.collect():
+        return read_json(path, remedy) if path.exists() else {}
+    return {}

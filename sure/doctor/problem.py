@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from sure.errors import SureError
 
 
 class Problem(NamedTuple):
@@ -26,9 +30,16 @@ class Check:
     def add(self, what: object, remedy: str = "") -> None:
         self.problems.append(Problem(str(what), remedy))
 
+    @contextmanager
+    def collect(self, remedy: str = "") -> Iterator[None]:
+        """A context that ends at a SureError and adds it as a problem."""
+        try:
+            yield
+        except SureError as error:
+            self.add(error, remedy)
+
     def __str__(self) -> str:
-        count = len(self.problems)
-        lines = [f"{self.folder}: {self.kind}, problems: {count or 'none'}"]
+        lines = [f"{self.folder}: {self.kind}, problems: {len(self.problems) or 'none'}"]
         lines += [f"  note: {note}" for note in self.notes]
         for what, remedy in self.problems:
             lines.append(f"  problem: {what}")

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
-from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
 from sure.decode.record import data_of, read_pair, read_record
 from sure.decode.text import decode_set, make_decoding
@@ -103,7 +102,7 @@ def _infer(sure: Sure, files: Sequence[str], enrolled: Tensor | None, timings: b
     usable, waves = [], []
     for file in files:
         try:
-            waves.append(sure.usable(read_audio(file), file))
+            waves.append(sure.read(file))
             usable.append(file)
         except SureError as error:
             print(f"error: {error}", file=sys.stderr)

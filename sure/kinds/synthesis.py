@@ -14,9 +14,11 @@ from torch import Tensor
 
 from sure.backbones.fastspeech2 import Family
 from sure.config import Config
+from sure.data.audio import write_wave
 from sure.data.synthesis.acoustic import AcousticConfig
+from sure.data.tables import read_table
 from sure.decode.record import data_of, read_record
-from sure.decode.synthesis import copy_name, copy_synthesis, model_acoustic, synthesize_set, write_wave
+from sure.decode.synthesis import copy_name, copy_synthesis, model_acoustic, synthesize_set
 from sure.errors import SureError
 from sure.files import one_at_a_time
 from sure.inference import Sure
@@ -32,7 +34,6 @@ from sure.score.synthesis.folder import (
     SCORE_NAME,
     UTTERANCES,
     fingerprint,
-    read_languages,
     read_waves,
     score_folder,
 )
@@ -71,7 +72,7 @@ class Kind(base.Kind):
         """
         languages = [config.text.language]
         for one in decoded:
-            languages += read_languages(data_of(read_record(one), config)).values()
+            languages += read_table(Path(data_of(read_record(one), config)) / "utt2lang").values()
         judges = Judges.of(languages)
         for one in decoded:
             yield _score_set(folder, one, config, judges)
@@ -94,7 +95,7 @@ class Kind(base.Kind):
                 raise SureError("--speaker and --embedding exclude each other; pass one of them")
             options["speaker"] = _read_embedding(options.pop("embedding"))
         wave, sample_rate = sure.synthesize(text, **options)
-        write_wave(out, wave, sample_rate)
+        write_wave(out, wave.numpy(), sample_rate)
         print(f"{out}: {len(wave) / sample_rate:.2f} s")
         return 0
 

@@ -6,17 +6,14 @@ The audio files are in a folder next to the page. The page needs no network and 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import soundfile
-
-from sure.data.audio import decode
-from sure.errors import SureError
+from sure.data.audio import decode, write_wave
 from sure.files import replace_file
 from sure.report.results import DIGITS, SCORES, UNITS, Result, rows_of, tests_of
 from sure.score.synthesis.folder import UTTERANCES, read_utterances
@@ -51,7 +48,11 @@ def write_page(results: Sequence[Result], path: Path) -> bool:
 
     Raises SureError for a missing output of stage 6, and for audio that cannot be read.
     """
-    tests = [_columns(group) for group in tests_of(results) if (group[0].folder / UTTERANCES).is_file()]
+    tests = [
+        [Column(name, row[0], read_utterances(row[0].folder)) for name, row in rows_of(group).items()]
+        for group in tests_of(results)
+        if (group[0].folder / UTTERANCES).is_file()
+    ]
     if not tests:
         return False
     audio = path.with_name(f"{path.stem}_audio")
@@ -67,28 +68,19 @@ def write_page(results: Sequence[Result], path: Path) -> bool:
     return True
 
 
-def _columns(results: list[Result]) -> list[Column]:
-    """Upper bounds first, as in the table."""
-    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_upper_bound)
-    return [Column(name, row[0], read_utterances(row[0].folder)) for name, row in rows]
-
-
 def _section(columns: Sequence[Column], audio: Path) -> str:
     ids = list(next((column for column in columns if not column.result.is_upper_bound), columns[0]).utterances)
     shown = ids[:: -(-len(ids) // SHOWN)]
     first = columns[0].result
-    heads = "".join(f'<th scope="col">{_head(column)}</th>' for column in columns)
+    heads = "".join(
+        f'<th scope="col">{escape(one.name)}{_scores(one.result.values, SET_SCORES, "<br>")}</th>' for one in columns
+    )
     rows = "".join(_row(id, columns, audio) for id in shown)
     return (
         f"<h2>{escape(first['data'] or first['set'])}</h2>\n"
         f"<p>{len(shown):,} of {len(ids):,} utterances; {LEGEND}</p>\n"
         f'<table>\n<thead><tr><th scope="col">text</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n'
     )
-
-
-def _head(column: Column) -> str:
-    scores = "<br>".join(escape(text) for text in _scores(column.result.values, SET_SCORES))
-    return f'{escape(column.name)}<div class="scores">{scores}</div>'
 
 
 def _row(id: str, columns: Sequence[Column], audio: Path) -> str:
@@ -98,32 +90,26 @@ def _row(id: str, columns: Sequence[Column], audio: Path) -> str:
 
 
 def _cell(id: str, column: Column, folder: Path) -> str:
+    """The audio, copied as a 16-bit WAV file, which every browser plays, with scores and transcript."""
     row = column.utterances.get(id)
     if row is None:
         return "<td>-</td>"
-    file = _copy(row, folder / f"{id}.wav")
+    file = folder / f"{id}.wav"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_wave(file, *decode(row["audio"], *row.get("segment", ())))
     source = escape(quote("/".join(file.parts[-4:])))
-    scores = escape(" · ".join(_scores(row, UTTERANCE_SCORES)))
-    heard = row.get("heard")
-    transcript = f'<div class="transcript" dir="auto">recognised: {escape(heard)}</div>' if heard else ""
     label = escape(f"{column.name}: {id}")
     player = f'<audio controls preload="metadata" src="{source}" aria-label="{label}"></audio>'
-    return f'<td>{player}<div class="scores">{scores}</div>{transcript}</td>'
+    heard = row.get("heard")
+    transcript = f'<div class="transcript" dir="auto">recognised: {escape(heard)}</div>' if heard else ""
+    return f"<td>{player}{_scores(row, UTTERANCE_SCORES, ' · ')}{transcript}</td>"
 
 
-def _copy(row: dict[str, Any], file: Path) -> Path:
-    """Write the audio as a 16-bit wav file, which every browser plays."""
-    samples, rate = decode(row["audio"], *row.get("segment", (None, None)))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        soundfile.write(file, samples.clip(-1, 1), rate, subtype="PCM_16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise SureError(f"cannot write {file}: {error}") from None
-    return file
-
-
-def _scores(values: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
+def _scores(values: dict[str, Any], names: Sequence[str], separator: str) -> str:
+    scores = []
     for name in names:
         if isinstance(values.get(name), (int, float)):
-            label = SCORES[name].removesuffix(UNITS.get(name, "%")).strip()
-            yield f"{label} {values[name]:.{DIGITS.get(name, 2)}f} {UNITS.get(name, '%')}".strip()
+            unit = UNITS.get(name, "%")
+            label = SCORES[name].removesuffix(unit).strip()
+            scores.append(escape(f"{label} {values[name]:.{DIGITS.get(name, 2)}f} {unit}".strip()))
+    return f'<div class="scores">{separator.join(scores)}</div>'

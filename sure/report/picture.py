@@ -1,20 +1,29 @@
-"""Figure of a report: scores against trained parameters, one point for each method."""
+"""Figures of reports: scores against trained parameters, one point for each method.
+
+Error bars are standard deviations over seeds.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sure.files import replace_file
 from sure.report.results import SCORES, Result, rows_of, tests_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
     from matplotlib.figure import Figure
 
+    from sure.report.suite import Suite
+
+PANELS_PER_ROW = 3  # of a suite
+MARKERS = "osD^v"  # the next marker after ten methods, because there are ten colours
 METHOD = "method"  # gid of the texts that are names of methods
 
 
@@ -31,7 +40,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def make_figure(results: Sequence[Result]) -> Figure:
-    """A panel for each task and test set. Error bars are standard deviations over seeds.
+    """A panel for each task and test set.
 
     Random backbones are grey in axes below, because their scores are far from the others.
     """
@@ -61,19 +70,50 @@ def make_figure(results: Sequence[Result]) -> Figure:
     return figure
 
 
+def make_suite_figure(suite: Suite) -> Figure:
+    """A panel for each column of the suite in the order of its tables, a colour for each method."""
+    from matplotlib.figure import Figure
+
+    panels = [(backbone, column) for backbone, columns in suite.sections.items() for column in columns]
+    rows = math.ceil(len(panels) / PANELS_PER_ROW)
+    figure = Figure(figsize=(4 * PANELS_PER_ROW, 3.2 * rows + 0.6), layout="constrained")
+    drawn = {}
+    for number, (backbone, column) in enumerate(panels, 1):
+        axes = figure.add_subplot(rows, PANELS_PER_ROW, number)
+        score = column.main_score
+        for index, method in enumerate(suite.methods):
+            values = score.values(method)
+            if not values:
+                continue
+            style = {"marker": MARKERS[index // 10 % len(MARKERS)], "color": f"C{index % 10}", "linestyle": "none"}
+            drawn[method] = _draw_point(axes, column.cells[method], values, **style)
+        axes.set_xscale("log")
+        axes.set_title(column.name if len(suite.sections) == 1 else f"{column.name}\n{backbone}", fontsize=9)
+        axes.set_ylabel(score.label)
+        axes.grid(alpha=0.3)
+        axes.margins(x=0.2)
+    figure.supxlabel("trained parameters, with head")
+    methods = [method for method in suite.methods if method in drawn]
+    figure.legend([drawn[method] for method in methods], methods, loc="outside upper center", ncols=6)
+    return figure
+
+
 def _draw_rows(axes: Axes, rows: Sequence[tuple[str, Sequence[Result]]]) -> None:
     for name, row in rows:
         scores = [result["score"] for result in row]
-        point = _parameters(row), statistics.fmean(scores)
         if _is_random(row):
-            axes.plot(*point, marker="o", color="grey")
-            continue
-        spread = statistics.stdev(scores) if len(scores) > 1 else 0
-        axes.errorbar(*point, yerr=spread, marker="o", capsize=3)
-        axes.text(*point, name, fontsize=8, gid=METHOD)
+            axes.plot(_parameters(row), statistics.fmean(scores), marker="o", color="grey")
+        else:
+            _draw_point(axes, row, scores, marker="o")
+            axes.text(_parameters(row), statistics.fmean(scores), name, fontsize=8, gid=METHOD)
     axes.set_xscale("log")
     axes.grid(alpha=0.3)
     axes.margins(x=0.2, y=0.2 if _is_random(rows[0][1]) else 0.05)
+
+
+def _draw_point(axes: Axes, row: Sequence[Result], scores: Sequence[float], **style: Any) -> ErrorbarContainer:
+    spread = statistics.stdev(scores) if len(scores) > 1 else 0
+    return axes.errorbar(_parameters(row), statistics.fmean(scores), yerr=spread, capsize=3, **style)
 
 
 def _separate_names(figure: Figure) -> None:

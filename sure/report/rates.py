@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from sure import registry
 from sure.errors import SureError
 from sure.parsing import read_json
 from sure.report.markdown import table
-
-Scores = dict[str, dict[float, list[float]]]  # {method: {rate: dev scores, one for each seed}}
+from sure.report.results import grouped
 
 
 def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
@@ -40,29 +40,22 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
     """
     task = registry.find("tasks", summaries[0]["task"])
     best = max if task.higher_is_better else min
-    scores: Scores = {}
-    for summary in summaries:
-        of_method = scores.setdefault(summary["method"], {})
-        of_method.setdefault(summary["lr_adapter"], []).append(summary["dev_score"])
-    rates = sorted({rate for of_method in scores.values() for rate in of_method})
+    rates = sorted({summary["lr_adapter"] for summary in summaries})
     lines = [["method", *(f"{rate:g}" for rate in rates)]]
-    for method, of_method in scores.items():
-        means = {rate: statistics.fmean(values) for rate, values in of_method.items()}
-        most = max(map(len, of_method.values()))
-        chosen = best((rate for rate in means if len(of_method[rate]) == most), key=means.__getitem__)
-        cells = {rate: f"{mean:.2f}{_number_if_fewer(of_method[rate], most)}" for rate, mean in means.items()}
+    for method, rows in grouped(summaries, itemgetter("method")).items():
+        runs = grouped(rows, itemgetter("lr_adapter"))
+        means = {rate: statistics.fmean(run["dev_score"] for run in runs[rate]) for rate in runs}
+        most = max(map(len, runs.values()))
+        chosen = best((rate for rate in means if len(runs[rate]) == most), key=means.__getitem__)
+        number = {rate: f" ({len(runs[rate])})" if len(runs[rate]) < most else "" for rate in runs}
+        cells = {rate: f"{mean:.2f}{number[rate]}" for rate, mean in means.items()}
         cells[chosen] = f"**{cells[chosen]}**"
         lines.append([method, *(cells.get(rate, "-") for rate in rates)])
     better = "higher" if task.higher_is_better else "lower"
-    epochs = ", ".join(map(str, sorted({summary["epochs"] for summary in summaries})))
-    seeds = ", ".join(map(str, sorted({summary["seed"] for summary in summaries})))
+    epochs, seeds = (", ".join(map(str, sorted({one[key] for one in summaries}))) for key in ("epochs", "seed"))
     return (
         f"dev {task.score_name} % by learning rate of the adapter "
         f"({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
         f"{table(lines)}\n\nWrite the learning rate that you choose into conf/rates.yaml: under "
         f"`{summaries[0]['task']}`, or under `all` for every task.\n"
     )
-
-
-def _number_if_fewer(values: Sequence[float], most: int) -> str:
-    return f" ({len(values)})" if len(values) < most else ""

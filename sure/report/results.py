@@ -6,10 +6,10 @@ import itertools
 import re
 import shlex
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sure.errors import SureError
 from sure.parsing import read_json
@@ -27,6 +27,8 @@ DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # decim
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 AGAIN = "run stage 6 (sure.bin.score) again"
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,30 @@ def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
 
 def tests_of(results: Sequence[Result]) -> list[list[Result]]:
     """Results grouped by task and test set."""
-    return _grouped(results, lambda result: result.test)
+    return list(grouped(results, lambda result: result.test).values())
 
 
 def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Results of one test set by experiment and decoding, one result per seed; the keys are the names of the rows."""
-    rows = _grouped(results, lambda result: (result.experiment, result.decoding))
+    """Results of one test set by experiment and decoding, one result per seed; the keys are the names of the rows.
+
+    Upper bounds come first.
+    """
+    rows = list(grouped(results, lambda result: (result.experiment, result.decoding)).values())
+    rows.sort(key=lambda row: not row[0].is_upper_bound)
     return dict(zip(_row_names(rows), rows, strict=True))
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> dict[Any, list[Item]]:
+    """Items by key, in the order in which the keys first occur."""
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def distinct(results: Iterable[Result], key: str) -> str:
+    """The different values of the results, `-` without any."""
+    return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"
 
 
 def _section(results: list[Result]) -> str:
@@ -112,8 +131,7 @@ def _section(results: list[Result]) -> str:
     header = ["method", "seeds", *(SCORES.get(score, f"{escaped(score.replace('_', ' '))} %") for score in scores)]
     header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
     header += ["learning rate adapter / head"]
-    rows = sorted(rows_of(results).items(), key=lambda item: not item[1][0].is_upper_bound)
-    lines = [header, *(_row(name, row, scores) for name, row in rows)]
+    lines = [header, *(_row(name, row, scores) for name, row in rows_of(results).items())]
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {escaped(first['task'])}, {escaped(first['data'] or first['set'])}"
     weights = " and the search weights" if any(result.decoding != "greedy" for result in results) else ""
@@ -184,15 +202,16 @@ def _facts(results: list[Result]) -> str:
     backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in trained)
     seconds = results[0]["seconds_of_audio"]
     facts = {
-        "task": _distinct(results, "task"),
-        "set": _distinct(results, "set"),
+        "task": distinct(results, "task"),
+        "set": distinct(results, "set"),
         "utterances": f"{results[0]['utterances']:,}" + (f" ({seconds / 60:.1f} minutes)" if seconds else ""),
         "backbone": ", ".join(f"{name or '-'} (sha256 {digest})" for name, digest in backbones),
-        "device": _distinct(results, "device"),
-        "scored on": _distinct(results, "date"),
-        "code": _distinct(results, "git_hash"),
+        "device": distinct(results, "device"),
+        "scored on": distinct(results, "date"),
+        "code": distinct(results, "git_hash"),
     }
-    facts |= {name: _distinct(results, name) for name in ("vocoder",) if any(r[name] for r in results)}
+    if any(r["vocoder"] for r in results):
+        facts["vocoder"] = distinct(results, "vocoder")
     facts |= {f"independent {kind}": name for r in results for kind, name in (r["judges"] or {}).items()}
     facts |= {f"without {scores}": why for r in results for scores, why in (r["missing"] or {}).items()}
     facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
@@ -202,19 +221,15 @@ def _facts(results: list[Result]) -> str:
 def _decodings(results: list[Result]) -> dict[str, str]:
     """Settings of each decoding other than greedy; a setting on which results differ has several values."""
     shown = {}
-    for group in _grouped(results, lambda result: result.decoding):
+    for name, group in grouped(results, lambda result: result.decoding).items():
         settings = [result["decode"] or {"method": "greedy"} for result in group]
         if any(one != {"method": "greedy"} for one in settings):
             keys = dict.fromkeys(key for one in settings for key in one)
             values = {key: dict.fromkeys(str(one.get(key, "-")) for one in settings) for key in keys}
             tuned = dict.fromkeys(str(result["decode_tuned_on"] or "nothing") for result in group)
             text = ", ".join(f"{key} {' / '.join(found)}" for key, found in values.items())
-            shown[group[0].decoding] = f"{text}; tuned on {' / '.join(tuned)}"
+            shown[name] = f"{text}; tuned on {' / '.join(tuned)}"
     return shown
-
-
-def _distinct(results: list[Result], key: str) -> str:
-    return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"
 
 
 def _commands(results: list[Result]) -> str:
@@ -223,21 +238,12 @@ def _commands(results: list[Result]) -> str:
     results = [result for result in results if not result.is_upper_bound]  # made and scored together with the others
     seeds = shlex.join(dict.fromkeys(str(result.seed) for result in results))
     decodings = dict.fromkeys((bool(r["decode_tuned_on"]), tuple(r["decode_overrides"] or ())) for r in results)
-    stages = [
-        [stage, *map(shlex.quote, overrides)]
-        for tuned, overrides in decodings
-        for stage in (*(["tune_decode"] if tuned else []), "decode")
-    ]
-    after = [" ".join([f'    python -m sure.bin.{stage} --exp "$exp"', *more]) for stage, *more in [*stages, ["score"]]]
-    return "\n".join([*commands, f"for exp in {seeds}; do", *after, "done"])
-
-
-def _grouped(results: Sequence[Result], key: Any) -> list[list[Result]]:
-    """Results grouped by key, in the order in which the keys first occur."""
-    groups: dict[Any, list[Result]] = {}
-    for result in results:
-        groups.setdefault(key(result), []).append(result)
-    return list(groups.values())
+    lines = [*commands, f"for exp in {seeds}; do"]
+    for tuned, overrides in decodings:
+        words = " ".join(['--exp "$exp"', *map(shlex.quote, overrides)])
+        lines += [f"    python -m sure.bin.tune_decode {words}"] if tuned else []
+        lines.append(f"    python -m sure.bin.decode {words}")
+    return "\n".join([*lines, '    python -m sure.bin.score --exp "$exp"', "done"])
 
 
 def _seeds(folder: Path) -> list[Path]:

@@ -34,7 +34,7 @@ class Panel:
     phones: Sequence[tuple[str, int]] = ()
 
 
-def draw_speech(experiment: Path, folder: Path, data: Path) -> list[Path]:
+def draw_speech(experiment: Path, folder: Path, data: Path) -> None:
     """Draw a few utterances of a decoded folder to EXP/images/<set>_<id>.png, and add them to TensorBoard with audio.
 
     data: data folder; if it has features, they are drawn above, as the recording.
@@ -45,13 +45,10 @@ def draw_speech(experiment: Path, folder: Path, data: Path) -> list[Path]:
     pictures = {}
     for id in ids:
         panels = [_read(data, data, id, "recording"), _read(folder, data, id, "synthesis")]
-        panels = [panel for panel in panels if panel is not None]
-        if panels:
-            path = experiment / "images" / f"{folder.name.removeprefix('decode_')}_{id}.png"
-            pictures[id] = path
-            save_figure(make_figure(id, panels), path)
+        if panels := [panel for panel in panels if panel]:
+            pictures[id] = experiment / "images" / f"{folder.name.removeprefix('decode_')}_{id}.png"
+            save_figure(make_figure(id, panels), pictures[id])
     write_events(experiment / "tensorboard" / folder.name, {id: waves[id] for id in ids}, pictures)
-    return list(pictures.values())
 
 
 def make_figure(title: str, panels: Sequence[Panel]) -> Figure:
@@ -65,7 +62,10 @@ def make_figure(title: str, panels: Sequence[Panel]) -> Figure:
         axes.imshow(panel.mel.T, origin="lower", aspect="auto", vmin=LOWEST, interpolation="nearest", cmap="magma")
         axes.set_ylabel(f"{panel.title}\nmel channel")
         if panel.hertz is not None:
-            _draw_pitch(axes, panel.hertz)
+            right = axes.twinx()
+            right.plot(np.where(panel.hertz > 0, panel.hertz, np.nan), color="cyan", linewidth=1.2)
+            right.set_ylabel("F0 (Hz)")
+            right.set_ylim(0, max(400, 1.1 * panel.hertz.max(initial=0)))
         _draw_phones(axes, panel.phones)
     axes.set_xlabel("frame")
     return figure
@@ -101,20 +101,9 @@ def _read(folder: Path, data: Path, id: str, title: str) -> Panel | None:
     if id not in scps.get("mel", {}):
         return None
     hertz = scps["pitch"][id][:, 0] if id in scps.get("pitch", {}) else None
-    phones, durations = _words(data / "phones", id), _words(folder / "durations", id)
-    timed = zip(phones, map(int, durations), strict=True) if len(phones) == len(durations) else []
-    return Panel(title, scps["mel"][id], hertz, list(timed))
-
-
-def _words(path: Path, id: str) -> list[str]:
-    return read_table(path).get(id, "").split()
-
-
-def _draw_pitch(axes: Axes, hertz: np.ndarray) -> None:
-    right = axes.twinx()
-    right.plot(np.where(hertz > 0, hertz, np.nan), color="cyan", linewidth=1.2)
-    right.set_ylabel("F0 (Hz)")
-    right.set_ylim(0, max(400, 1.1 * hertz.max(initial=0)))
+    words = [read_table(path).get(id, "").split() for path in (data / "phones", folder / "durations")]
+    same = len(words[0]) == len(words[1])
+    return Panel(title, scps["mel"][id], hertz, list(zip(words[0], map(int, words[1]), strict=True)) if same else [])
 
 
 def _draw_phones(axes: Axes, phones: Sequence[tuple[str, int]]) -> None:

@@ -1,16 +1,20 @@
-"""Results of a suite of recipes and tasks: a column for each test set, a cell for each method."""
+"""Results of a suite of recipes and tasks: a column for each test set, a cell for each method, ranks of methods."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import itertools
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import rankdata
+
 from sure.errors import SureError
 from sure.recipe.names import GREEDY
-from sure.report.results import Result, collect
+from sure.report.results import SCORES, Result, collect, grouped
 
 FIELDS = ["row", "task", "state", "note", "method", "seed", "folder"]
 AGAIN = "run egs/sure_benchmark/run.sh again, which writes this file"
@@ -42,7 +46,7 @@ class Row:
     task: str
     state: str
     note: str
-    experiments: tuple[Experiment, ...]
+    experiments: list[Experiment]
 
 
 @dataclass(frozen=True)
@@ -64,25 +68,40 @@ class Column:
     def first(self) -> Result:
         return next(iter(self.cells.values()))[0]
 
+    @property
+    def main_score(self) -> Score:
+        return Score(self, self.first["score_name"], self.first["higher_is_better"])
+
 
 @dataclass(frozen=True)
-class Section:
-    """The columns of one backbone with the same weights."""
+class Score:
+    """One score of a column: the main score of its task, or a further one."""
 
-    backbone: str
-    columns: list[Column]
+    column: Column
+    name: str
+    higher_is_better: bool
 
-    def results(self, method: str) -> list[Result]:
-        """Results of a method in all columns."""
-        return [result for column in self.columns for result in column.cells.get(method, [])]
+    @property
+    def label(self) -> str:
+        return f"{SCORES.get(self.name, self.name)} {'↑' if self.higher_is_better else '↓'}"
+
+    def values(self, method: str) -> list[float]:
+        """One value per seed."""
+        found = [result[self.name] for result in self.column.cells.get(method, [])]
+        return [value for value in found if value is not None]
+
+    def best(self, methods: Sequence[str]) -> str | None:
+        """The best mean over seeds as printed; None for fewer than two methods."""
+        means = [statistics.fmean(values) for values in map(self.values, methods) if values]
+        return f"{(max if self.higher_is_better else min)(means):.2f}" if len(means) > 1 else None
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Rows, sections with results, and `problems`: columns left out because their results are not comparable."""
+    """Rows, columns by backbone, and `problems`: columns left out because their results are not comparable."""
 
     rows: list[Row]
-    sections: list[Section]
+    sections: dict[str, list[Column]]
     methods: list[str]
     seeds: list[str]
     problems: list[str]
@@ -93,17 +112,20 @@ def read_rows(path: Path) -> list[Row]:
 
     Raises SureError for an unreadable file and for an invalid line.
     """
-    rows: dict[str, list[dict[str, str]]] = {}
+    rows: dict[str, Row] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             for line in table:
                 if list(line) != FIELDS or None in line.values() or line["state"] not in STATES:
                     raise SureError(f"{path}:{table.line_num}: expected tab-separated {', '.join(FIELDS)}; {AGAIN}")
-                rows.setdefault(line["row"], []).append(line)
+                name, task, state, note, method, seed, folder = line.values()
+                row = rows.setdefault(name, Row(name, task, state, note, []))
+                if folder:
+                    row.experiments.append(Experiment(method, seed, Path(folder)))
     except (OSError, UnicodeDecodeError) as error:
         raise SureError(f"cannot read {path}: {error}; {AGAIN}") from None
-    return [_row(name, lines) for name, lines in rows.items()]
+    return list(rows.values())
 
 
 def gather(rows: Sequence[Row]) -> Suite:
@@ -113,29 +135,23 @@ def gather(rows: Sequence[Row]) -> Suite:
     left out and named in `problems` if its results differ in references, score or decoding settings, or within a cell
     in parameters or learning rates. Raises SureError for an unreadable result, and if there are no results at all.
     """
-    folders = [experiment.folder for row in rows for experiment in row.experiments if experiment.folder.is_dir()]
+    experiments = [experiment for row in rows for experiment in row.experiments]
+    folders = [experiment.folder for experiment in experiments if experiment.folder.is_dir()]
     if not folders:
         raise SureError("nothing to report: no experiment of these rows has started; run egs/sure_benchmark/run.sh")
-    results: dict[Path, list[Result]] = {}
-    for result in collect(folders)[0]:
-        results.setdefault(result.seed, []).append(result)
+    results = grouped(collect(folders)[0], lambda result: result.seed)
     problems: list[str] = []
-    by_backbone: dict[str, list[Column]] = {}
+    sections: dict[str, list[Column]] = {}
     for row in rows:
         for (backbone, name, decoding), cells in _cells(row, results).items():
             column = Column(row, name, decoding, cells)
-            if problem := _problem(column):
-                problems.append(problem)
+            if problem := next(_problems(column), None):
+                problems.append(f"{column.name}: {problem}")
             else:
-                by_backbone.setdefault(backbone, []).append(column)
-    experiments = [experiment for row in rows for experiment in row.experiments]
-    return Suite(
-        list(rows),
-        [Section(backbone, columns) for backbone, columns in by_backbone.items()],
-        list(dict.fromkeys(experiment.method for experiment in experiments)),
-        list(dict.fromkeys(experiment.seed for experiment in experiments)),
-        problems,
-    )
+                sections.setdefault(backbone, []).append(column)
+    methods = list(dict.fromkeys(experiment.method for experiment in experiments))
+    seeds = list(dict.fromkeys(experiment.seed for experiment in experiments))
+    return Suite(list(rows), sections, methods, seeds, problems)
 
 
 def backbone_of(result: Result) -> str:
@@ -146,9 +162,19 @@ def backbone_of(result: Result) -> str:
     return f"{result['backbone'] or '-'} (sha256 {digest[:12]})"
 
 
-def _row(name: str, lines: Sequence[dict[str, str]]) -> Row:
-    experiments = [Experiment(line["method"], line["seed"], Path(line["folder"])) for line in lines if line["folder"]]
-    return Row(name, lines[0]["task"], lines[0]["state"], lines[0]["note"], tuple(experiments))
+def mean_ranks(scores: Sequence[Score], methods: Sequence[str], seeds: int) -> tuple[dict[str, float], int]:
+    """Mean rank of each method, and the number of scores that count. Rank 1 is the best; ties get their mean rank.
+
+    A score counts only if every method has it for every seed, so that all methods are compared on the same tasks.
+    """
+    ranks = []
+    for score in scores:
+        values = [score.values(method) for method in methods]
+        if len(methods) > 1 and all(len(each) == seeds for each in values):
+            sign = -1 if score.higher_is_better else 1
+            ranks.append(rankdata([sign * statistics.fmean(each) for each in values]))
+    means = [float(statistics.fmean(each)) for each in zip(*ranks, strict=True)]
+    return dict(zip(methods, means, strict=True)) if ranks else {}, len(ranks)
 
 
 def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str, str], dict[str, list[Result]]]:
@@ -157,35 +183,24 @@ def _cells(row: Row, results: dict[Path, list[Result]]) -> dict[tuple[str, str, 
     for experiment in row.experiments:
         for result in results.get(experiment.folder, []):
             key = backbone_of(result), result["set"], result["decoding"] or GREEDY
-            cells = found.setdefault(key, {})
-            cells.setdefault(experiment.method, []).append(result)
+            found.setdefault(key, {}).setdefault(experiment.method, []).append(result)
     return found
 
 
-def _problem(column: Column) -> str | None:
-    """Why the results of a column are not comparable, with two of them as an example; None if they are."""
-    differing = _difference([result for cell in column.cells.values() for result in cell], OF_COLUMN)
+def _problems(column: Column) -> Iterator[str]:
+    """Why the results of a column are not comparable, with two of them as an example."""
     for method, cell in column.cells.items():
-        differing = differing or _difference(cell, OF_CELL)
         for result in cell:
             if result["method"] != method:
-                differing = f"{result.seed} has results of {result['method']} instead of {method}"
-    return f"{column.name}: {differing}" if differing else None
-
-
-def _difference(results: Sequence[Result], keys: dict[str, str]) -> str | None:
-    first = results[0]
-    for other in results[1:]:
-        for key, words in keys.items():
+                yield f"{result.seed} has results of {result['method']} instead of {method}"
+    everything = [result for cell in column.cells.values() for result in cell]
+    for results, keys in [(everything, OF_COLUMN), *((cell, OF_CELL) for cell in column.cells.values())]:
+        first = results[0]
+        for other, (key, words) in itertools.product(results, keys.items()):
             if _untuned(first[key]) != _untuned(other[key]):
-                return f"{words} differ: {_short(first[key])} in {first.seed}, {_short(other[key])} in {other.seed}"
-    return None
+                yield f"{words} differ: {first[key]!s:.40} in {first.seed}, {other[key]!s:.40} in {other.seed}"
 
 
 def _untuned(value: Any) -> Any:
     """Decoding settings without the tuned ones; any other value unchanged."""
     return {key: value[key] for key in value if key not in TUNED} if isinstance(value, dict) else value
-
-
-def _short(value: Any) -> str:
-    return str(value)[:40]

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from sure.errors import some_of
 from sure.report.markdown import escaped, table
-from sure.report.results import Result
-from sure.report.suite import Experiment, Row, Section, Suite
-from sure.report.suite_scores import Score, main_score, mean_ranks
+from sure.report.results import Result, distinct
+from sure.report.suite import Column, Experiment, Row, Score, Suite, mean_ranks
 
 # Tables of a section and their tasks; other tasks are in a last table.
 TABLES = {
@@ -23,36 +22,36 @@ FURTHER = {"emotion": {"weighted_f1": True}, "slots": {"slot_value_cer": False}}
 
 def markdown(suite: Suite) -> str:
     """Tables for each backbone, then the rows without all results, with the reason."""
-    return "\n".join([*(_section(section, suite) for section in suite.sections), _missing(suite)])
+    return "\n".join([*(_section(*section, suite) for section in suite.sections.items()), _missing(suite)])
 
 
-def _section(section: Section, suite: Suite) -> str:
+def _section(backbone: str, columns: Sequence[Column], suite: Suite) -> str:
     tables: dict[str, list[Score]] = {title: [] for title in (*TABLES, OTHER)}
-    for column in section.columns:
+    for column in columns:
         title = next((title for title, tasks in TABLES.items() if column.row.task in tasks), OTHER)
         further = FURTHER.get(column.row.task, {})
-        tables[title] += [main_score(column), *(Score(column, name, higher) for name, higher in further.items())]
-    parts = [f"## {escaped(section.backbone)}", "### All tasks", _summary(section, suite)]
+        tables[title] += [column.main_score, *(Score(column, name, higher) for name, higher in further.items())]
+    parts = [f"## {escaped(backbone)}", "### All tasks", _summary(columns, suite)]
     for title, scores in tables.items():
-        parts += [f"### {title}", _table(scores, section, suite)] if scores else []
-    return "\n\n".join([*parts, _notes(section, suite)]) + "\n"
+        parts += [f"### {title}", _table(scores, columns, suite)] if scores else []
+    return "\n\n".join([*parts, _notes(columns, suite)]) + "\n"
 
 
-def _summary(section: Section, suite: Suite) -> str:
-    scores = [main_score(column) for column in section.columns]
+def _summary(columns: Sequence[Column], suite: Suite) -> str:
+    scores = [column.main_score for column in columns]
     ranks, counted = mean_ranks(scores, suite.methods, len(suite.seeds))
     rank = f"mean rank ({counted} of {len(scores)} columns)"
     wanted = len(suite.rows) * len(suite.seeds)
     lines = [["method", "trained without head", "of all %", rank, f"results (of {wanted})"]]
     for method in suite.methods:
-        results = section.results(method)
+        results = _results(columns, method)
         rank = f"{ranks[method]:.2f}" if ranks else "-"
         seeds = {result.seed for result in results}
         lines.append([escaped(method), _parameters(results), _percent(results), rank, str(len(seeds))])
     return table(lines)
 
 
-def _table(scores: Sequence[Score], section: Section, suite: Suite) -> str:
+def _table(scores: Sequence[Score], columns: Sequence[Column], suite: Suite) -> str:
     lines = [
         ["method", "trained without head", *(f"{escaped(score.column.name)}<br>{score.label}" for score in scores)]
     ]
@@ -60,7 +59,7 @@ def _table(scores: Sequence[Score], section: Section, suite: Suite) -> str:
     for method in suite.methods:
         values = [score.values(method) for score in scores]
         cells = [_cell(*cell, len(suite.seeds)) for cell in zip(values, best, strict=True)]
-        lines.append([escaped(method), _parameters(section.results(method)), *cells])
+        lines.append([escaped(method), _parameters(_results(columns, method)), *cells])
     return table(lines)
 
 
@@ -71,6 +70,10 @@ def _cell(values: Sequence[float], best: str | None, seeds: int) -> str:
     mean = f"**{mean}**" if mean == best else mean
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     return mean + spread + (f" ({len(values)})" if len(values) < seeds else "")
+
+
+def _results(columns: Sequence[Column], method: str) -> list[Result]:
+    return [result for column in columns for result in column.cells.get(method, [])]
 
 
 def _parameters(results: Iterable[Result]) -> str:
@@ -85,13 +88,13 @@ def _percent(results: Iterable[Result]) -> str:
     return f"{statistics.fmean(shares):.2f}" if shares else "-"
 
 
-def _notes(section: Section, suite: Suite) -> str:
-    results = [result for method in suite.methods for result in section.results(method)]
+def _notes(columns: Sequence[Column], suite: Suite) -> str:
+    results = [result for method in suite.methods for result in _results(columns, method)]
     facts = {
-        "test utterances": ", ".join(f"{column.name} {column.first['utterances']:,}" for column in section.columns),
-        "device": _distinct(results, "device"),
-        "scored on": _distinct(results, "date"),
-        "code": _distinct(results, "git_hash"),
+        "test utterances": ", ".join(f"{column.name} {column.first['utterances']:,}" for column in columns),
+        "device": distinct(results, "device"),
+        "scored on": distinct(results, "date"),
+        "code": distinct(results, "git_hash"),
     }
     return (
         f"Mean ± sample standard deviation over the seeds {', '.join(suite.seeds)}; (n): over n seeds. "
@@ -101,7 +104,8 @@ def _notes(section: Section, suite: Suite) -> str:
 
 
 def _missing(suite: Suite) -> str:
-    have = {result.seed for section in suite.sections for method in suite.methods for result in section.results(method)}
+    columns = [column for columns in suite.sections.values() for column in columns]
+    have = {result.seed for method in suite.methods for result in _results(columns, method)}
     lines, complete = [], 0
     for row in suite.rows:
         missing = [experiment for experiment in row.experiments if experiment.folder not in have]
@@ -120,7 +124,3 @@ def _row_state(row: Row, missing: Sequence[Experiment]) -> str:
     if 0 < len(missing) < wanted:
         text += f", without {some_of([f'{each.method} seed {each.seed}' for each in missing])}"
     return text
-
-
-def _distinct(results: Sequence[Result], key: str) -> str:
-    return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"

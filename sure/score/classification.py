@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,19 +26,13 @@ def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, A
     groups: these scores for each output group, and `confusion`: reference -> hypothesis -> number of utterances.
     With several groups, F1 and recall above are means over the groups. Raises SureError without utterances.
     """
-    correct = {group: _array(references[group]) == _array(hypotheses[group]) for group in references}
+    correct = {group: np.equal(references[group], hypotheses[group]) for group in references}
     exact = np.logical_and.reduce(list(correct.values()))
     if not len(exact):
         raise SureError("no utterances to score")
     groups = {
-        group: {
-            "accuracy": 100.0 * float(correct[group].mean()),
-            "macro_f1": _f1(references[group], hypotheses[group], "macro"),
-            "weighted_f1": _f1(references[group], hypotheses[group], "weighted"),
-            "unweighted_average_recall": _unweighted_average_recall(references[group], hypotheses[group]),
-            "confusion": _confusion(references[group], hypotheses[group]),
-        }
-        for group in references
+        group: {"accuracy": 100.0 * float(right.mean()), **_label_scores(references[group], hypotheses[group])}
+        for group, right in correct.items()
     }
     return {
         "accuracy": 100.0 * float(exact.mean()),
@@ -53,10 +46,12 @@ def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, A
 
 def classification_listing(ids: Sequence[str], references: Groups, hypotheses: Groups) -> str:
     """For each group: precision, recall and F1 of each label, confusions, and all misclassified utterances."""
+    from sklearn.metrics import classification_report  # takes more than a second; only scoring needs it
+
     parts = []
     for group, wanted in references.items():
         found = hypotheses[group]
-        report = _metrics().classification_report(wanted, found, zero_division=0, digits=4)
+        report = classification_report(wanted, found, zero_division=0, digits=4)
         wrong = [f"{id} {r} {h or '-'}" for id, r, h in zip(ids, wanted, found, strict=True) if r != h]
         parts += [
             f"{group}\n\n{report}",
@@ -66,19 +61,16 @@ def classification_listing(ids: Sequence[str], references: Groups, hypotheses: G
     return "\n".join(parts)
 
 
-def _metrics() -> ModuleType:
-    from sklearn import metrics  # takes more than a second; only scoring needs it
+def _label_scores(wanted: Sequence[str], found: Sequence[str]) -> dict[str, Any]:
+    from sklearn.metrics import precision_recall_fscore_support
 
-    return metrics
-
-
-def _f1(wanted: Sequence[str], found: Sequence[str], average: str) -> float:
-    return 100.0 * float(_metrics().f1_score(wanted, found, average=average, zero_division=0))
-
-
-def _unweighted_average_recall(wanted: Sequence[str], found: Sequence[str]) -> float:
-    labels = sorted(set(wanted))
-    return 100.0 * float(_metrics().recall_score(wanted, found, labels=labels, average="macro", zero_division=0))
+    _, recall, f1, support = precision_recall_fscore_support(wanted, found, zero_division=0)
+    return {
+        "macro_f1": 100.0 * float(f1.mean()),
+        "weighted_f1": 100.0 * float(np.average(f1, weights=support)),
+        "unweighted_average_recall": 100.0 * float(recall[support > 0].mean()),
+        "confusion": _confusion(wanted, found),
+    }
 
 
 def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -> list[float]:
@@ -88,8 +80,8 @@ def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -
     """
     tables = []
     for group, wanted in references.items():
-        names = np.unique(np.concatenate([_array(wanted), _array(hypotheses[group])]))
-        is_wanted, is_found = (_array(side)[:, None] == names for side in (wanted, hypotheses[group]))
+        both = np.array([wanted, hypotheses[group]], dtype=str)
+        is_wanted, is_found = both[:, :, None] == np.unique(both)
         hits = (is_wanted & is_found).astype(np.float64)
         tables.append((2 * hits, is_wanted.astype(np.float64) + is_found) if macro_f1 else (hits, is_wanted * 1.0))
 
@@ -105,9 +97,9 @@ def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -
 
 
 def _confusion(wanted: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, int]]:
-    table: dict[str, dict[str, int]] = {label: {} for label in sorted(set(wanted))}
+    table: dict[str, dict[str, int]] = {}
     for (label, hypothesis), count in sorted(Counter(zip(wanted, found, strict=True)).items()):
-        table[label][hypothesis] = count
+        table.setdefault(label, {})[hypothesis] = count
     return table
 
 
@@ -123,7 +115,3 @@ def _confusion_text(confusion: Mapping[str, Mapping[str, int]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join(["confusion (rows: reference, columns: hypothesis)", *lines]) + "\n"
-
-
-def _array(labels: Sequence[str]) -> np.ndarray:
-    return np.asarray(labels, dtype=str)

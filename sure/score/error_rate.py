@@ -15,6 +15,7 @@ from sure.score.bootstrap import ratio_interval
 MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
 ERRORS = (("substituted", "S"), ("deleted", "D"), ("inserted", "I"))  # names in the listing
 
+Texts = tuple[list[str], list[str]]  # references and hypotheses
 Pair = tuple[str, str, str]  # aligned words of reference and hypothesis, and the mark of the error
 
 
@@ -26,20 +27,12 @@ def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) ->
     Raises SureError if all references are empty.
     """
     texts = _texts(references, hypotheses)
-    words, characters = jiwer.process_words(*texts), jiwer.process_characters(*texts)
-    return {
-        **_rate("wer", words),
-        **_rate("cer", characters),
-        "sentence_error_rate": _sentence_error_rate(words),
-        "words": _counts(words),
-        "characters": _counts(characters),
-    }
+    return {**_word_scores("wer", "words", texts), **_scores("cer", "characters", jiwer.process_characters(*texts))}
 
 
 def phone_error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
     """PER in percent with interval and counts; texts are phones separated by spaces. See `error_rates`."""
-    phones = jiwer.process_words(*_texts(references, hypotheses))
-    return {**_rate("per", phones), "sentence_error_rate": _sentence_error_rate(phones), "phones": _counts(phones)}
+    return _word_scores("per", "phones", _texts(references, hypotheses))
 
 
 def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str], frequent: int = 20) -> str:
@@ -54,31 +47,29 @@ def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str]
     return "\n".join([*blocks, _totals(utterances), *_confusions(utterances, frequent)])
 
 
-def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> Texts:
     return tuple([" ".join(side[id].split()) for id in references] for side in (references, hypotheses))
 
 
-def _rate(name: str, output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, Any]:
+def _word_scores(rate: str, units: str, texts: Texts) -> dict[str, Any]:
+    output = jiwer.process_words(*texts)
+    wrong = sum(pair[0] != pair[1] for pair in zip(output.references, output.hypotheses, strict=True))
+    return {**_scores(rate, units, output), "sentence_error_rate": 100.0 * wrong / len(output.references)}
+
+
+def _scores(rate: str, units: str, output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, Any]:
     sizes = [len(reference) for reference in output.references]
     if not sum(sizes):
         raise SureError("all references are empty, so the error rate is not defined; check the file `text` of the set")
     errors = [count_errors(chunks) for chunks in output.alignments]
-    return {name: 100.0 * sum(errors) / sum(sizes), f"{name}_interval": ratio_interval(errors, sizes)}
-
-
-def _sentence_error_rate(output: jiwer.WordOutput) -> float:
-    wrong = sum(pair[0] != pair[1] for pair in zip(output.references, output.hypotheses, strict=True))
-    return 100.0 * wrong / len(output.references)
-
-
-def _counts(output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, int]:
-    return {
-        "reference": output.hits + output.substitutions + output.deletions,
+    counts = {
+        "reference": sum(sizes),
         "correct": output.hits,
         "substitutions": output.substitutions,
         "deletions": output.deletions,
         "insertions": output.insertions,
     }
+    return {rate: 100.0 * sum(errors) / sum(sizes), f"{rate}_interval": ratio_interval(errors, sizes), units: counts}
 
 
 def count_errors(chunks: list[jiwer.AlignmentChunk]) -> int:
@@ -89,11 +80,13 @@ def count_errors(chunks: list[jiwer.AlignmentChunk]) -> int:
 
 def _pairs(reference: list[str], hypothesis: list[str], chunks: list[jiwer.AlignmentChunk]) -> list[Pair]:
     """Aligned words."""
-    pairs: list[Pair] = []
-    for chunk in chunks:
-        words = reference[chunk.ref_start_idx : chunk.ref_end_idx], hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        pairs += [(*pair, MARKS[chunk.type]) for pair in itertools.zip_longest(*words, fillvalue="")]
-    return pairs
+    return [
+        (*words, MARKS[c.type])
+        for c in chunks
+        for words in itertools.zip_longest(
+            reference[c.ref_start_idx : c.ref_end_idx], hypothesis[c.hyp_start_idx : c.hyp_end_idx], fillvalue=""
+        )
+    ]
 
 
 def _aligned(id: str, pairs: list[Pair]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jiwer
@@ -27,9 +28,10 @@ def slot_scores(references: Mapping[str, Slots], hypotheses: Mapping[str, Slots]
     places, values, closest = [], [], []
     for place, id in enumerate(references):
         for kind, value in references[id]:
+            candidates = [found for other, found in hypotheses[id] if other == kind]
             places.append(place)
             values.append(value)
-            closest.append(_closest(value, [found for other, found in hypotheses[id] if other == kind]))
+            closest.append(min(candidates, key=partial(jiwer.cer, value), default=""))
     if not values:
         raise SureError("no reference has a slot (B-type words E-type); check the file `text` of the set")
     output = jiwer.process_characters(values, closest)
@@ -49,8 +51,3 @@ def _type_f1(wanted: Slots, found: Slots) -> float:
     wanted_types, found_types = ({kind for kind, _ in side} for side in (wanted, found))
     total = len(wanted_types) + len(found_types)
     return 2 * len(wanted_types & found_types) / total if total else 1.0
-
-
-def _closest(value: str, candidates: list[str]) -> str:
-    """The first candidate with the lowest CER; empty without candidates."""
-    return min(candidates, key=lambda candidate: jiwer.cer(value, candidate), default="")

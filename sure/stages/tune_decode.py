@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from sure.config import Config
 from sure.data.data_dir import read_data_dir
-from sure.decode.text import load_language_resources, make_search, tuned_path, tuning_conditions
+from sure.decode.text import load_language_resources, make_search, tuning_conditions
 from sure.decode.trained import load_trained
 from sure.device import pick_device
 from sure.errors import SureError
@@ -17,6 +17,7 @@ from sure.files import replace_file
 from sure.models.experiment import Experiment
 from sure.models.loading import audio_batches, in_batches
 from sure.models.recognition import RecognitionModel
+from sure.recipe import names
 
 
 def tune_experiment(
@@ -27,7 +28,7 @@ def tune_experiment(
     if config.decode.method == "greedy":
         raise SureError("decode.method=greedy has no weights to tune; add decode.method=beam")
     tuned = tune(config, model, weights, word_scores)
-    path = tuned_path(experiment.folder, config.decode)
+    path = experiment.folder / names.tuned_file(config.decode.name)
     replace_file(path, json.dumps(tuned, ensure_ascii=False, indent=2) + "\n")
     yield table(tuned["grid"])
     yield (

@@ -1,6 +1,6 @@
 """The readers of outside files, each as a function of bytes: it ends, or raises SureError; anything else is a crash.
 
-`TARGETS[name](content)` runs one of them in the current directory; `SEEDS[name]` are contents it reads well.
+`TARGETS[name](content)` runs one of them in the current directory; it accepts the contents `SEEDS[name]`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ import hashlib
 import importlib.util
 import io
 import json
+import shutil
 import sys
 import tarfile
-import wave
 import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import soundfile
+import torch
 
+from sure.config import load_config
 from sure.corpus.selection import Selection
 from sure.corpus.sources import read_sources
 from sure.corpus.unpack import unpack
@@ -30,6 +34,7 @@ from sure.data.data_dir import read_data_dir
 from sure.data.textgrid import read_tier
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.inference import _config_of
 from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle
 from sure.text.arpa import read_arpa
 from sure.text.labels import Labels
@@ -72,13 +77,10 @@ def written(name: str, content: bytes) -> Path:
 
 def data_folder(table: str) -> Target:
     def run(content: bytes) -> None:
-        if not Path("a.wav").exists():
-            Path("a.wav").write_bytes(wav_bytes())
+        written("a.wav", wav_bytes())
         recordings = {"wav.scp": b"r a.wav\n"} if table == "segments" else {}
         present = ("wav.scp", "text") if table == "wav.scp" else ("wav.scp", "text", table)
-        for old in Path("set").glob("*"):
-            if old.is_file():
-                old.unlink()
+        shutil.rmtree("set", ignore_errors=True)
         for name in present:
             written(f"set/{name}", content if name == table else recordings.get(name, TABLES[name]))
         _either(lambda: read_data_dir("set"), lambda: validate_data_dir("set", "skip", nj=1))
@@ -110,8 +112,6 @@ def file_reader(name: str, read: Callable[[Path], object]) -> Target:
 
 def bundle(part: str) -> Target:
     def run(content: bytes) -> None:
-        from sure.inference import _config_of
-
         for name, good in bundle_seed().items():
             written(f"bundle/{name}", content if name == part else good)
         if part == WEIGHTS:  # as whoever changes the weights would
@@ -126,8 +126,6 @@ def bundle(part: str) -> Target:
 
 @cache
 def bundle_seed() -> dict[str, bytes]:
-    import torch
-
     backbone = {key: 1 if key in ("dim", "depth") else "x" for key in BACKBONE_KEYS}
     backbone |= {"name": "tiny", "weights": "random", "layers": "last", "padding": "masked"}
     about = {"task": "asr", "language": "en", "seed": 1, "head": {}, "petl": [{"name": "lora"}], "backbone": backbone}
@@ -147,21 +145,18 @@ def read_archive(path: Path) -> None:
     unpack(path, Path("out"), limit=1 << 20)
 
 
-def rows(name: str, read: Callable[[ModuleType, Path, Selection], object]) -> Target:
-    return file_reader(f"{name}.tsv", lambda path: read(recipe(name), path, Selection(name)))
+def prepare_reader(name: str, function: str, more: tuple[Any, ...]) -> Target:
+    """A function of a recipe's prepare.py; its arguments are the path and `more`, with a Selection for the class."""
 
+    def read(path: Path) -> None:
+        getattr(recipe(name), function)(path, *(Selection(name) if one is Selection else one for one in more))
 
-def read_config(path: Path) -> None:
-    from sure.config import load_config
-
-    load_config(path)
+    return file_reader(f"{name}.tsv", read)
 
 
 def wav_bytes() -> bytes:
     file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setparams((1, 2, 16000, 0, "NONE", ""))
-        writer.writeframes((np.sin(np.arange(8000) / 9) * 9000).astype("<i2").tobytes())
+    soundfile.write(file, np.sin(np.arange(8000) / 9) * 0.3, 16000, format="WAV")
     return file.getvalue()
 
 
@@ -199,7 +194,6 @@ ARPA = (
     b"\\2-grams:\n-0.5 a </s>\n\n"
     b"\\end\\\n"
 )
-LUA = b'dialogId("a-b", "font", "English")\ndialogStr("t" .. [[x]])\n-- c\n'
 SOURCES = (
     b"licence: [a]\nitems:\n  - kind: archive\n    urls: [https://a.b/c.tar.gz]\n    bytes: 3\n  - any_of:\n"
     b"      - {name: x, items: [{kind: manual, instructions: y}]}\n"
@@ -209,62 +203,48 @@ CONFIG = (
     b"train: {epochs: 3, lr_adapter: 1e-3}\n"
 )
 TOKENS = {"tokenizer.json": b'{"kind": "character", "size": 3}', "tokens.txt": b"<blank>\na\n<space>\n"}
-WEIGHTS_SEED = safetensors.numpy.save({"layer.0.attn.q/lora/a": np.zeros((2, 3), np.float32)})
 
-TARGETS: dict[str, Target] = {
-    **{table: data_folder(table) for table in TABLES},
-    ABOUT: bundle(ABOUT),
-    WEIGHTS: bundle(WEIGHTS),
-    "labels.json": folder_reader({"labels.json": b""}, "labels.json", Labels.load),
-    **{name: folder_reader(TOKENS, name, Tokenizer.load) for name in TOKENS},
-    "ark": file_reader("x.ark", lambda path: ark.read_at(f"{path}:2")),
-    "wav": file_reader("x.wav", decode),
-    "tar": file_reader("x.tar", read_archive),
-    "zip": file_reader("x.zip", read_archive),
-    "TextGrid": file_reader("x.TextGrid", lambda path: read_tier(path, "phones")),
-    "lexicon": file_reader("lexicon.txt", lambda path: read_lexicon([path])),
-    "ARPA": file_reader("x.arpa", read_arpa),
-    "sources.yaml": file_reader("sources.yaml", read_sources),
-    "config": file_reader("config.yaml", read_config),
-    "Lua": file_reader("dialogs.lua", lambda path: recipe("fillets", "dialogs").read_dialogs(path)),
-    "TEMPLATE": rows("TEMPLATE", lambda module, path, selection: module.read_table(path, "text")),
-    "meld": rows("meld", lambda module, path, selection: module.read_rows(path, selection)),
-    "fleurs": rows("fleurs", lambda module, path, selection: module.read_rows(path, selection)),
-    "voxpopuli": rows("voxpopuli", lambda module, path, selection: module.read_rows([path], "en")),
-    "fluent_speech_commands": rows("fluent_speech_commands", lambda module, path, selection: module.read_table(path)),
-    "snips": rows("snips", lambda module, path, selection: module.read_commands(path, selection)),
-    "timit": rows("timit", lambda module, path, selection: module.read_phones(path)),
-    "l2arctic": rows("l2arctic", lambda module, path, selection: module.read_phones(path, "forced")),
-    "librispeech_100": rows("librispeech_100", lambda module, path, selection: module.read_transcript(path)),
-    "asterisk": rows("asterisk", lambda module, path, selection: module.read_transcript(path)),
+PREPARE: list[tuple[str, str, tuple[Any, ...], bytes]] = [
+    ("TEMPLATE", "read_table", ("text",), b"audio\ttext\tspeaker\na.wav\tone\ts\n"),
+    ("meld", "read_rows", (Selection,),
+     b"Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n1,Hi,A,joy,p,0,1\n"),
+    ("fleurs", "read_rows", (Selection,), b"1\tone.wav\tOne.\tone\to n e\t16000\tMALE\n"),
+    ("fluent_speech_commands", "read_table", (),
+     b",path,speakerId,transcription,action,object,location\n0,w/a.wav,s,On,on,lights,none\n"),
+    ("snips", "read_commands", (Selection,), b"Joanna-snips-0 BOS PLAY ADELE EOS\tO O artist PlayMusic\n"),
+    ("timit", "read_phones", (), b"0 100 h#\n100 200 sh\n"),
+    ("l2arctic", "read_phones", ("forced",), TEXTGRID),
+    ("librispeech_100", "read_transcript", (), b"1-2-0000 ONE TWO\n"),
+    ("asterisk", "read_transcript", (), b"; comment\nagent-alreadyon: That agent is on.\n"),
+]  # fmt: skip
+# The readers by name, each with contents that it accepts.
+READERS: dict[str, tuple[Target, list[bytes]]] = {
+    **{table: (data_folder(table), [content]) for table, content in TABLES.items()},
+    ABOUT: (bundle(ABOUT), [bundle_seed()[ABOUT]]),
+    WEIGHTS: (bundle(WEIGHTS), [safetensors.numpy.save({"layer.0.attn.q/lora/a": np.zeros((2, 3), np.float32)})]),
+    "labels.json": (folder_reader({"labels.json": b""}, "labels.json", Labels.load), [b'{"label": ["a", "b"]}']),
+    **{name: (folder_reader(TOKENS, name, Tokenizer.load), [content]) for name, content in TOKENS.items()},
+    "ark": (file_reader("x.ark", lambda path: ark.read_at(f"{path}:2")), [ark_bytes()]),
+    "wav": (file_reader("x.wav", decode), [wav_bytes()]),
+    "tar": (file_reader("x.tar", read_archive), [tar_bytes()]),
+    "zip": (file_reader("x.zip", read_archive), [zip_bytes()]),
+    "TextGrid": (
+        file_reader("x.TextGrid", lambda path: read_tier(path, "phones")),
+        [TEXTGRID, TEXTGRID.decode().encode("utf-16")],
+    ),
+    "lexicon": (file_reader("lexicon.txt", lambda path: read_lexicon([path])), [b"one W AH1 N\n"]),
+    "ARPA": (file_reader("x.arpa", read_arpa), [ARPA]),
+    "sources.yaml": (file_reader("sources.yaml", read_sources), [SOURCES]),
+    "config": (file_reader("config.yaml", load_config), [CONFIG]),
+    "Lua": (
+        file_reader("dialogs.lua", lambda path: recipe("fillets", "dialogs").read_dialogs(path)),
+        [b'dialogId("a-b", "font", "English")\ndialogStr("t" .. [[x]])\n-- c\n'],
+    ),
+    "voxpopuli": (
+        file_reader("voxpopuli.tsv", lambda path: recipe("voxpopuli").read_rows([path], "en")),
+        [b"session_id|id_|original_text|normed_text|speaker_id|split|vad\ns|i|One|one|7|train|[(1.0, 2.0)]\n"],
+    ),
+    **{name: (prepare_reader(name, function, more), [content]) for name, function, more, content in PREPARE},
 }
-
-SEEDS: dict[str, list[bytes]] = {
-    **{table: [content] for table, content in TABLES.items()},
-    ABOUT: [bundle_seed()[ABOUT]],
-    WEIGHTS: [WEIGHTS_SEED],
-    "labels.json": [b'{"label": ["a", "b"]}'],
-    **{name: [content] for name, content in TOKENS.items()},
-    "ark": [ark_bytes()],
-    "wav": [wav_bytes()],
-    "tar": [tar_bytes()],
-    "zip": [zip_bytes()],
-    "TextGrid": [TEXTGRID, TEXTGRID.decode().encode("utf-16")],
-    "lexicon": [b"one W AH1 N\n"],
-    "ARPA": [ARPA],
-    "sources.yaml": [SOURCES],
-    "config": [CONFIG],
-    "Lua": [LUA],
-    "TEMPLATE": [b"audio\ttext\tspeaker\na.wav\tone\ts\n"],
-    "meld": [b"Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n1,Hi,A,joy,p,0,1\n"],
-    "fleurs": [b"1\tone.wav\tOne.\tone\to n e\t16000\tMALE\n"],
-    "voxpopuli": [b"session_id|id_|original_text|normed_text|speaker_id|split|vad\ns|i|One|one|7|train|[(1.0, 2.0)]\n"],
-    "fluent_speech_commands": [
-        b",path,speakerId,transcription,action,object,location\n0,w/a.wav,s,On,on,lights,none\n"
-    ],
-    "snips": [b"Joanna-snips-0 BOS PLAY ADELE EOS\tO O artist PlayMusic\n"],
-    "timit": [b"0 100 h#\n100 200 sh\n"],
-    "l2arctic": [TEXTGRID],
-    "librispeech_100": [b"1-2-0000 ONE TWO\n"],
-    "asterisk": [b"; comment\nagent-alreadyon: That agent is on.\n"],
-}
+TARGETS = {name: target for name, (target, _) in READERS.items()}
+SEEDS = {name: seeds for name, (_, seeds) in READERS.items()}

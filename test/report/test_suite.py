@@ -10,8 +10,8 @@ import pytest
 
 from sure.bin import suite_report
 from sure.errors import SureError
+from sure.report.picture import make_suite_figure
 from sure.report.suite import FIELDS, gather, read_rows
-from sure.report.suite_picture import make_figure
 from sure.report.suite_table import markdown
 
 METHODS = {"full": 1000, "lora": 100, "prefix": 30}  # trained parameters without head
@@ -22,18 +22,13 @@ ASR = {"full": (9, 10, 11), "lora": (10.5, 10.5, 12), "prefix": (20, 20, 20)}
 SLOTS = {"full": (80, 80, 80), "lora": (70, 75, 80), "prefix": (90, 92)}
 
 
-@pytest.fixture
-def suite(tmp_path, monkeypatch):
-    """The folder of the suite, as the current directory, with a space in its path."""
-    folder = tmp_path / "some egs" / "sure_benchmark"
-    folder.mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    return folder
+EMOTIONS, KEYWORDS = "Emotion, speaker and speech recognition", "Keywords, intents, phonemes and slots"
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def folder_of(row, method, seed):
     recipe, task, *_ = row.split()
-    return Path("..") / recipe / "exp" / f"{task}_moonshine_{method}" / f"seed{seed}"
+    return Path("recipes") / recipe / "exp" / f"{task}_moonshine_{method}" / f"seed{seed}"
 
 
 def write_result(row, method, seed, score, set="test", folder=None, trained_method=None, **more):
@@ -91,118 +86,95 @@ def table(text, title, section=0):
 
 
 def column(cells, name):
-    return {method: cells[method][name] for method in cells}
+    return [cells[method][name] for method in METHODS]
 
 
-def test_means_spreads_and_the_best_of_each_column(suite):
+def test_means_spreads_ranks_and_the_best_of_each_column():
     write_results("esd emotion", EMOTION, weighted_f1=50.0)
     write_results("librispeech_100 asr", ASR)
-    text = report(*rows("esd emotion", "librispeech_100 asr"))
-    cells = table(text, "Emotion, speaker and speech recognition")
-    assert column(cells, "esd emotion<br>accuracy % ↑") == {
-        "full": "92.00 ± 2.00", "lora": "**95.00** ± 0.00", "prefix": "92.00 ± 1.00",
-    }  # fmt: skip
-    assert column(cells, "librispeech_100 asr<br>WER % ↓") == {
-        "full": "**10.00** ± 1.00", "lora": "11.00 ± 0.87", "prefix": "20.00 ± 0.00",  # sqrt(0.75) = 0.866
-    }  # fmt: skip
-    assert set(column(cells, "esd emotion<br>weighted F1 % ↑").values()) == {"**50.00** ± 0.00"}
-    assert "2 of 2 rows have all their results.\n" in text and text.count("### ") == 2
-    assert "- test utterances: esd emotion 1,500, librispeech_100 asr 1,500\n" in text
-
-
-def test_parameters_and_mean_ranks_over_the_columns_that_all_methods_have(suite):
-    write_results("esd emotion", EMOTION)
-    write_results("librispeech_100 asr", ASR)
-    write_results("snips slots", SLOTS)  # one seed of prefix is missing: its first place there does not count
-    cells = table(report(*rows("esd emotion", "librispeech_100 asr", "snips slots")), "All tasks")
-    # emotion: lora 1, the two with 92 share 2 and 3; asr: full 1, lora 2, prefix 3
-    assert column(cells, "mean rank (2 of 3 columns)") == {"full": "1.75", "lora": "1.50", "prefix": "2.75"}
-    assert column(cells, "trained without head") == {"full": "1,000", "lora": "100", "prefix": "30"}
-    assert column(cells, "of all %") == {"full": "100.00", "lora": "9.09", "prefix": "2.91"}  # 100/1100, 30/1030
-    assert column(cells, "results (of 9)") == {"full": "9", "lora": "9", "prefix": "8"}
-
-
-def test_missing_seeds_and_results_are_listed(suite):
     write_results("snips slots", SLOTS, slot_value_cer=12.0)
     write_result("snips slots", "lora", 1, 70, slot_value_cer=3.0)
-    text = report(*rows("snips slots"), *rows("meld emotion", state="skipped", note="no corpus"))
-    cells = table(text, "Keywords, intents, phonemes and slots")
-    assert column(cells, "snips slots<br>slot type F1 % ↑")["prefix"] == "**91.00** ± 1.41 (2)"  # sqrt(2)
-    assert column(cells, "snips slots<br>slot value CER % ↓")["lora"] == "**9.00** ± 5.20"  # sqrt(27)
-    assert "0 of 2 rows have all their results.\n" in text
-    assert "- snips slots: done; 8 of 9 results, without prefix seed 3\n" in text
-    assert "- meld emotion: skipped, no corpus; 0 of 9 results\n" in text
+    names = ("esd emotion", "librispeech_100 asr", "snips slots")
+    text = report(*rows(*names), *rows("meld emotion", state="skipped", note="no corpus"))
+    cells = table(text, EMOTIONS)
+    assert column(cells, "esd emotion<br>accuracy % ↑") == ["92.00 ± 2.00", "**95.00** ± 0.00", "92.00 ± 1.00"]
+    # sqrt(0.75) = 0.866
+    assert column(cells, "librispeech_100 asr<br>WER % ↓") == ["**10.00** ± 1.00", "11.00 ± 0.87", "20.00 ± 0.00"]
+    assert column(cells, "esd emotion<br>weighted F1 % ↑") == ["**50.00** ± 0.00"] * 3
+    cells = table(text, KEYWORDS)
+    assert cells["prefix"]["snips slots<br>slot type F1 % ↑"] == "**91.00** ± 1.41 (2)"  # sqrt(2)
+    assert cells["lora"]["snips slots<br>slot value CER % ↓"] == "**9.00** ± 5.20"  # sqrt(27)
+
+    cells = table(text, "All tasks")
+    # emotion: lora 1, the two with 92 share 2 and 3; asr: full 1, lora 2, prefix 3
+    # slots: one seed of prefix is missing, so its first place does not count
+    assert column(cells, "mean rank (2 of 3 columns)") == ["1.75", "1.50", "2.75"]
+    assert column(cells, "trained without head") == ["1,000", "100", "30"]
+    assert column(cells, "of all %") == ["100.00", "9.09", "2.91"]  # 100/1100, 30/1030
+    assert column(cells, "results (of 12)") == ["9", "9", "8"]
+
+    utterances = "- test utterances: esd emotion 1,500, librispeech_100 asr 1,500, snips slots 1,500\n"
+    assert text.count("### ") == 3 and utterances in text
+    assert text.partition("## Missing\n")[2].splitlines() == [
+        "",
+        "2 of 4 rows have all their results.",
+        "",
+        "- snips slots: done; 8 of 9 results, without prefix seed 3",
+        "- meld emotion: skipped, no corpus; 0 of 9 results",
+    ]
 
 
-def test_failed_row_with_results_of_an_earlier_call_is_listed(suite):
+def test_failed_rows_are_listed():
     write_results("esd emotion", EMOTION)
-    text = report(*rows("esd emotion", state="failed", note="exit code 7"))
-    assert "- esd emotion: failed, exit code 7; 9 of 9 results\n" in text
-
-
-def test_row_with_unknown_experiments_is_listed(suite):
-    write_results("esd emotion", EMOTION)
-    text = report(*rows("esd emotion"), ["esd tts", "tts", "failed", "exit code 2", "", "", ""])
+    unknown = ["esd tts", "tts", "failed", "exit code 2", "", "", ""]  # failed before its experiments were known
+    text = report(*rows("esd emotion", state="failed", note="exit code 7"), unknown)
+    assert "- esd emotion: failed, exit code 7; 9 of 9 results\n" in text  # of an earlier call
     assert "- esd tts: failed, exit code 2; 0 of 0 results\n" in text and "1 of 2 rows" in text
     assert list(table(text, "All tasks")) == ["full", "lora", "prefix"]
 
 
-def test_one_seed_has_no_deviation_and_one_method_has_no_rank(suite):
-    write_result("esd emotion", "lora", 1, 95)
-    text = report(*rows("esd emotion", methods=["lora"], seeds=[1]))
-    cells = table(text, "Emotion, speaker and speech recognition")
-    assert cells["lora"]["esd emotion<br>accuracy % ↑"] == "95.00"
-    assert table(text, "All tasks")["lora"]["mean rank (0 of 1 columns)"] == "-"
-
-
-def test_options_test_sets_and_other_tasks_have_columns_of_their_own(suite):
+def test_options_test_sets_and_other_tasks_have_columns_of_their_own():
     for row in ("asterisk language", "asterisk asr --lang fr"):
         write_result(row, "lora", 1, 50)
         write_result(row, "lora", 1, 60, set="test_other")
     text = report(*rows("asterisk language", "asterisk asr --lang fr", methods=["lora"], seeds=[1]))
-    cells = table(text, "Emotion, speaker and speech recognition")["lora"]
-    assert cells["asterisk asr --lang fr<br>WER % ↓"] == "50.00"
+    cells = table(text, EMOTIONS)["lora"]
+    assert cells["asterisk asr --lang fr<br>WER % ↓"] == "50.00"  # one seed has no deviation
     assert cells["asterisk asr --lang fr (test_other)<br>WER % ↓"] == "60.00"
     assert table(text, "Other tasks")["lora"]["asterisk language (test_other)<br>accuracy % ↑"] == "60.00"
     assert text.index("### Other tasks") > text.index("### Emotion")
+    assert table(text, "All tasks")["lora"]["mean rank (0 of 4 columns)"] == "-"  # nor has one method a rank
 
 
-def test_decodings_have_columns_of_their_own(suite):
+def test_decodings_have_columns_of_their_own():
     for seed, (greedy, beam) in enumerate(((10, 7), (11, 8), (12, 9)), 1):
         write_result("librispeech_100 asr", "lora", seed, greedy)
-        write_result(
-            "librispeech_100 asr",
-            "lora",
-            seed,
-            beam,
-            folder="test_beam",
-            decoding="beam",
-            decode={"beam": 9, "weight": seed},
-        )
+        settings = {"decoding": "beam", "decode": {"beam": 9, "weight": seed}}  # tuned for each seed
+        write_result("librispeech_100 asr", "lora", seed, beam, folder="test_beam", **settings)
     text = report(*rows("librispeech_100 asr", methods=["lora"]))
-    cells = table(text, "Emotion, speaker and speech recognition")["lora"]
+    cells = table(text, EMOTIONS)["lora"]
     assert cells["librispeech_100 asr<br>WER % ↓"] == "11.00 ± 1.00"
     assert cells["librispeech_100 asr (beam)<br>WER % ↓"] == "8.00 ± 1.00"
     assert table(text, "All tasks")["lora"]["results (of 3)"] == "3"
 
 
-def test_each_backbone_with_its_weights_has_its_own_table(suite):
+def test_each_backbone_with_its_weights_has_its_own_table():
     write_results("esd emotion", EMOTION)
     write_results("librispeech_100 asr", ASR, backbone_sha256="ffff00001111")
     for method, scores in EMOTION.items():
         for seed, score in enumerate(scores, 1):  # the digest of random weights ends in the seed
             write_result("meld emotion", method, seed, score / 2, backbone_sha256=f"random:moonshine_tiny:{seed}")
     text = report(*rows("esd emotion", "librispeech_100 asr", "meld emotion"))
-    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+    assert re.findall("^## .*", text, re.MULTILINE) == [
         "## moonshine (sha256 a1b2c3d4e5f6)",
         "## moonshine (sha256 ffff00001111)",
         "## moonshine, random weights (random:moonshine_tiny)",
         "## Missing",
     ]
-    first, second, control = (table(text, "Emotion, speaker and speech recognition", section) for section in range(3))
-    assert "esd emotion<br>accuracy % ↑" in first["lora"] and "librispeech_100 asr<br>WER % ↓" in second["lora"]
-    assert control["lora"]["meld emotion<br>accuracy % ↑"] == "**47.50** ± 0.00"
-    assert [len(cells["lora"]) for cells in (first, second, control)] == [3, 2, 3]  # parameters, scores
+    first, second, control = (table(text, EMOTIONS, section)["lora"] for section in range(3))
+    assert "esd emotion<br>accuracy % ↑" in first and "librispeech_100 asr<br>WER % ↓" in second
+    assert control["meld emotion<br>accuracy % ↑"] == "**47.50** ± 0.00"
+    assert [len(cells) for cells in (first, second, control)] == [3, 2, 3]  # parameters, scores
 
 
 @pytest.mark.parametrize(
@@ -216,52 +188,47 @@ def test_each_backbone_with_its_weights_has_its_own_table(suite):
         ({"trained_method": "dora"}, "lora/seed2 has results of dora instead of lora"),
     ],
 )
-def test_column_with_differing_results_is_left_out_and_named(suite, other, message):
+def test_column_with_differing_results_is_left_out_and_named(other, message):
     write_results("esd emotion", EMOTION)
     write_results("librispeech_100 asr", ASR)
     write_result("esd emotion", "lora", 2, 95, **other)
-    text = report(*rows("esd emotion", "librispeech_100 asr"))
+    write_rows(*rows("esd emotion", "librispeech_100 asr"))
+    with pytest.raises(SureError, match=f"left out, because results are not comparable: esd emotion: .*{message}"):
+        make_files()
+    text = Path("exp/sure_results.md").read_text()
     assert re.search(f"- left out, because results are not comparable: esd emotion: .*{message}", text), text
     assert "esd emotion<br>" not in text and "librispeech_100 asr<br>WER % ↓" in text
     assert "- esd emotion: done; 0 of 9 results" in text
-
-
-def test_left_out_columns_are_an_error_after_the_files_are_written(suite):
-    write_results("esd emotion", EMOTION)
-    write_result("esd emotion", "lora", 2, 95, references_sha256="older")
+    Path("exp/sure_results.png").unlink()
     write_rows(*rows("esd emotion"))
-    with pytest.raises(SureError, match="left out, because results are not comparable: esd emotion: references"):
+    with pytest.raises(SureError, match=message):
         make_files()
-    assert "left out" in Path("exp/sure_results.md").read_text() and not Path("exp/sure_results.png").exists()
+    assert not Path("exp/sure_results.png").exists()
 
 
-def test_methods_may_have_different_learning_rates(suite):
-    write_results("esd emotion", {"lora": (95,)}, lr_adapter=0.1)
-    write_results("esd emotion", {"full": (92,)}, lr_adapter=0.001)
-    text = report(*rows("esd emotion", methods=["full", "lora"], seeds=[1]))
-    assert "mean rank (1 of 1 columns)" in text
-
-
-def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(suite, capsys):
-    write_results("esd emotion", EMOTION, weighted_f1=1.0)
+def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(capsys):
+    write_results("esd emotion", {"full": EMOTION["full"]}, lr_adapter=0.001)  # methods may have different rates
+    write_results("esd emotion", {method: EMOTION[method] for method in ("lora", "prefix")})
     write_results("librispeech_100 asr", ASR)
     text = report(*rows("esd emotion", "librispeech_100 asr"))
     make_files()
     assert Path("exp/sure_results.md").read_text(encoding="utf-8") == text == capsys.readouterr().out
     assert Path("exp/sure_results.png").read_bytes().startswith(b"\x89PNG")
-    figure = make_figure(gather(read_rows(Path("rows.tsv"))))
+    figure = make_suite_figure(gather(read_rows(Path("rows.tsv"))))
     assert [axes.get_title() for axes in figure.axes] == ["esd emotion", "librispeech_100 asr"]
     points = [container[0].get_xydata().tolist() for container in figure.axes[1].containers]
     assert points == [[[1050, 10]], [[150, 11]], [[80, 20]]]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["full", "lora", "prefix"]
 
 
-def test_missing_results_and_invalid_rows_are_errors(suite):
-    with pytest.raises(SureError, match="nothing to report: no experiment of these rows has started"):
-        report(*rows("esd emotion"))
-    folder_of("esd emotion", "lora", 1).mkdir(parents=True)
-    with pytest.raises(SureError, match="nothing to report"):
-        report(*rows("esd emotion"))
+def test_missing_results_and_invalid_rows_are_errors():
+    for prepare, message in (
+        (lambda: None, "nothing to report: no experiment of these rows has started"),
+        (lambda: folder_of("esd emotion", "lora", 1).mkdir(parents=True), "nothing to report"),
+    ):
+        prepare()
+        with pytest.raises(SureError, match=message):
+            report(*rows("esd emotion"))
     for broken in ("row\ttask\nx\ty\n", "\t".join(FIELDS) + "\nesd emotion\temotion\tdone\n"):
         Path("rows.tsv").write_text(broken)
         with pytest.raises(SureError, match="rows.tsv:2: expected tab-separated row, task, state"):

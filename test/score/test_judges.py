@@ -1,14 +1,16 @@
 """Independent recogniser and speaker encoder on real speech; the encoder is compared with resemblyzer."""
 
 import importlib.util
+import subprocess
 import sys
+from pathlib import Path
 
 import jiwer
 import pytest
 import torch
 from judges import fetch_encoder, fetch_resemblyzer
-from published import fetch_speech
 
+import sure
 from sure.data.audio import read_audio
 from sure.errors import SureError
 from sure.score.synthesis import recogniser, speaker_encoder
@@ -20,27 +22,29 @@ TEXT = "ever tried ever failed no matter try again fail again fail better"  # Be
 
 
 @pytest.fixture(scope="module")
-def downloads(request):
-    return request.config.cache.mkdir("downloads")
+def wave(speech):
+    return read_audio(speech)
 
 
-@pytest.fixture(scope="module")
-def wave(downloads):
-    return read_audio(fetch_speech(downloads))
-
-
-@pytest.fixture(scope="module")
-def judge():
+def test_recogniser_is_correct_and_repeatable(wave):
     pytest.importorskip("moonshine_voice", reason="needs the extra judges")
-    return Recogniser("en")
-
-
-def test_recogniser_is_correct_and_repeatable(judge, wave):
-    transcript = judge.transcribe(wave)
+    judge = Recogniser("en")
+    transcript, part = judge.transcribe(wave), judge.transcribe(wave[:40000])
     assert jiwer.cer(TEXT, normalize(transcript, "en")) < 0.1
-    part = judge.transcribe(wave[:40000])
     assert judge.transcribe(torch.zeros(8000)) is not None
     assert (judge.transcribe(wave), judge.transcribe(wave[:40000])) == (transcript, part)
+
+
+def test_python_ends_well_after_recognition(speech):
+    """The recogniser's library would crash when Python ends."""
+    pytest.importorskip("moonshine_voice", reason="needs the extra judges")
+    code = (
+        "import sys; from sure.data.audio import read_audio; from sure.score.synthesis.recogniser import Recogniser\n"
+        "print(Recogniser('en').transcribe(read_audio(sys.argv[1], end=3.0)))"
+    )
+    command = [sys.executable, "-c", code, str(speech)]
+    done = subprocess.run(command, cwd=Path(sure.__file__).parents[1], capture_output=True, text=True)
+    assert done.returncode == 0 and "ever tried" in done.stdout.lower(), done.stderr
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 10.0])
@@ -59,7 +63,7 @@ def test_embedding_of_silence_is_zero(downloads):
     assert SpeakerEncoder(fetch_encoder(downloads))(torch.zeros(16000)).abs().sum() == 0
 
 
-def test_errors_of_missing_packages_have_the_command_to_install_them(monkeypatch):
+def test_missing_models_unsupported_languages_and_damaged_weights_are_errors(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "moonshine_voice.transcriber", None)
     recogniser._load.cache_clear()
     with pytest.raises(SureError, match="recogniser is not installed: tools/install.sh --extras judges"):
@@ -69,14 +73,8 @@ def test_errors_of_missing_packages_have_the_command_to_install_them(monkeypatch
     speaker_encoder.installed_weights.cache_clear()
     with pytest.raises(SureError, match="encoder is not installed: pip install --no-deps resemblyzer==0.1.4"):
         SpeakerEncoder()
-
-
-def test_unsupported_language_is_an_error():
     with pytest.raises(SureError, match="supports only en, not es"):
         Recogniser("es")
-
-
-def test_damaged_weights_are_named(tmp_path):
     (tmp_path / "pretrained.pt").write_bytes(b"no weights")
     with pytest.raises(SureError, match="pretrained.pt does not have the weights of GE2E"):
         SpeakerEncoder(tmp_path / "pretrained.pt")

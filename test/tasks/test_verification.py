@@ -12,7 +12,7 @@ from sure.config import make_config
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
-from sure.score.verification import eer, min_dcf
+from sure.score.verification import Trials
 from sure.tasks.verification import Task
 from sure.text.labels import Labels
 
@@ -114,8 +114,8 @@ def test_scores_are_those_of_the_cosines_of_the_trials(task):
     hypotheses = {"a": "2 0", "b": "1 1", "c": "0 3", "d": "-1 0"}  # the length of an embedding does not count
     cosines = [math.sqrt(0.5), 0, -math.sqrt(0.5), 0]
     kinds = [True, False, False, False]
-    scores = task.score(REFERENCES, hypotheses)
-    assert scores["eer"] == eer(cosines, kinds) == 0 and scores["min_dcf_0.01"] == min_dcf(cosines, kinds, 0.01)
+    scores, trials = task.score(REFERENCES, hypotheses), Trials(cosines, kinds)
+    assert scores["eer"] == trials.eer() == 0 and scores["min_dcf_0.01"] == trials.min_dcf(0.01)
     assert scores["trials"] == {"target": 1, "nontarget": 3}
     assert "a b target 0.707107\na c nontarget 0.000000\n" in task.listing(REFERENCES, hypotheses)
     turned = {"a": "1 0", "b": "0 1", "c": "1 0", "d": "0 1"}

@@ -1,18 +1,24 @@
-"""Distances between two utterances of the same words: spectrum, pitch, voicing and duration."""
+"""Distances between two utterances of the same words: mel-cepstral distortion, pitch, voicing and duration."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.fft import dct
+from scipy.spatial.distance import cdist
 
 from sure.data.synthesis.acoustic import AcousticConfig, log_mel, magnitudes
 from sure.data.synthesis.pitch import pitch
-from sure.score.synthesis.mel_cepstra import distortion, mel_cepstra
+from sure.errors import SureError
 
 CENTS = 1200  # in an octave
+COEFFICIENTS = 13
+DECIBELS = 10 / math.log(10) * math.sqrt(2)
+STEPS = ((1, 1), (1, 0), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -65,3 +71,52 @@ def distance(reference: Frames, other: Frames) -> Distance:
         frames=len(reference.mel),
         frames_apart=abs(len(other.mel) - len(reference.mel)),
     )
+
+
+def mel_cepstra(mel: np.ndarray, coefficients: int = COEFFICIENTS) -> np.ndarray:
+    """First cepstral coefficients of each frame, without the level c0: (frames, mels) -> (frames, coefficients).
+
+    mel: natural logarithm of the mel magnitude spectrogram (`sure.data.synthesis.acoustic`). The coefficients c_k are
+    those of mel[n] = c0 + sum_k c_k cos(pi k (n + 1/2) / mels), the scale of all-pole and SPTK analyses; an
+    orthonormal transform gives values that are sqrt(mels / 2) times as large. Raises SureError for too few channels.
+    """
+    channels = mel.shape[1]
+    if channels <= coefficients:
+        raise SureError(f"{coefficients} mel cepstra need more than {coefficients} mel channels, found {channels}")
+    return dct(mel.astype(np.float64), type=2, axis=1)[:, 1 : coefficients + 1] / channels
+
+
+def distortion(reference: np.ndarray, other: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean distortion in dB over the aligned frames (Kubichek, IEEE PacRim 1993), and the alignment (2, length).
+
+    reference, other: mel cepstra (frames, coefficients). The distortion of two frames is
+    10 / ln 10 * sqrt(2 sum_k (c_k - c'_k)^2). With all coefficients it equals the root mean square difference over mel
+    channels of the two log spectra, each without its mean.
+    """
+    costs = DECIBELS * cdist(reference, other)
+    path = warping_path(costs)
+    return float(costs[path[0], path[1]].mean()), path
+
+
+def warping_path(costs: np.ndarray) -> np.ndarray:
+    """Dynamic time warping: the path from the first to the last pair of frames with the lowest sum of costs.
+
+    costs: (frames, other_frames), both at least 1. Returns (2, length): the frame on each side at each step. A step
+    advances one or both sides by one frame, with equal weights (Sakoe and Chiba, IEEE TASSP 1978, without a slope
+    constraint). Among equal sums, the step that advances both sides is taken.
+    """
+    frames, others = costs.shape
+    # Lowest sums up to each pair, stored by (frame + other, frame), counted from 1: each diagonal is computed at once
+    # from the two diagonals before it.
+    sums = np.full((frames + others + 1, frames + 1), np.inf)
+    sums[0, 0] = 0.0
+    for both in range(2, frames + others + 1):
+        at = np.arange(max(1, both - others), min(frames, both - 1) + 1)
+        before = np.minimum(np.minimum(sums[both - 2, at - 1], sums[both - 1, at - 1]), sums[both - 1, at])
+        sums[both, at] = costs[at - 1, both - at - 1] + before
+    path, place = [], (frames, others)
+    while min(place) > 0:
+        path.append((place[0] - 1, place[1] - 1))
+        earlier = [(place[0] - first, place[1] - second) for first, second in STEPS]
+        place = min(earlier, key=lambda pair: sums[pair[0] + pair[1], pair[0]])
+    return np.array(path[::-1], dtype=np.int64).T

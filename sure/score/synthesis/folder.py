@@ -57,13 +57,8 @@ def utterances_with_phones(data: str) -> list[Utterance]:
 
 def languages_of(data: str, utterances: Iterable[Utterance], default: str) -> dict[str, str]:
     """The language of each utterance, by id."""
-    known = read_languages(data)
+    known = read_table(Path(data) / "utt2lang")
     return {utterance.id: known.get(utterance.id, default) for utterance in utterances}
-
-
-def read_languages(data: str) -> dict[str, str]:
-    """utt2lang of a data folder; empty if there is no such file."""
-    return read_table(Path(data) / "utt2lang")
 
 
 def read_waves(folder: Path) -> dict[str, str]:

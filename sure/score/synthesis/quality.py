@@ -1,6 +1,6 @@
 """Scores of synthesised speech against recordings of the same texts, each with its interval over utterances.
 
-    mcd                 dB, mel-cepstral distortion, mean over utterances (sure.score.synthesis.mel_cepstra)
+    mcd                 dB, mel-cepstral distortion, mean over utterances (`distance.py`)
     f0_rmse_hz          Hz, and f0_rmse_cents, root mean square over aligned frames that are voiced on both sides
     voicing_error       %, of aligned frames that are voiced on one side only
     duration_error      %, difference of lengths over length of the recordings, both summed over utterances
@@ -29,7 +29,7 @@ from sure.data.audio import SAMPLE_RATE, read_audio, resample
 from sure.data.data_dir import Utterance
 from sure.data.synthesis.acoustic import AcousticConfig, read_speech
 from sure.errors import SureError
-from sure.score.bootstrap import bootstrap_interval, ratio_interval
+from sure.score.bootstrap import bootstrap_interval
 from sure.score.error_rate import aligned_listing, error_rates
 from sure.score.synthesis import recogniser, speaker_encoder
 from sure.score.synthesis.distance import Distance, distance, frames_of
@@ -38,6 +38,7 @@ from sure.score.synthesis.speaker_encoder import SpeakerEncoder
 from sure.text.normalize import normalize
 
 OTHERS = 20  # recordings of a speaker in its mean embedding, at most
+Ratio = tuple[np.ndarray, np.ndarray, float]  # a score is (sum(first) / sum(second)) ** third; arrays: (utterances,)
 
 
 @dataclass
@@ -104,30 +105,31 @@ def speech_scores(
     rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
     distances, heard, natural, made = [], {}, {}, {}
     for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
+        id, row = utterance.id, rows[utterance.id]
         recording, _ = read_speech(utterance, acoustic)
-        wave = recording if waves is None else read_audio(waves[utterance.id], sample_rate=acoustic.sample_rate)
-        row = rows[utterance.id]
+        wave = recording if waves is None else read_audio(waves[id], sample_rate=acoustic.sample_rate)
         row["seconds"] = len(wave) / acoustic.sample_rate
         if waves is not None:
             distances.append(distance(frames_of(recording, acoustic), frames_of(wave, acoustic)))
-            row |= _of_one(distances[-1])
+            row |= _values(_ratios(distances[-1:]))
         at_16 = resample(wave, acoustic.sample_rate, SAMPLE_RATE)
-        if judges.recogniser and utterance.id in texts:
+        if id in texts:
             row["heard"] = judges.recogniser.transcribe(at_16)
-            heard[utterance.id] = normalize(row["heard"], languages[utterance.id])
-            if texts[utterance.id]:
-                one = error_rates({"": texts[utterance.id]}, {"": heard[utterance.id]})
+            heard[id] = normalize(row["heard"], languages[id])
+            if texts[id]:
+                one = error_rates({id: texts[id]}, {id: heard[id]})
                 row |= {"wer": one["wer"], "cer": one["cer"]}
         if judges.encoder:
-            made[utterance.id] = judges.encoder(at_16)
-            natural[utterance.id] = judges.encoder(resample(recording, acoustic.sample_rate, SAMPLE_RATE))
+            made[id] = judges.encoder(at_16)
+            natural[id] = judges.encoder(resample(recording, acoustic.sample_rate, SAMPLE_RATE))
     for id, value in _similarities(utterances, natural, made).items():
         rows[id]["speaker_similarity"] = value
-    scores: dict[str, Any] = _of_all(distances) if distances else {}
-    if heard:
-        scores |= error_rates(texts, heard)
+    ratios = _ratios(distances) if distances else {}
     if made:
-        scores |= _with_interval("speaker_similarity", [row["speaker_similarity"] for row in rows.values()])
+        ratios["speaker_similarity"] = _mean([row["speaker_similarity"] for row in rows.values()])
+    scores: dict[str, Any] = _values(ratios)
+    scores |= {f"{name}_interval": _interval(*ratios[name]) for name in ratios if scores[name] is not None}
+    scores |= error_rates(texts, heard) if heard else {}
     missing = dict(judges.missing)
     if judges.recogniser and len(supported) < len(utterances):
         others = sorted({language for language in languages.values() if not recogniser.supports(language)})
@@ -152,51 +154,36 @@ def _similarities(
     for utterance in utterances:
         of_speaker.setdefault(utterance.speaker, []).append(utterance.id)
     found = {}
-    for utterance in utterances:
-        if utterance.id in made:
-            others = [id for id in of_speaker[utterance.speaker] if id != utterance.id] or [utterance.id]
-            step = -(-len(others) // OTHERS)
-            mean = torch.stack([natural[id] for id in others[::step]]).mean(0)
-            found[utterance.id] = float(F.cosine_similarity(mean, made[utterance.id], dim=0))
+    for utterance in utterances if made else ():
+        others = [id for id in of_speaker[utterance.speaker] if id != utterance.id] or [utterance.id]
+        mean = torch.stack([natural[id] for id in others[:: -(-len(others) // OTHERS)]]).mean(0)
+        found[utterance.id] = float(F.cosine_similarity(mean, made[utterance.id], dim=0))
     return found
 
 
-def _of_one(found: Distance) -> dict[str, float | None]:
+def _ratios(distances: Sequence[Distance]) -> dict[str, Ratio]:
+    sums = {name: np.array([getattr(d, name) for d in distances], dtype=np.float64) for name in vars(distances[0])}
     return {
-        "mcd": found.mcd,
-        "f0_rmse_hz": (found.squared_hz / found.voiced) ** 0.5 if found.voiced else None,
-        "f0_rmse_cents": (found.squared_cents / found.voiced) ** 0.5 if found.voiced else None,
-        "voicing_error": 100.0 * found.voicing_errors / found.pairs,
-        "duration_error": 100.0 * found.frames_apart / found.frames,
+        "mcd": _mean(sums["mcd"]),
+        "f0_rmse_hz": (sums["squared_hz"], sums["voiced"], 0.5),
+        "f0_rmse_cents": (sums["squared_cents"], sums["voiced"], 0.5),
+        "voicing_error": (100.0 * sums["voicing_errors"], sums["pairs"], 1.0),
+        "duration_error": (100.0 * sums["frames_apart"], sums["frames"], 1.0),
     }
 
 
-def _of_all(distances: Sequence[Distance]) -> dict[str, Any]:
-    columns = {name: np.array([getattr(d, name) for d in distances], dtype=np.float64) for name in vars(distances[0])}
-    scores = _with_interval("mcd", columns["mcd"])
-    for name, squares in (("f0_rmse_hz", columns["squared_hz"]), ("f0_rmse_cents", columns["squared_cents"])):
-        scores[name] = None  # no frame is voiced on both sides
-        if columns["voiced"].sum():
-            scores[name] = float(np.sqrt(squares.sum() / columns["voiced"].sum()))
-            scores[f"{name}_interval"] = bootstrap_interval(_root_mean(squares, columns["voiced"]), len(squares))
-    for name, top, bottom in (
-        ("voicing_error", columns["voicing_errors"], columns["pairs"]),
-        ("duration_error", columns["frames_apart"], columns["frames"]),
-    ):
-        scores |= {name: 100.0 * float(top.sum() / bottom.sum()), f"{name}_interval": ratio_interval(top, bottom)}
-    return scores
+def _mean(values: Sequence[float]) -> Ratio:
+    return np.asarray(values, dtype=np.float64), np.ones(len(values)), 1.0
 
 
-def _root_mean(squares: np.ndarray, counts: np.ndarray):
-    def statistic(draws: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore"):  # a draw may have no voiced frames
-            return np.sqrt((draws @ squares) / (draws @ counts))
+def _values(ratios: Mapping[str, Ratio]) -> dict[str, float | None]:
+    """Each score; None where no frame is voiced on both sides."""
+    return {
+        name: float((top.sum() / bottom.sum()) ** power) if bottom.any() else None
+        for name, (top, bottom, power) in ratios.items()
+    }
 
-    return statistic
 
-
-def _with_interval(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """Mean over utterances, with interval."""
-    values = np.asarray(values, dtype=np.float64)
-    interval = bootstrap_interval(lambda draws: draws @ values / draws.sum(1), len(values))
-    return {name: float(values.mean()), f"{name}_interval": interval}
+@np.errstate(invalid="ignore")  # a draw may have no voiced frames
+def _interval(top: np.ndarray, bottom: np.ndarray, power: float) -> list[float]:
+    return bootstrap_interval(lambda draws: ((draws @ top) / (draws @ bottom)) ** power, len(top))
