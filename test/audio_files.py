@@ -1,7 +1,5 @@
 """Small real audio files in every format, made by the encoders of soundfile and PyAV."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

@@ -1,7 +1,5 @@
 """Stages 5 to 8 of transcription with beam search next to greedy decoding, and word timings, on a corpus of tones."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

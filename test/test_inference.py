@@ -1,7 +1,5 @@
 """From a finished experiment to a bundle, and from a bundle to outputs, wherever it is copied."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of a decoded folder, EXP/decode_<set>[_<decoding>]: decoding.json, and hyp.txt and ref.txt of recognition."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

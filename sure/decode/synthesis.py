@@ -4,8 +4,6 @@ A decoded folder has wav.scp and wav/<id>.wav (16 bit), mel.scp (frames, mels), 
 input in Hz, and durations (frames of each phone). For copy synthesis mel and pitch are those of the recordings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

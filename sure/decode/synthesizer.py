@@ -1,7 +1,5 @@
 """Synthesise any text with a trained model: phonemizer of its bundle, mels in pieces, vocoder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

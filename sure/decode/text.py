@@ -1,7 +1,5 @@
 """Stage 5 of recognition: greedy decoding, or beam search with an n-gram model whose weights are tuned on dev."""
 
-from __future__ import annotations
-
 import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Load the trained model of an experiment folder."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import safetensors

@@ -1,7 +1,5 @@
 """Check of a data folder: sorted, complete and readable, with the durations of its table."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 

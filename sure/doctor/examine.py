@@ -1,7 +1,5 @@
 """Detection of the kind of a folder, and its check."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from sure.doctor.data import check_data

@@ -1,7 +1,5 @@
 """Checks of an experiment (config, data, weights, checkpoints, results, inputs that changed) and of a bundle."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

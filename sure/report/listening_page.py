@@ -3,8 +3,6 @@
 The audio files are in a folder next to the page. The page needs no network and no scripts; text from data is escaped.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Markdown tables, and escaping of text from data, such as folder names, in Markdown."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

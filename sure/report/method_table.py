@@ -1,7 +1,5 @@
 """The table of PETL methods: formula, default sites, and trained parameters for given backbones."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 

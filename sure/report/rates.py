@@ -1,7 +1,5 @@
 """Table of dev scores by method and learning rate of the adapter, to choose a rate for each method."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 from operator import itemgetter

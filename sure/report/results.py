@@ -1,7 +1,5 @@
 """Markdown report of result.json files: one table per task and test set, one row per experiment, mean over seeds."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import shlex

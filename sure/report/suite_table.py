@@ -1,7 +1,5 @@
 """Markdown tables of a suite: a row for each method, a column for each corpus and task."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterable, Sequence
 

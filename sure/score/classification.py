@@ -1,7 +1,5 @@
 """Classification scores (scikit-learn), for one or several output groups."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any

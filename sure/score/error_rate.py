@@ -1,7 +1,5 @@
 """Word, character and phone error rates (jiwer), and a listing of aligned references and hypotheses."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """result.json of a decoded folder: scores, and facts about data and training."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Slot filling scores of SUPERB (arXiv 2105.01051; `s3prl/metric/slot_filling.py`): slot-type F1 and slot-value CER."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any

@@ -4,8 +4,6 @@ A trial is accepted if its score is at least the threshold. Trials with equal sc
 so the order of trials does not matter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

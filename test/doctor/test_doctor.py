@@ -1,7 +1,5 @@
 """The doctor finds no problem in complete folders, names each damage, and changes no file."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -7,8 +7,6 @@ Needs atheris (pip install atheris). It stops at an input that ends in any error
 4 GB, or that ends the process; the input is kept in DIR.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

@@ -3,8 +3,6 @@
 `TARGETS[name](content)` runs one of them in the current directory; it accepts the contents `SEEDS[name]`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import io

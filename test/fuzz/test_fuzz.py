@@ -1,7 +1,5 @@
 """A few inputs by hypothesis for each reader of outside files; test/fuzz/run.py makes many, led by coverage."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tables of a suite of recipes, from handmade result.json files; expected values are calculated by hand."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

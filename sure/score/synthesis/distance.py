@@ -1,7 +1,5 @@
 """Distances between two utterances of the same words: mel-cepstral distortion, pitch, voicing and duration."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

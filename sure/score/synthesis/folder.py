@@ -4,8 +4,6 @@ wav.scp             id path, written by stage 5 (not for recordings)
 utterances.json     by id: text, audio, seconds, transcript by the recogniser (`heard`), and scores of the utterance
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 The model is in the package moonshine-voice (MIT) of its authors. No SURE model is trained on its transcripts.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import torch

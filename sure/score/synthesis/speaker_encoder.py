@@ -4,8 +4,6 @@ Only the weights of the package resemblyzer (Apache-2.0) are used: its dependenc
 speech does not need, requires a C compiler.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from functools import cache
 from pathlib import Path
