@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, model_validator
@@ -27,6 +27,8 @@ from sure.files import replace_file
 from sure.parsing import parse_yaml, read_yaml
 from sure.recipe import names
 from sure.recipe.rates import rates_of
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Config(Section):
@@ -118,10 +120,7 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
 
 def make_config(given: Mapping[str, Any], source: str) -> Config:
     """Check plain values; errors name `source`."""
-    try:
-        return Config.model_validate(_current_keys(given))
-    except ValidationError as error:
-        raise SureError(f"{source}: {_explain(error, Config)}") from None
+    return _typed(Config, _current_keys(given), source)
 
 
 def read_plain_config(path: Path) -> dict[str, Any]:
@@ -228,7 +227,7 @@ def _method(given: Any) -> BaseModel:
     return _typed(registry.find("petl", given["name"]).Config, given, f"petl ({given['name']})")
 
 
-def _typed(model: type[BaseModel], given: Any, where: str) -> BaseModel:
+def _typed(model: type[Model], given: Any, where: str) -> Model:
     if not isinstance(given, (BaseModel, Mapping, type(None))):
         raise SureError(f"{where}: expected keys and values such as {{dropout: 0.1}}, found {given!r}")
     try:

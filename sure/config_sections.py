@@ -82,9 +82,7 @@ class TokenizerConfig(Section):
 
 class TextConfig(Section):
     language: str = Field("en", description="ISO 639 code of the language, for text normalisation and phones")
-    phones: Literal["cmudict", "espeak"] | None = Field(
-        None, description="source of phones for TTS; the default is cmudict for English, espeak for other languages"
-    )
+    phones: Literal["cmudict", "espeak"] | None = Field(None, description="for TTS; default: cmudict (en) or espeak")
 
 
 class BackboneConfig(Section):
@@ -132,9 +130,7 @@ class DecodeConfig(Section):
     name: str = Field(SEARCH, pattern="^[A-Za-z0-9._-]+$", description="name of this decoding in folders and tables")
     beam: int = Field(50, gt=0, description="beam search: hypotheses kept after each frame")
     margin: float = Field(15.0, gt=0, description="beam search: largest distance from the best, in log probability")
-    min_probability: float = Field(
-        1e-3, ge=0, lt=1, description="beam search: least probability of a token in a frame to extend hypotheses"
-    )
+    min_probability: float = Field(1e-3, ge=0, lt=1, description="beam search: least probability of extending tokens")
     ngram: str = Field(
         "train",
         description="beam search: word n-gram model: a file (ARPA or KenLM), train (estimated on the training "

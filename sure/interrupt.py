@@ -24,13 +24,13 @@ class Interrupt:
     signal: signal.Signals | None = None
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Iterator[Interrupt]:
         def remember(number: int, frame: object) -> None:
             self.signal = signal.Signals(number)
 
         before = {number: signal.signal(number, remember) for number in SIGNALS}
         try:
-            yield
+            yield self
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -82,13 +82,11 @@ def _task(config: Config, experiment: Experiment, device: torch.device, processe
     """The task with the experiment's tokens or labels, which process 0 copies before the others read them."""
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
-    if not processes.first:
-        processes.wait()
-        return experiment.task(config, kept=True)
-    experiment.write_environment(describe_device(device))
-    task = experiment.task(config)
+    if processes.first:
+        experiment.write_environment(describe_device(device))
+        experiment.task(config)
     processes.wait()
-    return task
+    return experiment.task(config, kept=True)
 
 
 def _buffers(model: AdaptedModel) -> dict[str, Tensor]:

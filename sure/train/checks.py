@@ -25,12 +25,6 @@ def check_gradients(parameters: Mapping[str, nn.Parameter]) -> None:
         )
 
 
-def check_dev_loss(epoch: int, loss: float) -> None:
-    """Finds a last step that ruined the weights. Raises SureError before these weights are kept."""
-    if not math.isfinite(loss):
-        raise SureError(f"epoch {epoch}: the dev loss is {loss:.4g}. {ADVICE}")
-
-
 class StepLosses(NamedTuple):
     """Losses of one optimizer step in this process, (batch,) for each of its batches, and the gradient's norm."""
 

@@ -65,9 +65,10 @@ class RecognitionFeed(Feed):
         )
         cache.entries = dict(zip(indices, entries, strict=True))
         size = sum(tap.nbytes for taps in entries for tap in taps)
+        place = "the whole backbone" if cache.depth == len(cache.backbone.layers) else f"layer.{cache.depth}"
         log.info(
             "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",
-            what, cache.place, len(indices), size / 1e6, time.monotonic() - begun,
+            what, place, len(indices), size / 1e6, time.monotonic() - begun,
         )  # fmt: skip
         self._loader = None
 

@@ -39,8 +39,7 @@ class SynthesisFeed(Feed):
         if model.task.config.speaker == "vector":
             speaker = speaker_vectors(folder, model.backbone.shape.speaker_vector)
         prior = alignment_prior if model.finds_durations else None
-        cache_gigabytes = config.data.cache_gigabytes
-        self.dataset = SynthesisDataset(folder, utterances, model.numbers, speaker, prior, cache_gigabytes)
+        self.dataset = SynthesisDataset(folder, utterances, model.numbers, speaker, prior, config.data.cache_gigabytes)
 
     @torch.no_grad()
     def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:

@@ -33,11 +33,6 @@ class PrefixCache:
         self.size = size  # when filled, in bytes
         self.entries: dict[int, list[Tensor]] = {}  # by index in the data set
 
-    @property
-    def place(self) -> str:
-        """The first layer that is computed in every step, for the log."""
-        return "the whole backbone" if self.depth == len(self.backbone.layers) else f"layer.{self.depth}"
-
     @torch.no_grad()
     def compute(self, wave: Tensor) -> list[Tensor]:
         """Taps (time, dim) of an utterance; wave (samples,)."""

@@ -38,8 +38,7 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
             log.info("%s: already finished", folder)
             return
         log.info("%s", command)
-        interrupt = Interrupt()
-        with interrupt.listening():
+        with Interrupt().listening() as interrupt:
             trainer = _fit(config, experiment, interrupt, processes)
             if processes.first:
                 trainer.history.draw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from sure.device import peak_memory_megabytes
+from sure.errors import SureError
 from sure.interrupt import EXIT_STATUS
 from sure.train.build import Training
-from sure.train.checks import StepLosses, check_dev_loss, check_gradients
+from sure.train.checks import ADVICE, StepLosses, check_gradients
 from sure.train.progress import ProgressBar
 
 log = logging.getLogger(__name__)
@@ -118,7 +120,8 @@ class Trainer(Training):
         """Keep the weights if they are the best so far, and report the epoch. dev: loss and scores of the dev set."""
         progress, score_name = self.progress, self.model.task.score_name
         score, loss = dev[f"dev_{score_name}"], dev["dev_loss"]
-        check_dev_loss(progress.epoch, loss)
+        if not math.isfinite(loss):  # the last step ruined the weights
+            raise SureError(f"epoch {progress.epoch}: the dev loss is {loss:.4g}. {ADVICE}")
         best = self.best.update(score, loss)
         rates = zip(self.optimizer.param_groups, self.schedule.get_last_lr(), strict=True)
         line = {
