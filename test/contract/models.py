@@ -8,12 +8,13 @@ import torch
 
 from sure import registry
 from sure.backbones.tiny import MODELS, Family
-from sure.config import make_config, petl_settings
+from sure.config import Config, make_config, petl_settings
 from sure.data.data_dir import Utterance
 from sure.models.base import AdaptedModel
 from sure.models.build import build_model, build_task
 from sure.models.recognition import RecognitionModel
 from sure.petl.attach import Attachment
+from sure.petl.bundle import write_bundle
 
 FAMILIES = sorted(name for name in MODELS if not name.startswith("hubert"))  # HuBERT is the network of wav2vec 2.0
 # Every method with its default settings, and settings with other code paths.
@@ -61,23 +62,39 @@ def utterances(task: str) -> list[Utterance]:
     return [Utterance(f"u{index}", "", seconds=1.0, labels={"label": word}, speaker=word) for index, word in words]
 
 
-def make(folder: Path, method: str, family: str, task: str, saved: bool = False, **settings) -> RecognitionModel:
-    """A model with random weights, the same at every call."""
+def build(
+    folder: Path, petl: object, family: str = "wav2vec2", task: str = "language", saved: bool = False, **backbone: str
+) -> tuple[Config, RecognitionModel]:
+    """A model with random weights, the same at every call, and its config; files of stage 3 are in folder/task."""
     config = make_config(
         {
             "task": task,
             "seed": 3,
             "data": {"train": str(folder / "train"), "valid": str(folder / "dev")},
             "tokenizer": {"folder": str(folder / task)},
-            "backbone": {"name": "tiny", "weights": f"random:{family}"},
-            "petl": {**METHODS[method], **settings} if settings else METHODS[method],
+            "backbone": {"name": "tiny", "weights": f"random:{family}", **backbone},
+            "petl": petl,
         },
         "test",
     )
     if not (folder / task).exists():
         fit = registry.find("tasks", task).fit
         fit(utterances(task), folder / task, tokenizer=config.tokenizer, language=config.text.language)
-    return build_model(config, build_task(config), saved=saved)
+    return config, build_model(config, build_task(config), saved=saved)
+
+
+def make(folder: Path, method: str, family: str, task: str, saved: bool = False, **settings) -> RecognitionModel:
+    """The model of a row of METHODS, with some settings changed."""
+    return build(folder, {**METHODS[method], **settings} if settings else METHODS[method], family, task, saved)[1]
+
+
+def write_adapter(folder: Path, petl: object, size: float = 0.05, task: str = "language", **backbone: str) -> Path:
+    """A new bundle in `folder`, of a model whose trained parameters moved by `size` from their start."""
+    config, model = build(folder, petl, task=task, **backbone)
+    disturb(model, size)
+    bundle = folder / f"bundle{len(list(folder.glob('bundle*')))}"
+    write_bundle(bundle, model.bundle(config, folder / task))
+    return bundle
 
 
 @torch.no_grad()

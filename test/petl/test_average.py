@@ -45,17 +45,20 @@ def check(one: Bundle, other: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    "petl",
+    ("petl", "other"),
     [
-        *("lora", "ssf", "ia3", "ssf+lora", "full+lora", "lora+bitfit"),
-        [IA3_OUT, "lora"],
-        ["layer_norm", "ia3"],
-        {"name": "lora", "rank": 20},  # of a width of 32
-        {"name": "lora", "rank": 9, "init": "pissa"},
+        *((petl, None) for petl in ("lora", "ssf", "ia3", "ssf+lora", "full+lora", "lora+bitfit", "layer_norm")),
+        ([IA3_OUT, "lora"], None),
+        (["layer_norm", "ia3"], None),
+        ({"name": "lora", "rank": 20}, None),  # of a width of 32
+        ({"name": "lora", "rank": 9, "init": "pissa"}, None),
+        ("lora", {"name": "lora", "rank": 4, "alpha": 3.0, "rslora": True}),
+        ("lora", {"name": "lora", "init": "pissa"}),
+        ("lora", {"name": "lora", "sites": "layer.[0-2].attn.* layer.[0-2].ffn.*"}),  # the default in other words
     ],
 )
-def test_is_exact(petl):
-    check(bundle(petl, 1), bundle(petl, 2))
+def test_is_exact(petl, other):
+    check(bundle(petl, 1), bundle(other or petl, 2))
 
 
 @pytest.mark.parametrize(
