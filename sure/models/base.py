@@ -1,7 +1,5 @@
 """Base of the models: a frozen backbone with attached methods and a task head; its parameters, tensors and bundle."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass

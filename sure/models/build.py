@@ -1,7 +1,5 @@
 """Build the task, the backbone and the model of a config."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

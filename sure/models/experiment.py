@@ -1,7 +1,5 @@
 """The experiment folder: config, command, versions, log and summary of a training."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import importlib.metadata
@@ -112,13 +110,11 @@ class Experiment:
         """Write the log of `sure` to train.log and to stderr."""
         logger = logging.getLogger("sure")
         level = logger.level
-        file = LogFile(self.folder / "train.log", encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        screen = logging.StreamHandler(sys.stderr)
-        screen.setFormatter(logging.Formatter("%(message)s"))
-        logger.setLevel(logging.INFO)
-        for handler in (file, screen):
+        file, screen = LogFile(self.folder / "train.log", encoding="utf-8"), logging.StreamHandler(sys.stderr)
+        for handler, line in ((file, "%(asctime)s %(levelname)s %(message)s"), (screen, "%(message)s")):
+            handler.setFormatter(logging.Formatter(line))
             logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
         try:
             yield
         except Exception as error:

@@ -1,7 +1,5 @@
 """Batches of audio for a speech encoder, for training, decoding and inference."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any

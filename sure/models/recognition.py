@@ -1,7 +1,5 @@
 """The recognition model: a frozen speech encoder with attached methods and a task head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

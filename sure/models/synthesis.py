@@ -1,7 +1,5 @@
 """The synthesis model: phones and a speaker to a mel spectrogram, and the training losses."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """AdapterBias: y = x + v (w . x + c), one shared shift v with a learned size per frame (arXiv 2205.00305)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

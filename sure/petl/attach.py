@@ -1,7 +1,5 @@
 """Attach methods to a backbone: freeze it, put modules into its sites, list the tensors that train and are saved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +53,8 @@ class Attachment:
         self._replaced: dict[str, Tensor] = {}  # the backbone's values of these before `load`
         self._modules: dict[str, nn.Module] = {}  # built modules, by `site/method`
         self._sites: dict[str, Site] = {}  # sites of the built modules, by the same name
-        self._lowest = len(backbone.layers)  # the highest tap that is still a fixed function of the waveform
+        # number of taps, from the first, that are a fixed function of the waveform; 0 if the front end trains
+        self.cacheable_taps = len(backbone.layers) + 1
         backbone.requires_grad_(False)
         self.backbone_parameters = dict(backbone.named_parameters())
         self.keyed = dict(zip(method_keys(method.config.name for method in self.methods), self.methods, strict=True))
@@ -108,7 +107,7 @@ class Attachment:
         for parameter in own:
             self._unfreeze(f"{name}/{parameter}", site.host.get_parameter(parameter))
         if (module is not None or own) and method.config.trains:
-            self._lowest = min(self._lowest, -1 if site.layer is None else site.layer)
+            self.cacheable_taps = min(self.cacheable_taps, 0 if site.layer is None else site.layer + 1)
 
     def _place_elsewhere(self, key: str, method: PetlMethod, taps: list[Site]) -> None:
         """Add the parameters outside sites: shared ones, the readout and, for `full`, the backbone's own."""
@@ -124,7 +123,7 @@ class Attachment:
         for name in names:
             self._unfreeze(f"backbone/{key}/{name}", self.backbone_parameters[name])
         if names and method.config.trains:
-            self._lowest = -1
+            self.cacheable_taps = 0
         if self._count() > before:
             what = "whole backbone" if names else "readout" if readout is not None else "shared"
             self.coverage.append(Row(key, f"({what})", 0, 0, self._count() - before))
@@ -159,9 +158,8 @@ class Attachment:
         found = {}
         for name in self.trained_parameters():
             place, key, tensor = parse(name)
-            method = self.keyed[key]
+            method, above = self.keyed[key], last - layers.get(place, last)
             rate = default if method.config.lr is None else method.config.lr
-            above = last - layers.get(place, last)
             found[name] = rate * method.config.layer_decay**above * method.rate_factor(tensor)
         return found
 
@@ -204,11 +202,6 @@ class Attachment:
     def modules(self) -> nn.ModuleList:
         """The built modules, to move and to switch between training and evaluation."""
         return nn.ModuleList(self._modules.values())
-
-    @property
-    def cacheable_taps(self) -> int:
-        """Number of taps, from the first, that are a fixed function of the waveform; 0 if the front end trains."""
-        return self._lowest + 1
 
     def reads_all_taps(self) -> bool:
         return not isinstance(self.readout, LastLayer)

@@ -1,7 +1,5 @@
 """The average of bundles: an adapter whose change of the backbone is the weighted mean of their changes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

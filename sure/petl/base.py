@@ -1,7 +1,5 @@
 """Base of the PETL methods: the settings of a method, and the modules that it builds for sites of the backbone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """BitFit: the biases of the layers' linear maps and norms train; no module is added (arXiv 2106.10199)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sure.backbones.base import Site

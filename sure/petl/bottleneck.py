@@ -1,7 +1,5 @@
 """Bottleneck adapter: y = x + W_up act(W_down x + b_d) + b_u (arXiv 1902.00751; SURE, arXiv 2303.03267)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Bundles: the trained tensors in adapter.safetensors, their description in adapter.json, the task's files."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """CNN adapter: conv(x) + 0.01 conv'(x), with a copy conv' of each front-end block (CHAPTER, arXiv 2212.01282)."""
 
-from __future__ import annotations
-
 import copy
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Compacter: a bottleneck whose weights are sums of Kronecker products with shared factors (arXiv 2106.04647)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """ConvAdapter: y = x + SE(K3 * (K2 * ReLU(K1 * LN(x)))), SE squeeze and excitation (SURE, arXiv 2303.03267)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """DoRA: m (W + s B A) / ||W + s B A||: LoRA changes the direction of W's rows, m their norm (arXiv 2402.09353)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """E-adapter: y = x + LN(W_up act(W_down x)) after the FFN (Otake et al., ICASSP 2023, arXiv 2212.02780)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Full fine-tuning: every parameter of the backbone trains; the reference for all other methods."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

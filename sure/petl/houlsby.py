@@ -1,7 +1,5 @@
 """Houlsby adapter: a narrow bottleneck after attention and after the FFN (arXiv 1902.00751, figure 2)."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from sure.petl import bottleneck

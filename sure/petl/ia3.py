@@ -1,7 +1,5 @@
 """(IA)3: l_k K, l_v V and l_ff act(W x): learned factors of keys, values and FFN units (arXiv 2205.05638)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """L-adapter: sum_l LN(GELU(Linear_l h_l)), a branch from every layer to the head (arXiv 2212.02780)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pydantic import Field

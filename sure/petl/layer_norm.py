@@ -1,7 +1,5 @@
 """LN-tuning: weights and biases of the layers' norms train; no module is added (arXiv 2211.08682)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sure.backbones.base import Site

@@ -1,7 +1,5 @@
 """LoRA: h = W x + b + (alpha / r) B A x, with A random and B zero at the start (arXiv 2106.09685, eq. 3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal

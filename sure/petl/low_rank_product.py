@@ -1,7 +1,5 @@
 """A fast low-rank product for LoRA: the thin matrix products are computed in the orientation that runs fastest."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable

@@ -1,7 +1,5 @@
 """MAM: a prefix in the attention and a scaled bottleneck parallel to the FFN (arXiv 2110.04366, section 4.6)."""
 
-from __future__ import annotations
-
 from pydantic import Field
 from torch import nn
 

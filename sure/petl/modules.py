@@ -1,7 +1,5 @@
 """Whole modules of the backbone train, such as the postnet or the variance predictors of a synthesiser."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sure.backbones.base import Site

@@ -1,7 +1,5 @@
 """Names of saved tensors: `site/method/tensor`, such as `layer.3.attn.q/lora/a`; the second LoRA is `lora.2`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 

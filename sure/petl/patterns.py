@@ -5,8 +5,6 @@
 matches the layers of all of them, and `decoder.layer.*.attn.q` those of one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Prefix tuning: learned keys and values that every frame can attend to (arXiv 2101.00190)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Ladder side tuning: a small network that reads the outputs of the frozen layers (arXiv 2206.06522)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """SSF: gamma y + beta after every linear map and norm, a scale and a shift per channel (arXiv 2210.08823)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """UniPELT: bottleneck, prefix and LoRA, each scaled by a learned gate per frame (arXiv 2110.07577)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

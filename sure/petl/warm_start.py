@@ -1,7 +1,5 @@
 """Warm start: the initial tensors of a method come from a bundle that was trained on the same backbone."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

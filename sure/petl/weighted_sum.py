@@ -1,7 +1,5 @@
 """Weighted sum of all layers' outputs for the head: h = sum_l softmax(w)_l h_l (SUPERB, arXiv 2105.01051)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -5,8 +5,6 @@ Alignments are TextGrids, as the Montreal Forced Aligner writes them, or CTM fil
 zero frames.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path

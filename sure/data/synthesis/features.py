@@ -6,8 +6,6 @@ for any number of threads. A piece is finished when its mark, written last, has 
 then it is not computed again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

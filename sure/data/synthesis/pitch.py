@@ -5,11 +5,9 @@ frames whose F0 jumps by more than a fifth: SwiftF0 86, 1.9 %; DIO with StoneMas
 3.3 %; WORLD's Harvest 4, 4.2 %; librosa's pYIN 1.2, 1.5 %.
 """
 
-from __future__ import annotations
-
 import importlib
 from functools import cache
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -24,9 +22,9 @@ def pitch(wave: Tensor, config: AcousticConfig) -> np.ndarray:
 
     Raises SureError if the tracker is not installed.
     """
-    rate = _library().SAMPLE_RATE
+    tracker, rate = _tracker()
     resampled = resample(wave, config.sample_rate, rate).numpy()
-    found = _tracker().detect(resampled, rate, config.pitch_low_hz, config.pitch_high_hz)
+    found = tracker.detect(resampled, rate, config.pitch_low_hz, config.pitch_high_hz)
     frames = len(wave) // config.hop_size
     voiced = found.confidence >= config.pitch_confidence
     if not voiced.any():
@@ -38,13 +36,10 @@ def pitch(wave: Tensor, config: AcousticConfig) -> np.ndarray:
 
 
 @cache
-def _library() -> ModuleType:
+def _tracker() -> tuple[Any, int]:
+    """The network and its sampling rate; one thread, so that every machine sums in the same order."""
     try:
-        return importlib.import_module("swift_f0.core")
+        library = importlib.import_module("swift_f0.core")
     except ImportError:
         raise SureError("computing pitch needs swift_f0: tools/install.sh --extras tts") from None
-
-
-@cache
-def _tracker():
-    return _library().SwiftF0(threads=1, spin=False)  # one thread, so that every machine sums in the same order
+    return library.SwiftF0(threads=1, spin=False), library.SAMPLE_RATE
