@@ -72,21 +72,16 @@ def test_an_average_is_used_like_a_bundle(load):
     assert sure.model.attachment.methods[0].config.rank == 2 + 4 + 2 * 2
     assert torch.equal(sure.model.head.output.weight, sure.models["lora"].head.output.weight)
     mean = outputs(sure)
+    sure.use("lora")
+    alone = outputs(sure)
+    sure.average("lora alone", {"lora": 1.0, "wide": 0.0})
+    torch.testing.assert_close(outputs(sure), alone, atol=1e-6, rtol=1e-5)
     sure.average("with a head", {"lora": 0.5, "wide": 0.3, "asr": 0.2}, head="asr")
     assert outputs(sure).dim() == 3 and sure.model.attachment.reads_all_taps()
     sure.use("mean")
     assert mean.dim() == 2 and not sure.model.attachment.reads_all_taps()
     sure.merge()
     torch.testing.assert_close(outputs(sure), mean, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("name", "other"), [("lora", "wide"), ("bias", "bias")])
-def test_a_share_of_one_is_the_adapter_itself(bundles, load, name, other):
-    sure = load(name)
-    wanted = outputs(sure)
-    sure.add("other", bundles[other])
-    sure.average("mean", {name: 1.0, "other": 0.0})
-    torch.testing.assert_close(outputs(sure), wanted, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

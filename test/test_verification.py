@@ -145,15 +145,6 @@ def test_the_command_compares_the_first_file_with_the_others(trained, corpus, su
     assert shown.out.split("\t")[0] == same and "none.wav" in shown.err
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attentive"])
-def test_other_poolings_train_too(corpus, trained, tmp_path, pooling):
-    changes = {**CONFIG, "head": {"embedding": 8, "pooling": pooling}}
-    exp = toys.train_here(corpus, tmp_path / "exp", **changes, train__epochs=4)
-    pack.main(["--exp", str(exp)])
-    assert json.loads((exp / "best.json").read_text())["score"] < 25
-    assert Sure.load(exp / "bundle").embed([corpus / "wav" / "test-200-0.wav"]).shape == (1, 8)
-
-
 def test_a_set_without_trials_is_refused_before_time_is_spent(trained, corpus, tmp_path):
     folder = shutil.copytree(corpus / "data" / "dev", tmp_path / "dev")
     (folder / "trials").unlink()

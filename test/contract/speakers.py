@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import models
 import torch
 
 from sure import registry
@@ -18,9 +19,8 @@ READ_ALL_LAYERS = ("weighted_sum", "l_adapter")
 METHODS: dict[str, dict | list] = {
     name: {"name": name} for name in registry.names("petl") if name not in (*READ_ALL_LAYERS, "cnn_adapter")
 } | {
-    "lora-pissa": {"name": "lora", "rank": 4, "init": "pissa"},
+    **{name: models.METHODS[name] for name in ("lora-pissa", "prefix-reparametrised")},
     "lora-dropout": {"name": "lora", "dropout": 0.2},
-    "prefix-reparametrised": {"name": "prefix", "reparametrise": True},
     "lora-modules": [
         {"name": "lora", "sites": "decoder.layer.*.attn.[qv]"},
         {"name": "modules", "sites": "postnet voice"},
@@ -72,15 +72,10 @@ def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False)
     return collate_synthesis(items[rows])
 
 
+@torch.no_grad()
 def outputs(model: SynthesisModel, rows: slice = slice(None)) -> list[torch.Tensor]:
     """Mels of the utterances with their own timing, (frames, mels) each."""
-    given = batch(model, rows, given=True)
-    with torch.no_grad():
-        spoken = model.backbone(
-            given.phones,
-            given.lengths,
-            model.voices(given.speakers),
-            given.durations,
-            readout=model.attachment.readout,
-        )
-    return [mel[:frames] for mel, frames in zip(spoken.refined, given.frames.tolist(), strict=True)]
+    given, readout = batch(model, rows, given=True), model.attachment.readout
+    voices = model.voices(given.speakers)
+    synthesis = model.backbone(given.phones, given.lengths, voices, given.durations, readout=readout)
+    return synthesis.frames.split(synthesis.refined)
