@@ -25,7 +25,7 @@ from sure.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
 
-# Keys that may change when a training is resumed: they do not change what is learned.
+# Keys that may change when a training is resumed: they do not affect the result.
 FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
 FREE_KEYS += ("train.device", "train.save_minutes", "train.threads", "train.workers")
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle", "decode_*", "tuned_*", "left_out.txt")

@@ -110,7 +110,7 @@ def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
     compare_names(shapes, about["tensors"], f"{path} and {ABOUT} list different tensors")
     for name, shape in about["tensors"].items():
         if shapes[name] != shape:
-            raise SureError(f"{path}: {name} has shape {shapes[name]}, {ABOUT} says {shape}")
+            raise SureError(f"{path}: {name} has shape {shapes[name]}, but {shape} in {ABOUT}")
     _check_digest(path, content, about["sha256"])
     for name, digest in about.get("files", {}).items():  # missing in the first bundles
         _check_digest(folder / name, _read(folder / name), digest)
@@ -144,7 +144,7 @@ def _check_digest(path: Path, content: bytes, digest: str) -> None:
 def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     if not path.exists():
         raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one")
-    about = read_json(path, AGAIN, kinds)
+    about = read_json(path, AGAIN, sorted(kinds))
     if about["format"] not in READABLE:
         raise SureError(f"{path} has format {about['format']}; this version of SURE reads formats up to {FORMAT}")
     for key, kind in {**kinds, "files": dict}.items():

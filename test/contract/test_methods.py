@@ -43,7 +43,7 @@ PAPER = [name for name in registry.names("petl") if "variant" in registry.find("
 
 
 def make(folder, method, family, task="language", saved=False):
-    """The model, or a skip if this family has no parameter that the method can train (no biases, say)."""
+    """The model, or a skip if this family has no parameter that the method can train (such as biases)."""
     try:
         if family == SYNTHESIS:
             return speakers.make(folder, method, saved)

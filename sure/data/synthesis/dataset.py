@@ -1,6 +1,6 @@
 """Data of speech synthesis: phones, speakers and acoustic features.
 
-A data folder has, beside its audio:
+A data folder has, with its audio:
 
     phones              id P1 P2 ...      written by stage 3
     utt2frames          id frames         written at the end of stage 2, as are the features
@@ -61,12 +61,12 @@ def read_utterances(folder: str | Path, durations: bool = False) -> list[Synthes
     utterances = [
         SynthesisUtterance(
             id,
-            tuple(spoken.split()),
+            tuple(symbols.split()),
             tables["utt2spk"][id].split()[0],
             _integers(folder / "utt2frames", id, frames[id])[0] if frames else 0,
             _integers(folder / "durations", id, tables["durations"][id]) if durations else None,
         )
-        for id, spoken in sorted(phones.items())
+        for id, symbols in sorted(phones.items())
     ]
     rows = ((one.id, one.durations, len(one.phones), one.frames) for one in utterances)
     if durations and (found := offenders(rows)):

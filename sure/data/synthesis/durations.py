@@ -61,21 +61,21 @@ def aligned_durations(
     the only neighbour. aligned: times in seconds of the utterance; start: seconds that are cut before the first frame;
     step: seconds per frame. Raises SureError if the phones differ, or the alignment is longer than the audio.
     """
-    spoken = [interval for interval in aligned if interval.label.lower() not in SILENCES]
+    sounds = [interval for interval in aligned if interval.label.lower() not in SILENCES]
     places = [place for place, phone in enumerate(phones) if phone not in pauses]
-    ours, theirs = [_bare(phones[place]) for place in places], [_bare(interval.label) for interval in spoken]
+    ours, theirs = [_bare(phones[place]) for place in places], [_bare(interval.label) for interval in sounds]
     if ours != theirs:
         at = next((k for k, pair in enumerate(zip(ours, theirs, strict=False)) if len(set(pair)) > 1), None)
         where = f"{len(ours)} phones, {len(theirs)} aligned" if at is None else f"{ours[at]} is aligned as {theirs[at]}"
         raise SureError(f"the aligned phones differ: {where}")
-    if not spoken:
+    if not sounds:
         raise SureError("the alignment has no phones")
-    if (late := (spoken[-1].end - start) / step - frames) * step > TOLERANCE:
+    if (late := (sounds[-1].end - start) / step - frames) * step > TOLERANCE:
         raise SureError(f"the alignment ends {late * step:.2f} s after the audio")
     durations = [0.0] * len(phones)
     before, last = 0.0, -1  # end of the previous phone, in frames, and its index
     after_all = Interval(math.inf, math.inf, "")
-    for place, interval in zip([*places, len(phones)], [*spoken, after_all], strict=True):
+    for place, interval in zip([*places, len(phones)], [*sounds, after_all], strict=True):
         begin, end = (min(max((seconds - start) / step, before), frames) for seconds in interval[:2])
         neighbours = [each for each in (last, place) if 0 <= each < len(phones)]
         silent = [last + 1] if place - last > 1 else neighbours  # a pause mark is between two phones
