@@ -1,7 +1,5 @@
 """Use a bundle on its backbone: `Sure.load("exp/.../bundle").predict(["a.wav"])`, or `.synthesize("a text")`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +43,7 @@ class Sure:
     @classmethod
     def load(
         cls, bundle: str | Path, backbone_weights: str | Path | None = None, device: str = "auto", name: str = "default"
-    ) -> Sure:
+    ) -> "Sure":
         """The backbone of a bundle folder with the bundle as its adapter `name`.
 
         backbone_weights: by default the path in the bundle, relative to the current directory or a folder above the

@@ -163,7 +163,8 @@ def test_a_lexicon_limits_the_words(exp, lexicon):
 def test_one_clear_error(exp, overrides, words):
     Path("empty.txt").write_text("\n")
     Path("upper.txt").write_text("AB A B\nBA B A\n")
-    ngram.main(["--lines", "upper.txt", "--out", "upper.arpa"])
+    Path("upper_lines.txt").write_text("AB BA\nBA\n")
+    ngram.main(["--lines", "upper_lines.txt", "--out", "upper.arpa"])
     if overrides == [BEAM]:  # a set that is named like a decoding
         shutil.copytree("data/test", "data/test_beam", dirs_exist_ok=True)
         config = (exp / "config.yaml").read_text()

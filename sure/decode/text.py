@@ -117,10 +117,7 @@ def with_weights(
 
 @dataclass
 class Decoding:
-    """One way of decoding.
-
-    decode: lines for waves (batch, samples) and their lengths (batch,). record: its settings, for decoding.json.
-    """
+    """decode: lines for waves (batch, samples) and their lengths (batch,). record: the settings, for decoding.json."""
 
     decode: Callable[[Tensor, Tensor], Sequence[str]]
     record: dict[str, Any]

@@ -7,7 +7,7 @@ from sure.data.audio import SEGMENT_TOLERANCE
 from sure.data.data_dir import read_data_dir
 from sure.data.tables import TABLES, read_lines
 from sure.data.validate import inspect_data_dir
-from sure.doctor.problem import Check
+from sure.doctor.check import Check
 
 AGAIN = "run stage 2, prepare, again; --on_bad_utterance skip leaves out unusable utterances"
 ORDER = "run stage 2, prepare, again: it sorts the tables"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from sure.doctor.check import Check
 from sure.doctor.data import check_data
 from sure.doctor.experiment import check_bundle, check_experiment
-from sure.doctor.problem import Check
 from sure.errors import SureError
 from sure.petl.bundle import ABOUT, WEIGHTS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors
 
 from sure.config import Config, load_config
-from sure.doctor.problem import Check
+from sure.doctor.check import Check
 from sure.errors import SureError
 from sure.files import sha256_of_file
 from sure.inference import Sure

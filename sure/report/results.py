@@ -42,11 +42,6 @@ class Result:
         return self.values.get(key)
 
     @property
-    def test(self) -> tuple[str, ...]:
-        """Key of the table: task, test set, and digest of the references, as sets of the same name may differ."""
-        return self["task"], self["set"], self["references_sha256"]
-
-    @property
     def decoding(self) -> str:
         return self["decoding"] or "greedy"  # results of earlier versions have no such key
 
@@ -94,8 +89,8 @@ def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
 
 
 def tests_of(results: Sequence[Result]) -> list[list[Result]]:
-    """Results grouped by task and test set."""
-    return list(grouped(results, lambda result: result.test).values())
+    """Results grouped by task and test set, with the digest of the references: sets of the same name may differ."""
+    return list(grouped(results, lambda one: (one["task"], one["set"], one["references_sha256"])).values())
 
 
 def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:

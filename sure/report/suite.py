@@ -1,7 +1,5 @@
 """Results of a suite of recipes and tasks: a column for each test set, a cell for each method, ranks of methods."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import statistics
@@ -69,7 +67,7 @@ class Column:
         return next(iter(self.cells.values()))[0]
 
     @property
-    def main_score(self) -> Score:
+    def main_score(self) -> "Score":
         return Score(self, self.first["score_name"], self.first["higher_is_better"])
 
 

@@ -77,7 +77,6 @@ def count_errors(chunks: list[jiwer.AlignmentChunk]) -> int:
 
 
 def _pairs(reference: list[str], hypothesis: list[str], chunks: list[jiwer.AlignmentChunk]) -> list[Pair]:
-    """Aligned words."""
     return [
         (*words, MARKS[c.type])
         for c in chunks

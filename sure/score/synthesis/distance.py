@@ -16,7 +16,6 @@ from sure.errors import SureError
 CENTS = 1200  # in an octave
 COEFFICIENTS = 13
 DECIBELS = 10 / math.log(10) * math.sqrt(2)
-STEPS = ((1, 1), (1, 0), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,12 @@ def distance(reference: Frames, other: Frames) -> Distance:
     mcd, path = distortion(mel_cepstra(reference.mel), mel_cepstra(other.mel))
     wanted, found = reference.hertz[path[0]].astype(np.float64), other.hertz[path[1]].astype(np.float64)
     both = (wanted > 0) & (found > 0)
-    octaves = np.log2(found[both] / wanted[both])
     return Distance(
         mcd=mcd,
         pairs=path.shape[1],
         voiced=int(both.sum()),
         squared_hz=float(((found - wanted)[both] ** 2).sum()),
-        squared_cents=float(((CENTS * octaves) ** 2).sum()),
+        squared_cents=float(((CENTS * np.log2(found[both] / wanted[both])) ** 2).sum()),
         voicing_errors=int(((wanted > 0) != (found > 0)).sum()),
         frames=len(reference.mel),
         frames_apart=abs(len(other.mel) - len(reference.mel)),
@@ -115,6 +113,6 @@ def warping_path(costs: np.ndarray) -> np.ndarray:
     path, place = [], (frames, others)
     while min(place) > 0:
         path.append((place[0] - 1, place[1] - 1))
-        earlier = [(place[0] - first, place[1] - second) for first, second in STEPS]
+        earlier = [(place[0] - first, place[1] - second) for first, second in ((1, 1), (1, 0), (0, 1))]
         place = min(earlier, key=lambda pair: sums[pair[0] + pair[1], pair[0]])
     return np.array(path[::-1], dtype=np.int64).T

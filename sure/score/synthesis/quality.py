@@ -13,8 +13,6 @@ The last three need external networks, which are optional; without one the score
 reason. Recordings can be scored in the same way; their scores are upper bounds for synthesis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +48,7 @@ class Judges:
     missing: dict[str, str]
 
     @classmethod
-    def of(cls, languages: Sequence[str]) -> Judges:
+    def of(cls, languages: Sequence[str]) -> "Judges":
         """The installed models for speech in these languages, one or more."""
         judges = cls(None, None, {})
         try:

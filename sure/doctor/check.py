@@ -4,29 +4,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from sure.errors import SureError
 
 
-class Problem(NamedTuple):
-    """A problem, with file and line where there are any, and its remedy."""
-
-    what: str
-    remedy: str = ""
-
-
 @dataclass
 class Check:
-    """A folder, its kind (data folder, experiment or bundle), its problems, and notes, which are not problems."""
+    """A folder, its kind (data folder, experiment or bundle), its problems, and notes, which are not problems.
+
+    problems: each with file and line where there are any, and its remedy, which may be empty.
+    """
 
     folder: Path
     kind: str
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, what: object, remedy: str = "") -> None:
-        self.problems.append(Problem(str(what), remedy))
+        self.problems.append((str(what), remedy))
 
     @contextmanager
     def collect(self, remedy: str = "") -> Iterator[None]:
