@@ -156,7 +156,7 @@ def test_a_lexicon_limits_the_words(exp, lexicon):
         (["decode.methd=beam"], "decode.methd"),
         ([BEAM, "decode.name=a b"], "decode.name"),
         ([BEAM, "decode.name=greedy"], "decode.name=greedy"),
-        ([BEAM, "--sets", "nowhere"], "--sets nowhere"),
+        ([BEAM, "--sets", "nowhere"], "--sets nowhere: no such set .* train, dev, test"),
         ([BEAM], "decode_test_beam is also the folder of the set test_beam.*decode.name"),
     ],
 )

@@ -117,14 +117,6 @@ def test_damaged_experiments_are_neither_packed_nor_decoded(
         command.main(["--exp", str(exp)])
 
 
-def test_only_known_sets_are_decoded(packed, monkeypatch):
-    monkeypatch.chdir(packed)
-    with pytest.raises(SureError, match="--sets tset: no such set .* train, dev, test"):
-        decode.main(["--exp", "exp/random/seed1", "--sets", "tset"])
-    decode.main(["--exp", "exp/random/seed1", "--sets", "dev"])
-    assert len(lines(exp_of(packed, "random") / "decode_dev" / "hyp.txt")) == 6
-
-
 def test_a_bundle_finds_its_backbone_wherever_it_is_copied(packed, bundle, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SureError, match=r"needs the backbone downloads/small.safetensors \(sha256 .*--backbone"):
@@ -152,26 +144,6 @@ def test_other_backbones_are_refused(bundle, tmp_path, seed, shape, words):
     with pytest.raises(SureError, match=f"(?s){words}") as error:
         Sure.load(bundle, path)
     assert str(path) in str(error.value)
-
-
-def test_merged_outputs_are_the_same(packed):
-    sure = Sure.load(exp_of(packed, "lora") / "bundle", packed / FILE)
-    wave = read_audio(packed / "wav" / "test0.wav")[None]
-    lengths = torch.tensor([wave.shape[1]])
-    with torch.no_grad():
-        before = sure.model.outputs(sure.model.encode(wave, lengths))
-        sure.merge()
-        after = sure.model.outputs(sure.model.encode(wave, lengths))
-    assert not sure.model.attachment.built()
-    torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-5)
-
-
-def test_a_method_that_cannot_be_merged_stays_as_it_was(packed):
-    sure = Sure.load(exp_of(packed, "random") / "bundle")
-    before = sure.predict([packed / "wav" / "test0.wav"])
-    with pytest.raises(SureError, match="bottleneck.*cannot be merged"):
-        sure.merge()
-    assert sure.predict([packed / "wav" / "test0.wav"]) == before
 
 
 MISSING = object()

@@ -43,7 +43,7 @@ def scored(tmp_path_factory, downloads):
     folder = tmp_path_factory.mktemp("a recipe")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        speech_experiment.make(folder, downloads, texts={"u3": HOSTILE})
+        speech_experiment.make(downloads, {"u3": HOSTILE})
         patch.setattr(speaker_encoder, "installed_weights", lambda: fetch_encoder(downloads))
         score.main(["--exp", str(EXPERIMENT)])
         make_report()
