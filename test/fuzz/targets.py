@@ -41,7 +41,8 @@ from sure.text.tokenizer import Tokenizer
 
 EGS = Path(__file__).parents[2] / "egs"
 TABLES = {
-    "wav.scp": b"a a.wav\nb a.wav\n",
+    "wav.scp": b"a folder/a.wav\nb folder/a.wav\n",
+    "recordings": b"r folder/a.wav\n",  # the wav.scp for segments
     "segments": b"a r 0 0.2\nb r 0.1 -1\n",
     "text": b"a one two\nb three\n",
     "utt2label": b"a g=x h=y\nb g=x h=z\n",
@@ -73,17 +74,24 @@ def written(name: str, content: bytes) -> Path:
     return path
 
 
-def data_folder(table: str) -> Target:
+def folder_reader(files: dict[str, bytes], part: str, read: Callable[[Path], object]) -> Target:
     def run(content: bytes) -> None:
-        written("a.wav", wav_bytes())
-        recordings = {"wav.scp": b"r a.wav\n"} if table == "segments" else {}
-        present = ("wav.scp", "text") if table == "wav.scp" else ("wav.scp", "text", table)
-        shutil.rmtree("set", ignore_errors=True)
-        for name in present:
-            written(f"set/{name}", content if name == table else recordings.get(name, TABLES[name]))
-        _either(lambda: read_data_dir("set"), lambda: validate_data_dir("set", "skip", nj=1))
+        shutil.rmtree("folder", ignore_errors=True)
+        for name, good in files.items():
+            written(f"folder/{name}", content if name == part else good)
+        read(Path("folder"))
 
     return run
+
+
+def data_folder(table: str) -> Target:
+    names = {"wav.scp", "text", table}
+    files = {name: TABLES["recordings" if (name, table) == ("wav.scp", "segments") else name] for name in names}
+    return folder_reader({**files, "a.wav": wav_bytes()}, table, read_data)
+
+
+def read_data(folder: Path) -> None:
+    _either(lambda: read_data_dir(folder), lambda: validate_data_dir(folder, "skip", nj=1))
 
 
 def _either(*readers: Callable[[], object]) -> None:
@@ -110,14 +118,11 @@ def file_reader(name: str, read: Callable[[Path], object]) -> Target:
 
 def bundle(part: str) -> Target:
     def run(content: bytes) -> None:
-        for name, good in bundle_seed().items():
-            written(f"bundle/{name}", content if name == part else good)
-        if part == WEIGHTS:  # as whoever changes the weights would
-            about = json.loads(bundle_seed()[ABOUT])
-            about["sha256"] = hashlib.sha256(content).hexdigest()
-            about["format"] = 1
-            written(f"bundle/{ABOUT}", json.dumps(about).encode())
-        _config_of(read_bundle(Path("bundle")), "random")
+        files = bundle_seed()
+        if part == WEIGHTS:  # with their digest, as after a deliberate change
+            about = json.loads(files[ABOUT]) | {"sha256": hashlib.sha256(content).hexdigest(), "format": 1}
+            files = {**files, ABOUT: json.dumps(about).encode()}
+        folder_reader(files, part, lambda folder: _config_of(read_bundle(folder), "random"))(content)
 
     return run
 
@@ -128,15 +133,6 @@ def bundle_seed() -> dict[str, bytes]:
     backbone |= {"name": "tiny", "weights": "random", "layers": "last", "padding": "masked"}
     about = {"task": "asr", "language": "en", "seed": 1, "head": {}, "petl": [{"name": "lora"}], "backbone": backbone}
     return bundle_files(about, {"layer.0.attn.q/lora/a": torch.zeros(2, 3)}, {})
-
-
-def folder_reader(files: dict[str, bytes], part: str, read: Callable[[Path], object]) -> Target:
-    def run(content: bytes) -> None:
-        for name, good in files.items():
-            written(f"folder/{name}", content if name == part else good)
-        read(Path("folder"))
-
-    return run
 
 
 def read_archive(path: Path) -> None:
@@ -161,13 +157,14 @@ def wav_bytes() -> bytes:
 def tar_bytes() -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
-        for name in ("a", "d/b"):
+        for name, kind, link in (
+            ("a", tarfile.REGTYPE, ""),
+            ("d/b", tarfile.REGTYPE, ""),
+            ("l", tarfile.SYMTYPE, "d/b"),
+        ):
             info = tarfile.TarInfo(name)
-            info.size = 3
+            info.type, info.linkname, info.size = kind, link, 0 if link else 3
             tar.addfile(info, io.BytesIO(b"abc"))
-        link = tarfile.TarInfo("l")
-        link.type, link.linkname = tarfile.SYMTYPE, "d/b"
-        tar.addfile(link)
     return file.getvalue()
 
 
@@ -217,7 +214,7 @@ PREPARE: list[tuple[str, str, tuple[Any, ...], bytes]] = [
 ]  # fmt: skip
 # The readers by name, each with contents that it accepts.
 READERS: dict[str, tuple[Target, list[bytes]]] = {
-    **{table: (data_folder(table), [content]) for table, content in TABLES.items()},
+    **{table: (data_folder(table), [content]) for table, content in TABLES.items() if table != "recordings"},
     ABOUT: (bundle(ABOUT), [bundle_seed()[ABOUT]]),
     WEIGHTS: (bundle(WEIGHTS), [safetensors.numpy.save({"layer.0.attn.q/lora/a": np.zeros((2, 3), np.float32)})]),
     "labels.json": (folder_reader({"labels.json": b""}, "labels.json", Labels.load), [b'{"label": ["a", "b"]}']),
