@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sure.corpus.selection import Selection, agreeing
+from sure.corpus.texts import read_any_text
 from sure.corpus.walk import files_below, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.text.encoding import read_any_text
 from sure.text.normalize import normalize
 
 EMOTIONS = {name.lower(): name for name in ("Angry", "Happy", "Neutral", "Sad", "Surprise")}

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 import torch
 
 from sure.corpus.selection import Selection, agreeing
+from sure.corpus.texts import read_any_text
 from sure.corpus.walk import files_in, folders, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.parsing import parse_json
-from sure.text.encoding import read_any_text
 
 SESSIONS = range(1, 6)
 TAGS = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur", "xxx")

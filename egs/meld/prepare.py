@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sure.corpus.selection import SETS, Selection
-from sure.corpus.texts import one_word
+from sure.corpus.texts import one_word, read_any_text
 from sure.corpus.walk import files_in, walk
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.text.encoding import read_any_text
 from sure.text.normalize import normalize
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")

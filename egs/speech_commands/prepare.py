@@ -10,11 +10,10 @@ from typing import Literal
 import soundfile
 
 from sure.corpus.selection import Selection
-from sure.corpus.texts import one_word
+from sure.corpus.texts import one_word, read_any_text
 from sure.corpus.walk import files_in, folders, the_one
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.text.encoding import read_any_text
 
 SUPERB = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
 WORDS = {"sure": (*SUPERB, "four"), "superb": SUPERB, "all": ()}  # labels -> words that must be there

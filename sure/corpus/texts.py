@@ -1,13 +1,17 @@
-"""Reading the text files of a corpus: UTF-8 tables and lists, transcripts of one utterance each, names as labels."""
+"""Reading the text files of a corpus: UTF-8 or any encoding, transcripts of one utterance each, names as labels."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import re
 import zlib
 from pathlib import Path
 
 from sure.errors import SureError
-from sure.text.encoding import read_any_text
+
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+CONTROLS = re.compile("[\x80-\x9f]")
 
 
 def read_text(path: Path, newline: str | None = None) -> str:
@@ -21,6 +25,35 @@ def read_text(path: Path, newline: str | None = None) -> str:
             return file.read()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack or download it again") from None
+
+
+def read_any_text(path: Path, other: str = "latin-1") -> str:
+    """The text of a file in the first encoding that fits: byte order mark, UTF-16 (by zeros), UTF-8, `other`, Latin-1.
+
+    U+0080 to U+009F are quotes and dashes of Windows (cp1252) that were decoded as Latin-1 and are restored. Byte order
+    marks are dropped; incomplete UTF-16 characters become U+FFFD. Raises SureError if the file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SureError(f"cannot read {path}: {error.strerror}") from None
+    text = _decode(content, other).replace("\ufeff", "")
+    return CONTROLS.sub(lambda match: match[0].encode("latin-1").decode("cp1252", "ignore"), text)
+
+
+def _decode(content: bytes, other: str) -> str:
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    if b"\0" in content:  # in UTF-16 one byte of each ASCII character is zero
+        little = content[1::2].count(0) > content[::2].count(0)
+        return content.decode("utf-16-le" if little else "utf-16-be", "replace")
+    for encoding in ("utf-8", other):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
 
 
 def read_transcript(path: Path) -> str:

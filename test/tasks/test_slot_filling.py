@@ -9,11 +9,7 @@ from sure.data.data_dir import Utterance
 from sure.frames import Frames
 
 Task = registry.find("tasks", "slots")
-TRAIN = {
-    "a": "Play B-track Hello, you E-track by B-artist Adele E-artist",
-    "b": "B-artist adele E-artist",
-    "c": "stop",
-}
+TRAIN = {"a": "Play B-track Hello, you E-track by B-artist Adele E-artist", "b": "B-artist adele E-artist", "c": "stop"}
 
 
 def utterances(texts):

@@ -33,8 +33,7 @@ def test_missing_labels_are_errors(utterances):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [None, b"", b"[]", b"{}", b'{"a": []}', b'{"a": ["x", "x"]}', b'{"a": "x"}', b'{"a": [["x"]]}', b"\xff"],
+    "content", [None, b"", b"[]", b"{}", b'{"a": []}', b'{"a": ["x", "x"]}', b'{"a": "x"}', b'{"a": [["x"]]}', b"\xff"]
 )
 def test_damaged_file_is_named(tmp_path, content):
     if content is not None:

