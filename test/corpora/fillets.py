@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import numpy as np
-from audio_files import write_audio
+from miniature import lines, pack, write_files
 from speech import speech
 
 ROOT = "fillets-ng-data-1.0.1"
@@ -27,22 +26,30 @@ QUIRKS = {
     "x-v-f3": 'dialogId("x-v-f3", "font_big", "Press F3.")\ndialogStr("Stiskni F3.")',
     "x-v-variable": 'dialogId("x-v-variable", "font_big", "No constant")\ndialogStr("Kde " .. who)',
 }
+COMMENTED = '--[[ dialogId("x-v-joined", "font_small", "?")\ndialogStr("Co") ]]'
+WITHOUT_SAMPLES = 'dialogId("{0}", "font_small", "?")\ndialogStr("Kde")'
 NO_LINE, NO_SAMPLES, NOT_RECORDED = "x_m_nameless", "x-m-empty", "x-m-silent"
 
 
 def make(folder: Path) -> None:
-    """Write the archive of sources.yaml."""
-    game = folder / ROOT
+    """Write the archive of sources.yaml and its content."""
+    game, quirky = folder / ROOT, places()["train"][0]
     for language in WORDS:
-        for levels in places().values():
-            for level in levels:
-                write_level(game, level, language)
-        write_shared(game, language)
-    write_quirks(game, places()["train"][0])
-    write_audio(game / "sound" / "share" / "sp-impact_heavy.ogg", speech("o", rate=22050), 22050)
-    write_audio(game / "sound" / places()["train"][0] / "en" / "x-x-noise.ogg", speech("o", rate=22050), 22050)
-    with tarfile.open(folder / f"{ROOT}.tar.gz", "w:gz") as tar:
-        tar.add(game, ROOT)
+        for level in (level for levels in places().values() for level in levels):
+            write_level(game, level, language)
+        text = WORDS[language][0]
+        shout = f'dialogId("sp-shout_big_00", "font_big", "Yes!")\ndialogStr("{text}!")\n'
+        sound = f"sound/share/border/{language}/sp-shout_big_00.ogg"
+        write_files(game, {f"script/share/shout_dialogs_{language}.lua": shout, sound: stereo(text, language)}, 22050)
+    script = game / f"script/{quirky}/dialogs_cs.lua"
+    more = [COMMENTED, *QUIRKS.values(), *(WITHOUT_SAMPLES.format(name) for name in (NOT_RECORDED, NO_SAMPLES))]
+    script.write_text(script.read_text(encoding="utf-8") + lines(more), encoding="utf-8")
+    sounds = {f"sound/{quirky}/cs/{name}.ogg": stereo("kde jsi", "cs", 44100) for name in (*QUIRKS, NO_LINE)}
+    write_files(game, sounds, 44100)
+    noises = ("sound/share/sp-impact_heavy.ogg", f"sound/{quirky}/en/x-x-noise.ogg")
+    empty = {f"sound/{quirky}/cs/{NO_SAMPLES}.ogg": np.zeros((0, 2), np.float32)}
+    write_files(game, dict.fromkeys(noises, speech("o", rate=22050)) | empty, 22050)
+    pack(folder / f"{ROOT}.tar.gz", folder, ROOT)
 
 
 def places() -> dict[str, list[str]]:
@@ -53,41 +60,15 @@ def places() -> dict[str, list[str]]:
 
 
 def write_level(game: Path, level: str, language: str) -> None:
-    lines = ["-- " + level, 'dialogLoad("script/"..codename.."/")']
+    rows, sounds = ["-- " + level, 'dialogLoad("script/"..codename.."/")'], {}
     for number, text in enumerate(WORDS[language]):
         fish, letter = (("big", "v"), ("small", "m"))[number % 2]
         name = f"{level[:3]}-{letter}-{number}"
-        lines.append(f'dialogId("{name}", "font_{fish}", "English")\ndialogStr("{text.capitalize()}?")\n')
-        write_sound(game / "sound" / level / language / f"{name}.ogg", text, language + fish)
-    write_script(game, level, f"dialogs_{language}.lua", lines)
+        rows.append(f'dialogId("{name}", "font_{fish}", "English")\ndialogStr("{text.capitalize()}?")\n')
+        sounds[f"sound/{level}/{language}/{name}.ogg"] = stereo(text, language + fish)
+    write_files(game, sounds | {f"script/{level}/dialogs_{language}.lua": lines(rows)}, 22050)
 
 
-def write_shared(game: Path, language: str) -> None:
-    lines = ['dialogId("sp-shout_big_00", "font_big", "Yes!")', f'dialogStr("{WORDS[language][0]}!")']
-    write_script(game, "share", f"shout_dialogs_{language}.lua", lines)
-    write_sound(game / "sound" / "share" / "border" / language / "sp-shout_big_00.ogg", WORDS[language][0], language)
-
-
-def write_quirks(game: Path, level: str) -> None:
-    script = game / "script" / level / "dialogs_cs.lua"
-    unrecorded = f'dialogId("{NOT_RECORDED}", "font_small", "?")\ndialogStr("Kde")'
-    empty = f'dialogId("{NO_SAMPLES}", "font_small", "?")\ndialogStr("Kde")'
-    commented = '--[[ dialogId("x-v-joined", "font_small", "?")\ndialogStr("Co") ]]'
-    more = [commented, *QUIRKS.values(), unrecorded, empty]
-    script.write_text(script.read_text(encoding="utf-8") + "\n".join(more) + "\n", encoding="utf-8")
-    sounds = game / "sound" / level / "cs"
-    for name in (*QUIRKS, NO_LINE):
-        write_sound(sounds / f"{name}.ogg", "kde jsi", "cs", rate=44100)
-    write_audio(sounds / f"{NO_SAMPLES}.ogg", np.zeros((0, 2), np.float32), 22050)
-
-
-def write_script(game: Path, level: str, name: str, lines: list[str]) -> None:
-    path = game / "script" / level / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def write_sound(path: Path, text: str, speaker: str, rate: int = 22050) -> None:
-    """Write a recording in stereo, as the Dutch ones are."""
-    wave = speech(text, speaker, rate)
-    write_audio(path, np.stack([wave, wave], axis=1), rate)
+def stereo(text: str, speaker: str, rate: int = 22050) -> np.ndarray:
+    """(samples, 2), as the Dutch recordings are."""
+    return np.stack([speech(text, speaker, rate)] * 2, axis=1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tarfile
+import io
 from pathlib import Path
 
-import numpy as np
 import soundfile
+from miniature import lines, pack, write_files
 from speech import speech
 
 # Number of the sentence, file, text as written, text in lower case.
@@ -37,26 +37,26 @@ MISSING = "10007"  # in the list, but not in the archive
 GENDERS = ("MALE", "FEMALE", "OTHER")
 
 
-def write(path: Path, wave: np.ndarray) -> None:
-    """Write a recording in 32-bit floats, as in the corpus."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, wave, 16000, subtype="FLOAT")
-
-
 def make(folder: Path) -> None:
     """Write en_us.tar.gz and de_de.tar.gz, each with a recording that is not in the lists."""
     for lang, lists in (("en_us", ENGLISH), ("de_de", GERMAN)):
-        root = folder / lang
+        files = {"audio/train/99999.wav": _wav("no row", lang)}
         for name, rows in lists.items():
-            lines = []
+            table = []
             for sentence, file, raw, lower in rows:
-                wave = speech(lower, file)
                 letters = " ".join(lower.replace(" ", "|")) + " |"
-                cells = (sentence, f"{file}.wav", raw, lower, letters, len(wave), GENDERS[int(file) % 3])
-                lines.append("\t".join(map(str, cells)) + "\n")
+                samples = len(speech(lower, file))
+                cells = (sentence, f"{file}.wav", raw, lower, letters, samples, GENDERS[int(file) % 3])
+                table.append("\t".join(map(str, cells)))
                 if file != MISSING:
-                    write(root / "audio" / name / f"{file}.wav", wave)
-            (root / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
-        write(root / "audio" / "train" / "99999.wav", speech("no row", lang))
-        with tarfile.open(folder / f"{lang}.tar.gz", "w:gz") as tar:
-            tar.add(root, lang)
+                    files[f"audio/{name}/{file}.wav"] = _wav(lower, file)
+            files[f"{name}.tsv"] = lines(table)
+        write_files(folder / lang, files)
+        pack(folder / f"{lang}.tar.gz", folder, lang)
+
+
+def _wav(text: str, speaker: str) -> bytes:
+    """A recording in 32-bit floats, as in the corpus."""
+    file = io.BytesIO()
+    soundfile.write(file, speech(text, speaker), 16000, subtype="FLOAT", format="WAV")
+    return file.getvalue()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
-from audio_files import write_audio
+from miniature import table, write_files
 from speech import speech
 
-TOP = "fluent_speech_commands_dataset"
+ROOT = "fluent_speech_commands_dataset"
 COMMANDS = {  # text -> action, object, location
     "Turn on the lights": ("activate", "lights", "none"),
     "Kitchen heat up": ("increase", "heat", "kitchen"),
@@ -26,18 +26,11 @@ COLUMNS = ["", "path", "speakerId", "transcription", "action", "object", "locati
 
 def make(folder: Path) -> None:
     """Write the unpacked corpus, one folder below."""
-    make_tree(folder / TOP)
-
-
-def make_tree(top: Path) -> Path:
+    write_files(folder / ROOT, {"data/speaker_demographics.csv": "speakerId,gender\n", "readme.md": "# Commands\n"})
     for name, speakers in SPEAKERS.items():
-        pairs = [(speaker, text) for speaker in speakers for text in COMMANDS]
-        write_table(top / "data" / f"{name}_data.csv", [row(*pair) for pair in pairs])
-        for speaker, text in pairs:
-            write_audio(top / path_of(speaker, text), speech(text[:8], speaker))
-    (top / "data" / "speaker_demographics.csv").write_text("speakerId,gender\n2BqVo8kVB2Skwgyb,female\n")
-    (top / "readme.md").write_text("# Fluent Speech Commands\n")
-    return top
+        write_files(folder / ROOT, {f"data/{name}_data.csv": commands(rows(name))})
+        sounds = {path_of(speaker, text): speech(text[:8], speaker) for speaker in speakers for text in COMMANDS}
+        write_files(folder / ROOT, sounds)
 
 
 def path_of(speaker: str, text: str) -> str:
@@ -48,9 +41,10 @@ def row(speaker: str, text: str) -> list[str]:
     return [path_of(speaker, text), speaker, text, *COMMANDS[text]]
 
 
-def write_table(path: Path, rows: list[list[str]], columns: list[str] = COLUMNS, encoding: str = "utf-8") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding=encoding, newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([number, *given] for number, given in enumerate(rows))
+def rows(name: str) -> list[list[str]]:
+    """The rows of a set, without their numbers."""
+    return [row(speaker, text) for speaker in SPEAKERS[name] for text in COMMANDS]
+
+
+def commands(rows: Iterable[list[str]], columns: list[str] = COLUMNS) -> str:
+    return table([columns, *([number, *cells] for number, cells in enumerate(rows))])

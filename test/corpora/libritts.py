@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
-from audio_files import write_audio
+from miniature import pack, write_files
 from speech import speech
 
-RATE = 24000
+RATE, SUBSET = 24000, "LibriTTS/train-clean-100"
 SENTENCES = (
-    "Go on.|It is I, 2 of us.|No!|Who is it?|We did so.|She ran.|Dogs do that.|He is here.|So it is.|Stop, now.".split(
-        "|"
-    )
-)
+    "Go on.|It is I, 2 of us.|No!|Who is it?|We did so.|She ran.|Dogs do that.|He is here.|So it is.|Stop, now."
+).split("|")
 READERS = {"103": 10, "19": 10, "26": 3}
 
 
 def make(folder: Path) -> None:
-    """Write the archive of sources.yaml."""
-    top = make_tree(folder / "tree")
-    with tarfile.open(folder / "train-clean-100.tar.gz", "w:gz") as archive:
-        archive.add(top, "LibriTTS")
+    """Write the unpacked corpus and the archive of sources.yaml."""
+    make_tree(folder)
+    pack(folder / "train-clean-100.tar.gz", folder, "LibriTTS")
 
 
-def make_tree(folder: Path) -> Path:
+def make_tree(folder: Path, readers: dict[str, int] = READERS) -> None:
     """Write the folder LibriTTS. The last sentence of reader 26 has no text; one file is not part of the corpus."""
-    top = folder / "LibriTTS"
-    for reader, count in READERS.items():
-        chapter = top / "train-clean-100" / reader / f"{reader}1"
+    write_files(folder, {"LibriTTS/SPEAKERS.txt": "; ID | SEX | SUBSET\n", f"{SUBSET}/19/191/19_191.pcm": b""})
+    for reader, count in readers.items():
+        chapter = f"{SUBSET}/{reader}/{reader}1/{reader}_{reader}1"
+        write_files(folder, {f"{chapter}.trans.tsv": ""})
         for number, sentence in enumerate(SENTENCES[:count]):
-            id = f"{reader}_{reader}1_{number // 4:06}_{number:06}"
-            write_audio(chapter / f"{id}.wav", speech(sentence * 2, reader, RATE), RATE)
-            (chapter / f"{id}.original.txt").write_text(sentence)
+            id = f"{chapter}_{number // 4:06}_{number:06}"
+            files = {f"{id}.wav": speech(sentence * 2, reader, RATE), f"{id}.original.txt": sentence}
             if (reader, number) != ("26", 2):
-                (chapter / f"{id}.normalized.txt").write_text(sentence.replace("2", "two"))
-        (chapter / f"{reader}_{reader}1.trans.tsv").write_text("")
-    (top / "train-clean-100" / "19" / "191" / "19_191.pcm").write_bytes(b"")
-    (top / "SPEAKERS.txt").write_text("; ID | SEX | SUBSET\n")
-    return top
+                files[f"{id}.normalized.txt"] = sentence.replace("2", "two")
+            write_files(folder, files, RATE)

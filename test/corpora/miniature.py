@@ -1,38 +1,75 @@
-"""Miniature corpora of the recipes, on a server in place of the archives, or in a folder for --corpus."""
+"""Miniature corpora of the recipes, on a server in place of the archives, or in a folder for --corpus.
+
+test/corpora/<recipe>.py has `make(folder)`, which writes a corpus in the files of its publisher, and optionally ROOT,
+the part of the folder that test/recipes prepares, and `words(folder, task)`, the options that a task needs.
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import importlib.util
+import importlib
+import io
 import re
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import yaml
+from audio_files import write_audio
 from file_server import FileServer
-
-CORPORA = Path(__file__).parent
 
 
 def make(recipe: str, folder: Path) -> Path:
-    """Write a corpus in the files of its publisher: `make(folder)` of test/corpora/<recipe>.py."""
     folder.mkdir(parents=True)
-    _module(recipe).make(folder)
+    importlib.import_module(recipe).make(folder)
     return folder
 
 
+def root(recipe: str) -> str:
+    return getattr(importlib.import_module(recipe), "ROOT", "")
+
+
 def words(recipe: str, task: str, folder: Path) -> list[str]:
-    """Options that a task needs: `words(folder, task)` of test/corpora/<recipe>.py, if it has that function."""
-    module = _module(recipe)
+    module = importlib.import_module(recipe)
     return module.words(folder, task) if hasattr(module, "words") else []
 
 
-def _module(recipe: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"miniature_{recipe}", CORPORA / f"{recipe}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def write_files(folder: Path, files: Mapping[str, str | bytes | np.ndarray], rate: int = 16000) -> None:
+    """Write each file: a text in UTF-8, bytes, or samples in the audio format of its suffix."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, np.ndarray):
+            write_audio(path, content, rate)
+        else:
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def lines(rows: Iterable[str]) -> str:
+    return "".join(f"{row}\n" for row in rows)
+
+
+def table(rows: Iterable[Iterable], **settings) -> str:
+    """A table as text, by the csv module."""
+    file = io.StringIO()
+    csv.writer(file, **{"lineterminator": "\n"} | settings).writerows(rows)
+    return file.getvalue()
+
+
+def pack(archive: Path, folder: Path, *names: str) -> None:
+    """Write a .zip, .tar or .tar.gz with these files and folders of `folder`, by default with all, as `./name`."""
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            for path in sorted(path for name in names or [""] for path in (folder / name).rglob("*")):
+                file.write(path, path.relative_to(folder))
+        return
+    with tarfile.open(archive, "w:gz" if archive.suffix == ".gz" else "w") as file:
+        for name in names or ["."]:
+            file.add(folder / name, name)
 
 
 def is_manual(sources: Path) -> bool:
@@ -62,13 +99,8 @@ def serve_archives(sources: Path, folder: Path, server: FileServer) -> list[str]
 
 
 def _archives(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = []
-    for item in items:
-        for group in item.get("any_of", []):
-            found += _archives(group["items"])
-        if item.get("kind") == "archive":
-            found.append(item)
-    return found
+    groups = [_archives(group["items"]) for item in items for group in item.get("any_of", [])]
+    return sum(groups, [item for item in items if item.get("kind") == "archive"])
 
 
 def _files(item: dict[str, Any], folder: Path) -> list[Path]:

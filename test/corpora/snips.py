@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-from audio_files import write_audio
+from miniature import lines, pack, write_files
 from speech import speech
 
+ROOT = "SNIPS"
 VOICES = ("Amy", "Brian", "Ivy", "Joey")  # one of SUPERB's dev, one of its test, two of its train
 SENTENCES = {  # set -> words; slots and intent
     "train": [
@@ -23,19 +23,16 @@ SENTENCES = {  # set -> words; slots and intent
 
 def make(folder: Path) -> None:
     """Write snips.zip, with lines without a recording and a recording without a line."""
-    corpus = folder / "SNIPS"
-    lines, plain = ["Ivy-snips-train-9 BOS PLAY EOS\tO O artist PlayMusic", "Ivy-snips-train-8 BOS GO EOS\tO O X"], []
+    files = {"train/Ivy-snips-train-7.wav": speech("GO", "Ivy")}
+    rows, plain = ["Ivy-snips-train-9 BOS PLAY EOS\tO O artist PlayMusic", "Ivy-snips-train-8 BOS GO EOS\tO O X"], []
     for subset, sentences in SENTENCES.items():
         for voice in VOICES:
             for number, (words, slots) in enumerate(sentences):
                 id = f"{voice}-snips-{subset}-{number}"
-                lines.append(f"{id} BOS {words} EOS\tO {slots}")
+                rows.append(f"{id} BOS {words} EOS\tO {slots}")
                 plain.append(f"{id} {words}")
-                write_audio(corpus / subset / f"{id}.wav", speech(words, voice))
-    write_audio(corpus / "train" / "Ivy-snips-train-7.wav", speech("GO", "Ivy"))
-    corpus.joinpath("all.iob.snips.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    corpus.joinpath("all-trans.txt").write_text("\n".join(plain) + "\n", encoding="utf-8")
-    corpus.joinpath("slots.txt").write_text("O\nartist\ngenre\ncity\nobject_select\nrating_value\nrating_unit")
-    with zipfile.ZipFile(folder / "snips.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(corpus.rglob("*")):
-            archive.write(path, path.relative_to(folder))
+                files[f"{subset}/{id}.wav"] = speech(words, voice)
+    files |= {"all.iob.snips.txt": lines(rows), "all-trans.txt": lines(plain)}
+    files["slots.txt"] = "O\nartist\ngenre\ncity\nobject_select\nrating_value\nrating_unit"
+    write_files(folder / ROOT, files)
+    pack(folder / "snips.zip", folder, ROOT)

@@ -2,63 +2,52 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import numpy as np
-from audio_files import write_audio
+from miniature import lines, pack, write_files
 from speech import speech
 
-RATE = 16000
 SURE = "down four go left no off on right stop up yes".split()
 V001 = [*SURE, "bed", "marvin"]
-V002 = [*V001, "backward", "visual"]
-WORDS = {"v0.01": V001, "v0.02": V002}
+WORDS = {"v0.01": V001, "v0.02": [*V001, "backward", "visual"]}
 CLIPS = {  # set -> clips of every word; a speaker can have several
     "train": ["0a7c2a8d_nohash_0", "0a7c2a8d_nohash_1"],
-    "dev": ["1b4c9b89_nohash_0"],
-    "test": ["c50f55b8_nohash_0"],
+    "validation": ["1b4c9b89_nohash_0"],
+    "testing": ["c50f55b8_nohash_0"],
 }
 NOISES = {"running_tap": 1.7, "white_noise": 2.0, "doing_the_dishes": 2.1}  # seconds
 
 
 def make(folder: Path) -> None:
-    """Write the archives of sources.yaml and sources_v0.01.yaml."""
-    for release in WORDS:
-        for kind, write in (("", make_words), ("test_set_", make_test_set)):
-            name = f"speech_commands_{kind}{release}"
-            top = write(folder / name, release)
-            with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as tar:
-                tar.add(top, ".")  # names begin with ./ as in the published archives
+    """Write the archives of sources.yaml and sources_v0.01.yaml, and their content as stage 1 leaves it."""
+    for release, words in WORDS.items():
+        for name, files in ((release, _words(words)), (f"test_set_{release}", _test_set(words))):
+            top = folder / f"speech_commands_{name}"
+            write_files(top, files | {"README.md": f"# Speech Commands Data Set {release}\n\nFiles of one second.\n"})
+            pack(folder / f"speech_commands_{name}.tar.gz", top)  # names begin with ./ as in the published archives
 
 
-def make_words(top: Path, release: str = "v0.02") -> Path:
-    lists = {"dev": [], "test": []}
-    for word in WORDS[release]:
-        for name, clips in CLIPS.items():
-            for clip in clips:
-                write_audio(top / word / f"{clip}.wav", speech(word, clip[:8], RATE), RATE)
-                if name in lists:
-                    lists[name].append(f"{word}/{clip}.wav\n")
-    (top / "validation_list.txt").write_text("".join(lists["dev"]))
-    (top / "testing_list.txt").write_text("".join(lists["test"]))
-    for number, (noise, seconds) in enumerate(NOISES.items()):
-        samples = np.random.default_rng(number).normal(0, 0.05, int(seconds * RATE))
-        write_audio(top / "_background_noise_" / f"{noise}.wav", samples, RATE)
-    (top / "_background_noise_" / "README.md").write_text("# Long recordings\n")
-    (top / "README.md").write_text(f"# Speech Commands Data Set {release}\n\nA set of one-second .wav audio files.\n")
-    (top / "LICENSE").write_text("CC-BY-4.0\n")
-    return top
+def _words(words: list[str]) -> dict:
+    clips = [(word, clip) for word in words for clips in CLIPS.values() for clip in clips]
+    lists = {name: lines(f"{word}/{clip}.wav" for word in words for clip in CLIPS[name])
+             for name in ("validation", "testing")}  # fmt: skip
+    return {
+        **{f"{word}/{clip}.wav": speech(word, clip[:8]) for word, clip in clips},
+        **{f"{name}_list.txt": text for name, text in lists.items()},
+        **{f"_background_noise_/{noise}.wav": _noise(seed, NOISES[noise]) for seed, noise in enumerate(NOISES)},
+        "_background_noise_/README.md": "# Long recordings\n",
+        "LICENSE": "CC-BY-4.0\n",
+    }
 
 
-def make_test_set(top: Path, release: str = "v0.02") -> Path:
-    (clip,) = CLIPS["test"]
-    for word in WORDS[release]:
-        unknown = word in ("four", *WORDS[release][len(SURE) :])
-        path = top / ("_unknown_" if unknown else word) / (f"{word}_" * unknown + f"{clip}.wav")
-        write_audio(path, speech(word, clip[:8], RATE), RATE)
-    for number in range(2):
-        samples = np.random.default_rng(number).normal(0, 0.05, RATE)
-        write_audio(top / "_silence_" / f"{number}.wav", samples, RATE)
-    (top / "README.md").write_text(f"# Speech Commands Data Set Test Files {release}\n")
-    return top
+def _test_set(words: list[str]) -> dict:
+    (clip,) = CLIPS["testing"]
+    known = set(SURE) - {"four"}
+    places = {word: f"{word}/{clip}.wav" if word in known else f"_unknown_/{word}_{clip}.wav" for word in words}
+    files = {place: speech(word, clip[:8]) for word, place in places.items()}
+    return files | {f"_silence_/{number}.wav": _noise(number, 1) for number in range(2)}
+
+
+def _noise(seed: int, seconds: float) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.05, int(seconds * 16000))

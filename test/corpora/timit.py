@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from miniature import lines, write_files
 from speech import speech
 
+ROOT = "TIMIT"
 SPEAKERS = {  # folder -> sentences besides SA1 and SA2; MSTK0 is not in the lists of the recipe
     "TRAIN/DR1/FCJF0": {"SI648": "say it", "SX37": "she had", "SI1027": "big dog"},
     "TRAIN/DR4/MMDM0": {"SI681": "such legs", "SX51": "no oil"},
@@ -44,16 +46,17 @@ end_head
 
 def make(folder: Path) -> None:
     """Write TIMIT/{TRAIN,TEST}/DR?/SPEAKER without .WRD files, and the documentation."""
+    write_files(folder / ROOT, {"DOC/PHONCODE.DOC": "Symbols\n"})
     for place, sentences in SPEAKERS.items():
-        speaker = folder / "TIMIT" / place
-        speaker.mkdir(parents=True)
+        speaker = place.rpartition("/")[2]
         for name, text in {"SA1": "she had", "SA2": "do not", **sentences}.items():
-            samples = (speech(text, speaker.name) * 20000).astype("<i2")
-            _write_sphere(speaker / f"{name}.WAV", samples, f"{speaker.name.lower()[1:]}_{name.lower()}")
-            (speaker / f"{name}.PHN").write_text(phones(text, len(samples)), encoding="ascii")
-            (speaker / f"{name}.TXT").write_text(f"0 {len(samples)} {text.capitalize()}.\n", encoding="ascii")
-    (folder / "TIMIT" / "DOC").mkdir()
-    (folder / "TIMIT" / "DOC" / "PHONCODE.DOC").write_text("Symbols\n", encoding="ascii")
+            samples = (speech(text, speaker) * 20000).astype("<i2")
+            files = {
+                "WAV": sphere(samples, f"{speaker.lower()[1:]}_{name.lower()}"),
+                "PHN": phones(text, len(samples)),
+                "TXT": f"0 {len(samples)} {text.capitalize()}.\n",
+            }
+            write_files(folder / ROOT, {f"{place}/{name}.{ending}": content for ending, content in files.items()})
 
 
 def phones(text: str, samples: int) -> str:
@@ -61,10 +64,10 @@ def phones(text: str, samples: int) -> str:
     words = [[phone for letter in word for phone in PHONES[letter].split()] for word in text.split()]
     marks = ["h#", *[phone for word in words for phone in [*word, "pau"]][:-1], "h#"]
     borders = np.linspace(0, samples, len(marks) + 1).astype(int)
-    return "".join(f"{start} {end} {mark}\n" for start, end, mark in zip(borders, borders[1:], marks, strict=False))
+    return lines(f"{start} {end} {mark}" for start, end, mark in zip(borders, borders[1:], marks, strict=False))
 
 
-def _write_sphere(path: Path, samples: np.ndarray, id: str) -> None:
+def sphere(samples: np.ndarray, id: str) -> bytes:
+    """A recording with a SPHERE header."""
     about = {"least": samples.min(), "most": samples.max(), "count": len(samples)}
-    header = HEADER.format(id=id, length=len(id), **about).encode("ascii")
-    path.write_bytes(header.ljust(1024) + samples.tobytes())
+    return HEADER.format(id=id, length=len(id), **about).encode().ljust(1024) + samples.tobytes()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
-import tarfile
 from pathlib import Path
 
 import numpy as np
-from audio_files import write_audio
+from miniature import lines, pack, table, write_files
 from speech import speech
 
 RATE = 16000
@@ -34,11 +31,17 @@ SESSIONS = {  # session -> speaker, set, text as written, normalised text
     ],
 }
 LOST = ("20200101-0900-PLENARY-1", [("2005", "train", "Lost.", "lost.")])  # without a recording
+LIST, SOUNDS = "sessions/annotations/asr/asr_en.tsv.gz", "sessions/raw_audios/original"
+CUT_COLUMNS = "id raw_text normalized_text speaker_id split gender is_gold_transcript accent".split()
 
 
 def make(folder: Path) -> None:
-    """Write asr_en.tsv.gz, original_2009.tar and original_2012.tar; a session in another language has no row."""
-    rows = []
+    """Write asr_en.tsv.gz, original_2009.tar and original_2012.tar; the content of both as sources.yaml unpacks them in
+    `sessions`; and in `cut` the recordings and lists that the publisher's program makes of them. A session in another
+    language has no row.
+    """
+    rows, sounds = [], {f"{SOUNDS}/2012/20120703-0900-PLENARY-16_original.ogg": speech("ja")}
+    cut = {name: [CUT_COLUMNS] for name in ("train", "dev", "test")}
     for session, speeches in [*SESSIONS.items(), LOST]:
         parts, now = [], 0.0
         for number, (speaker, subset, raw, text) in enumerate(speeches):
@@ -49,14 +52,16 @@ def make(folder: Path) -> None:
                 pieces.append((round(now + 0.1, 4), round(now + 0.1 + len(parts[-1]) / RATE, 4)))
                 now = sum(map(len, parts)) / RATE
             id = f"en_{session[:8]}-09:00:{number:02d}_{number}"
-            times = (max(0, pieces[0][0] - 0.05), pieces[-1][1], pieces)
-            rows.append((session, id, raw, text, speaker, subset, "female", "False", "None", *times))
+            cells = (raw, text, speaker, subset, "female", "False", "None")
+            rows.append((session, id, *cells, max(0, pieces[0][0] - 0.05), pieces[-1][1], pieces))
+            if subset in cut:
+                cut[subset].append((f"{session}-{id}", *cells))
+                if session in SESSIONS:
+                    sounds[f"cut/en/{session[:4]}/{session}-{id}.ogg"] = speech(text, speaker)
         if session in SESSIONS:
-            write_audio(folder / "original" / session[:4] / f"{session}_original.ogg", np.concatenate(parts))
-    write_audio(folder / "original" / "2012" / "20120703-0900-PLENARY-16_original.ogg", speech("ja"))
-    table = io.StringIO()
-    csv.writer(table, delimiter="|").writerows([COLUMNS, *rows])
-    (folder / "asr_en.tsv.gz").write_bytes(gzip.compress(table.getvalue().encode()))
+            sounds[f"{SOUNDS}/{session[:4]}/{session}_original.ogg"] = np.concatenate(parts)
+    published = gzip.compress(table([COLUMNS, *rows], delimiter="|", lineterminator="\r\n").encode())
+    lists = {f"cut/en/asr_{name}.tsv": lines(map("\t".join, found)) for name, found in cut.items()}
+    write_files(folder, sounds | lists | {LIST: published, "asr_en.tsv.gz": published})
     for year in ("2009", "2012"):
-        with tarfile.open(folder / f"original_{year}.tar", "w") as tar:
-            tar.add(folder / "original" / year, f"original/{year}")
+        pack(folder / f"original_{year}.tar", folder / SOUNDS / "..", f"original/{year}")

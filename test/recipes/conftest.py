@@ -1,12 +1,9 @@
-"""Fixtures of the recipes' tests, for the recipe and the miniature corpus that the test module names.
-
-RECIPE: the recipe. ROOT: the part of the miniature that the tests are about (default: all of it). `build(folder)`:
-makes another miniature than test/corpora/<recipe>.py.
-"""
+"""Fixtures of the recipes' tests, for the recipe RECIPE that the test module names."""
 
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -14,15 +11,23 @@ import miniature
 import pytest
 
 pytest.register_assert_rewrite("harness")
-from harness import Case, Recipe, Result  # noqa: E402
+from harness import Case, Layout, Recipe, Result  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def recipe(request, tmp_path_factory) -> Recipe:
-    name, folder = request.module.RECIPE, tmp_path_factory.mktemp("a corpus") / "unchanged"
-    build = getattr(request.module, "build", None)
-    build(folder) if build else miniature.make(name, folder)
-    return Recipe(name, folder / getattr(request.module, "ROOT", ""))
+@pytest.fixture(scope="session")
+def recipe_of(tmp_path_factory):
+    """`recipe_of(name)`: a Recipe with its miniature corpus, made once."""
+
+    @cache
+    def make(name: str) -> Recipe:
+        return Recipe(name, miniature.make(name, tmp_path_factory.mktemp(name) / "a corpus") / miniature.root(name))
+
+    return make
+
+
+@pytest.fixture
+def recipe(request, recipe_of) -> Recipe:
+    return recipe_of(request.module.RECIPE)
 
 
 @pytest.fixture
@@ -46,11 +51,9 @@ def prepared(recipe, tmp_path, capsys):
 
 @pytest.fixture
 def check(recipe, corpus, tmp_path):
-    """`check(case)`: the effect of a change. `check(change, given, **options)`: that a layout changes nothing."""
+    """`check(case)`: compare the effect of a change with the case."""
 
-    def check(case: Case | object, given: str = "", **options: str) -> Result | None:
-        if isinstance(case, Case):
-            return recipe.check(case, corpus, tmp_path / "out")
-        return recipe.check_layout(case, corpus, given, tmp_path / "out", **options)
+    def check(case: Case | Layout) -> Result | None:
+        return recipe.check(case, corpus, tmp_path / "out")
 
     return check

@@ -1,13 +1,18 @@
-"""Recipe tests as tables: a change to a recipe's miniature corpus, and its whole effect on the prepared sets."""
+"""Recipe tests as tables: the sets that a recipe makes of its miniature corpus (`expected/<recipe>.txt`), and changes
+to the corpus, each with its whole effect on these sets.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -51,9 +56,30 @@ class Result:
     def reasons(self) -> Counter:
         return Counter(reason for reason, _ in self.left_out)
 
+    def lines(self, corpus: Path) -> list[str]:
+        """The whole result as in `expected/<recipe>.txt`: the columns set, id, audio, speaker, and text or labels."""
+        lines = [line.rstrip() for line in self.printed.splitlines() if not line.startswith("  listed in")]
+        for name, utterances in self.sets.items():
+            for one in utterances.values():
+                audio = os.path.relpath(one.audio, corpus)
+                times = "" if one.end is None else f" {one.start:.2f}-{one.end:.2f}"
+                target = one.text if one.text is not None else " ".join(f"{k}={v}" for k, v in one.labels.items())
+                lines.append("\t".join([name, one.id, audio + times, one.speaker or "", target]).rstrip())
+        for reason in dict.fromkeys(reason for reason, _ in self.left_out):
+            items = [item for other, item in self.left_out if other == reason]
+            lines.append(f"left out\t{reason}\t{'; '.join(items)}")
+        return lines
+
 
 def _label(labels: dict[str, str]) -> Any:
     return labels.get("label", labels or None)
+
+
+def expected(recipe: str) -> dict[str, list[str]]:
+    """Options -> the lines of the result. Lines before the first options are comments."""
+    text = (Path(__file__).parent / "expected" / f"{recipe}.txt").read_text(encoding="utf-8")
+    parts = [part.split("\n") for part in text.split("## options:")[1:]]
+    return {options.strip(): [line for line in lines if line] for options, *lines in parts}
 
 
 @dataclass
@@ -79,11 +105,20 @@ class Case:
     error: str | None = None
 
 
+@dataclass
+class Layout:
+    """Other places and names of the files: the same utterances, and as many left out for each reason."""
+
+    change: Change | Sequence[Change] = ()
+    given: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
 class Recipe:
     """A recipe's prepare.py, called as stage 2 does it, and a miniature corpus that never changes."""
 
-    def __init__(self, name: str, corpus: Path, folder: Path | None = None):
-        self.folder = folder or EGS / name
+    def __init__(self, name: str, corpus: Path):
+        self.folder = EGS / name
         self.prepare = load_prepare(self.folder / "prepare.py")
         self.parts = self.prepare.__globals__
         self.corpus = corpus
@@ -110,46 +145,37 @@ class Recipe:
             self._unchanged[key] = self(self.corpus, out, **options)
         return self._unchanged[key]
 
-    def check(self, case: Case, corpus: Path, out: Path) -> None:
+    def check(self, case: Case | Layout, corpus: Path, out: Path) -> Result | None:
         """Change `corpus`, a copy of the miniature, and compare the result with the effect that the case names."""
-        _apply(case.change, corpus)
+        for change in [case.change] if callable(case.change) else case.change:
+            change(corpus)
+        given = below(corpus, case.given)
+        if isinstance(case, Layout):
+            before, after = self.unchanged(**case.options), self(given, out, **case.options)
+            for attribute in ("set", "text", "labels", "speaker"):
+                assert after.of(attribute) == before.of(attribute), attribute
+            assert after.reasons == before.reasons
+            return after
         if case.error is not None:
             with pytest.raises(SureError, match=case.error):
-                self(_below(corpus, case.given), out, **case.options)
+                self(given, out, **case.options)
             assert not any((out / name).exists() for name in SETS)
-            return
-        before, after = self.unchanged(**case.options), self(_below(corpus, case.given), out, **case.options)
+            return None
+        before, after = self.unchanged(**case.options), self(given, out, **case.options)
         sets = before.of("set"), after.of("set")
         gone = case.gone.split() if isinstance(case.gone, str) else case.gone
         assert sets[0].keys() - sets[1].keys() == set(gone)
         assert {id: name for id, name in sets[1].items() if sets[0].get(id) != name} == dict(case.sets)
-        for attribute, expected in (("text", case.texts), ("label", case.labels), ("speaker", case.speakers)):
+        for attribute, changed in (("text", case.texts), ("label", case.labels), ("speaker", case.speakers)):
             old, new = before.of(attribute), after.of(attribute)
             differing = {id: value for id, value in new.items() if id in old and old[id] != value}
-            assert differing | {id: new.get(id) for id in expected} == dict(expected), attribute
+            assert differing | {id: new.get(id) for id in changed} == dict(changed), attribute
         audio = after.of("audio")
         assert {id: audio[id].endswith(end) for id, end in case.audio.items()} == dict.fromkeys(case.audio, True)
         lines = Counter(before.left_out), Counter(after.left_out)
         _compare(lines[1] - lines[0], case.left_out)
         _compare(lines[0] - lines[1], case.not_left_out)
-
-    def check_layout(self, change: Change | Sequence[Change], corpus: Path, given: str, out: Path, **options) -> Result:
-        """Other places and names of the files: the same utterances, and as many left out for each reason."""
-        _apply(change, corpus)
-        before, after = self.unchanged(**options), self(_below(corpus, given), out, **options)
-        for attribute in ("set", "text", "labels", "speaker"):
-            assert after.of(attribute) == before.of(attribute), attribute
-        assert after.reasons == before.reasons
         return after
-
-
-def _below(corpus: Path, given: str) -> Path:
-    return Path(os.path.normpath(corpus / given))  # `..` is the folder above
-
-
-def _apply(change: Change | Sequence[Change], corpus: Path) -> None:
-    for one in [change] if callable(change) else change:
-        one(corpus)
 
 
 def _compare(lines: Counter, expected: Mapping[str, Any]) -> None:
@@ -160,9 +186,33 @@ def _compare(lines: Counter, expected: Mapping[str, Any]) -> None:
     assert {reason: sum(n for line, n in lines.items() if line[0] == reason) for reason in numbers} == numbers
 
 
+def load_make_splits(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """The function that made the lists in the recipe's folder `splits`."""
+    monkeypatch.setitem(sys.modules, "prepare", SimpleNamespace(**recipe.parts))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec = importlib.util.spec_from_file_location("make_splits", recipe.folder / "splits" / "make_splits.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.make_splits
+
+
+def below(corpus: Path, given: str) -> Path:
+    return Path(os.path.normpath(corpus / given))  # `..` is the folder above
+
+
 def table(cases: Mapping[str, Any]) -> Any:
     """Parametrise a test with a table: name of the case -> case."""
     return pytest.mark.parametrize("case", list(cases.values()), ids=list(cases))
+
+
+def changes(cases: Mapping[str, Case | Layout]) -> Callable:
+    """A test of all cases, which the test module has to name."""
+
+    @table(cases)
+    def test(check, case):
+        check(case)
+
+    return test
 
 
 def remove(*names: str) -> Change:

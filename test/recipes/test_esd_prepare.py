@@ -1,72 +1,47 @@
-"""egs/esd/prepare.py on a miniature of the corpus: its sets, transcripts in every form and encoding, damaged copies."""
+"""egs/esd: sets by number, transcripts in every form and encoding, damaged copies."""
 
-import pytest
-from harness import Case, append, copy, edit, move, remove, rename, table
+from esd import EMOTIONS
+from harness import Case, Layout, append, changes, copy, edit, move, remove, rename
 
-RECIPE, ROOT = "esd", "Emotional Speech Dataset (ESD)/Emotion Speech Dataset"
-EMOTIONS = ("Neutral", "Angry", "Happy", "Sad", "Surprise")
-NUMBERS = {position: [f"{350 * emotion + position:06d}" for emotion in range(5)] for position in (1, 21, 51)}
+RECIPE = "esd"
 ASR, MANDARIN = {"task": "asr"}, {"task": "asr", "lang": "zh"}
-
-
-def test_sets_by_folder_and_by_number(prepared):
-    result = prepared()
-    for name, position in (("dev", 1), ("test", 21), ("train", 51)):
-        wanted = [f"{speaker}_{number}" for speaker in ("0011", "0012") for number in NUMBERS[position]]
-        assert result.ids[name] == wanted
-        assert [one.labels["label"] for one in result.sets[name].values()] == [*EMOTIONS, *EMOTIONS]
-    assert result.left_out == []
-    assert "train: 10, published for the full corpus: 15000" in result.printed
-
-
-def test_labels_and_speakers(prepared):
-    result = prepared(task="speaker")
-    assert result.of("label") == result.of("speaker") == {id: id[:4] for id in result.of("set")}
-    result = prepared(lang="all")
-    assert result.values("speaker") == dict.fromkeys(result.sets, {"0001", "0011", "0012"})
-    assert "train: 15, published for the full corpus: 30000" in result.printed
-    assert prepared(lang="zh").values("speaker") == dict.fromkeys(result.sets, {"0001"})
-
-
-def test_texts_in_every_encoding(prepared):
-    result = prepared(**ASR)
-    assert result.values("text") == {"dev": {"no it's tom"}, "test": {"a little bird"}, "train": {"let the glass be"}}
-    assert result.values("label") == dict.fromkeys(result.sets, {None})
-    assert result.left_out == [
-        ("recordings without a transcript line", "0012_001451"),
-        ("transcript lines without a recording", "0011_001700"),
-    ]
-    assert prepared(**MANDARIN).values("text") == {"dev": {"打远一看"}, "test": {"他们来了"}, "train": {"我不知道"}}
+ANGRY = "0011/Angry"
 
 
 def at_number(number: int, name: str) -> Case:
     """The set of a recording without a folder of the set, by its number."""
-    emotion = (number - 1) // 350
-    old, new = f"0012_{350 * emotion + 1:06d}", f"0012_{number:06d}"
-    change = move(f"0012/{EMOTIONS[emotion]}/{old}.wav", f"0012/{EMOTIONS[emotion]}/{new}.wav")
-    return Case(change, gone=old, sets={new: name}, labels={new: EMOTIONS[emotion]})
+    emotion = list(EMOTIONS)[(number - 1) // 350]
+    old, new = f"0012_{EMOTIONS[emotion] + 1:06d}", f"0012_{number:06d}"
+    change = move(f"0012/{emotion}/{old}.wav", f"0012/{emotion}/{new}.wav")
+    return Case(change, gone=old, sets={new: name}, labels={new: emotion})
 
 
 def in_encoding(encoding: str) -> Case:
     """An English transcript in another encoding."""
     change = edit("0011/0011.txt", lambda text: text.decode("utf-16").replace("Tom.", "naive.").encode(encoding))
-    return Case(change, ASR, texts={f"0011_{number}": "no it's naive" for number in NUMBERS[1]})
+    return Case(change, ASR, texts={f"0011_{first + 1:06d}": "no it's naive" for first in EMOTIONS.values()})
 
 
-def with_line(line: str, text: str, id: str = "0012_000001") -> Case:
+def with_line(line: str, text: str) -> Case:
     """Another line for an utterance of dev. Without text the utterance is left out."""
+    id = "0012_000001"
 
     def change(content: bytes) -> bytes:
         lines = content.decode("gb18030").splitlines()
         return "\n".join([line if old.startswith(id) else old for old in lines]).encode()
 
-    left_out = {} if text else {"recordings without words in the transcript": id}
-    return Case(edit("0012/0012.txt", change), ASR, "" if text else id, texts={id: text} if text else {},
-                left_out=left_out)  # fmt: skip
+    if text:
+        return Case(edit("0012/0012.txt", change), ASR, texts={id: text})
+    return Case(edit("0012/0012.txt", change), ASR, id, left_out={"recordings without words in the transcript": id})
 
 
-ANGRY = "0011/Angry"
-CASES = {
+def lower_case(given: str) -> Layout:
+    folders = [rename(names, lambda name: name if "." in name else name.lower()) for names in ("00??/*/*", "00??/*")]
+    ending = move("0011/angry/train/0011_000401.wav", "0011/angry/train/0011_000401.WAV")
+    return Layout([*folders, ending], given)
+
+
+test_changes = changes({
     **{f"number {number}": at_number(number, name) for number, name in
        ((20, "dev"), (50, "test"), (350, "train"), (370, "dev"), (400, "test"))},
     "a number beyond the last": Case(move("0012/Sad/0012_001051.wav", "0012/Sad/0012_001751.wav"), gone="0012_001051",
@@ -112,16 +87,6 @@ CASES = {
     "no speaker": Case(given=ANGRY, error=r"found no speaker, expected folders 0011 to 0020 \(lang=en\)"),
     "another language": Case(given="0001", error="found the speakers 0001, expected folders 0011"),
     "two copies": Case(copy("0012", "copy/0012"), error="the speaker 0012 is in .* and in .*pass one of them"),
-}  # fmt: skip
-
-
-@table(CASES)
-def test_a_change(check, case):
-    check(case)
-
-
-@pytest.mark.parametrize("given", ["", ".."])
-def test_lower_case_folders_in_other_places(check, given):
-    folders = [rename(names, lambda name: name if "." in name else name.lower()) for names in ("00??/*/*", "00??/*")]
-    result = check([*folders, move("0011/angry/train/0011_000401.wav", "0011/angry/train/0011_000401.WAV")], given)
-    assert result.of("label")["0011_000401"] == "Angry"
+    "lower case": lower_case(""),
+    "lower case, also above": lower_case(".."),
+})  # fmt: skip

@@ -1,62 +1,28 @@
-"""egs/iemocap/prepare.py on a miniature of the corpus: sessions, folds, s3prl's lists, damaged and moved files."""
+"""egs/iemocap: folds, s3prl's lists, damaged and moved files."""
 
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from harness import SETS, Case, append, copy, remove, rename, table, write
+from harness import SETS, Case, Layout, append, changes, copy, remove, rename, write
 
-RECIPE, ROOT = "iemocap", "IEMOCAP_full_release"
+RECIPE = "iemocap"
 LIST = "Session{}/train_meta_data.json"
-
-
-def sessions(result):
-    return {name: {id[:5] for id in utterances} for name, utterances in result.sets.items()}
-
-
-def counts(result):
-    return [len(result.sets[name]) for name in SETS]
-
-
-def test_four_classes_of_three_one_and_one_session(prepared):
-    result = prepared()
-    assert sessions(result) == {"train": {"Ses01", "Ses02", "Ses03"}, "dev": {"Ses04"}, "test": {"Ses05"}}
-    assert {id: (one.labels["label"], one.speaker) for id, one in result.sets["dev"].items()} == {
-        "Ses04M_impro01_F000": ("neu", "Ses04F"),
-        "Ses04M_impro01_F001": ("hap", "Ses04F"),
-        "Ses04M_impro01_M000": ("hap", "Ses04M"),  # excited
-        "Ses04M_script02_2_F000": ("ang", "Ses04F"),
-        "Ses04M_script02_2_M000": ("sad", "Ses04M"),
-        "Ses04M_script02_2_M001": ("neu", "Ses04M"),
-    }
-    assert result.reasons == {f"utterances with the tag {tag}": n for tag, n in (("fru", 5), ("xxx", 5), ("oth", 1))}
-
-
-def test_eleven_classes_are_the_tags(prepared):
-    result = prepared(classes="11")
-    assert result.values("label")["train"] == {"ang", "exc", "fru", "hap", "neu", "sad", "xxx"}
-    assert result.of("label")["Ses05F_impro01_M002"] == "oth"
-    assert counts(result) == [24, 8, 9] and result.left_out == [] and "published" not in result.printed
-
-
-@pytest.mark.parametrize("fold", "12345")
-def test_folds(prepared, fold):
-    result = prepared(fold=fold)
-    found = sessions(result)
-    assert found["test"] == {f"Ses0{fold}"} and f"Ses0{fold}" not in found["train"] | found["dev"]
-    assert counts(result) == [19, 5, 6]
 
 
 def published(printed):
     return [int(line.rpartition(" ")[2]) for line in printed.splitlines() if "published for the full" in line]
 
 
-def test_published_counts_of_every_split(prepared):
-    assert published(prepared().printed) == [3259, 1031, 1241]
-    folds = [published(prepared(fold=fold).printed) for fold in "12345"]
-    assert all(sum(counts) == 5531 for counts in folds)
-    assert [counts[2] for counts in folds] == [1085, 1023, 1151, 1031, 1241]
+@pytest.mark.parametrize("fold, test_count", [("1", 1085), ("2", 1023), ("3", 1151), ("4", 1031), ("5", 1241)])
+def test_folds(prepared, fold, test_count):
+    result = prepared(fold=fold)
+    sessions = {name: {id[:5] for id in ids} for name, ids in result.ids.items()}
+    assert sessions["test"] == {f"Ses0{fold}"} and f"Ses0{fold}" not in sessions["train"] | sessions["dev"]
+    assert [len(result.sets[name]) for name in SETS] == [19, 5, 6]
+    counts = published(result.printed)
+    assert sum(counts) == 5531 and counts[2] == test_count
 
 
 def test_dev_of_a_fold_is_the_second_part_of_random_split(recipe, prepared, tmp_path):
@@ -83,17 +49,11 @@ def test_a_list_and_a_corpus_that_differ(prepared, tmp_path):
     assert ("utterances of s3prl's list that the corpus does not have", names[-1]) in result.left_out
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"meta_data": [{}]}'])
-def test_a_list_in_another_form(check, tmp_path, content):
-    write(LIST.format(1), content)(tmp_path)
-    options = {"fold": "1", "lists": str(tmp_path)}
-    check(Case(options=options, error=r"train_meta_data\.json: expected s3prl's list"))
-
-
 NAME = "Ses01F_impro01"
 WAV, TAGS = f"Session1/sentences/wav/{NAME}/{NAME}", f"Session1/dialog/EmoEvaluation/{NAME}.txt"
 LINE = "[1.0 - 2.0]\t{}\t{}\t[1, 1, 1]\n"
-CASES = {
+NOT_READ = [remove(*(f"Session{number}/dialog/transcriptions" for number in range(1, 6))), rename("*", str.lower)]
+test_changes = changes({
     "no recording": Case(remove(f"{WAV}_F000.wav"), gone=f"{NAME}_F000",
                          left_out={"evaluations without a recording": f"{NAME}_F000"}),
     "no evaluation": Case(copy(f"{WAV}_F001.wav", f"{WAV}_F009.wav"),
@@ -114,15 +74,13 @@ CASES = {
     "lists of other classes": Case(options={"lists": "x", "fold": "1", "classes": "11"}, error="classes=4"),
     "lists that are not there": Case(options={"lists": "nowhere", "fold": "1"},
                                      error=r"cannot read nowhere/Session1/train_meta_data\.json"),
-}  # fmt: skip
+    "files that are not needed": Layout(NOT_READ),
+    "above, without files that are not needed": Layout(NOT_READ, ".."),
+})  # fmt: skip
 
 
-@table(CASES)
-def test_a_change(check, case):
-    check(case)
-
-
-@pytest.mark.parametrize("given", ["", ".."])
-def test_other_places_and_files_that_are_not_needed(check, given):
-    not_read = remove(*(f"Session{number}/dialog/transcriptions" for number in range(1, 6)))
-    check([not_read, rename("*", str.lower)], given)
+@pytest.mark.parametrize("content", ["[]", "{", '{"meta_data": [{}]}'])
+def test_a_list_in_another_form(check, tmp_path, content):
+    write(LIST.format(1), content)(tmp_path)
+    options = {"fold": "1", "lists": str(tmp_path)}
+    check(Case(options=options, error=r"train_meta_data\.json: expected s3prl's list"))

@@ -1,50 +1,17 @@
-"""egs/l2arctic/prepare.py on a miniature of the corpus: phones, transcripts, damaged files and other layouts."""
+"""egs/l2arctic: damaged files, other layouts, and the labels of its annotators."""
 
 from pathlib import Path
 
 import pytest
-from harness import Case, copy, edit, move, remove, rename, replace, table, write
+from harness import Case, Layout, changes, copy, edit, move, remove, rename, replace, table, write
+from l2arctic import SPEAKERS
 
 from sure.errors import SureError
 
-RECIPE, ROOT = "l2arctic", "l2arctic_release_v5.0"
-SPEAKERS = ["ABA", "SKA", "YDCK"]
-PERCEIVED, TTS = {"phones": "perceived"}, {"task": "tts"}
-
-
-def test_every_speaker_is_in_every_set(prepared, recipe):
-    result = prepared()
-    assert [len(found) for found in result.sets.values()] == [30, 3, 3]
-    assert result.ids["dev"] == [f"{speaker}_arctic_b0011" for speaker in SPEAKERS]
-    assert result.ids["test"] == [f"{speaker}_arctic_b0012" for speaker in SPEAKERS]
-    one = result.sets["train"]["SKA_arctic_a0001"]
-    assert (one.speaker, one.text) == ("SKA", "HH EH S AE IY D")
-    assert one.audio == str(recipe.corpus / "SKA/wav/arctic_a0001.wav")
-    assert "3 of 24 speakers: ABA SKA YDCK" in result.printed
-    assert "dev: 3, published for the full corpus: 2682" in result.printed
-    assert result.left_out == [("folders of spontaneous speech, which is not aligned", "suitcase_corpus")]
-
-
-def test_perceived_phones_are_those_of_annotators(prepared):
-    result = prepared(**PERCEIVED)
-    texts = result.of("text")
-    assert texts["ABA_arctic_a0001"] == "EH S AE IY T AH"  # no HH, T for D, and AX added
-    assert texts["ABA_arctic_a0004"] == "W EH ERR OW"  # W*: foreign; G: err
-    assert len(texts) == 3 * 11 - 1
-    assert ("utterances without a TextGrid in annotation", "ABA_arctic_a0002") in result.left_out
-    (damaged,) = (item for reason, item in result.left_out if reason == "unusable TextGrids")
-    assert damaged.startswith("YDCK/annotation/arctic_a0001.TextGrid: tier 'phones': ")
-
-
-def test_transcripts_for_synthesis(prepared):
-    result = prepared(**TTS)
-    assert result.of("set") == prepared().of("set")
-    one = result.sets["train"]["ABA_arctic_a0002"]
-    assert (one.text, one.speaker) == ("A dog", "ABA")
-
-
+RECIPE = "l2arctic"
+TTS = {"task": "tts"}
 FIRST, GRID = "ABA_arctic_a0001", "ABA/textgrid/arctic_a0001.TextGrid"
-CASES = {
+test_changes = changes({
     "unknown words and silence": Case([replace(GRID, '"S"', '"spn"'), replace(GRID, '"HH"', '"sil "')],
                                       texts={FIRST: "EH AE IY D"}),
     "no TextGrid": Case(remove(GRID), gone=FIRST, left_out={"utterances without a TextGrid in textgrid": FIRST}),
@@ -57,12 +24,12 @@ CASES = {
     "a copied speaker": Case(copy("SKA", "copies/SKA"), left_out={"second folders of a speaker": "copies/SKA"}),
     "no speakers": Case(remove(*SPEAKERS), error="no L2-ARCTIC found: .*; pass --corpus with"),
     "zips": Case([remove(*SPEAKERS), write("ABA.zip"), write("ASI.zip")], error="unpack ABA.zip ASI.zip: each has a"),
-}  # fmt: skip
-
-
-@table(CASES)
-def test_a_change(check, case):
-    check(case)
+    "above": Layout((), ".."),
+    "a folder in a folder": Layout([move("ABA", "x"), move("x", "ABA/ABA")]),
+    "UTF-16": Layout(edit("ABA/textgrid/*", lambda text: text.decode().replace("\n", "\r\n").encode("utf-16"))),
+    "other names": Layout([move("SKA/textgrid", "SKA/TextGrid"), rename("YDCK/wav/*", str.upper),
+                           rename("YDCK/wav/*", lambda name: name.lower().replace(".wav", ".WAV"))]),
+})  # fmt: skip
 
 
 @table({
@@ -76,18 +43,6 @@ def test_a_damaged_textgrid_is_left_out_with_its_fault(check, tmp_path, case):
     change, fault = case
     check(Case(change, gone=FIRST, left_out={"unusable TextGrids": 1}))
     assert f"{GRID}: {fault}" in (tmp_path / "out" / "left_out.txt").read_text()
-
-
-@table({
-    "above": ([], ".."),
-    "a folder in a folder": ([move("ABA", "x"), move("x", "ABA/ABA")], ""),
-    "UTF-16": (edit("ABA/textgrid/*.TextGrid",
-                    lambda content: content.decode().replace("\n", "\r\n").encode("utf-16")), ""),
-    "other names": ([move("SKA/textgrid", "SKA/TextGrid"), rename("YDCK/wav/*", str.upper),
-                     rename("YDCK/wav/*", lambda name: name.lower().replace(".wav", ".WAV"))], ""),
-})  # fmt: skip
-def test_layouts(check, case):
-    check(*case)
 
 
 LABELS = {

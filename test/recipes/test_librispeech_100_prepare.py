@@ -1,33 +1,12 @@
-"""egs/librispeech_100/prepare.py on a miniature of the corpus in its layouts, quirks included."""
+"""egs/librispeech_100: damaged transcripts, converted audio and other layouts."""
 
-from harness import Case, copy, edit, move, remove, table, write
+from harness import Case, Layout, changes, copy, edit, move, remove, write
 
-RECIPE, ROOT = "librispeech_100", "LibriSpeech"
+RECIPE = "librispeech_100"
 CHAPTER, DEV = "train-clean-100/103/1241", "dev-clean/1272/128104"
 TRANSCRIPT = f"{CHAPTER}/103-1241.trans.txt"
-
-
-def test_ids_texts_and_speakers(prepared, recipe):
-    result = prepared()
-    assert [len(found) for found in result.sets.values()] == [9, 3, 3]
-    one = result.sets["train"]["103-1241-0001"]
-    assert (one.text, one.speaker) == ("A BIG DOG", "103")
-    assert one.audio == str(recipe.corpus / f"{CHAPTER}/103-1241-0001.flac")
-    assert result.ids["train"][-1] == "19-198-0002" and result.ids["dev"][0] == "1272-128104-0000"
-    assert "train: 9, published for the full corpus: 28539" in result.printed
-    assert result.left_out == [
-        ("lines without a recording", "103-1240.trans.txt:4 103-1240-0008"),
-        ("recordings without a line", "train-clean-100/103/1240/103-1240-0007.flac"),
-    ]
-
-
-def test_test_other_is_a_second_test_set(prepared):
-    result = prepared(test_other="true")
-    assert result.ids["test_other"] == [f"1688-142285-000{number}" for number in range(3)]
-    assert "test_other: 3, published for the full corpus: 2939" in result.printed
-
-
-@table({
+SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
+test_changes = changes({
     "damaged lines": Case(
         write(TRANSCRIPT, "103-1241-0000\n103-1241-0001 ONCE\n103-1241-0001 TWICE\n\n103-1241-0002 FINE\n"),
         texts={"103-1241-0001": "ONCE", "103-1241-0002": "FINE"}, gone="103-1241-0000",
@@ -47,19 +26,8 @@ def test_test_other_is_a_second_test_set(prepared):
     "not UTF-8": Case(write(TRANSCRIPT, b"103-1241-0000 \xff\n"), error="103-1241.trans.txt: cannot be read as UTF-8"),
     "no dev set": Case(remove("dev-clean"), error="no transcripts of dev-clean: looked for .*; unpack dev-clean.tar"),
     "no second test set": Case(remove("test-other"), {"test_other": "true"}, error="no transcripts of test-other"),
+    "above": Layout((), ".."),
+    "without the folder LibriSpeech": Layout([move(name, f"apart/{name}") for name in SUBSETS], "apart"),
+    "each archive apart": Layout([move(name, f"apart/{name}/LibriSpeech/{name}") for name in SUBSETS], "apart"),
+    "each subset apart": Layout([move(name, f"apart/{name}/{name}") for name in SUBSETS], "apart"),
 })  # fmt: skip
-def test_a_change(check, case):
-    check(case)
-
-
-SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
-
-
-@table({
-    "above": ([], ".."),
-    "without the folder LibriSpeech": ([move(name, f"apart/{name}") for name in SUBSETS], "apart"),
-    "each archive apart": ([move(name, f"apart/{name}/LibriSpeech/{name}") for name in SUBSETS], "apart"),
-    "each subset apart": ([move(name, f"apart/{name}/{name}") for name in SUBSETS], "apart"),
-})  # fmt: skip
-def test_layouts(check, case):
-    check(*case)

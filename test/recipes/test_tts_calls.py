@@ -15,12 +15,16 @@ def calls(recipe: str, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_from_nothing_there_is_one_training():
-    lines = calls("asterisk", "--corpus", "/tmp")
-    trainings = [line for line in lines if "sure.bin.train" in line]
-    assert len(trainings) == 1 and not any(line.startswith("  |") for line in lines)
-    assert "exp/tts_allison_fastspeech2_full/seed1" in trainings[0] and "weights=random:small" in trainings[0]
-    assert not any("--like" in line for line in lines)
+def test_from_nothing_there_is_one_training_and_the_decoding_has_the_name_of_its_vocoder(tmp_path):
+    vocoder = tmp_path / "v1.0" / "g_02500000"
+    vocoder.parent.mkdir()
+    vocoder.write_bytes(b"generator")
+    lines = calls("asterisk", "--corpus", "/tmp", "--set", f"decode.vocoder={vocoder}")
+    (training,) = [line for line in lines if "sure.bin.train" in line]
+    (decoding,) = [line for line in lines if "sure.bin.decode" in line]
+    assert "exp/tts_allison_fastspeech2_full/seed1" in training and "weights=random:small" in training
+    assert decoding.endswith("decode.name=g_02500000") and "decode." not in training
+    assert not any(line.startswith("  |") or "--like" in line for line in lines)
 
 
 def test_a_voice_is_adapted_from_the_others():
@@ -38,17 +42,6 @@ def test_a_voice_is_adapted_from_the_others():
     phones = [line for line in lines if "sure.bin.phonemize" in line and not line.startswith("  |")]
     assert len(phones) == 1 and "text.phones=espeak" in phones[0]
     assert "--like data/tts_allison+june+ivrvoice/tokens" in phones[0] and "minutes=5" in " ".join(lines)
-
-
-@pytest.mark.parametrize(("file", "name"), [("g 02.pt", "g-02"), ("v1.0/g_02500000", "g_02500000")])
-def test_a_vocoder_of_the_call_is_added_to_that_of_the_config(file, name, tmp_path):
-    path = tmp_path / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"generator")
-    lines = calls("asterisk", "--corpus", "/tmp", "--set", f"decode.vocoder={path}")
-    (spoken,) = [line for line in lines if "sure.bin.decode" in line]
-    (trained,) = [line for line in lines if "sure.bin.train" in line]
-    assert spoken.endswith(f"decode.name={name}") and "decode." not in trained
 
 
 @pytest.mark.parametrize("recipe", ["libritts", "l2arctic"])

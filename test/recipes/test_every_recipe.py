@@ -1,41 +1,20 @@
-"""Every recipe: links, files of macOS, the order of files and a relative --corpus change nothing; options; sources."""
+"""Every recipe: its sets, whatever the order of files; links and files of macOS; unknown options; sources."""
 
 from __future__ import annotations
 
 import os
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-import miniature
 import pytest
-from harness import EGS, Case, Recipe
+from harness import EGS, Case, below, expected
 
 from sure.corpus.sources import read_sources
 from sure.data.validate import validate_data_dir
 
 RECIPES = sorted(path.parent.name for path in EGS.glob("*/prepare.py") if path.parent.name != "TEMPLATE")
-OPTIONS = {  # of a recipe, where the others' data folders are of other kinds
-    "asterisk": [{"lang": "all"}],
-    "esd": [{"task": "asr"}],
-    "fillets": [{"lang": "all"}],
-    "fleurs": [{"lang": "de_de"}],
-    "l2arctic": [{"task": "tts"}],
-    "meld": [{"task": "emotion"}],
-    "speech_commands": [{"labels": "superb"}],
-}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A recipe's miniature corpus, made once."""
-    recipes: dict[str, Recipe] = {}
-
-    def make(name: str) -> Recipe:
-        if name not in recipes:
-            recipes[name] = Recipe(name, miniature.make(name, tmp_path_factory.mktemp(name) / "a corpus"))
-        return recipes[name]
-
-    return make
+SECTIONS = [(name, words) for name in RECIPES for words in expected(name)]
 
 
 def linked(corpus: Path, store: Path) -> Path:
@@ -61,16 +40,16 @@ def add_files_of_macos(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_links_and_files_of_macos_change_nothing(made, name, tmp_path):
-    recipe = made(name)
+def test_links_and_files_of_macos_change_nothing(recipe_of, name, tmp_path):
+    recipe = recipe_of(name)
     other = linked(recipe.corpus, tmp_path / "store")
     add_files_of_macos(other)
-    expected, result = recipe.unchanged(), recipe(other, tmp_path / "out")
+    before, after = recipe.unchanged(), recipe(other, tmp_path / "out")
     for attribute in ("set", "text", "labels", "speaker", "start", "end"):
-        assert result.of(attribute) == expected.of(attribute)
-    names = [{id: Path(audio).name for id, audio in one.of("audio").items()} for one in (expected, result)]
+        assert after.of(attribute) == before.of(attribute)
+    names = [{id: Path(audio).name for id, audio in one.of("audio").items()} for one in (before, after)]
     assert names[0] == names[1]
-    assert expected.reasons.keys() <= result.reasons.keys() and all(expected.ids.values())
+    assert before.reasons.keys() <= after.reasons.keys() and all(before.ids.values())
 
 
 class Backwards(closing):
@@ -92,27 +71,27 @@ class Backwards(closing):
         return self.sorted.pop()
 
 
-@pytest.mark.parametrize(("name", "options"), [(name, options) for name in RECIPES for options in
-                                               OPTIONS.get(name, [{}])])  # fmt: skip
-def test_valid_sets_from_a_relative_path_whatever_the_order_of_folders(made, name, options, tmp_path, monkeypatch):
-    recipe = made(name)
-    recipe(recipe.corpus, tmp_path / "one", **options)
+@pytest.mark.parametrize(("name", "words"), SECTIONS)
+def test_expected_sets_whatever_the_order_of_folders(recipe_of, name, words, tmp_path, monkeypatch, capsys):
+    """From a relative path, with the utterances that stage 2 removes."""
+    recipe = recipe_of(name)
+    options = dict(word.split("=") for word in words.split())
+    corpus = below(recipe.corpus, options.pop("corpus", ""))
     listdir, scandir = os.listdir, os.scandir
-
-    monkeypatch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
-    monkeypatch.setattr(os, "scandir", lambda path=".": Backwards(scandir(path)))
-    monkeypatch.chdir(recipe.corpus.parent)
-    recipe(Path(recipe.corpus.name), tmp_path / "two", **options)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
+        patch.setattr(os, "scandir", lambda path=".": Backwards(scandir(path)))
+        patch.chdir(corpus.parent)
+        result = recipe(Path(corpus.name), tmp_path, **options)
+    lines = replace(result, printed=capsys.readouterr().out).lines(corpus)
     monkeypatch.chdir(tmp_path)
-    tables = [sorted(path for path in (tmp_path / out).rglob("*") if path.is_file()) for out in ("one", "two")]
-    for one, two in zip(*tables, strict=True):
-        assert one.relative_to(tmp_path / "one") == two.relative_to(tmp_path / "two")
-        assert one.read_bytes() == two.read_bytes()
-    for table in (tmp_path / "two").glob("*/wav.scp"):
+    for set_name in result.sets:
+        table = tmp_path / set_name / "wav.scp"
         before = table.read_bytes()
-        assert not validate_data_dir(table.parent, on_bad_utterance="stop").removed
-        assert table.read_bytes() == before
+        removed = validate_data_dir(table.parent, on_bad_utterance="skip").removed
+        assert removed or table.read_bytes() == before
+        lines += ["\t".join(["removed", one.id, one.reason]) for one in removed]
+    assert lines == expected(name)[words]
 
 
 @pytest.mark.parametrize(("name", "option", "choices"), [
@@ -140,11 +119,11 @@ def test_valid_sets_from_a_relative_path_whatever_the_order_of_folders(made, nam
     ("vctk", "mic=mic3", "mic1 mic2"),
     ("voxpopuli", "lang=pt", "en de fr es pl it ro hu cs nl fi hr sk sl et lt"),
 ])  # fmt: skip
-def test_unknown_options(made, name, option, choices, tmp_path):
+def test_unknown_options(recipe_of, name, option, choices, tmp_path):
     key, _, value = option.partition("=")
-    error = f"{option}: .*" + r"\W.*".join(choices.split())
-    made(name).check(Case(options={"task": "keyword", key: value} if key == "keywords" else {key: value}, error=error),
-                     made(name).corpus, tmp_path / "out")  # fmt: skip
+    options = {"task": "keyword", key: value} if key == "keywords" else {key: value}
+    case = Case(options=options, error=f"{option}: .*" + r"\W.*".join(choices.split()))
+    recipe_of(name).check(case, recipe_of(name).corpus, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -155,10 +134,10 @@ def items(file: str, **options: str) -> list:
 def test_sources_of_alternatives():
     kinds = {"asterisk": ["debian", "archive"], "fillets": ["debian", "archive"], "snips": ["archive", "manual"]}
     groups = {}
-    for name, expected in kinds.items():
+    for name, first_of_each in kinds.items():
         (one_of,) = items(f"{name}/sources.yaml")
         groups[name] = [group.items for group in one_of.any_of]
-        assert [group[0].kind for group in groups[name]] == expected
+        assert [group[0].kind for group in groups[name]] == first_of_each
     assert len(groups["asterisk"][0][0].packages) == 10 and len({item.into for item in groups["asterisk"][1]}) == 5
     assert len(groups["fillets"][0][0].packages) == 3 and groups["fillets"][1][0].sha256
 

@@ -1,0 +1,66 @@
+"""A copy of the project, as users have it after installation, in which tests run recipes on miniature corpora."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import miniature
+from file_server import FileServer
+from small_project import ROOT, make_environment
+
+EGS = ROOT / "egs"
+ROWS = list(csv.DictReader((EGS / "recipes.csv").read_text().splitlines()))
+MADE = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
+
+
+class Clone:
+    def __init__(self, root: Path):
+        self.root = root
+        for name in ("sure", "utils", "tools"):
+            shutil.copytree(ROOT / name, root / name, ignore=MADE)
+        shutil.copy(ROOT / "pyproject.toml", root)
+        make_environment(root, root / ".venv", "ark,convert,espeak,judges,phones,tts", sys.executable)
+
+    def recipe(self, name: str, copy: str = "") -> Path:
+        """A copy of a recipe without the files that it made."""
+        return shutil.copytree(EGS / name, self.root / "egs" / (copy or name), ignore=MADE)
+
+    def start(self, recipe: Path, *words: str, cwd: Path | None = None) -> subprocess.Popen:
+        """The recipe's run.sh in a process group of its own; its errors are in its output."""
+        variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+        return subprocess.Popen(
+            ["bash", str(recipe / "run.sh"), *words],
+            cwd=cwd,
+            env=variables | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, recipe: Path, *words: str, cwd: Path | None = None) -> str:
+        """The output of run.sh, which has to succeed."""
+        process = self.start(recipe, *words, cwd=cwd)
+        out, _ = process.communicate(timeout=900)
+        assert process.returncode == 0, out
+        return out
+
+
+def row_words(row: dict[str, str], recipe: Path, corpus: Path) -> list[str]:
+    """Options for a line of recipes.csv, with its own and those of a tiny model."""
+    words = ["--task", row["task"], *shlex.split(row["options"]), *miniature.words(row["recipe"], row["task"], corpus)]
+    words += ["--shape", "tiny"] if row["task"] == "tts" else ["--backbone", "tiny", "--weights", "random:moonshine"]
+    return words + (["--corpus", str(corpus)] if miniature.is_manual(recipe / "sources.yaml") else [])
+
+
+def serve(recipe: Path, corpus: Path, server: FileServer) -> list[str]:
+    """Put the archives of a miniature corpus on a server, with their addresses in the recipe's sources."""
+    plans = [] if miniature.is_manual(recipe / "sources.yaml") else sorted(recipe.glob("sources*.yaml"))
+    return [path for plan in plans for path in miniature.serve_archives(plan, corpus, server)]
