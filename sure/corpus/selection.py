@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from sure.data.data_dir import Utterance, is_utf8, write_data_dir
+from sure.data.data_dir import Utterance, write_data_dir
+from sure.data.tables import is_utf8
 from sure.errors import SureError
 from sure.files import replace_file
 

@@ -27,6 +27,7 @@ from sure.data.tables import (
     format_labels,
     format_table,
     id_problem,
+    is_utf8,
     parse_labels,
     parse_seconds,
     parse_segment,
@@ -137,11 +138,6 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
         else:
             (folder / name).unlink(missing_ok=True)
     return folder
-
-
-def is_utf8(text: str) -> bool:
-    """Whether a table can store `text`: file names may have bytes that are not UTF-8."""
-    return text.encode(errors="ignore").decode() == text
 
 
 def _read_unique(path: Path) -> dict[str, Line]:

@@ -66,6 +66,11 @@ def format_table(rows: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{id} {value}".rstrip() + "\n" for id, value in rows)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a table can store `text`: file names may have bytes that are not UTF-8."""
+    return text.encode(errors="ignore").decode() == text
+
+
 def id_problem(id: str) -> str | None:
     """Why an id, which is also used as a file name, is unusable, or None."""
     if not id or id in {".", ".."}:

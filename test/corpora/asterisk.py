@@ -1,13 +1,10 @@
 """Asterisk core sounds: release tarballs, one for each language, and the layout of the Debian packages."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 
 from miniature import lines, pack, write_files
-from speech import speech
-from spelling import lexicon
+from speech import lexicon, speech
 
 ROOT = "debian"
 VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "fr": "fr_CA_f_June", "it": "it_IT_m_Carlo",

@@ -1,7 +1,5 @@
 """ESD as its archive unpacks: three speakers, one without folders of sets, and transcripts in three encodings."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import write_files

@@ -1,7 +1,5 @@
 """Fish Fillets 1.0.1: the release tarball with dialogue files in Lua, and recordings by level and language."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FLEURS as Google's archives, one for each language: lists without a header, and recordings with numbers as names."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

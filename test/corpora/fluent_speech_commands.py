@@ -1,7 +1,5 @@
 """Fluent Speech Commands: three tables whose first column has no name, and a folder of recordings for every speaker."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable
 from pathlib import Path

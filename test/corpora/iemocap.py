@@ -1,7 +1,5 @@
 """IEMOCAP_full_release with two dialogues in each session, most tags, and opinions of single evaluators."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import write_files

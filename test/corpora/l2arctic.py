@@ -1,12 +1,9 @@
 """L2-ARCTIC as its zips unpack: for each speaker wav, transcript, textgrid and, for some utterances, annotation."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import lines, write_files
-from speech import speech
-from spelling import phones
+from speech import phones, speech
 
 ROOT = "l2arctic_release_v5.0"
 RATE = 44100

@@ -1,12 +1,9 @@
 """LibriSpeech as published: an archive for each subset, with folders speaker/chapter, and the lexicon."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import lines, pack, write_files
-from speech import speech
-from spelling import lexicon
+from speech import lexicon, speech
 
 ROOT = "LibriSpeech"
 CHAPTERS = {

@@ -1,7 +1,5 @@
 """LibriTTS, its subset train-clean-100: recordings with two texts each, and other files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import pack, write_files

@@ -1,7 +1,5 @@
 """MELD as its archive: three archives inside, tables in Windows' encoding, and clips with known faults."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import pack, table, write_files

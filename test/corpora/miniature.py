@@ -4,8 +4,6 @@ test/corpora/<recipe>.py has `make(folder)`, which writes a corpus in the files 
 the part of the folder that test/recipes prepares, and `words(folder, task)`, the options that a task needs.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import importlib

@@ -1,7 +1,5 @@
 """Audio SNIPS as s3prl's archive: lines with BOS, EOS and slots without B- and I-, and wav files in folders by set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import lines, pack, write_files

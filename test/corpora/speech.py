@@ -1,12 +1,19 @@
-"""Artificial speech: a vowel-like sound for each letter, a pitch for each speaker."""
-
-from __future__ import annotations
+"""Artificial speech, a vowel-like sound for each letter and a pitch for each speaker; pronunciations by letters."""
 
 import hashlib
 
 import numpy as np
 
+from sure.text.normalize import normalize
+
 LETTER = 0.06  # seconds
+PHONES = dict(
+    zip(
+        "abcdefghijklmnopqrstuvwxyz'",
+        "AE1 B CH D EH1 F G HH IY1 JH K L M N OW1 P DH R S T AH0 V W SH Y Z ZH".split(),
+        strict=True,
+    )
+)
 
 
 def speech(text: str, speaker: str = "", rate: int = 16000) -> np.ndarray:
@@ -30,3 +37,12 @@ def speech(text: str, speaker: str = "", rate: int = 16000) -> np.ndarray:
 def _share(what: str, name: str) -> float:
     """A number in [0, 1) from a digest of the name."""
     return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:4], "big") / 2**32
+
+
+def phones(word: str) -> str:
+    return " ".join(PHONES[letter] for letter in word.lower())
+
+
+def lexicon(text: str) -> str:
+    """Lines `WORD PHONE PHONE ...` for the words of an English text."""
+    return "".join(f"{word.upper()} {phones(word)}\n" for word in sorted(set(normalize(text, "en").split())))

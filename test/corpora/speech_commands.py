@@ -1,7 +1,5 @@
 """Speech Commands, both releases: words of at most 1 s, two lists, long noises, and the separate test set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """TIMIT as on the LDC's disc: upper-case names, .WAV files with SPHERE headers, phones with times in samples."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

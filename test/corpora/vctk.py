@@ -1,7 +1,5 @@
 """VCTK 0.92 and 0.80: speakers with one microphone or without texts, and files that are not recordings."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from miniature import pack, write_files

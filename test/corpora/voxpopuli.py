@@ -1,7 +1,5 @@
 """VoxPopuli as published: a list with bars between the columns, and a tar of session recordings for each year."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A copy of the project, as users have it after installation, in which tests run recipes on miniature corpora."""
 
-from __future__ import annotations
-
 import csv
 import os
 import shlex
@@ -16,6 +14,7 @@ from small_project import ROOT, make_environment
 
 EGS = ROOT / "egs"
 ROWS = list(csv.DictReader((EGS / "recipes.csv").read_text().splitlines()))
+CACHE = shutil.ignore_patterns("__pycache__")
 MADE = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
 
 
@@ -23,7 +22,7 @@ class Clone:
     def __init__(self, root: Path):
         self.root = root
         for name in ("sure", "utils", "tools"):
-            shutil.copytree(ROOT / name, root / name, ignore=MADE)
+            shutil.copytree(ROOT / name, root / name, ignore=CACHE)
         shutil.copy(ROOT / "pyproject.toml", root)
         make_environment(root, root / ".venv", "ark,convert,espeak,judges,phones,tts", sys.executable)
 

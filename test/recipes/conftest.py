@@ -1,9 +1,7 @@
 """Fixtures of the recipes' tests, for the recipe RECIPE that the test module names."""
 
-from __future__ import annotations
-
 import shutil
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import miniature
 import pytest
 
 pytest.register_assert_rewrite("harness")
-from harness import Case, Layout, Recipe, Result  # noqa: E402
+from harness import Recipe, Result  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +50,4 @@ def prepared(recipe, tmp_path, capsys):
 @pytest.fixture
 def check(recipe, corpus, tmp_path):
     """`check(case)`: compare the effect of a change with the case."""
-
-    def check(case: Case | Layout) -> Result | None:
-        return recipe.check(case, corpus, tmp_path / "out")
-
-    return check
+    return partial(recipe.check, corpus=corpus, out=tmp_path / "out")

@@ -1,7 +1,5 @@
 """Every recipe: its sets, whatever the order of files; links and files of macOS; unknown options; sources."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 from dataclasses import replace
@@ -57,18 +55,16 @@ class Backwards(closing):
 
     def __init__(self, entries):
         super().__init__(entries)
-        self.sorted = sorted(entries, key=lambda entry: entry.name)
+        self.entries = iter(sorted(entries, key=lambda entry: entry.name, reverse=True))
 
     def __enter__(self):
         return self
 
     def __iter__(self):
-        return self
+        return self.entries
 
     def __next__(self):
-        if not self.sorted:
-            raise StopIteration
-        return self.sorted.pop()
+        return next(self.entries)
 
 
 @pytest.mark.parametrize(("name", "words"), SECTIONS)

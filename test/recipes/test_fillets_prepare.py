@@ -2,7 +2,7 @@
 
 import fillets as game
 import pytest
-from harness import SETS, Case, Layout, changes, copy, load_make_splits, move, remove, write
+from harness import SETS, Case, Layout, append, changes, copy, load_make_splits, move, remove, write
 
 RECIPE = "fillets"
 LEVEL = game.places()["train"][0]
@@ -32,6 +32,13 @@ def as_packages(corpus):
         copy(f"{name}", f"{package}/{name}")(corpus)
 
 
+def line(level, language, name, text):
+    """A line of another level, with a recording."""
+    lua = f'dialogId("{name}", "font_small", "x")\ndialogStr("{text}")\n'
+    sound = copy(f"sound/{LEVEL}/cs/x-v-f3.ogg", f"sound/{level}/{language}/{name}.ogg")
+    return [append(f"script/{level}/dialogs_{language}.lua", lua), sound]
+
+
 test_changes = changes({
     "above": Layout((), "..", ALL),
     "installed": Layout(move("", INSTALLED), INSTALLED, ALL),
@@ -41,6 +48,13 @@ test_changes = changes({
     "no dialogue files": Case(remove("script"), {"lang": "nl"}, error=r"not found: nl \(dialogue f.*fillets-ng-data"),
     "no Lua": Case(write(f"script/{LEVEL}/dialogs_cs.lua", b"\xe8"),
                    error="dialogs_cs.lua: cannot be read as UTF-8.*again"),
+    "corrections": Case(
+        [*line("fdto", "cs", "semafor-v", "Stůj"), *line("computer", "cs", "poc-v-pssst", "Pssst"),
+         *line("computer", "cs", "x-m-1", "Chapci, chapcisko"), *line("computer", "nl", "x-m-2", "Nouja, neeee")],
+        ALL, sets={"cs-small-computer-x-m-1": "train", "nl-small-computer-x-m-2": "train"},
+        texts={"cs-small-computer-x-m-1": "chlapci chapcisko", "nl-small-computer-x-m-2": "nou ja nee"},
+        left_out={"recordings without text": "fdto/cs/semafor-v.ogg",
+                  "cries and mumbling": "computer/cs/poc-v-pssst.ogg"}),
     "a level that is in no list": Case(
         lambda corpus: game.write_level(corpus, "new", "cs"),
         left_out={"levels that are in no list of splits/": [

@@ -1,7 +1,5 @@
 """Download and preparation, killed again and again, end in the bytes of an undisturbed run."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

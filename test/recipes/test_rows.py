@@ -4,8 +4,6 @@ A row that differs from an earlier one of its recipe and task in options of prep
 `test/run.sh -m "slow or not slow" test/recipes/test_rows.py` takes all rows to stage 8.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path

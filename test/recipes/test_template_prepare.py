@@ -1,7 +1,5 @@
 """Mistakes in the tables of egs/TEMPLATE: each is one error with the table, the line and the column."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

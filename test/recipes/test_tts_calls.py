@@ -1,7 +1,5 @@
 """Calls of TTS recipes: first the pretraining, in its own recipe, then the training that starts from its model."""
 
-from __future__ import annotations
-
 import subprocess
 
 import pytest

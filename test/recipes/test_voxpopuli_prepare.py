@@ -1,7 +1,5 @@
 """egs/voxpopuli: sessions and cut recordings in other places, damaged lists, times of speeches."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 from pathlib import Path
