@@ -1,4 +1,4 @@
-"""egs/fillets: its reader of Lua files, other voices, its layouts, and its lists."""
+"""egs/fillets: its layouts, corrections and other voices, its reader of Lua files, and its lists."""
 
 import fillets as game
 import pytest
@@ -7,18 +7,6 @@ from harness import SETS, Case, Layout, append, changes, copy, load_make_splits,
 RECIPE = "fillets"
 LEVEL = game.places()["train"][0]
 ALL, SPEAKER = {"lang": "all"}, {"task": "speaker"}
-
-
-def test_levels_with_other_voices(corpus, prepared):
-    """Their speakers are others in asr, and they are not in task speaker."""
-    for language in ("cs", "nl"):
-        game.write_level(corpus, "keys", language)
-    result = prepared(corpus, **ALL)
-    speakers = {one.speaker for id, one in result.sets["train"].items() if "-keys-" in id}
-    assert speakers == {"cs-small-keys", "cs-big-keys", "nl-small", "nl-big"}
-    result = prepared(corpus, **SPEAKER, **ALL)
-    assert {id[:2] for id in result.of("set") if "-keys-" in id} == {"nl"}
-    assert result.reasons["levels in which the fish have other voices"] == 4
 
 
 PACKAGES, INSTALLED = "../packages/{}/usr/share/games/fillets-ng", "../usr/share/games/fillets-ng"
@@ -39,6 +27,8 @@ def line(level, language, name, text):
     return [append(f"script/{level}/dialogs_{language}.lua", lua), sound]
 
 
+OTHER_VOICES = [*line("keys", "cs", "x-m-1", "Kde"), *line("keys", "nl", "x-m-1", "Hier")]  # in Czech
+CS, NL = "cs-small-keys-x-m-1", "nl-small-keys-x-m-1"
 test_changes = changes({
     "above": Layout((), "..", ALL),
     "installed": Layout(move("", INSTALLED), INSTALLED, ALL),
@@ -55,10 +45,12 @@ test_changes = changes({
         texts={"cs-small-computer-x-m-1": "chlapci chapcisko", "nl-small-computer-x-m-2": "nou ja nee"},
         left_out={"recordings without text": "fdto/cs/semafor-v.ogg",
                   "cries and mumbling": "computer/cs/poc-v-pssst.ogg"}),
-    "a level that is in no list": Case(
-        lambda corpus: game.write_level(corpus, "new", "cs"),
-        left_out={"levels that are in no list of splits/": [
-            f"new/cs/new-{letter}-{number}.ogg" for number, letter in enumerate("vmvm")]}),
+    "a level that is in no list": Case(line("new", "cs", "x-m-1", "Kde"), left_out={
+        "levels that are in no list of splits/": "new/cs/x-m-1.ogg"}),
+    "other voices": Case(OTHER_VOICES, ALL, sets={CS: "train", NL: "train"}, texts={CS: "kde", NL: "hier"},
+                         speakers={CS: "cs-small-keys", NL: "nl-small"}),
+    "other voices are no speakers": Case(OTHER_VOICES, SPEAKER | ALL, sets={NL: "train"}, labels={NL: "nl-small"},
+                                         left_out={"levels in which the fish have other voices": "keys/cs/x-m-1.ogg"}),
 })  # fmt: skip
 
 

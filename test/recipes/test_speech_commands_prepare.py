@@ -4,7 +4,7 @@ import soundfile
 from harness import Case, Layout, append, changes, copy, edit, move, remove, write
 
 RECIPE = "speech_commands"
-SUPERB = {"labels": "superb"}
+SUPERB, OLD = {"labels": "superb"}, {"labels": "all", "release": "v0.01"}
 V1, V2, TEST_SET = "speech_commands_v0.01", "speech_commands_v0.02", "speech_commands_test_set_v0.02"
 LISTS = {"dev": f"{V2}/validation_list.txt", "test": f"{V2}/testing_list.txt"}
 
@@ -70,14 +70,13 @@ test_changes = changes({
     "the words, superb": Layout((), V2, SUPERB),  # the test set is in the next folder
     "a link": Layout(as_link, "linked"),
     "two folders": Layout(move(V2, "new/SpeechCommands/words"), "new"),
+    "a release that the readme names": Layout(move(V1, "old/words"), "old", OLD),
     **{f"Kaggle's copy, {labels}": Layout(as_kaggle, "", {"labels": labels}) for labels in ("sure", "superb", "all")},
 })  # fmt: skip
 
 
-def test_the_release_is_read_from_the_folder_or_its_readme(corpus, prepared):
-    move(V1, "old/words")(corpus)
-    expected = prepared(labels="all", release="v0.01").ids
-    assert prepared(corpus / "old", labels="all", release="v0.01").ids == expected
-    remove("old/words/README.md")(corpus)
-    assert prepared(corpus / "old", labels="all").ids == expected  # it may be v0.02
-    assert prepared(corpus, labels="all").ids != expected
+def test_a_folder_without_a_release_in_its_name_and_readme_may_be_any(recipe, corpus, prepared):
+    for change in (move(V1, "old/words"), remove("old/words/README.md")):
+        change(corpus)
+    assert prepared(corpus / "old", labels="all").ids == recipe.unchanged(**OLD).ids
+    assert prepared(corpus, labels="all").ids != recipe.unchanged(**OLD).ids

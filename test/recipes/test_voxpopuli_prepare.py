@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from audio_files import write_audio
-from harness import Case, append, changes, edit, move, remove, rename, replace, table, write
+from harness import Case, Layout, changes, edit, move, remove, rename, replace, table, write
 from miniature import table as as_table
 from speech import speech
 from voxpopuli import LIST
@@ -14,7 +14,7 @@ from voxpopuli import LIST
 RECIPE = "voxpopuli"
 CUT, SESSIONS = "cut", "sessions"
 STRAY, FIRST_OF_DEV = "20090101-0900-PLENARY-1-en_1_1", "20090112-0900-PLENARY-3-en_20090112-09:00:04_4"
-INVALID = ("rows of no set", "20120703-0900-PLENARY-15-en_20120703-09:00:05_5")  # only in the list of sessions
+INVALID = {"rows of no set": "20120703-0900-PLENARY-15-en_20120703-09:00:05_5"}
 
 
 def in_all_rows(**cells: str):
@@ -26,39 +26,10 @@ def in_all_rows(**cells: str):
     return edit(LIST, change)
 
 
-def repeat(corpus: Path) -> None:
-    append("cut/en/asr_dev.tsv", (corpus / "cut/en/asr_dev.tsv").read_text().splitlines()[1] + "\n")(corpus)
-
-
 def as_wav(corpus: Path) -> None:
     for path in sorted(corpus.glob("cut/**/*.ogg")):
         write_audio(corpus / "cut/en/train/train_part_0" / f"{path.stem}.wav", speech(path.stem[-1]))
         path.unlink()
-
-
-@table({  # change, folder given, more that is left out
-    "above": ([move("cut", "deeper/cut"), remove("sessions", "asr_en.tsv.gz")], "", []),
-    "the language": ([], "cut/en", []),
-    "Hugging Face": ([as_wav], CUT, []),
-    "no colons": ([rename("cut/**/*.ogg", lambda name: name.replace(":", "_"))], CUT, []),
-    "cut recordings and sessions": ([], "", [INVALID]),
-    "a recording without a row": ([lambda corpus: write_audio(corpus / f"cut/en/2009/{STRAY}.ogg", speech("stray"))],
-                                  CUT, [("cut recordings without a row", f"en/2009/{STRAY}.ogg")]),
-    "a row twice": ([repeat], CUT, [("rows that repeat an id", FIRST_OF_DEV)]),
-})  # fmt: skip
-def test_cut_recordings_in_other_places(recipe, corpus, prepared, case):
-    steps, given, more = case
-    for change in steps:
-        change(corpus)
-    before, after = prepared(recipe.corpus / CUT), prepared(corpus / given)
-    for attribute in ("set", "text", "speaker", "start"):
-        assert after.of(attribute) == before.of(attribute)
-    assert after.left_out == sorted([*before.left_out, *more])
-
-
-def test_sessions_of_the_language_alone(recipe, corpus, prepared):
-    rename("sessions/**/*_original.ogg", lambda name: name.replace("_original", "_en"))(corpus)
-    assert prepared(corpus / SESSIONS).of("text") == prepared(recipe.corpus / SESSIONS).of("text")
 
 
 @table({  # values of all rows, start and end of the first utterance
@@ -85,7 +56,23 @@ def test_digits_where_there_are_no_number_words(corpus, prepared):
     assert (reason, "20120703-0900-PLENARY-15-de_20120703-09:00:01_1") in result.left_out
 
 
+def of_cut(*change, **effect) -> Case:
+    """The list of the cut recordings has no rows of no set."""
+    return Case(change, given=CUT, not_left_out=INVALID, **effect)
+
+
 test_changes = changes({
+    "sessions of the language alone": Layout(
+        rename("sessions/**/*_original.ogg", lambda name: name.replace("_original", "_en")), SESSIONS),
+    "above": Case([move("cut", "deeper/cut"), remove("sessions", "asr_en.tsv.gz")], not_left_out=INVALID),
+    "the language": Case(given="cut/en", not_left_out=INVALID),
+    "Hugging Face": of_cut(as_wav),
+    "no colons": of_cut(rename("cut/**/*.ogg", lambda name: name.replace(":", "_"))),
+    "a recording without a row": of_cut(
+        lambda corpus: write_audio(corpus / f"cut/en/2009/{STRAY}.ogg", speech("stray")),
+        left_out={"cut recordings without a row": f"en/2009/{STRAY}.ogg"}),
+    "a row twice": of_cut(edit("cut/en/asr_dev.tsv", lambda text: text + text.splitlines()[1] + b"\n"),
+                          left_out={"rows that repeat an id": FIRST_OF_DEV}),
     **{f"no list in {given}": Case(options={"lang": "fr"}, given=given,
                                    error="no list of fr there; expected asr_fr.tsv.gz")
        for given in (SESSIONS, CUT, "cut/en")},
