@@ -66,8 +66,8 @@ test_changes = changes({
              lambda text: text.decode("gb18030").replace("\t", " ").replace("生气", "愤怒").encode("utf-16")),
         MANDARIN),
     "a digit in Mandarin": Case(
-        edit("0001/0001.txt", lambda text: text.replace("打远".encode("gb18030"), "打5".encode("gb18030"), 1)), MANDARIN,
-        gone="0001_000001", left_out={
+        edit("0001/0001.txt", lambda text: text.replace("打远".encode("gb18030"), "打5".encode("gb18030"), 1)),
+        MANDARIN, gone="0001_000001", left_out={
             "recordings with a number in the transcript, which has no words in this language": "0001_000001"}),
     "unclear lines": Case(
         append("0012/0012.txt", "\nLet it be.\tNeutral\n0012_000351\tSomething else.\tAngry\n0012_000701\t...\tHappy"),
