@@ -247,6 +247,8 @@ def test_space_for_an_archive_of_unknown_size(items, server, free):
     size = items[0].pop("bytes")
     free(1.2 * size)
     fails(items[:1], r"unpacking one\.tar\.gz needs .* downloads/corpus has")
+    free(2.5 * size)
+    fails([{**items[0], "nested": ["wav/b.wav"]}], r"fetching one\.tar\.gz needs .* downloads/archives has")
     free(1.4 * size)
     assert fetched(items[:1]) == ONE
     assert [path for path, _ in server.requests] == ["/one.tar.gz"]

@@ -9,6 +9,7 @@ from sure.errors import SureError
 
 LONG = (
     'File type = "ooTextFile"|Object class = "TextGrid"||xmin = 0|xmax = 1.5|tiers? <exists>|size = 3|item []:|'
+    '! a comment with "quotes" and 5|'
     '    item [1]:|        class = "IntervalTier"|        name = "words"|        xmin = 0|        xmax = 1.5|'
     "        intervals: size = 2|"
     '        intervals [1]:|            xmin = 0|            xmax = 0.5|            text = "say ""a"" 5"|'
