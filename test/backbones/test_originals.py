@@ -16,10 +16,7 @@ LAYER_NORMS = dict(feat_extract_norm="layer", conv_bias=True)
 # Families, and further published variants: family, size, settings.
 CASES = {f"{family} {size}": (family, size, {}) for family, size in [*LIKE_WAV2VEC2, ("data2vec_audio", "base")]} | {
     "wav2vec2-large-960h": ("wav2vec2", "base", dict(hidden_size=64, intermediate_size=80)),  # wide, else as base
-    "wav2vec2-large-960h-lv60, xlsr, xls-r": (
-        *("wav2vec2", "base"),
-        dict(LAYER_NORMS, do_stable_layer_norm=True, hidden_size=80),
-    ),
+    "wav2vec2-large-960h-lv60, xlsr, xls-r": ("wav2vec2", "large", dict(hidden_size=80, num_conv_pos_embeddings=16)),
     "layer norms in the convolutions alone": ("wav2vec2", "base", LAYER_NORMS),
     "norms first after a group norm": ("wav2vec2", "base", dict(do_stable_layer_norm=True)),
     "distilhubert": ("hubert", "base", dict(num_hidden_layers=2, feat_proj_layer_norm=False)),

@@ -50,6 +50,7 @@ def test_random_weights_follow_the_seed_and_touch_no_global_state():
     one, again, other = (Family.from_weights("random:wavlm", seed=seed) for seed in (1, 1, 2))
     assert torch.equal(before, torch.get_rng_state())
     assert same(one, again) and not same(one, other)
+    assert not any(tensor.any() for name, tensor in one.state_dict().items() if name.endswith("bias"))
     assert (one.sha256, other.sha256) == ("random:wavlm_tiny:1", "random:wavlm_tiny:2")
     wider = Family.from_weights("random:wavlm", dim=48)
     assert wider.dim == 48 and wider.sha256 == "random:wavlm_tiny,dim=48:0"
@@ -139,20 +140,9 @@ WRONG_SHAPES = [
     *({"kernels": value} for value in ([31, 7, "x"], [31, 7], [31, 7, -3])),
     *({"strides": [16, 0, 2]}, {"heads": 5}, {"wide": 1}),
 ]
-DESCRIPTIONS = {
-    json.dumps({"family": "moonshine", "shape": SHAPE | shape}): "" for shape in WRONG_SHAPES
-} | dict.fromkeys(
-    [
-        "{}",
-        "[]",
-        "1",
-        '"x"',
-        '{"family": "moonshine"}',
-        '{"family": [1], "shape": {}}',
-        '{"family": "moonshine", "shape": 1}',
-    ],
-    "the metadata sure_backbone are not a family and a shape",
-)
+NO_SHAPES = [{}, [], 1, "x", {"family": "moonshine"}, {"family": [1], "shape": {}}, {"family": "moonshine", "shape": 1}]
+DESCRIPTIONS = {json.dumps({"family": "moonshine", "shape": SHAPE | shape}): "" for shape in WRONG_SHAPES}
+DESCRIPTIONS |= dict.fromkeys(map(json.dumps, NO_SHAPES), "the metadata sure_backbone are not a family and a shape")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import toys
@@ -21,72 +22,58 @@ from sure.petl.bundle import write_bundle
 ROOT = Path(__file__).parents[2]
 
 
+CODE = """
+import sys
+sys.modules["peft"] = sys.modules["transformers"] = None
+from sure.bin import export, import_adapter
+export.main(["bundle", "--to", "peft", "--out", "peft"])
+export.main(["bundle", "--to", "transformers", "--out", "model", "--backbone", "wav2vec2"])
+import_adapter.main(["peft", "--backbone", "wav2vec2", "--weights", sys.argv[1], "--out", "adapter"])
+"""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with a bundle of a LoRA on a wav2vec2, the model in it, and transformers' model below it."""
+    """A bundle of a LoRA, its exports, and the import of one, by a process without PEFT and transformers.
+
+    Attributes: the folder with all of these, the model, transformers' model below it, and the output.
+    """
     folder = tmp_path_factory.mktemp("made")
     model, theirs = pair(folder, "wav2vec2", "base", "lora")
     write_bundle(folder / "bundle", model.bundle(config_of(folder, "wav2vec2", "lora"), folder / "language"))
-    return folder, model, theirs
-
-
-@pytest.fixture(scope="module")
-def imported(made):
-    """The folder with the exported LoRA too, in processes without PEFT and transformers, and its import."""
-    folder, *_ = made
-    hide = "import sys; sys.modules['peft'] = sys.modules['transformers'] = None; "
-    for command, arguments in (
-        ("export", ["bundle", "--to", "peft", "--out", "peft"]),
-        ("export", ["bundle", "--to", "transformers", "--out", "model"]),
-        (
-            "import_adapter",
-            ["peft", "--backbone", "wav2vec2", "--weights", str(folder / "wav2vec2"), "--out", "adapter"],
-        ),
-    ):
-        code = f"{hide}from sure.bin import {command}; {command}.main({arguments!r})"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return folder
+    command, environment = (
+        [sys.executable, "-c", CODE, str(folder / "wav2vec2")],
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return SimpleNamespace(folder=folder, model=model, theirs=theirs, output=done.stdout)
 
 
 def same(found, wanted):
     return all((found[name] == wanted[name]).all() for name in wanted)
 
 
-def test_neither_peft_nor_transformers_is_needed(imported):
-    before, after = (load_file(imported / place / "adapter.safetensors") for place in ("bundle", "adapter"))
+def test_export_and_import(made):
+    for words in ("adapter_config.json", "Wav2Vec2Model", "sure_head.safetensors", "ForSequenceClassification"):
+        assert words in made.output
+    config = json.loads((made.folder / "peft" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(made.folder / "wav2vec2")
+    loaded = transformers.AutoModelForAudioClassification.from_pretrained(made.folder / "model").eval()
+    check_equal(logits(made.model), loaded(sound()).logits.detach())
+    check_equal(ours(made.model), encoded(load_peft(made.theirs, str(made.folder / "peft"))))
+    before, after = (load_file(made.folder / place / "adapter.safetensors") for place in ("bundle", "adapter"))
     assert {name for name in before if not name.startswith("head/")} == set(after)
     assert same(before, after)
 
 
-def test_export_to_peft(made, tmp_path, capsys):
-    folder, model, theirs = made
-    export.main([str(folder / "bundle"), "--to", "peft", "--out", str(tmp_path / "peft")])
-    output = capsys.readouterr().out
-    assert "adapter_config.json" in output and "Wav2Vec2Model" in output and "sure_head.safetensors" in output
-    config = json.loads((tmp_path / "peft" / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == str(folder / "wav2vec2")
-    check_equal(ours(model), encoded(load_peft(theirs, str(tmp_path / "peft"))))
-
-
-def test_export_to_transformers(made, tmp_path, capsys):
-    folder, model, _ = made
-    out = str(tmp_path / "out")
-    weights = ["--backbone", str(folder / "wav2vec2")]
-    export.main([str(folder / "bundle"), "--to", "transformers", "--out", out, *weights])
-    assert "ForSequenceClassification" in capsys.readouterr().out
-    loaded = transformers.AutoModelForAudioClassification.from_pretrained(out).eval()
-    check_equal(logits(model), loaded(sound()).logits.detach())
-
-
-def test_existing_folders_and_files_are_kept(imported, tmp_path):
-    bundle, weights = str(imported / "bundle"), str(imported / "wav2vec2")
+def test_existing_folders_and_files_are_kept(made, tmp_path):
+    bundle, adapter, weights = (str(made.folder / name) for name in ("bundle", "peft", "wav2vec2"))
     with pytest.raises(SureError, match="already exists"):
         export.main([bundle, "--to", "transformers", "--out", weights])
     taken = tmp_path / "taken"
     taken.write_text("mine")
-    arguments = [str(imported / "peft"), "--from", "peft", "--backbone", "wav2vec2", "--weights", weights]
+    arguments = [adapter, "--from", "peft", "--backbone", "wav2vec2", "--weights", weights]
     with pytest.raises(SureError, match="taken is a file; give a folder"):
         import_adapter.main([*arguments, "--out", str(taken)])
     for command, start in ((import_adapter, arguments), (export, [bundle, "--to", "peft"])):
@@ -101,9 +88,9 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture
-def train(corpus, imported, tmp_path, monkeypatch):
+def train(corpus, made, tmp_path, monkeypatch):
     """Train for one epoch from the imported adapter, by default with a rate of zero, so that it stays as it starts."""
-    monkeypatch.chdir(imported)  # start.yaml has a relative path
+    monkeypatch.chdir(made.folder)  # start.yaml has a relative path
 
     def run(**changes):
         overrides = {"train.epochs": 1, "train.lr_adapter": 0.0, **changes}
@@ -126,14 +113,14 @@ def test_training_changes_it(train):
     assert not same(*train(**{"train.lr_adapter": 1e-2}))
 
 
-def test_training_names_differences_from_its_start(train, imported):
-    petl = yaml.safe_load((imported / "adapter" / "start.yaml").read_text())["petl"]
+def test_training_names_differences_from_its_start(train):
+    petl = yaml.safe_load(Path("adapter/start.yaml").read_text())["petl"]
     with pytest.raises(SureError, match="alpha=16.0, this config has alpha=3.0"):
         train(petl=[{**petl[0], "alpha": 3}])
     with pytest.raises(SureError, match="trained on wav2vec2"):
         train(backbone={"name": "hubert", "weights": "random:tiny"})
 
 
-def test_an_adapter_without_a_task_is_no_bundle(imported):
+def test_an_adapter_without_a_task_is_no_bundle(made):
     with pytest.raises(SureError, match="lacks head, language, seed, task"):
-        Sure.load(imported / "adapter")
+        Sure.load(made.folder / "adapter")
