@@ -18,8 +18,6 @@ SCORE = {"emotion": "accuracy", "asr": "wer", "slots": "slot_type_f1", "language
 EMOTION = {"full": (90, 92, 94), "lora": (95, 95, 95), "prefix": (91, 92, 93)}
 ASR = {"full": (9, 10, 11), "lora": (10.5, 10.5, 12), "prefix": (20, 20, 20)}
 SLOTS = {"full": (80, 80, 80), "lora": (70, 75, 80), "prefix": (90, 92)}
-
-
 EMOTIONS, KEYWORDS = "Emotion, speaker and speech recognition", "Keywords, intents, phonemes and slots"
 pytestmark = pytest.mark.usefixtures("here")
 

@@ -39,9 +39,8 @@ def test_one_group(pairs):
     table = scores["groups"]["label"]["confusion"]
     dense = [[table.get(w, {}).get(f, 0) for f in NAMES] for w in NAMES]
     assert dense == confusion_matrix(wanted, found, labels=NAMES).tolist()
-    for name in ("accuracy", "macro_f1"):
-        low, high = scores[f"{name}_interval"]
-        assert 0 <= low <= high <= 100
+    correct = [w == f for w, f in pairs]
+    assert scores["accuracy_interval"] == bootstrap.ratio_interval(correct, [1] * len(pairs))
 
 
 def recall_of_references(wanted, found):
