@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ EGS = Path(__file__).resolve().parents[2] / "egs"
 DATA = ("overrides=data.train=data/asr/train", "overrides=data.valid=data/asr/dev")
 WORDS = ("task=asr", "dataset=asr", "decode_methods=greedy", "decode_methods=beam", *DATA)
 TINY = ("backbone=tiny", "weights=random:moonshine", "given=weights", "petl=lora linear_probe")
+BEAM = (*TINY, "decode=beam")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +41,7 @@ def test_what_training_accepts_passes(words):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((*TINY, "set=train.epoch=3"), "unknown key 'train.epoch'.*'epochs'"),
         ((*TINY, "set=train.clip=-1"), "train.clip"),
@@ -47,7 +49,7 @@ def test_what_training_accepts_passes(words):
         ((*TINY, "set=petl.rank=3"), r"petl \(linear_probe\): unknown key 'rank'"),  # of one of the methods only
         ((*TINY, "set=petl.rank=x", "petl=lora"), r"petl \(lora\).*rank"),
         ((*TINY, "set=decode.beam=0"), "decode.beam"),  # stage 5 alone reads it
-        ((*TINY, "decode=beam", "set=decode.name=a/b"), "decode.name"),
+        ((*BEAM, "set=decode.name=a/b"), "decode.name"),
         ((*TINY, "weights=random:huge"), "random:huge"),
         ((*TINY, "weights=nowhere.safetensors"), "nowhere.safetensors"),
         (("backbone=moonshine", "weights=random:huge", "petl=lora"), "random:huge"),
@@ -56,26 +58,19 @@ def test_what_training_accepts_passes(words):
         (("backbone=fastspeech2", "weights=random", "petl=lora", "given=weights"), "fastspeech2: the task asr needs"),
         ((*TINY, "rates=1e-3", "set=train={lr_adapter: 1e-2}"), "train.lr_adapter is 0.01 by --set, but 0.001"),
         ((*TINY, "set=backbone={weights: random}"), "backbone.weights is random by --set, but random:moonshine"),
-        (
-            (*TINY, "decode=beam", "set=decode.name=x", "overrides=data.tests=[a/test, a/test_x]"),
-            "folder of the set test_x",
-        ),
+        ((*BEAM, "set=decode.name=x", "overrides=data.tests=[a/test, a/test_x]"), "folder of the set test_x"),
     ],
 )
-def test_a_mistake_is_found_before_stage_1(words, said):
-    with pytest.raises(SureError, match=said):
+def test_a_mistake_is_found_before_stage_1(words, message):
+    with pytest.raises(SureError, match=message):
         check(*words)
 
 
 def test_a_rate_of_one_method_would_replace_those_of_the_call(tmp_path, monkeypatch):
-    for name, text in {
-        "asr": (EGS / "asterisk/conf/asr.yaml").read_text(),
-        "petl/lora": "petl: {name: lora, lr: 1e-2}",
-        "petl/lora+prefix": "petl: [{name: lora, lr: 5e-3}, {name: prefix}]",
-    }.items():
-        path = tmp_path / "conf" / f"{name}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    (tmp_path / "conf" / "petl").mkdir(parents=True)
+    shutil.copy("conf/asr.yaml", tmp_path / "conf")
+    (tmp_path / "conf/petl/lora.yaml").write_text("petl: {name: lora, lr: 1e-2}")
+    (tmp_path / "conf/petl/lora+prefix.yaml").write_text("petl: [{name: lora, lr: 5e-3}, {name: prefix}]")
     monkeypatch.chdir(tmp_path)
     check(*TINY, "petl=lora")
     with pytest.raises(SureError, match=r"--rates: petl.lr=0.01 of lora .* conf/asr.yaml \+ conf/petl/lora.yaml"):

@@ -11,6 +11,7 @@ import pytest
 from sure.errors import SureError
 from sure.recipe.plan import Call, make_plan
 from sure.recipe.shell import assignments, from_words
+from sure.recipe.suite import SuiteCall, make_suite_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("task=asr", "dataset=asr_es", "backbone=moonshine", "weights=downloads/moonshine_tiny_en.safetensors",
@@ -159,3 +160,71 @@ def test_values_reach_the_shell_as_they_are_from_a_python_without_packages(tmp_p
     assert shell.stdout.splitlines()[:3] == ["exp/asr_es_moonshine_lora/seed1", "a=$(touch made) é", "conf/asr.yaml"]
     assert not list(tmp_path.rglob("made"))
     assert assignments(plan("set=train.epochs=1"))[0] == "weights=downloads/moonshine_tiny_en.safetensors"
+
+
+ROWS = "recipe,task,options,suite\nasterisk,asr,,sure\nasterisk,asr,--lang fr,\nbeads,language,,sure\n"
+ASR, FR, BEADS = "asterisk asr", "asterisk asr --lang fr", "beads language"
+
+
+def suite(folder, *words):
+    """The plan of egs/sure_benchmark for three rows of two recipes."""
+    for name in ("asterisk", "beads"):
+        (folder / "egs" / name).mkdir(parents=True)
+        (folder / "egs" / name / "run.sh").touch()
+    (folder / "egs" / "recipes.csv").write_text(ROWS)
+    defaults = (f"egs={folder}/egs", "suite=sure", "petl=lora", "seeds=1", "backbone=moonshine", f"caller={folder}")
+    return make_suite_plan(from_words(SuiteCall, [*defaults, *words]))
+
+
+@pytest.mark.parametrize(
+    ("words", "table", "rows"),
+    [
+        ((), "sure_moonshine", [ASR, BEADS]),
+        (("suite=all",), "all_moonshine", [ASR, FR, BEADS]),
+        (("only=asterisk",), "chosen_moonshine", [ASR, FR]),
+        (("only=asterisk asr",), "chosen_moonshine", [ASR]),  # not the rows whose names begin with it
+        (("only=beads; asterisk asr --lang  fr ; beads language;",), "chosen_moonshine", [FR, BEADS]),
+        # a control, or a variant, does not overwrite the table
+        (("weights=random", "tag=t"), "sure_moonshine_random_t", [ASR, BEADS]),
+    ],
+)
+def test_rows_of_a_suite(tmp_path, words, table, rows):
+    plan = suite(tmp_path, *words)
+    assert [row.row for row in plan.chosen] == rows and all(row.copy == "" for row in plan.chosen)
+    assert (plan.outcomes, plan.results) == (f"exp/{table}_rows.tsv", f"exp/{table}_results.md")
+    assert [(row.name, row.task, row.words) for row in plan.chosen if row.row == FR] in (
+        [], [("asterisk", "asr", ["--lang", "fr"])])  # fmt: skip
+
+
+def test_folders_in_the_file_of_corpora_have_three_spellings(tmp_path):
+    for name in ("it's here", 'a "b" c'):
+        (tmp_path / name).mkdir()
+    lines = ["# ours", "", f'asterisk: "{tmp_path}/it\'s here"\r', 'beads:   a "b" c  ']
+    (tmp_path / "corpora.yaml").write_text("\n".join(lines))
+    copies = [row.copy for row in suite(tmp_path, "corpora=corpora.yaml").chosen]
+    assert copies == [f"{tmp_path}/it's here", f'{tmp_path}/a "b" c']
+    assert suite(tmp_path / "x", f"corpora={tmp_path}/corpora.yaml").chosen[0].copy == copies[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("only=beads asr",), f"--only 'beads asr': no such row; there are: {ASR}; {FR}; {BEADS};"),
+        (("only=;",), "--only names no row"),
+        (("suite=none",), "--suite none: egs/recipes.csv has no row of it"),
+        (("petl=loora",), "no method 'loora'"),
+        (("seeds=one",), "--seeds takes numbers"),
+        (("corpora=nowhere",), "--corpora nowhere: no such file"),
+        ("beads /data", "line 3: expected `recipe: DIR`, found 'beads /data'"),
+        ("[beads: /data]", "line 3: expected `recipe: DIR`"),
+        ("pearls: .", "line 3: there is no recipe egs/pearls"),
+        ("beads: not here", "line 3: there is no folder "),
+    ],
+)
+def test_a_wrong_option_of_a_suite_or_line_of_its_corpora_is_one_error(tmp_path, words, message):
+    if isinstance(words, str):
+        (tmp_path / "corpora.yaml").write_text(f"# ours\n\n{words}\n")
+        words = ("corpora=corpora.yaml",)
+    with pytest.raises(SureError) as error:
+        suite(tmp_path, *words)
+    assert message in str(error.value)

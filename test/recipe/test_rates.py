@@ -44,34 +44,27 @@ def files(tmp_path) -> list[Path]:
     return paths
 
 
-def rates(files, *overrides):
-    train = load_config(files, overrides).train
-    return train.lr_adapter, train.lr_head
-
-
 @pytest.mark.parametrize(
-    ("petl", "expected"),
+    ("order", "words", "expected"),
     [
-        ("petl.name=lora", (3e-3, 8e-3)),  # the task's own, though `all` comes later
-        ("petl.name=bitfit", (2e-3, 7e-3)),
-        ("petl.name=lora+prefix", (4e-3, 8e-3)),
-        ("petl=[{name: lora, rank: 2}, prefix]", (4e-3, 8e-3)),
-        ("petl.name=prefix", (9e-3, 8e-3)),  # none: the rates of conf/<task>.yaml
+        ("01", ["petl.name=lora"], (3e-3, 8e-3)),  # the task's own, though `all` comes later
+        ("01", ["petl.name=bitfit"], (2e-3, 7e-3)),
+        ("01", ["petl.name=lora+prefix"], (4e-3, 8e-3)),
+        ("01", ["petl=[{name: lora, rank: 2}, prefix]"], (4e-3, 8e-3)),
+        ("01", ["petl.name=prefix"], (9e-3, 8e-3)),  # none: the rates of conf/<task>.yaml
+        ("012", ["petl.name=lora"], (5e-3, 8e-3)),  # later files and overrides win
+        ("021", ["petl.name=lora"], (3e-3, 8e-3)),
+        ("012", ["petl.name=lora", "train.lr_adapter=6e-3"], (6e-3, 8e-3)),
+        ("01", ["petl.name=lora", "rates.asr.lora=1e-4"], (1e-4, 8e-3)),
     ],
 )
-def test_rates_by_task_and_method(files, petl, expected):
-    assert rates(files[:2], petl) == expected
-
-
-def test_later_files_and_overrides_win(files):
-    assert rates(files, "petl.name=lora")[0] == 5e-3
-    assert rates(files, "petl.name=lora", "train.lr_adapter=6e-3")[0] == 6e-3
-    assert rates([files[0], files[2], files[1]], "petl.name=lora")[0] == 3e-3
-    assert rates(files[:2], "petl.name=lora", "rates.asr.lora=1e-4")[0] == 1e-4
+def test_rates_by_task_method_and_order_of_files(files, order, words, expected):
+    train = load_config([files[int(place)] for place in order], words).train
+    assert (train.lr_adapter, train.lr_head) == expected
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ("[1e-3]", "rates: expected names"),
         ("{asr: 1e-3}", "rates.asr: expected names"),
@@ -83,9 +76,9 @@ def test_later_files_and_overrides_win(files):
         ("{all: {prefix: fast}}", "train.lr_adapter.*fast"),
     ],
 )
-def test_a_mistake_in_the_table_is_an_error(files, table, said):
+def test_a_mistake_in_the_table_is_an_error(files, table, message):
     files[1].write_text(f"rates: {table}\n")
-    with pytest.raises(SureError, match=said):
+    with pytest.raises(SureError, match=message):
         load_config(files[:2])
 
 
@@ -102,12 +95,18 @@ def test_every_rate_of_a_recipe_reaches_the_training_of_its_task(table):
             assert {key: getattr(train, key) for key in given} == {key: float(value) for key, value in given.items()}
 
 
-def test_some_rates_that_results_were_made_with():
-    conf = EGS / "asterisk" / "conf"
-    rates = {("asr", "full"): 1e-3, ("language", "full"): 3e-4, ("asr", "lora"): 3e-3, ("language", "unipelt"): 3e-4}
-    for (task, method), rate in rates.items():
-        train = load_config([conf / f"{task}.yaml", conf / "rates.yaml"], [f"petl.name={method}"]).train
-        assert (train.lr_adapter, train.lr_head) == (rate, 5e-3)
-    adapted = [conf / name for name in ("tts.yaml", "adaptation/tts.yaml", "rates.yaml")]
-    heads = {method: load_config(adapted, [f"petl.name={method}"]).train.lr_head for method in ("full", "bitfit")}
-    assert heads == {"full": 1e-3, "bitfit": 5e-2}
+@pytest.mark.parametrize(
+    ("files", "method", "expected"),
+    [
+        ("asr", "full", (1e-3, 5e-3)),
+        ("language", "full", (3e-4, 5e-3)),
+        ("asr", "lora", (3e-3, 5e-3)),
+        ("language", "unipelt", (3e-4, 5e-3)),
+        ("tts adaptation/tts", "full", (1e-3, 1e-3)),
+        ("tts adaptation/tts", "bitfit", (3e-3, 5e-2)),
+    ],
+)
+def test_rates_of_published_results(files, method, expected):
+    paths = [EGS / "asterisk" / "conf" / f"{name}.yaml" for name in (*files.split(), "rates")]
+    train = load_config(paths, [f"petl.name={method}"]).train
+    assert (train.lr_adapter, train.lr_head) == expected

@@ -128,9 +128,8 @@ def test_an_array_without_logs_runs_nothing(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_array_leaves_nothing_running(tmp_path, number):
     task = "echo $$ >part.JOB; mv part.JOB pid.JOB; sleep 60"
-    process = subprocess.Popen(
-        [*LOCAL, "--nj", "2", "JOB=1:3", "log/JOB.log", *BASH, task], cwd=tmp_path, start_new_session=True
-    )
+    command = [*LOCAL, "--nj", "2", "JOB=1:3", "log/JOB.log", *BASH, task]
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
     until(lambda: len(list(tmp_path.glob("pid.*"))) == 2)
     os.kill(process.pid, number)
     assert process.wait(timeout=60) == 128 + number
@@ -141,9 +140,7 @@ def test_a_stopped_array_leaves_nothing_running(tmp_path, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 @pytest.mark.parametrize("quiet", ["true", "false"])
-def test_a_signal_to_the_launcher_alone_reaches_the_command_whose_last_output_and_status_are_kept(
-    tmp_path, number, quiet
-):
+def test_a_signal_to_the_launcher_alone_reaches_the_command(tmp_path, number, quiet):
     task = "trap 'echo saved; exit 75' TERM USR1; touch begun; while true; do sleep 0.05; done"
     command = [*LOCAL, "--quiet", quiet, "job.log", *BASH, task]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True, **SHELL)

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from small_project import STAGES, is_alive, kill, until
+from small_project import METHODS, STAGES, is_alive, kill, until
 
 LORA = ("--petl", "lora")
 TRAIN = (*LORA, "--stage", "train", "--stop_stage", "train")
@@ -16,11 +16,7 @@ EXP = "exp/asr_es_moonshine_lora/seed1"
 def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_path):
     first = project.run()
     assert first.status == 0
-    each = [
-        stage
-        for name in ("train", "decode", "score", "report", "pack")
-        for stage in [name] * (1 + 2 * (name != "report"))
-    ]
+    each = [*["train"] * 3, *["decode"] * 3, *["score"] * 3, "report", *["pack"] * 3]
     assert first.stages == [*STAGES[:3], *each]
     table = f"| {EXP} | 1 |"
     assert first.out.count(table) == 1 and first.out.index(table) > first.out.index("# stage 8 pack")
@@ -37,37 +33,30 @@ def test_more_seeds_and_methods_run_only_new_experiments(finished):
     assert done.of("report")[0][3:] == [f"exp/asr_es_moonshine_{name}" for name in names]
 
 
-def change(file: str, text: str | None = None):
-    def apply(project):
-        path = project.recipe / file
-        path.unlink() if text is None else path.write_text(text)
-
-    return apply
-
-
 @pytest.mark.parametrize(
-    ("damage", "words", "stages", "reason"),
+    ("file", "text", "words", "stages", "reason"),
     [
-        (lambda project: None, (), [], "skip"),
-        (change(f"{EXP}/decode_test/hyp.txt", "other\n"), (), ["score"], "hyp.txt changed"),
-        (change(f"{EXP}/decode_test/result.json", "other\n"), (), ["report", "pack"], "result.json changed"),
-        (change("exp/asr_es_results.md"), (), ["report"], "an output is missing"),
-        (change("conf/asr.yaml", "task: asr # other\n"), (), ["tokenize", "train"], "conf/asr.yaml changed"),
-        # the trainer knows which settings matter
-        (lambda project: None, ("--set", "train.device=cpu"), ["train"], "its settings changed"),
-        (lambda project: None, ("--force", "true"), list(STAGES), "asked for"),
-        (lambda project: None, ("--stage", "train", "--force", "false"), [], "skip"),
+        ("prepare.py", "# version 1\n", (), [], "skip"),  # as it was
+        (f"{EXP}/decode_test/hyp.txt", "other\n", (), ["score"], "hyp.txt changed"),
+        (f"{EXP}/decode_test/result.json", "other\n", (), ["report", "pack"], "result.json changed"),
+        ("exp/asr_es_results.md", None, (), ["report"], "an output is missing"),
+        ("conf/asr.yaml", "task: asr # other\n", (), ["tokenize", "train"], "conf/asr.yaml changed"),
+        # no step reads README.md; the trainer knows which settings matter
+        ("README.md", "", ("--set", "train.device=cpu"), ["train"], "its settings changed"),
+        ("README.md", "", ("--force", "true"), list(STAGES), "asked for"),
+        ("README.md", "", ("--stage", "train", "--force", "false"), [], "skip"),
     ],
 )
-def test_only_steps_with_changes_run_again(finished, damage, words, stages, reason):
-    damage(finished)
+def test_only_steps_with_changes_run_again(finished, file, text, words, stages, reason):
+    path = finished.recipe / file
+    path.unlink() if text is None else path.write_text(text)
     done = finished.run(*LORA, *words)
     assert done.status == 0 and done.stages == stages and reason in done.out
     assert all(("--restart" in call) == ("--force" in words) for call in done.of("train"))
 
 
 def test_a_trained_model_does_not_count_for_other_data(finished):
-    change("prepare.py", "# version 2\n")(finished)
+    (finished.recipe / "prepare.py").write_text("# version 2\n")
     done = finished.run(*LORA)
     assert done.status == 1 and done.stages == ["prepare"]
     assert "data/asr_es/train/wav.scp" in done.err and "--stage train" in done.err and "--tag" in done.err
@@ -126,29 +115,18 @@ def test_the_resume_command_of_chosen_stages_does_not_repeat_them(finished):
 
 
 @pytest.mark.parametrize(
-    ("stage", "code", "status", "message"),
+    ("code", "status", "message"),
     [
-        ("prepare", "print('no files')", 1, "the command ended without an error, but did not write data/asr_es/train"),
-        ("prepare", "raise SystemExit(75)", 75, "problem: it was asked to stop, and has saved its progress"),
-        (
-            None,
-            "stage_prepare() { cp nowhere here; }",
-            1,
-            "stage 2 prepare failed with exit code 1\n  command: cp nowhere",
-        ),
+        ("outputs=(none); step data x true", 1, "the command ended without an error, but did not write none"),
+        ("step data x bash -c 'exit 75'", 75, "problem: it was asked to stop, and has saved its progress"),
+        ("cp nowhere here", 1, "stage 2 prepare failed with exit code 1\n  command: cp nowhere"),
     ],
 )
-def test_a_stage_fails_also_without_outputs_when_stopped_and_by_a_mistake_in_run_sh(
-    project, stage, code, status, message
-):
-    if stage:
-        (project.bin / f"{stage}.py").write_text(f"{code}\n")
-    else:
-        run = project.recipe / "run.sh"
-        run.write_text(run.read_text().replace("run_stages\n", f"{code}\nrun_stages\n"))
+def test_failures_without_an_error_message(project, code, status, message):
+    run = project.recipe / "run.sh"
+    run.write_text(run.read_text().replace("run_stages\n", f"stage_prepare() {{ {code}; }}\nrun_stages\n"))
     done = project.run(*LORA)
-    assert done.status == status and message in done.err, done.err
-    assert done.stages == ["download"]
+    assert done.status == status and message in done.err and done.stages == ["download"], done.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -165,10 +143,7 @@ def test_a_killed_run_continues_where_it_was(finished, number):
 @pytest.mark.parametrize(("number", "nj"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "3")])
 def test_a_signal_to_run_sh_alone_stops_all_its_processes_and_prints_how_to_resume(project, number, nj):
     process = project.start("--nj", nj, WAIT_AT="train exp")
-    pids = [
-        project.recipe / f"exp/asr_es_moonshine_{name}/seed1/pid" for name in ("linear_probe", "conv_adapter", "lora")
-    ]
-    pids = pids[: int(nj)]
+    pids = [project.recipe / f"exp/asr_es_moonshine_{name}/seed1/pid" for name in METHODS[: int(nj)]]
     until(lambda: all(pid.exists() for pid in pids))
     os.kill(process.pid, number)
     done = project.finish(process)
