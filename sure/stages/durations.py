@@ -57,10 +57,7 @@ def _write(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_uttera
 
 
 def _from_textgrids(folder: Path) -> Aligned:
-    """The alignments in <id>.TextGrid files below a folder. Raises SureError where it has none.
-
-    The function that is returned raises SureError for an utterance without a file.
-    """
+    """The alignments in <id>.TextGrid files below a folder. Raises SureError where it, or an utterance, has none."""
     files = {path.stem: path for path in sorted(folder.rglob("*.TextGrid"))}
     if not files:
         raise SureError(f"{folder} has no file <id>.TextGrid; pass the output folder of the Montreal Forced Aligner")
@@ -74,10 +71,7 @@ def _from_textgrids(folder: Path) -> Aligned:
 
 
 def _from_ctm(paths: Sequence[str]) -> Aligned:
-    """The alignments in CTM files. Raises SureError naming a malformed line.
-
-    The function that is returned raises SureError for an utterance without lines.
-    """
+    """The alignments in CTM files. Raises SureError naming a malformed line, or for an utterance without lines."""
     found: dict[str, list[Interval]] = defaultdict(list)
     for path in map(Path, paths):
         for line in read_lines(path):

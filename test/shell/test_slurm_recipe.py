@@ -16,7 +16,7 @@ from small_project import ROOT, STAGES, until
 
 SWEEP = ("--petl", "lora", "--seeds", "1 2", "--launch", "slurm")
 EXP = "exp/asr_es_moonshine_lora"
-EXACT = {"train__epochs": 30, "train__threads": 1, "petl__dropout": 0.0, "head__dropout": 0.0}
+EXACT = {"train__epochs": 15, "train__threads": 1, "petl__dropout": 0.0, "head__dropout": 0.0}
 
 
 def jobs(cluster, field: str) -> list[str]:
@@ -75,10 +75,10 @@ def assert_weights_close(exp: Path, reference: Path) -> None:
 def test_training_on_two_nodes_survives_a_failed_node_and_ends_in_the_weights_of_one_process(cluster, tmp_path):
     corpus, exp = toys.make_corpus(tmp_path / "corpus"), tmp_path / "exp"
     training = cluster.start(*call(corpus, exp, **EXACT), cwd=ROOT)
-    alone = toys.train_here(corpus, tmp_path / "alone", **EXACT)
     until((exp / "checkpoints" / "last.pt").exists, 300)
     for state in ("DOWN", "RESUME"):  # as by the controller when the slurmd of a node does not answer
         cluster.run("scontrol", "update", "NodeName=node2", f"State={state}", "Reason=test")
+    alone = toys.train_here(corpus, tmp_path / "alone", **EXACT)
     out, err = training.communicate(timeout=400)
     assert training.returncode == 0, out + err
     assert "srun: error: Node failure on node2" in out and "resuming at epoch" in out
