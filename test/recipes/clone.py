@@ -31,7 +31,7 @@ class Clone:
         return shutil.copytree(EGS / name, self.root / "egs" / (copy or name), ignore=MADE)
 
     def start(self, recipe: Path, *words: str, cwd: Path | None = None) -> subprocess.Popen:
-        """The recipe's run.sh in a process group of its own; its errors are in its output."""
+        """The recipe's run.sh in a process group of its own."""
         variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
         return subprocess.Popen(
             ["bash", str(recipe / "run.sh"), *words],
@@ -39,16 +39,16 @@ class Clone:
             env=variables | {"OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
 
     def run(self, recipe: Path, *words: str, cwd: Path | None = None) -> str:
-        """The output of run.sh, which has to succeed."""
+        """The output of run.sh without its errors. It has to succeed."""
         process = self.start(recipe, *words, cwd=cwd)
-        out, _ = process.communicate(timeout=900)
-        assert process.returncode == 0, out
+        out, errors = process.communicate(timeout=900)
+        assert process.returncode == 0, out + errors
         return out
 
 
