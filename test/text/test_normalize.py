@@ -1,4 +1,4 @@
-"""Text normalisation of lines of the Asterisk transcripts, and properties for any text."""
+"""Text normalisation of lines of the Asterisk transcripts, of numbers in each language, and of any text."""
 
 import unicodedata
 
@@ -13,29 +13,15 @@ from sure.text.numbers import LANGUAGES
 REAL_LINES = [
     ("en", "Please press 1 to mute or unmute yourself, 8 to exit.",
      "please press one to mute or unmute yourself eight to exit"),
-    ("en", "at [@]", "at"),
-    ("en", "...letters of your party's first or last name.", "letters of your party's first or last name"),
-    ("en", 'a polite "don\'t call" menu', "a polite don't call menu"),
     ("en", "press * to toggle pause, press # to enter", "press star to toggle pause press pound to enter"),
     ("en", "at least a 28.8 kilobit modem", "at least a twenty eight point eight kilobit modem"),
-    ("en", "P.M.", "p m"),
-    ("en", "De-activated.", "de activated"),
     ("en", 'IAX (note: does not say "2")', "iax"),
     ("es", "marque 500 para intentar; 8500", "marque quinientos para intentar ocho mil quinientos"),
-    ("es", "El modo mudo está ahora activado", "el modo mudo está ahora activado"),
-    ("es", "Hola Mundo!", "hola mundo"),
-    ("fr", "“Pour activer, appuyez sur 1.”", "pour activer appuyez sur un"),
-    ("fr", "dès l'arrivé du responsable", "dès l'arrivé du responsable"),
-    ("fr", "À l’aide de votre clavier", "à l'aide de votre clavier"),
     ("fr", "quatre-vingt-dix", "quatre vingt dix"),
-    ("fr", "Pour (emphase)", "pour"),
     ("it", "premere 3 per l’opzione", "premere tre per l'opzione"),
-    ("it", "un modem da 28Kilobit", "un modem da ventotto kilobit"),
-    ("it", "Perché ciò può", "perché ciò può"),
     ("ru", "Нажмите 7 и решётку", "нажмите семь и решетку"),
     ("ru", "клавишу «звёздочка».Чтобы", "клавишу звездочка чтобы"),
     ("ru", "не ниже 28,8 килобит", "не ниже двадцать восемь целых восемь десятых килобит"),
-    ("ru", "2 - чтобы выйти", "два чтобы выйти"),
 ]  # fmt: skip
 
 NUMBERS = [
@@ -49,13 +35,13 @@ NUMBERS = [
     ("en", "the 1960s, the '80s, 1939-45", "the nineteen sixties the eighties nineteen thirty nine forty five"),
     ("en", "$5.50, £1.01, $0.99, $3.00",
      "five dollars fifty cents one pound one penny ninety nine cents three dollars"),
-    ("en", "$2.5 million or $7 bn", "two point five million dollars or seven dollars bn"),
+    ("en", "$2.5 million, $5 billion or $7 bn",
+     "two point five million dollars five billion dollars or seven dollars bn"),
     ("en", "3/4, 1/3, 1½ and 2 1/4; 24/7",
      "three quarters one third one and a half and two and a quarter twenty four seven"),
     ("en", "1/2/2020 at 10:05", "one two twenty twenty at ten oh five"),
     ("en", "in 1990 1/3", "in nineteen ninety one third"),
     ("en", "1500 m, 1000%", "fifteen hundred m one thousand percent"),
-    ("en", "10:30", "ten thirty"),
     ("en", "1.2.3", "one two three"),
     ("en", "AT&T 50%", "at and t fifty percent"),
     ("en", "mid-1945, US$3.5m, \u20ac2bn, $7k",
@@ -68,7 +54,6 @@ NUMBERS = [
     ("en", "٣", "three"),
     ("es", "1.234,5", "mil doscientos treinta y cuatro punto cinco"),
     ("es", "28.8 y 28,8", "veintiocho punto ocho y veintiocho punto ocho"),
-    ("es", "1º 1ª 1er 3.º", "primero primera primer tercero"),
     ("fr", "1er 1re 2e 3ème", "premier première deuxième troisième"),
     ("fr", "1\u202f234 €", "mille deux cent trente quatre euros"),
     ("it", "28,05", "ventotto virgola zero cinque"),
@@ -86,8 +71,6 @@ NUMBERS = [
     ("ru", "1 $, 2 $, 1 €", "один доллар два доллара один евро"),
     ("fr", "17 000 îles, 1 000 000 €, 10\u2009000,5", "dix sept mille îles un million d'euros dix mille virgule cinq"),
     ("es", "10 000 de 2 1000; A320 200", "diez mil de dos mil a trescientos veinte doscientos"),
-    ("it", "17 000 isole", "diciassettemila isole"),
-    ("ru", "10 000 островов", "десять тысяч островов"),
     ("en", "20\u2009000 but 5 100", "twenty thousand but five one hundred"),
     ("en", "the 1,000th, the 10,000th", "the one thousandth the ten thousandth"),
     ("es", "1.000º, 11º, 112ª, 40º, 700º", "milésimo undécimo centésima duodécima cuadragésimo septingentésimo"),
