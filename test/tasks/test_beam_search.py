@@ -118,15 +118,12 @@ def test_pruning_never_finds_better_and_always_finds_something(changes):
         assert 0 < texts[tuple(found.split())] <= max(texts.values()) + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("words", "frames", "others", "changes"),
-    [
-        ((), 5, 1.0, {}),  # no word is allowed
-        (["ab"], 3, 1e-9, {"beam": 1, "min_probability": 0.1}),  # the beam ends inside the only allowed word
-        (["b"], 2, 0.0, {}),  # only `a` is possible
-        (["b"], 0, 0.0, {}),
-    ],
-)
+@pytest.mark.parametrize(("words", "frames", "others", "changes"), [
+    ((), 5, 1.0, {}),  # no word is allowed
+    (["ab"], 3, 1e-9, {"beam": 1, "min_probability": 0.1}),  # the beam ends inside the only allowed word
+    (["b"], 2, 0.0, {}),  # only `a` is possible
+    (["b"], 0, 0.0, {}),
+])  # fmt: skip
 def test_no_allowed_text_is_an_empty_text(words, frames, others, changes):
     """Outputs with `a` in every frame."""
     tokenizer = TOKENIZERS["character"]

@@ -81,13 +81,10 @@ def test_balanced_weights_make_every_label_weigh_the_same(tmp_path):
     assert per_label == pytest.approx([2.0, 2.0, 2.0])  # 6 utterances, 3 labels
 
 
-@pytest.mark.parametrize(
-    ("utterances", "labels", "message"),
-    [
-        (SINGLE, {"label": "eng"}, r"dev-7.*'eng'.*did you mean 'en'.*en es ru"),
-        *[(SLOTS, labels, "dev-7.*action object.*utt2label") for labels in ({}, {"label": "on"}, {"action": "on"})],
-    ],
-)
+@pytest.mark.parametrize(("utterances", "labels", "message"), [
+    (SINGLE, {"label": "eng"}, r"dev-7.*'eng'.*did you mean 'en'.*en es ru"),
+    *[(SLOTS, labels, "dev-7.*action object.*utt2label") for labels in ({}, {"label": "on"}, {"action": "on"})],
+])  # fmt: skip
 def test_invalid_labels_name_the_utterance(tmp_path, utterances, labels, message):
     task = make(tmp_path, utterances)
     for method in (task.target, task.reference) if utterances is SLOTS else (task.target,):

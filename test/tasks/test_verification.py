@@ -55,13 +55,10 @@ def test_targets_are_the_speakers_of_training(task):
     assert task.build_head(6)(torch.randn(2, 3, 6), Frames([3, 2])).shape == (2, 4 + 3)
 
 
-@pytest.mark.parametrize(
-    ("utterances", "message"),
-    [
-        ([*TRAIN, Utterance("t9", "", labels={"label": "eve"})], "t9: no speaker.*utt2spk"),
-        ([TRAIN[0], TRAIN[2]], "one speaker, eve"),
-    ],
-)
+@pytest.mark.parametrize(("utterances", "message"), [
+    ([*TRAIN, Utterance("t9", "", labels={"label": "eve"})], "t9: no speaker.*utt2spk"),
+    ([TRAIN[0], TRAIN[2]], "one speaker, eve"),
+])  # fmt: skip
 def test_training_needs_utt2spk_and_two_speakers(tmp_path, utterances, message):
     with pytest.raises(SureError, match=message):
         Task.fit(utterances, tmp_path, tokenizer=None, language="en")

@@ -60,14 +60,11 @@ def test_first_pronunciation_of_all_files_counts(tmp_path):
     assert read_lexicon(files) == expected
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"hello HH\nworld\n", "lexicon.txt:2: expected `word phone phone ...`, found 'world'"),
-        (b"\xff\n", "lexicon.txt .*utf-8"),
-        (None, "lexicon.txt.*tokenizer.lexicon.*No such file"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (b"hello HH\nworld\n", "lexicon.txt:2: expected `word phone phone ...`, found 'world'"),
+    (b"\xff\n", "lexicon.txt .*utf-8"),
+    (None, "lexicon.txt.*tokenizer.lexicon.*No such file"),
+])  # fmt: skip
 def test_invalid_lexicon_files_are_named(tmp_path, content, message):
     if content is not None:
         (tmp_path / "lexicon.txt").write_bytes(content)
@@ -75,15 +72,12 @@ def test_invalid_lexicon_files_are_named(tmp_path, content, message):
         read_lexicon([tmp_path / "lexicon.txt"])
 
 
-@pytest.mark.parametrize(
-    ("words", "fold", "text", "phones"),
-    [
-        (LEXICON, None, "Hello, WORLD: don’t!", "HH AH0 L OW1 W ER1 L D D OW1 N T"),
-        (LEXICON + "two T UW1\n", "no_stress", "2 hello", "T UW HH AH L OW"),
-        (None, None, "h#  AX-h 5", "h# AX-h 5"),
-        (None, "timit_39", "h# ax-h q", "sil ah"),
-    ],
-)
+@pytest.mark.parametrize(("words", "fold", "text", "phones"), [
+    (LEXICON, None, "Hello, WORLD: don’t!", "HH AH0 L OW1 W ER1 L D D OW1 N T"),
+    (LEXICON + "two T UW1\n", "no_stress", "2 hello", "T UW HH AH L OW"),
+    (None, None, "h#  AX-h 5", "h# AX-h 5"),
+    (None, "timit_39", "h# ax-h q", "sil ah"),
+])  # fmt: skip
 def test_phones_of_transcripts(tmp_path, words, fold, text, phones):
     pronunciation = Pronunciation(words and read_lexicon([file(tmp_path, "mine.txt", words)]), fold)
     assert pronunciation.phones(text, "en") == phones and pronunciation.missing([text], "en") == []

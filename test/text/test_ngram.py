@@ -105,13 +105,10 @@ def test_a_worked_example():
     assert perplexity(model, [["a"], ["b"]]) == pytest.approx(inverse ** (1 / 4))
 
 
-@pytest.mark.parametrize(
-    ("sentences", "message"),
-    [
-        *[(sentences, "no words") for sentences in ([], [[]], [[], []])],
-        *[([["a", word]], f"{word} in the text 'a {word}'") for word in (BEGIN, END, UNKNOWN)],
-    ],
-)
+@pytest.mark.parametrize(("sentences", "message"), [
+    *[(sentences, "no words") for sentences in ([], [[]], [[], []])],
+    *[([["a", word]], f"{word} in the text 'a {word}'") for word in (BEGIN, END, UNKNOWN)],
+])  # fmt: skip
 def test_invalid_sentences_are_errors(sentences, message):
     with pytest.raises(SureError, match=message):
         estimate(sentences, 2)
@@ -170,17 +167,14 @@ def test_errors_of_the_command(tmp_path, arguments, words):
 GOOD = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\ta\n\n\\end\\\n"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("-1\ta", "minus\ta", r"x.arpa:7: expected a line .*minus"),
-        ("-1\ta", "-1\ta b c", r"x.arpa:7"),
-        ("\\end\\", "", r"x.arpa ends without"),
-        ("ngram 1=3", "ngram 1=4", r"x.arpa has \[3\] n-grams by order.*\[4\]"),
-        ("</s>", "b", r"x.arpa lacks </s>"),
-        ("ngram 1=3", "ngram one=3", r"x.arpa:2"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "words"), [
+    ("-1\ta", "minus\ta", r"x.arpa:7: expected a line .*minus"),
+    ("-1\ta", "-1\ta b c", r"x.arpa:7"),
+    ("\\end\\", "", r"x.arpa ends without"),
+    ("ngram 1=3", "ngram 1=4", r"x.arpa has \[3\] n-grams by order.*\[4\]"),
+    ("</s>", "b", r"x.arpa lacks </s>"),
+    ("ngram 1=3", "ngram one=3", r"x.arpa:2"),
+])  # fmt: skip
 def test_invalid_arpa_file(tmp_path, old, new, words):
     path = tmp_path / "x.arpa"
     path.write_text(GOOD)
@@ -190,14 +184,11 @@ def test_invalid_arpa_file(tmp_path, old, new, words):
         load_model(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("x.bin", b"not a model", r"x.bin is not an ARPA file.*pip install -e '.\[kenlm\]'"),
-        ("cut.gz", b"\x1f\x8b\x08\x00", "cannot read the n-gram model .*cut.gz"),
-        ("nowhere", None, "cannot read the n-gram model .*nowhere: No such file"),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("x.bin", b"not a model", r"x.bin is not an ARPA file.*pip install -e '.\[kenlm\]'"),
+    ("cut.gz", b"\x1f\x8b\x08\x00", "cannot read the n-gram model .*cut.gz"),
+    ("nowhere", None, "cannot read the n-gram model .*nowhere: No such file"),
+])  # fmt: skip
 def test_unreadable_files_are_named(tmp_path, monkeypatch, name, content, message):
     monkeypatch.setitem(sys.modules, "kenlm", None)  # as if it was not installed
     if content is not None:

@@ -24,35 +24,29 @@ def english() -> Phonemizer:
     return Phonemizer("en")
 
 
-@pytest.mark.parametrize(
-    ("text", "same_as"),
-    [
-        ("It costs $3.50.", "it costs three dollars, fifty cents"),
-        ("Dr. Smith's co. & Mr. Jones", "doctor smith's company and mister jones"),
-        ("the 22nd -- no. 2", "the twenty second -- no. two"),
-        ("DTMF of the U.S.A", "d t m f of the u s ay"),
-        ("U.S.A. and 5 a.m.", "u s ay and five ay m"),
-        ("Mr.Smith, Dr.No, Lt.Col.Kirk", "mister smith doctor no lieutenant colonel kirk"),
-        ("<b>hi</b> Hi<br>there {or}not", "b hi b hi b r there or not"),
-        ("Smith(Jones), f(x)", "smith jones f x"),
-        ("word(s), box(es), colo(u)r, [t]he (re)start", "words boxes colour the restart"),
-        ("plan A.", "plan a"),
-        ("1999\u20132005", "nineteen ninety nine two thousand five"),
-        ("it\u2019s \u201cfine\u201d", "it's fine"),
-    ],
-)
+@pytest.mark.parametrize(("text", "same_as"), [
+    ("It costs $3.50.", "it costs three dollars, fifty cents"),
+    ("Dr. Smith's co. & Mr. Jones", "doctor smith's company and mister jones"),
+    ("the 22nd -- no. 2", "the twenty second -- no. two"),
+    ("DTMF of the U.S.A", "d t m f of the u s ay"),
+    ("U.S.A. and 5 a.m.", "u s ay and five ay m"),
+    ("Mr.Smith, Dr.No, Lt.Col.Kirk", "mister smith doctor no lieutenant colonel kirk"),
+    ("<b>hi</b> Hi<br>there {or}not", "b hi b hi b r there or not"),
+    ("Smith(Jones), f(x)", "smith jones f x"),
+    ("word(s), box(es), colo(u)r, [t]he (re)start", "words boxes colour the restart"),
+    ("plan A.", "plan a"),
+    ("1999\u20132005", "nineteen ninety nine two thousand five"),
+    ("it\u2019s \u201cfine\u201d", "it's fine"),
+])  # fmt: skip
 def test_numbers_abbreviations_and_symbols(english, text, same_as):
     ours, words = ([p for p in english.phones(each) if p not in PAUSES] for each in (text, same_as))
     assert ours == words
 
 
-@pytest.mark.parametrize(
-    ("text", "marks"),
-    [
-        ("Yes", "."), ("Yes!", "!"), ("Is it? Yes; no: maybe...", "? , , ."), ("... well -- no", "."), ("1, 2.", ", ."),
-        ("10:30", "."), ("7\u20133", "."), ("at 3: no\u2014yes", ", , ."),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "marks"), [
+    ("Yes", "."), ("Yes!", "!"), ("Is it? Yes; no: maybe...", "? , , ."), ("... well -- no", "."), ("1, 2.", ", ."),
+    ("10:30", "."), ("7\u20133", "."), ("at 3: no\u2014yes", ", , ."),
+])  # fmt: skip
 def test_punctuation_becomes_pause_marks(english, text, marks):
     assert [phone for phone in english.phones(text) if phone in PAUSES] == marks.split()
 
@@ -101,13 +95,10 @@ print(library.espeak_TextToPhonemes(ctypes.byref(text), 1, 0x02).decode())
 """
 
 
-@pytest.mark.parametrize(
-    ("language", "voice", "words"),
-    [
-        ("en", "en-us", "hello world"), ("fr", "fr", "bonjour monde"), ("it", "it", "ciao mondo"),
-        ("ru", "ru", "привет мир"), ("es", "es", "hola mundo"), ("de-DE", "de", "hallo welt"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("language", "voice", "words"), [
+    ("en", "en-us", "hello world"), ("fr", "fr", "bonjour monde"), ("it", "it", "ciao mondo"),
+    ("ru", "ru", "привет мир"), ("es", "es", "hola mundo"), ("de-DE", "de", "hallo welt"),
+])  # fmt: skip
 def test_phones_equal_espeak_ng(language, voice, words):
     """The library called directly, without the package phonemizer."""
     command = [sys.executable, "-c", ESPEAK, voice, words]
@@ -146,13 +137,10 @@ def test_saved_settings_give_the_same_phones(tmp_path):
         Phonemizer.load(tmp_path / "phonemizer.json")
 
 
-@pytest.mark.parametrize(
-    ("phone", "found"),
-    [
-        *[("ˈa", "ˈa"), ("ˈe", "e"), ("i", "ˈi"), ("tː", "t"), ("tʲ", "t"), ("ˈɛː", "ɛ"), ("õ", "o"), ("x", "x")],
-        *[("tt", "t t"), ("ˈae", "ˈa e"), ("ˈeto", "e t o"), ("ˈax", "ˈax"), ("OW0", "OW1"), ("B", "B"), ("?", ".")],
-    ],
-)
+@pytest.mark.parametrize(("phone", "found"), [
+    *[("ˈa", "ˈa"), ("ˈe", "e"), ("i", "ˈi"), ("tː", "t"), ("tʲ", "t"), ("ˈɛː", "ɛ"), ("õ", "o"), ("x", "x")],
+    *[("tt", "t t"), ("ˈae", "ˈa e"), ("ˈeto", "e t o"), ("ˈax", "ˈax"), ("OW0", "OW1"), ("B", "B"), ("?", ".")],
+])  # fmt: skip
 def test_unknown_phones_become_the_nearest_known_ones(phone, found):
     assert nearest_known(phone, ["ˈa", "a", "e", "ˈi", "t", "ɛ", "o", "OW1", "."]) == found.split()
 

@@ -26,23 +26,20 @@ def test_slots_equal_the_expression(text):
     assert slots_of(text) == by_expression(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "slots"),
-    [
-        ("a B-track hello world E-track by B-artist adele E-artist", [("track", "hello world"), ("artist", "adele")]),
-        ("", []),
-        ("no marks at all", []),
-        ("B-track hello", []),  # never closed
-        ("hello E-track", []),  # never opened
-        ("B-track E-track hello", []),  # empty
-        ("B-track hello B-artist adele E-artist", [("artist", "adele")]),  # slots after an open one count
-        ("B-a one B-b two E-b three E-a", [("a", "one two three")]),  # nested: the outer
-        ("B-a one B-b two E-a three E-b", [("a", "one two")]),  # crossing: the first
-        ("B-a one B-a two E-a three E-a", [("a", "one two")]),  # nested in its own kind: the nearest end
-        ("B-a one E-ab two E-a", [("a", "one two")]),  # a type is a whole word
-        ("B-a one E-a B-a two E-a", [("a", "one"), ("a", "two")]),
-    ],
-)
+@pytest.mark.parametrize(("text", "slots"), [
+    ("a B-track hello world E-track by B-artist adele E-artist", [("track", "hello world"), ("artist", "adele")]),
+    ("", []),
+    ("no marks at all", []),
+    ("B-track hello", []),  # never closed
+    ("hello E-track", []),  # never opened
+    ("B-track E-track hello", []),  # empty
+    ("B-track hello B-artist adele E-artist", [("artist", "adele")]),  # slots after an open one count
+    ("B-a one B-b two E-b three E-a", [("a", "one two three")]),  # nested: the outer
+    ("B-a one B-b two E-a three E-b", [("a", "one two")]),  # crossing: the first
+    ("B-a one B-a two E-a three E-a", [("a", "one two")]),  # nested in its own kind: the nearest end
+    ("B-a one E-ab two E-a", [("a", "one two")]),  # a type is a whole word
+    ("B-a one E-a B-a two E-a", [("a", "one"), ("a", "two")]),
+])  # fmt: skip
 def test_by_hand(text, slots):
     assert slots_of(text) == slots
 
@@ -53,18 +50,15 @@ def test_words_are_normalised_and_marks_kept():
     assert normalize_marked(text, "en") == normalize_marked(normalised, "en") == normalised
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("B-a one", "B-a without an E-a after it in 'B-a one'"),
-        ("one E-a", "E-a without a B-a before it"),
-        ("B-a one E-b", "E-b does not end the slot a in"),
-        ("B-a one E-a, two", "E-a, does not end the slot a"),  # a comma is part of its word
-        ("B-a one B-b two E-b E-a", "B-b is inside the slot a"),
-        ("one B-a E-a", "no word between B-a and E-a"),
-        ("one B-a ! E-a", "no word between B-a and E-a"),  # only punctuation
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), [
+    ("B-a one", "B-a without an E-a after it in 'B-a one'"),
+    ("one E-a", "E-a without a B-a before it"),
+    ("B-a one E-b", "E-b does not end the slot a in"),
+    ("B-a one E-a, two", "E-a, does not end the slot a"),  # a comma is part of its word
+    ("B-a one B-b two E-b E-a", "B-b is inside the slot a"),
+    ("one B-a E-a", "no word between B-a and E-a"),
+    ("one B-a ! E-a", "no word between B-a and E-a"),  # only punctuation
+])  # fmt: skip
 def test_invalid_marks_are_errors(text, message):
     with pytest.raises(SureError, match=message):
         normalize_marked(text, "en")

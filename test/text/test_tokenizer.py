@@ -67,14 +67,11 @@ def test_files_do_not_depend_on_order_or_process(kind, tmp_path):
     assert here == there
 
 
-@pytest.mark.parametrize(
-    ("kind", "texts", "tokens"),
-    [
-        ("character", ["b a", "я à"], ["<space>", "a", "b", "à", "я"]),
-        ("phone", ["HH AH0 L OW1", "h# ax-h OW1"], ["AH0", "HH", "L", "OW1", "ax-h", "h#"]),
-        ("slot", ["B-b a E-b go"], ["B-b", "E-b", "a", "g", "o"]),
-    ],
-)
+@pytest.mark.parametrize(("kind", "texts", "tokens"), [
+    ("character", ["b a", "я à"], ["<space>", "a", "b", "à", "я"]),
+    ("phone", ["HH AH0 L OW1", "h# ax-h OW1"], ["AH0", "HH", "L", "OW1", "ax-h", "h#"]),
+    ("slot", ["B-b a E-b go"], ["B-b", "E-b", "a", "g", "o"]),
+])  # fmt: skip
 def test_symbols_are_sorted_by_code_point(kind, texts, tokens):
     assert train_tokenizer(texts, kind).tokens == ["<blank>", *tokens]
 
@@ -158,18 +155,15 @@ def test_missing_files_are_named(tokenizer, tmp_path):
         Tokenizer.load(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "kind, name, content",
-    [
-        *[("phone", "tokens.txt", content) for content in (b"<blank>\na b\n", b"<blank>\n<space>\n")],
-        *[("slot", "tokens.txt", content) for content in (b"<blank>\nab\n", b"<blank>\n\n")],
-        *[("character", "tokens.txt", content) for content in (b"", b"a\nb\n", b"<blank>\na\na\n", b"<blank>\nab\n")],
-        *[("character", "tokens.txt is not valid", b"<blank>\n\xff\n"), ("character", "tokenizer.json", b"{")],
-        ("character", "tokenizer.json", b'{"kind": "words", "size": 3}'),
-        ("character", "tokenizer.json", b'{"kind": "character", "size": 3}'),
-        ("bpe", "sentencepiece.model is not valid", None),
-    ],
-)
+@pytest.mark.parametrize("kind, name, content", [
+    *[("phone", "tokens.txt", content) for content in (b"<blank>\na b\n", b"<blank>\n<space>\n")],
+    *[("slot", "tokens.txt", content) for content in (b"<blank>\nab\n", b"<blank>\n\n")],
+    *[("character", "tokens.txt", content) for content in (b"", b"a\nb\n", b"<blank>\na\na\n", b"<blank>\nab\n")],
+    *[("character", "tokens.txt is not valid", b"<blank>\n\xff\n"), ("character", "tokenizer.json", b"{")],
+    ("character", "tokenizer.json", b'{"kind": "words", "size": 3}'),
+    ("character", "tokenizer.json", b'{"kind": "character", "size": 3}'),
+    ("bpe", "sentencepiece.model is not valid", None),
+])  # fmt: skip
 def test_damaged_files_are_named(kind, name, content, tmp_path):
     train_tokenizer(TEXTS, kind, SIZE.get(kind), tmp_path)
     file = tmp_path / name.split()[0]
