@@ -15,7 +15,7 @@ from sure.data.tables import format_table
 from sure.decode.synthesis import SynthesizedUtterance, write
 from sure.vocoder.vocoder import make_vocoder
 
-SAID = {  # the words of Beckett's reader, with their times
+SENTENCES = {  # the words of Beckett's reader, with their times
     "u1": ("Ever tried. Ever failed.", 0.0, 3.2),
     "u2": ("No matter.", 3.2, 5.0),
     "u3": ("Fail better.", 7.8, 9.9),
@@ -29,10 +29,12 @@ def make(downloads: Path, texts: dict[str, str]) -> None:
     speech, data = str(fetch_speech(downloads)), f"data/{DATASET}/test"
     utterances = [
         Utterance(id, speech, start, end, text=texts.get(id, text), speaker="reader")
-        for id, (text, start, end) in SAID.items()
+        for id, (text, start, end) in SENTENCES.items()
     ]
     write_data_dir(data, utterances)
-    Path(data, "utt2dur").write_text(format_table([(id, f"{end - start:.3f}") for id, (_, start, end) in SAID.items()]))
+    Path(data, "utt2dur").write_text(
+        format_table([(id, f"{end - start:.3f}") for id, (_, start, end) in SENTENCES.items()])
+    )
     waves = {one.id: read_speech(one, ACOUSTIC)[0] for one in read_data_dir(data)}
     mels = {id: log_mel(magnitudes(wave, ACOUSTIC), ACOUSTIC) for id, wave in waves.items()}
     write_ark(f"{data}/mel.ark", ((id, mel.numpy()) for id, mel in mels.items()))

@@ -44,8 +44,9 @@ def scored(tmp_path_factory, downloads):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         speech_experiment.make(downloads, {"u3": HOSTILE})
-        patch.setattr(speaker_encoder, "installed_weights", lambda: fetch_encoder(downloads))
-        score.main(["--exp", str(EXPERIMENT)])
+        with patch.context() as weights:
+            weights.setattr(speaker_encoder, "installed_weights", lambda: fetch_encoder(downloads))
+            score.main(["--exp", str(EXPERIMENT)])
         make_report()
         yield folder
 
@@ -108,7 +109,7 @@ def test_results_of_synthesis_and_of_its_upper_bounds(scored):
     assert list(rows) == ["u1", "u2", "u3"] and rows["u3"]["text"] == HOSTILE
     for name in ("mcd", "speaker_similarity"):
         assert found[DECODED][name] == pytest.approx(sum(row[name] for row in rows.values()) / 3)
-    seconds = [speech_experiment.SAID[id][2] - speech_experiment.SAID[id][1] for id in rows]
+    seconds = [speech_experiment.SENTENCES[id][2] - speech_experiment.SENTENCES[id][1] for id in rows]
     apart = [row["duration_error"] * length for row, length in zip(rows.values(), seconds, strict=True)]
     assert found[DECODED]["duration_error"] == pytest.approx(sum(apart) / sum(seconds), rel=0.02)
     assert all(Path(row["audio"]).is_file() for row in rows.values())
