@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from sure import registry
+from sure.backbones.base import Backbone
 from sure.backbones.tiny import MODELS, Family
 from sure.config import Config, make_config, petl_settings
 from sure.data.data_dir import Utterance
@@ -106,10 +107,10 @@ def outputs(model: RecognitionModel, rows: slice = slice(None)) -> list[torch.Te
     return encoded.frames.split(found) if found.dim() == 3 else list(found)
 
 
-def attach(petl: object) -> Attachment:
-    """A method or several, as in a config, on a small wav2vec 2.0 backbone of its own."""
+def attach(petl: object, backbone: Backbone | None = None) -> Attachment:
+    """A method or several, as in a config, on the backbone or on a small wav2vec 2.0 of its own."""
     methods = [registry.find("petl", item.name)(item) for item in petl_settings(petl)]
-    return Attachment(Family.from_weights("random:wav2vec2", seed=1), methods)
+    return Attachment(backbone or Family.from_weights("random:wav2vec2", seed=1), methods)
 
 
 @torch.no_grad()

@@ -2,12 +2,9 @@
 
 import pytest
 import torch
-from models import attach, utterances
+from models import attach, build
 
-from sure.config import make_config
 from sure.errors import SureError
-from sure.models.build import build_model, build_task
-from sure.registry import find
 
 REFUSED = [
     ([{"name": "prefix"}, {"name": "prefix"}], "layer.0.attn already has the prefix of prefix"),
@@ -77,18 +74,15 @@ def test_methods_at_one_site_merge_in_their_order(petl):
     torch.testing.assert_close(attachment.backbone(wave, lengths).last, wanted, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("petl", "readout"),
-    [
-        ("lora", "WeightedSum"),
-        ("lora+weighted_sum", "WeightedSum"),
-        ("l_adapter", "LayerBranches"),
-        ("side_network", "SideNetwork"),
-    ],
-)
+READOUTS = {
+    "lora": "WeightedSum",
+    "lora+weighted_sum": "WeightedSum",
+    "l_adapter": "LayerBranches",
+    "side_network": "SideNetwork",
+}
+
+
+@pytest.mark.parametrize(("petl", "readout"), READOUTS.items())
 def test_the_sum_of_layers_is_read_unless_a_method_reads_them_itself(tmp_path, petl, readout):
-    given = {"task": "language", "data": {"train": "", "valid": ""}, "petl": petl}
-    config = make_config(given | {"backbone": {"name": "tiny", "layers": "weighted_sum"}}, "test")
-    find("tasks", "language").fit(utterances("language"), tmp_path, tokenizer=config.tokenizer, language="en")
-    model = build_model(config, build_task(config, tmp_path))
+    _, model = build(tmp_path, petl, layers="weighted_sum")
     assert type(model.attachment.readout).__name__ == readout

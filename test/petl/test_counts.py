@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from models import attach
 
 from sure import registry
 from sure.bin import methods
 from sure.config import petl_settings
 from sure.errors import SureError
-from sure.petl.attach import Attachment
 from sure.report.method_table import markdown
 
 BASE, LARGE = "random", "random:large"
@@ -58,7 +58,7 @@ def test_count(backbones, name, settings, base, large):
         if count is None:
             continue
         before = list(backbones[weights].state_dict())
-        attachment = Attachment(backbones[weights], petl_methods({"name": name, **settings}))
+        attachment = attach({"name": name, **settings}, backbones[weights])
         try:
             assert sum(parameter.numel() for parameter in attachment.trained_parameters().values()) == count
             assert sum(row.parameters for row in attachment.coverage) == count
@@ -68,10 +68,6 @@ def test_count(backbones, name, settings, base, large):
             attachment.detach()
         assert list(backbones[weights].state_dict()) == before
         assert not any(parameter.requires_grad for parameter in backbones[weights].parameters())
-
-
-def petl_methods(settings):
-    return [registry.find("petl", item.name)(item) for item in petl_settings(settings)]
 
 
 def test_a_backbone_is_named_by_family_and_shape():

@@ -1,4 +1,4 @@
-"""Methods against their formulas: Kronecker products, LoRA's own backward pass, and PEFT's DoRA."""
+"""Methods against their formulas: bottlenecks, Kronecker products, LoRA's own backward pass, and PEFT's DoRA."""
 
 import peft
 import pytest
@@ -8,14 +8,27 @@ from torch import nn
 from sure.backbones.base import Site
 from sure.errors import SureError
 from sure.petl import dora
+from sure.petl.bottleneck import Bottleneck
 from sure.petl.compacter import KroneckerLinear
 from sure.petl.lora import LowRank
 from sure.petl.low_rank_product import AddLowRank
+from sure.petl.unipelt import Gated
 
 
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
+
+
+def test_bottleneck_and_gate_equal_their_formulas():
+    input, output = torch.randn(2, 2, 5, 8)
+    for parallel in (False, True):
+        module = Bottleneck((nn.Linear(8, 3), nn.Linear(3, 8)), "tanh", 0.0, 2.0, parallel)
+        hidden = torch.tanh(module.down(input if parallel else output))
+        torch.testing.assert_close(module(input, output, None), output + 2 * module.up(hidden))
+        gated = Gated(module, 8)
+        gate = torch.sigmoid(input @ gated.gate.weight.T + gated.gate.bias)
+        torch.testing.assert_close(gated(input, output, None), output + 2 * gate * module.up(hidden))
 
 
 def test_compacter_equals_torch_kron():
