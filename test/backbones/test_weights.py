@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sure import registry
+from sure.backbones.base import normalize_waves
 from sure.backbones.tiny import MODELS, Family
 from sure.errors import SureError
+from sure.frames import Frames
 
 
 def family(name):
@@ -80,6 +82,7 @@ def test_waveforms_are_normalised_as_the_preprocessor_requires(tmp_path, setting
     assert ours.normalize_waveform is wanted
     lengths = [2000, 1300]
     batch = 3 * waves(lengths) + 0.1 * (waves(lengths) != 0)
+    assert not normalize_waves(batch, Frames(lengths, 2000))[1, 1300:].any()  # padding stays zero
     with torch.no_grad():
         encoded = ours(batch, torch.tensor(lengths))
         for row, wave, length in zip(encoded.last, batch, lengths, strict=True):

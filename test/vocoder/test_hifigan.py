@@ -151,6 +151,8 @@ def test_errors_name_what_is_wrong_in_config_json(config, message, checkpoint):
         (lambda tensors: {"generator": tensors | {"ups.9.bias": torch.zeros(1)}}, r"1 unexpected \(ups\.9\.bias\)"),
         (lambda tensors: {"generator": {name: tensors[name] for name in tensors if name != "ups.1.bias"}},
          r"1 missing \(ups\.1\.bias\)"),
+        (lambda tensors: {"generator": {name: tensors[name] for name in tensors if name != "ups.1.weight_g"}},
+         r"1 missing \(ups\.1\.weight\), 1 unexpected \(ups\.1\.weight_v\)"),
         (lambda tensors: {"mpd": {}, "msd": {}, "steps": 1}, "no tensors under 'generator'.*mpd, msd, steps"),
         (lambda tensors: {"generator": Evil()}, "a file of tensors"),
         (slice(3000), "g_02500000: cannot be read"),
