@@ -21,8 +21,8 @@ extras=ark,convert  # optional dependencies in pyproject.toml; a pipeline may ad
 . "$root/utils/parallel.sh"
 . "$root/utils/marks.sh"
 
-# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume. The
-# log is not shown again where the command's output went to the same terminal or file as this report.
+# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume.
+# Without the end of the log where the command has just printed it to the same terminal or file.
 report_failure() {
   local shown=false
   trap - ERR
