@@ -15,6 +15,7 @@ def perceived(*labels: str, text: str = "") -> Case:
     return Case(change, {"phones": "perceived"}, **effect)
 
 
+YDCK = [f"YDCK_arctic_a000{number}" for number in "123"]
 test_changes = changes({
     "unknown words and silence": Case([replace(GRID, '"S"', '"spn"'), replace(GRID, '"HH"', '"sil "')],
                                       texts={FIRST: "EH AE IY D"}),
@@ -29,6 +30,9 @@ test_changes = changes({
                                          "NG,N", text="AH AH AH AO ER V AH ERR N"),
     "deletions and silence": perceived("T, sil ,d", "CH,SP,d", "sp", "", "NG,N", text="N"),
     **{f"{label} of annotators": perceived(label, "AH") for label in ("ʃ1Q", "AO,XX,s", "T,S T,s")},
+    "nine utterances, which have a dev and a test utterance": Case(
+        remove(*(f"YDCK/wav/arctic_a000{number}.wav" for number in "123")), gone=YDCK,
+        left_out={"utterances without a recording": YDCK}),
     "a copied speaker": Case(copy("SKA", "copies/SKA"), left_out={"second folders of a speaker": "copies/SKA"}),
     "no speakers": Case(remove(*SPEAKERS), error="no L2-ARCTIC found: .*; pass --corpus with"),
     "zips": Case([remove(*SPEAKERS), write("ABA.zip"), write("ASI.zip")], error="unpack ABA.zip ASI.zip: each has a"),
