@@ -1,7 +1,5 @@
 """The typed configuration, from YAML files (a later file overrides an earlier one) and `key=value` overrides."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +60,7 @@ class Config(Section):
         return given
 
     @model_validator(mode="after")
-    def _defaults(self) -> Config:
+    def _defaults(self) -> "Config":
         registry.find("backbones", self.backbone.name)
         task, tokenizer, decode = registry.find("tasks", self.task), self.tokenizer, self.decode
         if tokenizer.kind not in task.tokenizer_kinds:

@@ -1,7 +1,5 @@
 """The sections of the configuration: for every key its type, default, bounds and meaning (docs/configuration.md)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -46,7 +44,7 @@ class DataConfig(Section):
     cache_gigabytes: float = Field(2.0, ge=0, description="memory for decoded audio, in GB")
 
     @model_validator(mode="after")
-    def _names_differ(self) -> DataConfig:
+    def _names_differ(self) -> "DataConfig":
         self.sets()
         return self
 
@@ -149,7 +147,7 @@ class DecodeConfig(Section):
     unknown: float = Field(-10.0, le=0, description="natural logarithm added for each word outside the n-gram model")
 
     @model_validator(mode="after")
-    def _names_differ(self) -> DecodeConfig:
+    def _names_differ(self) -> "DecodeConfig":
         if self.name == GREEDY:
             raise SureError("decode.name=greedy is the name of decoding without a search; choose another name")
         return self

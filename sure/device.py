@@ -1,7 +1,5 @@
 """Choice, precision, name and peak memory of the device."""
 
-from __future__ import annotations
-
 import platform
 import resource
 import sys

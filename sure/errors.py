@@ -1,7 +1,5 @@
 """SureError, the exception for mistakes a user can correct; its wording; and the exit codes of entry points."""
 
-from __future__ import annotations
-
 import errno
 import sys
 from collections.abc import Callable, Collection, Sequence

@@ -1,7 +1,5 @@
 """Atomic writes (temporary file, fsync, rename), a lock for a folder, and SHA-256 digests."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

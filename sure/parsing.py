@@ -1,7 +1,5 @@
 """Safe reading of JSON and YAML from outside: plain values or an error; no object is constructed, no code is run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Collection
 from pathlib import Path

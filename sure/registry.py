@@ -1,7 +1,5 @@
 """Find a method, task or backbone by the name of its file: `lora` is `sure/petl/lora.py`."""
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import importlib.util

@@ -1,7 +1,5 @@
 """A local HTTP server that misbehaves on request."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

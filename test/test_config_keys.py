@@ -4,8 +4,6 @@ Each key has a value that differs from its default, the settings it needs, and a
 of a step of training, as plain values. A key that is not in the table fails, and so does one without an effect.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """The documentation names what exists: commands, options and error messages."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

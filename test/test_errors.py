@@ -1,7 +1,5 @@
 """Exit codes of entry points, and the wording of errors."""
 
-from __future__ import annotations
-
 import errno
 
 import pytest

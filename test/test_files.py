@@ -1,7 +1,5 @@
 """Reading settings and tables, and replacing files and folders: one wording for each error."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What comes from others cannot run anything, read or write elsewhere: refused by name, and nothing has happened."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

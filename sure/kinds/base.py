@@ -1,7 +1,5 @@
 """Base of the kinds of models. Every difference between recognition and synthesis is a method here."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

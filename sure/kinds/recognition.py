@@ -1,7 +1,5 @@
 """Recognition: a speech encoder and a head; each utterance is decoded to one line, compared with a reference line."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Speech synthesis: phones to waveforms, which are compared with the recordings of the same texts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The parts of a training, built from its config and restored from the last checkpoint."""
 
-from __future__ import annotations
-
 import logging
 
 import torch

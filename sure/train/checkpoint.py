@@ -1,7 +1,5 @@
 """Checkpoint files: written atomically, verified by a digest, and the previous one is kept."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

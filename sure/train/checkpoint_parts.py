@@ -1,7 +1,5 @@
 """Parts of a checkpoint: each saves itself by `state_dict` and restores itself by `load_state_dict`."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Checks of a training run: every trained tensor gets a gradient, and no loss is NaN or explodes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

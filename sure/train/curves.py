@@ -1,7 +1,5 @@
 """Training curves: one line per epoch in metrics.jsonl, tensorboard/ and, as pictures, images/*.png."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ by the utterances of the whole step, and one all-reduce sums the gradients of ad
 shares are exact; DDP would average over processes. All other communication uses the CPU (gloo) and waits for no GPU.
 """
 
-from __future__ import annotations
-
 import ctypes
 import logging
 import math

@@ -1,7 +1,5 @@
 """Base of the feeds: the batches of one data set, in a planned order."""
 
-from __future__ import annotations
-
 import logging
 from abc import ABC, abstractmethod
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Batches of recorded utterances: from the prefix cache where possible, otherwise from audio."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Batches of utterances for speech synthesis; durations are computed once where the aligner does not train."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence

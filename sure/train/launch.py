@@ -1,7 +1,5 @@
 """Start the processes of one training run with torchrun's agent, pass signals on, and exit with their status."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

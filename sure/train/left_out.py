@@ -1,7 +1,5 @@
 """Recordings that became unreadable after stage 2; `data.on_bad_utterance: skip` leaves them out of training."""
 
-from __future__ import annotations
-
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor

@@ -5,8 +5,6 @@ process of another host, that process was killed, or the file system does not pa
 of `.lock` decides: a running training renews it every few seconds.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

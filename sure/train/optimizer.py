@@ -1,7 +1,5 @@
 """AdamW with a learning rate for the adapters and one for the head, and a schedule over the planned steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

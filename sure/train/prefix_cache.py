@@ -1,7 +1,5 @@
 """Frozen-prefix cache: layers below the first trained site are computed once for each utterance."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 

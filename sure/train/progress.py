@@ -1,7 +1,5 @@
 """Progress of a training run: as stored in checkpoints, and shown for the current epoch."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import sys

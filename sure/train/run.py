@@ -1,7 +1,5 @@
 """One training in its experiment folder: lock, log, training from the last checkpoint on, summary."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """The training loop: epochs of optimizer steps, evaluation on the dev set, checkpoints."""
 
-from __future__ import annotations
-
 import logging
 import math
 import signal

@@ -1,7 +1,5 @@
 """A checkpoint survives flipped bits and torn files; test_resume.py kills trainings while they write one."""
 
-from __future__ import annotations
-
 import logging
 import random
 

@@ -1,7 +1,5 @@
 """Several processes learn the same as one; they stop, resume, and after a failure end together."""
 
-from __future__ import annotations
-
 import json
 import random
 import signal

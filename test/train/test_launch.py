@@ -1,7 +1,5 @@
 """`--processes N` starts N processes with torchrun's agent, passes signals on, and exits with their status."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Utterances that cannot be trained on: an error, or left out by name; with the same results after a kill."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A second training in a folder is refused; a first one that was killed, on any host, does not block it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """The cache gives the outputs of the backbone, and it is off where it could not."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

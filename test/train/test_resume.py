@@ -1,7 +1,5 @@
 """Killed at any moment and started again, training ends with the same weights, bit for bit."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

@@ -1,7 +1,5 @@
 """Training learns, writes its results, and refuses impossible settings."""
 
-from __future__ import annotations
-
 import json
 import logging
 
