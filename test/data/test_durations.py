@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from l2arctic import write_grid
+from l2arctic import text_grid
 
 from sure.bin.durations import main
 from sure.config import make_config
@@ -102,8 +102,9 @@ def prepared(here) -> list[str]:
 
 def test_from_textgrids_to_a_checked_table(prepared, capsys):
     # a tenth of a second each: sil HH AH0 sp D "" and sil AH1 D ""
-    write_grid(Path("mfa/reader/one.TextGrid"), [["HH", "AH0"], ["D"]])
-    write_grid(Path("mfa/reader/two.TextGrid"), [["AH1", "D"]])
+    Path("mfa/reader").mkdir(parents=True)
+    Path("mfa/reader/one.TextGrid").write_text(text_grid([["HH", "AH0"], ["D"]]))
+    Path("mfa/reader/two.TextGrid").write_text(text_grid([["AH1", "D"]]))
     main([*prepared, "--textgrids", "mfa"])
     # in hundredths of a second; of one, the first five are cut
     assert Path("data/train/durations").read_text() == "one 15 10 10 10 15\ntwo 20 10 20\n"
