@@ -99,6 +99,11 @@ def test_missing_counts_are_an_error(tmp_path):
         type(task)(task.Config(class_weights="balanced"), tmp_path, "en")
 
 
+def test_scores_of_one_label(tmp_path):
+    scores = make(tmp_path, SINGLE).score({"a": "es", "b": "en"}, {"a": " es", "b": "ru"})
+    assert scores["accuracy"] == 50 and scores["groups"]["label"]["confusion"]["en"] == {"ru": 1}
+
+
 def test_scores_of_slots(tmp_path):
     task = make(tmp_path, SLOTS)
     references = {one.id: task.reference(one) for one in SLOTS}

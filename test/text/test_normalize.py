@@ -27,6 +27,7 @@ REAL_LINES = [
 NUMBERS = [
     ("en", "1,234.50", "one thousand two hundred and thirty four point five zero"),
     ("en", "007", "zero zero seven"),
+    ("en", "0th, 1,000,000th", "zero one million"),
     ("en", "21st and 2nd", "twenty first and second"),
     ("en", "$1 or $5", "one dollar or five dollars"),
     ("en", "-5", "minus five"),

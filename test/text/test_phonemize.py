@@ -34,7 +34,7 @@ def english() -> Phonemizer:
     ("<b>hi</b> Hi<br>there {or}not", "b hi b hi b r there or not"),
     ("Smith(Jones), f(x)", "smith jones f x"),
     ("word(s), box(es), colo(u)r, [t]he (re)start", "words boxes colour the restart"),
-    ("plan A.", "plan a"),
+    ("plan A. A, b", "plan a, ay, b"),
     ("1999\u20132005", "nineteen ninety nine two thousand five"),
     ("it\u2019s \u201cfine\u201d", "it's fine"),
 ])  # fmt: skip
