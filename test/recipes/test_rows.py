@@ -13,6 +13,7 @@ import miniature
 import pytest
 from clone import EGS, ROWS, Clone, row_words, serve
 from small_project import STAGES
+from warm_python import warm_python
 
 NO_CORPUS = {"TEMPLATE", "sure_benchmark"}
 
@@ -49,7 +50,7 @@ def runs(tmp_path_factory, request) -> Iterator[Callable[[str, int], tuple]]:
     """Runs the rows of the selected tests, two at a time; waits for the row that is named, and its last stage."""
     clone, named = Clone(tmp_path_factory.mktemp("a new clone") / "project"), {name_of(row): row for row in ROWS}
     wanted = [item.callspec.params for item in request.session.items if item.originalname == "test_row"]
-    with ThreadPoolExecutor(2) as pool:
+    with warm_python(clone.python, OMP_NUM_THREADS="1"), ThreadPoolExecutor(2) as pool:
         futures: dict[tuple[str, int], Future] = {
             (each["row"], each["last"]): pool.submit(run_row, clone, named[each["row"]], each["last"])
             for each in wanted

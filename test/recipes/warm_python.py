@@ -1,0 +1,93 @@
+"""A Python that starts `-m MODULE` in a fork of a process with torch, in 0.05 s instead of 2.5 s of CPU time.
+
+Each module still runs in a process of its own, with its own arguments, environment, folder and open files.
+"""
+
+import json
+import os
+import runpy
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PYTHON = """#!/bin/sh
+case "$1 $2" in "-m sure.bin."*) exec {python} -S {here} call {address} "$@" ;; esac
+exec {python} "$@"
+"""
+
+
+@contextmanager
+def warm_python(path: Path, **environment: str) -> Iterator[None]:
+    """Replace the executable file `path`. environment: variables that libraries read when they are imported."""
+    with tempfile.TemporaryDirectory() as folder:
+        address, here = f"{folder}/socket", str(Path(__file__).resolve())
+        words = {"python": sys.executable, "here": here, "address": address}
+        path.write_text(PYTHON.format(**{name: shlex.quote(word) for name, word in words.items()}))
+        server = subprocess.Popen([sys.executable, here, "serve", address], env=os.environ | environment)
+        try:
+            while not os.path.exists(address):
+                assert server.poll() is None
+                time.sleep(0.05)
+            yield
+        finally:
+            server.kill()
+            server.wait()
+
+
+def call(address: str, *words: str) -> int:
+    """The exit status of `python WORD...`, which has this process's environment, folder and open files."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        request = json.dumps({"words": words, "cwd": os.getcwd(), "environment": dict(os.environ)}).encode()
+        socket.send_fds(connection, [b"%9d" % len(request)], [0, 1, 2])
+        connection.sendall(request)
+        return int(connection.recv(4) or 1)
+
+
+def serve(address: str) -> None:
+    """Fork for each call; returns in the fork that has become its process."""
+    import soundfile  # noqa: F401
+    import torchaudio  # noqa: F401
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        while True:
+            connection, _ = listener.accept()
+            if os.fork():
+                connection.close()
+                continue
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            size, files, *_ = socket.recv_fds(connection, 9, 3)
+            request = json.loads(connection.recv(int(size), socket.MSG_WAITALL))
+            if child := os.fork():
+                connection.sendall(b"%d" % (os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256))
+                os._exit(0)
+            become(request, files)
+            return
+
+
+def become(request: dict, files: list[int]) -> None:
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = request["words"][1:]
+    sys.path[:1] = [request["cwd"], *filter(None, os.environ.get("PYTHONPATH", "").split(":"))]
+
+
+if __name__ == "__main__":
+    action, address, *words = sys.argv[1:]
+    if action == "call":
+        sys.exit(call(address, *words))
+    serve(address)
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
