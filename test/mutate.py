@@ -7,8 +7,6 @@ A mutation replaces one text of one file. It is caught if the tests named with i
 status 1: tests fail without a mutation, more than 5 % survive, or a mutation does not match the code.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

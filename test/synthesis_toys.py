@@ -1,7 +1,5 @@
 """A corpus for synthesis that a tiny model learns in seconds: each phone has a spectrum and a length of its own."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

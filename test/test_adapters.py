@@ -1,7 +1,5 @@
 """Several adapters on one backbone: added, switched, averaged and merged without loading the backbone again."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

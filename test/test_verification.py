@@ -1,7 +1,5 @@
 """Verification from a data folder to a score and a bundle: similarity of voices that are not in the training set."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

@@ -1,7 +1,5 @@
 """A corpus of tones that a tiny model can learn, and stages in processes of their own that can be killed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

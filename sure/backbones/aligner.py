@@ -1,7 +1,5 @@
 """Alignment of phones and frames, learned from phones and mels only (One TTS Alignment, arXiv 2108.10447)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

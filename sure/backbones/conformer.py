@@ -1,7 +1,5 @@
 """Conformer layers: a half-step FFN first, a convolution after attention (Gulati et al., arXiv 2005.08100)."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from sure.backbones.layers import Layer, regularise

@@ -1,7 +1,5 @@
 """Convolutional front ends from waveform or spectrogram to frames, without influence of padding."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,7 +1,5 @@
 """Read a model.bin of CTranslate2: a sequence of named tensors, little endian."""
 
-from __future__ import annotations
-
 import math
 import struct
 from pathlib import Path

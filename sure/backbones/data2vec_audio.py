@@ -1,7 +1,5 @@
 """data2vec for audio (arXiv 2202.03555): the network of wav2vec 2.0 with several small position convolutions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

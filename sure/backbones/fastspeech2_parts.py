@@ -1,7 +1,5 @@
 """Parts of FastSpeech 2 (arXiv 2006.04558): variance adaptor, length regulator and postnet."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

@@ -1,7 +1,5 @@
 """Sizes of FastSpeech 2 models, their phones, and the statistics of their features."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """HuBERT (arXiv 2106.07447): the network of wav2vec 2.0, trained to predict clusters."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from sure.backbones.wav2vec2_network import ConvolutionalTransformer

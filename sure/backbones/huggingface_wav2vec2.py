@@ -1,7 +1,5 @@
 """Settings and tensor names of wav2vec 2.0 and related models in transformers and torchaudio."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The transformer layer of all backbones: named linear maps, attention, and slots for methods."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,7 +1,5 @@
 """Moonshine's encoder (arXiv 2410.15608), trained for English ASR: three convolutions and rotary layers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

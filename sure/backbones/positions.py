@@ -1,7 +1,5 @@
 """Position encodings: rotary angles (Moonshine), sinusoids (Whisper), a bias for each distance (WavLM)."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Small models of every family with random weights, for tests and to try a recipe in seconds."""
 
-from __future__ import annotations
-
 from sure.backbones import data2vec_audio, hubert, moonshine, wav2vec2, wavlm, whisper
 from sure.backbones.base import Backbone, SpeechEncoder
 from sure.errors import SureError

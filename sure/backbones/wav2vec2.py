@@ -1,7 +1,5 @@
 """wav2vec 2.0 (arXiv 2006.11477) and XLSR (arXiv 2006.13979, 2111.09296)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from sure.backbones.wav2vec2_network import ConvolutionalTransformer

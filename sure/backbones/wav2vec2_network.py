@@ -1,7 +1,5 @@
 """The network of wav2vec 2.0, HuBERT, WavLM and data2vec: convolutions, projection, positions, layers."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Sizes and variants of wav2vec 2.0, HuBERT, WavLM and data2vec models."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 CONVOLUTIONS = ((512, 10, 5), *((512, 3, 2),) * 4, *((512, 2, 2),) * 2)

@@ -1,7 +1,5 @@
 """WavLM (arXiv 2110.13900): HuBERT with a gated bias for the distance between frames."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from sure.backbones.wav2vec2_network import ConvolutionalTransformer

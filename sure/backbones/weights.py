@@ -1,7 +1,5 @@
 """Weights of speech encoders from SURE's own file, a Hugging Face folder or a torchaudio bundle."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 import re

@@ -1,7 +1,5 @@
 """Whisper's encoder (arXiv 2212.04356), trained for ASR: log-mel spectrogram, two convolutions, pre-norm layers."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Checks of free disk space before archives are downloaded and unpacked."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

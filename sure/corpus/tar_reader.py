@@ -1,7 +1,5 @@
 """Reading of untrusted tar archives, compressed or not, with a limit on the size of headers."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import lzma

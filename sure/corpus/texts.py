@@ -1,7 +1,5 @@
 """Reading the text files of a corpus: UTF-8 or any encoding, transcripts of one utterance each, names as labels."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import re

@@ -1,7 +1,5 @@
 """Download of one file over HTTP, with resumption, mirrors and checksums; the file is complete or absent."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import re

@@ -3,8 +3,6 @@
 tarfile's data filter checks paths and links, but not the size of headers and contents or the number of members.
 """
 
-from __future__ import annotations
-
 import errno
 import lzma
 import os

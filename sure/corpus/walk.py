@@ -4,8 +4,6 @@ Links are followed. Left out are hidden names, extra folders of macOS archives, 
 listed is an error, so that no part of a corpus is missed silently.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path

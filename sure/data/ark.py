@@ -5,8 +5,6 @@ float32 without loss. Commands (`... |`) in an scp are refused, because both lib
 are refused, because kaldiio would load them, and a pickle can run any code.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@ soundfile reads wav, flac, ogg, opus, mp3, aiff, au and NIST sphere; PyAV reads 
 else; `name.ark:offset` is read through `sure.data.ark`.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re

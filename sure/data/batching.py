@@ -1,7 +1,5 @@
 """Batches of utterances of similar length, limited by seconds of audio, in a seeded order."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 

@@ -11,8 +11,6 @@
 UTF-8, one space, sorted by id in C order. Relative audio paths are relative to the current directory.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Dataset of utterances: waveform, augmented if requested, and target."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

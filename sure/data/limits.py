@@ -1,7 +1,5 @@
 """Limits for every utterance, whatever the task and backbone: its duration, and its text against its duration."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

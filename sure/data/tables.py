@@ -1,7 +1,5 @@
 """Tables of a data folder: reading and writing of lines `id value`, and the syntax of values."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from pathlib import Path

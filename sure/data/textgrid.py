@@ -3,8 +3,6 @@
 praatio 6.2 refuses files that Praat reads, such as UTF-16 without a byte order mark, and accepts damaged ones.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import pairwise

@@ -4,8 +4,6 @@ The file `trials` of a data folder has a line for each: `id id target` or `id id
 and `0 id id` as in VoxCeleb. Results are comparable only on the same trials, so the file is never repaired.
 """
 
-from __future__ import annotations
-
 import bisect
 import random
 from collections.abc import Collection, Iterable, Mapping

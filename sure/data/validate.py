@@ -4,8 +4,6 @@ Order, spacing, byte order marks and repeated identical lines are corrected. Utt
 removed and reported, with their trials. The previous versions of changed tables are kept in `.backup/`.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

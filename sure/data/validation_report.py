@@ -1,7 +1,5 @@
 """Report of the validation of a data folder: a summary to print, and the whole report in `validation.txt`."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path

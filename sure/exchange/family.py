@@ -1,7 +1,5 @@
 """Names of a backbone's modules in transformers."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from sure.backbones.base import Backbone

@@ -1,7 +1,5 @@
 """Files of an export: JSON, tensors, and readout and head for formats without them (PEFT, bare transformers models)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Import a LoRA folder of PEFT as methods attached to a backbone, with the same outputs."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping

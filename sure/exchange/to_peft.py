@@ -1,7 +1,5 @@
 """Export methods as a folder for `PeftModel.from_pretrained`: adapter_config.json and adapter_model.safetensors."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any

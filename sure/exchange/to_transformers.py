@@ -1,7 +1,5 @@
 """Export a model as a transformers folder: merged methods, and the head if transformers has an equal one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Times of the words of a text in a CTC output: the most probable alignment (`forced_align` of torchaudio)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Speech recognition: normalised text by CTC, scored by word error rate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Base of the tasks: files of stage 3, a head, a loss, decoding and scores."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Base of classification tasks, with one label for each utterance or one in each output group."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Base of tasks with token sequences, by connectionist temporal classification (CTC; Graves et al., ICML 2006)."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path

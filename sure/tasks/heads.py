@@ -1,7 +1,5 @@
 """Heads for classification, CTC and speaker embeddings: from the features of a backbone to the outputs of a task."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

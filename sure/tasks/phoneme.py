@@ -1,7 +1,5 @@
 """Phone recognition by CTC, scored by phone error rate."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

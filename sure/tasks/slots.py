@@ -1,7 +1,5 @@
 """Slot filling: words with marked slots by CTC, scored as in SUPERB."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 Stage 6 scores speech that is synthesised from text alone (sure/score/synthesis).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,8 +7,6 @@ The score of a trial is the cosine of its two embeddings, so dev and test may ha
 it is: scoring needs these two files only, and the digest of the references includes the trials.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

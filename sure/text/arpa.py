@@ -1,7 +1,5 @@
 """Files of n-gram models: ARPA, also gzipped, and the binary formats of KenLM."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """English text to ARPAbet phones: cleaners of tacotron_cleaner, then lexicon, CMUdict and g2p_en."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """English numbers with a spoken form of their own: years, decades, times, fractions and money."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

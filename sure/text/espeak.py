@@ -1,7 +1,5 @@
 """Text of many languages to IPA phones by espeak-ng, through the package phonemizer."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 import re

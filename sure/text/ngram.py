@@ -4,8 +4,6 @@ Chen and Goodman, An empirical study of smoothing techniques for language modeli
 lmplz: unigrams are interpolated with the uniform distribution, from which <unk> gets its probability.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Text normalisation for training targets and for scoring."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -1,7 +1,5 @@
 """Numbers and symbols as spoken words, for each language."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import NamedTuple

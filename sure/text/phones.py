@@ -1,7 +1,5 @@
 """English phone sets, and folding to smaller sets."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from sure.errors import SureError

@@ -1,7 +1,5 @@
 """Transcripts with slot marks: `play B-track hello world E-track by B-artist adele E-artist`."""
 
-from __future__ import annotations
-
 import itertools
 import re
 

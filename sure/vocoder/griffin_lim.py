@@ -3,8 +3,6 @@
 Griffin and Lim, IEEE TASSP 1984, in the fast version of Perraudin et al., WASPAA 2013, from torchaudio.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 import torchaudio

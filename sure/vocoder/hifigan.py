@@ -4,8 +4,6 @@ A checkpoint is a torch file `{"generator": tensors}` next to a `config.json`. W
 is folded into the weights on loading.
 """
 
-from __future__ import annotations
-
 import math
 import pickle
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The interface of vocoders, and the vocoder for decode.vocoder."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Protocol

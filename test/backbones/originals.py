@@ -1,7 +1,5 @@
 """Small models of transformers and torchaudio with random weights, to compare ours with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

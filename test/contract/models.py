@@ -1,7 +1,5 @@
 """Small speech encoders for the contract tests: every method with every backbone family, tasks in turn."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -1,7 +1,5 @@
 """A small synthesis model for the contract tests: every method on FastSpeech 2."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What every method guarantees in every backbone family, for every kind of task, and in a synthesis model."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

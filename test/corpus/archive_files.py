@@ -1,7 +1,5 @@
 """Archives and packages for the tests, good and malicious."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import shutil

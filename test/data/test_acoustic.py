@@ -1,7 +1,5 @@
 """Mel spectrogram and energy against librosa, in the arrangement of HiFi-GAN; trimming; pitch of known sounds."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

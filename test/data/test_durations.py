@@ -1,7 +1,5 @@
 """Durations from alignments: they sum to the frames, and silence is assigned to pauses."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from pathlib import Path
 

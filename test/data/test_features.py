@@ -1,7 +1,5 @@
 """Features of data folders: the same bytes after a kill as without, and statistics equal to numpy's."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

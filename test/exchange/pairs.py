@@ -1,7 +1,5 @@
 """Random transformers models, and ours on the same weights with methods that have moved off their start."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Iterable

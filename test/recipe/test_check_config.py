@@ -1,7 +1,5 @@
 """The check of the whole configuration before stage 1."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

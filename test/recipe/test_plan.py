@@ -1,7 +1,5 @@
 """The plan of a call of run.sh: experiments, folders, precedence, settings of each stage, and errors."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Learning rates: their spelling, and the table of conf/rates.yaml."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -2,8 +2,6 @@
 to the corpus, each with its whole effect on these sets.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import shutil

@@ -1,7 +1,5 @@
 """A real Slurm of two nodes, started by the project's own scripts for the tests of --launch slurm."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

@@ -3,8 +3,6 @@
 The packages, several GB, are not installed here: a stand-in for pip notes its arguments, in environments that are real.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """utils/launch/local.sh: logs, exit codes, arrays, signals and GPUs of commands on this machine; utils/parallel.sh."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

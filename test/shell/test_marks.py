@@ -1,7 +1,5 @@
 """Finished steps are skipped, steps with changed inputs run again, and stopped or failed runs can be resumed."""
 
-from __future__ import annotations
-
 import os
 import signal
 

@@ -1,7 +1,5 @@
 """The command line of a recipe: options that it accepts, and errors for all others."""
 
-from __future__ import annotations
-
 import pytest
 
 LORA = ("--petl", "lora")

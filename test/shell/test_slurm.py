@@ -1,7 +1,5 @@
 """utils/launch/slurm.sh with a real Slurm: the same log, output and exit codes as on this machine."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Recipes and trainings with a real Slurm: the same steps, table and weights as on this machine."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """All shell files: shellcheck and length; and every recipe prints its stages."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sysconfig

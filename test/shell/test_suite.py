@@ -1,7 +1,5 @@
 """egs/sure_benchmark: which rows run, the reasons for those that do not, and how to resume after a failure."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

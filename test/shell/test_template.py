@@ -1,7 +1,5 @@
 """The folder to copy, run end to end in a path with a space, on real audio with a tiny backbone."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

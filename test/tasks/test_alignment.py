@@ -1,7 +1,5 @@
 """Forced alignment against a search over all paths, and times against what the backbones see."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """Beam search against sums over all paths and all texts, with allowed words, and pruned."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections import defaultdict

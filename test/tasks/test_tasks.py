@@ -1,7 +1,5 @@
 """All tasks: scores, files of a bundle, errors that name the utterance, and a model that learns its targets."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from pathlib import Path

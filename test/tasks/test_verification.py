@@ -1,7 +1,5 @@
 """Speaker verification: the loss and its margin, embeddings as text, trials in references, and scores."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """N-gram models compared with the published recursion and with kenlm."""
 
-from __future__ import annotations
-
 import math
 import random
 import sys

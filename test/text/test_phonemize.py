@@ -1,7 +1,5 @@
 """Text to phones: difficult texts in English and by espeak-ng, and saved settings."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
