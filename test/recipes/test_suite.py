@@ -6,6 +6,7 @@ import shutil
 import asterisk
 import miniature
 from clone import EGS, Clone
+from warm_python import warm_python
 
 TINY = "--backbone tiny --weights random:moonshine --petl lora --seeds 3 --set train.epochs=1".split()
 ROWS = {"asterisk asr": ("asr_es", "WER % ↓", "wer"), "asterisk language": ("language", "accuracy % ↑", "accuracy")}
@@ -20,7 +21,8 @@ def test_two_rows_from_corpora_to_one_table(tmp_path):
     (tmp_path / "corpora.yaml").write_text("asterisk: the corpus\n")
     suite = clone.root / "egs" / "sure_benchmark"
     words = (*TINY, "--only", "; ".join(ROWS), "--corpora", "corpora.yaml", "--stop_stage", "report")
-    printed = clone.run(suite, *words, cwd=tmp_path)
+    with warm_python(clone.python, OMP_NUM_THREADS="1"):
+        printed = clone.run(suite, *words, cwd=tmp_path)
     results = suite / "exp" / "chosen_tiny_random_results.md"
     text = results.read_text(encoding="utf-8")
     assert text.strip() in printed and printed.endswith(f"The tables are in {results}\n")

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from small_project import LEFT_OUT, ROOT, SHELL, make_environment
+from warm_python import warm_python
 
 RATE = 16000
 NOTES = {"a": 300, "b": 600, "c": 900}  # Hz: each letter of a text is a tone
@@ -28,6 +30,7 @@ class Template:
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "egs" / "TEMPLATE", self.recipe, ignore=made)
         shutil.copy(ROOT / "pyproject.toml", root)
+        self.python = root / ".venv" / "bin" / "python"
         make_environment(root, root / ".venv", "ark,convert", sys.executable)
         (self.corpus / "clips").mkdir(parents=True)
         for name, texts in TEXTS.items():
@@ -51,8 +54,10 @@ class Template:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Template:
-    return Template(tmp_path_factory.mktemp("template"))
+def template(tmp_path_factory) -> Iterator[Template]:
+    template = Template(tmp_path_factory.mktemp("template"))
+    with warm_python(template.python, OMP_NUM_THREADS="1"):
+        yield template
 
 
 def test_a_copy_of_the_template_runs_from_corpus_to_bundle(template):
