@@ -109,7 +109,7 @@ def read_corpora(call: SuiteCall) -> dict[str, str]:
                 folder = folder[1:-1]
             folder = os.path.join(os.path.dirname(os.path.abspath(place)), folder)
             if not os.path.isfile(os.path.join(call.egs, name, "run.sh")):
-                raise SureError(f"{call.corpora}, line {number}: there is no recipe egs/{name}")
+                raise SureError(f"{call.corpora}, line {number}: egs/{name} does not exist; use a folder of egs/")
             if not os.path.isdir(folder):
                 raise SureError(f"{call.corpora}, line {number}: there is no folder {folder}")
             copies[name] = os.path.realpath(folder)

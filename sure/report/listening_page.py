@@ -98,8 +98,8 @@ def _cell(id: str, column: Column, folder: Path) -> str:
     source = escape(quote("/".join(file.parts[-4:])))
     label = escape(f"{column.name}: {id}")
     player = f'<audio controls preload="metadata" src="{source}" aria-label="{label}"></audio>'
-    heard = row.get("heard")
-    transcript = f'<div class="transcript" dir="auto">recognised: {escape(heard)}</div>' if heard else ""
+    recognised = row.get("heard")
+    transcript = f'<div class="transcript" dir="auto">recognised: {escape(recognised)}</div>' if recognised else ""
     return f"<td>{player}{_scores(row, UTTERANCE_SCORES, ' · ')}{transcript}</td>"
 
 

@@ -144,7 +144,7 @@ def test_classification(tmp_path, family, size, petl):
 
 
 def test_a_model_that_began_with_random_weights(tmp_path):
-    """There is no folder to take settings from."""
+    """Without a Hugging Face folder from which settings could be copied."""
     model = built(config_of(tmp_path, "hubert", "lora", weights="random:tiny"))
     wanted, answers = ours(model), logits(model)
     folder, _ = exported(model, tmp_path)
@@ -173,7 +173,7 @@ NOTES = [  # family, task, changed attributes of the backbone, and words of the 
 
 @pytest.mark.parametrize(("family", "task", "changes", "words"), NOTES)
 def test_notes(tmp_path, family, task, changes, words):
-    """Why there is no head, and differences of the computation; whisper `as_trained` has the 30 s of transformers."""
+    """Reasons for a folder without the head, and differences in computation; `as_trained` pads Whisper to 30 s too."""
     model, _ = pair(tmp_path, family, "base", "lora", task)
     vars(model.backbone).update(changes)
     known = {word for *_, row in NOTES for word in row}

@@ -215,7 +215,7 @@ def test_folders_in_the_file_of_corpora_have_three_spellings(tmp_path):
         (("corpora=nowhere",), "--corpora nowhere: no such file"),
         ("beads /data", "line 3: expected `recipe: DIR`, found 'beads /data'"),
         ("[beads: /data]", "line 3: expected `recipe: DIR`"),
-        ("pearls: .", "line 3: there is no recipe egs/pearls"),
+        ("pearls: .", "line 3: egs/pearls does not exist; use a folder of egs/"),
         ("beads: not here", "line 3: there is no folder "),
     ],
 )

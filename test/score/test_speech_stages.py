@@ -122,15 +122,15 @@ def test_recogniser_transcribes_recordings_and_copies_in_supported_languages(cop
         assert row["cer"] == 0 and row["heard"]
     assert result(NATURAL)["cer_interval"][0] <= result(NATURAL)["cer"]
     judges = Judges(Judges.of(["ru", "en"]).recogniser, None, {})
-    for first, heard, missing in (
+    for first, recognised, missing in (
         ("en", {"u1", "u3"}, {"wer, cer of 1 utterances": "the recogniser does not support ru"}),
         ("it", set(), {"wer, cer": "the recogniser does not support it ru"}),
     ):
         (DATA / "utt2lang").write_text(f"u1 {first}\nu2 ru\nu3 {first}\n")
         found = score_folder(COPY, str(DATA), speech_experiment.ACOUSTIC, "en", judges)
-        assert found.heard.keys() == found.texts.keys() == heard and found.scores["missing"] == missing
-        assert {id for id, row in found.utterances.items() if "heard" in row} == heard
-        assert ("wer" in found.scores) == bool(heard)
+        assert found.transcripts.keys() == found.texts.keys() == recognised and found.scores["missing"] == missing
+        assert {id for id, row in found.utterances.items() if "heard" in row} == recognised
+        assert ("wer" in found.scores) == bool(recognised)
 
 
 def test_upper_bounds_are_scored_once(copied, without_judges):

@@ -68,11 +68,14 @@ class Judges:
 
 @dataclass
 class SpeechScores:
-    """Scores of a set with intervals, and of each utterance by id; normalised transcripts (heard) and texts by id."""
+    """Scores of a set with intervals.
+
+    By utterance id: its scores, its transcript by the recogniser and its text, both normalised.
+    """
 
     scores: dict[str, Any]
     utterances: dict[str, dict[str, Any]]
-    heard: dict[str, str]
+    transcripts: dict[str, str]
     texts: dict[str, str]
 
     def listing(self) -> str:
@@ -81,8 +84,8 @@ class SpeechScores:
         for id, row in self.utterances.items():
             values = [row.get(name) for name in ("mcd", "f0_rmse_hz", "speaker_similarity")]
             lines.append(" ".join(["-" if value is None else f"{value:.3f}" for value in values] + [id]))
-        heard = [aligned_listing(self.texts, self.heard)] if self.heard else []
-        return "\n".join(["\n".join(lines) + "\n", *heard])
+        transcripts = [aligned_listing(self.texts, self.transcripts)] if self.transcripts else []
+        return "\n".join(["\n".join(lines) + "\n", *transcripts])
 
 
 def speech_scores(
@@ -101,7 +104,7 @@ def speech_scores(
     supported = [one for one in utterances if judges.recogniser and recogniser.supports(languages[one.id])]
     texts = {utterance.id: normalize(utterance.text, languages[utterance.id]) for utterance in supported}
     rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
-    distances, heard, natural, made = [], {}, {}, {}
+    distances, transcripts, natural, made = [], {}, {}, {}
     for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
         id, row = utterance.id, rows[utterance.id]
         recording, _ = read_speech(utterance, acoustic)
@@ -113,9 +116,9 @@ def speech_scores(
         at_16 = resample(wave, acoustic.sample_rate, SAMPLE_RATE)
         if id in texts:
             row["heard"] = judges.recogniser.transcribe(at_16)
-            heard[id] = normalize(row["heard"], languages[id])
+            transcripts[id] = normalize(row["heard"], languages[id])
             if texts[id]:
-                one = error_rates({id: texts[id]}, {id: heard[id]})
+                one = error_rates({id: texts[id]}, {id: transcripts[id]})
                 row |= {"wer": one["wer"], "cer": one["cer"]}
         if judges.encoder:
             made[id] = judges.encoder(at_16)
@@ -127,13 +130,13 @@ def speech_scores(
         ratios["speaker_similarity"] = _mean([row["speaker_similarity"] for row in rows.values()])
     scores: dict[str, Any] = _values(ratios)
     scores |= {f"{name}_interval": _interval(*ratios[name]) for name in ratios if scores[name] is not None}
-    scores |= error_rates(texts, heard) if heard else {}
+    scores |= error_rates(texts, transcripts) if transcripts else {}
     missing = dict(judges.missing)
     if judges.recogniser and len(supported) < len(utterances):
         others = sorted({language for language in languages.values() if not recogniser.supports(language)})
         which = f"wer, cer of {len(utterances) - len(supported)} utterances" if supported else "wer, cer"
         missing[which] = f"the recogniser does not support {' '.join(others)}"
-    return SpeechScores(scores | {"judges": judges.names(), "missing": missing}, rows, heard, texts)
+    return SpeechScores(scores | {"judges": judges.names(), "missing": missing}, rows, transcripts, texts)
 
 
 def _check(utterances: Sequence[Utterance], waves: Mapping[str, str] | None) -> None:
