@@ -1,6 +1,7 @@
 """Stage 4: train, or continue an interrupted training, by the same command."""
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -35,4 +36,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    try:
+        run(main)
+    except SystemExit as end:
+        if not is_torchelastic_launched():
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)  # in the interpreter's shutdown a thread of gloo can abort the process

@@ -18,12 +18,16 @@ from sure.train.launch import children_of
 
 EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0}
 PAIR = ("--processes", "2")
+# As a thread of gloo sometimes does in the interpreter's shutdown; only torchrun's processes have the variable.
+ABORT = "import atexit, os; atexit.register(os.abort) if 'TORCHELASTIC_RUN_ID' in os.environ else None\n"
 
 
 def start(corpus, exp, *words, log="stderr", **changes):
     """The command of a training in a process of its own."""
     command = [sys.executable, "-m", "sure.bin.train", *train_arguments(corpus, exp, **EXACT, **changes), *words]
     given = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
+    (exp.parent / "sitecustomize.py").write_text(ABORT)
+    given["PYTHONPATH"] = os.pathsep.join([str(exp.parent), *sys.path])
     return Child(lambda: os.execve(sys.executable, command, given), exp.with_suffix(f".{log}"))
 
 
