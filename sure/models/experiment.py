@@ -82,21 +82,25 @@ class Experiment:
             else:
                 path.unlink()
 
+    def differences(self, config: Config) -> list[str]:
+        """`key: was 3, is 4` for each key that affects the result and differs from the training in this folder."""
+        if not self.begun():
+            return []
+        before, now = _values(read_plain_config(self.config)), _values(config.model_dump(mode="json"))
+        keys = [key for key in dict.fromkeys([*before, *now]) if not key.startswith(FREE_KEYS)]
+        changes = [(key, before.get(key), now.get(key)) for key in keys]
+        return [f"{key}: was {old}, is {new}" for key, old, new in changes if old != new]
+
     def open(self, config: Config, command: str) -> None:
         """Write config and command. Raises SureError naming the keys that differ from the training to be resumed."""
-        now, before = dict(_flat(config.model_dump(mode="json"))), {}
-        if self.begun():
-            before = dict(_flat(read_plain_config(self.config)))
-            keys = [key for key in dict.fromkeys([*before, *now]) if not key.startswith(FREE_KEYS)]
-            changes = [(key, before.get(key), now.get(key)) for key in keys]
-            if differing := [f"{key}: was {old}, is {new}" for key, old, new in changes if old != new]:
-                raise SureError(
-                    f"{self.folder} was begun with another config: {'; '.join(differing)}. "
-                    "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart "
-                    "(run.sh: --stage train)"
-                )
-        if before != now:  # later stages are marked with the digest of the file
-            config.save(self.config)
+        if differing := self.differences(config):
+            raise SureError(
+                f"{self.folder} was begun with another config: {'; '.join(differing)}. "
+                "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart "
+                "(run.sh: --stage train), which deletes its results"
+            )
+        if not self.begun() or _values(read_plain_config(self.config)) != _values(config.model_dump(mode="json")):
+            config.save(self.config)  # only if changed: later stages are marked with the digest of the file
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
             file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}{_slurm_job()}\n{command}\n")
 
@@ -160,6 +164,11 @@ def _slurm_job() -> str:
     """End of the line before a command in command.txt."""
     job = os.environ.get("SLURM_JOB_ID")
     return f", Slurm job {job}" if job else ""
+
+
+def _values(config: dict[str, Any]) -> dict[str, Any]:
+    """A config as one dictionary with keys such as `train.epochs`."""
+    return dict(_flat(config))
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,13 +2,14 @@
 
 import datetime
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from sure.config import Config
 from sure.data.dataset import UtteranceError
 from sure.device import describe_device, peak_memory_megabytes
+from sure.errors import SureError
 from sure.interrupt import Interrupt
 from sure.models.experiment import Experiment, git_hash
 from sure.train.distributed import Processes, joined
@@ -28,10 +29,11 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
     with joined() as processes, ExitStack() as stack:
         if processes.first:
             stack.enter_context(lock(folder))
-            if restart:
-                experiment.clear()
+            replaced = _clear(experiment, config) if restart else []
             experiment.open(config, command)
             stack.enter_context(experiment.logging())
+            if replaced:
+                log.warning("%s: deleted the training with another config (%s)", folder, "; ".join(replaced))
         if processes.from_first(experiment.finished):
             log.info("%s: already finished", folder)
             return
@@ -44,6 +46,15 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
                 experiment.write_summary(_summary(experiment, config, trainer, command))
         progress, score_name = trainer.progress, trainer.model.task.score_name
         log.info("finished: dev %s %.2f at epoch %d", score_name, progress.best_score, progress.best_epoch)
+
+
+def _clear(experiment: Experiment, config: Config) -> list[str]:
+    """Delete earlier results. Returns how their config differs."""
+    differences: list[str] = []
+    with suppress(SureError):  # a damaged config.yaml
+        differences = experiment.differences(config)
+    experiment.clear()
+    return differences
 
 
 def _fit(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes) -> Trainer:

@@ -104,6 +104,7 @@ def test_restart_begins_again_and_a_slurm_job_that_is_queued_again_restarts_once
     assert times[0] == times[1] < times[2] == times[3]
     assert load_config(exp / "config.yaml").seed == 2
     assert (exp / "best.safetensors").read_bytes() != first
+    assert (exp / "train.log").read_text().count("deleted the training with another config (seed: was 1, is 2)") == 1
 
 
 def moments(corpus, exp, **changes):
