@@ -22,7 +22,8 @@ from sure.data.augment import AugmentConfig
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.files import replace_file
-from sure.parsing import parse_yaml, read_yaml
+from sure.overrides import convert_texts, override_of, read_override
+from sure.parsing import read_yaml
 from sure.recipe import names
 from sure.recipe.rates import rates_of
 
@@ -98,20 +99,12 @@ class Config(Section):
 def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
     """The config from one or more YAML files and `key=value` overrides such as `petl.rank=4`.
 
-    Raises SureError naming the file or key, what was expected, and the nearest known name.
+    Raises SureError naming the override, or file and key, what was expected, and the nearest known name.
     """
     files = [files] if isinstance(files, (str, Path)) else list(files)
     layers = [("", read_plain_config(Path(file))) for file in files]
     for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key:
-            raise SureError(f"override {override!r}: expected key=value, e.g. train.epochs=3")
-        try:
-            value = parse_yaml(text)
-        except ValueError:
-            raise SureError(f"override {override!r}: the value is not YAML") from None
-        for part in reversed(key.split(".")):
-            value = {part: value}
+        key, value = read_override(override)
         layers.append((key, _current_keys(value)))
     return make_config(_merge_layers(layers), " + ".join(map(str, files)))
 
@@ -229,8 +222,10 @@ def _typed(model: type[Model], given: Any, where: str) -> Model:
     if not isinstance(given, (BaseModel, Mapping, type(None))):
         raise SureError(f"{where}: expected keys and values such as {{dropout: 0.1}}, found {given!r}")
     try:
-        return model.model_validate(given if isinstance(given, BaseModel) else dict(given or {}))
+        return model.model_validate(given if isinstance(given, BaseModel) else convert_texts(model, given or {}))
     except ValidationError as error:
+        if override := override_of(error.errors()[0]["input"]):  # the files are innocent
+            where = f"override {override}" if model is Config else f"override {override}: {where}"
         raise SureError(f"{where}: {_explain(error, model)}") from None
 
 

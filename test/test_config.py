@@ -34,6 +34,20 @@ def test_values_are_typed_and_a_later_file_or_override_counts(file, tmp_path):
     assert config.tokenizer.folder == str(Path("data/x/tokens"))
 
 
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [("text.language=no", "no"), ("backbone.weights=models/hf #3: a", "models/hf #3: a"), ("decode.name=1e3", "1e3"),
+     ("data.valid=2024_05", "2024_05"), ("data.tests=[2024_05, off]", ["2024_05", "off"]), ("seed=010", 10),
+     ("text.phones=", None), ("tokenizer.lexicon=null", None), ("train.clip=1_0", 10.0),
+     ("augment.speed=[1, 1.1]", [1.0, 1.1])],
+)  # fmt: skip
+def test_the_text_of_an_override_becomes_a_value_by_the_type_of_its_key(file, override, value):
+    config = load_config(file, [override])
+    for name in override.partition("=")[0].split("."):
+        config = getattr(config, name)
+    assert config == value and type(config) is type(value)
+
+
 def test_a_task_has_its_own_kind_of_tokens(file):
     kinds = {"asr": "character", "language": "character", "phoneme": "phone", "slots": "slot"}
     assert {task: load_config(file, [f"task={task}"]).tokenizer.kind for task in kinds} == kinds
@@ -95,14 +109,17 @@ def test_methods_combine(file, tmp_path):
         (["train.epochs=-1"], ["'train.epochs'", "greater than 0", "-1"]),
         (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
         (["nonsense"], ["expected key=value"]),
-        (["seed=["], ["override 'seed=['", "not YAML"]),
+        (["seed=["], ["override seed=[:", "integer"]),
+        (["data.tests=["], ["override 'data.tests=['", "not YAML"]),
+        (["train.lr_adapter=inf"], ["override train.lr_adapter=inf:", "finite number"]),
+        (["petl.lr=nan"], ["override petl.lr=nan: petl (lora)", "finite number"]),
         (["head.hiden=3"], ["head", "'hiden'"]),
         (["head.dropout=-1"], ["head", "'dropout'", "greater than or equal to 0"]),
         (["head.dropout=2"], ["head", "'dropout'", "less than 1"]),
         (["seed=-1"], ["'seed'", "greater than or equal to 0"]),
         (["seed=1" + "0" * 30], ["'seed'", "less than 9223372036854775808"]),
         (["head=3"], ["head", "expected keys and values", "3"]),
-        (["task=[asr]"], ["['asr']", "sure/tasks", "intent"]),
+        (["task=[asr]"], ["'[asr]'", "sure/tasks", "intent"]),
         (["petl={name: [lora]}"], ["['lora']", "sure/petl", "lora"]),
         (["petl.name=lora+prefix", "petl.rank=4"], ["petl.rank", "lora, prefix", "petl='[{name: lora, rank: ...}"]),
         (["petl.name=lora+prefx"], ["'prefx'", "did you mean 'prefix'"]),

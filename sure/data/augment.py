@@ -19,7 +19,7 @@ NOISES_IN_MEMORY = 64
 class AugmentConfig(BaseModel):
     """The `augment:` section. Speed: Ko et al., Interspeech 2015. Masks: SpecAugment, Park et al., Interspeech 2019."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     speed: list[Annotated[float, Field(ge=0.5, le=2.0)]] = Field(
         [],

@@ -17,7 +17,7 @@ from sure.frames import Frames
 class HeadConfig(BaseModel):
     """Settings of every head; a task's `Config` adds its own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability in the head during training")
 

@@ -51,7 +51,7 @@ class Targets:
 
 class Task(AnyTask):
     class Config(BaseModel):
-        model_config = ConfigDict(extra="forbid")
+        model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
         speaker: Literal["table", "vector", "none"] = Field(
             "table",

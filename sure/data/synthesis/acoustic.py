@@ -23,7 +23,7 @@ from sure.errors import SureError
 class AcousticConfig(BaseModel):
     """The `acoustic:` section: features of TTS."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sample_rate: int = Field(22050, gt=0, description="sampling rate of synthesised speech, in Hz")
     fft_size: int = Field(1024, gt=0, description="length of the Fourier transform, in samples")
