@@ -7,14 +7,12 @@ from pathlib import Path
 
 import peft
 import torch
-from models import disturb, utterances
+from models import build, disturb
 from originals import huggingface, saved, waves, whisper_features
 from torch import Tensor, nn
 
 from sure import registry
-from sure.config import Config, make_config
 from sure.exchange.to_peft import peft_files
-from sure.models.build import build_model, build_task
 from sure.models.recognition import RecognitionModel
 
 FAMILIES = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
@@ -22,8 +20,7 @@ FAMILIES += [("data2vec_audio", "base"), ("moonshine", "base"), ("whisper", "bas
 METHODS = {name: name for name in registry.names("petl") if registry.find("petl", name).encoders}
 METHODS["side_network"] = {"name": "side_network", "heads": 3}  # its default needs wider models
 AS_THERE = {"whisper": "as_trained"}  # with the silence that transformers' Whisper adds after every utterance
-TOLERANCE = 1e-5
-SAMPLES = 5000
+LENGTHS = torch.tensor([5000, 5000])
 
 
 def with_families(names: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -32,32 +29,14 @@ def with_families(names: Iterable[str]) -> list[tuple[str, str, str]]:
     return [(*pair, name) for pair in FAMILIES for name in names if pair[0] != "hubert" or name == first]
 
 
-def config_of(folder: Path, family: str, petl: object, task: str = "language", weights: str = "") -> Config:
-    """A config whose backbone is the transformers model in `folder/family`, with tokens or labels learned."""
-    backbone = {"name": family, "weights": weights or str(folder / family)}
-    given = {"task": task, "seed": 3, "data": {"train": str(folder / "train"), "valid": str(folder / "dev")}}
-    given |= {"tokenizer": {"folder": str(folder / task)}, "petl": petl}
-    config = make_config({**given, "backbone": {**backbone, "padding": AS_THERE.get(family, "masked")}}, "test")
-    if not (folder / task).exists():
-        settings = {"tokenizer": config.tokenizer, "language": config.text.language}
-        registry.find("tasks", task).fit(utterances(task), folder / task, **settings)
-    return config
-
-
-def built(config: Config) -> RecognitionModel:
-    """Our adapted model, disturbed as training would."""
-    model = build_model(config, build_task(config)).eval()
-    disturb(model)
-    return model
-
-
 def pair(
     folder: Path, family: str, size: str, petl: object, task: str = "language"
 ) -> tuple[RecognitionModel, nn.Module]:
-    """Our adapted model, and the plain transformers model below it."""
+    """Our adapted model, disturbed as by training, and the plain transformers model below it, in folder/family."""
     theirs = huggingface(family, size)
-    saved(theirs, folder / family)
-    model = built(config_of(folder, family, petl, task))
+    backbone = {"weights": saved(theirs, folder / family), "padding": AS_THERE.get(family, "masked")}
+    _, model = build(folder, petl, task=task, name=family, **backbone)
+    disturb(model.eval())
     model.backbone.normalize_waveform = False  # the feature extractor does it there
     return model, theirs
 
@@ -70,18 +49,18 @@ def written(folder: Path, files: dict[str, bytes]) -> str:
 
 
 def sound() -> Tensor:
-    return waves([SAMPLES, SAMPLES])
+    return waves(LENGTHS.tolist())
 
 
 @torch.no_grad()
 def ours(model: RecognitionModel) -> Tensor:
     """The last layer's output (2, time, width)."""
-    return model.encode(sound(), torch.tensor([SAMPLES, SAMPLES])).last
+    return model.encode(sound(), LENGTHS).last
 
 
 @torch.no_grad()
 def logits(model: RecognitionModel) -> Tensor:
-    return model.outputs(model.encode(sound(), torch.tensor([SAMPLES, SAMPLES])))
+    return model.outputs(model.encode(sound(), LENGTHS))
 
 
 @torch.no_grad()
@@ -118,4 +97,4 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 
 def check_equal(one: Tensor, other: Tensor) -> None:
-    assert distance(one, other) < TOLERANCE
+    assert distance(one, other) < 1e-5

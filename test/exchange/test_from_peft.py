@@ -7,13 +7,12 @@ import peft
 import pytest
 import torch
 from originals import huggingface, saved
-from pairs import AS_THERE, check_equal, distance, encoded, exported, input_of, pair, sound, with_families
+from pairs import AS_THERE, LENGTHS, check_equal, distance, input_of, sound, with_families
 from safetensors.torch import load_file, save_file
 
 from sure import registry
 from sure.errors import SureError
-from sure.exchange.from_peft import attach_peft, patterns
-from sure.petl.patterns import match_sites
+from sure.exchange.from_peft import attach_peft
 
 MAPS = {
     "wavlm": ["intermediate_dense", "output_dense"],
@@ -53,8 +52,7 @@ def imported(folder, family, below):
 @torch.no_grad()
 def output(attachment):
     attachment.modules().eval()
-    samples = sound().shape[1]
-    return attachment.backbone(sound(), torch.tensor([samples, samples])).last
+    return attachment.backbone(sound(), LENGTHS).last
 
 
 @torch.no_grad()
@@ -86,22 +84,19 @@ def test_computes_what_peft_computes(tmp_path, family, size, name):
     check_computes_the_same(model, model, imported(tmp_path, family, below))
 
 
-WHOLE = {  # family, end of the class's name, settings, and the note about tensors outside the encoder
-    "lm_head": ("wav2vec2", "ForCTC", {"modules_to_save": ["lm_head"]}, "lm_head (2)"),
-    "classifier": ("wav2vec2", "ForSequenceClassification", {"task_type": "SEQ_CLS"}, "classifier (2)"),
-    "projector": (
-        *("wav2vec2", "ForSequenceClassification", {"modules_to_save": ["projector", "classifier"]}),
-        "classifier (2), projector (2)",
-    ),
-    "decoder": ("whisper", "ForConditionalGeneration", {}, "model.decoder ("),
-    "decoder alone": ("moonshine", "Model", {}, "encoder: decoder ("),
-}
+PROJECTOR = {"modules_to_save": ["projector", "classifier"]}
+WHOLE = [  # family, end of the class's name, settings, and the note about tensors outside the encoder
+    ("wav2vec2", "ForCTC", {"modules_to_save": ["lm_head"]}, "lm_head (2)"),
+    ("wav2vec2", "ForSequenceClassification", {"task_type": "SEQ_CLS"}, "classifier (2)"),
+    ("wav2vec2", "ForSequenceClassification", PROJECTOR, "classifier (2), projector (2)"),
+    ("whisper", "ForConditionalGeneration", {}, "model.decoder ("),
+    ("moonshine", "Model", {}, "encoder: decoder ("),
+]
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_an_adapter_of_a_whole_model(tmp_path, name, capsys):
+@pytest.mark.parametrize(("family", "kind", "settings", "note"), WHOLE)
+def test_an_adapter_of_a_whole_model(tmp_path, family, kind, settings, note, capsys):
     """The names begin with the encoder's place in that model; tensors outside the encoder are left out and named."""
-    family, kind, settings, note = WHOLE[name]
     theirs = huggingface(family, kind=kind)
     below = saved(theirs, tmp_path / "below")
     model = trained(tmp_path, theirs, **{"target_modules": ["q_proj", "v_proj"], **settings})
@@ -112,67 +107,46 @@ def test_an_adapter_of_a_whole_model(tmp_path, name, capsys):
     check_computes_the_same(model, encoder, attachment)
 
 
-@pytest.mark.parametrize("petl", [{"name": "lora", "sites": "layer.{0,2}.ffn.*", "rank": 3}, "dora"])
-def test_there_and_back(tmp_path, petl):
-    model, theirs = pair(tmp_path, "wav2vec2", "base", petl)
-    _, adapted = exported(model, theirs, tmp_path)
-    attachment = imported(tmp_path, "wav2vec2", str(tmp_path / "wav2vec2"))
-    wanted, found = model.attachment.state(), attachment.state()
-    assert wanted.keys() == found.keys()
-    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
-    check_equal(encoded(adapted), output(attachment))
+@pytest.mark.parametrize(
+    ("maps", "sites"),
+    [
+        (["q_proj"], "layer.*.attn.q"),
+        (["layers.[12].attention.k_proj", "layers.2.attention.v_proj"], "layer.[1-2].attn.k layer.2.attn.v"),
+        (["layers.[02].feed_forward.output_dense"], "layer.{0,2}.ffn.out"),
+    ],
+)
+def test_sites_are_short_patterns(tmp_path, maps, sites):
+    _, below = trained_encoder(tmp_path, "wav2vec2", target_modules=".*(" + "|".join(maps) + ")")
+    (method,) = imported(tmp_path, "wav2vec2", below).methods
+    assert method.config.sites == sites
 
 
-def test_patterns_are_short_and_mean_the_same():
-    sites = registry.find("backbones", "wav2vec2").from_weights("random:tiny", layers=5).sites()
-    linear = {site.name: site for site in sites if site.kind == "linear"}
-    wanted = {
-        "layer.*.attn.q": [0, 1, 2, 3, 4],
-        "layer.[1-3].attn.k": [1, 2, 3],
-        "layer.{0,4}.ffn.in": [0, 4],
-        "layer.2.ffn.out": [2],
-    }
-    chosen = [linear[f"layer.{n}.{text.split('.', 2)[2]}"] for text, numbers in wanted.items() for n in numbers]
-    found = patterns(chosen, 5)
-    assert found.split() == list(wanted)
-    matched = match_sites(found, sites, ("linear",), "lora")
-    assert {site.name for group in matched.values() for site in group} == {site.name for site in chosen}
+REFUSED = [
+    ("wav2vec2", {"bias": "lora_only"}, "bias='lora_only'"),
+    ("wav2vec2", {"modules_to_save": ["layer_norm"]}, "layer_norm.bias is not a tensor of LoRA"),
+    ("wav2vec2", {"lora_bias": True}, "lora_bias=True"),
+    ("wav2vec2", {"init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
+    ("wav2vec2", {"target_modules": ["conv_layers.1.conv"]}, "conv_layers.1.conv is not a site.*q_proj"),
+    ("wav2vec2", {"target_modules": ["projection"]}, "feature_projection.projection is not a site"),
+    ("wavlm", {"target_modules": ["q_proj"]}, "without calling it"),
+]
 
 
-REFUSED = {
-    "bias": ("wav2vec2", {"bias": "lora_only"}, "bias='lora_only'"),
-    "modules_to_save": ("wav2vec2", {"modules_to_save": ["layer_norm"]}, "layer_norm.bias is not a tensor of LoRA"),
-    "lora_bias": ("wav2vec2", {"lora_bias": True}, "lora_bias=True"),
-    "pissa": ("wav2vec2", {"init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
-    "convolution": ("wav2vec2", {"target_modules": ["conv_layers.1.conv"]}, "conv_layers.1.conv is not a site.*q_proj"),
-    "projection": ("wav2vec2", {"target_modules": ["projection"]}, "feature_projection.projection is not a site"),
-    "attention of wavlm": ("wavlm", {"target_modules": ["q_proj"]}, "without calling it"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_unsupported_settings_are_named(tmp_path, name):
-    family, settings, message = REFUSED[name]
+@pytest.mark.parametrize(("family", "settings", "message"), REFUSED)
+def test_unsupported_settings_are_named(tmp_path, family, settings, message):
     _, below = trained_encoder(tmp_path, family, **settings)
     with pytest.raises(SureError, match=message):
         imported(tmp_path, family, below)
 
 
-def test_an_adapter_of_a_decoder_alone_is_refused(tmp_path):
-    theirs = huggingface("moonshine")
-    below = saved(theirs, tmp_path / "moonshine")
-    trained(tmp_path, theirs, target_modules=r"decoder\..*q_proj")
-    with pytest.raises(SureError, match="has no tensor of the encoder"):
-        imported(tmp_path, "moonshine", below)
-
-
+WRITTEN = "adapter_config.json has a setting that PEFT does not write"
 EDITS = [  # of adapter_config.json, and the message
     ({"layer_replication": [[0, 2]]}, "layer_replication"),
     ({"a_setting_of_tomorrow": 3}, "a_setting_of_tomorrow=3"),
-    ({"lora_alpha": "much"}, "adapter_config.json has a setting that PEFT does not write"),
-    ({"alpha_pattern": {"(": 2}}, "adapter_config.json has a setting that PEFT does not write"),
-    ({"alpha_pattern": ["x"]}, "adapter_config.json has a setting that PEFT does not write"),
-    ({"lora_dropout": 2}, "adapter_config.json has a setting that PEFT does not write"),
+    ({"lora_alpha": "much"}, WRITTEN),
+    ({"alpha_pattern": {"(": 2}}, WRITTEN),
+    ({"alpha_pattern": ["x"]}, WRITTEN),
+    ({"lora_dropout": 2}, WRITTEN),
     ({"peft_type": "IA3"}, "peft_type is 'IA3'"),
     ({"use_dora": True}, "has a, b instead of a, b, magnitude"),
 ]
@@ -192,6 +166,8 @@ def test_broken_folders_are_named(tmp_path):
         config.write_text(json.dumps(settings | edit))
         refused(message)
     config.write_text(json.dumps(settings))
+    save_file({name.replace("encoder", "decoder"): tensors[name] for name in tensors}, weights)
+    refused("has no tensor of the encoder")
     name = next(name for name in tensors if "layers.0" in name and name.endswith("out_proj.lora_A.weight"))
     save_file({**tensors, name: tensors[name][:, :-1].contiguous()}, weights)
     refused("a of layer.0.attn.out has shape .* this backbone needs")

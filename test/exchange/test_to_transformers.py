@@ -5,21 +5,8 @@ import json
 import pytest
 import torch
 import transformers
-from pairs import (
-    FAMILIES,
-    built,
-    check_equal,
-    config_of,
-    distance,
-    encoded,
-    input_of,
-    logits,
-    ours,
-    pair,
-    sound,
-    with_families,
-    written,
-)
+from models import build, disturb
+from pairs import FAMILIES, METHODS, check_equal, distance, encoded, input_of, logits, ours, pair, sound, written
 from safetensors.torch import load_file
 
 from sure import registry
@@ -30,16 +17,7 @@ from sure.frames import Frames
 from sure.text.labels import Labels
 from sure.text.tokenizer import train_tokenizer
 
-PETL = {
-    "lora": ["lora", "weighted_sum"],
-    "dora": ["dora", "weighted_sum"],
-    "norms": ["layer_norm", "weighted_sum"],
-    "bitfit": [{"name": "bitfit", "sites": "layer.*.ffn.*"}, "weighted_sum"],
-    "ssf": [{"name": "ssf", "sites": "layer.*.ffn.*"}, "weighted_sum"],
-    "full": ["full", "weighted_sum"],
-    "nothing": ["weighted_sum"],
-    "several": ["lora", {"name": "layer_norm", "sites": "layer.0.norm.*"}, "weighted_sum"],
-}
+MIXED = ["lora", {"name": "layer_norm", "sites": "layer.0.norm.*"}, {"name": "ssf", "sites": "layer.*.ffn.*"}]
 HEADED = [pair for pair in FAMILIES if pair[0] not in ("moonshine", "whisper")]
 
 
@@ -57,14 +35,42 @@ def exported(model, folder):
     return written(folder / "out", files), notes
 
 
-@pytest.mark.parametrize(("family", "size", "name"), with_families(PETL))
-def test_the_backbone_alone(tmp_path, family, size, name):
+@pytest.mark.parametrize("family", ["wav2vec2", "moonshine", "whisper"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_exported_right_or_refused(tmp_path, name, family):
+    model, _ = pair(tmp_path, family, "base", METHODS[name])
+    wanted = ours(model)
+    try:
+        folder, _ = exported(model, tmp_path)
+    except SureError as error:
+        assert name in str(error)
+    else:
+        check_equal(wanted, encoded(transformers.AutoModel.from_pretrained(folder).eval()))
+
+
+UNMERGED = r"can be exported: .*lora"
+REFUSED = [
+    ("wav2vec2", ["lora", "bottleneck"], rf"petl \(bottleneck\).*{UNMERGED}"),
+    ("wav2vec2", "prefix", rf"petl \(prefix\).*{UNMERGED}"),
+    ("moonshine", {"name": "ssf", "sites": "layer.*.attn.q"}, r"does not have 3 tensors.*layers\.0\.attn\.q\.bias"),
+]
+
+
+@pytest.mark.parametrize(("family", "petl", "message"), REFUSED)
+def test_methods_that_cannot_be_merged_are_named(tmp_path, family, petl, message):
+    model, _ = pair(tmp_path, family, "base", petl)
+    with pytest.raises(SureError, match=message):
+        transformers_files(model)
+
+
+@pytest.mark.parametrize(("family", "size"), FAMILIES)
+def test_the_backbone_alone(tmp_path, family, size):
     """A weighted sum does not fit under a CTC head, so that no head is written. We and transformers read the folder."""
-    model, theirs = pair(tmp_path, family, size, PETL[name], "asr")
+    model, theirs = pair(tmp_path, family, size, [*MIXED, "weighted_sum"], "asr")
     wanted, readout = ours(model), logits(model)
     folder, notes = exported(model, tmp_path)
     check_equal(wanted, encoded(load(transformers.AutoModel, folder)))
-    assert name == "nothing" or distance(wanted, encoded(theirs)) > 0.01
+    assert distance(wanted, encoded(theirs)) > 0.01
     assert any("backbone alone" in note and "sure_head.safetensors" in note for note in notes)
     kept = load_file(f"{folder}/sure_head.safetensors")
     assert {"readout/weighted_sum/weights", "head/output.weight", "head/output.bias"} == set(kept)
@@ -145,12 +151,11 @@ def test_classification(tmp_path, family, size, petl):
 
 def test_a_model_that_began_with_random_weights(tmp_path):
     """Without a Hugging Face folder from which settings could be copied."""
-    model = built(config_of(tmp_path, "hubert", "lora", weights="random:tiny"))
-    wanted, answers = ours(model), logits(model)
-    folder, _ = exported(model, tmp_path)
-    check_equal(wanted, encoded(transformers.AutoModel.from_pretrained(folder).eval()))
-    with torch.no_grad():
-        check_equal(answers, load(transformers.AutoModelForAudioClassification, folder)(sound()).logits)
+    _, model = build(tmp_path, "lora", name="hubert", weights="random:tiny")
+    disturb(model.eval())
+    wanted = logits(model)
+    loaded = load(transformers.AutoModelForAudioClassification, exported(model, tmp_path)[0])
+    check_equal(wanted, loaded(sound()).logits.detach())
 
 
 def test_several_output_groups_have_no_head_there(tmp_path):
