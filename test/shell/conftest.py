@@ -8,8 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from slurm_cluster import Cluster, running_cluster
-from small_project import Project
+
+from slurm_cluster import Cluster, Launcher, running_cluster
+from small_project import Project, until
 
 
 @pytest.fixture
@@ -34,3 +35,21 @@ def finished(done_before: Project, tmp_path: Path) -> Project:
 def cluster() -> Iterator[Cluster]:
     with running_cluster() as running:
         yield running
+
+
+@pytest.fixture
+def local(project: Project, tmp_path: Path) -> Launcher:
+    return Launcher("local", project, tmp_path / "it's %j")
+
+
+@pytest.fixture
+def slurm(project: Project, tmp_path: Path, cluster: Cluster) -> Iterator[Launcher]:
+    launcher = Launcher("slurm", project, tmp_path / "it's %j", cluster)
+    yield launcher
+    until(lambda: cluster.queue() == [])
+    assert [path for path in launcher.folder.rglob(".*") if path.name.endswith(".slurm")] == []
+
+
+@pytest.fixture(params=["local", "slurm"])
+def launcher(request: pytest.FixtureRequest) -> Launcher:
+    return request.getfixturevalue(request.param)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from small_project import PIPES, ROOT, SHELL
+from small_project import PIPES, ROOT, SHELL, Project, until
 
 TOOLS = ROOT / "tools" / "slurm"
 CPUS = 4
@@ -39,14 +39,42 @@ class Cluster:
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
 
 
+class Launcher:
+    """A launcher of a copy of the project, called in another folder."""
+
+    def __init__(self, name: str, project: Project, folder: Path, cluster: Cluster | None = None):
+        folder.mkdir()
+        self.cluster, self.folder = cluster, folder
+        self.call = ("bash", str(project.root / "utils" / "launch" / f"{name}.sh"))
+        self.settings = project.root / "utils" / "cluster.sh"
+        self.options = {"cwd": folder, "env": cluster.environment if cluster else None, **SHELL}
+
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess:
+        return subprocess.run([*self.call, *words], capture_output=True, timeout=timeout, **self.options)
+
+    def start(self, *words: str, begun: str = "begun", count: int = 1) -> subprocess.Popen:
+        """Start it, and wait until the command has made `count` files of the pattern `begun`."""
+        process = subprocess.Popen([*self.call, *words], **self.options, **PIPES)
+        until(lambda: len(list(self.folder.glob(begun))) == count, 60)
+        return process
+
+    def log(self, name: str = "job.log") -> str:
+        return (self.folder / name).read_text()
+
+
+def end(process: subprocess.Popen, status: int, timeout: float = 60) -> tuple[str, str]:
+    out, err = process.communicate(timeout=timeout)
+    assert process.returncode == status, out + err
+    return out, err
+
+
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """Skip the test, with the reason, where Slurm cannot be installed."""
     folder = Path(tempfile.mkdtemp(prefix="slurm"))  # tmp_path of pytest is too long for a socket
-    cluster, words = Cluster(folder), {"nodes": 2, "cpus": CPUS, "gpus": GPUS, "port": free_ports()}
+    cluster, words = Cluster(folder), f"--nodes 2 --cpus {CPUS} --gpus {GPUS} --port {free_ports()}".split()
     try:
-        options = [word for name, number in words.items() for word in (f"--{name}", str(number))]
-        done = cluster.run("bash", str(TOOLS / "start_slurm.sh"), *options, str(folder), timeout=600)
+        done = cluster.run("bash", str(TOOLS / "start_slurm.sh"), *words, str(folder), timeout=600)
         if done.returncode == 3:
             pytest.skip(done.stderr.strip().splitlines()[-1])
         assert done.returncode == 0, done.stderr

@@ -1,70 +1,46 @@
-"""utils/launch/local.sh: logs, exit codes, arrays, signals and GPUs of commands on this machine; utils/parallel.sh."""
+"""utils/launch: words, logs, exit codes and arrays of both launchers; GPUs and signals of local.sh; parallel.sh."""
 
 import os
+import re
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
-from small_project import BASH, ROOT, SHELL, WORDS, is_alive, until
-
-LOCAL = ["bash", str(ROOT / "utils" / "launch" / "local.sh")]
-
-
-def launch(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([*LOCAL, *words], cwd=folder, capture_output=True, timeout=60, **SHELL)
+from slurm_cluster import end
+from small_project import BASH, ROOT, WORDS, is_alive, until
 
 
-def test_a_command_gets_its_words_and_prints_to_the_terminal_and_to_a_log_with_a_head(tmp_path):
-    done = launch(tmp_path, "new folder/job.log", *BASH, 'printf "<%s>" "$@"; echo; echo err >&2', "bash", *WORDS)
-    printed = "".join(f"<{word}>" for word in WORDS) + "\nerr\n"
-    assert done.returncode == 0 and done.stdout == printed
-    log = tmp_path / "new folder" / "job.log"
-    head, rest = log.read_text().split("\n# on ", 1)
-    assert head.startswith("# bash -c 'printf ") and rest.startswith(f"{os.uname().nodename}, 20")
-    assert rest.split("\n", 1)[1].startswith(f"{printed}# status 0, ")
-    launch(tmp_path, "new folder/job.log", "echo", "second")
-    assert log.read_text().split("# status 0, ")[1].endswith("\nsecond\n")
+def test_a_command_gets_its_words_and_resources_and_keeps_output_log_and_exit_code(launcher):
+    show = 'printf "<%s>" "$@"; echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS ${SLURM_CPUS_PER_TASK-3}'
+    show += ' ${SLURM_JOB_PARTITION-low}"; echo err >&2; exit 42'
+    resources = ("--gpu", "0", "--threads", "3", "--mem", "100M", "--time", "5", "--partition", "low")
+    done = launcher.run(*resources, "new folder/job.log", *BASH, show, "bash", *WORDS)
+    printed = "".join(f"<{word}>" for word in WORDS) + " 3 3 low\nerr\n"
+    assert (done.returncode, done.stdout) == (42, printed)
+    launcher.run("new folder/job.log", "echo", "second")
+    head, first, second = launcher.log("new folder/job.log").split("\n# on ")
+    assert head.startswith("# bash -c 'printf ") and first.startswith(f"{os.uname().nodename}, 20")
+    assert first.split("\n", 1)[1].startswith(f"{printed}# status 42, ") and "\nsecond\n# status 0, " in second
 
 
-@pytest.mark.parametrize(
-    ("quiet", "end", "status"), [("true", "exit 42", 42), ("false", "exit 75", 75), ("true", "kill -9 $$", 137)]
-)
-def test_the_exit_code_of_a_command_is_kept(tmp_path, quiet, end, status):
-    done = launch(tmp_path, "--quiet", quiet, "job.log", *BASH, f"echo printed; {end}")
-    assert done.returncode == status
-    assert done.stdout == ("" if quiet == "true" else "printed\n")
-    _, printed, *_, last = (tmp_path / "job.log").read_text().split("\n", 1)[1].splitlines()
-    assert printed == "printed" and last.startswith(f"# status {status}, ")
-
-
-def test_the_end_of_a_log_is_that_of_its_last_command(tmp_path):
-    for error in ("an old error", "a new error"):
-        launch(tmp_path, "job.log", *BASH, f"printf '1/2\\r2/2\\n\\n'; echo {error}; exit 1")
-    show = f'. "{ROOT}/utils/log.sh"; show_end "{tmp_path}/job.log"'
-    shown = subprocess.run(["bash", "-euo", "pipefail", "-c", show], capture_output=True, text=True, check=True).stdout
-    on, *lines, status = shown.splitlines()
-    assert on.startswith("  | # on ") and status.startswith("  | # status 1, ")
-    assert lines == ["  | 1/2", "  | 2/2", "  | a new error"]
-
-
-def test_resources_are_settings_of_the_command(tmp_path):
-    show = 'echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS"'
-    words = ("--mem", "4G", "--time", "1:00:00", "--threads", "3", "job.log", *BASH, show)
-    assert launch(tmp_path, "--gpu", "0", *words).stdout == " 3\n"
-    assert launch(tmp_path, "--gpu", "1", *words).stdout.endswith(" 3\n")
-
-
-def gpus_of_four_tasks(folder: Path, visible: str | None, *words: str) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of four tasks that run at the same time, each in a launcher of its own or in one array."""
-    show = 'echo "${CUDA_VISIBLE_DEVICES-unset}" >gpus.JOB; while [ $(ls gpus.* | wc -l) -lt 4 ]; do sleep 0.05; done'
-    environment = {name: text for name, text in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
-    environment |= {"TMPDIR": str(folder)} | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
-    ranges = ["1:4"] if "--nj" in words else ["1:1", "2:2", "3:3", "4:4"]
-    calls = [[*LOCAL, *words, f"JOB={r}", "log/JOB.log", *BASH, show] for r in ranges]
-    processes = [subprocess.Popen(call, cwd=folder, env=environment) for call in calls]
-    assert [process.wait(timeout=60) for process in processes] == [0] * len(calls)
-    return sorted((folder / f"gpus.{number}").read_text().strip() for number in range(1, 5))
+def test_failing_tasks_of_an_array_are_reported_with_the_end_of_the_log_others_run_and_at_most_nj_at_once(launcher):
+    log = launcher.folder / "log" / "9" / "job.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("# on a, 2026\nan old error\n")
+    # a task takes a place, and makes a file if more than two are taken
+    task = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.5; rmdir place.JOB; "
+    task += r"printf '1/2\r2/2\n\nline of JOB\n'; echo $SLURM_ARRAY_JOB_ID >job.JOB; "
+    task += "case JOB in 9) exit 3 ;; 11) kill -9 $$ ;; esac; touch made.JOB-JOB"
+    done = launcher.run("--nj", "2", "JOB=08:012", "log/JOB/job.log", *BASH, task)
+    assert done.returncode == 1 and done.stdout == ""
+    shown = r"\n  \| # on .*\n  \| 1/2\n  \| 2/2\n  \| line of 9\n  \| # status 3, "
+    assert re.search(f"task 9 failed with status 3; log/9/job.log ends:{shown}", done.stderr), done.stderr
+    assert "task 11 failed with status 137" in done.stderr
+    assert "task 8 " not in done.stderr and "line of 10" not in done.stderr
+    assert {path.name for path in launcher.folder.glob("log/*")} == {"8", "9", "10", "11", "12"}
+    assert {path.name for path in launcher.folder.glob("made.*")} == {"made.8-8", "made.10-10", "made.12-12"}
+    assert len({path.read_text() for path in launcher.folder.glob("job.*")}) == 1  # one job
+    assert not (launcher.folder / "crowded").exists()
 
 
 @pytest.mark.parametrize(
@@ -78,75 +54,48 @@ def gpus_of_four_tasks(folder: Path, visible: str | None, *words: str) -> list[s
         (1, "GPU-5c1b", (), ["GPU-5c1b"] * 4),
         (0, "0,1", ("--nj", "4"), [""] * 4),
         (1, "", (), [""] * 4),
-        (1, None, (), ["unset"] * 4),
-        (1, "nvidia-smi", (), ["GPU-a", "GPU-b", "GPU-c", "GPU-d"]),
+        (1, "exit 9", (), ["unset"] * 4),  # a machine without GPUs
+        (1, r"printf 'GPU-a\nGPU-b\nGPU-c\nGPU-d\n'", (), ["GPU-a", "GPU-b", "GPU-c", "GPU-d"]),
     ],
 )
-def test_tasks_at_the_same_time_take_the_visible_gpus_in_turn(tmp_path, monkeypatch, gpus, visible, nj, expected):
-    if visible in (None, "nvidia-smi"):  # also on a machine with GPUs
-        answer = "exit 9" if visible is None else r"printf 'GPU-a\nGPU-b\nGPU-c\nGPU-d\n'"
-        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{answer}\n")
-        (tmp_path / "nvidia-smi").chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-        visible = None
+def test_tasks_at_the_same_time_take_the_visible_gpus_in_turn(local, monkeypatch, gpus, visible, nj, expected):
+    monkeypatch.setenv("TMPDIR", str(local.folder))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    if " " in visible:  # the answer of nvidia-smi
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        (local.folder / "nvidia-smi").write_text(f"#!/bin/sh\n{visible}\n")
+        (local.folder / "nvidia-smi").chmod(0o755)
+        monkeypatch.setenv("PATH", str(local.folder), prepend=os.pathsep)
+    show = 'echo "${CUDA_VISIBLE_DEVICES-unset}" >gpus.JOB; while [ $(ls gpus.* | wc -l) -lt 4 ]; do sleep 0.05; done'
     for _ in range(2 if len(set(expected)) == 4 else 1):  # they are free again at the end
-        assert gpus_of_four_tasks(tmp_path, visible, "--gpu", str(gpus), *nj) == expected
-        for file in tmp_path.glob("gpus.*"):
+        for file in local.folder.glob("gpus.*"):
             file.unlink()
-
-
-def test_an_array_runs_every_number_with_a_log_each(tmp_path):
-    done = launch(tmp_path, "JOB=08:011", "log/job.JOB.log", "touch", "made JOB", "JOB-JOB")
-    assert done.returncode == 0 and done.stdout == ""
-    numbers = range(8, 12)
-    assert {path.name for path in (tmp_path / "log").iterdir()} == {f"job.{number}.log" for number in numbers}
-    made = {path.name for path in tmp_path.iterdir()} - {"log"}
-    assert made == {name for number in numbers for name in (f"made {number}", f"{number}-{number}")}
-
-
-def test_failing_tasks_are_reported_with_status_and_end_of_log_the_others_run_and_at_most_nj_at_once(tmp_path):
-    # a task takes a place, and makes a file if more than two are taken
-    place = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.3; rmdir place.JOB; "
-    task = place + "echo line of JOB; case JOB in 2) exit 3 ;; 4) kill -9 $$ ;; esac; touch made.JOB"
-    done = launch(tmp_path, "--nj", "2", "JOB=1:5", "log/JOB.log", *BASH, task)
-    assert done.returncode == 1
-    assert "task 2 failed with status 3; log/2.log ends:\n" in done.stderr and "  | line of 2" in done.stderr
-    assert "task 4 failed with status 137" in done.stderr
-    assert "task 1 " not in done.stderr and "line of 3" not in done.stderr
-    assert sorted(path.name for path in tmp_path.glob("made.*")) == ["made.1", "made.3", "made.5"]
-    assert not (tmp_path / "crowded").exists()
-
-
-def test_an_array_without_logs_runs_nothing(tmp_path):
-    done = launch(tmp_path, "JOB=1:2", "/proc/none/JOB.log", "touch", "made.JOB")
-    assert done.returncode == 1 and list(tmp_path.iterdir()) == []
-    assert "the log /proc/none/2.log cannot be written" in done.stderr and "task 2 failed with status 2" in done.stderr
+        jobs = [f"JOB={first}:{4 if nj else first}" for first in range(1, 2 if nj else 5)]
+        words = ("log/JOB.log", *BASH, show)
+        calls = [local.start("--gpu", str(gpus), *nj, job, *words, begun="none", count=0) for job in jobs]
+        assert [end(call, 0) for call in calls] == [("", "")] * len(calls)
+        assert sorted(path.read_text().strip() for path in local.folder.glob("gpus.*")) == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_array_leaves_nothing_running(tmp_path, number):
+def test_a_stopped_array_leaves_nothing_running(local, number):
     task = "echo $$ >part.JOB; mv part.JOB pid.JOB; sleep 60"
-    command = [*LOCAL, "--nj", "2", "JOB=1:3", "log/JOB.log", *BASH, task]
-    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
-    until(lambda: len(list(tmp_path.glob("pid.*"))) == 2)
+    process = local.start("--nj", "2", "JOB=1:3", "log/JOB.log", *BASH, task, begun="pid.*", count=2)
     os.kill(process.pid, number)
-    assert process.wait(timeout=60) == 128 + number
-    pids = {path.name: int(path.read_text()) for path in tmp_path.glob("pid.*")}
+    end(process, 128 + number)
+    pids = {path.name: int(path.read_text()) for path in local.folder.glob("pid.*")}
     assert pids.keys() == {"pid.1", "pid.2"}
     until(lambda: not any(map(is_alive, pids.values())))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 @pytest.mark.parametrize("quiet", ["true", "false"])
-def test_a_signal_to_the_launcher_alone_reaches_the_command(tmp_path, number, quiet):
+def test_a_signal_to_the_launcher_alone_reaches_the_command(local, number, quiet):
     task = "trap 'echo saved; exit 75' TERM USR1; touch begun; while true; do sleep 0.05; done"
-    command = [*LOCAL, "--quiet", quiet, "job.log", *BASH, task]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True, **SHELL)
-    until((tmp_path / "begun").exists)
+    process = local.start("--quiet", quiet, "job.log", *BASH, task)
     os.kill(process.pid, number)
-    assert process.communicate(timeout=60)[0] == ("" if quiet == "true" else "saved\n")
-    assert process.returncode == 75
-    assert "\nsaved\n# status 75, " in (tmp_path / "job.log").read_text()
+    assert end(process, 75) == ("" if quiet == "true" else "saved\n", "")
+    assert "\nsaved\n# status 75, " in local.log()
 
 
 @pytest.mark.parametrize(
@@ -163,35 +112,24 @@ def test_a_signal_to_the_launcher_alone_reaches_the_command(tmp_path, number, qu
         (["", "touch", "made"], "the log has no name"),
         (["/proc/none/l", "touch", "made"], "the log /proc/none/l cannot be written"),
         (["/proc", "touch", "made"], "the log /proc cannot be written"),
+        (["JOB=1:2", "/proc/none/JOB.log", "touch", "made"], "log /proc/none/2.log cannot be written"),
     ],
 )
-def test_a_wrong_call_is_refused(tmp_path, words, message):
-    done = launch(tmp_path, *words)
-    assert done.returncode == 2 and message in done.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_a_wrong_call_is_refused(local, words, message):
+    done = local.run(*words)
+    assert done.returncode == (1 if "task 2 failed with status 2" in done.stderr else 2) and message in done.stderr
+    assert list(local.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("items", "status", "order"),
-    [
-        ("2 job a:0:0 b:0:3 c:0.3:4 d:0:0", "3", None),  # all run, and the first failure counts
-        # bash may forget the status of an early process during a long sweep, so it is read before the next one begins
-        ("1 job a:0:0 b:0:0 c:0:0", "0", "begin a,end a,asked,begin b,end b,asked,begin c,end c,asked"),
-    ],
-)
-def test_the_status_of_parallel_jobs(items, status, order):
+def test_parallel_jobs_all_run_and_the_first_failure_counts():
+    # bash may forget the status of an early process during a long sweep, so it is read before the next one begins
     script = r"""
     set -Eeuo pipefail
     . utils/parallel.sh
     wait() { echo asked; builtin wait "$@"; }
-    job() {
-      IFS=: read -r name seconds status <<<"$1"
-      echo "begin $name"; sleep "$seconds"; echo "end $name"; exit "$status"
-    }
+    job() { echo "begin $1"; sleep "0.$1"; echo "end $1"; exit "$1"; }
+    in_parallel 1 job 0 3 1; echo "$parallel_status"
     """
-    command = ["bash", "-c", f'{script}\nin_parallel {items}; echo "$parallel_status"']
-    *lines, found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert found == status and (order is None or lines == order.split(","))
-    assert sorted(line for line in lines if line.startswith("end")) == [
-        f"end {name}" for name in "abcd"[: items.count(":") // 2]
-    ]
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    each = [line for job in "031" for line in (f"begin {job}", f"end {job}", "asked")]
+    assert done.stdout.splitlines() == [*each, "3"]

@@ -1,4 +1,4 @@
-"""utils/launch/slurm.sh with a real Slurm: the same log, output and exit codes as on this machine."""
+"""utils/launch/slurm.sh alone, with a real Slurm: nodes, allocations, cancelled, stopped and requeued jobs."""
 
 import os
 import re
@@ -8,64 +8,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from slurm_cluster import CPUS, GPUS, TOOLS, Cluster
-from small_project import BASH, WORDS, Project, is_alive, until
+from slurm_cluster import CPUS, GPUS, TOOLS, end
+from small_project import BASH, is_alive, until
 
 # A stand-in for the trainer: on SIGUSR1 it saves and exits with 75; the next call resumes.
 TRAINER = """
 [ -e saved ] && { echo resumed; exit 0; }
-trap 'echo "signal to $1" >saved; exit 75' USR1
+trap 'echo signal >saved; exit 75' USR1
 touch begun
 for i in $(seq 600); do sleep 0.1; done
 """
 WHOLE = ("--threads", str(CPUS))  # all processors of a node
-
-
-class Launcher:
-    """slurm.sh of a copy of the project, called in another folder."""
-
-    def __init__(self, project: Project, cluster: Cluster, folder: Path):
-        folder.mkdir()
-        self.cluster, self.folder = cluster, folder
-        self.script = project.root / "utils" / "launch" / "slurm.sh"
-        self.settings = project.root / "utils" / "cluster.sh"
-
-    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess:
-        return self.cluster.run("bash", str(self.script), *words, cwd=self.folder, timeout=timeout)
-
-    def start(self, *words: str, begun: str = "begun", count: int = 1) -> subprocess.Popen:
-        """Start it, and wait until the command has made `count` files of the pattern `begun`."""
-        process = self.cluster.start("bash", str(self.script), *words, cwd=self.folder)
-        until(lambda: len(list(self.folder.glob(begun))) == count, 60)
-        return process
-
-    def log(self, name: str = "job.log") -> str:
-        return (self.folder / name).read_text()
-
-
-@pytest.fixture
-def slurm(project, cluster, tmp_path) -> Launcher:
-    launcher = Launcher(project, cluster, tmp_path / "it's %j")
-    yield launcher
-    until(lambda: cluster.queue() == [])
-    assert [path for path in launcher.folder.rglob(".*") if path.name.endswith(".slurm")] == []
-
-
-def end(process: subprocess.Popen, status: int, timeout: float = 60) -> tuple[str, str]:
-    out, err = process.communicate(timeout=timeout)
-    assert process.returncode == status, out + err
-    return out, err
-
-
-def test_a_command_gets_its_words_and_resources_and_keeps_output_log_and_exit_code(slurm):
-    show = 'printf "<%s>" "$@"; echo "${CUDA_VISIBLE_DEVICES-all} $OMP_NUM_THREADS $SLURM_CPUS_PER_TASK'
-    show += ' $SLURM_JOB_PARTITION"; echo err >&2; exit 42'
-    resources = ("--gpu", "0", "--threads", "3", "--mem", "100M", "--time", "5", "--partition", "low")
-    done = slurm.run(*resources, "log/job.log", *BASH, show, "bash", *WORDS)
-    assert done.returncode == 42 and done.stdout == "".join(f"<{word}>" for word in WORDS) + " 3 3 low\nerr\n"
-    log = slurm.log("log/job.log")
-    assert log.startswith("# bash -c ") and f"\n# on {os.uname().nodename}, 20" in log
-    assert log.splitlines()[-1].startswith("# status 42, ")
 
 
 @pytest.mark.skipif(not GPUS, reason="only root can make the device files of fake GPUs")
@@ -89,10 +42,9 @@ def test_a_command_on_two_nodes_runs_once_on_each_with_the_same_rendezvous(slurm
 
 
 def test_when_the_command_of_one_node_is_killed_the_node_is_named_and_the_job_has_failed(slurm):
-    task = (
-        "touch begun.$SLURM_NODEID; [ $SLURM_NODEID = 0 ] || kill -9 $$; until [ -e end ]; do sleep 0.1; done; exit 2"
-    )
-    process = slurm.start("--quiet", "true", "--nodes", "2", "job.log", *BASH, task, begun="begun.*", count=2)
+    task = "touch begun.$SLURM_NODEID; [ $SLURM_NODEID = 0 ] || kill -9 $$; until [ -e end ]; do sleep 0.1; done; "
+    words = ("--quiet", "true", "--nodes", "2", "job.log", *BASH, task + "exit 2")
+    process = slurm.start(*words, begun="begun.*", count=2)
     until(lambda: "srun: error: node2: task 1: Killed" in slurm.log(), 60)
     (slurm.folder / "end").touch()
     end(process, 137)
@@ -100,17 +52,11 @@ def test_when_the_command_of_one_node_is_killed_the_node_is_named_and_the_job_ha
 
 
 @pytest.mark.slow
-def test_the_command_of_another_node_that_does_not_end_is_ended_after_a_minute(slurm):
-    done = slurm.run("--nodes", "2", "job.log", *BASH, "[ $SLURM_NODEID = 0 ] || exit 3; exec sleep 300")
-    assert done.returncode == 137 and "srun: error: node2: task 1: Exited with exit code 3" in done.stdout
-
-
-@pytest.mark.slow
 def test_a_node_that_vanishes_is_named(slurm):
     task = "echo $$ >part.$SLURM_NODEID; mv part.$SLURM_NODEID pid.$SLURM_NODEID; "
     task += "[ $SLURM_NODEID = 0 ] || exec sleep 300; until [ -e end ]; do sleep 0.1; done; exit 2"
     process = slurm.start("--nodes", "2", "job.log", *BASH, task, begun="pid.*", count=2)
-    command = int((slurm.folder / "pid.1").read_text())
+    command = int(slurm.log("pid.1"))
     parent = int(Path(f"/proc/{command}/stat").read_text().rpartition(")")[2].split()[1])
     folder = slurm.cluster.folder
     for pid in (int((folder / "run" / "slurmd.node2.pid").read_text()), parent, command):
@@ -122,7 +68,7 @@ def test_a_node_that_vanishes_is_named(slurm):
 
 
 def test_inside_an_allocation_steps_on_several_nodes_have_a_port_each(slurm):
-    call = shlex.join(["bash", str(slurm.script), "--nodes", "2", "JOB=1:2", "JOB.log", "echo", "RENDEZVOUS"])
+    call = shlex.join([*slurm.call, "--nodes", "2", "JOB=1:2", "JOB.log", "echo", "RENDEZVOUS"])
     done = slurm.cluster.run("salloc", "-N2", "-n4", *BASH, call, cwd=slurm.folder)
     assert done.returncode == 0, done.stderr
     both = [re.findall(r"^\S+:(\d+)$", slurm.log(f"{number}.log"), re.MULTILINE) for number in (1, 2)]
@@ -131,27 +77,14 @@ def test_inside_an_allocation_steps_on_several_nodes_have_a_port_each(slurm):
     assert done.returncode == 2 and "--nodes 2: this allocation has 1" in done.stderr
 
 
-@pytest.mark.parametrize("allocate", [("srun", "-n1"), ("salloc", "-n1")])
+@pytest.mark.parametrize("allocate", ["srun", "salloc"])
 def test_inside_an_allocation_a_command_runs_there(slurm, allocate):
     show = 'echo "step: $SLURM_JOB_ID $SLURM_STEP_ID ${SLURMD_NODENAME:+on a node}"; squeue -h -o "running: %i"; exit 5'
-    done = slurm.cluster.run(*allocate, "bash", str(slurm.script), "job.log", *BASH, show, cwd=slurm.folder)
+    done = slurm.cluster.run(allocate, "-n1", *slurm.call, "job.log", *BASH, show, cwd=slurm.folder)
     assert done.returncode == 5, done.stderr
     # srun may write lines between them
     steps, running = (re.findall(rf"^{name}: (.*)$", done.stdout, re.MULTILINE) for name in ("step", "running"))
     assert len(running) == 1 and steps == [f"{running[0]} 0 on a node"], done.stdout
-
-
-def test_an_array_is_one_job_whose_failing_tasks_are_reported_with_status_and_end_of_log(slurm):
-    # a task takes a place, and makes a file if more than two are taken
-    place = "mkdir place.JOB; [ $(ls -d place.* | wc -l) -le 2 ] || touch crowded; sleep 0.5; rmdir place.JOB; "
-    task = place + "echo line of JOB; echo $SLURM_ARRAY_JOB_ID >job.JOB; case JOB in 2) exit 3 ;; 4) kill -9 $$ ;; esac"
-    done = slurm.run("--nj", "2", "JOB=1:4", "log/JOB/job.log", *BASH, task)
-    assert done.returncode == 1 and done.stdout == ""
-    assert "task 2 failed with status 3; log/2/job.log ends:\n" in done.stderr and "  | line of 2" in done.stderr
-    assert "task 4 failed with status 137" in done.stderr
-    assert "task 1 " not in done.stderr and "line of 3" not in done.stderr
-    assert len({slurm.log(f"job.{number}") for number in range(1, 5)}) == 1
-    assert not (slurm.folder / "crowded").exists()
 
 
 def test_a_cancelled_task_has_failed_and_the_others_run(slurm):
@@ -175,15 +108,8 @@ def test_one_log_has_one_caller_at_a_time_and_a_signal_cancels_the_job_and_waits
     assert not is_alive(int(slurm.log("begun")))
 
 
-def test_a_job_that_is_gone_without_a_status_has_failed(slurm):
-    done = slurm.run("job.log", *BASH, "echo last words; kill -9 $PPID")
-    assert done.returncode == 1
-    assert "ended with no status: it has left the queue, FAILED" in done.stderr
-    assert "last words" in slurm.log()
-
-
 def test_the_job_of_a_caller_that_was_killed_is_cancelled_by_the_next_call(slurm):
-    first = slurm.start("job.log", *BASH, TRAINER, "bash", "first")
+    first = slurm.start("job.log", *BASH, TRAINER)
     ((job, _, _),) = slurm.cluster.queue()
     first.kill()
     first.communicate(timeout=60)
@@ -193,45 +119,48 @@ def test_the_job_of_a_caller_that_was_killed_is_cancelled_by_the_next_call(slurm
 
 
 def test_preempted_by_a_job_of_higher_priority_a_trainer_saves_is_queued_again_and_resumes(slurm):
-    trainer = slurm.start(*WHOLE, "--partition", "low", "train.log", *BASH, TRAINER, "bash", "one process")
+    trainer = slurm.start(*WHOLE, "--partition", "low", "train.log", *BASH, TRAINER)
     urgent = slurm.run(*WHOLE, "--partition", "high", "urgent.log", "test", "-e", "saved")
     assert urgent.returncode == 0, urgent.stderr
     out, _ = end(trainer, 0, timeout=120)
-    assert out.splitlines()[-1] == "resumed" and slurm.log("saved") == "signal to one process\n"
     log = slurm.log("train.log")
+    assert out.splitlines()[-1] == "resumed"
     assert "# status 75, " in log and "# stopped by the queue for the 1. time of at most 20: queued again" in log
-
-
-def test_a_trainer_that_is_stopped_too_often_has_failed_with_the_reason(slurm):
-    slurm.settings.write_text("cluster_restarts=1\n")
-    done = slurm.run("--quiet", "true", "job.log", *BASH, "echo run; exit 75")
-    assert done.returncode == 75 and done.stdout == ""
-    assert "the queue stopped it 2 times" in done.stderr and "utils/cluster.sh allows cluster_restarts=1" in done.stderr
-    assert slurm.log().count("\nrun\n") == 2
 
 
 @pytest.mark.slow
 def test_a_trainer_that_reaches_its_time_limit_saves_is_queued_again_and_resumes(slurm):
     slurm.settings.write_text("cluster_warning=15\n")
-    done = slurm.run("--time", "1", "train.log", *BASH, TRAINER, "bash", "one process")
+    done = slurm.run("--time", "1", "train.log", *BASH, TRAINER)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "resumed" and "queued again" in slurm.log("train.log")
 
 
-@pytest.mark.slow
-def test_a_command_that_does_not_stop_at_its_time_limit_is_ended_by_it(slurm):
-    done = slurm.run("--time", "1", "job.log", *BASH, "trap '' USR1 TERM; sleep 300", timeout=240)
-    assert done.returncode == 1 and "it has left the queue, TIMEOUT (pass a longer --time)" in done.stderr
-    assert "DUE TO TIME LIMIT" in slurm.log()
+OTHER_NODE = "[ $SLURM_NODEID = 0 ] || exit 3; exec sleep 300"  # it is ended after a minute
 
 
-def test_a_call_that_sbatch_refuses_or_that_has_wrong_options_is_one_error(slurm):
-    for words, message in {
-        ("--partition", "nowhere"): "sbatch refused the job: sbatch: error: invalid partition",
-        ("JOB=1:2",): "needs JOB in its name",
-    }.items():
-        done = slurm.run(*words, "job.log", "true")
-        assert done.returncode == 2 and message in done.stderr
+@pytest.mark.parametrize(
+    ("words", "command", "status", "message", "logged"),
+    [
+        ((), "echo last words; kill -9 $PPID", 1, "ended with no status: it has left the queue, FAILED", "last words"),
+        ((), "echo run; exit 75", 75, "stopped it 2 times .* utils/cluster.sh allows cluster_restarts=1",
+         r"(?s)\nrun\n.*\nrun\n"),
+        pytest.param(("--time", "1"), "trap '' USR1 TERM; sleep 300", 1, r"TIMEOUT \(pass a longer --time\)",
+                     "DUE TO TIME LIMIT", marks=pytest.mark.slow),
+        pytest.param(("--nodes", "2"), OTHER_NODE, 137, "",
+                     "srun: error: node2: task 1: Exited with exit code 3", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_a_job_that_does_not_end_by_itself_has_failed_with_the_reason(slurm, words, command, status, message, logged):
+    slurm.settings.write_text("cluster_restarts=1\n")
+    done = slurm.run(*words, "job.log", *BASH, command, timeout=240)
+    assert done.returncode == status and re.search(message, done.stderr), done.stderr
+    assert re.search(logged, slurm.log())
+
+
+def test_a_call_that_sbatch_refuses_is_one_error(slurm):
+    done = slurm.run("--partition", "nowhere", "job.log", "true")
+    assert done.returncode == 2 and "sbatch refused the job: sbatch: error: invalid partition" in done.stderr
 
 
 def test_without_slurm_the_error_names_the_missing_command(project, tmp_path):
