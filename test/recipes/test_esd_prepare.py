@@ -1,7 +1,7 @@
 """egs/esd: sets by number, transcripts in every form and encoding, damaged copies."""
 
 from esd import EMOTIONS
-from harness import Case, Layout, append, changes, copy, edit, move, remove, rename
+from harness import Case, append, changes, copy, edit, layout, move, remove, rename
 
 RECIPE = "esd"
 ASR, MANDARIN = {"task": "asr"}, {"task": "asr", "lang": "zh"}
@@ -35,10 +35,10 @@ def with_line(line: str, text: str) -> Case:
     return Case(edit("0012/0012.txt", change), ASR, id, left_out={"recordings without words in the transcript": id})
 
 
-def lower_case(given: str) -> Layout:
+def lower_case(given: str) -> Case:
     folders = [rename(names, lambda name: name if "." in name else name.lower()) for names in ("00??/*/*", "00??/*")]
     ending = move("0011/angry/train/0011_000401.wav", "0011/angry/train/0011_000401.WAV")
-    return Layout([*folders, ending], given)
+    return layout([*folders, ending], given)
 
 
 test_changes = changes({

@@ -1,23 +1,25 @@
 """egs/fillets: its layouts, corrections and other voices, its reader of Lua files, and its lists."""
 
+from itertools import product
+
 import fillets as game
 import pytest
-from harness import SETS, Case, Layout, append, changes, copy, load_make_splits, move, remove, write
+from harness import Case, append, changes, copy, layout, load_make_splits, move, remove, write
+
+from sure.corpus.selection import read_lists
 
 RECIPE = "fillets"
 LEVEL = game.places()["train"][0]
 ALL, SPEAKER = {"lang": "all"}, {"task": "speaker"}
-
-
 PACKAGES, INSTALLED = "../packages/{}/usr/share/games/fillets-ng", "../usr/share/games/fillets-ng"
 
 
 def as_packages(corpus):
     """The game's data, and the recordings of each language, unpacked next to each other."""
-    for path in ["script", *(corpus / "sound").rglob("cs"), *(corpus / "sound").rglob("nl")]:
-        name = (corpus / path).relative_to(corpus)
-        package = PACKAGES.format("data" if path == "script" else f"data-{name.name}")
-        copy(f"{name}", f"{package}/{name}")(corpus)
+    copy("script", PACKAGES.format("data") + "/script")(corpus)
+    for path in [*corpus.glob("sound/**/cs"), *corpus.glob("sound/**/nl")]:
+        name = path.relative_to(corpus)
+        copy(name, f"{PACKAGES.format(f'data-{path.name}')}/{name}")(corpus)
 
 
 def line(level, language, name, text):
@@ -30,14 +32,12 @@ def line(level, language, name, text):
 OTHER_VOICES = [*line("keys", "cs", "x-m-1", "Kde"), *line("keys", "nl", "x-m-1", "Hier")]  # in Czech
 CS, NL = "cs-small-keys-x-m-1", "nl-small-keys-x-m-1"
 test_changes = changes({
-    "above": Layout((), "..", ALL),
-    "installed": Layout(move("", INSTALLED), INSTALLED, ALL),
-    "above an installed game": Layout(move("", INSTALLED), "../usr", ALL),
-    "packages": Layout(as_packages, "../packages", ALL),
+    "above": layout((), "..", ALL),
+    "installed": layout(move("", INSTALLED), INSTALLED, ALL),
+    "above an installed game": layout(move("", INSTALLED), "../usr", ALL),
+    "packages": layout(as_packages, "../packages", ALL),
     "no recordings": Case(remove("sound"), error=r"not found: cs \(recordings\).*fillets-ng-data-cs"),
     "no dialogue files": Case(remove("script"), {"lang": "nl"}, error=r"not found: nl \(dialogue f.*fillets-ng-data"),
-    "no Lua": Case(write(f"script/{LEVEL}/dialogs_cs.lua", b"\xe8"),
-                   error="dialogs_cs.lua: cannot be read as UTF-8.*again"),
     "corrections": Case(
         [*line("fdto", "cs", "semafor-v", "Stůj"), *line("computer", "cs", "poc-v-pssst", "Pssst"),
          *line("computer", "cs", "x-m-1", "Chapci, chapcisko"), *line("computer", "nl", "x-m-2", "Nouja, neeee")],
@@ -74,8 +74,7 @@ def test_arguments_of_lua(recipe, tmp_path, argument, text):
     assert unreadable == [2] * (text is None)
 
 
-def test_calls_that_are_not_closed_or_not_there(recipe, tmp_path):
-    text = """\
+CALLS = """\
 -- dialogId("a", "font_big", "x")
 --[=[ dialogId("b", "font_big", "x")
 ]=]
@@ -85,35 +84,32 @@ dialogStr("c")
 print(dialogId)
 dialogId("d", "font_big")
 dialogStr"d"
-dialogId("d", "font_small", "again")
-dialogStr("not this")
+dialogId("d", "font_small", "again") dialogStr("not this")
 """
-    write("dialogs_cs.lua", text)(tmp_path)
+
+
+def test_calls_that_are_not_closed_or_not_there(recipe, tmp_path):
+    write("dialogs_cs.lua", CALLS)(tmp_path)
     lines, unreadable = recipe.parts["read_dialogs"](tmp_path / "dialogs_cs.lua")
     assert lines == {"c": ("font_big", "c"), "d": ("font_big", "d")} and unreadable == []
 
 
 def test_the_lists_of_the_recipe(recipe):
-    lists = {name: (recipe.folder / "splits" / f"{name}.txt").read_text().split() for name in SETS}
-    levels = [level for levels in lists.values() for level in levels]
-    assert len(levels) == len(set(levels)) == 83
-    assert all(levels == sorted(levels) for levels in lists.values())
-    assert "cabin1" in lists["train"] and "cabin2" in lists["train"]  # they share recordings
-    assert {"fdto", "hanoi", "hole", "keys", "linux", "nowall", "rush"} <= set(lists["train"])
+    set_of = read_lists(recipe.folder / "splits")
+    same_recordings, other_voices = ["cabin1", "cabin2"], "fdto hanoi hole keys linux nowall rush".split()
+    assert len(set_of) == 83 and {set_of[level] for level in same_recordings + other_voices} == {"train"}
 
 
 def test_new_splits_keep_levels_and_audio_together(recipe, tmp_path, monkeypatch):
     make_splits = load_make_splits(recipe, monkeypatch)
     recordings = []
-    for level in range(40):
-        for name in (f"{language}-{number}" for language in ("cs", "nl") for number in range(5)):
-            audio = tmp_path / f"{level}-{name}.ogg"
-            shared = name == "cs-0" and level in (3, 17, 30)
-            audio.write_bytes(b"the same" if shared else audio.name.encode())
-            recordings.append(recipe.parts["Recording"](name[:2], f"l{level}", name[3:], audio, None))
+    for level, language, number in product(range(40), ("cs", "nl"), range(5)):
+        audio = tmp_path / f"{level}-{language}-{number}.ogg"
+        shared = (language, number) == ("cs", 0) and level in (3, 17, 30)
+        audio.write_bytes(b"the same" if shared else audio.name.encode())
+        recordings.append(recipe.parts["Recording"](language, f"l{level}", str(number), audio, None))
     split = make_splits(recordings, {"l17", "l5"})
-    place = {level: name for name, levels in split.items() for level in levels}
-    assert len(place) == sum(map(len, split.values())) == 40
-    assert {place[level] for level in ("l3", "l17", "l30", "l5")} == {"train"}
+    assert sorted(sum(split.values(), [])) == sorted(f"l{level}" for level in range(40))
+    assert {"l3", "l17", "l30", "l5"} < set(split["train"])
     assert len(split["test"]) == 6 and len(split["dev"]) == 4  # 15 and 10 %
     assert make_splits(recordings[::-1], {"l17", "l5"}) == split

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fluent_speech_commands import COLUMNS, COMMANDS, SPEAKERS, commands, path_of, row, rows
-from harness import Case, Layout, changes, copy, edit, move, remove, replace, write
+from harness import Case, changes, copy, edit, layout, move, remove, replace, write
 
 RECIPE = "fluent_speech_commands"
 SPEAKER, DATA = SPEAKERS["test"][0], "data/test_data.csv"
@@ -46,8 +46,8 @@ test_changes = changes({
     "no tables": Case(given="wavs",
                       error="wavs: not found: data/train_data.csv, data/valid_data.csv, data/test_data.csv"),
     "two copies": Case([copy("data", "a/data"), move("data", "b/data")], error="more than one copy.*/a.*/b"),
-    "above": Layout((), ".."),
-    "two above": Layout(move("", "../a/b"), ".."),
-    "through a link": Layout(lambda corpus: (corpus.parent / "link").symlink_to(corpus), "../link"),
+    "above": layout((), ".."),
+    "two above": layout(move("", "../a/b"), ".."),
+    "through a link": layout(lambda corpus: (corpus.parent / "link").symlink_to(corpus), "../link"),
     "three above": Case(move("", "../a/b/c"), given="..", error="not found: data/train_data.csv"),
 })  # fmt: skip

@@ -1,6 +1,6 @@
 """egs/libritts: damaged copies, other layouts, and sets without a common reader."""
 
-from harness import SETS, Case, Layout, changes, copy, move, remove, write
+from harness import SETS, Case, changes, copy, layout, move, remove, write
 from libritts import SUBSET, make_tree
 
 RECIPE = "libritts"
@@ -16,8 +16,8 @@ test_changes = changes({
     "an empty text": Case(write(f"{CHAPTER}/{FIRST}.normalized.txt", " \n"), **NINE,
                           left_out={"recordings without a text": f"103/1031/{FIRST}.wav"}),
     "no corpus": Case(remove("LibriTTS"), error="no recordings of LibriTTS"),
-    "the corpus": Layout((), "LibriTTS"),
-    "the subset": Layout((), SUBSET),
+    "the corpus": layout((), "LibriTTS"),
+    "the subset": layout((), SUBSET),
 })  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """egs/snips: damaged files and other ways to write its lines."""
 
-from harness import Case, Layout, append, changes, edit, move, remove, table, write
+from harness import Case, append, changes, edit, layout, move, remove, table, write
 
 from sure.text.normalize import normalize
 from sure.text.slots import normalize_marked, slots_of
@@ -43,9 +43,8 @@ test_changes = changes({
        for line in (" BOS PLAY EOS", " BOS PLAY EOS\tO X", " BOS PLAY EOS\tO O artist X", "\tO X")},
     "no recordings": Case(remove("train", "valid", "test"),
                           error="no recordings .* below it; are train, valid and test unpacked"),
-    "no text file": Case(write(LINES, b"\xff\xfe\x00"), error=f"{LINES}: cannot be read as UTF-8 text"),
-    "above": Layout(move("", "../deeper/SNIPS"), "../deeper"),
-    "two above": Layout(move("", "../deeper/SNIPS"), ".."),
+    "above": layout(move("", "../deeper/SNIPS"), "../deeper"),
+    "two above": layout(move("", "../deeper/SNIPS"), ".."),
     "three above": Case(move("", "../a/b/SNIPS"), given="..",
                         error=f"no {LINES} there or up to two folders below.*train, valid"),
 })  # fmt: skip
@@ -56,11 +55,9 @@ test_changes = changes({
     ("\tPLAY ADELE\tO artist\tPlayMusic", ("artist", "adele")),
     (" PLAY ADELE\tO artist PlayMusic", ("artist", "adele")),
     (" BOS PLAY ADELE EOS\tO O artist O\tPlayMusic", ("artist", "adele")),
-    (" BOS PLAY ADELE EOS\tO O artist O PlayMusic", ("artist", "adele")),
     (" BOS Play adele EOS\tO O PlayMusic/artist PlayMusic", ("artist", "adele")),
     # B- begins a slot, also after one of the same type; I- of another type, or without B-, as well
     (" BOS ADELE SADE EOS\tO B-artist B-artist X", ("artist", "adele"), ("artist", "sade")),
-    (" BOS ADELE SADE EOS\tO artist artist X", ("artist", "adele sade")),
     (" BOS ADELE SADE EOS\tO B-artist I-artist X", ("artist", "adele sade")),
     (" BOS ADELE POP EOS\tO B-artist I-genre X", ("artist", "adele"), ("genre", "pop")),
     (" BOS PLAY ADELE SADE EOS\tO O I-artist I-artist X", ("artist", "adele sade")),
@@ -68,7 +65,6 @@ test_changes = changes({
     # digits, apostrophes, brackets, other scripts
     (" BOS IT 'S 42ND EOS\tO O O rank X", ("rank", "forty second")),
     (" BOS DON'T ( STOP ) EOS\tO track track track track X", ("track", "don't stop")),
-    (" BOS PLAY (REMIX) EOS\tO O track X", ("track", "remix")),
     (" BOS 楽園追放 官方杂志 EOS\tO movie movie X", ("movie", "expelled")),
     (" BOS PLAY - EOS\tO O artist X",),
     (" BOS  PLAY   ADELE EOS \tO O  artist X \r", ("artist", "adele")),
@@ -80,7 +76,3 @@ def test_ways_to_write_a_line(recipe, corpus, prepared, case):
     text = prepared(corpus).of("text")[FIRST]
     assert slots_of(text) == slots and normalize_marked(text, "en") == text
     assert normalize(text, "en")
-
-
-def test_texts_are_normalised(recipe):
-    assert all(normalize_marked(text, "en") == text for text in recipe.unchanged().of("text").values())

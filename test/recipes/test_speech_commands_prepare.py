@@ -1,7 +1,7 @@
 """egs/speech_commands: noises, both releases, damaged files and other layouts."""
 
 import soundfile
-from harness import Case, Layout, append, changes, copy, edit, move, remove, write
+from harness import Case, append, changes, copy, edit, layout, move, remove, write
 
 RECIPE = "speech_commands"
 SUPERB, OLD = {"labels": "superb"}, {"labels": "all", "release": "v0.01"}
@@ -12,11 +12,10 @@ LISTS = {"dev": f"{V2}/validation_list.txt", "test": f"{V2}/testing_list.txt"}
 def test_pieces_of_the_full_noises_are_as_many_as_published(recipe, tmp_path):
     """Samples of the six files, and how many pieces of the train and dev sets TensorFlow Datasets makes of them."""
     counts = {}
-    for name, samples in {
-        "doing_the_dishes": 1522930, "dude_miaowing": 988891, "exercise_bike": 980062,
-        "pink_noise": 960000, "running_tap": 978488, "white_noise": 960000,
-    }.items():  # fmt: skip
-        soundfile.write(tmp_path / f"{name}.wav", [0.0] * samples, 16000)
+    samples = {"doing_the_dishes": 1522930, "dude_miaowing": 988891, "exercise_bike": 980062, "pink_noise": 960000,
+               "running_tap": 978488, "white_noise": 960000}  # fmt: skip
+    for name, count in samples.items():
+        soundfile.write(tmp_path / f"{name}.wav", [0.0] * count, 16000)
         counts[name] = len(recipe.parts["pieces"](tmp_path / f"{name}.wav"))
     assert counts.pop("running_tap") == 10102 - 9981
     assert sum(counts.values()) == 85511 - 84843
@@ -66,12 +65,12 @@ test_changes = changes({
     "two copies": Case([move(V2, "new/words"), copy("new/words", "new/again")], given="new",
                        error="more than one copy.*again or .*words"),
     "too far below": Case(move(V2, "a/b/c/words"), given="a/..", error="not found: speech_commands_v0.02/"),
-    "the words": Layout((), V2),
-    "the words, superb": Layout((), V2, SUPERB),  # the test set is in the next folder
-    "a link": Layout(as_link, "linked"),
-    "two folders": Layout(move(V2, "new/SpeechCommands/words"), "new"),
-    "a release that the readme names": Layout(move(V1, "old/words"), "old", OLD),
-    **{f"Kaggle's copy, {labels}": Layout(as_kaggle, "", {"labels": labels}) for labels in ("sure", "superb", "all")},
+    "the words": layout((), V2),
+    "the words, superb": layout((), V2, SUPERB),  # the test set is in the next folder
+    "a link": layout(as_link, "linked"),
+    "two folders": layout(move(V2, "new/SpeechCommands/words"), "new"),
+    "a release that the readme names": layout(move(V1, "old/words"), "old", OLD),
+    **{f"Kaggle's copy, {labels}": layout(as_kaggle, "", {"labels": labels}) for labels in ("sure", "superb", "all")},
 })  # fmt: skip
 
 
