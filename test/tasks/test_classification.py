@@ -1,24 +1,28 @@
-"""Classification tasks: labels, loss, decoding and scores, for one output group and for several."""
+"""Classification: labels, loss, decoding and scores, for one output group and for several, against scikit-learn."""
 
 import json
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from sure import registry
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
+from sure.score import bootstrap
+from sure.score.classification import classification_listing, classification_scores
+from sure.text.labels import Labels
 
-
-def utterance(id, **labels):
-    return Utterance(id, f"{id}.wav", seconds=1.0, labels=labels)
-
-
-SINGLE = [utterance(f"s{i}", label=label) for i, label in enumerate(["ru", "es", "es", "en", "es", "ru"])]
+SINGLE = [Utterance(f"s{i}", "", labels={"label": label}) for i, label in enumerate("ru es es en es ru".split())]
 ACTIONS, OBJECTS = ["on", "off", "on"], ["lights", "music", "heat"]
-SLOTS = [utterance(id, object=o, action=a) for id, a, o in zip("abc", ACTIONS, OBJECTS, strict=True)]
+SLOTS = [Utterance(id, "", labels={"object": o, "action": a}) for id, a, o in zip("abc", ACTIONS, OBJECTS, strict=True)]
+NAMES = ["a", "b", "c", ""]  # the last is never a reference; it stands for a missing hypothesis
 
 
 def make(tmp_path, utterances, **config):
@@ -27,14 +31,10 @@ def make(tmp_path, utterances, **config):
     return task(task.Config(**config), tmp_path, "en")
 
 
-@pytest.mark.parametrize(
-    ("utterances", "targets", "references"),
-    [
-        (SINGLE, [[2], [1], [1], [0], [1], [2]], ["ru", "es", "es", "en", "es", "ru"]),
-        (SLOTS, [[1, 1], [0, 2], [1, 0]], [f"action={a} object={o}" for a, o in zip(ACTIONS, OBJECTS, strict=True)]),
-    ],
-    ids=["single", "slots"],
-)
+@pytest.mark.parametrize(("utterances", "targets", "references"), [
+    (SINGLE, [[2], [1], [1], [0], [1], [2]], ["ru", "es", "es", "en", "es", "ru"]),
+    (SLOTS, [[1, 1], [0, 2], [1, 0]], ["action=on object=lights", "action=off object=music", "action=on object=heat"]),
+])  # fmt: skip
 def test_targets_and_decoding(tmp_path, utterances, targets, references):
     task = make(tmp_path, utterances)
     assert [task.target(one).tolist() for one in utterances] == targets
@@ -42,15 +42,6 @@ def test_targets_and_decoding(tmp_path, utterances, targets, references):
     groups = zip(torch.tensor(targets).T, task.sizes, strict=True)
     logits = torch.cat([F.one_hot(indices, size) for indices, size in groups], 1).float()
     assert task.decode(logits, Frames([1] * len(logits))) == references
-
-
-def test_head_has_one_output_a_label(tmp_path):
-    head = make(tmp_path, SLOTS, dropout=0.3).build_head(768)
-    assert (head.output.out_features, head.projection.in_features, head.dropout.p) == (2 + 3, 768, 0.3)
-
-
-def test_decoding_of_equal_logits_is_the_first_label(tmp_path):
-    assert make(tmp_path, SINGLE).decode(torch.zeros(1, 3), Frames([1])) == ["en"]
 
 
 def test_loss_is_the_sum_over_groups(tmp_path):
@@ -74,11 +65,13 @@ def test_label_smoothing(tmp_path):
 
 
 def test_balanced_weights_make_every_label_weigh_the_same(tmp_path):
-    plain, balanced = make(tmp_path, SINGLE), make(tmp_path, SINGLE, class_weights="balanced")
-    targets, outputs = [plain.target(one) for one in SINGLE], torch.zeros(len(SINGLE), 3)
-    ratio = balanced.loss(outputs, Frames([1] * 6), targets) / plain.loss(outputs, Frames([1] * 6), targets)
-    per_label = [ratio[torch.cat(targets) == label].sum().item() for label in range(3)]
-    assert per_label == pytest.approx([2.0, 2.0, 2.0])  # 6 utterances, 3 labels
+    task = make(tmp_path, SINGLE, class_weights="balanced")
+    targets = [task.target(one) for one in SINGLE]
+    losses = task.loss(torch.zeros(6, 3), Frames([1] * 6), targets) / np.log(3)  # 1 each without weights
+    assert [losses[torch.cat(targets) == label].sum().item() for label in range(3)] == pytest.approx([2] * 3)
+    (tmp_path / "label_counts.json").write_text(json.dumps({"label": {"en": 1}}))
+    with pytest.raises(SureError, match="label_counts.json.*tokenize"):
+        type(task)(task.config, tmp_path, "en")
 
 
 @pytest.mark.parametrize(("utterances", "labels", "message"), [
@@ -89,36 +82,86 @@ def test_invalid_labels_name_the_utterance(tmp_path, utterances, labels, message
     task = make(tmp_path, utterances)
     for method in (task.target, task.reference) if utterances is SLOTS else (task.target,):
         with pytest.raises(SureError, match=message):
-            method(utterance("dev-7", **labels))
+            method(Utterance("dev-7", "", labels=labels))
 
 
-def test_missing_counts_are_an_error(tmp_path):
-    task = make(tmp_path, SINGLE)
-    (tmp_path / "label_counts.json").write_text(json.dumps({"label": {"en": 1}}))
-    with pytest.raises(SureError, match="label_counts.json.*tokenize"):
-        type(task)(task.Config(class_weights="balanced"), tmp_path, "en")
+@pytest.mark.parametrize("labels", [[], [{}], [{"a": "x"}, {"b": "x"}], [{"a": "x"}, {}]])
+def test_missing_labels_are_errors(tmp_path, labels):
+    with pytest.raises(SureError, match="utt2label"):
+        make(tmp_path, [Utterance("x", "", labels=one) for one in labels])
 
 
-def test_scores_of_one_label(tmp_path):
-    scores = make(tmp_path, SINGLE).score({"a": "es", "b": "en"}, {"a": " es", "b": "ru"})
-    assert scores["accuracy"] == 50 and scores["groups"]["label"]["confusion"]["en"] == {"ru": 1}
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b"{}", b'{"a": []}', b'{"a": ["x", "x"]}', b'{"a": "x"}', b'{"a": [["x"]]}', b"\xff"]
+)
+def test_a_damaged_file_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "labels.json").write_bytes(content)
+    with pytest.raises(SureError, match="labels.json"):
+        Labels.load(tmp_path)
 
 
-def test_scores_of_slots(tmp_path):
+def test_scores_of_several_groups(tmp_path):
+    """An utterance is correct if all its labels are; F1 is the mean over groups."""
     task = make(tmp_path, SLOTS)
     references = {one.id: task.reference(one) for one in SLOTS}
     hypotheses = {**references, "b": "action=off object=heat", "c": ""}
-    scores = task.score(references, hypotheses)
-    assert scores["accuracy"] == pytest.approx(100 / 3)
-    assert scores["groups"]["action"]["accuracy"] == pytest.approx(200 / 3)
-    assert scores["groups"]["object"]["accuracy"] == pytest.approx(100 / 3)
-    confusion = {"heat": {"": 1}, "lights": {"lights": 1}, "music": {"heat": 1}}
-    assert scores["groups"]["object"]["confusion"] == confusion
+    scores, found = task.score(references, hypotheses), {"action": ["on", "off", ""], "object": ["lights", "heat", ""]}
+    rates = [scores["accuracy"], *(scores["groups"][name]["accuracy"] for name in found)]
+    assert rates == pytest.approx([100 / 3, 200 / 3, 100 / 3])
+    pairs = (ACTIONS, found["action"]), (OBJECTS, found["object"])
+    assert scores["macro_f1"] == pytest.approx(100 * np.mean([f1_score(*pair, average="macro") for pair in pairs]))
     listing = task.listing(references, hypotheses)
     assert "b music heat\n" in listing and "c on -\n" in listing and "\na " not in listing
-
-
-def test_a_reference_without_all_groups_is_an_error(tmp_path):
-    task = make(tmp_path, SLOTS)
     with pytest.raises(SureError, match="utt-9.*action object.*'action=on'"):
         task.score({"utt-9": "action=on"}, {"utt-9": "action=on object=heat"})
+
+
+@patch.object(bootstrap, "DRAWS", 20)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(NAMES[:3]), st.sampled_from(NAMES)), min_size=1, max_size=30))
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_scores_of_one_group(pairs):
+    wanted, found = map(list, zip(*pairs, strict=True))
+    scores = classification_scores({"label": wanted}, {"label": found})
+    assert scores["accuracy"] == pytest.approx(100 * accuracy_score(wanted, found))
+    for average in ("macro", "weighted"):
+        assert scores[f"{average}_f1"] == pytest.approx(100 * f1_score(wanted, found, average=average, zero_division=0))
+    assert scores["unweighted_average_recall"] == pytest.approx(100 * balanced_accuracy_score(wanted, found))
+    table = scores["groups"]["label"]["confusion"]
+    dense = [[table.get(w, {}).get(f, 0) for f in NAMES] for w in NAMES]
+    assert dense == confusion_matrix(wanted, found, labels=NAMES).tolist()
+    assert scores["accuracy_interval"] == bootstrap.ratio_interval([w == f for w, f in pairs], [1] * len(pairs))
+
+
+def test_intervals_equal_scikit_learn_on_the_same_draws():
+    generator, same = np.random.default_rng(1), np.random.default_rng(0)
+    wanted = generator.choice(NAMES[:3], 60, p=[0.7, 0.25, 0.05])
+    found = np.where(generator.random(60) < 0.7, wanted, generator.choice(NAMES, 60))
+    values = {"macro_f1": [], "unweighted_average_recall": []}
+    for draw in (same.integers(60, size=60) for _ in range(1000)):
+        labels = wanted[draw], found[draw]
+        values["macro_f1"].append(f1_score(*labels, average="macro", zero_division=0))
+        recall = recall_score(*labels, labels=np.unique(labels[0]), average="macro", zero_division=0)
+        values["unweighted_average_recall"].append(recall)
+    scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()})
+    for name, of_draws in values.items():
+        assert scores[f"{name}_interval"] == pytest.approx(100 * np.percentile(of_draws, [2.5, 97.5]))
+    with pytest.raises(SureError, match="no utterances"):
+        classification_scores({"label": []}, {"label": []})
+
+
+def test_listing_has_the_table_and_the_wrong_utterances():
+    listing = classification_listing(["u1", "u2", "u3"], {"label": ["es", "ru", "ru"]}, {"label": ["es", "es", ""]})
+    assert "   - es ru\nes 0  1  0\nru 1  1  0\n" in listing
+    assert listing.endswith("wrong: 2 of 3 (id reference hypothesis)\nu2 ru es\nu3 ru -\n")
+
+
+def test_listing_of_many_labels_starts_with_the_most_frequent_confusion():
+    wanted = [f"speaker{i:03d}" for i in range(50)] + ["speaker007"] * 2
+    found = ["speaker003" if name == "speaker007" else name for name in wanted]
+    found[10] = "speaker011"
+    listing = classification_listing([f"u{i}" for i in range(52)], {"label": wanted}, {"label": found})
+    _, confusions = listing.split("confusions")
+    assert confusions.splitlines()[1:3] == ["3 speaker007 speaker003", "1 speaker010 speaker011"]

@@ -1,16 +1,18 @@
-"""Speaker verification: the loss and its margin, embeddings as text, trials in references, and scores."""
+"""Speaker verification: loss, embeddings as text, trials in references, and scores against scikit-learn's ROC curve."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.optimize import brentq
+from sklearn.metrics import roc_curve
 
-from sure.config import make_config
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
-from sure.score.verification import Trials
+from sure.score.verification import Trials, trial_listing, verification_scores
 from sure.tasks.verification import Task
 from sure.text.labels import Labels
 
@@ -21,6 +23,7 @@ TEST = [
     Utterance("c", "", speaker="seth", trials=(("d", False),)),
     Utterance("d", "", speaker="enos"),
 ]
+REFERENCES = {"a": "abel b=target c=nontarget", "b": "abel d=nontarget", "c": "seth d=nontarget", "d": "enos"}
 
 
 def make(folder, **config):
@@ -28,29 +31,21 @@ def make(folder, **config):
     return Task(Task.Config(**{"embedding": 4, **config}), folder, "en")
 
 
-def outputs_of(task, embeddings, speakers):
-    """Outputs of a head with these speaker vectors."""
-    embeddings = F.normalize(embeddings, dim=1)
-    return torch.cat([embeddings, embeddings @ F.normalize(speakers, dim=1).T], 1)
-
-
-def test_settings():
-    config = Task.Config()
-    assert (config.pooling, config.embedding, config.scale, config.margin) == ("statistics", 256, 30, 0.4)
-    given = {"task": "verification", "data": {"train": "a", "valid": "b"}, "backbone": {"name": "tiny"}, "petl": "lora"}
-    with pytest.raises(SureError, match="head: key 'pooling'.*'mean', 'statistics' or 'attentive'"):
-        make_config({**given, "head": {"pooling": "max"}}, "x")
-
-
 @pytest.fixture
 def task(tmp_path):
     return make(tmp_path)
 
 
+def some_outputs(batch):
+    """Outputs of a head with random embeddings and speaker vectors."""
+    torch.manual_seed(0)
+    embeddings, speakers = F.normalize(torch.randn(batch, 4), dim=1), F.normalize(torch.randn(3, 4), dim=1)
+    return torch.cat([embeddings, embeddings @ speakers.T], 1)
+
+
 def test_targets_are_the_speakers_of_training(task):
     assert [task.target(one).tolist() for one in TRAIN] == [[2], [0], [2], [1]]
     assert [task.target(one).tolist() for one in (*TEST, Utterance("x", ""))] == [[-1]] * 5
-    assert task.build_head(6)(torch.randn(2, 3, 6), Frames([3, 2])).shape == (2, 4 + 3)
 
 
 @pytest.mark.parametrize(("utterances", "message"), [
@@ -71,11 +66,8 @@ def test_labels_of_another_task_are_an_error(tmp_path):
 @pytest.mark.parametrize("scale, margin", [(30.0, 0.4), (10.0, 0.0), (1.0, 0.2)])
 def test_loss_is_that_of_the_paper(tmp_path, scale, margin):
     """Equation 5 of arXiv 1801.05599."""
-    task = make(tmp_path, scale=scale, margin=margin)
-    torch.manual_seed(0)
-    outputs = outputs_of(task, torch.randn(4, 4), torch.randn(3, 4))
+    task, outputs, expected = make(tmp_path, scale=scale, margin=margin), some_outputs(4), []
     targets = [task.target(one) for one in TRAIN]
-    expected = []
     for cosines, target in zip(outputs[:, 4:].tolist(), targets, strict=True):
         own = math.exp(scale * (cosines[int(target)] - margin))
         others = sum(math.exp(scale * cosine) for index, cosine in enumerate(cosines) if index != int(target))
@@ -85,31 +77,17 @@ def test_loss_is_that_of_the_paper(tmp_path, scale, margin):
 
 
 def test_unknown_speakers_have_no_loss_on_dev_and_are_an_error_in_training(task):
-    outputs = outputs_of(task, torch.randn(2, 4), torch.randn(3, 4))
-    targets = [task.target(TEST[0]), task.target(TRAIN[0])]
+    outputs, targets = some_outputs(2), [task.target(TEST[0]), task.target(TRAIN[0])]
     loss = task.loss(outputs, Frames([1] * 2), targets)
     assert loss[0] == 0 and loss[1] == task.loss(outputs[1:], Frames([1]), targets[1:])
     with pytest.raises(SureError, match="stage 3 did not see"):
         task.loss(outputs.requires_grad_(), Frames([1] * 2), targets)
 
 
-def test_an_embedding_is_text_that_keeps_its_cosines(tmp_path):
-    task = make(tmp_path, embedding=256)
-    torch.manual_seed(0)
-    outputs = outputs_of(task, torch.randn(50, 256), torch.randn(3, 256))
-    found = torch.tensor([[float(word) for word in line.split()] for line in task.decode(outputs, Frames([1] * 50))])
-    torch.testing.assert_close(found @ found.T, outputs[:, :256] @ outputs[:, :256].T, rtol=0, atol=1e-5)
-
-
-REFERENCES = {"a": "abel b=target c=nontarget", "b": "abel d=nontarget", "c": "seth d=nontarget", "d": "enos"}
-
-
 def test_scores_are_those_of_the_cosines_of_the_trials(task):
     assert {one.id: task.reference(one) for one in TEST} == REFERENCES
     hypotheses = {"a": "2 0", "b": "1 1", "c": "0 3", "d": "-1 0"}  # the length of an embedding does not count
-    cosines = [math.sqrt(0.5), 0, -math.sqrt(0.5), 0]
-    kinds = [True, False, False, False]
-    scores, trials = task.score(REFERENCES, hypotheses), Trials(cosines, kinds)
+    scores, trials = task.score(REFERENCES, hypotheses), Trials([math.sqrt(0.5), 0, -math.sqrt(0.5), 0], [1, 0, 0, 0])
     assert scores["eer"] == trials.eer() == 0 and scores["min_dcf_0.01"] == trials.min_dcf(0.01)
     assert scores["trials"] == {"target": 1, "nontarget": 3}
     assert "a b target 0.707107\na c nontarget 0.000000\n" in task.listing(REFERENCES, hypotheses)
@@ -126,23 +104,100 @@ def test_ids_may_contain_signs_of_the_syntax(task):
     assert scores["trials"] == {"target": 1, "nontarget": 1} and scores["eer"] == 0
 
 
-@pytest.mark.parametrize("line", ["", "1 2", "1 2 x", "1 2 nan", "1", "1 2 inf"])
-def test_an_invalid_embedding_names_the_utterance(task, line):
-    hypotheses = {"a": "2 0 0", "b": "1 1 0", "c": line, "d": "-1 0 1"}
-    with pytest.raises(SureError, match=r"^c: not an embedding in hyp.txt.*stage 5"):
-        task.score(REFERENCES, hypotheses)
+@pytest.mark.parametrize(("references", "line", "message"), [
+    *[({}, line, "^c: not an embedding in hyp.txt") for line in ("", "1 2", "1 2 x", "1 2 nan", "1 2 inf")],
+    *[({"a": line}, "1 0 0", "^a: .* is not a trial") for line in ("abel e=target", "abel b=same", "abel b")],
+])  # fmt: skip
+def test_an_invalid_line_names_the_utterance(task, references, line, message):
+    with pytest.raises(SureError, match=f"{message}.*stage 5"):
+        task.score(REFERENCES | references, {"a": "2 0 0", "b": "1 1 0", "c": line, "d": "-1 0 1"})
 
 
-@pytest.mark.parametrize("line", ["abel e=target", "abel b=same", "abel b"])
-def test_an_invalid_trial_names_the_utterance(task, line):
-    with pytest.raises(SureError, match="^a: .* is not a trial.*stage 5"):
-        task.score({"a": line, "b": "abel"}, {"a": "1 0", "b": "0 1"})
-
-
-@pytest.mark.parametrize(
-    "trials, words", [((), "no trials"), ((("b", True),), "only target trials"), ((("b", False),), "only nontarget")]
-)
+@pytest.mark.parametrize("trials, words", [((), "no trials"), ((("b", True),), "only target trials")])
 def test_a_set_without_both_kinds_of_trials_is_an_error(task, trials, words):
     task.check_set(TEST, "data/test")
     with pytest.raises(SureError, match=f"data/test: {words}.*sure.bin.trials data/test"):
         task.check_set([Utterance("a", "", trials=trials), Utterance("b", "")], "data/test")
+
+
+def random_trials(seed, digits=None):
+    """Up to 200 trials; rounded scores have ties within and between targets and nontargets."""
+    generator = np.random.default_rng(seed)
+    targets = generator.random(generator.integers(5, 200)) < generator.uniform(0.1, 0.9)
+    targets[:2] = True, False
+    scores = generator.normal(targets * generator.uniform(-0.5, 3.0))
+    return (scores if digits is None else scores.round(digits)), targets
+
+
+def every_threshold(scores, targets):
+    """(misses, false alarms) at each threshold, from accepting all to rejecting all trials."""
+    accepted = [scores >= threshold for threshold in [*sorted(set(scores)), np.inf]]
+    return np.array([(1 - each[targets].mean(), each[~targets].mean()) for each in accepted])
+
+
+@pytest.mark.parametrize("digits", [None, 1, 0])
+@pytest.mark.parametrize("seed", range(20))
+def test_eer_is_the_point_of_equal_rates_on_the_roc_curve_of_scikit_learn(seed, digits):
+    scores, targets = random_trials(seed, digits)
+    false_alarms, hits, _ = roc_curve(targets, scores, drop_intermediate=False)
+    # parametrised by length along the curve, which has vertical parts
+    length = np.r_[0, np.cumsum(np.diff(false_alarms) + np.diff(hits))]
+    place = brentq(lambda at: np.interp(at, length, 1 - hits) - np.interp(at, length, false_alarms), 0, 2, xtol=1e-14)
+    trials = Trials(scores, targets)
+    assert trials.eer() == pytest.approx(100 * np.interp(place, length, false_alarms), abs=1e-9)
+    gaps = np.abs(np.subtract(*every_threshold(scores, targets).T))[:-1]  # rejecting all trials is not a threshold
+    assert trials.eer_threshold() in np.array(sorted(set(scores)))[gaps <= gaps.min() + 1e-9]
+
+
+@pytest.mark.parametrize("digits", [None, 0])
+@pytest.mark.parametrize("p_target", [0.01, 0.05, 0.5, 0.9])
+def test_min_dcf_is_the_minimum_over_all_thresholds(digits, p_target):
+    found = []
+    for seed in range(20):
+        scores, targets = random_trials(seed, digits)
+        costs = every_threshold(scores, targets) @ [p_target, 1 - p_target]
+        found.append(Trials(scores, targets).min_dcf(p_target))
+        assert found[-1] == pytest.approx(min(costs) / min(p_target, 1 - p_target))
+    assert min(found) < 0.99 and max(found) <= 1
+
+
+@pytest.mark.parametrize(("scores", "targets", "words"), [
+    ([0.1, 0.2], [True, True], "only target trials"), ([0.1, 0.2], [False, False], "only nontarget trials"),
+    ([], [], "no trials"), ([0.1, float("nan")], [True, False], "trial 1 is not a number"),
+    ([0.1, 0.2, 0.3], [True, False], "expected one score for each trial"),
+])  # fmt: skip
+def test_invalid_trials_are_errors(scores, targets, words):
+    with pytest.raises(SureError, match=words):
+        Trials(scores, targets)
+
+
+def test_a_draw_of_speakers_equals_a_trial_list_with_copies(monkeypatch):
+    """The EER of a draw is the EER of the trial list in which each copy of a speaker is another speaker."""
+    names, generator = np.repeat(["s0", "s1", "s2", "s3"], 3), np.random.default_rng(1)
+    first, second = np.triu_indices(12, 1)
+    scores, targets = generator.normal(size=66), names[first] == names[second]
+    pairs = list(zip(names[first], names[second], strict=True))
+    counts, seen = np.array([[2.0, 0.0, 1.0, 1.0]]), []
+    monkeypatch.setattr(
+        "sure.score.verification.bootstrap_interval", lambda statistic, units: seen.append((statistic(counts), units))
+    )
+    found, trials = verification_scores(scores, targets, pairs), Trials(scores, targets)
+    assert found["eer"] == trials.eer() and found["eer_threshold"] == trials.eer_threshold()
+    assert [found[f"min_dcf_{p}"] for p in (0.01, 0.05)] == [trials.min_dcf(p) for p in (0.01, 0.05)]
+    copies = {"s0": ["a", "b"], "s1": [], "s2": ["c"], "s3": ["d"]}
+    rows = [
+        (score, target)
+        for score, target, (first, second) in zip(scores, targets, pairs, strict=True)
+        for one in copies[first]
+        for other in copies[second]
+        if (one == other) == (first == second)
+    ]
+    assert seen == [([Trials(*zip(*rows, strict=True)).eer()], 4)]
+
+
+def test_listing_marks_wrong_trials():
+    trials = [("a", "b", True), ("a", "c", False), ("b", "c", False), ("c", "d", True)]
+    lines = (
+        "a b target 0.900000\na c nontarget 0.100000\nb c nontarget 0.800000 false_alarm\nc d target 0.200000 miss\n"
+    )
+    assert trial_listing(trials, [0.9, 0.1, 0.8, 0.2]) == f"accepted from score 0.800000 on (id id kind score)\n{lines}"
