@@ -5,10 +5,13 @@ import hashlib
 import pytest
 import torch
 import torchaudio
-from originals import SAMPLES, huggingface, saved, torchaudio_model, waves
+import transformers
+from originals import SAMPLES, WHISPER, huggingface, saved, torchaudio_model, waves, whisper_encoded, whisper_features
 
 from sure import registry
+from sure.backbones import whisper
 from sure.backbones.weights import sha256_of_tensors
+from sure.errors import SureError
 
 LIKE_WAV2VEC2 = [(family, size) for family in ("wav2vec2", "hubert", "wavlm") for size in ("base", "large")]
 LENGTHS = {False: [SAMPLES, SAMPLES], True: [SAMPLES, 1500, 700]}
@@ -106,3 +109,46 @@ def test_equals_torchaudio(tmp_path, monkeypatch, family, size, padded):
         layers, _ = theirs.extract_features(waves(LENGTHS[padded]))
         for tap, layer in zip(encoded.taps[1:-1], layers[:-1], strict=True):
             check_equal(tap, layer, encoded.lengths)
+
+
+@pytest.mark.parametrize(
+    ("samples", "bins", "kind"),
+    [
+        (16159, 128, "Model"),
+        (9700, 128, "ForConditionalGeneration"),  # an odd number of frames before the second convolution
+        (8039, 80, "ForAudioClassification"),
+        (8001, 80, "Model"),
+    ],
+)
+@torch.no_grad()
+def test_whisper_equals_transformers_on_as_many_frames(tmp_path, samples, bins, kind):
+    theirs = huggingface("whisper", kind=kind, num_mel_bins=bins)
+    ours = whisper.Family.from_weights(saved(theirs, tmp_path))
+    encoder = theirs.model.encoder if hasattr(theirs, "model") else theirs.encoder
+    encoded = ours(waves([samples]), torch.tensor([samples]))
+    first, last = whisper_encoded(encoder, whisper_features(waves([samples])[0], padding=False, bins=bins))
+    assert encoded.lengths.tolist() == [last.shape[1]] == [(samples // 160 + 1) // 2]
+    check_equal(encoded.taps[0], first, encoded.lengths)
+    check_equal(encoded.last, last, encoded.lengths)
+
+
+@torch.no_grad()
+def test_whisper_as_trained_computes_thirty_seconds_like_transformers(tmp_path):
+    theirs = huggingface("whisper", max_source_positions=1500)
+    masked, ours = (whisper.Family.from_weights(saved(theirs, tmp_path), name) for name in ("masked", "as_trained"))
+    batch, lengths = waves([9600, 4000, 0]), torch.tensor([9600, 4000, 0])
+    encoded = ours(batch, lengths)
+    assert encoded.lengths.tolist() == [30, 13, 0]
+    output = theirs.encoder(torch.cat([whisper_features(wave) for wave in batch])).last_hidden_state
+    assert encoded.last.shape == output.shape == (3, 1500, 48)
+    check_equal(encoded.last, output, torch.tensor([1500] * 3))
+    assert (masked(batch, lengths).last[0] - output[0, :30]).abs().max() > 0.01
+    with pytest.raises(SureError, match=r"has 30\.1 s, more than the 30 s of whisper"):
+        masked(torch.zeros(1, 481600), torch.tensor([481600]))
+
+
+def test_whispers_random_weights_have_its_positions():
+    table = whisper.Family.from_weights("random:toy").positions.table
+    config = transformers.WhisperConfig(**{**WHISPER, "d_model": 32, "max_source_positions": 1500})
+    theirs = transformers.WhisperModel(config).encoder.embed_positions
+    assert torch.allclose(table, theirs.weight, atol=1e-3)  # their angles are rounded otherwise

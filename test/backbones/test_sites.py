@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from originals import waves
+from originals import Recorder, waves
 from torch import nn
 
 from sure import registry
@@ -13,12 +13,6 @@ IN_LAYER = {f"attn.{name}": "linear" for name in ("q", "k", "v", "out")} | {
     **{"after_activation": "activation", "ffn": "sublayer", "norm.ffn": "norm", "after_ffn": "residual"},
     "output": "tap",
 }
-
-
-class Recorder(nn.Module):
-    def forward(self, input, output, frames):
-        self.called = input, output, frames
-        return output
 
 
 @pytest.mark.parametrize("model", MODELS)

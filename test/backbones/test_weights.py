@@ -91,48 +91,49 @@ def test_waveforms_are_normalised_as_the_preprocessor_requires(tmp_path, setting
             assert torch.allclose(row[: len(alone)], alone, atol=1e-4)
 
 
-def changed(**settings):
+def edit(file, **settings):
+    """Change settings of a JSON file in the folder, which may be missing."""
+
     def change(folder):
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | settings))
+        known = json.loads((folder / file).read_text()) if (folder / file).exists() else {}
+        (folder / file).write_text(json.dumps(known | settings))
 
     return change
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-1000])
+def truncate(folder, file):
+    if not (folder / file).exists():
+        torch.save(load_file(folder / "model.safetensors"), folder / file)
+        (folder / "model.safetensors").unlink()
+    (folder / file).write_bytes((folder / file).read_bytes()[:-1000])
 
 
-def truncated_pickle(folder):
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
-    (folder / "model.safetensors").unlink()
-    truncate(folder / "pytorch_model.bin")
+CONFIG, TENSORS = "config.json", "model.safetensors"
+DAMAGES = [  # of a folder of a family, and the message
+    ("hubert", lambda folder: (folder / CONFIG).unlink(), "config.json does not exist"),
+    ("hubert", lambda folder: (folder / CONFIG).write_text("{"), "not valid JSON"),
+    ("hubert", lambda folder: (folder / TENSORS).unlink(), "pytorch_model.bin"),
+    ("hubert", lambda folder: truncate(folder, TENSORS), "cannot be read"),
+    ("hubert", lambda folder: truncate(folder, "pytorch_model.bin"), "cannot be read"),
+    ("hubert", edit(CONFIG, model_type="wavlm"), "backbone.name=wavlm instead of hubert"),
+    ("hubert", edit(CONFIG, model_type="data2vec-audio"), "backbone.name=data2vec_audio instead of hubert"),
+    ("hubert", edit(CONFIG, hidden_act="relu"), "hidden_act='relu'; only 'gelu'"),
+    ("hubert", edit(CONFIG, intermediate_size=80), r"layers.0.ffn_in.weight \[64, 48\] instead of \[80, 48\]"),
+    ("hubert", edit(CONFIG, num_hidden_layers=4), r"missing \(layers.3.attn.k.bias"),
+    ("hubert", edit(CONFIG, num_hidden_layers=2), r"unexpected \(layers.2.attn.k.bias"),
+    ("hubert", edit(CONFIG, conv_dim=3), "config.json has a setting of the wrong type"),
+    ("hubert", lambda folder: (folder / CONFIG).write_text('{"model_type": "hubert"}'), "lacks 'hidden_size'"),
+    ("whisper", edit(CONFIG, activation_function="relu"), "config.json has activation_function='relu'; only 'gelu' is"),
+    ("whisper", edit("preprocessor_config.json", hop_length=200), "preprocessor_config.json has hop_length=200; only"),
+]
 
 
-DAMAGES = {  # of a folder of HuBERT, and the message
-    "no config": (lambda folder: (folder / "config.json").unlink(), "config.json does not exist"),
-    "bad config": (lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
-    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "pytorch_model.bin"),
-    "truncated weights": (lambda folder: truncate(folder / "model.safetensors"), "cannot be read"),
-    "truncated pickle": (truncated_pickle, "cannot be read"),
-    "other family": (changed(model_type="wavlm"), "backbone.name=wavlm instead of hubert"),
-    "other spelling": (changed(model_type="data2vec-audio"), "backbone.name=data2vec_audio instead of hubert"),
-    "other activation": (changed(hidden_act="relu"), "hidden_act='relu'; only 'gelu'"),
-    "other width": (changed(intermediate_size=80), r"layers.0.ffn_in.weight \[64, 48\] instead of \[80, 48\]"),
-    "other depth": (changed(num_hidden_layers=4), r"missing \(layers.3.attn.k.bias"),
-    "less depth": (changed(num_hidden_layers=2), r"unexpected \(layers.2.attn.k.bias"),
-    "wrong type": (changed(conv_dim=3), "config.json has a setting of the wrong type"),
-    "no size": (lambda folder: (folder / "config.json").write_text('{"model_type": "hubert"}'), "lacks 'hidden_size'"),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_folders_that_do_not_fit_are_named(tmp_path, damage):
-    folder = saved(huggingface("hubert"), tmp_path / "model")
-    change, message = DAMAGES[damage]
-    change(tmp_path / "model")
+@pytest.mark.parametrize(("name", "damage", "message"), DAMAGES)
+def test_folders_that_do_not_fit_are_named(tmp_path, name, damage, message):
+    folder = saved(huggingface(name), tmp_path / "model")
+    damage(tmp_path / "model")
     with pytest.raises(SureError, match=message) as error:
-        family("hubert").from_weights(folder)
+        family(name).from_weights(folder)
     assert folder in str(error.value)
 
 
