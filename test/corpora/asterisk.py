@@ -43,11 +43,6 @@ def quirks(language: str) -> str:
     return (Path(__file__).parent / "asterisk_texts" / f"core-sounds-{language}.txt").read_text(encoding="utf-8")
 
 
-def words(folder: Path, task: str) -> list[str]:
-    """Options of a task: a lexicon, so that no package for pronunciations is needed."""
-    return ["--lexicon", str(folder / "lexicon.txt")] if task == "phoneme" else []
-
-
 def _text(language: str, key: str) -> str:
     return KEYWORDS.get(key) or BEFORE[language] + key.split("/")[-1].replace("-", " ")
 

@@ -1,60 +1,43 @@
 """FLEURS as Google's archives, one for each language: lists without a header, and recordings with numbers as names."""
 
-import io
+import re
+from itertools import count
 from pathlib import Path
 
-import soundfile
-from miniature import lines, pack, write_files
+from miniature import encoded, lines, pack, write_files
 from speech import speech
 
-# Number of the sentence, file, text as written, text in lower case.
-ENGLISH = {
-    "train": [
-        (1, "10001", 'He said "no".', "he said no"),
-        (1, "10002", 'He said "no".', "he said no"),
-        (2, "10003", "It cost $5.", "it cost 5"),
-        (3, "10004", "It (all) ends", "it all ends"),
-        (4, "10005", "1,000 men", "1000 men"),
-        (5, "10006", '"Go', "go"),
-        (5, "10007", '"Go', "go"),
-    ],
-    "dev": [(6, "10008", "He is sad.", "he is sad"), (7, "10009", "No men.", "no men")],
-    "test": [(8, "10010", "So it ends.", "so it ends"), (9, "10011", "It is 5.", "it is 5")],
-}
-GERMAN = {
-    "train": [
-        (1, "20001", "Er sagt „nein“.", "er sagt nein"),
-        (2, "20002", "Es kostet 5 Euro.", "es kostet 5 euro"),
-        (3, "20003", "Größe zählt.", "größe zählt"),
-        (4, "20004", "Wir gehen.", "wir gehen"),
-    ],
-    "dev": [(6, "20005", "Er ist da.", "er ist da")],
-    "test": [(8, "20006", "Es endet.", "es endet")],
+TEXTS = {  # set -> sentences as written; files have consecutive numbers
+    "en_us": {
+        "train": ['He said "no".', 'He said "no".', "It cost $5.", "It (all) ends", "1,000 men", '"Go', '"Go'],
+        "dev": ["He is sad.", "No men."],
+        "test": ["So it ends.", "It is 5."],
+    },
+    "de_de": {
+        "train": ["Er sagt „nein“.", "Es kostet 5 Euro.", "Größe zählt.", "Wir gehen."],
+        "dev": ["Er ist da."],
+        "test": ["Es endet."],
+    },
 }
 MISSING = "10007"  # in the list, but not in the archive
 GENDERS = ("MALE", "FEMALE", "OTHER")
 
 
 def make(folder: Path) -> None:
-    """Write en_us.tar.gz and de_de.tar.gz, each with a recording that is not in the lists."""
-    for lang, lists in (("en_us", ENGLISH), ("de_de", GERMAN)):
-        files = {"audio/train/99999.wav": _wav("no row", lang)}
-        for name, rows in lists.items():
-            table = []
-            for sentence, file, raw, lower in rows:
-                letters = " ".join(lower.replace(" ", "|")) + " |"
-                samples = len(speech(lower, file))
-                cells = (sentence, f"{file}.wav", raw, lower, letters, samples, GENDERS[int(file) % 3])
-                table.append("\t".join(map(str, cells)))
-                if file != MISSING:
-                    files[f"audio/{name}/{file}.wav"] = _wav(lower, file)
-            files[f"{name}.tsv"] = lines(table)
+    """Write en_us.tar.gz and de_de.tar.gz, each with a recording that is not in the lists; in 32-bit floats."""
+    for first, (lang, lists) in zip((10001, 20001), TEXTS.items(), strict=True):
+        numbers = count(first)
+        files = {"audio/train/99999.wav": encoded(speech("no row", lang), subtype="FLOAT", format="WAV")}
+        for name, texts in lists.items():
+            rows = []
+            for text in texts:
+                number = next(numbers)
+                lower = re.sub(r"[^\w\s]", "", text.lower())
+                letters, samples = " ".join(lower.replace(" ", "|")) + " |", speech(lower, str(number))
+                gender = GENDERS[number % 3]
+                rows.append(f"{texts.index(text)}\t{number}.wav\t{text}\t{lower}\t{letters}\t{len(samples)}\t{gender}")
+                if str(number) != MISSING:
+                    files[f"audio/{name}/{number}.wav"] = encoded(samples, subtype="FLOAT", format="WAV")
+            files[f"{name}.tsv"] = lines(rows)
         write_files(folder / lang, files)
         pack(folder / f"{lang}.tar.gz", folder, lang)
-
-
-def _wav(text: str, speaker: str) -> bytes:
-    """A recording in 32-bit floats, as in the corpus."""
-    file = io.BytesIO()
-    soundfile.write(file, speech(text, speaker), 16000, subtype="FLOAT", format="WAV")
-    return file.getvalue()

@@ -1,7 +1,6 @@
 """Fluent Speech Commands: three tables whose first column has no name, and a folder of recordings for every speaker."""
 
 import uuid
-from collections.abc import Iterable
 from pathlib import Path
 
 from miniature import table, write_files
@@ -26,9 +25,10 @@ def make(folder: Path) -> None:
     """Write the unpacked corpus, one folder below."""
     write_files(folder / ROOT, {"data/speaker_demographics.csv": "speakerId,gender\n", "readme.md": "# Commands\n"})
     for name, speakers in SPEAKERS.items():
-        write_files(folder / ROOT, {f"data/{name}_data.csv": commands(rows(name))})
-        sounds = {path_of(speaker, text): speech(text[:8], speaker) for speaker in speakers for text in COMMANDS}
-        write_files(folder / ROOT, sounds)
+        rows = [row(speaker, text) for speaker in speakers for text in COMMANDS]
+        numbered = table([COLUMNS, *([number, *cells] for number, cells in enumerate(rows))])
+        sounds = {path: speech(text[:8], speaker) for path, speaker, text, *_ in rows}
+        write_files(folder / ROOT, sounds | {f"data/{name}_data.csv": numbered})
 
 
 def path_of(speaker: str, text: str) -> str:
@@ -37,12 +37,3 @@ def path_of(speaker: str, text: str) -> str:
 
 def row(speaker: str, text: str) -> list[str]:
     return [path_of(speaker, text), speaker, text, *COMMANDS[text]]
-
-
-def rows(name: str) -> list[list[str]]:
-    """The rows of a set, without their numbers."""
-    return [row(speaker, text) for speaker in SPEAKERS[name] for text in COMMANDS]
-
-
-def commands(rows: Iterable[list[str]], columns: list[str] = COLUMNS) -> str:
-    return table([columns, *([number, *cells] for number, cells in enumerate(rows))])

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from miniature import lines, write_files
+from miniature import write_files
 from speech import phones, speech
 
 ROOT = "l2arctic_release_v5.0"
 RATE = 44100
 SPEAKERS = ("ABA", "YDCK", "SKA")
 TEXTS = "he said|a dog|it is so|we go|she did|a cat|big dogs|so it is|no cat|he is|we did|a big cat".split("|")
+GRID = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = {}\ntiers? <exists>\nsize = {}\n'
+TIER = ' item [{}]:\n  class = "IntervalTier"\n  name = "{}"\n  xmin = 0\n  xmax = {}\n  intervals: size = {}\n'
+INTERVAL = '  intervals [{}]:\n   xmin = {}\n   xmax = {}\n   text = "{}"\n'
 
 
 def make(folder: Path) -> None:
@@ -44,13 +47,10 @@ def text_grid(words, comments: bool = False) -> str:
     labels = ["sil", *[phone for word in words for phone in [*word, "sp"]][:-1], ""]
     tiers = {"words": [" ".join(labels)], "phones": labels} | ({"IPA": ["ə ʃ"]} if comments else {})
     end = len(labels) / 10
-    rows = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end}"]
-    rows += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
+    text = GRID.format(end, len(tiers))
     for number, (name, marks) in enumerate(tiers.items(), 1):
-        rows += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        rows += ["        xmin = 0", f"        xmax = {end}", f"        intervals: size = {len(marks)}"]
-        step = end / len(marks)
-        for place, mark in enumerate(marks):
-            rows += [f"        intervals [{place + 1}]:", f"            xmin = {place * step:.12g}"]
-            rows += [f"            xmax = {(place + 1) * step:.12g}", f'            text = "{mark}"']
-    return lines(rows)
+        text += TIER.format(number, name, end, len(marks))
+        borders = [f"{end * place / len(marks):.12g}" for place in range(len(marks) + 1)]
+        for place, (start, stop, mark) in enumerate(zip(borders, borders[1:], marks, strict=False), 1):
+            text += INTERVAL.format(place, start, stop, mark)
+    return text

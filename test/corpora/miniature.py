@@ -1,7 +1,7 @@
 """Miniature corpora of the recipes, on a server in place of the archives, or in a folder for --corpus.
 
 test/corpora/<recipe>.py has `make(folder)`, which writes a corpus in the files of its publisher, and optionally ROOT,
-the part of the folder that test/recipes prepares, and `words(folder, task)`, the options that a task needs.
+the part of the folder that test/recipes prepares. A `lexicon.txt` there serves the recipe's phoneme task.
 """
 
 import csv
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import yaml
 from audio_files import write_audio
 from file_server import FileServer
@@ -31,11 +32,6 @@ def root(recipe: str) -> str:
     return getattr(importlib.import_module(recipe), "ROOT", "")
 
 
-def words(recipe: str, task: str, folder: Path) -> list[str]:
-    module = importlib.import_module(recipe)
-    return module.words(folder, task) if hasattr(module, "words") else []
-
-
 def write_files(folder: Path, files: Mapping[str, str | bytes | np.ndarray], rate: int = 16000) -> None:
     """Write each file: a text in UTF-8, bytes, or samples in the audio format of its suffix."""
     for name, content in files.items():
@@ -45,6 +41,13 @@ def write_files(folder: Path, files: Mapping[str, str | bytes | np.ndarray], rat
             write_audio(path, content, rate)
         else:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def encoded(samples: np.ndarray, **settings: str) -> bytes:
+    """A recording in a format and sample type of soundfile."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16000, **settings)
+    return file.getvalue()
 
 
 def lines(rows: Iterable[str]) -> str:

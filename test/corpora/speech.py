@@ -1,19 +1,15 @@
 """Artificial speech, a vowel-like sound for each letter and a pitch for each speaker; pronunciations by letters."""
 
 import hashlib
+from string import ascii_lowercase
 
 import numpy as np
 
 from sure.text.normalize import normalize
 
 LETTER = 0.06  # seconds
-PHONES = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz'",
-        "AE1 B CH D EH1 F G HH IY1 JH K L M N OW1 P DH R S T AH0 V W SH Y Z ZH".split(),
-        strict=True,
-    )
-)
+LETTERS = "AE1 B CH D EH1 F G HH IY1 JH K L M N OW1 P DH R S T AH0 V W SH Y Z ZH".split()
+PHONES = dict(zip(ascii_lowercase + "'", LETTERS, strict=True))
 
 
 def speech(text: str, speaker: str = "", rate: int = 16000) -> np.ndarray:

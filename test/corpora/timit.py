@@ -1,9 +1,10 @@
 """TIMIT as on the LDC's disc: upper-case names, .WAV files with SPHERE headers, phones with times in samples."""
 
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
-from miniature import lines, write_files
+from miniature import encoded, lines, write_files
 from speech import speech
 
 ROOT = "TIMIT"
@@ -17,29 +18,8 @@ SPEAKERS = {  # folder -> sentences besides SA1 and SA2; MSTK0 is not in the lis
     "TEST/DR1/MWBT0": {"SI923": "quick legs"},
     "TEST/DR1/MSTK0": {"SI1024": "yes"},
 }
-PHONES = dict(  # letter -> phones, with closures and the glottal stop as in TIMIT
-    zip(
-        "abcdefghijklmnopqrstuvwxyz",
-        "ae|bcl b|kcl k|dcl d|eh|f|gcl g|hv|ix|jh|kcl k|el|m|nx|ow|pcl p|q|axr|s|tcl t|ux|v|w|k s|y|z".split("|"),
-        strict=True,
-    )
-)
-HEADER = """\
-NIST_1A
-   1024
-database_id -s5 TIMIT
-database_version -s3 1.0
-utterance_id -s{length} {id}
-channel_count -i 1
-sample_count -i {count}
-sample_rate -i 16000
-sample_min -i {least}
-sample_max -i {most}
-sample_n_bytes -i 2
-sample_byte_format -s2 01
-sample_sig_bits -i 16
-end_head
-"""
+LETTERS = "ae|bcl b|kcl k|dcl d|eh|f|gcl g|hv|ix|jh|kcl k|el|m|nx|ow|pcl p|q|axr|s|tcl t|ux|v|w|k s|y|z".split("|")
+PHONES = dict(zip(ascii_lowercase, LETTERS, strict=True))  # with closures and the glottal stop as in TIMIT
 
 
 def make(folder: Path) -> None:
@@ -48,9 +28,9 @@ def make(folder: Path) -> None:
     for place, sentences in SPEAKERS.items():
         speaker = place.rpartition("/")[2]
         for name, text in {"SA1": "she had", "SA2": "do not", **sentences}.items():
-            samples = (speech(text, speaker) * 20000).astype("<i2")
+            samples = speech(text, speaker)
             files = {
-                "WAV": sphere(samples, f"{speaker.lower()[1:]}_{name.lower()}"),
+                "WAV": encoded(samples, format="NIST", subtype="PCM_16"),
                 "PHN": phones(text, len(samples)),
                 "TXT": f"0 {len(samples)} {text.capitalize()}.\n",
             }
@@ -63,9 +43,3 @@ def phones(text: str, samples: int) -> str:
     marks = ["h#", *[phone for word in words for phone in [*word, "pau"]][:-1], "h#"]
     borders = np.linspace(0, samples, len(marks) + 1).astype(int)
     return lines(f"{start} {end} {mark}" for start, end, mark in zip(borders, borders[1:], marks, strict=False))
-
-
-def sphere(samples: np.ndarray, id: str) -> bytes:
-    """A recording with a SPHERE header."""
-    about = {"least": samples.min(), "most": samples.max(), "count": len(samples)}
-    return HEADER.format(id=id, length=len(id), **about).encode().ljust(1024) + samples.tobytes()

@@ -55,7 +55,9 @@ class Clone:
 
 def row_words(row: dict[str, str], recipe: Path, corpus: Path) -> list[str]:
     """Options for a line of recipes.csv, with its own and those of a tiny model."""
-    words = ["--task", row["task"], *shlex.split(row["options"]), *miniature.words(row["recipe"], row["task"], corpus)]
+    words = ["--task", row["task"], *shlex.split(row["options"])]
+    if row["task"] == "phoneme" and (corpus / "lexicon.txt").exists():  # in place of a package
+        words += ["--lexicon", str(corpus / "lexicon.txt")]
     words += ["--shape", "tiny"] if row["task"] == "tts" else ["--backbone", "tiny", "--weights", "random:moonshine"]
     return words + (["--corpus", str(corpus)] if miniature.is_manual(recipe / "sources.yaml") else [])
 

@@ -1,4 +1,4 @@
-"""Fixtures of the recipes' tests, for the recipe RECIPE that the test module names."""
+"""Fixtures of the recipes' tests; in test_<recipe>_prepare.py, for that recipe."""
 
 import shutil
 from functools import cache, partial
@@ -25,7 +25,7 @@ def recipe_of(tmp_path_factory):
 
 @pytest.fixture
 def recipe(request, recipe_of) -> Recipe:
-    return recipe_of(request.module.RECIPE)
+    return recipe_of(request.path.stem.removeprefix("test_").removesuffix("_prepare"))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from sure.text.lexicon import read_lexicon
 from sure.text.normalize import normalize
 from sure.text.phones import fold
 
-RECIPE = "asterisk"
 VOICE_OF = {"en": "allison", "es": "allison", "fr": "june", "it": "carlo", "ru": "ivrvoice"}
 ALL, KEYWORD, TTS = {"lang": "all"}, {"task": "keyword"}, {"task": "tts", "voice": "carlo+allison"}
 SOUNDS, ES = asterisk.SOUNDS, asterisk.DOC.format("es")
@@ -71,7 +70,7 @@ def every_prompt(tmp_path):
     """Every prompt of the lists in two voices, each of 5 s but one; without sound, as preparing decodes none."""
     for voice in (asterisk.VOICES[language] for language in ("en", "it")):
         lines = ["beep: [this is a simple beep tone]", "ha/phone: no list has this"]
-        for key in read_lists(EGS / RECIPE / "splits"):
+        for key in read_lists(EGS / "asterisk" / "splits"):
             lines.append(f"{key}: Press 1, for {voice[:2]} -- {key.replace('/', ' ')}! (note: a remark)")
             write(f"{voice}/{key}.g722", bytes(8000 * (40 if key == "demo-instruct" else 5)))(tmp_path)
         write(f"{voice}/core-sounds-{voice[:2]}.txt", "\n".join(lines))(tmp_path)
@@ -94,13 +93,13 @@ def test_tts_has_punctuation_languages_and_minutes_of_each_voice(prepared, every
 
 
 def test_the_recipes_lexicon_has_phones_of_cmudict():
-    for word, phones in read_lexicon([EGS / RECIPE / "lexicon.txt"]).items():
+    for word, phones in read_lexicon([EGS / "asterisk" / "lexicon.txt"]).items():
         assert normalize(word, "en") == word
         assert fold(phones, "no_stress") != phones  # vowels are stressed; another phone is an error
 
 
 def test_the_list_of_words():
-    words = yaml.safe_load((EGS / RECIPE / "keywords.yaml").read_text(encoding="utf-8"))
+    words = yaml.safe_load((EGS / "asterisk" / "keywords.yaml").read_text(encoding="utf-8"))
     assert {name: len(found) for name, found in words.items()} == {"alphabet": 26, "digits": 10}
     assert "".join(word[0] for word in words["alphabet"]) == "abcdefghijklmnopqrstuvwxyz"
     for found in words.values():

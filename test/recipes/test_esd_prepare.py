@@ -3,7 +3,6 @@
 from esd import EMOTIONS
 from harness import Case, append, changes, copy, edit, layout, move, remove, rename
 
-RECIPE = "esd"
 ASR, MANDARIN = {"task": "asr"}, {"task": "asr", "lang": "zh"}
 ANGRY = "0011/Angry"
 

@@ -3,20 +3,21 @@
 import inspect
 import os
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from harness import EGS, Case, below, expected
+from harness import EGS, Case, below, expected, layout
 
 from sure.corpus.sources import read_sources
 from sure.data.validate import validate_data_dir
 
 RECIPES = sorted(path.parent.name for path in EGS.glob("*/prepare.py") if path.parent.name != "TEMPLATE")
 FREE = {"asterisk": ("voice", "minutes"), "iemocap": ("lists",)}  # options without a list of choices
-SUMS = {"asterisk sources": 10, "fillets sources": 4, "librispeech_100 sources": 4, "libritts sources": 1,
+SUMS = {"asterisk sources": 10, "fillets sources": 4, "librispeech_100 sources": 9, "libritts sources": 1,
         "meld sources": 1, "snips sources": 1, "speech_commands sources": 2, "speech_commands sources_v0.01": 2,
         "vctk sources": 1}  # fmt: skip
 SECTIONS = [(name, words) for name in RECIPES for words in expected(name)]
@@ -88,6 +89,14 @@ def test_expected_sets_whatever_the_order_of_folders(recipe_of, name, words, tmp
         assert removed or table.read_bytes() == before
         lines += ["\t".join(["removed", one.id, one.reason]) for one in removed]
     assert lines == expected(name)[words]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_folder_above_gives_the_same(recipe_of, name, tmp_path):
+    recipe = recipe_of(name)
+    (tmp_path / "above").mkdir()
+    shutil.copytree(recipe.corpus, corpus := tmp_path / "above" / recipe.corpus.name)
+    recipe.check(layout((), ".."), corpus, tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -8,7 +8,6 @@ from harness import Case, append, changes, copy, layout, load_make_splits, move,
 
 from sure.corpus.selection import read_lists
 
-RECIPE = "fillets"
 LEVEL = game.places()["train"][0]
 ALL, SPEAKER = {"lang": "all"}, {"task": "speaker"}
 PACKAGES, INSTALLED = "../packages/{}/usr/share/games/fillets-ng", "../usr/share/games/fillets-ng"
@@ -32,7 +31,6 @@ def line(level, language, name, text):
 OTHER_VOICES = [*line("keys", "cs", "x-m-1", "Kde"), *line("keys", "nl", "x-m-1", "Hier")]  # in Czech
 CS, NL = "cs-small-keys-x-m-1", "nl-small-keys-x-m-1"
 test_changes = changes({
-    "above": layout((), "..", ALL),
     "installed": layout(move("", INSTALLED), INSTALLED, ALL),
     "above an installed game": layout(move("", INSTALLED), "../usr", ALL),
     "packages": layout(as_packages, "../packages", ALL),

@@ -1,9 +1,7 @@
 """egs/fleurs: damaged lists and other layouts of its files."""
 
-from fleurs import ENGLISH
-from harness import Case, append, changes, copy, edit, layout, move, remove
+from harness import SETS, Case, append, changes, copy, edit, layout, move, remove
 
-RECIPE = "fleurs"
 LIST, WAVS = "en_us/train.tsv", "en_us/audio/train"
 COLUMNS = "id\tfile_name\traw_transcription\ttranscription\twords\tnum_samples\tgender"
 test_changes = changes({
@@ -25,8 +23,7 @@ test_changes = changes({
     "the folder of another": Case(given="de_de", error="this is the folder of de_de, not of en_us"),
     "no list": Case(remove("en_us/dev.tsv"), error="no dev.tsv of en_us there"),
     "the language": layout((), "en_us"),
-    "above": layout((), ".."),
     "archives as given": layout(move("", "../data"), "../data"),  # data/en_us/audio/train.tar.gz unpacked where it lies
-    "lists apart": layout([move(f"en_us/{name}.tsv", f"metadata/en_us/{name}.tsv") for name in ENGLISH]),
-    "without audio/": layout([move(f"en_us/audio/{name}", f"en_us/{name}") for name in ENGLISH]),
+    "lists apart": layout([move(f"en_us/{name}.tsv", f"metadata/en_us/{name}.tsv") for name in SETS]),
+    "without audio/": layout([move(f"en_us/audio/{name}", f"en_us/{name}") for name in SETS]),
 })  # fmt: skip

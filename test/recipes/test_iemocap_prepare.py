@@ -7,7 +7,6 @@ import pytest
 import torch
 from harness import SETS, Case, append, changes, copy, layout, remove, rename, write
 
-RECIPE = "iemocap"
 LIST = "Session{}/train_meta_data.json"
 
 

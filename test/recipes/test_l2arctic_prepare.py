@@ -3,7 +3,6 @@
 from harness import Case, changes, copy, edit, layout, move, remove, rename, replace, write
 from l2arctic import SPEAKERS, text_grid
 
-RECIPE = "l2arctic"
 TTS = {"task": "tts"}
 FIRST, GRID = "ABA_arctic_a0001", "ABA/textgrid/arctic_a0001.TextGrid"
 
@@ -41,7 +40,6 @@ test_changes = changes({
         "no phone": replace(GRID, '"EH1"', '"X"'),
         "silence alone": [replace(GRID, f'"{phone}"', '""') for phone in "HH EH1 S AE1 IY1 D".split()],
     }.items()},
-    "above": layout((), ".."),
     "a folder in a folder": layout([move("ABA", "x"), move("x", "ABA/ABA")]),
     "UTF-16": layout(edit("ABA/textgrid/*", lambda text: text.decode().replace("\n", "\r\n").encode("utf-16"))),
     "other names": layout([move("SKA/textgrid", "SKA/TextGrid"), rename("YDCK/wav/*", str.upper),

@@ -2,7 +2,6 @@
 
 from harness import Case, changes, copy, edit, layout, move, remove, write
 
-RECIPE = "librispeech_100"
 CHAPTER, DEV = "train-clean-100/103/1241", "dev-clean/1272/128104"
 TRANSCRIPT = f"{CHAPTER}/103-1241.trans.txt"
 SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
@@ -23,7 +22,6 @@ test_changes = changes({
         [edit(f"{DEV}/1272-128104.trans.txt", lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n") + b"\r\n")]),
     "no dev set": Case(remove("dev-clean"), error="no transcripts of dev-clean: looked for .*; unpack dev-clean.tar"),
     "no second test set": Case(remove("test-other"), {"test_other": "true"}, error="no transcripts of test-other"),
-    "above": layout((), ".."),
     "without the folder LibriSpeech": layout([move(name, f"apart/{name}") for name in SUBSETS], "apart"),
     "each archive apart": layout([move(name, f"apart/{name}/LibriSpeech/{name}") for name in SUBSETS], "apart"),
     "each subset apart": layout([move(name, f"apart/{name}/{name}") for name in SUBSETS], "apart"),

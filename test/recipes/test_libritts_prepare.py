@@ -3,7 +3,6 @@
 from harness import SETS, Case, changes, copy, layout, move, remove, write
 from libritts import SUBSET, make_tree
 
-RECIPE = "libritts"
 FIRST, LAST = "103_1031_000000_000001", ("103_1031_000002_000008", "103_1031_000002_000009")
 CHAPTER = f"{SUBSET}/103/1031"
 NINE = {"gone": FIRST, "sets": dict.fromkeys(LAST, "train")}  # nine utterances have no tenth

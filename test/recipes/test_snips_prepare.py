@@ -5,7 +5,6 @@ from harness import Case, append, changes, edit, layout, move, remove, table, wr
 from sure.text.normalize import normalize
 from sure.text.slots import normalize_marked, slots_of
 
-RECIPE = "snips"
 LINES, FIRST = "all.iob.snips.txt", "Ivy-snips-train-0"
 
 

@@ -3,7 +3,6 @@
 import soundfile
 from harness import Case, append, changes, copy, edit, layout, move, remove, write
 
-RECIPE = "speech_commands"
 SUPERB, OLD = {"labels": "superb"}, {"labels": "all", "release": "v0.01"}
 V1, V2, TEST_SET = "speech_commands_v0.01", "speech_commands_v0.02", "speech_commands_test_set_v0.02"
 LISTS = {"dev": f"{V2}/validation_list.txt", "test": f"{V2}/testing_list.txt"}

@@ -3,27 +3,15 @@
 import shutil
 
 import numpy as np
-import soundfile
 from harness import Case, changes, layout, move, remove, rename, write
 
 from sure.data.audio import read_audio
 
-RECIPE = "timit"
 SENTENCE, ID = "TRAIN/DR1/FCJF0/SX37", "fcjf0_sx37"
 
 
 def damaged(content: bytes, reason: str | int) -> Case:
     return Case(write(f"{SENTENCE}.PHN", content), gone=ID, left_out={"damaged .PHN files": reason})
-
-
-def riff(name):
-    def change(corpus):
-        for path in corpus.rglob("*.WAV"):
-            samples, rate = soundfile.read(path, dtype="int16")
-            soundfile.write(path.with_name(name.format(path.stem)), samples, rate, format="WAV")
-            path.unlink()
-
-    return change
 
 
 EXPECTED = f"{SENTENCE}.PHN:2: expected `start end phone` with a phone of TIMIT, found "
@@ -47,8 +35,8 @@ test_changes = changes({
     "lower case, also above": layout([rename("**/*", str.lower), move("", "../timit")], ".."),
     "lower-case files": layout([rename("**/*.WAV", str.lower), rename("**/*.PHN", str.lower)]),
     "two endings": layout(lambda corpus: [shutil.copy(path, f"{path}.wav") for path in corpus.rglob("*.WAV")]),
-    "wav.wav": layout(riff("{}.WAV.wav")),
-    "riff": layout(riff("{}.RIFF.WAV")),
+    "wav.wav": layout(rename("**/*.WAV", lambda name: f"{name}.wav")),
+    "riff": layout(rename("**/*.WAV", lambda name: name.replace(".", ".RIFF."))),
     "deeper": layout(move("", "../a/data"), "../a"),
     "another name": layout(move("", "../data"), "../data"),
 })  # fmt: skip
