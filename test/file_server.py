@@ -75,7 +75,7 @@ def serve() -> Iterator[FileServer]:
 
     server = Server(("127.0.0.1", 0), Handler)
     state = FileServer(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # asks often whether to end
     thread.start()
     try:
         yield state
