@@ -59,6 +59,7 @@ def unpack(archive: Path, folder: Path, limit: int | None = None) -> None:
         else:
             with decompressed(archive) as stream:
                 _unpack_tar(stream, files)
+                _read_to_end(stream, files)
         files.make_links()
     except DAMAGE as error:
         if getattr(error, "errno", None) not in (None, errno.EINVAL):  # an error of the disk, not of the archive
@@ -209,6 +210,15 @@ def _unpack_tar(stream: IO[bytes], files: _Files) -> None:
             else:
                 raise files.refuse(member.name, "is a device or another special file")
             reader.left = MOST_HEADERS
+
+
+def _read_to_end(stream: IO[bytes], files: _Files) -> None:
+    """Read the zeros after the last member, so that the checksum at the end of a compressed archive is compared."""
+    left = files.limit + MOST_HEADERS
+    while block := stream.read(BLOCK):
+        left -= len(block)
+        if left < 0:
+            raise files.refuse("the end", f"exceeds the limit of {files.limit:,} unpacked bytes for this archive")
 
 
 def _unpack_zip(archive: Path, files: _Files) -> None:
