@@ -1,20 +1,18 @@
 """Archives and packages for the tests, good and malicious."""
 
-import hashlib
 import io
 import shutil
 import subprocess
 import tarfile
 import zipfile
+from hashlib import sha256 as hashed
 from pathlib import Path
 
 import pytest
 
-WEIGHTS = b"weights " * 1000
-
 
 def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return hashed(content).hexdigest()
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
@@ -54,7 +52,7 @@ def make_tar(path: Path, members: list[tuple], mode: str = "w:gz") -> Path:
 def make_archive(path: Path, files: dict[str, bytes]) -> Path:
     """A zip, a Debian package or a tar, by the suffix."""
     if path.suffix == ".deb":
-        return make_deb(path, "x", "1.0", files)
+        return make_deb(path, files)
     if path.suffix != ".zip":
         compression = {".tar": "", ".tgz": "gz"}.get(path.suffix, path.suffix[1:])
         return make_tar(path, [member(name, content=content) for name, content in files.items()], f"w:{compression}")
@@ -72,7 +70,8 @@ def archive_bytes(name: str, files: dict[str, bytes]) -> bytes:
     return content
 
 
-def make_deb(path: Path, name: str, version: str, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+def make_deb(path: Path, files: dict[str, bytes], name: str = "x", version: str = "1.0", link: str = "") -> Path:
+    """A Debian package; with `link`, it contains a link to that place."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("needs dpkg-deb")
     root = path.parent / f"{path.name}.tree"
@@ -80,8 +79,8 @@ def make_deb(path: Path, name: str, version: str, files: dict[str, bytes], links
     for file, content in {"DEBIAN/control": f"{control}Description: x\n".encode(), **files}.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_bytes(content)
-    for link, target in (links or {}).items():
-        (root / link).symlink_to(target)
+    if link:
+        (root / "link").symlink_to(link)
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", root, path], check=True, capture_output=True)
     shutil.rmtree(root)
     return path

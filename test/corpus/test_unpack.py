@@ -1,8 +1,6 @@
 """Archives with paths or links to the outside are refused by name and leave no file."""
 
-import bz2
 import gzip
-import lzma
 import os
 import shutil
 import stat
@@ -60,7 +58,6 @@ def beyond_the_longest_path():
 
 MALICIOUS = {
     "parent": [member("../evil")],
-    "deep parent": [member("a/../../evil")],
     "absolute": [member("/tmp/sure_evil")],
     "link out": [link("l", "../..")],
     "empty link": [link("l", "")],
@@ -71,7 +68,6 @@ MALICIOUS = {
         member("a/b/c/x"), link("a/b/c/up", "../../.."), link("out", "a/b/c/up/.."), member("out/evil")
     ],
     "hard link out": [hard_link("h", "../secret")],
-    "absolute hard link": [hard_link("h", "/etc/passwd")],
     "written over a link": [link("l", "good"), member("l")],
     "hard link through a link": [member("d/x"), link("l", "d"), hard_link("h", "l/x")],
     "out of the folder and back": [link("l", "../out/good")],
@@ -79,44 +75,33 @@ MALICIOUS = {
     "too long a name": [member("a" * 300)],
     "pipe": [member("p", tarfile.FIFOTYPE)],
     "device": [member("d", tarfile.CHRTYPE)],
-    "block device": [member("d", tarfile.BLKTYPE)],
     "links longer than any path": beyond_the_longest_path(),
 }  # fmt: skip
 
 
-def refused(here, archive, message="", nested="", **options):
-    """Unpacking the archive, or the `nested` one in it, is an error that names it, and changes no file."""
+def refused(here, archive, message="", **options):
+    """Unpacking the archive is an error that names the archive, and changes no file."""
     (here / "out").mkdir(exist_ok=True)
     (here / "out" / "old").write_bytes(b"stays")
     before = tree(here)
-    with pytest.raises(SureError, match=rf"{Path(nested or archive).name}: refused: .*{message}"):
-        unpack_nested(archive, here / "out", nested) if nested else unpack(archive, here / "out", **options)
+    with pytest.raises(SureError, match=rf"{archive.name}: refused: .*{message}"):
+        unpack(archive, here / "out", **options)
     assert tree(here) == before
     assert not Path("/tmp/sure_evil").exists() and not (here.parent / "evil").exists()
-
-
-def nested_archive(here, *inner):
-    content = make_tar(here / "x.tar.gz", list(inner)).read_bytes()
-    return make_archive(here / "x.tar.gz", {"top/part.tar.gz": content, "top/list": b"l"})
 
 
 @pytest.mark.parametrize("kind", MALICIOUS)
 def test_malicious_tars(here, kind):
     (here / "secret").write_bytes(b"secret")
-    members = [member("good"), *MALICIOUS[kind]]
-    refused(here, make_tar(here / "x.tar.gz", members))
-    archive = nested_archive(here, *members)
-    unpack(archive, here / "out")
-    refused(here, archive, nested="top/part.tar.gz")
+    refused(here, make_tar(here / "x.tar.gz", [member("good"), *MALICIOUS[kind]]))
 
 
-ZIPPED = [("../evil", 0), ("/evil", 0), ("..\\evil", 0), ("l", stat.S_IFLNK | 0o777), ("p", stat.S_IFIFO | 0o777)]
-
-
-@pytest.mark.parametrize(("name", "mode"), ZIPPED)
-def test_malicious_zips(here, name, mode):
+@pytest.mark.parametrize(("name", "kind"), [
+    ("../evil", 0), ("/evil", 0), ("..\\evil", 0), ("l", stat.S_IFLNK), ("p", stat.S_IFIFO)
+])  # fmt: skip
+def test_malicious_zips(here, name, kind):
     info = zipfile.ZipInfo(name)
-    info.external_attr = mode << 16
+    info.external_attr = (kind | 0o777) << 16 if kind else 0
     with zipfile.ZipFile(here / "x.zip", "w") as file:
         file.writestr("good", "x")
         file.writestr(info, "../secret")
@@ -125,25 +110,7 @@ def test_malicious_zips(here, name, mode):
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../secret"])
 def test_malicious_debian_packages(here, target):
-    refused(here, make_deb(here / "x.deb", "x", "1.0", {"good": b"x"}, {"evil": target}))
-
-
-ARCHIVES = ("x.tar", "x.tar.gz", "x.tar.xz", "x.tar.bz2", "x.zip", "x.deb")
-DAMAGED = [(name, damage) for name in ARCHIVES for damage in ("cut", "not an archive", "empty")]
-DAMAGED += [(name, "flipped") for name in ("x.tar.gz", "x.tar.xz", "x.tar.bz2")]  # others have no checksum of contents
-
-
-@pytest.mark.parametrize(("name", "damage"), DAMAGED)
-def test_damaged_archives(here, name, damage):
-    content = archive_bytes(name, GOOD)
-    middle = len(content) // 2
-    half = content[: 700 if name == "x.tar" else middle]
-    flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
-    damages = {"cut": half, "flipped": flipped, "not an archive": b"hello " * 200, "empty": b""}
-    (here / name).write_bytes(damages[damage])
-    with pytest.raises(SureError, match=f"{name} is not a readable"):
-        unpack(here / name, here / "out")
-    assert tree(here / "out") == {}
+    refused(here, make_deb(here / "x.deb", {"good": b"x"}, link=target))
 
 
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.tar.xz", "x.zip", "x.deb"])
@@ -153,6 +120,11 @@ def test_a_bomb_ends_at_the_limit(here, name):
     refused(here, bomb, "bomb' exceeds the limit of 5,000,000 unpacked bytes", limit=5_000_000)
     unpack(bomb, here / "out", limit=8_000_000)
     assert (here / "out" / "bomb").stat().st_size == 8_000_000
+
+
+def test_zeros_after_the_last_member_are_limited(here):
+    (here / "x.tar.gz").write_bytes(gzip.compress(archive_bytes("x.tar", GOOD) + bytes(3 << 20)))
+    refused(here, here / "x.tar.gz", "'the end' exceeds the limit of 1,000 unpacked bytes", limit=1000)
 
 
 @pytest.mark.skipif(shutil.which("tar") is None, reason="needs tar")
@@ -166,29 +138,15 @@ def test_a_sparse_file_counts_with_its_unpacked_size(here, monkeypatch):
     refused(here, here / "x.tar.gz", "'sparse' exceeds the limit of 10,000,000 unpacked bytes")
 
 
-def header_bomb(kind):
-    """A tar whose first header announces 3 MiB of a name or of attributes."""
-    header = tarfile.TarInfo("long")
-    header.type, header.size = kind, 3 << 20
-    end = bytes(1024)
-    return header.tobuf(tarfile.GNU_FORMAT) + bytes(header.size) + tarfile.TarInfo("a").tobuf() + end
-
-
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
 @pytest.mark.parametrize("before", [b"", tarfile.TarInfo("good").tobuf()], ids=["first", "second"])
 def test_the_size_of_a_header_is_limited(here, compress, kind, before):
-    (here / "x.tar").write_bytes(compress(before + header_bomb(kind)))
+    header = tarfile.TarInfo("long")
+    header.type, header.size = kind, 3 << 20  # of a name or of attributes
+    bomb = header.tobuf(tarfile.GNU_FORMAT) + bytes(header.size) + tarfile.TarInfo("a").tobuf() + bytes(1024)
+    (here / "x.tar").write_bytes(compress(before + bomb))
     refused(here, here / "x.tar", "a header has more than")
-
-
-def test_the_size_of_a_header_in_a_debian_package_is_limited(here, monkeypatch):
-    (here / "bin").mkdir()
-    (here / "x.deb").write_bytes(header_bomb(tarfile.XHDTYPE))
-    (here / "bin" / "dpkg-deb").write_text('#!/bin/sh\nexec cat "$2"\n')
-    (here / "bin" / "dpkg-deb").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{here / 'bin'}:{os.environ['PATH']}")
-    refused(here, here / "x.deb", "a header has more than")
 
 
 def test_the_number_of_members_is_limited(here, monkeypatch):
@@ -209,25 +167,18 @@ def test_missing_memory_is_a_fault_of_the_archive(here, monkeypatch):
         unpack(make_archive(here / "x.tar.gz", GOOD), here / "out")
 
 
-def test_an_archive_inside_is_unpacked_in_its_folder(here):
-    archive = nested_archive(here, member("clips/a", content=b"one"), member("list.csv", content=b"two"))
-    for _ in range(2):  # the second time as after an interruption
-        unpack(archive, here / "out")
-        unpack_nested(archive, here / "out", "top/part.tar.gz")
-        assert files_in(here / "out") == {"top/clips/a": b"one", "top/list.csv": b"two", "top/list": b"l"}
-    assert sorted(path.name for path in here.iterdir()) == ["out", "x.tar.gz"]
-
-
 def test_unusable_archives_inside_are_named(here):
-    archive = nested_archive(here, member("a"))
+    archive = make_archive(here / "x.tar.gz", {"top/list": b"l"})
     unpack(archive, here / "out")
-    (here / "out/top/part.tar.gz").rename(here / "part.tar.gz")
-    (here / "out/top/part.tar.gz").symlink_to(here / "part.tar.gz")
+    make_tar(here / "out/top/evil.tar.gz", [member("../evil")])
+    make_archive(here / "part.tar.gz", {"a": b"one"})
+    (here / "out/top/link.tar.gz").symlink_to(here / "part.tar.gz")
     (here / "out/link").symlink_to(here)
     for name, message in (
         ("top/gone.tar.gz", r"x\.tar\.gz has no file 'top/gone\.tar\.gz'"),
         ("top/list", "list is not a readable archive"),
-        ("top/part.tar.gz", r"x\.tar\.gz has no file 'top/part\.tar\.gz'"),
+        ("top/evil.tar.gz", "evil.tar.gz: refused: '../evil'"),
+        ("top/link.tar.gz", r"x\.tar\.gz has no file 'top/link\.tar\.gz'"),
         ("link/part.tar.gz", r"x\.tar\.gz: refused: the path 'link/part\.tar\.gz' contains a link"),
     ):
         with pytest.raises(SureError, match=message):

@@ -11,9 +11,9 @@ def make(tmp_path):
     """Creates empty files, with their folders."""
 
     def create(*names):
-        for path in (tmp_path / name for name in names):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
         return tmp_path
 
     return create
@@ -72,5 +72,3 @@ def test_the_only_copy_of_a_corpus(tmp_path):
     assert the_one(tmp_path, [tmp_path / "a"], "wavs/") == tmp_path / "a"
     with pytest.raises(SureError, match="corpus: not found: wavs/, one folder below"):
         the_one(tmp_path / "corpus", [], "wavs/, one folder below")
-    with pytest.raises(SureError, match="more than one copy of the corpus; pass one of them: --corpus .*a or .*b"):
-        the_one(tmp_path, [tmp_path / "a", tmp_path / "b"], "wavs/")
