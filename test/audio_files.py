@@ -6,7 +6,7 @@ import av
 import numpy as np
 import soundfile
 
-FFMPEG = {".g722": ("g722", "g722"), ".m4a": ("ipod", "aac"), ".mp4": ("mp4", "aac")}
+FFMPEG = {".g722": ("g722", "g722"), ".m4a": ("ipod", "aac"), ".mp4": ("mp4", "aac"), ".mka": ("matroska", "")}
 
 
 def tone(seconds: float = 1.0, rate: int = 16000, seed: int = 0) -> np.ndarray:
@@ -16,18 +16,18 @@ def tone(seconds: float = 1.0, rate: int = 16000, seed: int = 0) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * (200 + 50 * seed + 300 * time) * time) + noise
 
 
-def write_audio(path: Path, samples: np.ndarray, rate: int = 16000) -> Path:
-    """(samples,) or (samples, channels) to a file in the format of its suffix."""
+def write_audio(path: Path, samples: np.ndarray, rate: int = 16000, codec: str = "") -> Path:
+    """(samples,) or (samples, channels) to a file in the format of its suffix; `codec`: other than that of FFMPEG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix not in FFMPEG:
         soundfile.write(path, samples, rate)
         return path
-    muxer, codec = FFMPEG[path.suffix]
+    muxer, usual = FFMPEG[path.suffix]
     integers = (np.atleast_2d(samples.T) * 32767).astype(np.int16)
     layout = "mono" if len(integers) == 1 else "stereo"
-    options = {"movflags": "faststart"} if path.suffix != ".g722" else {}
+    options = {"movflags": "faststart"} if usual == "aac" else {}
     with av.open(str(path), "w", format=muxer, options=options) as container:
-        stream = container.add_stream(codec, rate=rate, layout=layout)
+        stream = container.add_stream(codec or usual, rate=rate, layout=layout)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(integers.T).reshape(1, -1), "s16", layout)
         frame.sample_rate = rate
         converter = av.AudioResampler(stream.format, layout, rate, frame_size=None)

@@ -58,9 +58,9 @@ def test_rates_become_16_khz_as_torchaudio_resamples(here, rate, suffix):
 
 
 def test_channels_are_averaged(here):
-    wave = read_audio(write_audio(here / "x.wav", np.stack([tone(seed=seed) for seed in range(3)], axis=1)))
-    stored = soundfile.read(here / "x.wav", dtype="float32")[0]
-    assert np.allclose(wave.numpy(), stored.mean(axis=1), atol=1e-7)
+    samples = np.stack([tone(seed=seed) for seed in range(3)], axis=1)
+    wave = read_audio(write_audio(here / "x.wav", samples))
+    assert np.allclose(wave.numpy(), samples.mean(axis=1), atol=1e-4)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,25 +97,6 @@ def test_audio_in_an_archive(here):
     place = ark.write_ark("wav.ark", [("a", (16000, integers))]).read_text().split()[1]
     assert np.array_equal(read_audio(place).numpy(), integers.astype(np.float32) / 32768)
     assert len(read_audio(place, 0.25, 0.5)) == 4000
-
-
-FORMATS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4")
-DAMAGED = [(suffix, kept) for suffix in FORMATS for kept in (0.3, 0.7, "other bytes")]
-
-
-@pytest.mark.parametrize(("suffix", "kept"), [*DAMAGED, (".g722", 0)])  # g722 has no header: any bytes are audio
-def test_damaged_files_are_refused_by_name(here, suffix, kept):
-    path = write_audio(here / f"cut{suffix}", tone(5.0))
-    whole = path.read_bytes()
-    path.write_bytes(b"not audio " * 150 if kept == "other bytes" else whole[: int(len(whole) * kept)])
-    with pytest.raises(AudioError, match=rf"cut\{suffix}: (truncated|unreadable|empty) audio file"):
-        read_audio(path)
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_a_file_without_samples_is_empty(here, suffix):
-    with pytest.raises(AudioError, match="empty audio file"):
-        read_audio(write_audio(here / f"none{suffix}", np.zeros(0)))
 
 
 def test_an_m4a_cut_between_two_packets_is_truncated(here):
@@ -169,16 +150,10 @@ def test_a_video_without_sound(here):
         read_audio("silent.mp4")
 
 
-@pytest.mark.parametrize(("codec", "channels"), [("pcm_u8", 2), ("pcm_s16le", 2), ("pcm_s32le", 1)])
-def test_sample_formats_and_layouts_that_pyav_decodes(here, codec, channels):
+@pytest.mark.parametrize(("codec", "layout"), [("pcm_u8", "stereo"), ("pcm_s16le", "stereo"), ("pcm_s32le", "mono")])
+def test_sample_formats_and_layouts_that_pyav_decodes(here, codec, layout):
     """Through Matroska, which soundfile does not read; interleaved integers of several widths."""
-    layout = "mono" if channels == 1 else "stereo"
-    integers = (np.stack([tone(seed=seed) for seed in range(channels)]) * 32767).astype(np.int16)
-    with av.open("x.mka", "w", format="matroska") as container:
-        stream = container.add_stream(codec, rate=16000, layout=layout)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(integers.T).reshape(1, -1), "s16", layout)
-        frame.sample_rate = 16000
-        for part in [*av.AudioResampler(stream.format, layout, 16000).resample(frame), None]:
-            container.mux(stream.encode(part))
-    step = 2 / 256 if codec == "pcm_u8" else 1e-6
-    assert np.abs(read_audio("x.mka").numpy() - integers.mean(axis=0) / 32768).max() < step
+    channels = [tone(seed=seed) for seed in range(1 if layout == "mono" else 2)]
+    write_audio(here / "x.mka", np.stack(channels, axis=1), codec=codec)
+    step = 2 / 256 if codec == "pcm_u8" else 1e-4
+    assert np.abs(read_audio("x.mka").numpy() - np.mean(channels, axis=0)).max() < step

@@ -1,6 +1,5 @@
 """Augmentation: the right amount of it, the same for the same generator."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,12 @@ def snr(clean, noisy):
     return float(10 * torch.log10(clean.square().mean() / (noisy - clean).square().mean()))
 
 
-@pytest.mark.parametrize("factor", [0.9, 1.1, 0.5, 1.37])
-def test_speed_is_that_of_torchaudio(factor):
-    expected, _ = torchaudio.functional.speed(WAVE, 16000, factor)
-    assert torch.equal(Augment(AugmentConfig(speed=[factor]))(WAVE, generator_for(0)), expected)
-    assert abs(len(expected) - len(WAVE) / factor) < 2
-
-
-def test_each_factor_is_drawn():
-    augment = Augment(AugmentConfig(speed=[0.9, 1.0, 1.1]))
-    counts = Counter(len(augment(WAVE[:1600], generator_for(draw))) for draw in range(90))
-    assert sorted(counts) == [1455, 1600, 1778] and min(counts.values()) > 15
+def test_speed_is_that_of_torchaudio_by_one_of_the_factors():
+    wave, factors = WAVE[:1600], [0.9, 1.0, 1.1, 1.37]
+    expected = [torchaudio.functional.speed(wave, 16000, factor)[0] for factor in factors]
+    drawn = [Augment(AugmentConfig(speed=factors))(wave, generator_for(draw)) for draw in range(120)]
+    counts = [sum(torch.equal(one, other) for other in drawn) for one in expected]
+    assert sum(counts) == 120 and min(counts) > 15 and len(expected[0]) == 1778
 
 
 @pytest.mark.parametrize(("kind", "slope"), [("white", 0), ("pink", -1)])
@@ -73,14 +67,6 @@ def test_noise_probability_and_silence():
     assert torch.equal(augment(silence, generator_for(0)), silence)
 
 
-def test_the_same_generator_gives_the_same_and_the_input_stays():
-    augment = Augment(AugmentConfig(speed=[0.9, 1.1], noise_snr_db=(5, 20), noise="pink"))
-    before = WAVE.clone()
-    assert torch.equal(augment(WAVE, generator_for(1, "a")), augment(WAVE, generator_for(1, "a")))
-    assert torch.equal(WAVE, before)
-    assert Augment(AugmentConfig())(WAVE, generator_for(0)) is WAVE
-
-
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=5),
@@ -94,11 +80,11 @@ def test_masks(lengths, frames, width, channels, channel_width, seed):
     masked = spec_augment(features, torch.tensor(lengths), config, generator_for(seed))
     assert bool((features == 1).all()) and bool(((masked == 0) | (masked == 1)).all())
     assert torch.equal(masked, spec_augment(features, torch.tensor(lengths), config, generator_for(seed)))
-    for row, length in zip(masked, lengths, strict=True):
-        hidden_frames, hidden_channels = (row == 0).all(dim=1), (row == 0).all(dim=0)
+    for row, length in zip(masked == 0, lengths, strict=True):
+        hidden_frames, hidden_channels = row.all(dim=1), row.all(dim=0)
         assert int(hidden_frames.sum()) <= frames * min(width, int(length * 0.2))
         assert int(hidden_channels.sum()) <= channels * channel_width
-        assert torch.equal(row.bool(), ~(hidden_frames[:, None] | hidden_channels[None, :]))
+        assert torch.equal(row, hidden_frames[:, None] | hidden_channels)
         assert not bool(hidden_frames[length:].any())
 
 
@@ -134,7 +120,7 @@ def test_settings_that_change_waveform_or_features(settings, waveform, features)
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"noise_snr_db": [20, 5]}, "lowest, highest"), ({"noise_files": "x"}, "needs noise_snr_db"),
-    ({"noise": "brown"}, "white"), ({"speed": [3.0]}, "less than or equal to 2"), ({"time_mask": 2}, "Extra inputs"),
+    ({"speed": [3.0]}, "less than or equal to 2"),
 ])  # fmt: skip
 def test_wrong_settings(settings, message):
     with pytest.raises(ValidationError, match=message):

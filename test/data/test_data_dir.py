@@ -32,11 +32,11 @@ def test_what_is_written_is_read(here, data):
     segmented, has_text, has_speaker = (data.draw(st.booleans()) for _ in range(3))
     utterances = []
     for number, id in enumerate(ids):
-        start, end = (number * 0.25, number * 0.25 + 1.125) if segmented else (None, None)
+        place = (f"some where/{data.draw(word)}.wav", *((number * 0.25, number * 0.25 + 1.125) if segmented else ()))
         text = " ".join(data.draw(st.lists(word, min_size=1, max_size=4))) if has_text else None
-        audio, speaker = f"some where/{data.draw(word)}.wav", data.draw(word) if has_speaker else None
         kinds = {group: data.draw(word) for group in kind}
-        utterances.append(Utterance(id, audio, start, end, 1.125, text, kinds, speaker))
+        speaker = data.draw(word) if has_speaker else None
+        utterances.append(Utterance(id, *place, seconds=1.125, text=text, labels=kinds, speaker=speaker))
     folder = write_data_dir(here / "set", utterances)
     (folder / "utt2dur").write_text("".join(f"{id} 1.125\n" for id in ids), encoding="utf-8")
     assert read_data_dir(folder) == sorted(utterances, key=lambda utterance: utterance.id)
@@ -47,8 +47,7 @@ def test_what_is_written_is_read(here, data):
 
 def test_tables_of_an_earlier_run_are_deleted(here):
     write_data_dir("set", [Utterance("a", "a.wav", 0.0, 1.0, text="x", speaker="s", labels={"label": "l"})])
-    written = {path.name for path in (here / "set").iterdir()}
-    assert written == {"wav.scp", "segments", "text", "utt2spk", "utt2label"}
+    assert {path.name for path in (here / "set").iterdir()} == {"wav.scp", "segments", "text", "utt2spk", "utt2label"}
     write_data_dir("set", [Utterance("a", "a.wav")])
     assert {path.name for path in (here / "set").iterdir()} == {"wav.scp"}
 
@@ -76,16 +75,16 @@ def test_values_that_a_line_cannot_hold_are_refused(here, changes, message):
     assert not (here / "set").exists()
 
 
-@pytest.mark.parametrize(("utterances", "message"), [
-    ([Utterance("a", "a.wav", text="x"), Utterance("b", "b.wav")], "some utterances have text, but 'b' has none"),
-    ([Utterance("a", "a.wav", labels={"label": "x"}), Utterance("b", "b.wav")], "have labels, but 'b' has none"),
-    ([Utterance("a", "a.wav"), Utterance("b", "b.wav", speaker="x")], "have speaker, but 'a' has none"),
-    ([Utterance("a", "a.wav"), Utterance("a", "b.wav")], "'a' is given to two"),
+@pytest.mark.parametrize(("values", "message"), [
+    ([{"text": "x"}, {"id": "b"}], "some utterances have text, but 'b' has none"),
+    ([{"labels": {"label": "x"}}, {"id": "b"}], "have labels, but 'b' has none"),
+    ([{}, {"id": "b", "speaker": "x"}], "have speaker, but 'a' has none"),
+    ([{}, {"audio": "b.wav"}], "'a' is given to two"),
     ([], "no utterances"),
 ])  # fmt: skip
-def test_utterances_that_a_folder_cannot_hold_are_refused(here, utterances, message):
+def test_utterances_that_a_folder_cannot_hold_are_refused(here, values, message):
     with pytest.raises(SureError, match=message):
-        write_data_dir("set", utterances)
+        write_data_dir("set", [Utterance(**{"id": "a", "audio": "a.wav", **one}) for one in values])
     assert not (here / "set").exists()
 
 

@@ -91,11 +91,9 @@ def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances, cac
 
 
 def test_generators_differ_by_every_part():
-    def draw(*parts):
-        return float(torch.rand((), generator=generator_for(*parts)))
-
-    assert draw(1, 2, "a") == draw(1, 2, "a")
-    assert len({draw(1, 2, "a"), draw(2, 1, "a"), draw(1, 2, "b"), draw(12, "a"), draw(1, "2a")}) == 5
+    parts = [(1, 2, "a"), (2, 1, "a"), (1, 2, "b"), (12, "a"), (1, "2a"), (1, 2, "a")]
+    drawn = [float(torch.rand((), generator=generator_for(*some))) for some in parts]
+    assert drawn[0] == drawn[-1] and len({*drawn}) == 5
 
 
 def test_collate_pads_with_zeros_and_keeps_lengths():
@@ -109,8 +107,6 @@ def test_collate_pads_with_zeros_and_keeps_lengths():
 
 
 @pytest.mark.parametrize(("audio", "seconds", "message"), [
-    ("a.wav", 0.5, None),
-    ("a.wav", 0.45, None),
     ("a.wav", 0.7, "a.wav has 0.50 s, and had 0.70 s .*stage 2"),
     ("a.wav", 0.3, "a.wav has 0.50 s, and had 0.30 s .*stage 2"),
     ("x.npy", 0.0, "x.npy: unreadable"),
@@ -118,9 +114,6 @@ def test_collate_pads_with_zeros_and_keeps_lengths():
 def test_an_error_names_the_utterance(here, audio, seconds, message):
     write_audio(here / "a.wav", tone(0.5))
     np.save(here / "x.npy", np.zeros(3))
-    dataset = SpeechDataset([Utterance("name-1", audio, seconds=seconds)], target=str)
-    if message is None:
-        assert len(dataset[0].wave) == 8000
-    else:
-        with pytest.raises(SureError, match=f"utterance 'name-1': {message}"):
-            dataset[0]
+    assert len(SpeechDataset([Utterance("name-1", "a.wav", seconds=0.45)], target=str)[0].wave) == 8000
+    with pytest.raises(SureError, match=f"utterance 'name-1': {message}"):
+        SpeechDataset([Utterance("name-1", audio, seconds=seconds)], target=str)[0]

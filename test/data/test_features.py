@@ -1,10 +1,8 @@
 """Features of data folders: the same bytes after a kill as without, and statistics equal to numpy's."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +14,20 @@ from sure.bin.features import main
 from sure.config import make_config
 from sure.data.ark import Scp
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
+from sure.data.synthesis import features
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.data.synthesis.features import KINDS, compute, statistics, write_features
 from sure.errors import SureError
+from sure.files import replace_file
 
 CONFIG = AcousticConfig()
 WORDS = "one two three four five six seven eight".split()
-FOUR_PIECES = """
-import sys, time
-from pathlib import Path
-from sure.data.synthesis import features
-from sure.data.synthesis.acoustic import AcousticConfig
-from sure.data.data_dir import read_data_dir
-features.PIECE = 2
-replace_file = features.replace_file
-def slowly(path, content):
-    replace_file(path, content)
-    time.sleep(float(sys.argv[2]))  # so that a kill comes between two pieces
-features.replace_file = slowly
-print(features.write_features(Path(sys.argv[1]), read_data_dir(sys.argv[1]), AcousticConfig(), 2))
-"""
 
 
 def make_set(folder: Path) -> Path:
-    speakers = {word: "anna" if number % 2 else "bert" for number, word in enumerate(WORDS)}
     rows = []
-    for word, speaker in speakers.items():
+    for number, word in enumerate(WORDS):
+        speaker = "anna" if number % 2 else "bert"
         path = write_audio(folder.parent / "audio" / f"{word}.wav", speech(word * 3, speaker))
         rows.append(Utterance(word, str(path), text=word, speaker=speaker))
     return write_data_dir(folder, rows)
@@ -65,42 +51,42 @@ def test_archives_contain_the_computed_features_and_statistics(folder):
     frames = dict(line.split() for line in (folder / "utt2frames").read_text().splitlines())
     assert list(frames) == sorted(WORDS) == list(files["mel"])
     for utterance in read_data_dir(folder):
-        features = compute(utterance, CONFIG)
+        computed = compute(utterance, CONFIG)
         for kind, dim in (("mel", CONFIG.mels), ("pitch", 1), ("energy", 1)):
             stored = files[kind][utterance.id]
             assert stored.shape == (int(frames[utterance.id]), dim) and stored.dtype == np.float32
-            np.testing.assert_array_equal(stored, getattr(features, kind))
+            np.testing.assert_array_equal(stored, getattr(computed, kind))
     mel, pitch, energy = (np.concatenate(list(files[kind].values())) for kind in KINDS)
     found = statistics(folder, CONFIG)
     log_f0 = np.log(pitch[pitch > 0])
     assert (found["frames"], found["voiced_frames"]) == (len(mel), len(log_f0))
-    np.testing.assert_allclose(found["log_f0"]["mean"], log_f0.mean(), rtol=1e-5)
-    np.testing.assert_allclose(found["log_f0"]["std"], log_f0.std(), rtol=1e-4)
-    np.testing.assert_allclose(found["energy"]["std"], energy.std(), rtol=1e-4)
-    np.testing.assert_allclose(found["mel"]["mean"], mel.mean(0, dtype=np.float64), rtol=1e-6)
-    np.testing.assert_allclose(found["mel"]["std"], mel.std(0, dtype=np.float64), rtol=1e-6)
+    for kind, values in (("log_f0", log_f0), ("energy", energy[:, 0]), ("mel", mel)):
+        for name, value in (("mean", values.mean(0, dtype=np.float64)), ("std", values.std(0, dtype=np.float64))):
+            np.testing.assert_allclose(found[kind][name], value, rtol=1e-6)
 
 
-def test_killed_and_run_again_ends_in_the_same_bytes(here):
+def test_killed_and_run_again_ends_in_the_same_bytes(here, monkeypatch):
     whole, killed = make_set(Path("whole/set")), make_set(Path("killed/set"))
-    write_data_dir(killed, read_data_dir(whole))  # the same audio
+    utterances = read_data_dir(whole)
+    write_data_dir(killed, utterances)  # the same audio
+    monkeypatch.setattr(features, "PIECE", 2)
 
-    def run(folder: Path, wait: float) -> subprocess.Popen:
-        command = [sys.executable, "-c", FOUR_PIECES, str(folder), str(wait)]
-        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path})
+    def write_until_killed():
+        def replace(path, content):
+            replace_file(path, content)
+            if path.name == "mark_00001.json":
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    process = run(killed, 60)
-    try:
-        mark = killed / "features" / "mark_00001.json"
-        while not mark.exists() and process.poll() is None:
-            time.sleep(0.05)
-    finally:
-        process.kill()
-    assert process.wait() == -signal.SIGKILL and mark.exists() and not (killed / "mel.scp").exists()
+        features.replace_file = replace
+        write_features(killed, utterances, CONFIG, 2)
+
+    process = multiprocessing.get_context("fork").Process(target=write_until_killed)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL and not (killed / "mel.scp").exists()
     (killed / "features" / "mel_00002.ark.part").write_bytes(b"torn")
-    assert run(killed, 0).communicate()[0].strip() == "6", "the finished piece was computed again"
-    assert run(whole, 0).communicate()[0].strip() == "8"
+    assert write_features(killed, utterances, CONFIG, 2) == 6, "the finished piece was computed again"
+    assert write_features(whole, utterances, CONFIG, 2) == 8
     places = {name: text.replace(b"killed/", b"whole/") for name, text in written(killed).items()}
     assert places == written(whole)
 

@@ -1,5 +1,6 @@
 """Stage 2: a recipe's prepare.py, its options, and the validation of the sets it made."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -114,31 +115,17 @@ def test_options_and_sets_with_any_names(run, capsys):
     assert all(f"data/mine/fold1/{name}: 2 utterances" in printed for name in SETS)
 
 
-def test_bad_utterances(recipe, run, capsys):
-    bad = recipe / "downloads/corpus/train/train_b.wav"
-    bad.write_bytes(bad.read_bytes()[:-500])
-    with pytest.raises(SureError, match=r"train_b \(.*train_b\.wav, .* bytes that its header promises"):
-        run()
-    for _ in range(2):  # the sets are made again, so the second report is the same
-        run("--on_bad_utterance", "skip")
-        assert texts("train") == ["en train_a"]
-        assert "1 truncated audio file: train_b" in capsys.readouterr().out
-    assert "train_b" in Path("data/mine/train/validation.txt").read_text()
-
-
-def test_texts_of_other_sets_and_commands_are_checked(run):
-    with pytest.raises(SureError, match="data/mine/dev.*(?s:.)*without a letter of the training texts"):
-        run(source=RECIPE.replace('f"{lang} {path.stem}"', '"αβγ" if name == "dev" else "abc"'))
+def test_commands_run_if_allowed(run):
     with pytest.raises(SureError, match="--allow_commands true"):
         run(source=RECIPE.replace("str(path)", "f\"cat '{path}' |\""))
-    for _ in range(2):
-        run("--allow_commands", "true")
-        assert len(texts("train")) == 2
+    run("--allow_commands", "true")
+    assert len(texts("train")) == 2
 
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"--recipe": "nowhere"}, r"nowhere/prepare\.py does not exist"),
     ({"--out": "file/mine"}, "--out file/mine: cannot create this folder"),
+    ({"--out": os.fsdecode(b"out\xff")}, "--out .*udcff.*: the name is not UTF-8"),
 ])  # fmt: skip
 def test_wrong_folders(recipe, options, message):
     Path("file").touch()

@@ -32,9 +32,8 @@ PHONES = [Interval(0, 0.25, "S"), Interval(0.25, 1, "EY1, ɛ*,s"), Interval(1, 1
 
 
 def write(folder, content):
-    path = folder / "a.TextGrid"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+    (folder / "a.TextGrid").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder / "a.TextGrid"
 
 
 @pytest.mark.parametrize("content", [LONG, SHORT, LONG.replace("\n", "\r\n"), SHORT.replace("\n", "\r")])
@@ -46,19 +45,17 @@ def test_both_forms(tmp_path, content):
 
 @pytest.mark.parametrize("content", [
     codecs.BOM_UTF8 + LONG.encode(),
-    codecs.BOM_UTF16_LE + LONG.encode("utf-16-le"),
-    codecs.BOM_UTF16_BE + LONG.encode("utf-16-be"),
-    LONG.encode("utf-16-le"),
-    LONG.encode("utf-16-be"),
+    *(mark + LONG.encode(code) for code, bom in (("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE))
+      for mark in (bom, b"")),
     LONG.replace('"clicks"', '"phones"'),  # a point tier of the same name
+    LONG.encode().replace(b'"say ""a"" 5"', b'"caf\xe9"').replace("ɛ".encode(), b"\xe8"),
 ])  # fmt: skip
 def test_encodings(tmp_path, content):
-    assert read_tier(write(tmp_path, content), "PHONES") == PHONES
+    labels = [interval.label.replace("è", "ɛ") for interval in read_tier(write(tmp_path, content), "PHONES")]
+    assert labels == ["S", "EY1, ɛ*,s", "sp"]
 
 
-def test_latin_1_is_read_and_tiers_after_the_wanted_one_are_not(tmp_path):
-    content = LONG.replace("ɛ", "E").encode().replace(b'"say ""a"" 5"', b'"caf\xe9"')
-    assert [interval.label for interval in read_tier(write(tmp_path, content), "phones")] == ["S", "EY1, E*,s", "sp"]
+def test_tiers_after_the_wanted_one_are_not_read(tmp_path):
     assert len(read_tier(write(tmp_path, LONG[: LONG.index("item [2]")]), "words")) == 2
 
 
