@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import yaml
-from toys import change, data_of
 
 from sure.data.ark import write_ark
 from sure.data.synthesis.acoustic import AcousticConfig
@@ -48,12 +46,12 @@ def make_set(folder: Path, name: str, count: int, speakers: tuple[str, ...] = ("
     return data
 
 
-def make_tokens(folder: Path, speakers: tuple[str, ...] = ("ann", "bob")) -> Path:
+def make_tokens(folder: Path) -> Path:
     """The files of stage 3 for data/train, with rounded statistics."""
     tokens = folder / "data" / "tokens"
     tokens.mkdir(parents=True, exist_ok=True)
     (tokens / "phones.txt").write_text("\n".join(["<pad>", "<unk>", *PHONES]) + "\n")
-    (tokens / "speakers.txt").write_text("\n".join(speakers) + "\n")
+    (tokens / "speakers.txt").write_text("ann\nbob\n")
     statistics = {"log_f0": {"mean": 5.0, "std": 0.35}, "energy": {"mean": 13.0, "std": 4.0}, "acoustic": ACOUSTIC}
     statistics["mel"] = {"mean": [0.5] * MELS, "std": [2.0] * MELS}
     (tokens / "statistics.json").write_text(json.dumps(statistics))
@@ -65,22 +63,3 @@ def make_corpus(folder: Path) -> Path:
         make_set(folder, name, count)
     make_tokens(folder)
     return folder
-
-
-def settings(corpus: Path, **changes: object) -> dict:
-    """A config for the corpus; changes as for `toys.change`."""
-    given: dict = {
-        "task": "tts",
-        "seed": 1,
-        "data": data_of(corpus),
-        "backbone": {"name": "fastspeech2", "weights": "random:tiny"},
-        "petl": {"name": "full"},
-        "train": {"epochs": 2, "batch_seconds": 4.0, "lr_adapter": 5e-3, "lr_head": 5e-3, "threads": 1},
-    }
-    return change(given, changes)
-
-
-def write_config(corpus: Path, path: Path, **changes: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(settings(corpus, **changes)))
-    return path

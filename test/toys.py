@@ -60,35 +60,24 @@ def make_corpus(folder: Path) -> Path:
     return folder
 
 
-def data_of(corpus: Path) -> dict:
-    """The section `data` of a config."""
+def settings(corpus: Path, **changes: object) -> dict:
+    """A config for the corpus of tones or, if task="tts", of synthesis; `train__epochs` changes train.epochs."""
     train, dev, test = (str(corpus / "data" / name) for name in ("train", "dev", "test"))
-    return {"train": train, "valid": dev, "tests": [test]}
-
-
-def change(given: dict, changes: dict[str, object]) -> dict:
-    """Change a config; the key `train__epochs` changes a value inside a section."""
+    given: dict = {"task": "language", "seed": 1, "data": {"train": train, "valid": dev, "tests": [test]}}
+    given["train"] = {"epochs": 3, "batch_seconds": 3.0, "lr_adapter": 3e-3, "lr_head": 3e-3, "threads": 1}
+    if changes.get("task") == "tts":
+        given |= {"backbone": {"name": "fastspeech2", "weights": "random:tiny"}, "petl": {"name": "full"}}
+        given["train"] |= {"epochs": 2, "batch_seconds": 4.0, "lr_adapter": 5e-3, "lr_head": 5e-3}
+    else:
+        given |= {"backbone": {"name": "tiny", "weights": "random:moonshine"}, "head": {"dropout": 0.1}}
+        given["petl"] = {"name": "lora", "rank": 2, "dropout": 0.1}
+        given["tokenizer"] = {"folder": str(corpus / f"tokens_{changes.get('task', 'language')}")}
     for key, value in changes.items():
         *path, last = key.split("__")
         place = given
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
-    return given
-
-
-def settings(corpus: Path, **changes: object) -> dict:
-    """A config for the corpus; changes as for `change`."""
-    given: dict = {
-        "task": "language",
-        "seed": 1,
-        "data": data_of(corpus),
-        "backbone": {"name": "tiny", "weights": "random:moonshine"},
-        "petl": {"name": "lora", "rank": 2, "dropout": 0.1},
-        "head": {"dropout": 0.1},
-        "train": {"epochs": 3, "batch_seconds": 3.0, "lr_adapter": 3e-3, "lr_head": 3e-3, "threads": 1},
-    }
-    change(given, changes).setdefault("tokenizer", {}).setdefault("folder", str(corpus / f"tokens_{given['task']}"))
     return given
 
 
