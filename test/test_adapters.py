@@ -1,15 +1,14 @@
 """Several adapters on one backbone: added, switched, averaged and merged without loading the backbone again."""
 
-import json
 import shutil
 
 import pytest
 import torch
+from damage import change_about
 from models import LENGTHS, waves, write_adapter
 
 from sure.errors import SureError
 from sure.inference import Sure
-from sure.petl.bundle import ABOUT, digest_of
 
 LORA = {"name": "lora", "rank": 2}
 ADAPTERS = {
@@ -108,8 +107,7 @@ def test_a_bundle_that_cannot_be_added_changes_nothing(bundles, load, tmp_path):
     sure = load("full")
     before = outputs(sure)
     broken = shutil.copytree(bundles["bottleneck"], tmp_path / "bundle")
-    about = json.loads((broken / ABOUT).read_text().replace('"width": null', '"width": 5'))
-    (broken / ABOUT).write_text(json.dumps(about | {"digest": digest_of(about)}))
+    change_about(broken, "petl.0.width", 5)
     for name, bundle, message in [
         ("full", bundles["lora"], "already"),
         ("more", broken, "has shape"),

@@ -1,44 +1,37 @@
 """What comes from others cannot run anything, read or write elsewhere: refused by name, and nothing has happened."""
 
 import hashlib
-import json
+import io
 import os
 import pickle
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 import yaml
 from audio_files import tone, write_audio
+from damage import change_about
 from file_server import serve
+from models import write_adapter
 
+from sure.backbones.wav2vec2 import Family
 from sure.config import load_config
 from sure.corpus.sources import read_sources
 from sure.data import ark
 from sure.data.audio import read_audio
 from sure.errors import SureError
-from sure.inference import Sure
+from sure.files import sha256_of_file
 from sure.parsing import parse_yaml
-from sure.petl.bundle import ABOUT, WEIGHTS, read_bundle
+from sure.petl.bundle import WEIGHTS, read_bundle
 from sure.report.results import Result, markdown
 from sure.train.checkpoint import MARK, Checkpoints
 
 ROOT = Path(__file__).parents[1]
-
-
-class Evil:
-    """As a pickle it is a command."""
-
-    def __init__(self, made: Path):
-        self.made = made
-
-    def __reduce__(self) -> tuple:
-        return os.system, (f"touch {shlex.quote(str(self.made))}",)
 
 
 @pytest.fixture
@@ -53,52 +46,69 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert [path.name for path in folder.parent.iterdir()] == ["inside"]
 
 
-def pickled(here: Path) -> bytes:
-    content = pickle.dumps(Evil(here / "pwned"))
-    pickle.loads(content)
-    assert (here / "pwned").exists()  # it does work, where someone loads it
-    (here / "pwned").unlink()
-    return content
+class Evil:
+    """As a pickle it is a command."""
+
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch pwned",)
 
 
-@pytest.mark.parametrize("library", ["kaldiio", "omniio.kaldi"])
-def test_an_ark_with_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    monkeypatch.setattr(ark, "LIBRARIES", (library,))
-    ark.library.cache_clear()
-    Path("x.ark").write_bytes(b"one PKL" + pickled(here))
-    Path("x.scp").write_text("one x.ark:4\n")
-    for read in (lambda: ark.Scp("x.scp")["one"], lambda: read_audio("x.ark:4")):
-        with pytest.raises(SureError, match="x.ark"):
-            read()
-    ark.library.cache_clear()
+def torch_saved() -> bytes:
+    torch.save({"state": Evil()}, file := io.BytesIO())
+    return file.getvalue()
 
 
-def test_weights_that_are_a_pickle(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sure.backbones.wav2vec2 import Family
+def marked(content: bytes) -> bytes:
+    return content + MARK + hashlib.sha256(content).hexdigest().encode()
 
+
+def read_ark(library: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ark, "LIBRARIES", (library,))
+        ark.library.cache_clear()
+        try:
+            ark.Scp("x.scp")["one"]
+        finally:
+            ark.library.cache_clear()
+
+
+def read_changed_bundle() -> None:
+    bundle = write_adapter(Path(), "bitfit")
+    Path("weights").rename(bundle / WEIGHTS)
+    change_about(bundle, "sha256", sha256_of_file(bundle / WEIGHTS))
+    read_bundle(bundle)
+
+
+PLAIN, SAVED = pickle.dumps(Evil()), torch_saved()
+CACHED, BIN = "hub/checkpoints/wav2vec2_fairseq_base_ls960.pth", "model/pytorch_model.bin"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read", "message"),
+    [
+        ("x.ark", b"one PKL" + PLAIN, lambda: read_ark("kaldiio"), "x.ark"),
+        ("x.ark", b"one PKL" + PLAIN, lambda: read_ark("omniio.kaldi"), "x.ark"),
+        ("x.ark", b"one PKL" + PLAIN, lambda: read_audio("x.ark:4"), "x.ark"),
+        (CACHED, PLAIN, lambda: Family.from_weights("WAV2VEC2_BASE"), "WAV2VEC2_BASE could not be downloaded"),
+        (BIN, PLAIN, lambda: Family.from_weights("model"), "pytorch_model.bin cannot be read"),
+        (BIN, SAVED, lambda: Family.from_weights("model"), "pytorch_model.bin cannot be read"),
+        ("last.pt", marked(PLAIN), lambda: Checkpoints(Path()).load(), "last.pt is not a checkpoint of a training"),
+        ("last.pt", marked(SAVED), lambda: Checkpoints(Path()).load(), "last.pt is not a checkpoint of a training"),
+        ("weights", PLAIN, read_changed_bundle, f"{WEIGHTS} is damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_pickle_is_not_loaded(here: Path, monkeypatch: pytest.MonkeyPatch, name, content, read, message) -> None:
     monkeypatch.setenv("TORCH_HOME", str(here))
-    cached = here / "hub" / "checkpoints" / "wav2vec2_fairseq_base_ls960.pth"
-    cached.parent.mkdir(parents=True)
-    content = pickled(here)
-    cached.write_bytes(content)
-    with pytest.raises(SureError, match="WAV2VEC2_BASE could not be downloaded"):
-        Family.from_weights("WAV2VEC2_BASE")
-    folder = here / "model"
-    folder.mkdir()
-    (folder / "config.json").write_text('{"model_type": "wav2vec2"}')
-    for save in (lambda path: path.write_bytes(content), lambda path: torch.save(Evil(here / "pwned"), path)):
-        save(folder / "pytorch_model.bin")
-        with pytest.raises(SureError, match="pytorch_model.bin cannot be read"):
-            Family.from_weights(str(folder))
-
-
-@pytest.mark.parametrize("save", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))])
-def test_a_checkpoint_that_is_a_pickle_with_the_right_digest(here: Path, save) -> None:
-    save({"state": Evil(here / "pwned")}, here / "last.pt")
-    content = Path("last.pt").read_bytes()
-    Path("last.pt").write_bytes(content + MARK + hashlib.sha256(content).hexdigest().encode())
-    with pytest.raises(SureError, match="last.pt is not a checkpoint of a training"):
-        Checkpoints(here).load()
+    pickle.loads(PLAIN)
+    Path("pwned").unlink()  # it does work, where someone loads it
+    for folder in ("hub/checkpoints", "model"):
+        Path(folder).mkdir(parents=True)
+    Path("model/config.json").write_text('{"model_type": "wav2vec2"}')
+    Path("x.scp").write_text("one x.ark:4\n")
+    Path(name).write_bytes(content)
+    with pytest.raises(SureError, match=message):
+        read()
 
 
 YAML = {
@@ -121,52 +131,11 @@ def test_yaml_that_is_more_than_values(here: Path, kind: str) -> None:
     for read in (load_config, lambda path: read_sources(Path(path))):
         with pytest.raises(SureError, match="x.yaml"):
             read("x.yaml")
-    with pytest.raises(ValueError, match="."):
-        parse_yaml(YAML[kind])
 
 
 def test_aliases_that_stand_for_little_are_read() -> None:
     shared = {"rate": [1.0, "a"]}
     assert parse_yaml(yaml.safe_dump({"one": shared, "two": shared})) == {"one": shared, "two": shared}
-
-
-ABOUT_IT = {
-    "format": 1, "task": "asr", "language": "en", "seed": 1, "head": {}, "tensors": {}, "files": {},
-    "petl": [{"name": "lora"}],
-    "backbone": {"name": "tiny", "weights": "random", "layers": "last", "padding": "masked", "dim": 32, "depth": 4,
-                 "sha256": "x"},
-}  # fmt: skip
-CHANGES = {
-    "a task elsewhere": {"task": "..petl.lora"},
-    "a task by its path": {"task": "../../pwned"},
-    "a method elsewhere": {"petl": [{"name": "os"}]},
-    "a backbone elsewhere": {"backbone": {**ABOUT_IT["backbone"], "name": "base"}},
-    "a file elsewhere": {"files": {"../secret": hashlib.sha256(b"secret").hexdigest()}},
-    "an absolute file": {"files": {"/etc/passwd": "0"}},
-    "no weights": {"backbone": {**ABOUT_IT["backbone"], "weights": "/dev/zero/x"}},
-    "tensors that are no shapes": {"tensors": {"a": "x"}},
-    "a digest that is none": {"sha256": {"a": 1}},
-}
-
-
-def write_bundle(folder: Path, weights: bytes, **changes: object) -> Path:
-    folder.mkdir()
-    (folder / WEIGHTS).write_bytes(weights)
-    about = {**ABOUT_IT, "sha256": hashlib.sha256(weights).hexdigest(), **changes}
-    (folder / ABOUT).write_text(json.dumps(about))
-    return folder
-
-
-@pytest.mark.parametrize("kind", CHANGES)
-def test_bundles_that_name_foreign_files_and_classes(here: Path, kind: str) -> None:
-    Path("secret").write_bytes(b"secret")
-    with pytest.raises(SureError):
-        Sure.load(write_bundle(here / "bundle", safetensors.torch.save({}), **CHANGES[kind]))
-
-
-def test_a_bundle_whose_weights_are_a_pickle(here: Path) -> None:
-    with pytest.raises(SureError, match=f"{WEIGHTS} is damaged"):
-        read_bundle(write_bundle(here / "bundle", pickled(here)))
 
 
 PLAYLISTS = {
@@ -203,22 +172,34 @@ def test_names_that_a_shell_would_run(here: Path) -> None:
             write_audio(made / name / f"{evil}.wav", tone(1.0, seed=number))
         rows = [f"{name}/{evil}.wav\twords {evil}" for evil in EVIL_NAMES]
         (made / f"{name}.tsv").write_text("\n".join(["audio\ttext", *rows]) + "\n")
-    environment = {**os.environ, "VIRTUAL_ENV": os.sys.prefix}
     recipe = here / "egs" / "$(touch pwned) recipe"
     recipe.mkdir(parents=True)
     for name in ("sure", "utils", "tools", "pyproject.toml"):
         (here / name).symlink_to(ROOT / name)
-    for name in ("run.sh", "prepare.py", "conf", "sources.yaml"):
-        source = ROOT / "egs" / "TEMPLATE" / name
-        subprocess.run(["cp", "-r", source, recipe], check=True)
-    command = ["bash", recipe / "run.sh", "--corpus", made, "--stop_stage", "tokenize", "--weights", "random"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
+    subprocess.run(["cp", "-r", *(ROOT / "egs" / "TEMPLATE").iterdir(), recipe], check=True)
+
+    def run(*more: str) -> str:
+        command = [
+            "bash",
+            recipe / "run.sh",
+            "--corpus",
+            made,
+            "--stop_stage",
+            "tokenize",
+            "--weights",
+            "random",
+            *more,
+        ]
+        environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run()
     lines = (recipe / "data/asr/test/wav.scp").read_text().splitlines()
     assert len(lines) == len(EVIL_NAMES) and any("$(touch_pwned)" in line.split(" ")[0] for line in lines)
-    shown = subprocess.run([*command, "--dry_run", "true"], capture_output=True, text=True, env=environment)
-    pasted = [line for line in shown.stdout.splitlines() if "sure.bin.prepare" in line]
-    assert len(pasted) == 1 and str(made) in shlex.split(pasted[0])
+    (pasted,) = (line for line in run("--dry_run", "true").splitlines() if "sure.bin.prepare" in line)
+    assert str(made) in shlex.split(pasted)
 
 
 def test_a_report_shows_names_and_runs_nothing(here: Path) -> None:
@@ -239,7 +220,7 @@ def test_nothing_loads_yaml_or_pickles_another_way() -> None:
     places = [path for folder in ("sure", "egs", "utils", "tools", "bench") for path in (ROOT / folder).rglob("*.py")]
     for path in places:
         text = path.read_text(encoding="utf-8")
-        for word in ("pickle.load", "yaml.load(", "yaml.unsafe", "allow_pickle=True", "weights_only=False", " eval("):
-            assert word not in text, f"{path}: {word}"
+        words = ("pickle.load", "yaml.load(", "yaml.unsafe", "allow_pickle=True", "weights_only=False", " eval(")
+        assert not [word for word in words if word in text], path
         for call in re.split(r"(?<!safetensors\.)torch\.load\(", text)[1:]:
             assert "weights_only=True" in call.partition(")")[0], path
