@@ -17,13 +17,8 @@ import yaml
 from safetensors.torch import load_file
 
 from sure.bin import tokenize, train
-from sure.config import load_config
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import run
-from sure.interrupt import Interrupt
-from sure.models.experiment import Experiment
-from sure.train.distributed import ALONE
-from sure.train.trainer import Trainer
 
 RATE = 16000
 PITCHES = {"a": 220.0, "b": 440.0, "c": 880.0, "d": 1760.0}
@@ -97,13 +92,6 @@ def train_here(corpus: Path, exp: Path, *more: str, **changes: object) -> Path:
     return exp
 
 
-def build_here(corpus: Path, exp: Path, **changes: object) -> Trainer:
-    """The trainer of an experiment folder, resumed from its checkpoint if it has one."""
-    config = load_config(write_config(corpus, exp.with_suffix(".yaml"), **changes))
-    Experiment(exp).open(config, "")
-    return Trainer(config, Experiment(exp), Interrupt(), ALONE)
-
-
 class Child:
     """A process forked from this one, so everything is imported already; its stderr goes to a file."""
 
@@ -136,9 +124,10 @@ class Child:
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
-def train_child(corpus: Path, exp: Path, *more: str, **changes: object) -> Child:
-    arguments = [*train_arguments(corpus, exp, **changes), *more]
-    return Child(lambda: train.main(arguments), exp.with_suffix(".stderr"))
+def train_child(corpus: Path, exp: Path, before: Callable[[], object] = int, **changes: object) -> Child:
+    """before: called in the child before it trains."""
+    arguments = train_arguments(corpus, exp, **changes)
+    return Child(lambda: (before(), train.main(arguments)), exp.with_suffix(".stderr"))
 
 
 def assert_same(exp: Path, reference: Path) -> None:

@@ -13,29 +13,17 @@ from sure.train.checkpoint_parts import RandomState
 from sure.train.distributed import ALONE
 
 
-def state(number: int) -> dict:
-    return {"number": number, "tensor": torch.full((1000,), float(number)), "list": [1.5, None, "x"]}
-
-
 @pytest.fixture
 def checkpoints(tmp_path):
     return Checkpoints(tmp_path / "checkpoints")
 
 
-def test_the_last_saved_is_loaded(checkpoints):
-    assert checkpoints.load() is None
-    for number in (1, 2, 3):
-        checkpoints.save(state(number))
-        loaded, expected = checkpoints.load(), state(number)
-        assert torch.equal(loaded.pop("tensor"), expected.pop("tensor"))
-        assert loaded == expected
-
-
 def test_one_that_was_written_and_not_renamed_is_the_newest(checkpoints):
-    checkpoints.save(state(1))
+    assert checkpoints.load() is None
+    checkpoints.save({"number": 1})
     checkpoints.last.rename(checkpoints.next)
     assert checkpoints.load()["number"] == 1  # killed in the first save, between the renames
-    checkpoints.save(state(2))
+    checkpoints.save({"number": 2})
     checkpoints.last.rename(checkpoints.next)
     for expected in (2, 1):
         checkpoints.last.write_bytes(b"torn")
@@ -52,13 +40,13 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
-    checkpoints.save(state(1))
-    checkpoints.save(state(2))
+    checkpoints.save({"number": 1})
+    checkpoints.save({"number": 2})
     checkpoints.last.write_bytes(DAMAGES[damage](checkpoints.last.read_bytes()))
     with caplog.at_level(logging.WARNING):
         assert checkpoints.load()["number"] == 1
     assert "last.pt is damaged" in caplog.text
-    checkpoints.save(state(3))  # which does not replace the good one
+    checkpoints.save({"number": 3})  # which does not replace the good one
     assert checkpoints.load()["number"] == 3
     checkpoints.last.write_bytes(b"")
     assert checkpoints.load()["number"] == 1

@@ -13,14 +13,6 @@ def step(place: str, *losses: float, norm: float = 1.0) -> StepLosses:
     return StepLosses(place, ids, [torch.tensor(losses[:1]), torch.tensor(losses[1:])], torch.tensor(norm))
 
 
-@pytest.mark.parametrize("every", [1, 2, 5])
-def test_losses_come_back_in_order(every):
-    monitor = LossMonitor(10.0, every)
-    seen = [*monitor.add(step("a", 1, 2)), *monitor.add(step("b", 3)), *monitor.add(step("c", 4, 5))]
-    assert [*seen, *monitor.check()] == [1, 2, 3, 4, 5]
-    assert monitor.check() == []
-
-
 @pytest.mark.parametrize(
     ("bad", "words"),
     [

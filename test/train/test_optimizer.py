@@ -2,32 +2,17 @@
 
 import pytest
 import toys
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sure.config import make_config
 from sure.errors import SureError
 from sure.models.build import build_model, build_task
 from sure.train.optimizer import make_optimizer, rate_factor
 
-FRACTION = st.floats(0, 0.5)
-
-
-@given(FRACTION, FRACTION, st.integers(1, 500))
-def test_rises_holds_and_falls(warmup, hold, steps):
-    factor = rate_factor(warmup, hold, steps)
-    rates = [factor(step) for step in range(steps)]
-    rising, constant = round(warmup * steps), round(hold * steps)
-    assert all(0 < rate <= 1 for rate in rates)  # no step is wasted
-    assert rates[:rising] == sorted(rates[:rising])
-    assert all(rate == 1 for rate in rates[rising : rising + constant])
-    assert rates[rising:] == sorted(rates[rising:], reverse=True)
-    assert factor(steps) == 0 or rising + constant >= steps
-
 
 def test_schedule_by_hand():
     factor = rate_factor(0.2, 0.3, 10)
     assert [factor(step) for step in range(11)] == [0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0]
+    assert [rate_factor(0.0, 0.0, 4)(step) for step in range(5)] == [1, 0.75, 0.5, 0.25, 0]
     with pytest.raises(SureError, match="train.warmup=0.7 and train.hold=0.6"):
         rate_factor(0.7, 0.6, 10)
 
@@ -65,10 +50,3 @@ def test_the_front_end_counts_as_the_layer_below_all_others(corpus):
 def test_impossible_rates_are_refused(corpus, key, value):
     with pytest.raises(SureError, match=f"petl \\(lora\\).*{key}"):
         rates(corpus, {"name": "lora", key: value})
-
-
-def test_weight_decay_and_peak_rates_of_the_config_reach_the_optimizer(corpus, tmp_path):
-    rates = {"train__lr_adapter": 2e-3, "train__lr_head": 7e-3, "train__warmup": 0.0}
-    trainer = toys.build_here(corpus, tmp_path / "exp", train__weight_decay=0.25, **rates)
-    groups = {group["name"]: (group["lr"], group["weight_decay"]) for group in trainer.optimizer.param_groups}
-    assert groups == {"adapter": (2e-3, 0.25), "head": (7e-3, 0.25)}

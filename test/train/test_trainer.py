@@ -1,7 +1,6 @@
 """Training learns, writes its results, and refuses impossible settings."""
 
 import json
-import logging
 
 import pytest
 import torch
@@ -77,14 +76,6 @@ def test_tensorboard_has_the_same_numbers(trained):
             assert found[name, line["step"]] == pytest.approx(line[name])
 
 
-def test_once_finished_it_does_nothing(trained, corpus, caplog):
-    before = {path: path.stat().st_mtime_ns for path in trained.glob("*.safetensors")}
-    with caplog.at_level(logging.INFO):
-        train_here(corpus, trained, train__epochs=12)
-    assert "already finished" in caplog.text
-    assert before == {path: path.stat().st_mtime_ns for path in trained.glob("*.safetensors")}
-
-
 def test_another_config_needs_another_folder(trained, corpus):
     with pytest.raises(SureError) as error:
         train_here(corpus, trained, train__epochs=12, petl__rank=3, seed=2)
@@ -130,21 +121,8 @@ def test_early_stopping(corpus, tmp_path):
     assert (len(read_lines(exp)), read(exp, "best.json")["epoch"], read(exp, "summary.json")["epochs"]) == (3, 1, 3)
 
 
-def test_speech_recognition_learns_too(corpus, tmp_path):
-    whisper = {"backbone__weights": "random:whisper", "backbone__padding": "as_trained"}
-    history = read_lines(train_here(corpus, tmp_path / "exp", task="asr", train__epochs=2, **whisper))
-    assert history[-1]["train_loss"] < history[0]["train_loss"]
-    assert "dev_wer" in history[0] and "dev_cer" in history[0]
-
-
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("train__device", "cuda:99"),
-        ("train__device", "abacus"),
-        ("data__train", "nowhere"),
-        ("petl__sites", "layer.9.*"),
-    ],
+    ("key", "value"), [("train__device", "cuda:99"), ("data__train", "nowhere"), ("petl__sites", "layer.9.*")]
 )
 def test_a_bad_setting_is_one_error(corpus, tmp_path, key, value):
     with pytest.raises(SureError, match=value):
