@@ -159,6 +159,12 @@ def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
+def written(path: Path) -> int | None:
+    """When a file was written, or None if it does not exist."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+
+
 def wait_for(condition: Path | Callable[[], object], *children: Child) -> None:
     """Wait for a file or a condition. Fails with the children's messages when one of them ends before."""
     met = condition.exists if isinstance(condition, Path) else condition

@@ -17,30 +17,46 @@ WORKER = {"train__workers": 1}
 
 @pytest.fixture
 def run(corpus, tmp_path):
-    """A function that trains in a folder of this name, on a training set of its own."""
-    make_set(tmp_path, "train", 24)
-    data = str(tmp_path / "data" / "train")
-    return lambda name, **changes: train_here(corpus, tmp_path / name, **{"data__train": data, **changes})
+    """A function that trains in a folder of this name, on sets of its own."""
+    for name, count in (("train", 24), ("dev", 6)):
+        make_set(tmp_path, name, count)
+    data = {"data__train": str(tmp_path / "data" / "train"), "data__valid": str(tmp_path / "data" / "dev")}
+    return lambda name, **changes: train_here(corpus, tmp_path / name, **(data | changes))
 
 
-def recording(folder: Path, number: int) -> Path:
-    return folder / "wav" / f"train{number}.wav"
+def damage(folder: Path, files: dict[str, bytes | None]) -> None:
+    """Replace the content of files; None removes a file."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+
+
+TRAIN5, LEFT_OUT = "wav/train5.wav", "exp/left_out.txt"
+MISSING = "^utterance 'train-005': .*train5.wav: missing audio file$"
 
 
 @pytest.mark.parametrize(
-    ("content", "changes", "message"),
+    ("files", "changes", "message"),
     [
-        (None, {}, "missing audio file$"),
-        (None, NO_CACHE, "missing audio file$"),
-        (None, {**NO_CACHE, **WORKER}, "missing audio file$"),
-        (b"RIFF", WORKER, ""),
+        ({TRAIN5: None}, {}, MISSING),
+        ({TRAIN5: None}, NO_CACHE, MISSING),
+        ({TRAIN5: None}, {**NO_CACHE, **WORKER}, MISSING),
+        ({TRAIN5: b"RIFF"}, WORKER, "^utterance 'train-005': .*train5.wav: "),
+        ({"wav/dev2.wav": None}, SKIP, "utterance 'dev-002'"),
+        (
+            {f"wav/train{number}.wav": None for number in range(5)},
+            SKIP,
+            r"20\.8 % of the training set cannot be read.*5 missing audio file",
+        ),
+        ({LEFT_OUT: b"\xff\xfe"}, SKIP, "left_out.txt is damaged"),
+        ({LEFT_OUT: b"no tab\n"}, SKIP, "left_out.txt is damaged"),
     ],
 )
-def test_by_default_it_stops_with_the_name(run, tmp_path, content, changes, message):
-    path = recording(tmp_path, 5)
-    path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(SureError, match=f"^utterance 'train-005': .*train5.wav: {message}"):
+def test_by_default_in_dev_or_if_too_many_they_stop_training(run, tmp_path, files, changes, message):
+    damage(tmp_path, files)
+    with pytest.raises(SureError, match=message):
         run("exp", **changes)
+    assert (tmp_path / LEFT_OUT).exists() == (LEFT_OUT in files)
 
 
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
@@ -80,8 +96,7 @@ def test_unreadable_from_the_start_is_a_gap_in_every_plan(run, tmp_path, monkeyp
     run("whole", **changes)
     whole, bad = list(seen), {"train-005", "train-017"}
     seen.clear()
-    recording(tmp_path, 5).write_bytes(b"")
-    recording(tmp_path, 17).unlink()
+    damage(tmp_path, {TRAIN5: b"", "wav/train17.wav": None})
     reference = run("reference", **changes)
     gaps = [[[id for id in batch if id not in bad] for batch in epoch] for epoch in whole]
     assert seen == [[batch for batch in epoch if batch] for epoch in gaps]
@@ -96,13 +111,12 @@ def test_unreadable_from_the_start_is_a_gap_in_every_plan(run, tmp_path, monkeyp
 @pytest.mark.parametrize("workers", [0, 1])
 def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, monkeypatch, workers):
     changes = {**FROM_AUDIO, "train__accumulate": 2, "train__workers": workers}
-    path, finish = recording(tmp_path, 5), Trainer.finish_epoch
-    content = path.read_bytes()
+    content, finish = (tmp_path / TRAIN5).read_bytes(), Trainer.finish_epoch
 
     def spoil(self: Trainer, dev: dict[str, float]) -> None:
         finish(self, dev)
         if self.progress.epoch == 2:
-            path.write_bytes(b"RIFF")
+            damage(tmp_path, {TRAIN5: b"RIFF"})
 
     monkeypatch.setattr(Trainer, "finish_epoch", spoil)
     seen = plans(monkeypatch)
@@ -112,35 +126,12 @@ def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, mon
     assert used[0] - used[-1] == {"train-005"}
     if workers:
         return  # they would keep the lock of a training that is not really killed
-    path.write_bytes(content)
+    damage(tmp_path, {TRAIN5: content})
     die_in(monkeypatch, 3)
     with pytest.raises(SystemExit, match="killed"):
         run("exp", **changes)
-    path.write_bytes(content)  # back again: it stays out all the same
+    damage(tmp_path, {TRAIN5: content})  # back again: it stays out all the same
     assert_same(run("exp", **changes), undisturbed)
-
-
-def test_too_many_unreadable_recordings_are_an_error(run, tmp_path):
-    for number in range(5):  # of 24
-        recording(tmp_path, number).unlink()
-    with pytest.raises(SureError, match=r"20\.8 % of the training set cannot be read.*5 missing audio file"):
-        run("exp", **SKIP)
-    assert not (tmp_path / "exp" / "left_out.txt").exists()
-
-
-def test_the_dev_set_is_never_cut(run, tmp_path):
-    make_set(tmp_path, "dev", 6)
-    (tmp_path / "wav" / "dev2.wav").unlink()
-    with pytest.raises(SureError, match="utterance 'dev-002'"):
-        run("exp", **SKIP, data__valid=str(tmp_path / "data" / "dev"))
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"no tab\n"])
-def test_a_damaged_list_is_named(run, tmp_path, content):
-    (tmp_path / "exp").mkdir()
-    (tmp_path / "exp" / "left_out.txt").write_bytes(content)
-    with pytest.raises(SureError, match="left_out.txt is damaged"):
-        run("exp", **SKIP)
 
 
 def rewrite(path: Path, **values: str) -> None:
@@ -173,10 +164,9 @@ def test_transcripts_that_cannot_be_targets(run, tmp_path):
 
 
 def test_longer_than_the_limit_of_the_backbone_is_left_out_or_named(run, tmp_path):
-    data = tmp_path / "data" / "train"
-    rewrite(data / "utt2dur", train_000="30.5")
-    changes = {"data__max_seconds": 60.0, "backbone__weights": "random:whisper"}
-    log = (run("exp", train__epochs=1, **changes) / "train.log").read_text()
+    for name in ("train", "dev"):
+        rewrite(tmp_path / "data" / name / "utt2dur", **{f"{name}_000": "30.5"})
+    with pytest.raises(SureError, match=r"dev-000: 30\.5 s .*, longer than the backbone's limit of 30 s; cut it"):
+        run("exp", data__max_seconds=60.0, backbone__weights="random:whisper")
+    log = (tmp_path / "exp" / "train.log").read_text()
     assert "1 utterances longer than the backbone's limit of 30 s: train-000" in log
-    with pytest.raises(SureError, match=r"train-000: 30\.5 s .*, longer than the backbone's limit of 30 s; cut it"):
-        run("other", **changes, data__valid=str(data))

@@ -1,6 +1,5 @@
 """Killed at any moment and started again, training ends with the same weights, bit for bit."""
 
-import contextlib
 import functools
 import os
 import random
@@ -13,7 +12,7 @@ import time
 
 import pytest
 import toys
-from toys import children, kill, read, train_child, train_here, wait_for
+from toys import children, kill, read, train_child, train_here, wait_for, written
 
 from sure.errors import SureError
 
@@ -88,11 +87,6 @@ def strike(trainers, folder, generator, in_write):
         return False
     generator.choice(trainers).kill(signal.SIGKILL)
     return [child.status() for child in trainers]
-
-
-def written(path):
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_mtime_ns
 
 
 @pytest.mark.parametrize(
