@@ -23,15 +23,11 @@ REFUSED = [
     ({"name": "lora", "rank": 40, "init": "pissa"}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
     ({"name": "dora", "rank": 40, "init": "orthogonal"}, "rank=40 is more than .* init=kaiming"),
     ({"name": "lora", "sites": ""}, r"petl \(lora\): sites is empty.*omit it.*layer.\*.attn"),
-    ({"name": "l_adapter", "sites": "  "}, r"petl \(l_adapter\): sites is empty"),
     ({"name": "full", "sites": "layer.2.attn.q"}, "full has no sites; omit it"),
     (["lora", {"name": "weighted_sum", "sites": "layer.0.output"}], "weighted_sum has no sites"),
     ({"name": "conv_adapter", "width": 5}, "width=5 does not divide the 32 channels of layer.0.after_ffn"),
-    ({"name": "conv_adapter", "width": 64}, "width=64 does not divide"),
-    ({"name": "conv_adapter", "kernels": [0, 5, 3]}, "kernels"),
     ({"name": "conv_adapter", "kernels": [3, -1, 3]}, "kernels"),
     ({"name": "prefix", "reparametrise": True, "hidden": 0}, "hidden"),
-    ({"name": "prefix", "reparametrise": True, "hidden": -1}, "hidden"),
     ({"name": "lora", "alpha": float("inf")}, "alpha"),
     ({"name": "bottleneck", "scale": float("nan")}, "scale"),
 ]
@@ -43,20 +39,14 @@ def test_combinations_that_do_not_fit_are_refused(petl, message):
         attach(petl)
 
 
-LORA = {"name": "lora", "sites": "layer.0.attn.q", "rank": 2}
-SHAPES = {
-    "layer.0.attn.q/lora/a": [2, 32],
-    "layer.0.attn.q/lora/b": [32, 2],
-    "layer.1.attn.q/lora.2/a": [40, 32],  # a rank above the width is allowed where A is random
-    "layer.1.attn.q/lora.2/b": [32, 40],
-    "layer.2.attn.q/lora.2/a": [40, 32],
-    "layer.2.attn.q/lora.2/b": [32, 40],
-}
-
-
 def test_layers_can_have_settings_of_their_own():
-    attachment = attach([LORA, LORA | {"sites": "layer.[1-2].attn.q", "rank": 40, "alpha": 4.0}])
-    assert {name: list(tensor.shape) for name, tensor in attachment.state().items()} == SHAPES
+    """A rank above the width is allowed where A is random."""
+    lora = {"name": "lora", "sites": "layer.0.attn.q", "rank": 2}
+    attachment = attach([lora, lora | {"sites": "layer.[1-2].attn.q", "rank": 40, "alpha": 4.0}])
+    shapes = {"layer.0.attn.q/lora/a": [2, 32], "layer.0.attn.q/lora/b": [32, 2]}
+    for site in ("layer.1.attn.q", "layer.2.attn.q"):
+        shapes |= {f"{site}/lora.2/a": [40, 32], f"{site}/lora.2/b": [32, 40]}
+    assert {name: list(tensor.shape) for name, tensor in attachment.state().items()} == shapes
     rows = [(row.method, row.sites, row.parameters) for row in attachment.coverage]
     assert rows == [("lora", 1, 2 * 2 * 32), ("lora.2", 2, 2 * 2 * 40 * 32)]
 
@@ -74,15 +64,15 @@ def test_methods_at_one_site_merge_in_their_order(petl):
     torch.testing.assert_close(attachment.backbone(wave, lengths).last, wanted, atol=1e-5, rtol=1e-5)
 
 
-READOUTS = {
-    "lora": "WeightedSum",
-    "lora+weighted_sum": "WeightedSum",
-    "l_adapter": "LayerBranches",
-    "side_network": "SideNetwork",
-}
-
-
-@pytest.mark.parametrize(("petl", "readout"), READOUTS.items())
+@pytest.mark.parametrize(
+    ("petl", "readout"),
+    [
+        ("lora", "WeightedSum"),
+        ("lora+weighted_sum", "WeightedSum"),
+        ("l_adapter", "LayerBranches"),
+        ("side_network", "SideNetwork"),
+    ],
+)
 def test_the_sum_of_layers_is_read_unless_a_method_reads_them_itself(tmp_path, petl, readout):
     _, model = build(tmp_path, petl, layers="weighted_sum")
     assert type(model.attachment.readout).__name__ == readout
