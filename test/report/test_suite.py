@@ -62,11 +62,11 @@ def rows(*names, methods=METHODS, seeds=(1, 2, 3), state="done", note=""):
 
 def write_rows(*lines):
     Path("rows.tsv").write_text("".join("\t".join(line) + "\n" for line in [FIELDS, *lines]))
-    return Path("rows.tsv")
 
 
 def report(*lines):
-    return markdown(gather(read_rows(write_rows(*lines))))
+    write_rows(*lines)
+    return markdown(gather(read_rows(Path("rows.tsv"))))
 
 
 def make_files():
@@ -90,8 +90,12 @@ def test_means_spreads_ranks_and_the_best_of_each_column():
     write_results("librispeech_100 asr", ASR)
     write_results("snips slots", SLOTS, slot_value_cer=12.0)
     write_result("snips slots", "lora", 1, 70, slot_value_cer=3.0)
-    names = ("esd emotion", "librispeech_100 asr", "snips slots")
-    text = report(*rows(*names), *rows("meld emotion", state="skipped", note="no corpus"))
+    text = report(
+        *rows("esd emotion", state="failed", note="exit code 7"),  # its results are of an earlier call
+        *rows("librispeech_100 asr", "snips slots"),
+        *rows("meld emotion", state="skipped", note="no corpus"),
+        ["esd tts", "tts", "failed", "exit code 2", "", "", ""],  # before its experiments were known
+    )
     cells = table(text, EMOTIONS)
     assert column(cells, "esd emotion<br>accuracy % ↑") == ["92.00 ± 2.00", "**95.00** ± 0.00", "92.00 ± 1.00"]
     # sqrt(0.75) = 0.866
@@ -102,56 +106,46 @@ def test_means_spreads_ranks_and_the_best_of_each_column():
     assert cells["lora"]["snips slots<br>slot value CER % ↓"] == "**9.00** ± 5.20"  # sqrt(27)
 
     cells = table(text, "All tasks")
+    assert list(cells) == list(METHODS)
     # emotion: lora 1, the two with 92 share 2 and 3; asr: full 1, lora 2, prefix 3
     # slots: one seed of prefix is missing, so its first place does not count
     assert column(cells, "mean rank (2 of 3 columns)") == ["1.75", "1.50", "2.75"]
     assert column(cells, "trained without head") == ["1,000", "100", "30"]
     assert column(cells, "of all %") == ["100.00", "9.09", "2.91"]  # 100/1100, 30/1030
-    assert column(cells, "results (of 12)") == ["9", "9", "8"]
+    assert column(cells, "results (of 15)") == ["9", "9", "8"]
 
     utterances = "- test utterances: esd emotion 1,500, librispeech_100 asr 1,500, snips slots 1,500\n"
     assert text.count("### ") == 3 and utterances in text
     assert text.partition("## Missing\n")[2].splitlines() == [
         "",
-        "2 of 4 rows have all their results.",
+        "2 of 5 rows have all their results.",
         "",
+        "- esd emotion: failed, exit code 7; 9 of 9 results",
         "- snips slots: done; 8 of 9 results, without prefix seed 3",
         "- meld emotion: skipped, no corpus; 0 of 9 results",
+        "- esd tts: failed, exit code 2; 0 of 0 results",
     ]
 
 
-def test_failed_rows_are_listed():
-    write_results("esd emotion", EMOTION)
-    unknown = ["esd tts", "tts", "failed", "exit code 2", "", "", ""]  # failed before its experiments were known
-    text = report(*rows("esd emotion", state="failed", note="exit code 7"), unknown)
-    assert "- esd emotion: failed, exit code 7; 9 of 9 results\n" in text  # of an earlier call
-    assert "- esd tts: failed, exit code 2; 0 of 0 results\n" in text and "1 of 2 rows" in text
-    assert list(table(text, "All tasks")) == ["full", "lora", "prefix"]
-
-
-def test_options_test_sets_and_other_tasks_have_columns_of_their_own():
+def test_options_test_sets_decodings_and_other_tasks_have_columns_of_their_own():
     for row in ("asterisk language", "asterisk asr --lang fr"):
         write_result(row, "lora", 1, 50)
         write_result(row, "lora", 1, 60, set="test_other")
-    text = report(*rows("asterisk language", "asterisk asr --lang fr", methods=["lora"], seeds=[1]))
-    cells = table(text, EMOTIONS)["lora"]
-    assert cells["asterisk asr --lang fr<br>WER % ↓"] == "50.00"  # one seed has no deviation
-    assert cells["asterisk asr --lang fr (test_other)<br>WER % ↓"] == "60.00"
-    assert table(text, "Other tasks")["lora"]["asterisk language (test_other)<br>accuracy % ↑"] == "60.00"
-    assert text.index("### Other tasks") > text.index("### Emotion")
-    assert table(text, "All tasks")["lora"]["mean rank (0 of 4 columns)"] == "-"  # nor has one method a rank
-
-
-def test_decodings_have_columns_of_their_own():
-    for seed, (greedy, beam) in enumerate(((10, 7), (11, 8), (12, 9)), 1):
-        write_result("librispeech_100 asr", "lora", seed, greedy)
+    for seed, score in enumerate((7, 8, 9), 1):
         settings = {"decoding": "beam", "decode": {"beam": 9, "weight": seed}}  # tuned for each seed
-        write_result("librispeech_100 asr", "lora", seed, beam, folder="test_beam", **settings)
-    text = report(*rows("librispeech_100 asr", methods=["lora"]))
+        write_result("librispeech_100 asr", "lora", seed, score + 3)
+        write_result("librispeech_100 asr", "lora", seed, score, folder="test_beam", **settings)
+    one = rows("asterisk language", "asterisk asr --lang fr", methods=["lora"], seeds=[1])
+    text = report(*one, *rows("librispeech_100 asr", methods=["lora"]))
     cells = table(text, EMOTIONS)["lora"]
+    assert cells["asterisk asr --lang fr<br>WER % ↓"] == "50.00 (1)"  # one seed has no deviation
+    assert cells["asterisk asr --lang fr (test_other)<br>WER % ↓"] == "60.00 (1)"
     assert cells["librispeech_100 asr<br>WER % ↓"] == "11.00 ± 1.00"
     assert cells["librispeech_100 asr (beam)<br>WER % ↓"] == "8.00 ± 1.00"
-    assert table(text, "All tasks")["lora"]["results (of 3)"] == "3"
+    assert table(text, "Other tasks")["lora"]["asterisk language (test_other)<br>accuracy % ↑"] == "60.00 (1)"
+    assert text.index("### Other tasks") > text.index("### Emotion")
+    cells = table(text, "All tasks")["lora"]
+    assert cells["mean rank (0 of 6 columns)"] == "-" and cells["results (of 9)"] == "5"  # nor has one method a rank
 
 
 def test_each_backbone_with_its_weights_has_its_own_table():
@@ -218,18 +212,15 @@ def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(capsys)
 
 
 def test_missing_results_and_invalid_rows_are_errors():
-    for prepare, message in (
-        (lambda: None, "nothing to report: no experiment of these rows has started"),
-        (lambda: folder_of("esd emotion", "lora", 1).mkdir(parents=True), "nothing to report"),
-    ):
-        prepare()
-        with pytest.raises(SureError, match=message):
-            report(*rows("esd emotion"))
-    for broken in ("row\ttask\nx\ty\n", "\t".join(FIELDS) + "\nesd emotion\temotion\tdone\n"):
-        Path("rows.tsv").write_text(broken)
-        with pytest.raises(SureError, match="rows.tsv:2: expected tab-separated row, task, state"):
-            make_files()
-    Path("rows.tsv").unlink()
     with pytest.raises(SureError, match="cannot read rows.tsv"):
         make_files()
+    for broken in (["esd emotion", "emotion", "done"], ["row", "task"]):
+        write_rows(broken)
+        with pytest.raises(SureError, match="rows.tsv:2: expected tab-separated row, task, state"):
+            make_files()
+    write_rows(*rows("esd emotion"))
+    for reason in ("no experiment of these rows has started", "no decode_<set>/result.json in .*lora/seed1"):
+        with pytest.raises(SureError, match=f"nothing to report: {reason}"):
+            make_files()
+        folder_of("esd emotion", "lora", 1).mkdir(parents=True, exist_ok=True)
     assert not Path("exp").exists()

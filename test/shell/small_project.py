@@ -6,7 +6,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -184,8 +183,3 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def kill(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
-    os.killpg(process.pid, number)
-    process.communicate(timeout=60)

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from small_project import METHODS, STAGES, is_alive, kill, until
+from small_project import METHODS, STAGES, is_alive, until
 
 LORA = ("--petl", "lora")
 TRAIN = (*LORA, "--stage", "train", "--stop_stage", "train")
@@ -13,15 +13,13 @@ EXP = "exp/asr_es_moonshine_lora/seed1"
 
 def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_path):
     first = project.run()
-    assert first.status == 0
     each = [*["train"] * 3, *["decode"] * 3, *["score"] * 3, "report", *["pack"] * 3]
-    assert first.stages == [*STAGES[:3], *each]
+    assert first.status == 0 and first.stages == [*STAGES[:3], *each]
     table = f"| {EXP} | 1 |"
     assert first.out.count(table) == 1 and first.out.index(table) > first.out.index("# stage 8 pack")
     again = project.run(cwd=tmp_path)
     assert again.status == 0 and again.calls == []
-    assert again.out.count("  skip ") == 4 + 3 * 4 + 1
-    assert table in again.out
+    assert again.out.count("  skip ") == 4 + 3 * 4 + 1 and table in again.out
 
 
 def test_more_seeds_and_methods_run_only_new_experiments(finished):
@@ -80,8 +78,7 @@ def test_a_stage_that_is_asked_for_runs_again_and_training_restarts_only_after_i
 def test_a_failure_is_reported_with_place_reason_and_a_command_that_resumes(project, tmp_path):
     words = ("--petl", "linear_probe lora", "--tag", "a.b", "--set", "train.epochs=2 petl.sites=a b")
     done = project.run(*words, cwd=tmp_path, FAIL_AT="decode exp/asr_es_moonshine_lora")
-    assert done.status == 7
-    assert done.stages[-2:] == ["decode", "decode"]
+    assert done.status == 7 and done.stages[-2:] == ["decode", "decode"]
     exp = "exp/asr_es_moonshine_lora_a.b/seed1"
     for text in (
         f"stage 5 decode failed with exit code 7: {exp}",
@@ -95,19 +92,13 @@ def test_a_failure_is_reported_with_place_reason_and_a_command_that_resumes(proj
     assert resumed.stages == ["decode", "score", "score", "report", "pack", "pack"]
 
 
-def test_on_a_terminal_the_reason_of_a_failure_is_printed_once(finished):
-    call = f"FAIL_AT=decode '{finished.recipe}/run.sh' {' '.join(LORA)} --stage decode"
-    both = finished.script(f"{call} 2>&1").out
-    assert both.count("the reason it failed") == 1 and f"log:     {finished.recipe}/{EXP}/log/decode.log\n" in both
-    quiet = finished.script(f"{call} --nj 2 2>&1").out  # the output is only in the log
-    assert quiet.count("  | the reason it failed") == quiet.count("the reason it failed") == 1
-
-
-def test_the_resume_command_of_chosen_stages_does_not_repeat_them(finished):
-    done = finished.run(*LORA, "--stage", "train", "--stop_stage", "score", FAIL_AT="decode exp")
-    assert done.status == 7 and done.stages == ["train", "decode"]
-    resume = done.err.partition("resume:")[2].strip()
-    assert resume.endswith("--stop_stage score --petl lora --stage decode --force false")
+def test_the_reason_of_a_failure_is_printed_once_and_the_resume_command_does_not_repeat_chosen_stages(finished):
+    call = f"FAIL_AT='decode exp' '{finished.recipe}/run.sh' {' '.join(LORA)} --stage train --stop_stage score"
+    assert finished.script(f"{call} 2>&1").out.count("the reason it failed") == 1
+    done = finished.script(f"{call} --nj 2 2>&1")  # the output is only in the log
+    assert done.out.count("  | the reason it failed") == done.out.count("the reason it failed") == 1
+    resume = done.out.partition("resume:")[2].strip()
+    assert resume.endswith("--stop_stage score --petl lora --nj 2 --stage decode --force false")
     resumed = finished.script(resume)
     assert resumed.status == 0 and resumed.stages == ["decode"]  # its output is as before: no new scores
 
@@ -129,13 +120,14 @@ def test_failures_without_an_error_message(project, code, status, message):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_run_continues_where_it_was(finished, number):
+    exp = "exp/asr_es_moonshine_linear_probe/seed1"
     words = ("--petl", "lora linear_probe", "--stop_stage", "train")
-    process = finished.start(*words, WAIT_AT="train exp/asr_es_moonshine_linear_probe")
-    until((finished.recipe / "exp/asr_es_moonshine_linear_probe/seed1/pid").exists)
-    kill(process, number)
+    process = finished.start(*words, WAIT_AT=f"train {exp}")
+    until((finished.recipe / exp / "pid").exists)
+    os.killpg(process.pid, number)
+    finished.finish(process)
     done = finished.run(*words)
-    assert done.status == 0 and [call[4] for call in done.calls] == ["exp/asr_es_moonshine_linear_probe/seed1"]
-    assert "--restart" not in done.calls[0]
+    assert done.status == 0 and [call[4] for call in done.calls] == [exp] and "--restart" not in done.calls[0]
 
 
 @pytest.mark.parametrize(("number", "nj"), [(signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "3")])
@@ -147,8 +139,8 @@ def test_a_signal_to_run_sh_alone_stops_all_its_processes_and_prints_how_to_resu
     done = project.finish(process)
     assert done.status == 128 + number
     until(lambda: not any(is_alive(int(pid.read_text())) for pid in pids), 0 if nj == "1" else 30)
-    how = f"stopped by {signal.Signals(number).name}\n  resume:  '{project.recipe}/run.sh' --nj {nj}\n"
-    assert done.err.endswith(how)
+    name = signal.Signals(number).name
+    assert done.err.endswith(f"stopped by {name}\n  resume:  '{project.recipe}/run.sh' --nj {nj}\n")
     assert done.err.count("resume:") == 1 and "failed" not in done.err
 
 

@@ -1,6 +1,7 @@
 """The command line of a recipe: options that it accepts, and errors for all others."""
 
 import pytest
+from small_project import STAGES
 
 LORA = ("--petl", "lora")
 DRY = ("--dry_run", "true", *LORA)
@@ -22,10 +23,7 @@ DRY = ("--dry_run", "true", *LORA)
         (("--gpus", "all"), ["--gpus takes a number from 0"]),
         (("--processes", "0"), ["--processes takes a number from 1"]),
         (("--nodes", "0", "--launch", "slurm"), ["--nodes takes a number from 1"]),
-        (
-            ("--nodes", "2"),
-            ["--nodes 2 needs --launch slurm; without Slurm, start python -m sure.bin.train with --nodes 2"],
-        ),
+        (("--nodes", "2"), ["--nodes 2 needs --launch slurm; without Slurm, start", "train with --nodes 2"]),
         (("--mem", "much"), ["--mem takes a size such as 16G"]),
         (("--time", "1 day"), ["--time takes hours:minutes:seconds"]),
         (("--partition", "a b"), ["--partition takes a name"]),
@@ -40,17 +38,14 @@ DRY = ("--dry_run", "true", *LORA)
 )
 def test_a_wrong_call_is_one_error_that_lists_the_alternatives_and_runs_nothing(project, words, parts):
     done = project.run(*words)
-    assert done.status == 2
-    assert done.err.startswith("error: ") and done.err.count("\n") == 1
+    assert done.status == 2 and done.err.startswith("error: ") and done.err.count("\n") == 1
     assert all(part in done.err for part in parts), done.err
-    assert done.calls == []
-    assert not (project.recipe / "downloads").exists() and not (project.recipe / "made").exists()
+    assert done.calls == [] and not (project.recipe / "downloads").exists() and not (project.recipe / "made").exists()
 
 
 def test_help_lists_every_option_with_its_default_and_the_stages(project):
     done = project.run("--help")
-    assert done.status == 0 and done.calls == []
-    assert done.out.startswith("Asterisk core sounds")
+    assert done.status == 0 and done.calls == [] and done.out.startswith("Asterisk core sounds")
     for line in ("--petl ", "[linear_probe conv_adapter lora]", "--lang", "[es]", "4 train", "8 pack"):
         assert line in done.out
 
@@ -68,18 +63,16 @@ def test_dry_run_prints_every_command_and_runs_none(project):
 @pytest.mark.parametrize(
     ("words", "ending", "stages"),
     [
-        (("--seeds", "7"), ".safetensors", "12345678"),
-        (("--seeds=7", "--processes", "3"), " --processes 3", "12345678"),
-        (("--seeds=7", "--gpus", "2"), " --processes 2", "12345678"),
-        (("--seeds=7", "--gpus", "2", "--processes", "1", "--stop-stage=score"), ".safetensors", "123456"),
-        (("--seeds=7", "--tag=", "--stage", "4", "--stop_stage", "5"), ".safetensors", "45"),
-        (("--seeds=7", "--stage", "train", "--stop_stage", "decode"), ".safetensors", "45"),
+        ("--seeds 7", ".safetensors", "12345678"),
+        ("--seeds=7 --processes 3", " --processes 3", "12345678"),
+        ("--seeds=7 --gpus 2", " --processes 2", "12345678"),
+        ("--seeds=7 --gpus 2 --processes 1 --stop-stage=score", ".safetensors", "123456"),
+        ("--seeds=7 --tag= --stage 4 --stop_stage 5", ".safetensors", "45"),
+        ("--seeds=7 --stage train --stop_stage decode", ".safetensors", "45"),
     ],
 )
-def test_options_have_two_spellings_stages_two_names_and_training_a_process_for_each_gpu(
-    project, words, ending, stages
-):
-    printed = project.run(*DRY, *words).out.splitlines()
+def test_spellings_of_options_and_stages_and_a_process_of_training_for_each_gpu(project, words, ending, stages):
+    printed = project.run(*DRY, *words.split()).out.splitlines()
     (train,) = [line for line in printed if "sure.bin.train" in line]
     assert " seed=7 " in train and "lora/seed7 " in train and train.endswith(ending)
     assert sum("--processes" in line for line in printed) == ("--processes" in ending)
@@ -101,16 +94,13 @@ def test_a_wrong_configuration_runs_nothing_and_a_correct_one_is_checked_once(pr
 
 
 def test_arguments_of_training_and_of_the_tokenizer(project):
-    (project.recipe / "conf" / "petl").mkdir()
-    for name in ("rates", "petl/lora", "petl/asr_lora", "petl/language_lora"):
-        (project.recipe / "conf" / f"{name}.yaml").write_text("train: {}\n")
+    (project.recipe / "conf" / "rates.yaml").write_text("rates: {}\n")
     given = "train.epochs=3 petl.sites=layer.*.attn.q layer.*.ffn.in tokenizer.kind=bpe"
     words = ("--lang", "fr", "--seeds", "3", "--tag", "wide", "--set", given, "--stop_stage", "train")
     *_, tokenize, train = project.run(*LORA, *words).calls
     assert train[:-3] == (
-        "train --config conf/asr.yaml --config conf/rates.yaml --config conf/petl/lora.yaml "
-        "--config conf/petl/asr_lora.yaml --exp exp/asr_fr_moonshine_lora_wide/seed3 text.language=fr "
-        "data.train=data/asr_fr/train data.valid=data/asr_fr/dev data.tests=[data/asr_fr/test] "
+        "train --config conf/asr.yaml --config conf/rates.yaml --exp exp/asr_fr_moonshine_lora_wide/seed3 "
+        "text.language=fr data.train=data/asr_fr/train data.valid=data/asr_fr/dev data.tests=[data/asr_fr/test] "
         "tokenizer.folder=data/asr_fr/tokens petl.name=lora seed=3 backbone.name=moonshine "
         "backbone.weights=downloads/moonshine_tiny_en.safetensors"
     ).split(" ")
@@ -118,10 +108,9 @@ def test_arguments_of_training_and_of_the_tokenizer(project):
     assert tokenize[-1] == "tokenizer.kind=bpe" and "train.epochs=3" not in tokenize
 
 
-def test_a_classification_without_a_language_by_random_weights_which_are_a_control_with_its_own_name(project):
+def test_a_classification_has_no_language_and_random_weights_are_a_control_with_its_own_name(project):
     done = project.run(*LORA, "--task", "speaker", "--weights", "random", "--tag", "x")
-    assert done.stages == "download prepare tokenize train decode score report pack".split()
-    assert done.calls[1][-1] == "task=speaker"
+    assert done.stages == list(STAGES) and done.calls[1][-1] == "task=speaker"
     assert not any(word.startswith("text.language") for call in done.calls for word in call)
     assert "exp/speaker_moonshine_lora_random_x/seed1" in done.calls[3] and "backbone.weights=random" in done.calls[3]
     assert not (project.recipe / "downloads" / "moonshine_tiny_en.safetensors").exists()
@@ -129,11 +118,10 @@ def test_a_classification_without_a_language_by_random_weights_which_are_a_contr
 
 def test_paths_are_relative_to_the_callers_folder_and_a_corpus_is_remembered_until_it_is_forgotten(project, tmp_path):
     (tmp_path / "my copy").mkdir()
-    (tmp_path / "mine.safetensors").write_text("weights")
+    (tmp_path / "mine.safetensors").touch()
     words = (*LORA, "--weights", "mine.safetensors", "--stop_stage", "train")
     done = project.run(*words, "--corpus", "my copy", cwd=tmp_path)
-    assert done.status == 0
-    assert done.calls[0][-2:] == ["--corpus", str(tmp_path / "my copy")]
+    assert done.status == 0 and done.calls[0][-2:] == ["--corpus", str(tmp_path / "my copy")]
     assert f"backbone.weights={tmp_path / 'mine.safetensors'}" in done.calls[3]
     assert project.run(*words, cwd=tmp_path).calls == []
     assert "--corpus" not in project.run(*words, "--corpus=", cwd=tmp_path).calls[0]
@@ -141,28 +129,26 @@ def test_paths_are_relative_to_the_callers_folder_and_a_corpus_is_remembered_unt
 
 def test_every_rate_is_an_experiment_of_its_own_and_the_run_ends_with_their_dev_scores(project):
     done = project.run(*LORA, "--rates", "3e-4 1e-2", "--set", "train.epochs=3", "--stop_stage", "train")
-    assert done.status == 0, done.err
     folders = [f"exp/asr_es_moonshine_lora_rate{rate}/seed1" for rate in ("3e-4", "1e-2")]
-    assert [call[call.index("--exp") + 1] for call in done.of("train")] == folders
-    last_words = [[f"train.lr_adapter={rate}", "train.epochs=3"] for rate in ("3e-4", "1e-2")]
-    assert [call[-2:] for call in done.of("train")] == last_words
+    trained = [(call[call.index("--exp") + 1], *call[-2:]) for call in done.of("train")]
+    rates = ("train.lr_adapter=3e-4", "train.lr_adapter=1e-2")
+    assert trained == [(folder, rate, "train.epochs=3") for folder, rate in zip(folders, rates, strict=True)]
     assert done.calls[-1] == ["rates", *folders] and done.out.rstrip().endswith("rates ran")
 
 
 def test_a_recipe_shows_its_experiments_and_the_folder_of_its_corpus(project, tmp_path):
     words = ("--petl", "lora+conv_adapter linear_probe", "--seeds", "3 1", "--tag", "t")
     done = project.run("--show", "experiments", *words)
-    assert done.status == 0 and done.calls == []
-    assert done.out.splitlines() == [
+    assert done.calls == [] and done.out.splitlines() == [
         f"{method}\t{seed}\texp/asr_es_moonshine_{method}_t/seed{seed}"
         for method in ("lora+conv_adapter", "linear_probe")
         for seed in (3, 1)
     ]
-    assert project.run("--show", "corpus").out == ""
+    corpus = project.recipe / "downloads" / "corpus"
+    for words, shown in (((), ""), (("--corpus", str(tmp_path)), f"{tmp_path}\n"), (("--corpus", "gone"), "")):
+        assert project.run("--show", "corpus", *words).out == shown
     project.run("--stop_stage", "download")
-    assert project.run("--show", "corpus").out == f"{project.recipe}/downloads/corpus\n"
-    assert project.run("--show", "corpus", "--corpus", str(tmp_path)).out == f"{tmp_path}\n"
-    assert project.run("--show", "corpus", "--corpus", str(tmp_path / "gone")).out == ""
+    assert project.run("--show", "corpus").out == f"{corpus}\n"
 
 
 def test_another_decoding_needs_no_training_and_keeps_earlier_results(finished, tmp_path):
@@ -171,8 +157,7 @@ def test_another_decoding_needs_no_training_and_keeps_earlier_results(finished, 
     (tmp_path / "big.arpa").write_text("one")
     words = (*LORA, "--decode", "greedy beam", "--set", "decode.beam=9 decode.ngram=big.arpa decode.name=big")
     done = finished.run(*words, cwd=tmp_path)
-    assert done.status == 0, done.err
-    assert done.stages == ["tune_decode", "decode", "score", "report", "pack"]
+    assert done.status == 0 and done.stages == ["tune_decode", "decode", "score", "report", "pack"], done.err
     given = ["decode.method=beam", "decode.beam=9", f"decode.ngram={tmp_path / 'big.arpa'}", "decode.name=big"]
     assert [call[3:] for call in done.calls[:2]] == [given, given]
     assert (exp / "decode_test" / "hyp.txt").read_text() == before

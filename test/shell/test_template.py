@@ -1,16 +1,12 @@
 """The folder to copy, run end to end in a path with a space, on real audio with a tiny backbone."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from small_project import LEFT_OUT, ROOT, SHELL, make_environment
+from clone import Clone
 from warm_python import warm_python
 
 RATE = 16000
@@ -23,31 +19,24 @@ class Template:
     """A copy of egs/TEMPLATE in a new clone, and next to the clone a corpus in three tables."""
 
     def __init__(self, folder: Path):
-        self.folder, root = folder, folder / "a new clone"
-        self.recipe, self.corpus = root / "egs" / "my corpus", folder / "the corpus"
-        made = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
-        for name in ("sure", "utils", "tools"):
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(ROOT / "egs" / "TEMPLATE", self.recipe, ignore=made)
-        shutil.copy(ROOT / "pyproject.toml", root)
-        self.python = root / ".venv" / "bin" / "python"
-        make_environment(root, root / ".venv", "ark,convert", sys.executable)
+        self.clone, self.folder, self.corpus = Clone(folder / "a new clone"), folder, folder / "the corpus"
+        self.recipe = self.clone.recipe("TEMPLATE", "my corpus")
         (self.corpus / "clips").mkdir(parents=True)
         for name, texts in TEXTS.items():
-            lines = ["audio\ttext\tlabel\tspeaker"]
+            table = "audio\ttext\tlabel\tspeaker\n"
             for number, text in enumerate(texts):
                 path = f"clips/{name} {number}.wav"
                 notes = np.repeat([NOTES[letter] for letter in text], RATE // 4)  # a quarter of a second each
                 soundfile.write(self.corpus / path, 0.3 * np.sin(6.283 * notes * np.arange(len(notes)) / RATE), RATE)
-                lines.append(f"{path}\t{text}\t{'long' if number % 2 else 'short'}\tmachine{number % 2}")
-            (self.corpus / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+                table += f"{path}\t{text}\t{'long' if number % 2 else 'short'}\tmachine{number % 2}\n"
+            (self.corpus / f"{name}.tsv").write_text(table)
 
-    def run(self, *words: str, status: int = 0) -> subprocess.CompletedProcess:
-        variables = {name: text for name, text in os.environ.items() if name not in LEFT_OUT} | {"OMP_NUM_THREADS": "1"}
-        command = ["bash", str(self.recipe / "run.sh"), *WORDS, *words]
-        done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, timeout=600, **SHELL)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
+    def run(self, *words: str, status: int = 0) -> str:
+        """The output of run.sh, or its errors if it is expected to fail."""
+        process = self.clone.start(self.recipe, *WORDS, *words, cwd=self.folder)
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == status, out + err
+        return err if status else out
 
     def read(self, path: str) -> str:
         return (self.recipe / path).read_text()
@@ -56,21 +45,20 @@ class Template:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Iterator[Template]:
     template = Template(tmp_path_factory.mktemp("template"))
-    with warm_python(template.python, OMP_NUM_THREADS="1"):
+    with warm_python(template.clone.python, OMP_NUM_THREADS="1"):
         yield template
 
 
 def test_a_copy_of_the_template_runs_from_corpus_to_bundle(template):
     missing = template.run(status=2)
-    assert "stage 1 download failed" in missing.stderr and "--corpus DIR" in missing.stderr
-    done = template.run("--corpus", "the corpus")
+    assert "stage 1 download failed" in missing and "--corpus DIR" in missing
+    printed = template.run("--corpus", "the corpus")
     table = template.read("exp/asr_results.md")
-    assert "lora" in table and table.strip() in done.stdout
-    assert done.stdout.rstrip().endswith(f"The table is in {template.recipe}/exp/asr_results.md")
+    assert "lora" in table and table.strip() in printed
+    assert printed.rstrip().endswith(f"The table is in {template.recipe}/exp/asr_results.md")
     seed = template.recipe / "exp" / "asr_tiny_lora_random" / "seed1"
     assert (seed / "bundle" / "adapter.safetensors").exists() and (seed / "decode_test" / "result.json").exists()
-    again = template.run()  # the corpus is remembered
-    assert again.stdout.count("  skip ") == 8, again.stdout
+    assert template.run().count("  skip ") == 8  # the corpus is remembered
 
 
 def test_data_folders_of_kaldi_are_a_corpus_too(template):
@@ -84,19 +72,19 @@ def test_data_folders_of_kaldi_are_a_corpus_too(template):
             lines = [f"{name}{number} {value}\n" for number, value in enumerate(values)]
             (kaldi / name / table).write_text("".join(lines))
     words = ("--corpus", "s5/data", "--tag", "kaldi", "--stop_stage", "tokenize")
-    assert "--allow_commands true" in template.run(*words, status=2).stderr
-    done = template.run(*words, "--allow_commands", "true")
-    assert "data/asr/train: 4 utterances, 0.00 hours, no problems" in done.stdout, done.stdout
+    assert "--allow_commands true" in template.run(*words, status=2)
+    printed = template.run(*words, "--allow_commands", "true")
+    assert "data/asr/train: 4 utterances, 0.00 hours, no problems" in printed, printed
     assert (template.recipe / "data" / "asr" / "train" / "utt2dur").is_file()
     (kaldi / "dev" / "text").unlink()
     missing = template.run(*words, "--stop_stage", "prepare", "--force", "true", status=2)
-    assert "dev/text: no such file, which this task needs" in missing.stderr
+    assert "dev/text: no such file, which this task needs" in missing
 
 
 def test_a_classification_task_of_the_template(template):
     template.run("--task", "intent", "--corpus", "the corpus", "--stop_stage", "tokenize")
-    labels = template.read("data/intent/train/utt2label").splitlines()
-    assert labels[0].split()[1] == "short" and labels[1].split()[1] == "long"
+    labels = template.read("data/intent/train/utt2label").split()
+    assert labels[1::2] == ["short", "long"] * 2
     assert any((template.recipe / "data" / "intent" / "tokens").iterdir())
 
 
@@ -104,7 +92,7 @@ def test_phones_by_a_lexicon_of_the_callers_folder(template):
     lexicon = template.folder / "my lexicon.txt"
     lexicon.write_text("".join(f"{word} {' '.join(word.upper())}\n" for word in ("ab", "bc", "ca", "abc", "ba", "c")))
     words = ("--task", "phoneme", "--corpus", "the corpus", "--lexicon", lexicon.name, "--stop_stage", "tokenize")
-    missing = template.run(*words, status=2).stderr
+    missing = template.run(*words, status=2)
     assert "3 words are not in the lexicon" in missing and "): a b cb;" in missing
     lexicon.write_text(lexicon.read_text() + "a A\nb B\ncb C B\n")
     template.run(*words)
@@ -115,13 +103,11 @@ def test_phones_by_a_lexicon_of_the_callers_folder(template):
 
 
 def test_verification_of_the_template(template):
-    template.run("--task", "verification", "--corpus", "the corpus", "--stop_stage", "report")
+    words = ("--task", "verification", "--corpus", "the corpus", "--stop_stage")
+    template.run(*words, "report")
     trials = template.read("data/verification/test/trials").splitlines()
     assert [line.split()[2] for line in trials] == ["nontarget", "target", "nontarget"]
     assert not (template.recipe / "data" / "verification" / "train" / "trials").exists()
     assert "| EER % |" in template.read("exp/verification_results.md")
-    (template.recipe / "data" / "verification" / "test" / "trials").write_text(
-        "".join(f"{line}\n" for line in trials[1:])
-    )
-    again = template.run("--task", "verification", "--stop_stage", "decode")
-    assert "decode, again: data/verification/test/trials changed" in again.stdout
+    (template.recipe / "data" / "verification" / "test" / "trials").write_text("\n".join(trials[1:]) + "\n")
+    assert "decode, again: data/verification/test/trials changed" in template.run(*words, "decode")
