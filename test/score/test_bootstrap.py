@@ -8,15 +8,11 @@ from sure.score import bootstrap
 from sure.score.bootstrap import bootstrap_interval, ratio_interval
 
 
-@pytest.mark.parametrize(
-    ("numerators", "denominators", "interval", "tolerance"),
-    [
-        ([1] * 20, [4] * 20, [25, 25], 0),  # equal utterances
-        ([1], [4], [25, 25], 0),
-        (np.repeat([1, 0], [700, 300]), np.ones(1000), stats.binom.ppf([0.025, 0.975], 1000, 0.7) / 10, 0.4),
-        ([1, 1], [0, 2], [50, 100], 0),  # (1 + 1) / 2, (1 + 1) / (2 + 2), or nothing to divide by, which is left out
-    ],
-)
+@pytest.mark.parametrize(("numerators", "denominators", "interval", "tolerance"), [
+    ([1] * 20, [4] * 20, [25, 25], 0),  # equal utterances
+    (np.repeat([1, 0], [700, 300]), np.ones(1000), stats.binom.ppf([0.025, 0.975], 1000, 0.7) / 10, 0.4),
+    ([1, 1], [0, 2], [50, 100], 0),  # (1 + 1) / 2, (1 + 1) / (2 + 2), or nothing to divide by, which is left out
+])  # fmt: skip
 def test_intervals_by_hand(numerators, denominators, interval, tolerance):
     assert ratio_interval(numerators, denominators) == pytest.approx(list(interval), abs=tolerance)
 

@@ -45,10 +45,7 @@ def test_rates_are_levenshtein_over_length_and_the_listing_has_the_same_counts(p
         assert [" ".join(w for w in row if set(w) != {"*"}).lower() for row in shown] == list(side.values())
     numbers = [int(n) for n in re.findall(r"\d+", " ".join(line for line in lines if line.startswith("correct ")))]
     assert [sum(numbers[place::4]) for place in range(4)] == [scores["words"][kind] for kind in KINDS]
-    total = next(line for line in lines if line.startswith(f"{scores['words']['reference']} words: "))
-    assert total.endswith(f"({scores['wer']:.2f} %)")
-    assert f"with errors {sum(r != h for r, h in pairs)}" in lines[lines.index("totals") + 1]
-    for name, kind in (("substituted", "substitutions"), ("deleted", "deletions"), ("inserted", "insertions")):
+    for name, kind in zip(("substituted", "deleted", "inserted"), KINDS[1:], strict=True):
         start = next(place for place, line in enumerate(lines) if line.startswith(f"{name}: ")) + 1
         listed = itertools.takewhile(str.strip, lines[start:])
         assert sum(int(line.split()[0]) for line in listed) == scores["words"][kind]
@@ -69,13 +66,12 @@ def test_the_order_and_spacing_of_lines_do_not_matter():
 
 def test_listing_aligns_both_lines():
     references, hypotheses = by_id(["the cat sat", "el niño ya", ""]), by_id(["the big cut sat", "el ya", ""])
-    blocks = aligned_listing(references, hypotheses).split("\n\n")
-    assert blocks[:2] == [
+    assert aligned_listing(references, hypotheses).split("\n\n")[:3] == [
         "utt0\ncorrect 2, substituted 1, deleted 0, inserted 1\n"
         "REF: the *** CAT sat\nHYP: the BIG CUT sat\n         I   S",
         "utt1\ncorrect 2, substituted 0, deleted 1, inserted 0\nREF: el NIÑO ya\nHYP: el **** ya\n        D",
+        "utt2\ncorrect 0, substituted 0, deleted 0, inserted 0\nREF: \nHYP: \n     ",
     ]
-    assert blocks[2].startswith("utt2\ncorrect 0, substituted 0, deleted 0, inserted 0\nREF: \nHYP: \n")
 
 
 def test_listing_ends_with_totals_and_the_most_frequent_errors_in_alphabetical_order():

@@ -1,6 +1,5 @@
 """Independent recogniser and speaker encoder on real speech; the encoder is compared with resemblyzer."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from judges import fetch_encoder, fetch_resemblyzer
 import sure
 from sure.data.audio import read_audio
 from sure.errors import SureError
-from sure.score.synthesis import recogniser, speaker_encoder
 from sure.score.synthesis.recogniser import Recogniser
 from sure.score.synthesis.speaker_encoder import SpeakerEncoder
 from sure.text.normalize import normalize
@@ -50,27 +48,18 @@ def test_python_ends_well_after_recognition(speech):
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 10.0])
 def test_encoder_equals_resemblyzer(seconds, wave, downloads, monkeypatch):
     encoder, audio = fetch_resemblyzer(downloads, monkeypatch)
-    theirs = encoder.VoiceEncoder("cpu", verbose=False)
+    theirs, ours = encoder.VoiceEncoder("cpu", verbose=False), SpeakerEncoder(fetch_encoder(downloads))
+    assert ours(torch.zeros(16000)).abs().sum() == 0
     part = wave[: round(seconds * 16000)]
     for scale in (1.0, 0.01):  # unchanged, and so quiet that it is amplified
         loud = audio.normalize_volume((scale * part).numpy(), -30, increase_only=True)
         wanted = torch.from_numpy(theirs.embed_utterance(loud))
-        found = SpeakerEncoder(fetch_encoder(downloads))(scale * part)
-        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours(scale * part), wanted, atol=1e-5, rtol=0)
 
 
-def test_embedding_of_silence_is_zero(downloads):
-    assert SpeakerEncoder(fetch_encoder(downloads))(torch.zeros(16000)).abs().sum() == 0
-
-
-def test_missing_models_unsupported_languages_and_damaged_weights_are_errors(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "moonshine_voice.transcriber", None)
-    recogniser._load.cache_clear()
+def test_missing_models_unsupported_languages_and_damaged_weights_are_errors(without_judges, tmp_path):
     with pytest.raises(SureError, match="recogniser is not installed: tools/install.sh --extras judges"):
         Recogniser("en")
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "resemblyzer" else find(name))
-    speaker_encoder.installed_weights.cache_clear()
     with pytest.raises(SureError, match="encoder is not installed: pip install --no-deps resemblyzer==0.1.4"):
         SpeakerEncoder()
     with pytest.raises(SureError, match="supports only en, not es"):

@@ -1,25 +1,15 @@
-"""Alignments and mel-cepstral distortion compared with librosa, with plain loops and by hand; distances of real speech
-that is changed by known amounts."""
+"""Alignments and mel-cepstral distortion compared with librosa, with plain loops and by hand."""
 
 import math
 
 import librosa
 import numpy as np
 import pytest
-from scipy.spatial.distance import cdist
 
 from sure.data.audio import read_audio, resample
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
-from sure.score.synthesis.distance import (
-    COEFFICIENTS,
-    Frames,
-    distance,
-    distortion,
-    frames_of,
-    mel_cepstra,
-    warping_path,
-)
+from sure.score.synthesis.distance import Frames, distance, frames_of, mel_cepstra, warping_path
 
 ACOUSTIC = AcousticConfig()
 SHAPES = [(1, 1), (1, 6), (5, 1), (2, 2), (30, 41), (120, 80)]
@@ -46,37 +36,18 @@ def test_path_is_complete_and_its_sum_minimal(shape, levels):
     assert costs[path[0], path[1]].sum() == pytest.approx(minimal_sum(costs))
     if levels is None:
         assert np.array_equal(path, librosa.sequence.dtw(C=costs)[1][::-1].T)
-
-
-def test_slower_speech_is_aligned_and_ties_advance_both_sides():
-    frames = np.random.default_rng(2).normal(size=(20, 3))
-    times = np.random.default_rng(3).integers(1, 5, size=20)
-    path = warping_path(cdist(frames, np.repeat(frames, times, axis=0)))
-    assert np.array_equal(path[0], np.repeat(np.arange(20), times))
-    assert warping_path(np.zeros((3, 3))).tolist() == [[0, 1, 2], [0, 1, 2]]
-
-
-def mels(seed, frames=12, channels=80):
-    return np.random.default_rng(seed).normal(-4, 2, size=(frames, channels)).astype(np.float32)
+    assert warping_path(np.zeros((3, 3))).tolist() == [[0, 1, 2], [0, 1, 2]]  # ties advance both sides
 
 
 def test_cepstra_are_those_of_the_cosine_series():
     """Coefficients of a spectrum that is summed term by term are recovered."""
-    wanted = np.random.default_rng(0).normal(size=(5, COEFFICIENTS))
-    orders, channel = np.arange(1, COEFFICIENTS + 2), np.arange(80)
+    wanted = np.random.default_rng(0).normal(size=(5, 13))
+    orders, channel = np.arange(1, 15), np.arange(80)
     series = np.cos(math.pi * orders[:, None] * (channel + 0.5) / 80)
     mel = 3.0 + wanted @ series[:-1] + 0.7 * series[-1]  # the last order is ignored
     np.testing.assert_allclose(mel_cepstra(mel), wanted, atol=1e-12)
     with pytest.raises(SureError, match="more than 13 mel channels, found 13"):
-        mel_cepstra(mels(0, channels=13))
-
-
-def test_all_coefficients_give_the_difference_of_the_spectra_in_decibels():
-    """Root mean square over channels of 20 log10 of the ratio, without the levels."""
-    first, second = mels(1, frames=1), mels(2, frames=1)
-    decibels = 20 / math.log(10) * (first.astype(np.float64) - second)
-    wanted = np.sqrt(np.mean((decibels - decibels.mean()) ** 2))
-    assert distortion(mel_cepstra(first, 79), mel_cepstra(second, 79))[0] == pytest.approx(wanted, rel=1e-6)
+        mel_cepstra(mel[:, :13])
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +89,6 @@ def test_speech_played_faster(wave, frames):
     assert math.sqrt(found.squared_cents / found.voiced) == pytest.approx(1200 * math.log2(6 / 5), rel=0.25)
 
 
-@pytest.mark.parametrize("samples", [1, 100, 400])
+@pytest.mark.parametrize("samples", [1, 400])
 def test_shortest_waveforms_have_frames(wave, samples):
     assert len(frames_of(wave[:samples], ACOUSTIC).mel) >= 1

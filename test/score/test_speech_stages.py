@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,7 +17,6 @@ from PIL import Image
 from speech_experiment import DATASET
 from tensorboardX.proto.event_pb2 import Event
 
-import sure
 from sure.bin import report, score
 from sure.decode.synthesis import copy_name
 from sure.errors import SureError
@@ -57,11 +54,6 @@ def copied(scored, tmp_path, monkeypatch):
     for folder in ("data", "exp"):
         shutil.copytree(scored / folder, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def without_judges(monkeypatch):
-    monkeypatch.setattr(Judges, "of", lambda languages: NO_JUDGES)
 
 
 def make_report():
@@ -133,9 +125,14 @@ def test_recogniser_transcribes_recordings_and_copies_in_supported_languages(cop
         assert ("wer" in found.scores) == bool(recognised)
 
 
-def test_upper_bounds_are_scored_once(copied, without_judges):
-    """Not again for another experiment; but when the copies are others."""
+def test_upper_bounds_are_scored_once(scored, copied, without_judges, capsys):
+    """Not again for another experiment; but when the copies are others. Missing models leave out only their scores."""
     score.main(["--exp", str(EXPERIMENT)])
+    printed, found, whole = capsys.readouterr().out, result(DECODED), result(scored / DECODED)
+    assert "without wer, cer: " in printed and "tools/install.sh --extras judges" in printed
+    assert "without speaker_similarity: " in printed and "pip install --no-deps resemblyzer==0.1.4" in printed
+    assert [found[name] for name in ("mcd", "voicing_error")] == [whole[name] for name in ("mcd", "voicing_error")]
+    assert "cer" not in found and "speaker_similarity" not in found
     for file, changed in ((None, None), (COPY / "wav" / "u1.wav", COPY)):
         if file:
             os.utime(file)
@@ -159,33 +156,26 @@ def test_table_and_figure(scored):
     assert texts == {"lora": (90_000, result(DECODED)["mcd"]), "copy_synthesis": (0, result(COPY)["mcd"])}
 
 
-def test_rows_of_two_vocoders(copied, without_judges):
-    """Rows of one experiment with the same upper bounds."""
-    other = DECODED.with_name("decode_test_small")
+@pytest.mark.parametrize("other_copies", [False, True])
+def test_two_vocoders(copied, without_judges, other_copies):
+    """Each has its own row; of two generators, each has its own copy synthesis."""
+    Path("g_1.pt").write_bytes(b"generator")
+    copies = copy_name("g_1.pt") if other_copies else copy_name("griffin_lim")
+    assert re.fullmatch("copy_synthesis_g-1_[0-9a-f]{8}" if other_copies else "copy_synthesis", copies)
+    other, bound = DECODED.with_name("decode_test_small"), Path(f"exp/{DATASET}_{copies}/decode_test")
     shutil.copytree(DECODED, other)
     record = json.loads((DECODED / "decoding.json").read_text())
-    (other / "decoding.json").write_text(json.dumps({**record, "decoding": "small"}))
+    (other / "decoding.json").write_text(json.dumps({**record, "decoding": "small", "copies": copies}))
+    if other_copies:
+        shutil.copytree(COPY, bound, ignore=shutil.ignore_patterns("result.json"))
     score.main(["--exp", str(EXPERIMENT)])
-    assert result(other)["mcd"] == result(DECODED)["mcd"]
+    assert result(other)["mcd"] == result(DECODED)["mcd"] and result(bound)["method"] == copies
+    for folder, copy in ((DECODED, COPY), (other, bound)):
+        assert result(folder)["ceilings"] == [str(NATURAL.parent), str(copy.parent)]
     assert [len(list(folder.parent.iterdir())) for folder in BOUNDS] == [1, 1]
     make_report()
-    assert [row[0] for row in table()[1]] == ["natural", "copy_synthesis", "lora, griffin_lim", "lora, small"]
-
-
-def test_each_vocoder_has_its_own_copy_synthesis(copied, without_judges):
-    """A second vocoder keeps the copy synthesis of the first one."""
-    Path("g_1.pt").write_bytes(b"generator")
-    name = copy_name("g_1.pt")
-    assert copy_name("griffin_lim") == "copy_synthesis" and re.fullmatch("copy_synthesis_g-1_[0-9a-f]{8}", name)
-    other = Path(f"exp/{DATASET}_{name}/decode_test")
-    shutil.copytree(COPY, other)
-    (other / "result.json").unlink()
-    record = json.loads((DECODED / "decoding.json").read_text())
-    (DECODED / "decoding.json").write_text(json.dumps({**record, "copies": name}))
-    before = written([COPY])
-    score.main(["--exp", str(EXPERIMENT)])
-    assert written([COPY]) == before
-    assert result(DECODED)["ceilings"][1] == str(other.parent) and result(other)["method"] == name
+    bounds = ["natural", *sorted({"copy_synthesis", copies})]
+    assert [row[0] for row in table()[1]] == [*bounds, "lora, griffin_lim", "lora, small"]
 
 
 def test_pictures_and_tensorboard(scored):
@@ -238,23 +228,6 @@ def test_page_has_a_player_for_each_utterance_and_method_and_text_is_only_text(s
         assert file.subtype == "PCM_16" and file.duration == pytest.approx(wanted, abs=0.001) and "controls" in player
 
 
-def test_missing_models_leave_out_only_their_scores(scored, copied):
-    """In a process of its own that cannot import the packages, and has to end well."""
-    code = (
-        "import sys, importlib.util; sys.modules['moonshine_voice'] = None; find = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *rest: None if name == 'resemblyzer' else find(name, *rest)\n"
-        f"from sure.bin import score; score.main(['--exp', {str(EXPERIMENT)!r}])"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(sure.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "without wer, cer: " in done.stdout and "tools/install.sh --extras judges" in done.stdout
-    assert "without speaker_similarity: " in done.stdout and "pip install --no-deps resemblyzer==0.1.4" in done.stdout
-    alone, all_there = result(DECODED), result(scored / DECODED)
-    assert [alone[name] == all_there[name] for name in ("mcd", "voicing_error")] == [True, True]
-    assert "cer" not in alone and "speaker_similarity" not in alone
-
-
 def test_utterance_without_phones_is_not_scored(copied):
     """Stage 3 may leave out utterances without phones."""
     phones, scp = DATA / "phones", COPY / "wav.scp"
@@ -267,13 +240,10 @@ def test_utterance_without_phones_is_not_scored(copied):
         score_folder(COPY, str(DATA), speech_experiment.ACOUSTIC, "en", NO_JUDGES)
 
 
-@pytest.mark.parametrize(
-    ("gone", "words"),
-    [
-        ("wav/u2.wav", "'u2' was not synthesised in .*u2.wav; run stage 5 for this set again"),
-        ("wav.scp", "wav.scp does not exist; run stage 5 for this set again"),
-    ],
-)
+@pytest.mark.parametrize(("gone", "words"), [
+    ("wav/u2.wav", "'u2' was not synthesised in .*u2.wav; run stage 5 for this set again"),
+    ("wav.scp", "wav.scp does not exist; run stage 5 for this set again"),
+])  # fmt: skip
 def test_missing_files_are_named(gone, words, copied):
     (DECODED / gone).unlink()
     with pytest.raises(SureError, match=words):

@@ -49,17 +49,12 @@ def test_punctuation_becomes_pause_marks(english, text, marks):
     assert [phone for phone in english.phones(text) if phone in PAUSES] == marks.split()
 
 
-HARD = {
-    "digits": "0123456789" * 3, "thousand": "9" * 1000, "words": "word " * 200, "one word": "q" * 1000,
-    "Chinese": "\u4f60\u597d", "Cyrillic": "\u041f\u0440\u0438\u0432\u0435\u0442", "control": "a\x00b\x07c",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", HARD)
-def test_difficult_texts_have_phones(english, name):
-    phones = english.phones(HARD[name])
+@pytest.mark.parametrize(
+    "text", ["0123456789" * 3, "9" * 1000, "word " * 200, "q" * 1000, "你好", "Привет", "a\x00b\x07c"]
+)
+def test_difficult_texts_have_phones(english, text):
+    phones, italian = english.phones(text), Phonemizer("it").phones(text)
     assert set(phones) <= {*ARPABET, *PAUSES} and len(phones) > 2
-    italian = Phonemizer("it").phones(HARD[name])
     assert len(italian) > 2 and not any(phone.isspace() or "(" in phone for phone in italian)
 
 
@@ -71,8 +66,8 @@ def test_text_without_words_is_an_error(english, text):
 
 
 def test_long_text_is_pronounced_to_its_end():
-    assert Phonemizer("it").phones("casa " * 300 + "libro")[-6:] == Phonemizer("it").phones("libro")
-    assert len(Phonemizer("it").phones("casa " * 300)) == 300 * 4 + 1
+    phones = Phonemizer("it").phones("casa " * 300 + "libro")
+    assert len(phones) == 300 * 4 + 6 and phones[-6:] == Phonemizer("it").phones("libro")
 
 
 @pytest.mark.parametrize("language", ["fr", "it", "ru", "es", "de"])
@@ -115,10 +110,9 @@ def test_lexicon_has_priority(tmp_path):
         Phonemizer("en", {"hello": "h ˈoʊ"})
 
 
-@pytest.mark.parametrize(
-    ("language", "kind", "message"),
-    [("it", "cmudict", "cmudict for English"), ("xx", None, "espeak-ng does not have the language 'xx'")],
-)
+@pytest.mark.parametrize(("language", "kind", "message"), [
+    ("it", "cmudict", "cmudict for English"), ("xx", None, "espeak-ng does not have the language 'xx'"),
+])  # fmt: skip
 def test_invalid_settings(language, kind, message):
     with pytest.raises(SureError, match=message):
         Phonemizer(language, kind=kind)
@@ -147,15 +141,13 @@ def test_unknown_phones_become_the_nearest_known_ones(phone, found):
 def corpus(tmp_path, monkeypatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     write_audio(tmp_path / "a.wav", speech("a"))
-    texts = {"train": ["Hello world", "yes, no", "ciao"], "dev": ["vision"], "test": ["the world"]}
-    for name, lines in texts.items():
-        rows = [Utterance(f"{name}{k}", "a.wav", text=text, speaker="ann") for k, text in enumerate(lines)]
+    for name, texts in (("train", ["Hello world", "yes, no", "ciao"]), ("dev", ["vision"]), ("test", ["the world"])):
+        rows = [Utterance(f"{name}{k}", "a.wav", text=text, speaker="ann") for k, text in enumerate(texts)]
         write_data_dir(Path("data") / name, rows)
     Path("data/train/utt2lang").write_text("train0 en\ntrain1 en\ntrain2 it\n")
     Path("data/statistics.json").write_text("{}")
-    sets = {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}
-    plain = {"task": "asr", "data": sets, "backbone": {"name": "tiny"}, "petl": "lora"}
-    make_config(plain, "test").save(Path("conf.yaml"))
+    config = {"task": "asr", "data": {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}}
+    make_config({**config, "backbone": {"name": "tiny"}, "petl": "lora"}, "test").save(Path("conf.yaml"))
     return ["--config", "conf.yaml"]
 
 
