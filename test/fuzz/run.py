@@ -26,9 +26,7 @@ with atheris.instrument_imports(include=["sure", "csv", "kaldiio", "yaml", "tarf
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "targets", nargs="*", choices=[[], *TARGETS], metavar="TARGET", help="default: all of targets.py"
-    )
+    parser.add_argument("targets", nargs="*", choices=[[], *TARGETS], metavar="TARGET", help="default: all")
     parser.add_argument("--minutes", type=float, default=10.0, help="default: %(default)g")
     parser.add_argument("--out", type=Path, default=Path("crashes"), metavar="DIR")
     options = parser.parse_args()

@@ -91,19 +91,13 @@ def data_folder(table: str) -> Target:
 
 
 def read_data(folder: Path) -> None:
-    _either(lambda: read_data_dir(folder), lambda: validate_data_dir(folder, "skip", nj=1))
-
-
-def _either(*readers: Callable[[], object]) -> None:
-    """All of them, one after the other; the first SureError is raised at the end."""
-    errors = []
-    for reader in readers:
-        try:
-            reader()
-        except SureError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
+    """Both readers, also where the first one raises SureError."""
+    try:
+        read_data_dir(folder)
+    except SureError:
+        validate_data_dir(folder, "skip", nj=1)
+        raise
+    validate_data_dir(folder, "skip", nj=1)
 
 
 def file_reader(name: str, read: Callable[[Path], object]) -> Target:
@@ -157,13 +151,10 @@ def wav_bytes() -> bytes:
 def tar_bytes() -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
-        for name, kind, link in (
-            ("a", tarfile.REGTYPE, ""),
-            ("d/b", tarfile.REGTYPE, ""),
-            ("l", tarfile.SYMTYPE, "d/b"),
-        ):
+        for name, link in (("a", ""), ("d/b", ""), ("l", "d/b")):
             info = tarfile.TarInfo(name)
-            info.type, info.linkname, info.size = kind, link, 0 if link else 3
+            info.type, info.linkname = tarfile.SYMTYPE if link else tarfile.REGTYPE, link
+            info.size = 0 if link else 3
             tar.addfile(info, io.BytesIO(b"abc"))
     return file.getvalue()
 
@@ -184,11 +175,8 @@ def ark_bytes() -> bytes:
 
 TEXTGRID = b'File type = "ooTextFile"\nObject class = "TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"phones"\n'
 TEXTGRID += b'0\n1\n1\n0\n1\n"AA1"\n'
-ARPA = (
-    b"\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n-1 <unk>\n-1 <s> -0.3\n-1 </s>\n-1 a -0.2\n\n"
-    b"\\2-grams:\n-0.5 a </s>\n\n"
-    b"\\end\\\n"
-)
+ARPA = b"\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n-1 <unk>\n-1 <s> -0.3\n-1 </s>\n-1 a -0.2\n\n"
+ARPA += b"\\2-grams:\n-0.5 a </s>\n\n\\end\\\n"
 SOURCES = (
     b"licence: [a]\nitems:\n  - kind: archive\n    urls: [https://a.b/c.tar.gz]\n    bytes: 3\n  - any_of:\n"
     b"      - {name: x, items: [{kind: manual, instructions: y}]}\n"

@@ -108,12 +108,9 @@ def test_scores_of_any_slots(pairs):
     assert scores["slots"] == {"reference": sum(map(len, references)), "hypothesis": sum(map(len, hypotheses))}
 
 
-def test_draws_of_intervals_are_whole_utterances():
+def test_draws_of_intervals_are_whole_utterances_and_need_a_slot():
     scores = score([[("a", "one"), ("b", "x")], [], [("a", "one")]] * 6, [[("a", "ono")], [], [("a", "one")]] * 6)
     assert scores["slot_value_cer_interval"] == bootstrap.ratio_interval([2, 0, 0] * 6, [4, 0, 3] * 6)
     assert scores["slot_type_f1_interval"] == bootstrap.ratio_interval([2 / 3, 1, 1] * 6, [1] * 18)
-
-
-def test_no_slot_in_any_reference():
     with pytest.raises(SureError, match="no reference has a slot"):
         score([[]], [[("a", "one")]])

@@ -23,7 +23,7 @@ NUMBERS = [
     ("en", "0th, 1,000,000th", "zero one million"),
     ("en", "In 1905, 2005; 1,963", "in nineteen oh five two thousand five one thousand nine hundred and sixty three"),
     ("en", "the 1960s, the '80s, 1939-45", "the nineteen sixties the eighties nineteen thirty nine forty five"),
-    ("en", "£1.01, $0.99, $3.00", "one pound one penny ninety nine cents three dollars"),
+    ("en", "£1.01, $0.99, $3.00, $1", "one pound one penny ninety nine cents three dollars one dollar"),
     ("en", "$2.5 million or $7 bn", "two point five million dollars or seven dollars bn"),
     ("en", "3/4, 1½ and 2 1/4; 24/7", "three quarters one and a half and two and a quarter twenty four seven"),
     ("en", "1/2/2020 at 10:05", "one two twenty twenty at ten oh five"),
