@@ -31,22 +31,20 @@ NO_LINE, NO_SAMPLES, NOT_RECORDED = "x_m_nameless", "x-m-empty", "x-m-silent"
 
 def make(folder: Path) -> None:
     """Write the archive of sources.yaml and its content."""
-    game, quirky = folder / ROOT, places()["train"][0]
-    for language in WORDS:
-        for level in (level for levels in places().values() for level in levels):
-            write_level(game, level, language)
-        text = WORDS[language][0]
-        shout = f'dialogId("sp-shout_big_00", "font_big", "Yes!")\ndialogStr("{text}!")\n'
-        sound = f"sound/share/border/{language}/sp-shout_big_00.ogg"
-        write_files(game, {f"script/share/shout_dialogs_{language}.lua": shout, sound: stereo(text, language)}, 22050)
-    script = game / f"script/{quirky}/dialogs_cs.lua"
+    quirky, noise = places()["train"][0], speech("o", rate=22050)
+    files = {"sound/share/sp-impact_heavy.ogg": noise, f"sound/{quirky}/en/x-x-noise.ogg": noise}
+    files[f"sound/{quirky}/cs/{NO_SAMPLES}.ogg"] = np.zeros((0, 2), np.float32)
+    for language, texts in WORDS.items():
+        for level in sum(places().values(), []):
+            files |= level_files(level, language)
+        shout = f'dialogId("sp-shout_big_00", "font_big", "Yes!")\ndialogStr("{texts[0]}!")\n'
+        files[f"script/share/shout_dialogs_{language}.lua"] = shout
+        files[f"sound/share/border/{language}/sp-shout_big_00.ogg"] = stereo(texts[0], language)
     more = [COMMENTED, *QUIRKS.values(), *(WITHOUT_SAMPLES.format(name) for name in (NOT_RECORDED, NO_SAMPLES))]
-    script.write_text(script.read_text(encoding="utf-8") + lines(more), encoding="utf-8")
+    files[f"script/{quirky}/dialogs_cs.lua"] += lines(more)
+    write_files(folder / ROOT, files, 22050)
     sounds = {f"sound/{quirky}/cs/{name}.ogg": stereo("kde jsi", "cs", 44100) for name in (*QUIRKS, NO_LINE)}
-    write_files(game, sounds, 44100)
-    noises = ("sound/share/sp-impact_heavy.ogg", f"sound/{quirky}/en/x-x-noise.ogg")
-    empty = {f"sound/{quirky}/cs/{NO_SAMPLES}.ogg": np.zeros((0, 2), np.float32)}
-    write_files(game, dict.fromkeys(noises, speech("o", rate=22050)) | empty, 22050)
+    write_files(folder / ROOT, sounds, 44100)
     pack(folder / f"{ROOT}.tar.gz", folder, ROOT)
 
 
@@ -57,14 +55,14 @@ def places() -> dict[str, list[str]]:
     return {name: [level for level in lists[name] if level not in shared][:count] for name, count in LEVELS.items()}
 
 
-def write_level(game: Path, level: str, language: str) -> None:
+def level_files(level: str, language: str) -> dict:
     rows, sounds = ["-- " + level, 'dialogLoad("script/"..codename.."/")'], {}
     for number, text in enumerate(WORDS[language]):
         fish, letter = (("big", "v"), ("small", "m"))[number % 2]
         name = f"{level[:3]}-{letter}-{number}"
         rows.append(f'dialogId("{name}", "font_{fish}", "English")\ndialogStr("{text.capitalize()}?")\n')
         sounds[f"sound/{level}/{language}/{name}.ogg"] = stereo(text, language + fish)
-    write_files(game, sounds | {f"script/{level}/dialogs_{language}.lua": lines(rows)}, 22050)
+    return sounds | {f"script/{level}/dialogs_{language}.lua": lines(rows)}
 
 
 def stereo(text: str, speaker: str, rate: int = 22050) -> np.ndarray:

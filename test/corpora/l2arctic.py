@@ -20,7 +20,6 @@ def make(folder: Path) -> None:
         "suitcase_corpus/wav/aba.wav": speech("a dog", "ABA", RATE),
         "suitcase_corpus/annotation/aba.TextGrid": text_grid([["D", "AO1", "G"]]),
         "suitcase_corpus/transcript/aba.txt": "A dog",
-        "PROMPTS": '( arctic_a0001 "He said." )\n',
     }
     for speaker in SPEAKERS:
         for number, text in enumerate(TEXTS, 1):

@@ -14,13 +14,12 @@ CHAPTERS = {
 }
 TEXTS = ["THE CAT DIDN'T SIT", "A BIG DOG", "TIS HE"]  # of every chapter
 INFO = ("LibriSpeech/README.TXT", "LibriSpeech/SPEAKERS.TXT")
-BOOKS = "\ufeff; pipe-separated: the project's own files next to the recordings\n"
 
 
 def make(folder: Path) -> None:
     """Write the archives of sources.yaml; a training chapter has a flac without a line and a line without a flac."""
     words = lexicon(" ".join(TEXTS)) + "A EH1\n"
-    write_files(folder, dict.fromkeys(INFO, BOOKS) | {"librispeech-lexicon.txt": words})
+    write_files(folder, dict.fromkeys(INFO, "\ufeff; about the readers\n") | {"librispeech-lexicon.txt": words})
     for subset, chapters in CHAPTERS.items():
         for chapter in chapters:
             name = chapter.replace("/", "-")

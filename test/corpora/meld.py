@@ -37,10 +37,9 @@ def make(folder: Path) -> None:
         "train_splits/dia125_utt3.mp4": b"\0\0\0\x18ftypmp42" + bytes(400),  # it ends in its header
         "dev_splits_complete/dia66_utt9.mp4": speech("no row"),
         "output_repeated_splits_test/final_videos_testdia0_utt1.mp4": speech("another"),
-        "README.txt": "MELD",
     }
     write_files(raw, more)
     for name, clips in FOLDERS.items():
         pack(raw / f"{name}.tar.gz", raw, clips, *[tables["train"]] * (name == "train"))
-    names = ["README.txt", tables["dev"], tables["test"], *(f"{name}.tar.gz" for name in FOLDERS)]
+    names = [tables["dev"], tables["test"], *(f"{name}.tar.gz" for name in FOLDERS)]
     pack(folder / "MELD.Raw.tar.gz", folder, *(f"MELD.Raw/{name}" for name in names))

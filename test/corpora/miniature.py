@@ -9,8 +9,8 @@ import hashlib
 import importlib
 import io
 import re
+import shutil
 import tarfile
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,11 @@ def table(rows: Iterable[Iterable], **settings) -> str:
 
 
 def pack(archive: Path, folder: Path, *names: str) -> None:
-    """Write a .zip, .tar or .tar.gz with these files and folders of `folder`, by default with all, as `./name`."""
+    """Write a .tar or .tar.gz with these files and folders of `folder`, by default with all, as `./name`; or a .zip
+    with all or one of them.
+    """
     if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-            for path in sorted(path for name in names or [""] for path in (folder / name).rglob("*")):
-                file.write(path, path.relative_to(folder))
+        shutil.make_archive(str(archive.with_suffix("")), "zip", folder, *names)
         return
     with tarfile.open(archive, "w:gz" if archive.suffix == ".gz" else "w") as file:
         for name in names or ["."]:

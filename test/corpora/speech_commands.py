@@ -27,16 +27,12 @@ def make(folder: Path) -> None:
 
 
 def _words(words: list[str]) -> dict:
-    clips = [(word, clip) for word in words for clips in CLIPS.values() for clip in clips]
-    lists = {name: lines(f"{word}/{clip}.wav" for word in words for clip in CLIPS[name])
-             for name in ("validation", "testing")}  # fmt: skip
-    return {
-        **{f"{word}/{clip}.wav": speech(word, clip[:8]) for word, clip in clips},
-        **{f"{name}_list.txt": text for name, text in lists.items()},
-        **{f"_background_noise_/{noise}.wav": _noise(seed, NOISES[noise]) for seed, noise in enumerate(NOISES)},
-        "_background_noise_/README.md": "# Long recordings\n",
-        "LICENSE": "CC-BY-4.0\n",
+    clips = {name: [f"{word}/{clip}.wav" for word in words for clip in found] for name, found in CLIPS.items()}
+    noises = {
+        f"_background_noise_/{name}.wav": _noise(seed, seconds) for seed, (name, seconds) in enumerate(NOISES.items())
     }
+    lists = {f"{name}_list.txt": lines(clips[name]) for name in ("validation", "testing")}
+    return noises | lists | {clip: speech(*clip.split("/")) for found in clips.values() for clip in found}
 
 
 def _test_set(words: list[str]) -> dict:

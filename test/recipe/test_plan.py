@@ -37,10 +37,9 @@ def plan(*words):
 
 def test_an_experiment_for_each_method_rate_and_seed_with_the_folders_that_experiments_always_had():
     found = plan("petl=lora lora+prefix", "seeds=3 01", "tag=x.y", "rates=0.001 3E-3")
-    method = [
-        f"exp/asr_es_moonshine_{name}_x.y_rate{rate}" for name in ("lora", "lora+prefix") for rate in ("1e-3", "3e-3")
-    ]
-    assert [one.exp for one in found.experiments] == [f"{folder}/seed{seed}" for folder in method for seed in (3, 1)]
+    names = ["lora_x.y_rate1e-3", "lora_x.y_rate3e-3", "lora+prefix_x.y_rate1e-3", "lora+prefix_x.y_rate3e-3"]
+    folders = [f"exp/asr_es_moonshine_{name}/seed{seed}" for name in names for seed in (3, 1)]
+    assert [one.exp for one in found.experiments] == folders
     assert "train.lr_adapter=1e-3" in found.experiments[0].training and "seed=1" in found.experiments[1].training
     assert plan("weights=random", "tag=t").experiments[0].exp == "exp/asr_es_moonshine_lora_random_t/seed1"
 
@@ -54,13 +53,12 @@ def test_files_of_settings_in_increasing_precedence(recipe):
 
 
 def test_each_stage_gets_its_settings(tmp_path):
-    (tmp_path / "caller" / "big.arpa").write_text("x")
+    (tmp_path / "caller" / "b.arpa").write_text("x")
     given = (
-        "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=big.arpa"
+        "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=b.arpa"
     )
-    found = plan(
-        "overrides=text.language=es", f"set={given} decode.name=big", "decode=greedy beam", "on_bad_utterance=skip"
-    )
+    words = ("overrides=text.language=es", "decode=greedy beam", "on_bad_utterance=skip")
+    found = plan(*words, f"set={given} decode.name=big")
     skip, *settings = found.experiments[0].training[-5:]
     assert found.experiments[0].training[0] == "text.language=es" and skip == "data.on_bad_utterance=skip"
     assert settings == ["train.epochs=3", "petl.sites=a b", "data.max_seconds=5", "decode.batch_seconds=9"]
@@ -68,9 +66,9 @@ def test_each_stage_gets_its_settings(tmp_path):
     greedy, beam = found.decodings
     assert (greedy.ending, greedy.tuned, greedy.decode_words) == ("", "", ["decode.method=greedy"])
     assert (beam.decoded, beam.ending, beam.tuned) == ("big", "_big", "tuned_big.json")
-    ngram = "decode.ngram=../caller/big.arpa"
+    ngram = "decode.ngram=../caller/b.arpa"
     assert beam.decode_words == ["decode.method=beam", settings[-1], "decode.beam=4", ngram, "decode.name=big"]
-    assert beam.decode_files == ["../caller/big.arpa"]
+    assert beam.decode_files == ["../caller/b.arpa"]
 
 
 def test_weights_are_the_recipes_the_callers_or_made_by_an_earlier_stage(tmp_path):
@@ -84,33 +82,19 @@ def synthesis(*words):
     return make_plan(from_words(Call, [*TTS, "caller=../caller", *words]))
 
 
-def test_a_synthesiser_is_trained_from_nothing_as_a_whole_and_is_no_control():
-    (one,) = synthesis().experiments
-    assert one.exp == "exp/tts_june_fastspeech2_full/seed1" and one.configs == ["conf/tts.yaml", "conf/rates.yaml"]
-    assert "backbone.weights=random:small" in one.training
+def test_a_synthesiser_with_given_weights_is_adapted():
     control = synthesis("given=weights", "weights=random:large").experiments[0]
     assert control.exp == "exp/tts_june_fastspeech2_lora_random/seed1"
-
-
-def test_a_pretrained_synthesiser_is_adapted_with_settings_of_its_own():
-    found = synthesis("pretrained=tts", "pretrained_in=/egs/vctk")
-    assert found.weights == "/egs/vctk/exp/tts_fastspeech2_full/seed1/backbone.safetensors"
-    assert (found.weights_from, found.like) == ("pretraining", "/egs/vctk/data/tts/tokens")
-    lora, prefix = found.experiments
-    assert lora.configs[:3] == ["conf/tts.yaml", "conf/adaptation/tts.yaml", "conf/rates.yaml"]
-    assert (lora.exp, prefix.exp) == tuple(f"exp/tts_june_fastspeech2_{name}/seed1" for name in ("lora", "prefix"))
     given = synthesis("pretrained=tts", "given=weights", "weights=downloads/mine.safetensors")
     assert (given.weights_from, given.like, len(given.experiments)) == ("download", "", 2)
 
 
-def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_path):
+@pytest.mark.parametrize("given, name", [("", "g-02"), (" decode.name=mine", "mine")])
+def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_path, given, name):
     (tmp_path / "caller" / "g 02.pt").write_text("x")
-    (found,) = synthesis("set=decode.vocoder=g 02.pt").decodings
-    assert found.ending == "_g-02" and found.decode_words[-1] == "decode.name=g-02"
+    (found,) = synthesis(f"set=decode.vocoder=g 02.pt{given}").decodings
+    assert (found.ending, found.decode_words[-1]) == (f"_{name}", f"decode.name={name}")
     assert found.decode_files == ["../caller/g 02.pt"]
-    (found,) = synthesis("set=decode.vocoder=g 02.pt decode.name=mine").decodings
-    assert found.ending == "_mine" and found.decode_words[-1] == "decode.name=mine"
-    assert synthesis().decodings[0].ending == ""
 
 
 @pytest.mark.parametrize(
@@ -121,14 +105,12 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
         (("petl=lora+loora",), "no method 'loora' in sure/petl; there are: .* lora "),
         (("petl=lora,prefix",), "no method 'lora,prefix' in sure/petl .separate methods by spaces.; there are: "),
         (("petl=base",), "no method 'base'"),  # a file of sure/petl, but not of a method
-        (("seeds=",), "--seeds takes numbers from 0"),
         (("seeds=one",), "--seeds takes numbers from 0 .*, not 'one'"),
         (("seeds=1 -1",), "not '-1'"),
         ((f"seeds={2**63}",), "--seeds takes numbers"),
         (("seeds=1 01",), "--seeds has 1 and 01, which are the same"),
         (("rates=1e-3 0.001 3e-3",), "--rates has 1e-3 and 0.001, which are the same"),
         (("rates=..",), "--rates takes learning rates .*, not '..'"),
-        (("rates=inf",), "not 'inf'"),
         (("rates=1e-3", "set=train.lr_adapter=5e-4"), "train.lr_adapter=5e-4: .* every rate of --rates"),
         (("rates=1e-3", "set=petl.lr=5e-4"), "petl.lr=5e-4: .* every rate of --rates"),
         (("tag=a/b",), "--tag takes letters"),
@@ -210,11 +192,9 @@ def test_folders_in_the_file_of_corpora_have_three_spellings(tmp_path):
         (("only=beads asr",), f"--only 'beads asr': no such row; there are: {ASR}; {FR}; {BEADS};"),
         (("only=;",), "--only names no row"),
         (("suite=none",), "--suite none: egs/recipes.csv has no row of it"),
-        (("petl=loora",), "no method 'loora'"),
         (("seeds=one",), "--seeds takes numbers"),
         (("corpora=nowhere",), "--corpora nowhere: no such file"),
         ("beads /data", "line 3: expected `recipe: DIR`, found 'beads /data'"),
-        ("[beads: /data]", "line 3: expected `recipe: DIR`"),
         ("pearls: .", "line 3: egs/pearls does not exist; use a folder of egs/"),
         ("beads: not here", "line 3: there is no folder "),
     ],

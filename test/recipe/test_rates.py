@@ -65,11 +65,9 @@ def test_rates_by_task_method_and_order_of_files(files, order, words, expected):
     ("table", "message"),
     [
         ("[1e-3]", "rates: expected names"),
-        ("{asr: 1e-3}", "rates.asr: expected names"),
         ("{asrr: {lora: 1e-3}}", "no 'asrr' in sure/tasks"),
         ("{all: {loora: 1e-3}}", "no 'loora' in sure/petl .*'lora'"),
         ("{all: {lora: [1e-3]}}", "rates.all.lora: expected a rate such as 1e-3"),
-        ("{all: {lora: }}", "rates.all.lora: expected a rate"),
         ("{all: {lora: {epochs: 3}}}", "rates.all.lora: expected a rate"),
         ("{all: {prefix: fast}}", "train.lr_adapter.*fast"),
     ],
@@ -93,17 +91,10 @@ def test_every_rate_of_a_recipe_reaches_the_training_of_its_task(table):
             assert {key: getattr(train, key) for key in given} == {key: float(value) for key, value in given.items()}
 
 
-@pytest.mark.parametrize(
-    ("files", "method", "expected"),
-    [
-        ("asr", "full", (1e-3, 5e-3)),
-        ("language", "full", (3e-4, 5e-3)),
-        ("asr", "lora", (3e-3, 5e-3)),
-        ("language", "unipelt", (3e-4, 5e-3)),
-        ("tts adaptation/tts", "full", (1e-3, 1e-3)),
-        ("tts adaptation/tts", "bitfit", (3e-3, 5e-2)),
-    ],
-)
+@pytest.mark.parametrize(("files", "method", "expected"), [
+    ("asr", "full", (1e-3, 5e-3)), ("language", "full", (3e-4, 5e-3)), ("asr", "lora", (3e-3, 5e-3)),
+    ("tts adaptation/tts", "full", (1e-3, 1e-3)), ("tts adaptation/tts", "bitfit", (3e-3, 5e-2)),
+])  # fmt: skip
 def test_rates_of_published_results(files, method, expected):
     paths = [EGS / "asterisk" / "conf" / f"{name}.yaml" for name in (*files.split(), "rates")]
     train = load_config(paths, [f"petl.name={method}"]).train

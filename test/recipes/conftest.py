@@ -1,7 +1,7 @@
 """Fixtures of the recipes' tests; in test_<recipe>_prepare.py, for that recipe."""
 
 import shutil
-from functools import cache, partial
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import miniature
 import pytest
 
 pytest.register_assert_rewrite("harness")
-from harness import Recipe, Result  # noqa: E402
+from harness import Recipe  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -35,19 +35,7 @@ def corpus(recipe, tmp_path) -> Path:
 
 
 @pytest.fixture
-def prepared(recipe, tmp_path, capsys):
-    """`prepared(corpus, **options)`: a Result with all that was printed."""
+def prepared(recipe, tmp_path):
+    """`prepared(corpus, **options)`: the Result."""
     numbers = count()
-
-    def prepare(corpus: Path = recipe.corpus, **options: str) -> Result:
-        capsys.readouterr()
-        result = recipe(corpus, tmp_path / f"out {next(numbers)}", **options)
-        return Result(result.sets, result.left_out, capsys.readouterr().out)
-
-    return prepare
-
-
-@pytest.fixture
-def check(recipe, corpus, tmp_path):
-    """`check(case)`: compare the effect of a change with the case."""
-    return partial(recipe.check, corpus=corpus, out=tmp_path / "out")
+    return lambda corpus=recipe.corpus, **options: recipe(corpus, tmp_path / f"out {next(numbers)}", **options)

@@ -2,8 +2,8 @@
 to the corpus, each with its whole effect on these sets.
 """
 
-import importlib.util
 import os
+import runpy
 import shutil
 import sys
 from collections import Counter
@@ -28,28 +28,23 @@ NO_OPTIONS: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Result:
-    """The sets that prepare.py made (id -> utterance), the lines of left_out.txt, and the printed text."""
+    """What prepare.py made."""
 
     sets: dict[str, dict[str, Utterance]]
     left_out: list[tuple[str, str]]  # reason, item; paths are relative to the corpus
     printed: str = ""
 
     def of(self, attribute: str) -> dict[str, Any]:
-        """id -> set, audio, text, speaker, label or labels."""
-        return {
-            id: name if attribute == "set" else _label(one.labels) if attribute == "label" else getattr(one, attribute)
-            for name, utterances in self.sets.items()
-            for id, one in utterances.items()
-        }
+        """id -> audio, text, speaker or labels."""
+        return {id: getattr(one, attribute) for found in self.sets.values() for id, one in found.items()}
+
+    @property
+    def set_of(self) -> dict[str, str]:
+        return {id: name for name, found in self.sets.items() for id in found}
 
     @property
     def ids(self) -> dict[str, list[str]]:
-        return {name: list(utterances) for name, utterances in self.sets.items()}
-
-    def values(self, attribute: str) -> dict[str, set]:
-        """set -> the different values there."""
-        found = self.of(attribute)
-        return {name: {found[id] for id in utterances} for name, utterances in self.sets.items()}
+        return {name: list(found) for name, found in self.sets.items()}
 
     @property
     def reasons(self) -> Counter:
@@ -70,10 +65,6 @@ class Result:
         return lines
 
 
-def _label(labels: dict[str, str]) -> Any:
-    return labels.get("label", labels or None)
-
-
 def expected(recipe: str) -> dict[str, list[str]]:
     """Options -> the lines of the result. Lines before the first options are comments."""
     text = (Path(__file__).parent / "expected" / f"{recipe}.txt").read_text(encoding="utf-8")
@@ -86,9 +77,8 @@ class Case:
     """A change to the corpus and its whole effect: sets, texts and so on that are not named here stay as they were.
 
     sets, texts, labels, speakers: id -> value of utterances that are new or have another one. audio: id -> end of the
-    path. left_out: reason -> the items (or their number) that are left out now; not_left_out: no longer.
-    given: the folder that --corpus names, below the corpus. error: expected instead of all this. only_places: the paths
-    of what is left out may be others.
+    path. left_out: reason -> the items, sorted, or their number; not_left_out: no longer. given: the folder of --corpus,
+    below the corpus. error: in place of all this. only_places: what is left out may have other paths.
     """
 
     change: Change | Sequence[Change] = ()
@@ -96,7 +86,7 @@ class Case:
     gone: str | Iterable[str] = ()
     sets: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     speakers: Mapping[str, str] = field(default_factory=dict)
     audio: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, Any] = field(default_factory=dict)
@@ -153,10 +143,10 @@ class Recipe:
             assert not any((out / name).exists() for name in SETS)
             return
         before, after = self.unchanged(**case.options), self(given, out, **case.options)
-        old, new = before.of("set"), after.of("set")
+        old, new, labels = before.set_of, after.set_of, {id: {"label": label} for id, label in case.labels.items()}
         assert old.keys() - new.keys() == set(case.gone.split() if isinstance(case.gone, str) else case.gone)
         assert {id: name for id, name in new.items() if old.get(id) != name} == dict(case.sets)
-        for attribute, changed in (("text", case.texts), ("label", case.labels), ("speaker", case.speakers)):
+        for attribute, changed in (("text", case.texts), ("labels", labels), ("speaker", case.speakers)):
             old, new = before.of(attribute), after.of(attribute)
             differing = {id: value for id, value in new.items() if id in old and old[id] != value}
             assert differing | {id: new.get(id) for id in changed} == dict(changed), attribute
@@ -178,13 +168,9 @@ def _compare(lines: Counter, expected: Mapping[str, Any]) -> None:
 
 
 def load_make_splits(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> Callable:
-    """The function that made the lists in the recipe's folder `splits`."""
     monkeypatch.setitem(sys.modules, "prepare", SimpleNamespace(**recipe.parts))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    spec = importlib.util.spec_from_file_location("make_splits", recipe.folder / "splits" / "make_splits.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.make_splits
+    return runpy.run_path(str(recipe.folder / "splits" / "make_splits.py"))["make_splits"]
 
 
 def below(corpus: Path, given: str) -> Path:
@@ -200,8 +186,8 @@ def changes(cases: Mapping[str, Case]) -> Callable:
     """A test of all cases, which the test module has to name."""
 
     @table(cases)
-    def test(check, case):
-        check(case)
+    def test(recipe, corpus, tmp_path, case):
+        recipe.check(case, corpus, tmp_path / "out")
 
     return test
 
@@ -244,20 +230,16 @@ def edit(name: str, function: Callable[[bytes], bytes]) -> Change:
 
 def copy(source: str, target: str) -> Change:
     """A file or folder."""
-
-    def change(corpus: Path) -> None:
-        (corpus / target).parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if (corpus / source).is_dir() else shutil.copy)(corpus / source, corpus / target)
-
-    return change
+    return lambda corpus: _place(shutil.copytree if (corpus / source).is_dir() else shutil.copy, corpus, source, target)
 
 
 def move(source: str, target: str) -> Change:
-    def change(corpus: Path) -> None:
-        (corpus / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(corpus / source, corpus / target)
+    return lambda corpus: _place(shutil.move, corpus, source, target)
 
-    return change
+
+def _place(function: Callable, corpus: Path, source: str, target: str) -> None:
+    (corpus / target).parent.mkdir(parents=True, exist_ok=True)
+    function(corpus / source, corpus / target)
 
 
 def rename(pattern: str, new: Callable[[str], str]) -> Change:

@@ -1,4 +1,4 @@
-"""Every recipe: its sets, whatever the order of files; links and files of macOS; unknown options; sources."""
+"""Every recipe: its sets, whatever the order of files; links and files of macOS; unknown options; sources; TEMPLATE."""
 
 import inspect
 import os
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from harness import EGS, Case, below, expected, layout
+from harness import EGS, Case, below, expected, layout, write
 
 from sure.corpus.sources import read_sources
 from sure.data.validate import validate_data_dir
+from sure.errors import SureError
+from sure.stages.prepare import load_prepare
 
 RECIPES = sorted(path.parent.name for path in EGS.glob("*/prepare.py") if path.parent.name != "TEMPLATE")
 FREE = {"asterisk": ("voice", "minutes"), "iemocap": ("lists",)}  # options without a list of choices
@@ -24,33 +26,24 @@ SECTIONS = [(name, words) for name in RECIPES for words in expected(name)]
 
 
 def linked(corpus: Path, store: Path) -> Path:
-    """A corpus with links for all its files and folders; their targets lie side by side in `store`."""
+    """A corpus with links for all its files and folders; their targets lie side by side in `store`. Each file has a
+    second one of macOS next to it, and in the folder that archives of macOS have.
+    """
     places = {Path(folder): store / str(number) for number, (folder, *_) in enumerate(os.walk(corpus))}
     for folder, place in places.items():
-        place.mkdir(parents=True)
-        for path in folder.iterdir():
+        write(".DS_Store", b"\0\0\0\1Bud1")(place)
+        for path in (path for path in folder.iterdir() if not path.name.startswith(".")):
             (place / path.name).symlink_to(places.get(path, path))
+            if path not in places:
+                for second in (place, places[corpus] / "__MACOSX" / folder.relative_to(corpus)):
+                    write(f"._{path.name}", b"\0\5\x16\7\0\2\0\0Mac OS X")(second)
     return places[corpus]
-
-
-def add_files_of_macos(corpus: Path) -> None:
-    """A second file for each, next to it and in the folder that its archives have."""
-    mirror = corpus / "__MACOSX"
-    for folder in [Path(folder) for folder, *_ in os.walk(corpus, followlinks=True)]:
-        names = [path.name for path in folder.iterdir() if path.is_file()]
-        for place in (folder, mirror / folder.relative_to(corpus)):
-            place.mkdir(parents=True, exist_ok=True)
-            for name in names:
-                (place / f"._{name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
-        (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_links_and_files_of_macos_change_nothing(recipe_of, name, tmp_path):
     recipe = recipe_of(name)
-    other = linked(recipe.corpus, tmp_path / "store")
-    add_files_of_macos(other)
-    before, after = recipe.unchanged(), recipe(other, tmp_path / "out")
+    before, after = recipe.unchanged(), recipe(linked(recipe.corpus, tmp_path / "store"), tmp_path / "out")
     for name, utterances in before.sets.items():
         found = [replace(one, audio=Path(one.audio).name) for one in after.sets[name].values()]
         assert found == [replace(one, audio=Path(one.audio).name) for one in utterances.values()] != []
@@ -121,3 +114,34 @@ def test_the_recordings_of_all_languages_of_voxpopuli_come_once():
     english, german = (read_sources(EGS / "voxpopuli/sources.yaml", {"lang": lang}).items for lang in ("en", "de"))
     assert english[0].file_name == "asr_en.tsv.gz" and german[0].file_name == "asr_de.tsv.gz"
     assert english[1:] == german[1:] and len(english) == 13
+
+
+TEMPLATE = load_prepare(EGS / "TEMPLATE" / "prepare.py")
+GOOD = "audio\ttext\tlabel\na.wav\tlight on\ton\n"
+
+
+@pytest.mark.parametrize(
+    ("train", "task", "message"),
+    [
+        ("audio\ttxt\na.wav\ton\n", "asr", "train.tsv, line 1: no column 'text'; the columns are 'audio' 'txt'"),
+        (GOOD.replace("\t", ","), "asr", "no column 'audio'; the columns are 'audio,text,label' .put tabs"),
+        (GOOD, "verification", "train.tsv, line 1: no column 'speaker'"),
+        (GOOD + "\ton\ton\n", "asr", "train.tsv, line 3: the column 'audio' is empty"),
+        (GOOD + "b.wav\ton\n", "intent", "train.tsv, line 3: the column 'label' is empty"),
+        (GOOD + "a.wav\toff\toff\n", "asr", "the id 'a' is given to two utterances; each needs its own id"),
+        (None, "asr", "train.tsv is missing; a corpus needs train.tsv, dev.tsv, test.tsv"),
+    ],
+)
+def test_a_mistake_in_a_table_of_the_template_is_one_error(tmp_path, train, task, message):
+    for name, table in {"train": train, "dev": GOOD, "test": GOOD}.items():
+        if table is not None:
+            (tmp_path / f"{name}.tsv").write_text(table)
+    with pytest.raises(SureError, match=message):
+        TEMPLATE(tmp_path, tmp_path / "data", task=task)
+
+
+def test_an_empty_text_of_the_template_is_left_to_stage_2(tmp_path):
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.tsv").write_text("audio\ttext\na.wav\t\nb.wav\n")
+    folders = TEMPLATE(tmp_path, tmp_path / "data", task="asr")
+    assert [(folder / "text").read_text().split() for folder in folders] == [["a", "b"]] * 3

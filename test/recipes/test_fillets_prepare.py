@@ -32,10 +32,8 @@ OTHER_VOICES = [*line("keys", "cs", "x-m-1", "Kde"), *line("keys", "nl", "x-m-1"
 CS, NL = "cs-small-keys-x-m-1", "nl-small-keys-x-m-1"
 test_changes = changes({
     "installed": layout(move("", INSTALLED), INSTALLED, ALL),
-    "above an installed game": layout(move("", INSTALLED), "../usr", ALL),
     "packages": layout(as_packages, "../packages", ALL),
     "no recordings": Case(remove("sound"), error=r"not found: cs \(recordings\).*fillets-ng-data-cs"),
-    "no dialogue files": Case(remove("script"), {"lang": "nl"}, error=r"not found: nl \(dialogue f.*fillets-ng-data"),
     "corrections": Case(
         [*line("fdto", "cs", "semafor-v", "Stůj"), *line("computer", "cs", "poc-v-pssst", "Pssst"),
          *line("computer", "cs", "x-m-1", "Chapci, chapcisko"), *line("computer", "nl", "x-m-2", "Nouja, neeee")],

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fluent_speech_commands import COMMANDS, SPEAKERS, path_of, row
-from harness import Case, append, changes, copy, edit, layout, move, remove, replace
+from harness import Case, append, changes, copy, edit, layout, move, replace
 from miniature import table
 
 SPEAKER, DATA = SPEAKERS["test"][0], "data/test_data.csv"
@@ -35,11 +35,9 @@ test_changes = changes({
        for name, again in {"test": row(SPEAKER, HEAT), "train": row(SPEAKERS["train"][0], HEAT)}.items()},
     "an unknown column": Case(replace(DATA, "speakerId", "speaker"),
                               error="test_data.csv: no column 'speakerId'; expected path, .*found , path, speaker"),
-    "no table": Case(remove(DATA), error="not found: data/test_data.csv"),
     "no tables": Case(given="wavs",
                       error="wavs: not found: data/train_data.csv, data/valid_data.csv, data/test_data.csv"),
     "two copies": Case([copy("data", "a/data"), move("data", "b/data")], error="more than one copy.*/a.*/b"),
     "two above": layout(move("", "../a/b"), ".."),
-    "through a link": layout(lambda corpus: (corpus.parent / "link").symlink_to(corpus), "../link"),
     "three above": Case(move("", "../a/b/c"), given="..", error="not found: data/train_data.csv"),
 })  # fmt: skip

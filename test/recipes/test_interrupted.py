@@ -12,7 +12,7 @@ import pytest
 from clone import ROWS, Clone, row_words, serve
 
 RECIPES = {row["recipe"]: row for row in ROWS}
-QUICK = ("asterisk",)
+NAMES = [pytest.param(name, marks=() if name == "asterisk" else pytest.mark.slow) for name in RECIPES]
 KILLS = 4
 
 
@@ -37,9 +37,7 @@ def made(recipe: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in RECIPES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_bytes_after_any_number_of_kills(tmp_path, name):
     clone = Clone(tmp_path / "a new clone")
     corpus = miniature.make(name, tmp_path / "corpus")

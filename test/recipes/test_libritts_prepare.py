@@ -22,5 +22,6 @@ test_changes = changes({
 
 def test_no_reader_in_two_sets(prepared, tmp_path):
     make_tree(tmp_path / "corpus", {str(reader): 1 for reader in range(20)})
-    readers = prepared(tmp_path / "corpus", split="speaker").values("speaker")
-    assert [len(readers[name]) for name in SETS] == [16, 2, 2] and len(set.union(*readers.values())) == 20
+    sets = prepared(tmp_path / "corpus", split="speaker").sets
+    readers = [{one.speaker for one in sets[name].values()} for name in SETS]
+    assert [len(found) for found in readers] == [16, 2, 2] and len(set.union(*readers)) == 20

@@ -1,9 +1,6 @@
 """egs/snips: damaged files and other ways to write its lines."""
 
-from harness import Case, append, changes, edit, layout, move, remove, table, write
-
-from sure.text.normalize import normalize
-from sure.text.slots import normalize_marked, slots_of
+from harness import Case, append, changes, edit, layout, move, remove, write
 
 LINES, FIRST = "all.iob.snips.txt", "Ivy-snips-train-0"
 
@@ -40,6 +37,26 @@ test_changes = changes({
     **{f"{line!r} without a slot for each word": Case(with_line(line), gone=FIRST, left_out={
         "lines without one slot for each word": FIRST} | unused(FIRST))
        for line in (" BOS PLAY EOS", " BOS PLAY EOS\tO X", " BOS PLAY EOS\tO O artist X", "\tO X")},
+    **{line: Case(with_line(line), texts={FIRST: text}) for line, text in {
+        # one tab between all columns; no BOS and EOS; the intent in a column of its own or none
+        "\tPLAY ADELE\tO artist\tPlayMusic": "play B-artist adele E-artist",
+        " PLAY ADELE\tO artist PlayMusic": "play B-artist adele E-artist",
+        " BOS PLAY ADELE EOS\tO O artist O\tPlayMusic": "play B-artist adele E-artist",
+        " BOS Play adele EOS\tO O PlayMusic/artist PlayMusic": "play B-artist adele E-artist",
+        # B- begins a slot, also after one of the same type; I- of another type, or without B-, as well
+        " BOS ADELE SADE EOS\tO B-artist B-artist X": "B-artist adele E-artist B-artist sade E-artist",
+        " BOS ADELE SADE EOS\tO B-artist I-artist X": "B-artist adele sade E-artist",
+        " BOS ADELE POP EOS\tO B-artist I-genre X": "B-artist adele E-artist B-genre pop E-genre",
+        " BOS PLAY ADELE SADE EOS\tO O I-artist I-artist X": "play B-artist adele sade E-artist",
+        " BOS ADELE , SADE EOS\tO B-artist O I-artist X": "B-artist adele sade E-artist",
+        # digits, apostrophes, brackets, other scripts
+        " BOS IT 'S 42ND EOS\tO O O rank X": "it s B-rank forty second E-rank",
+        " BOS DON'T ( STOP ) EOS\tO track track track track X": "B-track don't stop E-track",
+        " BOS 楽園追放 官方杂志 EOS\tO movie movie X": "B-movie expelled E-movie",
+        " BOS PLAY - EOS\tO O artist X": "play",
+        " BOS  PLAY   ADELE EOS \tO O  artist X \r": "play B-artist adele E-artist",
+        " BOS PLAY\u00a0IT \u00a0 ADELE EOS\tO O O artist X": "play it B-artist adele E-artist",
+    }.items()},
     "no recordings": Case(remove("train", "valid", "test"),
                           error="no recordings .* below it; are train, valid and test unpacked"),
     "above": layout(move("", "../deeper/SNIPS"), "../deeper"),
@@ -47,31 +64,3 @@ test_changes = changes({
     "three above": Case(move("", "../a/b/SNIPS"), given="..",
                         error=f"no {LINES} there or up to two folders below.*train, valid"),
 })  # fmt: skip
-
-
-@table({line: (line, slots) for line, *slots in [
-    # one tab between all columns; no BOS and EOS; the intent in a column of its own or none
-    ("\tPLAY ADELE\tO artist\tPlayMusic", ("artist", "adele")),
-    (" PLAY ADELE\tO artist PlayMusic", ("artist", "adele")),
-    (" BOS PLAY ADELE EOS\tO O artist O\tPlayMusic", ("artist", "adele")),
-    (" BOS Play adele EOS\tO O PlayMusic/artist PlayMusic", ("artist", "adele")),
-    # B- begins a slot, also after one of the same type; I- of another type, or without B-, as well
-    (" BOS ADELE SADE EOS\tO B-artist B-artist X", ("artist", "adele"), ("artist", "sade")),
-    (" BOS ADELE SADE EOS\tO B-artist I-artist X", ("artist", "adele sade")),
-    (" BOS ADELE POP EOS\tO B-artist I-genre X", ("artist", "adele"), ("genre", "pop")),
-    (" BOS PLAY ADELE SADE EOS\tO O I-artist I-artist X", ("artist", "adele sade")),
-    (" BOS ADELE , SADE EOS\tO B-artist O I-artist X", ("artist", "adele sade")),
-    # digits, apostrophes, brackets, other scripts
-    (" BOS IT 'S 42ND EOS\tO O O rank X", ("rank", "forty second")),
-    (" BOS DON'T ( STOP ) EOS\tO track track track track X", ("track", "don't stop")),
-    (" BOS 楽園追放 官方杂志 EOS\tO movie movie X", ("movie", "expelled")),
-    (" BOS PLAY - EOS\tO O artist X",),
-    (" BOS  PLAY   ADELE EOS \tO O  artist X \r", ("artist", "adele")),
-    (" BOS PLAY\u00a0IT \u00a0 ADELE EOS\tO O O artist X", ("artist", "adele")),  # a word, and one without letters
-]})  # fmt: skip
-def test_ways_to_write_a_line(recipe, corpus, prepared, case):
-    line, slots = case
-    with_line(line)(corpus)
-    text = prepared(corpus).of("text")[FIRST]
-    assert slots_of(text) == slots and normalize_marked(text, "en") == text
-    assert normalize(text, "en")
