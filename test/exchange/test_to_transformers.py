@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 import transformers
-from models import build, disturb
 from pairs import FAMILIES, METHODS, check_equal, distance, encoded, input_of, logits, ours, pair, sound, written
 from safetensors.torch import load_file
 
@@ -147,15 +146,6 @@ def test_classification(tmp_path, family, size, petl):
     check_equal(wanted, found)
     assert [loaded.config.id2label[index] for index in found.argmax(1).tolist()] == model.task.decode(wanted, None)
     assert loaded.config.label2id == {name: index for index, name in loaded.config.id2label.items()}
-
-
-def test_a_model_that_began_with_random_weights(tmp_path):
-    """Without a Hugging Face folder from which settings could be copied."""
-    _, model = build(tmp_path, "lora", name="hubert", weights="random:tiny")
-    disturb(model.eval())
-    wanted = logits(model)
-    loaded = load(transformers.AutoModelForAudioClassification, exported(model, tmp_path)[0])
-    check_equal(wanted, loaded(sound()).logits.detach())
 
 
 def test_several_output_groups_have_no_head_there(tmp_path):

@@ -74,20 +74,15 @@ def mel(frames=23):
     return torch.randn(frames, 80, generator=torch.Generator().manual_seed(1)) - 4
 
 
-LAYOUTS = {  # ways to store weights
-    "published": with_weight_norm,
-    "folded": dict,
-    "parametrized": lambda tensors: {
-        name.replace(".weight.weight", ".parametrizations.weight"): tensor
-        for name, tensor in with_weight_norm(tensors, ".weight.original0", ".weight.original1").items()
-    },
-}
+def parametrized(plain):
+    tensors = with_weight_norm(plain, ".original0", ".original1")
+    return {name.replace(".weight", ".parametrizations.weight"): tensors[name] for name in tensors}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", [with_weight_norm, dict, parametrized])  # ways to store weights
 @torch.no_grad()
 def test_equals_the_transformers_library(layout, original, tmp_path):
-    made = make_vocoder(publish(tmp_path, LAYOUTS[layout](of_original(original))), ACOUSTIC).waveform(mel())
+    made = make_vocoder(publish(tmp_path, layout(of_original(original))), ACOUSTIC).waveform(mel())
     wanted = original(mel())
     assert made.shape == (23 * 256,) and made.dtype == torch.float32
     assert wanted.std() > 0.01 and (made - wanted).abs().max() < 1e-5
@@ -125,7 +120,6 @@ def checkpoint(original, tmp_path, monkeypatch):
     ("config", "message"),  # no file, its content, or changed keys (...: without the key)
     [
         (None, "config.json does not exist"),
-        ("{", "config.json is not valid JSON"),
         ("[]", "config.json: expected keys"),
         ({"hop_size": 300}, "hop_size is 300, but acoustic.hop_size is 256"),
         ({"fmax": None}, "fmax is None, but acoustic.mel_high_hz is 8000"),
@@ -146,7 +140,7 @@ def test_errors_name_what_is_wrong_in_config_json(config, message, checkpoint):
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),  # saved content by the tensors, or bytes of the file
+    ("damage", "message"),  # content or bytes of the file, from the tensors
     [
         (lambda tensors: {"generator": tensors | {"ups.9.bias": torch.zeros(1)}}, r"1 unexpected \(ups\.9\.bias\)"),
         (lambda tensors: {"generator": {name: tensors[name] for name in tensors if name != "ups.1.bias"}},
@@ -155,16 +149,13 @@ def test_errors_name_what_is_wrong_in_config_json(config, message, checkpoint):
          r"1 missing \(ups\.1\.weight\), 1 unexpected \(ups\.1\.weight_v\)"),
         (lambda tensors: {"mpd": {}, "msd": {}, "steps": 1}, "no tensors under 'generator'.*mpd, msd, steps"),
         (lambda tensors: {"generator": Evil()}, "a file of tensors"),
-        (slice(3000), "g_02500000: cannot be read"),
-        (slice(0), "g_02500000: cannot be read"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "g_02500000: cannot be read"),
+        (lambda tensors: b"PK\3\4", "g_02500000: cannot be read"),
+        (lambda tensors: b"version https://git-lfs.github.com/spec/v1\n", "g_02500000: cannot be read"),
     ],
 )  # fmt: skip
 def test_errors_name_what_is_wrong_in_a_checkpoint(damage, message, checkpoint):
-    if callable(damage):
-        torch.save(damage(torch.load(checkpoint)["generator"]), checkpoint)
-    else:
-        checkpoint.write_bytes(checkpoint.read_bytes()[damage] if isinstance(damage, slice) else damage)
+    made = damage(torch.load(checkpoint)["generator"])
+    checkpoint.write_bytes(made) if isinstance(made, bytes) else torch.save(made, checkpoint)
     with pytest.raises(SureError, match=message):
         make_vocoder(str(checkpoint), ACOUSTIC)
     assert not Path("made_by_a_checkpoint").exists()
