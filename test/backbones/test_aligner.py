@@ -8,16 +8,8 @@ import torch
 from scipy.stats import betabinom
 from torch import nn
 
-from sure.backbones.aligner import (
-    BLANK,
-    FAR,
-    Aligner,
-    alignment_prior,
-    binarisation,
-    forward_sum,
-    match,
-    monotonic_search,
-)
+from sure.backbones import aligner
+from sure.backbones.aligner import BLANK, FAR, alignment_prior, binarisation, forward_sum, match, monotonic_search
 from sure.backbones.fastspeech2_parts import phone_means, spread
 from sure.backbones.own_format import initialise
 from sure.frames import Frames
@@ -75,23 +67,6 @@ def test_the_prior_is_scipys_beta_binomial(phones, frames, scale):
         torch.testing.assert_close(found[frame - 1], torch.tensor(wanted, dtype=torch.float32), atol=1e-4, rtol=1e-4)
 
 
-def test_the_aligner_leaves_padding_out():
-    aligner = Aligner(8, 6, 5, 0.1)
-    initialise(aligner, 1)
-    generator = torch.Generator().manual_seed(3)
-    phones, mels = torch.randn(2, 4, 8, generator=generator), torch.randn(2, 9, 6, generator=generator)
-    positions, frames = Frames(torch.tensor([4, 2]), 4), Frames(torch.tensor([9, 5]), 9)
-    one_positions, one_frames = Frames(torch.tensor([2]), 2), Frames(torch.tensor([5]), 5)
-    path = spread(torch.tensor([[3, 2, 2, 2], [1, 4, 0, 0]]))
-    together, spectra = aligner(phones, positions, mels, torch.zeros(2, 9, 4))
-    alone, spectrum = aligner(phones[1:, :2], one_positions, mels[1:, :5], torch.zeros(1, 5, 2))
-    torch.testing.assert_close(together[1:, :5, :2], alone)
-    assert (together[1, :, 2:] == FAR).all()
-    wanted = match(spectrum, mels[1:, :5], path[1:, :5], one_frames)
-    torch.testing.assert_close(match(spectra, mels, path, frames)[1:], wanted)
-    torch.testing.assert_close(wanted[0], (mels[1, :5] - spectrum[0, [0, 1, 1, 1, 1]]).square().mean())
-
-
 def test_it_learns_where_phones_end():
     """From the order of phones only; each phone has a spectrum and a length of its own."""
     generator = torch.Generator().manual_seed(1)
@@ -100,13 +75,12 @@ def test_it_learns_where_phones_end():
     mels = torch.stack([spectra[row].repeat_interleave(counts, 0) for row, counts in zip(phones, wanted, strict=True)])
     mels += 0.1 * torch.randn(mels.shape, generator=generator)
     positions, frames = Frames([6] * 16, 6), Frames([38] * 16, 38)
-    embedding, aligner = nn.Embedding(6, 16), Aligner(16, 8, 16, 0.1)
-    initialise(embedding, 1)
-    initialise(aligner, 2)
-    optimizer = torch.optim.Adam([*embedding.parameters(), *aligner.parameters()], lr=1e-2)
+    parts = nn.ModuleList([nn.Embedding(6, 16), aligner.Aligner(16, 8, 16, 0.1)])
+    initialise(parts, 1)
+    optimizer = torch.optim.Adam(parts.parameters(), lr=1e-2)
     errors = []
     for _ in range(121):
-        found, made = aligner(embedding(phones), positions, mels, alignment_prior(6, 38).expand(16, -1, -1))
+        found, made = parts[1](parts[0](phones), positions, mels, alignment_prior(6, 38).expand(16, -1, -1))
         durations = monotonic_search(found, positions, frames)
         errors.append(float((durations - wanted).abs().float().mean()))
         loss = match(made, mels, spread(durations), frames) + forward_sum(found, positions, frames)

@@ -8,13 +8,10 @@ import torch
 from sure.backbones.ctranslate2 import read_ctranslate2
 from sure.errors import SureError
 
-DTYPES = {torch.float32: 0, torch.int8: 1, torch.int16: 2, torch.int32: 3, torch.float16: 4}
-TENSORS = {
-    "encoder/weight": torch.arange(6.0).reshape(2, 3),
-    "encoder/half": torch.tensor([0.5, -2.0], dtype=torch.float16),
-    "encoder/heads": torch.tensor(6, dtype=torch.int16),
-    "encoder/none": torch.empty(0, 3),
-}
+DTYPES = {torch.float32: 0, torch.int16: 2, torch.float16: 4}
+HALF = torch.tensor([0.5, -2.0], dtype=torch.float16)
+TENSORS = {"encoder/weight": torch.arange(6.0).reshape(2, 3), "encoder/half": HALF}
+TENSORS |= {"encoder/heads": torch.tensor(6, dtype=torch.int16), "encoder/none": torch.empty(0, 3)}
 
 
 def text(words):
@@ -40,7 +37,7 @@ def test_reads_what_was_written(tmp_path):
 
 
 WHOLE = written(TENSORS)
-HALF = struct.pack("<BI", 4, 4)  # dtype and size of encoder/half
+SIZE = struct.pack("<BI", 4, 4)  # dtype and size of encoder/half
 
 
 @pytest.mark.parametrize(
@@ -52,8 +49,8 @@ HALF = struct.pack("<BI", 4, 4)  # dtype and size of encoder/half
         (written(TENSORS, version=3), "layout 4 to 6: it starts with 3"),
         (b"PK\3\4 a zip file", "is not a model.bin of CTranslate2"),
         (written(TENSORS, kind="TransformerSpec"), "holds a TransformerSpec model; expected WhisperSpec"),
-        (WHOLE.replace(HALF, struct.pack("<BI", 0, 4)), r"encoder/half \[2\] cannot have 4 bytes of dtype 0"),
-        (WHOLE.replace(HALF, struct.pack("<BI", 9, 4)), "4 bytes of dtype 9"),
+        (WHOLE.replace(SIZE, struct.pack("<BI", 0, 4)), r"encoder/half \[2\] cannot have 4 bytes of dtype 0"),
+        (WHOLE.replace(SIZE, struct.pack("<BI", 9, 4)), "4 bytes of dtype 9"),
     ],
 )
 def test_an_invalid_file_is_named(tmp_path, content, message):
