@@ -1,5 +1,6 @@
 """Use a bundle on its backbone: `Sure.load("exp/.../bundle").predict(["a.wav"])`, or `.synthesize("a text")`."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 from sure.backbones.base import Backbone
 from sure.backbones.fastspeech2 import Controls
 from sure.config import Config, make_config
-from sure.data.audio import read_audio
+from sure.data.waveform import load_recording, recordings
 from sure.decode.synthesizer import Synthesizer
 from sure.device import pick_device
 from sure.errors import SureError
@@ -24,7 +25,9 @@ from sure.petl.bundle import ABOUT, Bundle, read_bundle
 from sure.registry import nearest
 from sure.tasks.alignment import TimedWord
 
-Audio = str | Path | Tensor | np.ndarray
+log = logging.getLogger(__name__)
+
+Audio = str | Path | bytes | np.ndarray | Tensor | tuple[Any, Any] | Mapping[str, Any]
 
 
 class Sure:
@@ -89,23 +92,23 @@ class Sure:
         """The model of the active adapter."""
         return self.models[self.name]
 
-    def predict(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[str]:
+    def predict(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[str]:
         """One line for each recording: a transcript, a label, or another output of the task.
 
-        audio: files, or waveforms (samples,) of 16 kHz in [-1, 1]. Raises SureError naming an unusable recording, and
-        where the adapter has another ability.
+        audio: files, waveforms (samples,) of 16 kHz in [-1, 1], or another form in docs/readers.md; one or many.
+        Raises SureError naming an unusable recording, and where the adapter has another ability.
         """
         self._require("predict")
         return self._each(audio, self.model.hypotheses, batch_seconds)
 
     transcribe = predict  # the name that fits speech recognition
 
-    def timings(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
+    def timings(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
         """The words of `predict` with their times, for tasks with CTC (asr, phoneme, slots). Raises as `predict`."""
         self._require("timings")
         return self._each(audio, self.model.timed_words, batch_seconds)
 
-    def embed(self, audio: Iterable[Audio], batch_seconds: float = 120.0) -> Tensor:
+    def embed(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> Tensor:
         """Embeddings of unit length, (recordings, dim), for the task verification. Raises as `predict`."""
         self._require("embed")
         rows = self._each(audio, self.model.embeddings, batch_seconds)
@@ -189,20 +192,24 @@ class Sure:
         self.models[name], self.bundles[name], self.configs[name] = model.to(self.device).eval(), bundle, config
         self.name = name
 
-    def read(self, audio: Audio, name: str = "") -> Tensor:
-        """The waveform (samples,) of a file, or the given one, whose name for errors is `name`.
+    def read(self, audio: Audio, name: str = "recording") -> Tensor:
+        """A recording in any form that `predict` takes as a waveform (samples,) of 16 kHz in [-1, 1].
 
-        Raises SureError naming a recording that the active adapter's backbone cannot process.
+        name: of a recording in memory, for errors. Raises SureError naming a recording that is unusable, or that the
+        active adapter's backbone cannot process.
         """
-        if isinstance(audio, (str, Path)):
-            audio, name = read_audio(audio), str(audio)
-        wave = torch.as_tensor(audio, dtype=torch.float32).cpu()
+        name = str(audio) if isinstance(audio, (str, Path)) else name
+        wave, clipped = load_recording(audio, name)
+        if clipped:
+            log.warning("%s: many samples are above 1 and were clipped; scale the recording to [-1, 1]", name)
         check_wave(wave, name, self.model.backbone)
         return wave
 
-    def _each(self, audio: Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float) -> list[Any]:
+    def _each(
+        self, audio: Audio | Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float
+    ) -> list[Any]:
         """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`."""
-        waves = [self.read(one, f"waveform {index}") for index, one in enumerate(audio)]
+        waves = [self.read(one, f"recording {index}") for index, one in enumerate(recordings(audio))]
         found = dict(in_batches(compute, wave_batches(waves, batch_seconds), self.device))
         return [found[index] for index in range(len(waves))]
 

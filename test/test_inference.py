@@ -73,7 +73,7 @@ def test_a_bundle_predicts_the_outputs_of_decoding(packed, name, monkeypatch, tm
     assert sure.predict(files) == list(decoded.values())
     assert sure.predict(files, batch_seconds=0.5) == list(decoded.values())  # one by one
     assert sure.transcribe([read_audio(file) for file in reversed(files)]) == list(decoded.values())[::-1]
-    assert sure.predict([]) == []
+    assert sure.predict([]) == [] and sure.predict(str(files[1])) == sure.predict([files[1]])
 
 
 def test_a_bundle_is_small_and_describes_itself(packed):
@@ -194,18 +194,18 @@ def test_a_bundle_of_an_early_version_without_digests_is_read(packed, bundle):
     assert Sure.load(bundle, packed / FILE).predict([packed / "wav" / "test0.wav"])
 
 
-def test_unusable_waveforms_are_named(packed, monkeypatch):
+def test_unusable_waveforms_are_named(packed, monkeypatch, caplog):
     sure = Sure.load(exp_of(packed, "random") / "bundle")
     for bad, words in (
-        (torch.zeros(2, 8000), r"waveform 1: expected \(samples,\)"),
-        (torch.full((8000,), float("nan")), "waveform 1: .*not finite"),
-        (torch.zeros(3), "waveform 1: 0.0001875 s, shorter than the backbone's limit"),
+        (torch.full((8000,), float("nan")), "recording 1: .*not finite"),
+        (torch.zeros(3), "recording 1: 0.0001875 s, shorter than the backbone's limit"),
         ("nowhere.wav", "nowhere.wav"),
     ):
         with pytest.raises(SureError, match=words):
             sure.predict([torch.zeros(8000), bad])
+    assert sure.predict(torch.full((8000,), 1.5)) and "recording 0: many samples are above 1" in caplog.text
     monkeypatch.setattr(sure.model.backbone, "max_samples", 8000)
-    with pytest.raises(SureError, match=r"waveform 0: 0\.6 s, longer than the backbone's limit of 0\.5 s"):
+    with pytest.raises(SureError, match=r"recording 0: 0\.6 s, longer than the backbone's limit of 0\.5 s"):
         sure.predict([torch.zeros(9600)])
 
 

@@ -10,7 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from sure.data.audio import AUDIO_SUFFIXES, SAMPLE_RATE, read_audio, resample
+from sure.data.audio import SAMPLE_RATE, read_audio, resample
+from sure.data.audio_readers import AUDIO_SUFFIXES
 from sure.errors import SureError
 
 NOISES_IN_MEMORY = 64

@@ -6,7 +6,6 @@ removed and reported, with their trials. The previous versions of changed tables
 
 import os
 import shutil
-import subprocess
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,14 +13,14 @@ from textwrap import shorten
 
 from tqdm import tqdm
 
-from sure.data.ark import is_command
-from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, TRUNCATED, AudioError, decode, is_clipped
+from sure.data.commands import find_commands, run_command
 from sure.data.limits import Limits, length_problem, text_problem
 from sure.data.tables import PER_UTTERANCE, Line, format_table, id_problem, parse_labels, parse_segment, read_lines
 from sure.data.trials import FILE as TRIALS
 from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
-from sure.errors import SureError
+from sure.errors import SureError, some_of
 from sure.files import replace_file
 
 POLICIES = ("stop", "skip")
@@ -70,7 +69,7 @@ def inspect_data_dir(path: str | os.PathLike) -> tuple[Report, dict[str, float]]
     Raises SureError if it is not a data folder, and for commands in wav.scp and errors in `trials`.
     """
     check = _Check(Path(path), DEFAULT)
-    check.commands(allowed=False)
+    find_commands(check.folder / "wav.scp", check.wavs, allowed=False)
     check.find_problems()
     return check.report, check.durations
 
@@ -111,30 +110,14 @@ class _Check:
                 self.report.remove(line.id, "duplicate id", f"{where}, also line {lines[line.id].number}")
         return {id: line for id, line in lines.items() if id not in contradicting}
 
-    def commands(self, allowed: bool) -> dict[str, Line]:
-        """The entries of wav.scp that are commands. Raises SureError if there are any and they are not allowed."""
-        commands = {id: line for id, line in self.wavs.items() if is_command(line.value)}
-        if commands and not allowed:
-            line = next(iter(commands.values()))
-            raise SureError(
-                f"{self.folder / 'wav.scp'}:{line.number}: '{line.value}' is a command, which would run with "
-                "your permissions; read wav.scp, and if you trust it, give --allow_commands true"
-            )
-        return commands
-
     def run_commands(self, allowed: bool) -> None:
-        commands = self.commands(allowed)
+        commands = find_commands(self.folder / "wav.scp", self.wavs, allowed)
         shutil.rmtree(self.outputs, ignore_errors=True)
         for id, line in commands.items():
             self.outputs.mkdir(exist_ok=True)
             output = self.outputs / f"{id}.wav"
-            with output.open("wb") as file:
-                # by the shell, because entries of Kaldi's wav.scp are pipelines
-                done = subprocess.run(line.value.strip().strip("|"), shell=True, stdout=file, stderr=subprocess.PIPE)
-            if done.returncode:
-                message = " ".join(done.stderr.decode(errors="replace").split())[-200:]
-                where = f"wav.scp:{line.number}, exit {done.returncode}, {message}"
-                self._drop(id, "command failed", where)
+            if failure := run_command(line.value, output):
+                self._drop(id, "command failed", f"wav.scp:{line.number}, {failure}")
                 del self.wavs[id]
             else:
                 self.command_outputs[id] = output
@@ -183,6 +166,7 @@ class _Check:
         """Decode each recording once, and store the duration of each utterance with usable audio."""
         spans = self._spans()
         rates: Counter[int] = Counter()
+        noted: dict[str, list[str]] = defaultdict(list)
         with ThreadPoolExecutor(nj) as pool:  # threads suffice, because decoders release the interpreter lock
             results = tqdm(pool.map(self._decode, spans), str(self.folder), len(spans), leave=False, disable=None)
             for recording, result in zip(spans, results, strict=True):
@@ -191,12 +175,16 @@ class _Check:
                     for id, *_ in spans[recording]:
                         self._drop(id, result.reason, where)
                     continue
-                seconds, rate = result
+                seconds, rate, problem = result
                 rates[rate] += 1
+                if problem:
+                    noted[problem].append(recording)
                 for id, start, end in spans[recording]:
                     self._set_duration(id, start, seconds if end is None else end, seconds)
         if others := [f"{count} at {rate} Hz" for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE]:
             self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {', '.join(others)}")
+        for problem, recordings in noted.items():
+            self.report.notes.append(f"{len(recordings)} {problem}: {some_of(recordings)}")
 
     def _spans(self) -> dict[str, list[tuple[str, float, float | None]]]:
         """(utterance, start, end or None) of the good utterances, by recording."""
@@ -216,12 +204,19 @@ class _Check:
                 self._drop(id, "segment without a recording", f"segments:{line.number}, {recording}")
         return spans
 
-    def _decode(self, recording: str) -> tuple[float, int] | AudioError:
+    def _decode(self, recording: str) -> tuple[float, int, str] | AudioError:
+        """The seconds and rate, and a fault that is only noted: segments of a truncated recording may be whole."""
+        file, note = self.command_outputs.get(recording, self.wavs[recording].value), ""
         try:
-            samples, rate = decode(self.command_outputs.get(recording, self.wavs[recording].value))
-            return len(samples) / rate, rate
+            samples, rate = decode(file)
         except AudioError as error:
-            return error
+            if self.listing != "segments" or error.reason != TRUNCATED:
+                return error
+            samples, rate = decode(file, partial=True)
+            note = f"{TRUNCATED}; segments before the end of its samples are kept"
+        if is_clipped(samples):
+            note = note or "recordings with samples above 1, which are clipped"
+        return len(samples) / rate, rate, note
 
     def _set_duration(self, id: str, start: float, end: float, seconds: float) -> None:
         length = min(end, seconds) - start

@@ -1,6 +1,7 @@
 """The audio reader: every format, rate and channel count; segments; damaged files."""
 
 import math
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ from audio_files import tone, write_audio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sure.data import ark, audio
+from sure.data import ark, audio_readers
 from sure.data.audio import AudioError, audio_seconds, decode, read_audio
 from sure.errors import SureError
 
@@ -108,12 +109,44 @@ def test_an_m4a_cut_between_two_packets_is_truncated(here):
         read_audio(path)
 
 
+# (format, codec) -> part of the error about half of the file
+OTHER_FORMATS = {
+    ("adts", "aac"): "last packet", ("webm", "libopus"): "seconds", ("mp3", "libmp3lame"): "samples",
+    ("wav", "g726"): "bytes", ("wav", "libmp3lame"): "bytes", ("wav", "pcm_mulaw"): "bytes", ("caf", "pcm_s16le"): "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoder", OTHER_FORMATS, ids=" ".join)
+def test_the_first_bytes_decide_how_a_file_is_read_whatever_its_name_says(here, encoder):
+    rate = {"libopus": 48000, "g726": 8000}.get(encoder[1], 16000)
+    content = write_audio(here / "x", tone(3.0, rate), rate, encoder).read_bytes()
+    for suffix in (".wav", ".flac", ".mp3", ".m4a", ""):
+        (here / f"named{suffix}").write_bytes(content)
+        wave = read_audio(here / f"named{suffix}").numpy()
+        assert abs(len(wave) / 16000 - 3.0) < 0.2 and similarity(wave, tone(3.0)) > 0.9
+    (here / "half.wav").write_bytes(content[: len(content) // 2])
+    if expected := OTHER_FORMATS[encoder]:
+        with pytest.raises(AudioError, match=f"truncated audio file: .*{expected}"):
+            read_audio(here / "half.wav")
+
+
+@pytest.mark.parametrize("name", ["noise_then_silence", "silence_then_noise"])
+def test_an_mp3_of_variable_rate_without_a_header_of_its_length_is_read_to_its_end(here, name):
+    """libsndfile estimates 7.7 and 61.4 s from the first frames; after the audio there may be tags."""
+    content = (Path(__file__).parent / f"{name}_vbr.mp3").read_bytes()
+    for tag in (b"", b"TAG" + b"x" * 125, b"APETAGEX" + b"\x01" * 300):
+        (here / "x.mp3").write_bytes(content + tag)
+        assert audio_seconds(here / "x.mp3") == pytest.approx(40.104)
+    assert float(read_audio(here / "x.mp3", 39.0, 40.0).abs().max() > 0.1) == (name == "silence_then_noise")
+
+
 SIZE = b"data" + (32000).to_bytes(4, "little")
 
 
 @pytest.mark.parametrize("change", [
     lambda wav: wav.replace(SIZE, b"data\xff\xff\xff\xff"),  # written to a pipe: the size was unknown
     lambda wav: wav.replace(SIZE, b"data\x00\xf0\xff\x7f"),
+    lambda wav: wav.replace(SIZE, b"data\0\0\0\0"),  # the header was never closed
     lambda wav: wav[:12] + b"LIST\x03\0\0\0abc\0" + wav[12:],  # a chunk of odd size
 ])  # fmt: skip
 def test_the_size_of_a_wav_is_checked(here, change):
@@ -124,11 +157,14 @@ def test_the_size_of_a_wav_is_checked(here, change):
     path.write_bytes(whole[:-1])
     with pytest.raises(AudioError, match="truncated audio file: 31999 of the 32000 bytes"):
         read_audio(path)
+    assert len(read_audio(path, 0.2, 0.7)) == 8000  # a part that is there
 
 
 def test_the_number_of_samples_is_limited(here, monkeypatch):
-    assert 3600 * 48000 * 2 < audio.MOST_SAMPLES < 1 << 29  # samples of four bytes, and there are copies of them
-    monkeypatch.setattr(audio, "MOST_SAMPLES", 20000)
+    assert (
+        3600 * 48000 * 2 < audio_readers.MOST_SAMPLES < 1 << 29
+    )  # samples of four bytes, and there are copies of them
+    monkeypatch.setattr(audio_readers, "MOST_SAMPLES", 20000)
     soundfile.write(here / "x.flac", np.stack([tone(), tone()], axis=1), 16000)
     with pytest.raises(AudioError, match="too long to be read"):
         read_audio(here / "x.flac")
@@ -154,6 +190,6 @@ def test_a_video_without_sound(here):
 def test_sample_formats_and_layouts_that_pyav_decodes(here, codec, layout):
     """Through Matroska, which soundfile does not read; interleaved integers of several widths."""
     channels = [tone(seed=seed) for seed in range(1 if layout == "mono" else 2)]
-    write_audio(here / "x.mka", np.stack(channels, axis=1), codec=codec)
+    write_audio(here / "x.mka", np.stack(channels, axis=1), encoder=("matroska", codec))
     step = 2 / 256 if codec == "pcm_u8" else 1e-4
     assert np.abs(read_audio("x.mka").numpy() - np.mean(channels, axis=0)).max() < step

@@ -163,16 +163,16 @@ def test_segments(here):
     (folder / "wav.scp").write_text("r1 one.wav\nr2 two.wav\nr3 cut.wav\nr4 two.wav\n")
     (folder / "segments").write_text(
         "a r1 0 1.5\nb r1 1.5 2.05\nc r1 1.5 2.5\nd r2 0.5 -1\ne r2 1.0 1.05\nf r2 0.5 0.4\ng r3 0 0.5\nh r9 0 0.5\n"
-        "i r2 zero 1\n"
+        "i r2 zero 1\nj r3 0.9 1.2\n"
     )
     report = validate(folder)
-    past, unusable = "segment past the end", "unusable segment"
-    other = {"g": "truncated audio file", "h": "segment without a recording"}
-    assert reasons(report) == {"c": past, "e": past, "f": unusable, "i": unusable, **other}
-    kept = [("a", "one.wav", 1.5), ("b", "one.wav", 0.5), ("d", "two.wav", 0.5)]
+    past, unusable = dict.fromkeys("cej", "segment past the end"), dict.fromkeys("fi", "unusable segment")
+    assert reasons(report) == {**past, **unusable, "h": "segment without a recording"}
+    kept = [("a", "one.wav", 1.5), ("b", "one.wav", 0.5), ("d", "two.wav", 0.5), ("g", "cut.wav", 0.5)]
     assert [(u.id, u.audio, u.seconds) for u in read_data_dir(folder)] == kept
-    assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\n"
-    assert "2 recordings without a usable segment were left out" in report.notes
+    assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\nr3 cut.wav\n"
+    assert "1 recordings without a usable segment were left out" in report.notes
+    assert "1 truncated audio file; segments before the end of its samples are kept: r3" in report.notes
     after = snapshot(folder, report=False)
     validate(folder)
     assert snapshot(folder, report=False) == after

@@ -1,0 +1,253 @@
+"""The two readers of audio files, and the choice between them by the first bytes of a file.
+
+soundfile reads wav, flac, ogg, opus, aiff, au, w64, caf, NIST sphere, and mp3 with a header of its length. PyAV reads
+all other formats, and what soundfile refuses of those: codecs such as G.726, headers that were never closed. The length
+is always that of the decoded samples. docs/readers.md lists how a truncated file of each format is noticed.
+"""
+
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+import soundfile
+
+from sure.errors import SureError
+
+SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".au", ".w64", ".sph"}
+AUDIO_SUFFIXES = SOUNDFILE_SUFFIXES | {".g722", ".mp4", ".m4a", ".aac", ".webm", ".mka"}
+# libsndfile's names of the formats in which it seeks to the exact sample
+SEEKABLE = {"WAV", "WAVEX", "FLAC", "AIFF", "AU", "W64", "RF64", "NIST", "CAF"}
+SOUNDFILE_STARTS = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"fLaC",
+    b"OggS",
+    b"FORM",
+    b".snd",
+    b"NIST_1A",
+    b"caff",
+    b"riff\x2e\x91\xcf\x11",
+)
+AV_STARTS = re.compile(rb"ID3|\xff[\xe0-\xff]|\x1aE\xdf\xa3|.{4}ftyp|\x30\x26\xb2\x75|FLV|#!AMR", re.DOTALL)
+# least size in the header of a wav that was written to a pipe, where the real size was unknown
+UNKNOWN_SIZE = 0x7FFFF000
+# soundfile raises subclasses of RuntimeError; a damaged file can request any amount of memory
+DECODING_ERRORS = (OSError, ValueError, IndexError, RuntimeError, MemoryError, SureError, av.error.FFmpegError)
+MOST_SAMPLES = 400_000_000  # of all channels, over an hour of 48 kHz stereo; a small file can contain days of silence
+PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
+BLOCK = 1 << 20
+MARGIN = 0.1  # seconds by which a promised length may exceed the decoded one: codecs delay and pad the signal
+
+Source = str | bytes  # a path, or the content of a file
+
+
+@dataclass
+class Channels:
+    """Decoded samples (channels, samples), whose first one is at position `first` of the file."""
+
+    samples: np.ndarray
+    rate: int
+    first: int = 0
+    truncated: str = ""  # why the file is known to be longer than its samples
+
+    @property
+    def stop(self) -> int:
+        """Position in the file after the last sample."""
+        return self.first + self.samples.shape[1]
+
+
+class Refused(SureError):
+    """A file that is read, but cannot be used; `reason` is the kind of error, for counting."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
+        self.reason = reason
+
+
+def read_channels(source: Source, start: float | None = None, end: float | None = None) -> Channels:
+    """The samples of a file, or of any part that includes `start` to `end` (seconds).
+
+    Raises one of DECODING_ERRORS, that of the first reader, if no reader gets any sample.
+    """
+    first_error: Exception | None = None
+    for read in _readers(source):
+        try:
+            channels = read(source, start, end)
+        except Refused:
+            raise
+        except DECODING_ERRORS as error:
+            first_error = first_error or error
+        else:
+            if channels.samples.size or channels.first:
+                return channels
+    raise first_error or Refused("empty audio file", "no samples")
+
+
+def _open(source: Source) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+
+
+def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | None], Channels], ...]:
+    """The readers to try, in this order. A file of no known format is for the reader of its suffix alone.
+
+    soundfile does not read an mp3 without a header of its length: libsndfile stops where it estimates the end.
+    """
+    with _open(source) as file:
+        start = file.read(16)
+    suffix = "" if isinstance(source, bytes) else Path(source).suffix.lower()
+    if start.startswith(SOUNDFILE_STARTS):
+        return (_read_soundfile, _read_av)
+    if AV_STARTS.match(start):
+        return (_read_soundfile, _read_av) if _has_length(source) else (_read_av,)
+    return (_read_soundfile,) if suffix in SOUNDFILE_SUFFIXES else (_read_av,)
+
+
+def _read_soundfile(source: Source, start: float | None, end: float | None) -> Channels:
+    with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+        if file.subtype.startswith("MPEG") and file.format != "MP3":
+            raise SureError("the length of mp3 in another format is an estimate")
+        frames, rate, truncated = file.frames, file.samplerate, ""
+        first, wanted = 0, frames
+        if file.format in SEEKABLE and (start is not None or end is not None):
+            first = min(round((start or 0.0) * rate), frames)
+            wanted = max(0, min(frames, round(end * rate) if end is not None else frames) - first)
+            file.seek(first)
+        blocks, count = [], 0  # in blocks, because the header of a streamed flac has 2^63 samples
+        while count < wanted:
+            block = file.read(min(BLOCK, wanted - count), "float32", always_2d=True)
+            if not len(block):
+                break
+            blocks.append(block)
+            count += len(block)
+            _check_count(count * file.channels)
+        if file.format in {"WAV", "WAVEX"}:
+            truncated = _riff_problem(source)
+        elif file.format == "OGG":
+            truncated = _ogg_problem(source)
+        allowed = MARGIN * rate if file.format == "MP3" else 0
+        if count < wanted - allowed and frames < 1 << 60:
+            truncated = f"{first + count} of the {frames} samples that its header promises"
+    samples = np.concatenate(blocks).T if blocks else np.zeros((1, 0), np.float32)
+    return Channels(samples, rate, first, truncated)
+
+
+def _check_count(samples: int) -> None:
+    if samples > MOST_SAMPLES:
+        raise Refused("too long to be read", f"more than {MOST_SAMPLES:,} samples; split it")
+
+
+def _riff_problem(source: Source) -> str:
+    """Why a wav is truncated: its data chunk is larger than the file; libsndfile shortens it silently."""
+    with _open(source) as file:
+        if file.read(4) != b"RIFF":
+            return ""
+        size = file.seek(0, os.SEEK_END)
+        position = 12
+        while position + 8 <= size:
+            file.seek(position)
+            header = file.read(8)
+            length = int.from_bytes(header[4:], "little")
+            if header[:4] == b"data":
+                available = size - position - 8
+                promised = available < length < UNKNOWN_SIZE
+                return f"{available} of the {length} bytes that its header promises" if promised else ""
+            position += 8 + length + length % 2
+    return ""
+
+
+def _ogg_problem(source: Source) -> str:
+    """Why an Ogg file is truncated: its last page is; Ogg has only the length of each page (RFC 3533, section 6)."""
+    with _open(source) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * 65307))  # twice the largest page, so that a whole page is included
+        tail = file.read()
+    page = tail.rfind(b"OggS\0")
+    header = tail[page : page + 27]
+    segments = tail[page + 27 : page + 27 + header[26]] if len(header) == 27 else b""
+    complete = page >= 0 and len(header) == 27 and len(segments) == header[26]
+    whole = complete and page + 27 + len(segments) + sum(segments) <= len(tail)
+    return "" if whole else "the last page is incomplete"
+
+
+def _has_length(source: Source) -> bool:
+    """Whether an mp3 has a header with the number of its frames: Xing, or Info."""
+    with _open(source) as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":  # its size has 7 bits a byte
+            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False)))
+            head = b""
+        head += file.read(64)
+    found = re.search(rb"(?:Xing|Info)...(.)", head, re.DOTALL)
+    return found is not None and bool(found[1][0] & 1)
+
+
+def _read_av(source: Source, start: float | None, end: float | None) -> Channels:
+    raw = not isinstance(source, bytes) and source.lower().endswith(".g722")  # without a header
+    # FFmpeg would fetch the files in a playlist, whatever its suffix
+    place = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
+    options = {"protocol_whitelist": "file"}
+    with av.open(place, format="g722" if raw else None, options=options) as container:
+        if container.format.name in PLAYLISTS:
+            raise SureError("it is a playlist")
+        if not container.streams.audio:
+            raise SureError("it has no audio stream")
+        stream = container.streams.audio[0]
+        frames, complete = _decode_frames(container, stream)
+        promised = _promised_seconds(source, container, stream)
+    if not frames:
+        return Channels(np.zeros((1, 0), np.float32), stream.rate or 0)
+    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    if not frames[0].format.is_planar:  # (1, samples * channels), interleaved
+        samples = samples.reshape(-1, frames[0].layout.nb_channels).T
+    rate = frames[0].sample_rate
+    seconds, truncated = samples.shape[1] / rate, _riff_problem(source)
+    if not complete:
+        truncated = "the last packet is incomplete"
+    if seconds < promised * 0.95 - MARGIN:
+        truncated = f"{seconds:.2f} of the {promised:.2f} seconds that its header promises"
+    return Channels(to_float(samples), rate, 0, truncated)
+
+
+def _decode_frames(container: av.container.InputContainer, stream: av.AudioStream) -> tuple[list[av.AudioFrame], bool]:
+    """All frames, and whether the last packet is whole. (After the last frame of an mp3 there may be tags.)"""
+    frames: list[av.AudioFrame] = []
+    count, failure = 0, None
+    for packet in container.demux(stream):
+        if failure and packet.size:
+            raise failure
+        try:
+            decoded = packet.decode()
+        except av.error.InvalidDataError as error:
+            failure = error
+            continue
+        frames += decoded
+        count += sum(frame.samples * len(frame.layout.channels) for frame in decoded)
+        _check_count(count)
+    return frames, failure is None or container.format.name == "mp3"
+
+
+def _promised_seconds(source: Source, container: av.container.InputContainer, stream: av.AudioStream) -> float:
+    """The length in the header of an mp4 or Matroska file; 0 for others, for which FFmpeg may estimate it."""
+    if "mp4" in container.format.name and stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    if "matroska" in container.format.name and container.duration is not None:
+        with _open(source) as file:
+            if b"\x44\x89" in file.read(4096):  # the element Duration (RFC 9559)
+                return container.duration / av.time_base
+    return 0.0
+
+
+def to_float(samples: np.ndarray) -> np.ndarray:
+    """Convert integers of any width to float32 in [-1, 1); float samples stay as they are."""
+    kind = samples.dtype.kind
+    if kind == "f":
+        return samples.astype(np.float32, copy=False)
+    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    return ((samples - half if kind == "u" else samples) / half).astype(np.float32)
