@@ -15,7 +15,7 @@ import torchaudio
 
 from sure import SAMPLE_RATE
 from sure.data import ark
-from sure.data.audio_readers import DECODING_ERRORS, Channels, Refused, read_channels, to_float
+from sure.data.audio_readers import DECODING_ERRORS, TRUNCATED, Channels, Refused, read_channels, to_float
 from sure.errors import SureError
 
 # seconds by which a segment may exceed its recording, because corpora round; it is cut at the end
@@ -26,7 +26,6 @@ CLIPPED = 1e-3  # fraction of samples above 1 from which clipping is audible, an
 RATES = range(4_000, 384_001)  # of speech, in Hz; any other value in a header is an error
 MOST_CHANNELS = 8  # the most in video; for a microphone array the user must choose
 CANCELLED = 0.01  # level of the mean of all channels / level of the channels, if one is the inverse of another
-TRUNCATED = "truncated audio file"
 IN_ARCHIVE = re.compile(r"\.ark:\d+$")
 
 

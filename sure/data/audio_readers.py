@@ -45,6 +45,8 @@ PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
 BLOCK = 1 << 20
 MARGIN = 0.1  # seconds by which a promised length may exceed the decoded one: codecs delay and pad the signal
 
+TRUNCATED = "truncated audio file"
+
 Source = str | bytes  # a path, or the content of a file
 
 
@@ -84,9 +86,11 @@ def read_channels(source: Source, start: float | None = None, end: float | None 
             raise
         except DECODING_ERRORS as error:
             first_error = first_error or error
-        else:
-            if channels.samples.size or channels.first:
-                return channels
+            continue
+        if channels.samples.size or channels.first:
+            return channels
+        if channels.truncated:
+            raise Refused(TRUNCATED, channels.truncated)
     raise first_error or Refused("empty audio file", "no samples")
 
 
@@ -95,7 +99,7 @@ def _open(source: Source) -> BinaryIO:
 
 
 def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | None], Channels], ...]:
-    """The readers to try, in this order. A file of no known format is for the reader of its suffix alone.
+    """The readers to try, in this order. Raises SureError for bytes that contradict the suffix of the file.
 
     soundfile does not read an mp3 without a header of its length: libsndfile stops where it estimates the end.
     """
@@ -106,7 +110,9 @@ def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | No
         return (_read_soundfile, _read_av)
     if AV_STARTS.match(start):
         return (_read_soundfile, _read_av) if _has_length(source) else (_read_av,)
-    return (_read_soundfile,) if suffix in SOUNDFILE_SUFFIXES else (_read_av,)
+    if suffix in SOUNDFILE_SUFFIXES - {".mp3"}:  # before the first frame of an mp3 there may be padding
+        raise SureError(f"it begins with {start[:8]!r}, as no known format of audio does")
+    return (_read_av,)
 
 
 def _read_soundfile(source: Source, start: float | None, end: float | None) -> Channels:
@@ -201,12 +207,12 @@ def _read_av(source: Source, start: float | None, end: float | None) -> Channels
         stream = container.streams.audio[0]
         frames, complete = _decode_frames(container, stream)
         promised = _promised_seconds(source, container, stream)
-    if not frames:
-        return Channels(np.zeros((1, 0), np.float32), stream.rate or 0)
-    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
-    if not frames[0].format.is_planar:  # (1, samples * channels), interleaved
-        samples = samples.reshape(-1, frames[0].layout.nb_channels).T
-    rate = frames[0].sample_rate
+    if frames:
+        samples, rate = np.concatenate([frame.to_ndarray() for frame in frames], axis=1), frames[0].sample_rate
+        if not frames[0].format.is_planar:  # (1, samples * channels), interleaved
+            samples = samples.reshape(-1, frames[0].layout.nb_channels).T
+    else:
+        samples, rate = np.zeros((1, 0), np.float32), stream.rate or 1
     seconds, truncated = samples.shape[1] / rate, _riff_problem(source)
     if not complete:
         truncated = "the last packet is incomplete"

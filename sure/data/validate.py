@@ -13,7 +13,8 @@ from textwrap import shorten
 
 from tqdm import tqdm
 
-from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, TRUNCATED, AudioError, decode, is_clipped
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode, is_clipped
+from sure.data.audio_readers import TRUNCATED
 from sure.data.commands import find_commands, run_command
 from sure.data.limits import Limits, length_problem, text_problem
 from sure.data.tables import PER_UTTERANCE, Line, format_table, id_problem, parse_labels, parse_segment, read_lines
