@@ -14,7 +14,7 @@ BASE = """
 task: asr
 data: {train: data/x/train, valid: data/x/dev, tests: [data/x/test]}
 backbone: {name: moonshine, weights: downloads/m.safetensors}
-petl: {name: lora, rank: 8}
+petl: {name: lora, rank: 6}
 train: {epochs: 3, lr_adapter: 5e-4}
 """
 
@@ -31,7 +31,7 @@ def test_values_are_typed_and_a_later_file_or_override_counts(file, tmp_path):
     config = load_config([file, tmp_path / "more.yaml"], ["petl.rank=4", "train.lr_head=1e-3", "data.tests=[a, b]"])
     assert config.petl[0].rank == 4 and config.data.tests == ["a", "b"]
     assert (config.train.epochs, config.train.lr_adapter, config.train.lr_head) == (9, 5e-4, 1e-3)
-    assert config.tokenizer.folder == str(Path("data/x/tokens"))
+    assert config.tokenizer.folder == "data/x/tokens"
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,8 @@ def test_saved_and_read_again_is_the_same(file, tmp_path, overrides):
 def test_another_method_starts_anew(file):
     config = load_config(file, ["petl.name=bottleneck"])
     assert config.method == "bottleneck" and not hasattr(config.petl[0], "rank")
-    config = load_config(file, ["petl.name=lora+prefix"])
-    assert [item.name for item in config.petl] == ["lora", "prefix"]
-    assert config.petl[0].rank == 8  # its default: the settings of a lone lora are not meant
+    lora, prefix = load_config(file, ["petl.name=lora+prefix"]).petl
+    assert (lora.name, lora.rank, prefix.name) == ("lora", 8, "prefix")  # its default, not that of a lone lora
 
 
 def test_methods_combine(file, tmp_path):
@@ -94,18 +93,13 @@ def test_methods_combine(file, tmp_path):
         (["tokenizer.lexicon=x"], ["tokenizer.lexicon", "phones", "asr"]),
         (["task=slots", "tokenizer.fold=timit_39"], ["tokenizer.fold", "phones", "slots"]),
         (["task=phoneme", "tokenizer.fold=timit"], ["tokenizer.fold", "'timit_39'", "'timit'"]),
-        (["task=phoneme", "head.score_fold=39"], ["head", "score_fold", "'timit_39'"]),
-        (["tokenizer=3"], ["tokenizer", "3"]),
         (["decode.method=beem"], ["decode.method", "'beam'", "beem"]),
         (["task=language", "decode.method=beam"], ["decode.method=beam", "language has greedy"]),
         (["task=phoneme", "decode.lexicon=train"], ["decode.lexicon", "phones"]),
-        (["decode.weight=-1"], ["decode.weight", "-1"]),
-        (["decode.beam=0"], ["decode.beam", "0"]),
         (["train.epoch=3"], ["'train.epoch'", "did you mean 'epochs'"]),
         (["petl.name=lara"], ["'lara'", "did you mean 'lora'", "bottleneck"]),
         (["petl.name=prefix", "petl.rank=8"], ["petl (prefix)", "'rank'", "length"]),
         (["task=asrr"], ["'asrr'", "did you mean 'asr'"]),
-        (["backbone.name=moonshin"], ["did you mean 'moonshine'"]),
         (["train.epochs=-1"], ["'train.epochs'", "greater than 0", "-1"]),
         (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
         (["nonsense"], ["expected key=value"]),
@@ -114,9 +108,7 @@ def test_methods_combine(file, tmp_path):
         (["train.lr_adapter=inf"], ["override train.lr_adapter=inf:", "finite number"]),
         (["petl.lr=nan"], ["override petl.lr=nan: petl (lora)", "finite number"]),
         (["head.hiden=3"], ["head", "'hiden'"]),
-        (["head.dropout=-1"], ["head", "'dropout'", "greater than or equal to 0"]),
         (["head.dropout=2"], ["head", "'dropout'", "less than 1"]),
-        (["seed=-1"], ["'seed'", "greater than or equal to 0"]),
         (["seed=1" + "0" * 30], ["'seed'", "less than 9223372036854775808"]),
         (["head=3"], ["head", "expected keys and values", "3"]),
         (["task=[asr]"], ["'[asr]'", "sure/tasks", "intent"]),

@@ -14,11 +14,6 @@ def read(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-def messages() -> list[str]:
-    """The first column of each row of troubleshooting.md, if it quotes a message."""
-    return re.findall(r"^\| `(.*?)` \| ", read("troubleshooting.md"), re.MULTILINE)
-
-
 @pytest.fixture(scope="module")
 def code() -> str:
     """The code of the library and the shell, each text that is split over lines joined again."""
@@ -27,7 +22,8 @@ def code() -> str:
     return re.sub(r'"\s*\n\s*f?"', "", text)
 
 
-@pytest.mark.parametrize("message", messages())
+# The first column of each row, if it quotes a message.
+@pytest.mark.parametrize("message", re.findall(r"^\| `(.*?)` \| ", read("troubleshooting.md"), re.MULTILINE))
 def test_a_message_of_troubleshooting_is_in_the_code(message, code):
     for part in re.split(r"\s*(?:\.\.\.|'[^']*')\s*", message):
         assert part.strip(" ()=?:") in code
@@ -46,8 +42,3 @@ def test_the_page_of_the_command_line_has_all_options_and_commands():
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
-
-
-def test_the_readme_is_short():
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 130 and max(map(len, lines)) <= 120

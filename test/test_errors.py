@@ -1,53 +1,43 @@
 """Exit codes of entry points, and the wording of errors."""
 
 import errno
+from unittest.mock import Mock
 
 import pytest
 
 from sure.errors import SureError, compare_names, run, some_lines, some_of
 
-
-def raises(error: BaseException):
-    def main() -> None:
-        raise error
-
-    return main
-
-
 AGAIN = "free some space and run the same command again"
 
 
 @pytest.mark.parametrize(
-    ("main", "status", "message"),
+    ("error", "status", "message"),
     [
-        (lambda: None, 0, ""),
-        (raises(SureError("x.wav: no samples")), 2, "error: x.wav: no samples\n"),
-        (raises(OSError(errno.ENOSPC, "", "a.pt")), 2, f"error: the disk is full while writing a.pt; {AGAIN}\n"),
-        (raises(KeyboardInterrupt()), 130, "error: interrupted; run the same command again to continue\n"),
+        (None, 0, ""),
+        (SureError("x.wav: no samples"), 2, "error: x.wav: no samples\n"),
+        (OSError(errno.ENOSPC, "", "a.pt"), 2, f"error: the disk is full while writing a.pt; {AGAIN}\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted; run the same command again to continue\n"),
     ],
 )
-def test_errors_of_users_are_one_line(main, status: int, message: str, capsys: pytest.CaptureFixture) -> None:
+def test_errors_of_users_are_one_line(error, status: int, message: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as end:
-        run(main)
+        run(Mock(side_effect=error))
     assert (end.value.code, capsys.readouterr().err) == (status, message)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), FileNotFoundError(errno.ENOENT, "x")])
 def test_faults_of_the_program_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
-        run(raises(error))
+        run(Mock(side_effect=error))
 
 
 def test_long_lists_are_cut_and_counted() -> None:
     assert (some_of([]), some_of(["a"]), some_of(["a", "b"], most=1)) == ("", "a", "a and 1 more")
     assert some_of(list("abcdefg")) == "a, b, c, d, e and 2 more"
     assert some_lines(["a", "b", "c"], most=2) == "\n  a\n  b\n  ... and 1 more"
-    assert some_lines(["a", "b"], most=2) == "\n  a\n  b"
 
 
 def test_names_that_differ_are_named_on_both_sides() -> None:
     compare_names(["b", "a"], {"a", "b"}, "x.safetensors")
-    with pytest.raises(SureError, match=r"^x: 2 missing \(a, c\), 1 unexpected \(d\)$"):
-        compare_names(["b", "d"], ["a", "b", "c"], "x")
-    with pytest.raises(SureError, match=r"^x: 1 unexpected \(d\); write it again$"):
-        compare_names(["b", "d"], ["b"], "x", "write it again")
+    with pytest.raises(SureError, match=r"^x: 2 missing \(a, c\), 1 unexpected \(d\); write it again$"):
+        compare_names(["b", "d"], ["a", "b", "c"], "x", "write it again")

@@ -38,12 +38,6 @@ def test_damaged_settings(tmp_path: Path, read, content: bytes | str | None, mes
         read(path, "run stage 3 again", keys=("a", "b", "c"))
 
 
-@pytest.mark.parametrize(("read", "text"), [(read_json, '{"a": [1, "é"]}'), (read_yaml, "a: [1, é]")])
-def test_settings(tmp_path: Path, read, text: str) -> None:
-    (tmp_path / "about").write_text(text, encoding="utf-8")
-    assert read(tmp_path / "about", "", keys=["a"]) == {"a": [1, "é"]}
-
-
 def test_tables(tmp_path: Path) -> None:
     path = tmp_path / "utt2spk"
     assert read_table(path) == {}

@@ -25,11 +25,7 @@ def test_each_row_is_as_it_is_alone(dimensions):
     packed = frames.pack(values)
     assert torch.equal(packed, torch.cat(alone)[None])
     assert torch.equal(frames.unpack(packed), batch(dimensions, padding=0.0))
-    assert torch.equal(frames.fill(values), batch(dimensions, padding=0.0))
     assert torch.equal(frames.fill(values, 7.0), batch(dimensions, padding=7.0))
-    if dimensions == (4,):  # time in another dimension
-        filled = frames.fill(values.transpose(1, 2), dim=2)
-        assert torch.equal(filled.transpose(1, 2), batch(dimensions, padding=0.0))
 
 
 def test_no_gradient_reaches_padding():
@@ -43,20 +39,11 @@ def test_a_row_without_frames():
     frames = Frames([2, 0], 2)
     values = torch.tensor([[1.0, 3.0], [float("nan")] * 2])
     assert frames.mean(values).tolist() == [2, 0] and frames.max(values).tolist() == [3, float("-inf")]
-    assert [len(row) for row in frames.split(values)] == [2, 0]
     assert frames.unpack(frames.pack(values)).tolist() == [[1, 3], [0, 0]]
-
-
-def test_a_full_batch_is_returned_as_it_is():
-    values, frames = torch.randn(2, 3), Frames([3, 3])
-    assert frames.full and frames.fill(values) is values and torch.equal(frames.mean(values), values.mean(1))
-    assert not Frames([3, 2]).full and not Frames([3, 3], 4).full
 
 
 def test_masks_are_made_once_and_lengths_stay_on_the_cpu():
     frames, cpu = Frames(torch.tensor(LENGTHS), 6), torch.device("cpu")
     assert frames.mask(cpu).sum(1).tolist() == LENGTHS == frames.lengths.tolist()
-    assert frames.mask(cpu) is frames.mask(cpu)
+    assert frames.mask(cpu) is frames.mask(cpu) and not frames.full and Frames([3, 3]).full
     assert frames.mask(torch.device("meta")).device.type == "meta" and frames.lengths.device == cpu
-    halved = frames.after(lambda lengths: lengths // 2)  # the frames of a layer with a stride
-    assert (halved.lengths.tolist(), halved.time) == ([2, 1, 0], 3)

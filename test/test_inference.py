@@ -12,7 +12,7 @@ from damage import change_about, flip, replace
 from safetensors.torch import load_file, save_file
 
 from sure.backbones.moonshine import Family
-from sure.bin import decode, infer, pack, tokenize
+from sure.bin import align, decode, infer, pack, tokenize
 from sure.data.audio import read_audio
 from sure.errors import SureError
 from sure.inference import Sure
@@ -139,7 +139,7 @@ def drop_tensor(path):
     save_file(tensors, path)
 
 
-FILE_DAMAGES = [
+DAMAGES = [
     (ABOUT, Path.unlink, "not a bundle"),
     (ABOUT, lambda path: path.write_text("{"), "not valid JSON"),
     (ABOUT, lambda path: replace(path, '"seed": 1', '"seed": 3'), "adapter.json was changed"),
@@ -149,8 +149,6 @@ FILE_DAMAGES = [
     (WEIGHTS, drop_tensor, r"1 missing \(head/output.bias\)"),
     ("labels.json", Path.unlink, "labels.json"),
     ("labels.json", flip, "labels.json .*sha256"),
-]
-ABOUT_DAMAGES = [
     ("backbone", {}, "backbone lacks depth, dim"),
     ("backbone", "x", "backbone is 'x'"),
     ("task", 5, "task is 5"),
@@ -175,7 +173,7 @@ ABOUT_DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize(("place", "change", "words"), [*FILE_DAMAGES, *ABOUT_DAMAGES])
+@pytest.mark.parametrize(("place", "change", "words"), DAMAGES)
 def test_a_damaged_bundle_is_refused_with_the_reason(packed, bundle, place, change, words):
     (bundle.parent / "secret").write_bytes(b"secret")
     if callable(change):
@@ -222,6 +220,8 @@ def test_the_command_prints_lines_for_good_files_and_names_broken_ones(packed, t
     assert "torn.wav" in shown.err and "none.wav" in shown.err
     infer.main(["exp/lora/seed1/bundle", "wav/test0.wav", "--merge", "--backbone", FILE])
     assert capsys.readouterr().out.count("\n") == 1
+    with pytest.raises(SureError, match="the task language has no words to align"):
+        align.main(["exp/lora/seed1", "--data", "data/test", "--out", "x.ctm"])
 
 
 def test_tokens_are_replaced_as_a_whole(packed, tmp_path):

@@ -1,6 +1,8 @@
-"""Killed at any moment and started again, training ends with the same weights, bit for bit."""
+"""Killed at any moment and started again, training ends with the same weights, bit for bit.
 
-import functools
+Its checkpoints survive flipped bits and torn files; its lock refuses a second training, and no longer than it lives.
+"""
+
 import os
 import random
 import resource
@@ -10,11 +12,18 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import torch
 import toys
-from toys import children, kill, read, train_child, train_here, wait_for, written
+from toys import Child, children, kill, read, train_child, train_here, wait_for, written
 
 from sure.errors import SureError
+from sure.train import lock as locks
+from sure.train.checkpoint import Checkpoints
+from sure.train.checkpoint_parts import RandomState
+from sure.train.distributed import ALONE
+from sure.train.lock import lock
 
 AUGMENTED = {
     "task": "asr",
@@ -37,22 +46,12 @@ def start(corpus, exp, count=1, **changes):
 
 
 @pytest.fixture(scope="module")
-def references(corpus, tmp_path_factory):
-    """A cached function: settings, with a checkpoint after every step, and a training with them that nothing stops."""
-
-    @functools.cache
-    def reference(name):
-        changes, exp = {**VARIANTS[name], "train__save_minutes": 1e-9}, tmp_path_factory.mktemp("exp") / "exp"
-        trainers = start(corpus, exp, **changes)
-        assert all(child.status() == 0 for child in trainers), [read(child.stderr) for child in trainers]
-        return changes, exp
-
-    return reference
-
-
-@pytest.fixture
-def undisturbed(request, references):
-    return references(request.param)
+def undisturbed(request, corpus, tmp_path_factory):
+    """Settings, with a checkpoint after every step, and a training with them that nothing stops."""
+    changes, exp = {**VARIANTS[request.param], "train__save_minutes": 1e-9}, tmp_path_factory.mktemp("exp") / "exp"
+    trainers = start(corpus, exp, **changes)
+    assert all(child.status() == 0 for child in trainers), [read(child.stderr) for child in trainers]
+    return changes, exp
 
 
 @pytest.fixture
@@ -64,12 +63,6 @@ def assert_ends_the_same(corpus, exp, undisturbed):
     changes, reference = undisturbed
     train_here(corpus, exp, **changes)
     toys.assert_same(exp, reference)
-
-
-def stop_after_the_first_checkpoint(corpus, exp, changes):
-    child = train_child(corpus, exp, **changes)
-    wait_for(exp / "checkpoints" / "last.pt", child)
-    assert kill(signal.SIGTERM, child) == [75], read(child.stderr)
 
 
 def strike(trainers, folder, generator, in_write):
@@ -94,8 +87,7 @@ def strike(trainers, folder, generator, in_write):
     [
         ("cached", 3),
         ("augmented", 3),
-        pytest.param("storm with workers", 25, marks=pytest.mark.slow),
-        pytest.param("storm of two processes", 25, marks=pytest.mark.slow),
+        *(pytest.param(f"storm {name}", 25, marks=pytest.mark.slow) for name in ("with workers", "of two processes")),
     ],
     indirect=["undisturbed"],
 )
@@ -140,13 +132,12 @@ def test_asked_to_stop_it_saves_and_exits_with_75(corpus, exp, undisturbed, mome
 
 def test_asked_before_anything_is_imported_it_exits_with_75(tmp_path):
     program = f"""
-import builtins, os, runpy, sys
-real = builtins.__import__
-def signalled(name, *rest, **more):
-    if name.startswith("torch"):  # its import is where the seconds go
-        os.kill(os.getpid(), {int(signal.SIGUSR1)})
-    return real(name, *rest, **more)
-builtins.__import__ = signalled
+import importlib.abc, os, runpy, sys
+class Signal(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == "torch":  # its import is where the seconds go
+            os.kill(os.getpid(), {int(signal.SIGUSR1)})
+sys.meta_path.insert(0, Signal())
 sys.argv = ["train", "--help"]
 runpy.run_module("sure.bin.train", run_name="__main__")
 """
@@ -161,13 +152,18 @@ def test_a_damaged_summary_is_written_again(corpus, exp, undisturbed):
     assert '"epochs": 3' in (exp / "summary.json").read_text()
 
 
+def stop_after_the_first_checkpoint(corpus, exp, changes):
+    child = train_child(corpus, exp, **changes)
+    wait_for(exp / "checkpoints" / "last.pt", child)
+    assert kill(signal.SIGTERM, child) == [75], read(child.stderr)
+
+
 @cached
 def test_a_full_disk_stops_training_and_loses_nothing(corpus, exp, undisturbed):
-    changes, _ = undisturbed
-    stop_after_the_first_checkpoint(corpus, exp, changes)
-    limit = (exp / "checkpoints" / "last.pt").stat().st_size // 2
-    room = limit, resource.RLIM_INFINITY
-    child = train_child(corpus, exp, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, room), **changes)
+    stop_after_the_first_checkpoint(corpus, exp, undisturbed[0])
+    room = (exp / "checkpoints" / "last.pt").stat().st_size // 2, resource.RLIM_INFINITY
+    full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, room)  # noqa: E731
+    child = train_child(corpus, exp, before=full, **undisturbed[0])
     assert child.status() == 2
     message = read(child.stderr).splitlines()[-1]
     assert message.startswith("error: cannot write ")
@@ -185,3 +181,101 @@ def test_other_data_than_before_is_refused(corpus, tmp_path, exp):
         train_here(corpus, exp, **changes)
     toys.make_set(tmp_path, "train", 12)
     train_here(corpus, exp, **changes)
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    return Checkpoints(tmp_path / "checkpoints")
+
+
+def test_one_that_was_written_and_not_renamed_is_the_newest(checkpoints):
+    assert checkpoints.load() is None
+    checkpoints.save({"number": 1})
+    checkpoints.last.rename(checkpoints.next)
+    assert checkpoints.load()["number"] == 1  # killed in the first save, between the renames
+    checkpoints.save({"number": 2})
+    checkpoints.last.rename(checkpoints.next)
+    for expected in (2, 1):
+        checkpoints.last.write_bytes(b"torn")
+        assert checkpoints.load()["number"] == expected
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
+        lambda content: content[:-100],
+        lambda content: b"",
+        lambda content: content + b"x",
+    ],
+    ids=["a flipped bit", "torn", "empty", "longer"],
+)
+def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
+    for number in (1, 2):
+        checkpoints.save({"number": number})
+    checkpoints.last.write_bytes(damage(checkpoints.last.read_bytes()))
+    assert checkpoints.load()["number"] == 1 and "last.pt is damaged" in caplog.text
+    checkpoints.save({"number": 3})  # which does not replace the good one
+    assert checkpoints.load()["number"] == 3
+    checkpoints.last.write_bytes(b"")
+    assert checkpoints.load()["number"] == 1
+    checkpoints.previous.write_bytes(b"torn")
+    for _ in range(2):  # the damaged files are renamed; nevertheless training never begins afresh
+        with pytest.raises(SureError, match="all checkpoints are damaged; train from the beginning with --restart"):
+            checkpoints.load()
+
+
+def test_random_numbers_go_on(checkpoints):
+    state = RandomState(torch.device("cpu"), ALONE)
+    state.seed(3)
+    draw = lambda: (random.gauss(0, 1), np.random.randn(3).tolist(), torch.randn(3).tolist())  # noqa: E731
+    draw()
+    checkpoints.save({"random": state.state_dict()})
+    expected = draw()
+    state.seed(4)
+    state.load_state_dict(checkpoints.load()["random"])
+    assert draw() == expected
+
+
+def test_the_first_training_is_named_and_once_killed_forgotten(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "RENEW_SECONDS", 0.1)
+    exp = tmp_path / "exp"
+    child = train_child(corpus, exp, train__epochs=1000)
+    refused = pytest.raises(SureError, match=f"process {child.process} on {os.uname().nodename} is training here")
+    try:
+        wait_for(exp / "metrics.jsonl", child)
+        with refused:
+            train_here(corpus, exp, train__epochs=1000)
+        with monkeypatch.context() as elsewhere, refused:  # a file system that does not pass locks on
+            elsewhere.setattr(locks.fcntl, "lockf", lambda *_: None)
+            elsewhere.setattr(locks.socket, "gethostname", lambda: "another-host")
+            with lock(exp):
+                pass
+    finally:
+        kill(signal.SIGKILL, child)
+    with lock(exp):
+        pass
+    assert (exp / ".lock").read_text() == ""
+
+
+def test_killed_on_another_host(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "WATCH_SECONDS", 1.0)
+    (tmp_path / ".lock").write_text("process 12 on another-host\n")
+    with lock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {os.uname().nodename}\n"
+
+
+def test_processes_started_by_a_training_do_not_hold_its_lock(tmp_path):
+    """Workers of a killed training live on for some seconds."""
+
+    def with_worker():
+        with lock(tmp_path):
+            (tmp_path / "worker").write_text(str(Child(lambda: time.sleep(1000), tmp_path / "stderr").process))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert Child(with_worker, tmp_path / "stderr").status() == -signal.SIGKILL
+    try:
+        with lock(tmp_path):
+            pass
+    finally:
+        os.kill(int((tmp_path / "worker").read_text()), signal.SIGKILL)

@@ -1,14 +1,19 @@
-"""Training learns, writes its results, and refuses impossible settings."""
+"""Training learns, writes its results, refuses impossible settings, and names what spoils it."""
 
+import itertools
 import json
+import struct
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from toys import read_lines, train_here
+from toys import read_lines, settings, train_here
 
-from sure.config import load_config
+from sure.config import load_config, make_config
 from sure.errors import SureError
+from sure.models.build import build_model, build_task
+from sure.train.checks import LossMonitor, StepLosses, check_gradients
+from sure.train.optimizer import make_optimizer, rate_factor
 
 EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1}
 
@@ -45,8 +50,7 @@ def test_files_of_an_experiment(trained, corpus):
     for name in ("loss", "rate", "score"):
         assert (trained / "images" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert load_config(trained / "config.yaml").train.epochs == 12
-    command = (trained / "command.txt").read_text().splitlines()[-1]
-    assert command.startswith("python -m sure.bin.train --config ")
+    assert (trained / "command.txt").read_text().splitlines()[-1].startswith("python -m sure.bin.train --config ")
     assert "torch 2" in (trained / "environment.txt").read_text()
     summary, log = read(trained, "summary.json"), (trained / "train.log").read_text()
     trains = summary["trained_parameters"]
@@ -55,25 +59,16 @@ def test_files_of_an_experiment(trained, corpus):
     assert summary["trained_percent"] == pytest.approx(100 * trains / summary["total_parameters"])
     stored = sum(tensor.nbytes for tensor in weights(trained).values())
     assert stored < summary["bundle_bytes"] < stored + 20_000
-    assert summary["backbone_sha256"] == "random:moonshine_tiny:1"
-    assert summary["epochs"] == 12 and summary["seed"] == 1
-    assert summary["dev_score"] == read(trained, "best.json")["score"]
+    expected = {"backbone_sha256": "random:moonshine_tiny:1", "epochs": 12, "seed": 1}
+    assert expected.items() <= summary.items() and summary["dev_score"] == read(trained, "best.json")["score"]
     assert summary["training_seconds"] > 0 and summary["peak_memory_megabytes"] > 100
 
 
 def test_tensorboard_has_the_same_numbers(trained):
-    from tensorboardX.proto.event_pb2 import Event
-
     (file,) = (trained / "tensorboard").iterdir()
-    content, found = file.read_bytes(), {}
-    while content:  # records of length, crc, event, crc
-        size = int.from_bytes(content[:8], "little")
-        event = Event.FromString(content[12 : 12 + size])
-        found.update({(value.tag, event.step): value.simple_value for value in event.summary.value})
-        content = content[16 + size :]
-    for line in read_lines(trained):
-        for name in ("train_loss", "dev_accuracy"):
-            assert found[name, line["step"]] == pytest.approx(line[name])
+    content = file.read_bytes()
+    for line, name in itertools.product(read_lines(trained), ("train_loss", "dev_accuracy")):
+        assert name.encode() + b"\x15" + struct.pack("<f", line[name]) in content  # 15: the field of a value
 
 
 def test_another_config_needs_another_folder(trained, corpus):
@@ -134,3 +129,98 @@ def test_half_precision_leaves_the_weights_whole(corpus, tmp_path):
     half, whole = (read_lines(exp)[-1]["train_loss"] for exp in exps)
     assert half == pytest.approx(whole, rel=0.1) and half != whole
     assert {tensor.dtype for tensor in weights(exps[0]).values()} == {torch.float32}
+
+
+def step(place: str, *losses: float, norm: float = 1.0) -> StepLosses:
+    ids = [f"{place}-{index}" for index in range(len(losses))]
+    return StepLosses(place, ids, [torch.tensor(losses[:1]), torch.tensor(losses[1:])], torch.tensor(norm))
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (step("here", 1.0, float("nan")), ["here-1 nan, here-0 1", "loss is nan"]),
+        (step("here", 1.0, float("inf")), ["here-1 inf, here-0 1"]),
+        (step("here", 9.0, 14.0), ["loss is 11.5", "here-1 14, here-0 9", "train.explode=10"]),
+        (step("here", 1.0, 2.0, norm=float("nan")), ["norm nan"]),
+    ],
+)
+def test_the_first_bad_step_is_named(bad, words):
+    monitor = LossMonitor(10.0, 3)
+    monitor.add(step("before", 1, 2))
+    monitor.add(bad)
+    with pytest.raises(SureError, match="here") as error:
+        monitor.add(step("after", float("nan")))
+    assert all(word in str(error.value) for word in words)
+    assert "before" not in str(error.value) and "after" not in str(error.value)
+
+
+def test_a_tensor_without_a_gradient_is_named():
+    with_gradient, without = torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(2))
+    with_gradient.grad = torch.zeros(2)
+    check_gradients({"head/bias": with_gradient})
+    with pytest.raises(SureError, match=r"1 trained tensors .*layer\.1\.attn\.q/lora/a"):
+        check_gradients({"head/bias": with_gradient, "layer.1.attn.q/lora/a": without})
+
+
+EXPLODING = {"train__lr_head": 1e6, "train__clip": 1e9, "train__epochs": 5, "train__warmup": 1.0}
+RUINED = {"train__lr_head": 1e38, "train__epochs": 1, "train__batch_seconds": 1000.0}  # by its only step
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "absent"),
+    [
+        (EXPLODING, "^epoch .*train-0", ["summary.json"]),
+        (RUINED, "^epoch 1: the dev loss is nan", ["summary.json", "best.safetensors"]),
+    ],
+    ids=["an exploding loss", "a last step that ruins the weights"],
+)
+def test_a_bad_loss_ends_training(corpus, tmp_path, changes, message, absent):
+    exp = tmp_path / "exp"
+    with pytest.raises(SureError, match=message) as error:
+        train_here(corpus, exp, **changes)
+    assert str(error.value) in (exp / "train.log").read_text()
+    assert not any((exp / name).exists() for name in absent)
+
+
+def test_schedule_by_hand():
+    factor = rate_factor(0.2, 0.3, 10)
+    assert [factor(step) for step in range(11)] == [0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0]
+    assert [rate_factor(0.0, 0.0, 4)(step) for step in range(5)] == [1, 0.75, 0.5, 0.25, 0]
+    with pytest.raises(SureError, match="train.warmup=0.7 and train.hold=0.6"):
+        rate_factor(0.7, 0.6, 10)
+
+
+def rates_of(corpus, *petl):
+    """Saved name -> learning rate in the optimizer; tiny backbones have 3 layers."""
+    config = make_config(settings(corpus, petl=list(petl)), "test")
+    model = build_model(config, build_task(config))
+    groups = make_optimizer(model, 1e-3, 5e-3, 0.0).param_groups
+    by_tensor = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert len({group["name"] for group in groups}) == len(groups)
+    named = {**model.parameter_groups()["adapter"], **model.parameter_groups()["head"]}
+    assert sum(len(group["params"]) for group in groups) == len(named)
+    return {name: by_tensor[id(parameter)] for name, parameter in named.items()}
+
+
+def test_rates_by_method_layer_and_tensor(corpus):
+    lora = {"name": "lora", "sites": "layer.*.attn.q", "lr": 4e-3, "layer_decay": 0.5, "b_rate": 16}
+    found = rates_of(corpus, lora, {"name": "bottleneck"}, {"name": "weighted_sum"})
+    for layer, rate in enumerate([1e-3, 2e-3, 4e-3]):
+        assert found[f"layer.{layer}.attn.q/lora/a"] == pytest.approx(rate)
+        assert found[f"layer.{layer}.attn.q/lora/b"] == pytest.approx(16 * rate)
+        assert found[f"layer.{layer}.after_ffn/bottleneck/down.weight"] == 1e-3
+    assert found["readout/weighted_sum/weights"] == 1e-3
+    assert {rate for name, rate in found.items() if name.startswith("head/")} == {5e-3}
+
+
+def test_the_front_end_counts_as_the_layer_below_all_others(corpus):
+    found = rates_of(corpus, {"name": "bottleneck", "sites": "conv.* layer.2.after_ffn", "layer_decay": 0.5})
+    assert found["conv.0/bottleneck/up.bias"] == pytest.approx(1e-3 / 8)
+    assert found["layer.2.after_ffn/bottleneck/up.bias"] == 1e-3
+
+
+@pytest.mark.parametrize(("key", "value"), [("lr", -1.0), ("layer_decay", 0.0), ("b_rate", 0.0)])
+def test_impossible_rates_are_refused(corpus, key, value):
+    with pytest.raises(SureError, match=f"petl \\(lora\\).*{key}"):
+        rates_of(corpus, {"name": "lora", key: value})
