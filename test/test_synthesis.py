@@ -110,20 +110,21 @@ def test_decoding_writes_features_durations_and_copies(corpus, adapted):
 
 
 def test_another_vocoder_has_a_folder_of_its_own(corpus, adapted):
-    generator = corpus / "generator"
-    about = {"resblock": "2", "upsample_rates": [16, 16], "upsample_kernel_sizes": [32, 32]}
+    about = {
+        "resblock": "2",
+        "upsample_rates": [16, 16],
+        "upsample_kernel_sizes": [32, 32],
+        "num_mels": ACOUSTIC["mels"],
+    }
     about |= {"upsample_initial_channel": 8, "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1]]}
     about |= {"sampling_rate": 22050, "n_fft": 1024, "hop_size": 256, "win_size": 1024, "fmin": 0, "fmax": 8000}
-    about["num_mels"] = ACOUSTIC["mels"]
     (corpus / "config.json").write_text(json.dumps(about))
-    torch.save({"generator": Generator(Shape.model_validate(about)).state_dict()}, generator)
+    torch.save({"generator": Generator(Shape.model_validate(about)).state_dict()}, corpus / "generator")
     decode.main(["--exp", str(adapted)])
-    waves = {path: path.read_bytes() for path in (adapted / "decode_test" / "wav").iterdir()}
-    decode.main(["--exp", str(adapted), f"decode.vocoder={generator}", "decode.name=small"])
-    for path, content in waves.items():
-        other = adapted / "decode_test_small" / "wav" / path.name
-        assert path.read_bytes() == content != other.read_bytes()
-        assert soundfile.info(other).frames == soundfile.info(path).frames
+    decode.main(["--exp", str(adapted), f"decode.vocoder={corpus / 'generator'}", "decode.name=small"])
+    for path in (adapted / "decode_test" / "wav").iterdir():
+        one, other = (soundfile.read(file)[0] for file in (path, adapted / "decode_test_small" / "wav" / path.name))
+        assert len(one) == len(other) and not np.array_equal(one, other)
     assert json.loads((adapted / "decode_test_small" / "decoding.json").read_text())["decoding"] == "small"
 
 
@@ -144,13 +145,6 @@ def test_given_durations(corpus, tmp_path):
     assert not any("aligner" in name for name in load_file(exp / "backbone.safetensors"))
     with pytest.raises(SureError, match="has no aligner, .*head.durations=given"):
         train_here(corpus, tmp_path / "more", backbone__weights=str(exp / "backbone.safetensors"), petl="lora")
-    data = make_set(tmp_path, "train", 5)
-    lines = (data / "durations").read_text().splitlines()
-    lines[1] = lines[1].rsplit(" ", 1)[0]
-    lines[3] += "1"
-    (data / "durations").write_text("\n".join(lines) + "\n")
-    with pytest.raises(SureError, match=r"train-001: \d+ durations for \d+ phones\n +train-003: durations sum to"):
-        read_utterances(data, durations=True)
 
 
 VECTORS = dict(zip(("ann", "bob", "eve"), np.random.default_rng(1).normal(size=(3, 5)).astype("f"), strict=True))
@@ -213,7 +207,7 @@ def test_a_model_with_embeddings_synthesises_any_speaker(of_vectors, with_words,
             synthesize(*words)
 
 
-def test_a_file_is_written_and_controls_change_it(bundle, tmp_path, capsys):
+def test_a_file_is_written_and_controls_and_speakers_change_it(bundle, sure, tmp_path, capsys):
     assert "phonemizer.json" in json.loads((bundle / "adapter.json").read_text())["files"]
     seconds = {}
     for name, more in (("plain", []), ("slow", ["--speed", "0.5"]), ("high", ["--pitch", "1.3"])):
@@ -223,6 +217,8 @@ def test_a_file_is_written_and_controls_change_it(bundle, tmp_path, capsys):
         assert rate == 22050 and soundfile.info(out).subtype == "PCM_16" and np.isfinite(wave).all()
         assert f"{out}: {len(wave) / rate:.2f} s" in capsys.readouterr().out
         seconds[name] = len(wave) / rate
+    one, other = (sure.synthesize("delta one", speaker)[0] for speaker in ("ann", "bob"))
+    assert torch.equal(one, sure.synthesize("delta one", "ann")[0]) and not torch.equal(one[:2000], other[:2000])
     assert seconds["slow"] > 1.5 * seconds["plain"] and seconds["high"] == seconds["plain"]
 
 
@@ -230,11 +226,6 @@ def test_a_file_is_written_and_controls_change_it(bundle, tmp_path, capsys):
 def test_any_text_gives_speech(sure, text):
     wave, _ = sure.synthesize(text, "ann")
     assert len(wave) >= 256 and torch.isfinite(wave).all() and wave.abs().max() <= 1
-
-
-def test_speech_depends_on_the_speaker_only(sure):
-    one, same, other = (sure.synthesize("delta one", speaker)[0] for speaker in ("bob", "bob", "ann"))
-    assert torch.equal(one, same) and not torch.equal(one[:2000], other[:2000])
 
 
 @pytest.mark.parametrize(

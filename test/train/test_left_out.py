@@ -59,14 +59,14 @@ def test_by_default_in_dev_or_if_too_many_they_stop_training(run, tmp_path, file
     assert (tmp_path / LEFT_OUT).exists() == (LEFT_OUT in files)
 
 
+@pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[list[list[str]]]:
     """The plan of every training epoch, as utterance ids."""
     seen, plan = [], RecognitionFeed.plan
 
     def noted(self: RecognitionFeed, epoch: int) -> list[list[int]]:
         batches = plan(self, epoch)
-        if epoch:
-            seen.append([[self.utterances[index].id for index in batch] for batch in batches])
+        seen.extend([[[self.utterances[index].id for index in batch] for batch in batches]] if epoch else [])
         return batches
 
     monkeypatch.setattr(RecognitionFeed, "plan", noted)
@@ -91,15 +91,14 @@ def die_in(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     [(SKIP, {}, (1, 2)), (FROM_AUDIO, {"data__on_bad_utterance": "stop"}, (2,))],
     ids=["cached", "another policy after the kill"],
 )
-def test_unreadable_from_the_start_is_a_gap_in_every_plan(run, tmp_path, monkeypatch, changes, then, epochs):
-    seen = plans(monkeypatch)
+def test_unreadable_from_the_start_is_a_gap_in_every_plan(run, tmp_path, monkeypatch, plans, changes, then, epochs):
     run("whole", **changes)
-    whole, bad = list(seen), {"train-005", "train-017"}
-    seen.clear()
+    whole, bad = list(plans), {"train-005", "train-017"}
+    plans.clear()
     damage(tmp_path, {TRAIN5: b"", "wav/train17.wav": None})
     reference = run("reference", **changes)
     gaps = [[[id for id in batch if id not in bad] for batch in epoch] for epoch in whole]
-    assert seen == [[batch for batch in epoch if batch] for epoch in gaps]
+    assert plans == [[batch for batch in epoch if batch] for epoch in gaps]
     assert (reference / "left_out.txt").read_text() == "empty audio file\ttrain-005\nmissing audio file\ttrain-017\n"
     for epoch in epochs:
         die_in(monkeypatch, epoch)
@@ -109,7 +108,7 @@ def test_unreadable_from_the_start_is_a_gap_in_every_plan(run, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, monkeypatch, workers):
+def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, monkeypatch, plans, workers):
     changes = {**FROM_AUDIO, "train__accumulate": 2, "train__workers": workers}
     content, finish = (tmp_path / TRAIN5).read_bytes(), Trainer.finish_epoch
 
@@ -119,10 +118,9 @@ def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, mon
             damage(tmp_path, {TRAIN5: b"RIFF"})
 
     monkeypatch.setattr(Trainer, "finish_epoch", spoil)
-    seen = plans(monkeypatch)
     undisturbed = run("undisturbed", **changes)
     assert (undisturbed / "left_out.txt").read_text() == "unreadable audio file\ttrain-005\n"
-    used = [{id for batch in epoch for id in batch} for epoch in seen]
+    used = [{id for batch in epoch for id in batch} for epoch in plans]
     assert used[0] - used[-1] == {"train-005"}
     if workers:
         return  # they would keep the lock of a training that is not really killed
