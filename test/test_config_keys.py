@@ -184,7 +184,8 @@ def decoded(place: Path, settings: Settings) -> Any:
     models.disturb(model, 0.1)
     texts = make_decoding(place, config, model).decode(models.waves(), models.LENGTHS)
     batches = loading.audio_batches(read_data_dir(config.data.train), model.backbone, config)
-    return texts, decoded_folder(place, config, "test").name, [len(batch.ids) for batch in batches]
+    names = decoded_folder(place, config, "test").name, config.data.sets()
+    return texts, names, [len(batch.ids) for batch in batches]
 
 
 def spoken(place: Path, settings: Settings) -> Any:
@@ -195,10 +196,6 @@ def spoken(place: Path, settings: Settings) -> Any:
     except SureError as error:
         return str(error)
     return [digest(path.read_bytes()) for path in sorted(out.glob("wav/*.wav"))]
-
-
-def sets(place: Path, settings: Settings) -> Any:
-    return config_of(place, settings).data.sets()
 
 
 def plain(tensors: dict[str, torch.Tensor | None]) -> dict[str, str]:
@@ -234,7 +231,7 @@ TABLE = [
     (trained, "data", {"on_bad_utterance": "skip"}, BAD | {"data.max_bad_percent": 90.0}),
     (trained, "data", {"max_bad_percent": 90.0}, BAD | {"data.on_bad_utterance": "skip"}),
     (trained, "data", {"cache_gigabytes": 0.0}, {"train.prefix_cache": "off", "train.epochs": 2}),
-    (sets, "data", {"tests": ["@/data/more"]}, {}),
+    (decoded, "data", {"tests": ["@/data/more"]}, {}),
     (stage3, "tokenizer", {"kind": "unigram"}, ASR | {"tokenizer.size": 8}),
     (stage3, "tokenizer", {"size": 9}, ASR | {"tokenizer.kind": "bpe", "tokenizer.size": 8}),
     (stage3, "tokenizer", {"lexicon": "@/lexicon.txt", "fold": "no_stress"}, PHONEME),

@@ -59,22 +59,19 @@ def test_a_file_is_on_the_disk_before_it_is_renamed(tmp_path: Path, monkeypatch:
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "tokens"
-    (tmp_path / "new" / "tokens.partial" / "rest").mkdir(parents=True)  # of a run that was killed
-    replace_folder(folder, lambda place: (place / "first").write_text("1"))
-    assert [path.name for path in folder.iterdir()] == ["first"]
+    (tmp_path / "tokens.partial" / "rest").mkdir(parents=True)  # of a run that was killed
 
     def fail(place: Path) -> None:
         assert list(place.iterdir()) == []
-        (place / "third").write_text("3")
+        (place / "second").write_text("2")
         raise SureError("not today")
 
+    replace_folder(tmp_path / "tokens", lambda place: (place / "first").write_text("1"))
     with pytest.raises(SureError, match="not today"):
-        replace_folder(folder, fail)
-    assert [path.name for path in folder.iterdir()] == ["first"]
-    replace_folder(folder, lambda place: (place / "second").write_text("2"))
-    assert [path.name for path in folder.iterdir()] == ["second"]
-    assert [path.name for path in folder.parent.iterdir()] == ["tokens"]
+        replace_folder(tmp_path / "tokens", fail)
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["tokens", "tokens/first"]
+    replace_folder(tmp_path / "tokens", lambda place: (place / "third").write_text("3"))
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["tokens", "tokens/third"]
 
 
 def test_digest_of_a_file(tmp_path: Path) -> None:

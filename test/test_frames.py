@@ -28,13 +28,6 @@ def test_each_row_is_as_it_is_alone(dimensions):
     assert torch.equal(frames.fill(values, 7.0), batch(dimensions, padding=7.0))
 
 
-def test_no_gradient_reaches_padding():
-    values = batch((4,)).requires_grad_()
-    Frames(LENGTHS, 6).mean(values).sum().backward()
-    expected = [1 / length if frame < length else 0 for length in LENGTHS for frame in range(6)]
-    torch.testing.assert_close(values.grad, torch.tensor(expected).view(3, 6, 1).expand(3, 6, 4))
-
-
 def test_a_row_without_frames():
     frames = Frames([2, 0], 2)
     values = torch.tensor([[1.0, 3.0], [float("nan")] * 2])

@@ -7,7 +7,7 @@ from pathlib import Path
 import jiwer
 import pytest
 import torch
-from judges import fetch_encoder, fetch_resemblyzer
+from published import fetch_encoder, fetch_resemblyzer
 
 import sure
 from sure.data.audio import read_audio

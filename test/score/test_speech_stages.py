@@ -12,8 +12,8 @@ from urllib.parse import unquote
 import pytest
 import soundfile
 import speech_experiment
-from judges import fetch_encoder
 from PIL import Image
+from published import fetch_encoder
 from speech_experiment import DATASET
 from tensorboardX.proto.event_pb2 import Event
 

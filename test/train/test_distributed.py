@@ -120,14 +120,14 @@ def test_an_error_of_one_process_is_reported_once(corpus, tmp_path, fault):
         assert "process 1 of 2: utterance 'train-003'" in read(tmp_path / "exp" / "train.log")
 
 
-PAIR = ("--processes", "2")
 # As a thread of gloo sometimes does in the interpreter's shutdown; only torchrun's processes have the variable.
 ABORT = "import atexit, os; atexit.register(os.abort) if 'TORCHELASTIC_RUN_ID' in os.environ else None\n"
 
 
 def start(corpus, exp, *words, log="stderr", **changes):
     """The command of a training in a process of its own."""
-    command = [sys.executable, "-m", "sure.bin.train", *toys.train_arguments(corpus, exp, **EXACT, **changes), *words]
+    command = [sys.executable, "-m", "sure.bin.train", "--processes", "2", *words]
+    command += toys.train_arguments(corpus, exp, **EXACT, **changes)
     given = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
     (exp.parent / "sitecustomize.py").write_text(ABORT)
     given["PYTHONPATH"] = os.pathsep.join([str(exp.parent), *sys.path])
@@ -136,7 +136,7 @@ def start(corpus, exp, *words, log="stderr", **changes):
 
 def started(corpus, exp, name, **changes):
     """A training by two processes that has saved the checkpoint `name`, and these processes."""
-    child = start(corpus, exp, *PAIR, **changes)
+    child = start(corpus, exp, **changes)
     wait_for(exp / "checkpoints" / name, child)
     return child, children_of(child.process)
 
@@ -171,22 +171,17 @@ def test_training_ends_with_torchrun(corpus, tmp_path):
 def test_two_nodes_learn_the_same_as_one_process(corpus, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = ("--nodes", "2", *PAIR, "--rendezvous", f"127.0.0.1:{port}")
+        words = ("--nodes", "2", "--rendezvous", f"127.0.0.1:{free.getsockname()[1]}")
     nodes = [start(corpus, tmp_path / "exp", *words, log=f"node{number}") for number in range(2)]
     assert [node.status() for node in nodes] == [0, 0], [read(node.stderr) for node in nodes]
     assert sorted(bool(read(node.stderr)) for node in nodes) == [False, True]  # process 0 is on one of them
-    alone = train_here(corpus, tmp_path / "alone", **EXACT)
-    assert_close(tmp_path / "exp", alone)
+    assert_close(tmp_path / "exp", train_here(corpus, tmp_path / "alone", **EXACT))
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [
-        (["--processes", "0", "--nodes", "2"], "both have to be at least 1"),
-        (["--nodes", "2"], "needs --rendezvous HOST:PORT"),
-    ],
+    [("--processes 0 --nodes 2", "have to be at least 1"), ("--nodes 2", "--rendezvous HOST")],
 )
 def test_impossible_numbers_are_one_error(corpus, tmp_path, words, message):
     with pytest.raises(SureError, match=message):
-        train.main([*toys.train_arguments(corpus, tmp_path / "exp"), *words])
+        train.main([*toys.train_arguments(corpus, tmp_path / "exp"), *words.split()])

@@ -218,9 +218,3 @@ def test_the_front_end_counts_as_the_layer_below_all_others(corpus):
     found = rates_of(corpus, {"name": "bottleneck", "sites": "conv.* layer.2.after_ffn", "layer_decay": 0.5})
     assert found["conv.0/bottleneck/up.bias"] == pytest.approx(1e-3 / 8)
     assert found["layer.2.after_ffn/bottleneck/up.bias"] == 1e-3
-
-
-@pytest.mark.parametrize(("key", "value"), [("lr", -1.0), ("layer_decay", 0.0), ("b_rate", 0.0)])
-def test_impossible_rates_are_refused(corpus, key, value):
-    with pytest.raises(SureError, match=f"petl \\(lora\\).*{key}"):
-        rates_of(corpus, {"name": "lora", key: value})
