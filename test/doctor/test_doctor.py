@@ -41,18 +41,13 @@ def recipe(complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return copy
 
 
-def times() -> dict[str, int]:
-    return {str(path): path.stat().st_mtime_ns for path in Path().rglob("*")}
-
-
-def test_complete_folders_have_no_problems(recipe: Path, capsys: pytest.CaptureFixture) -> None:
-    before = times()
-    doctor.main(["data", "exp"])
+def test_complete_folders_have_no_problems_and_do_not_change(recipe: Path, capsys: pytest.CaptureFixture) -> None:
+    before = {path: path.stat().st_mtime_ns for path in recipe.rglob("*")}
+    doctor.main(["data", "exp", BUNDLE])
     shown = capsys.readouterr().out
-    assert shown.count("problems: none") == 4  # three sets, one experiment with its bundle
-    doctor.main([BUNDLE])
-    assert "bundle, problems: none" in capsys.readouterr().out
-    assert times() == before
+    assert shown.count("problems: none") == 5  # three sets, one experiment with its bundle, and the bundle
+    assert "bundle, problems: none" in shown
+    assert {path: path.stat().st_mtime_ns for path in recipe.rglob("*")} == before
 
 
 def write(content: bytes):
@@ -63,8 +58,8 @@ def swap_lines(path: Path) -> None:
     path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
 
 
-# file or folder, its damage, and the problem that is found in data, or in exp
-DAMAGES = [
+# folder to check, file or folder in it, its damage, and the problem that is found
+@pytest.mark.parametrize(("folder", "place", "damage", "problem"), [
     ("data", "wav/train3.wav", Path.unlink, "missing audio file: train-003.*stage 2"),
     ("data", "wav/train3.wav", lambda path: shutil.copy("wav/train0.wav", path),
      "utt2dur: 'train-003' has .* the recording changed since stage 2"),
@@ -97,10 +92,7 @@ DAMAGES = [
     ("exp", SEED / "bundle/adapter.safetensors", flip, "adapter.safetensors"),
     (BUNDLE, SEED / "bundle/adapter.json", lambda path: replace(path, '"depth": 3', '"depth": 4'), "adapter.json"),
     (BUNDLE, SEED / "bundle/adapter.json", Path.unlink, "no adapter.json"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("folder", "place", "damage", "problem"), DAMAGES)
+])  # fmt: skip
 def test_each_damage_is_named(recipe: Path, folder: str, place, damage, problem: str, capsys) -> None:
     damage(Path(place))
     with pytest.raises(SystemExit) as ended:

@@ -73,7 +73,7 @@ def make_report(*folders):
     return Path("out/REPORT.md").read_text(encoding="utf-8")
 
 
-def test_result_has_scores_and_the_summary_of_training(capsys):
+def test_result_has_scores_and_the_summary_of_training_and_the_report_shows_them(capsys):
     folder = experiment("asr_moonshine_lora/seed1", HALF)
     replace_file(Path("data/es/test/utt2dur"), "utt1 1.5\nutt2 2.25\nutt3 1\nutt4 100\n")
     score.main(["--exp", str(folder)])
@@ -90,6 +90,23 @@ def test_result_has_scores_and_the_summary_of_training(capsys):
     score.main(["--exp", str(folder)])
     assert result(folder) | {"date": None} == found | {"date": None}
     assert not list(folder.rglob("*.part*"))
+
+    capsys.readouterr()
+    text = make_report(folder)
+    assert capsys.readouterr().out == text
+    word, character = (f"[{low:.2f}, {high:.2f}]" for low, high in (found["wer_interval"], found["cer_interval"]))
+    assert dict(zip(*table(text), strict=True)) == {
+        "method": "lora", "seeds": "1", "WER %": f"50.00 {word}", "CER %": f"{found['cer']:.2f} {character}",
+        "dev": "15.80", "trained without head": "80,352", "with head": "89,000", "of all %": "1.19",
+        "bundle kB": "326.4", "training s": "1,312", "peak MB": "1,567",
+        "learning rate adapter / head": "0.003 / 0.005",
+    }  # fmt: skip
+    assert text.startswith("## asr, data/es/test\n") and "WER %: lower is better" in text
+    backbone = "backbone: moonshine (sha256 a1b2c3d4e5f6)"
+    for fact in ("task: asr", "set: test", "utterances: 3 (0.1 minutes)", backbone, "device: cpu"):
+        assert f"- {fact}\n" in text
+    assert re.search(r"- scored on: \d{4}-\d\d-\d\d\n", text)
+    assert f"\npython -m sure.bin.train --exp {folder}\nfor exp in {folder}; do\n" in text
 
 
 def test_all_sets_or_selected_sets():
@@ -140,28 +157,6 @@ def test_missing_stages_are_named(folders, message):
     replace_file(Path("exp/bad/seed1/decode_test/result.json"), '{"task": "asr"')
     with pytest.raises(SureError, match=message):
         make_report(*folders)
-
-
-def test_report_of_one_seed(capsys):
-    folder = scored("asr_moonshine_lora/seed1", HALF)
-    found = result(folder)
-    capsys.readouterr()
-    text = make_report(folder)
-    assert capsys.readouterr().out == text
-    word, character = (f"[{low:.2f}, {high:.2f}]" for low, high in (found["wer_interval"], found["cer_interval"]))
-    header, row = table(text)
-    assert dict(zip(header, row, strict=True)) == {
-        "method": "lora", "seeds": "1", "WER %": f"50.00 {word}", "CER %": f"{found['cer']:.2f} {character}",
-        "dev": "15.80", "trained without head": "80,352", "with head": "89,000", "of all %": "1.19",
-        "bundle kB": "326.4", "training s": "1,312", "peak MB": "1,567",
-        "learning rate adapter / head": "0.003 / 0.005",
-    }  # fmt: skip
-    assert text.startswith("## asr, data/es/test\n") and "WER %: lower is better" in text
-    backbone = "backbone: moonshine (sha256 a1b2c3d4e5f6)"
-    for fact in ("task: asr", "set: test", "utterances: 3", backbone, "device: cpu"):
-        assert f"- {fact}\n" in text
-    assert re.search(r"- scored on: \d{4}-\d\d-\d\d\n", text)
-    assert f"\npython -m sure.bin.train --exp {folder}\nfor exp in {folder}; do\n" in text
 
 
 def test_report_of_methods_and_seeds_keeps_the_order():

@@ -74,11 +74,7 @@ elif stage == "report":
 elif stage == "pack":
     leave("bundle/adapter.safetensors", "bundle/adapter.json")
 """
-FETCH = """
-import sys
-from pathlib import Path
-Path(sys.argv[3], sys.argv[1] + ".safetensors").write_text("weights")
-"""
+FETCH = "import pathlib, sys\npathlib.Path(sys.argv[3], sys.argv[1] + '.safetensors').write_text('weights')\n"
 
 
 @dataclass
@@ -135,7 +131,7 @@ class Project:
             (self.bin / f"{name}.py").write_text(STAND_IN)
         for name in METHODS:
             (root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
-        for name in ("asr", "language", "speaker", "intent"):
+        for name in ("asr", "language", "speaker", "phoneme"):
             (recipe / "conf" / f"{name}.yaml").write_text(f"task: {name}\n")
         (recipe / "prepare.py").write_text("# version 1\n")
         (recipe / "sources.yaml").write_text("items: []\n")
@@ -148,14 +144,14 @@ class Project:
         kept = {name: text for name, text in os.environ.items() if name not in LEFT_OUT}
         return kept | {"CALLS": str(self.notes)} | variables
 
-    def start(self, *words: str, cwd: Path | None = None, **variables: str) -> subprocess.Popen:
-        """The recipe in a process group of its own."""
+    def start(self, *words: str, cwd: Path | None = None, script: Path | None = None, **variables: str):
+        """The recipe, or another script, in a process group of its own."""
         self.notes.unlink(missing_ok=True)
-        command = ["bash", str(self.recipe / "run.sh"), *words]
+        command = ["bash", str(script or self.recipe / "run.sh"), *words]
         return subprocess.Popen(command, cwd=cwd or self.recipe, env=self.environment(**variables), **SHELL, **PIPES)
 
-    def run(self, *words: str, cwd: Path | None = None, **variables: str) -> Done:
-        return self.finish(self.start(*words, cwd=cwd, **variables))
+    def run(self, *words: str, **options) -> Done:
+        return self.finish(self.start(*words, **options))
 
     def finish(self, process: subprocess.Popen) -> Done:
         out, err = process.communicate(timeout=60)
@@ -164,9 +160,8 @@ class Project:
 
     def script(self, text: str, cwd: Path | None = None) -> Done:
         """Bash that runs `text` in the project's root."""
-        self.notes.unlink(missing_ok=True)
-        command = ["bash", "-c", text]
-        return self.finish(subprocess.Popen(command, cwd=cwd or self.root, env=self.environment(), **SHELL, **PIPES))
+        (self.root / "script.sh").write_text(text)
+        return self.run(cwd=cwd or self.root, script=self.root / "script.sh")
 
 
 def until(condition, seconds: float = 30.0) -> None:

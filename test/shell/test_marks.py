@@ -22,13 +22,6 @@ def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_
     assert again.out.count("  skip ") == 4 + 3 * 4 + 1 and table in again.out
 
 
-def test_more_seeds_and_methods_run_only_new_experiments(finished):
-    done = finished.run("--petl", "lora conv_adapter", "--seeds", "1 2")
-    assert len(done.of("train")) == 3 and not done.of("prepare")
-    names = ("lora/seed1", "lora/seed2", "conv_adapter/seed1", "conv_adapter/seed2")
-    assert done.of("report")[0][3:] == [f"exp/asr_es_moonshine_{name}" for name in names]
-
-
 @pytest.mark.parametrize(
     ("file", "text", "words", "stages", "reason"),
     [
@@ -41,6 +34,7 @@ def test_more_seeds_and_methods_run_only_new_experiments(finished):
         ("README.md", "", ("--set", "train.device=cpu"), ["train"], "its settings changed"),
         ("README.md", "", ("--force", "true"), list(STAGES), "asked for"),
         ("README.md", "", ("--stage", "train", "--force", "false"), [], "skip"),
+        ("README.md", "", ("--petl", "lora conv_adapter"), [*STAGES[3:]], "skip"),
     ],
 )
 def test_only_steps_with_changes_run_again(finished, file, text, words, stages, reason):
@@ -139,8 +133,8 @@ def test_a_signal_to_run_sh_alone_stops_all_its_processes_and_prints_how_to_resu
     done = project.finish(process)
     assert done.status == 128 + number
     until(lambda: not any(is_alive(int(pid.read_text())) for pid in pids), 0 if nj == "1" else 30)
-    name = signal.Signals(number).name
-    assert done.err.endswith(f"stopped by {name}\n  resume:  '{project.recipe}/run.sh' --nj {nj}\n")
+    why = f"stopped by {signal.Signals(number).name}"
+    assert done.err.endswith(f"{why}\n  resume:  '{project.recipe}/run.sh' --nj {nj}\n")
     assert done.err.count("resume:") == 1 and "failed" not in done.err
 
 
@@ -166,14 +160,3 @@ def test_experiments_at_the_same_time_and_one_that_fails(project):
     assert resumed.status == 0 and len(resumed.of("train")) == 1
     assert sorted(resumed.stages) == sorted(["train", *["decode", "score", "pack"] * 6, "report"])
     assert project.run(*words).calls == []
-    assert len(list(project.recipe.glob("exp/*/seed*"))) == 6
-
-
-def test_a_language_of_the_sources_has_a_mark_of_its_own(project):
-    run = project.recipe / "run.sh"
-    run.write_text(run.read_text().replace('  . "$root', '  source_options=(lang="$lang")\n  . "$root', 1))
-    calls = [("--lang", language, *LORA, "--stop_stage", "download") for language in ("en", "fr")]
-    for words in calls:
-        done = project.run(*words)
-        assert done.status == 0 and done.stages == ["download"] and done.calls[0][-1] == f"lang={words[1]}"
-    assert [project.run(*words).calls for words in calls] == [[], []]

@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 from small_project import ROOT, Project, is_alive, until
 
-ROWS = """recipe,task,options,suite
-asterisk,asr,,sure
-asterisk,asr,--lang fr,
-beads,language,,sure
-closed,speaker,,sure
-"""
+ROWS = ("asterisk,asr,,sure", "asterisk,asr,--lang fr,", "beads,language,,sure", "closed,speaker,,sure")
 LORA = ("--petl", "lora", "--seeds", "1")
 FETCH = (*LORA, "--stop_stage", "download")
-ASR, FR, BEADS = "exp/asr_es_moonshine_lora", "exp/asr_fr_moonshine_lora", "exp/language_moonshine_lora"
-SPEAKER = "exp/speaker_moonshine_lora"
+ASR, BEADS, SPEAKER = (f"exp/{name}_moonshine_lora" for name in ("asr_es", "language", "speaker"))
 
 
 class Suite(Project):
@@ -31,18 +25,17 @@ class Suite(Project):
         for name in ("beads", "closed"):
             shutil.copytree(egs / "asterisk", egs / name)
         (egs / "closed" / "sources.yaml").write_text("items:\n  - kind: manual\n")
-        (egs / "recipes.csv").write_text(ROWS)
+        (egs / "recipes.csv").write_text("\n".join(["recipe,task,options,suite", *ROWS, ""]))
         self.recipe.mkdir()
         shutil.copy(ROOT / "egs" / "sure_benchmark" / "run.sh", self.recipe)
 
     def copies(self, *recipes: str) -> tuple[str, str]:
         """--corpora with a file that names folders next to it."""
-        lines = ["# copies that we have", ""]
+        file = self.root / "the corpora" / "corpora.yaml"
         for name in recipes:
-            (self.root / "the corpora" / f"{name} corpus").mkdir(parents=True, exist_ok=True)
-            lines.append(f"{name}: {name} corpus")
-        (self.root / "the corpora" / "corpora.yaml").write_text("\n".join(lines))
-        return "--corpora", str(self.root / "the corpora" / "corpora.yaml")
+            file.with_name(f"{name} corpus").mkdir(parents=True)
+        file.write_text("".join(f"{name}: {name} corpus\n" for name in recipes))
+        return "--corpora", str(file)
 
     def outcomes(self, name: str = "sure_moonshine") -> list[list[str]]:
         lines = (self.recipe / "exp" / f"{name}_rows.tsv").read_text().splitlines()
@@ -60,26 +53,24 @@ def suite(tmp_path: Path) -> Suite:
 def test_rows_with_a_corpus_run_and_the_others_are_named_with_a_remedy(suite):
     done = suite.run("--petl", "lora", "--seeds", "1 2", *suite.copies("asterisk"))
     assert done.status == 0, done.out + done.err
-    trained = [call[call.index("--exp") + 1] for call in done.of("train")]
-    assert trained == [f"{ASR}/seed1", f"{ASR}/seed2"]
+    assert [call[call.index("--exp") + 1] for call in done.of("train")] == [f"{ASR}/seed1", f"{ASR}/seed2"]
     corpus = str(suite.root / "the corpora" / "asterisk corpus")
     assert done.calls[0][0] == "download" and done.calls[0][-2:] == ["--corpus", corpus]
     report = ["suite_report", "--rows", "exp/sure_moonshine_rows.tsv", "--out", "exp/sure_moonshine_results.md"]
     assert done.calls[-1] == report and len(done.of("suite_report")) == 1
-    assert [line[:3] + line[4:] for line in suite.outcomes()] == [
-        [f"{recipe} {task}", task, state, "lora", seed, f"../{recipe}/{folder}/seed{seed}"]
-        for recipe, task, state, folder in (
-            ("asterisk", "asr", "done", ASR),
-            ("beads", "language", "skipped", BEADS),
-            ("closed", "speaker", "skipped", SPEAKER),
+    public, form = done.err.split("skipped:\n  beads language: ")[1].strip().split("\n  closed speaker: ")
+    copy = "name your copy by a line `{}: DIR` in the file of --corpora"
+    assert public == f"its corpus is missing; --download true downloads it; {copy.format('beads')}"
+    assert form == f"its corpus is behind a form (egs/closed/README.md); {copy.format('closed')}"
+    assert suite.outcomes() == [
+        [f"{recipe} {task}", task, state, note, "lora", seed, f"../{recipe}/{folder}/seed{seed}"]
+        for recipe, task, state, note, folder in (
+            ("asterisk", "asr", "done", "", ASR),
+            ("beads", "language", "skipped", public, BEADS),
+            ("closed", "speaker", "skipped", form, SPEAKER),
         )
         for seed in "12"
     ]
-    public, form = done.err.split("skipped:\n")[1].splitlines()
-    copy = "name your copy by a line `{}: DIR` in the file of --corpora"
-    assert public == f"  beads language: its corpus is missing; --download true downloads it; {copy.format('beads')}"
-    assert form == f"  closed speaker: its corpus is behind a form (egs/closed/README.md); {copy.format('closed')}"
-    assert [line[3] for line in suite.outcomes()[::2]] == ["", public.split(": ", 1)[1], form.split(": ", 1)[1]]
 
 
 def test_corpora_that_recipes_have_are_used_and_only_download_true_fetches_others(suite):
@@ -103,12 +94,14 @@ def test_corpora_that_recipes_have_are_used_and_only_download_true_fetches_other
 
 def test_each_row_needs_its_own_part_of_a_corpus(suite):
     run = suite.root / "egs" / "asterisk" / "run.sh"  # one archive a language
-    text = run.read_text().replace("  dataset=asr_$lang\n", "  dataset=asr_$lang source_options=(lang=$lang)\n")
-    run.write_text(text)
+    run.write_text(run.read_text().replace("dataset=asr_$lang\n", "dataset=asr_$lang source_options=(lang=$lang)\n"))
     suite.run(*FETCH, "--only", "asterisk asr", "--download", "true")
-    done = suite.run(*FETCH, "--only", "asterisk asr; asterisk asr --lang fr")
+    words = (*FETCH, "--only", "asterisk asr; asterisk asr --lang fr")
+    done = suite.run(*words)
     assert done.status == 0 and done.calls == []
     assert suite.states("chosen_moonshine") == ["done", "skipped"]
+    assert [call[-1] for call in suite.run(*words, "--download", "true").calls] == ["lang=fr"]
+    assert suite.run(*words).calls == [] and suite.states("chosen_moonshine") == ["done", "done"]
 
 
 def test_a_row_that_fails_is_named_with_its_log_and_the_others_run(suite):
@@ -140,17 +133,17 @@ def test_a_table_that_cannot_be_made_is_a_failure_too(suite):
 
 
 def test_options_reach_the_recipes_unchanged_with_paths_from_the_callers_folder(suite, tmp_path):
-    (tmp_path / "my weights").write_text("x")
+    (tmp_path / "my weights").touch()
     (tmp_path / "$(touch made)").mkdir()
     (tmp_path / "corpora.yaml").write_text("beads: '$(touch made)'\n")
-    given = ("--weights", "my weights", "--set", "train.epochs=3 petl.rank=4", "--tag=t", "--gpus=0")
-    words = ("--seeds", "5", "--only", "beads", "--corpora", "corpora.yaml", "--stop_stage", "train", *given)
-    for name in ("full", "bottleneck", "prefix"):
-        shutil.copy(suite.root / "sure" / "petl" / "lora.py", suite.root / "sure" / "petl" / f"{name}.py")
+    words = ("--seeds", "5", "--only", "beads", "--corpora", "corpora.yaml", "--stop_stage", "train")
+    words += ("--weights", "my weights", "--set", "train.epochs=3 petl.rank=4", "--tag=t", "--gpus=0")
+    methods = ("full", "bottleneck", "prefix", "lora", "conv_adapter")  # of the benchmark
+    for name in methods:
+        (suite.root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
     done = suite.run(*words, cwd=tmp_path)
     assert done.status == 0, done.err
     assert done.calls[0][-1] == f"{tmp_path}/$(touch made)" and not list(tmp_path.rglob("made"))
-    methods = ("full", "bottleneck", "prefix", "lora", "conv_adapter")  # of the benchmark
     assert [line[4] for line in suite.outcomes("chosen_moonshine_t")] == list(methods)
     for trained, method in zip(done.of("train"), methods, strict=True):
         assert {"seed=5", f"petl.name={method}", f"backbone.weights={tmp_path}/my weights"} <= set(trained)
@@ -175,20 +168,18 @@ def test_a_dry_run_prints_the_commands_of_every_row_and_runs_none(suite):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--suite", "superb"), "--suite: unknown value 'superb'; expected one of: sure all"),
-        (("--corpus", "x"), "--corpus is for one recipe; a suite takes --corpora FILE"),
-        (("--rates", "1e-3"), "--rates is for one recipe"),
-        (("--show", "corpus"), "--show is for one recipe"),
-        (("--download", "yes"), "--download takes true or false"),
-        (("--stop_stage", "trian"), "--stop_stage: unknown stage 'trian'"),
-        (("--corpora", "nowhere"), "--corpora nowhere: no such file"),
+        ("--suite superb", "--suite: unknown value 'superb'; expected one of: sure all"),
+        ("--corpus x", "--corpus is for one recipe; a suite takes --corpora FILE"),
+        ("--rates 1e-3", "--rates is for one recipe"),
+        ("--show corpus", "--show is for one recipe"),
+        ("--stop_stage trian", "--stop_stage: unknown stage 'trian'"),
+        ("--corpora nowhere", "--corpora nowhere: no such file"),
     ],
 )
 def test_a_wrong_call_is_one_error_and_runs_nothing(suite, words, message):
-    done = suite.run(*LORA, *words)
-    assert done.status == 2 and done.calls == []
+    done = suite.run(*LORA, *words.split())
+    assert done.status == 2 and done.calls == [] and not (suite.recipe / "exp").exists()
     assert done.err.startswith("error: ") and done.err.count("\n") == 1 and message in done.err, done.err
-    assert not (suite.recipe / "exp").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -198,6 +189,5 @@ def test_a_stopped_suite_leaves_nothing_running_and_starts_no_other_row(suite, n
     until(pid.exists)
     os.kill(process.pid, number)
     done = suite.finish(process)
-    assert done.status == 128 + number
     until(lambda: not is_alive(int(pid.read_text())))
-    assert len(done.of("train")) == 1 and not done.of("suite_report")
+    assert done.status == 128 + number and len(done.of("train")) == 1 and not done.of("suite_report")
