@@ -1,6 +1,7 @@
 """Asterisk core sounds: release tarballs, one for each language, and the layout of the Debian packages."""
 
 import gzip
+from itertools import product
 from pathlib import Path
 
 from miniature import lines, pack, write_files
@@ -49,9 +50,8 @@ def _text(language: str, key: str) -> str:
 
 def keys() -> list[str]:
     """The keywords, and for each set and prefix a few keys of the recipe's lists."""
-    chosen = list(KEYWORDS)
-    for name, count in (("train", 3), ("dev", 1), ("test", 1)):
+    chosen = set(KEYWORDS)
+    for (name, count), prefix in product({"train": 3, "dev": 1, "test": 1}.items(), PREFIXES):
         listed = (SPLITS / f"{name}.txt").read_text().split()
-        for prefix in PREFIXES:
-            chosen += [key for key in listed if key.startswith(prefix)][:count]
-    return sorted(set(chosen))
+        chosen.update([key for key in listed if key.startswith(prefix)][:count])
+    return sorted(chosen)

@@ -23,7 +23,6 @@ COLUMNS = ["", "path", "speakerId", "transcription", "action", "object", "locati
 
 def make(folder: Path) -> None:
     """Write the unpacked corpus, one folder below."""
-    write_files(folder / ROOT, {"data/speaker_demographics.csv": "speakerId,gender\n", "readme.md": "# Commands\n"})
     for name, speakers in SPEAKERS.items():
         rows = [row(speaker, text) for speaker in speakers for text in COMMANDS]
         numbered = table([COLUMNS, *([number, *cells] for number, cells in enumerate(rows))])

@@ -33,6 +33,5 @@ def _dialogue(name: str, tags: dict[str, str]) -> dict:
         **dict.fromkeys(places, f"{name}_F000 :Sadness; ()\n"),
         f"{evaluations}/{name}.txt": "\n".join(blocks).encode("cp1252"),
         f"{evaluations}/._{name}.txt": b"Mac OS X\n[0.0 - 1.0]\tno\tsad\t[]\n",
-        f"dialog/wav/{name}.wav": speech("ab", name),
         f"dialog/transcriptions/{name}.txt": f"{name}_F000 [6.2901-8.2357]: Excuse me.\n",
     }

@@ -7,7 +7,7 @@ from speech import speech
 
 ROOT = "MELD.Raw"
 FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,StartTime,EndTime".split(",")
+HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID".split(",")
 EMOTIONS = ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")
 TEXTS = ("No, I’m fine.", 'He said "Quack"—', "Oh…  you’re here?", "Hi!", "Wait\nfor it.", "Ow!", "You’ve 2 left.")
 CUT_SHORT, FULL_TEXT = (130, 0), "And we were only looking around in here, you and me, when it fell!"
@@ -27,8 +27,7 @@ def make(folder: Path) -> None:
         for number, (dialogue, utterance) in enumerate(keys):
             text, speaker = TEXTS[number % 7], SPEAKERS[number % 3]
             whole, spoken = (FULL_TEXT, "") if (dialogue, utterance) == CUT_SHORT else (text, text)
-            times = ["00:20:57,256", "00:21:00,049"]
-            rows.append([number + 1, whole, speaker, EMOTIONS[number % 7], "neutral", dialogue, utterance, *times])
+            rows.append([number + 1, whole, speaker, EMOTIONS[number % 7], "neutral", dialogue, utterance])
             clips[f"{FOLDERS[name]}/dia{dialogue}_utt{utterance}.mp4"] = speech(spoken, speaker)
             clips[f"{FOLDERS[name]}/._dia{dialogue}_utt{utterance}.mp4"] = b"Mac OS X"
         write_files(raw, {tables[name]: table(rows, lineterminator="\r\n").encode("cp1252")} | clips)

@@ -8,9 +8,7 @@ from miniature import lines, pack, table, write_files
 from speech import speech
 
 RATE = 16000
-COLUMNS = (
-    "session_id id_ original_text normed_text speaker_id split gender is_gold_transcript accent start_time end_time vad"
-).split()
+COLUMNS = "session_id id_ original_text normed_text speaker_id split gender accent start_time end_time vad".split()
 SESSIONS = {  # session -> speaker, set, text as written, normalised text
     "20090112-0900-PLENARY-3": [
         ("840", "train", "Madam.", "madam."),
@@ -30,27 +28,25 @@ SESSIONS = {  # session -> speaker, set, text as written, normalised text
 }
 LOST = ("20200101-0900-PLENARY-1", [("2005", "train", "Lost.", "lost.")])  # without a recording
 LIST, SOUNDS = "sessions/annotations/asr/asr_en.tsv.gz", "sessions/raw_audios/original"
-CUT_COLUMNS = "id raw_text normalized_text speaker_id split gender is_gold_transcript accent".split()
+CUT_COLUMNS = "id raw_text normalized_text speaker_id split gender accent".split()
 
 
 def make(folder: Path) -> None:
-    """Write asr_en.tsv.gz, original_2009.tar and original_2012.tar; the content of both as sources.yaml unpacks them in
-    `sessions`; and in `cut` the recordings and lists that the publisher's program makes of them. A session in another
-    language has no row.
+    """Write the archives of sources.yaml; in `sessions` their content; and in `cut` the recordings and lists that the
+    publisher's program makes of them. A session in another language has no row.
     """
     rows, sounds = [], {f"{SOUNDS}/2012/20120703-0900-PLENARY-16_original.ogg": speech("ja")}
     cut = {name: [CUT_COLUMNS] for name in ("train", "dev", "test")}
     for session, speeches in [*SESSIONS.items(), LOST]:
         parts, now = [], 0.0
         for number, (speaker, subset, raw, text) in enumerate(speeches):
-            # two pieces of voice; the other times include a margin
-            pieces = []
+            pieces = []  # of voice; the other times include a margin
             for half in (text[: len(text) // 2], text[len(text) // 2 :]):
                 parts += [np.zeros(RATE // 10), speech(half, speaker)]
                 pieces.append((round(now + 0.1, 4), round(now + 0.1 + len(parts[-1]) / RATE, 4)))
                 now = sum(map(len, parts)) / RATE
             id = f"en_{session[:8]}-09:00:{number:02d}_{number}"
-            cells = (raw, text, speaker, subset, "female", "False", "None")
+            cells = (raw, text, speaker, subset, "female", "None")
             rows.append((session, id, *cells, max(0, pieces[0][0] - 0.05), pieces[-1][1], pieces))
             if subset in cut:
                 cut[subset].append((f"{session}-{id}", *cells))

@@ -54,9 +54,7 @@ def test_files_of_settings_in_increasing_precedence(recipe):
 
 def test_each_stage_gets_its_settings(tmp_path):
     (tmp_path / "caller" / "b.arpa").write_text("x")
-    given = (
-        "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=b.arpa"
-    )
+    given = "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=b.arpa"
     words = ("overrides=text.language=es", "decode=greedy beam", "on_bad_utterance=skip")
     found = plan(*words, f"set={given} decode.name=big")
     skip, *settings = found.experiments[0].training[-5:]
@@ -106,15 +104,12 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
         (("petl=lora,prefix",), "no method 'lora,prefix' in sure/petl .separate methods by spaces.; there are: "),
         (("petl=base",), "no method 'base'"),  # a file of sure/petl, but not of a method
         (("seeds=one",), "--seeds takes numbers from 0 .*, not 'one'"),
-        (("seeds=1 -1",), "not '-1'"),
         ((f"seeds={2**63}",), "--seeds takes numbers"),
         (("seeds=1 01",), "--seeds has 1 and 01, which are the same"),
         (("rates=1e-3 0.001 3e-3",), "--rates has 1e-3 and 0.001, which are the same"),
         (("rates=..",), "--rates takes learning rates .*, not '..'"),
         (("rates=1e-3", "set=train.lr_adapter=5e-4"), "train.lr_adapter=5e-4: .* every rate of --rates"),
-        (("rates=1e-3", "set=petl.lr=5e-4"), "petl.lr=5e-4: .* every rate of --rates"),
         (("tag=a/b",), "--tag takes letters"),
-        (("dataset=a b",), "the dataset 'a b'"),
         (("task=song",), "there is no conf/song.yaml in .*recipe"),
         (("set=rank 4",), "--set takes key=value words .*, not 'rank'"),
         (("set=seed=3",), "--set seed=3: use the option --seeds"),

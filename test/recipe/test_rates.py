@@ -35,8 +35,8 @@ def test_anything_else_is_not_a_rate(text):
 
 @pytest.fixture
 def files(tmp_path) -> list[Path]:
-    paths = [tmp_path / name for name in ("asr.yaml", "rates.yaml", "mine.yaml")]
-    texts = (CONF + "train: {lr_adapter: 9e-3, lr_head: 8e-3}\n", TABLE, "train: {lr_adapter: 5e-3}\n")
+    texts = [CONF + "train: {lr_adapter: 9e-3, lr_head: 8e-3}\n", TABLE, "train: {lr_adapter: 5e-3}\n"]
+    paths = [tmp_path / f"{number}.yaml" for number in range(3)]
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
     return paths

@@ -17,6 +17,8 @@ ROWS = list(csv.DictReader((EGS / "recipes.csv").read_text().splitlines()))
 CACHE = shutil.ignore_patterns("__pycache__")
 MADE = shutil.ignore_patterns("__pycache__", "downloads", "data", "exp")
 
+PIPES = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
 
 class Clone:
     def __init__(self, root: Path):
@@ -34,15 +36,9 @@ class Clone:
     def start(self, recipe: Path, *words: str, cwd: Path | None = None) -> subprocess.Popen:
         """The recipe's run.sh in a process group of its own."""
         variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+        command = ["bash", str(recipe / "run.sh"), *words]
         return subprocess.Popen(
-            ["bash", str(recipe / "run.sh"), *words],
-            cwd=cwd,
-            env=variables | {"OMP_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+            command, cwd=cwd, env=variables | {"OMP_NUM_THREADS": "1"}, start_new_session=True, **PIPES
         )
 
     def run(self, recipe: Path, *words: str, cwd: Path | None = None) -> str:

@@ -77,8 +77,8 @@ class Case:
     """A change to the corpus and its whole effect: sets, texts and so on that are not named here stay as they were.
 
     sets, texts, labels, speakers: id -> value of utterances that are new or have another one. audio: id -> end of the
-    path. left_out: reason -> the items, sorted, or their number; not_left_out: no longer. given: the folder of --corpus,
-    below the corpus. error: in place of all this. only_places: what is left out may have other paths.
+    path. left_out: reason -> the items, sorted, or their number; not_left_out: no longer. given: the folder of
+    --corpus, below the corpus. error: in place of all this. only_places: what is left out may have other paths.
     """
 
     change: Change | Sequence[Change] = ()

@@ -40,8 +40,6 @@ test_changes = changes({
         "0012_000001\tLet it be.\tNetural": "let it be",  # a misspelt emotion
         "0012_000001\tLet it be.": "let it be",
         "0012_000001 Let it be. Neutral": "let it be",
-        "0012_000001 Let it be.\tNeutral": "let it be",
-        "0012_000001\tLet it be. neutral": "let it be",
         "\t0012_000001\tLet it be\tSad\t": "let it be",
         "0012_000001   Let it be   Sad": "let it be",
         "0012_000001\tShe is sad": "she is sad",

@@ -71,15 +71,11 @@ def test_arguments_of_lua(recipe, tmp_path, argument, text):
 
 
 CALLS = """\
--- dialogId("a", "font_big", "x")
 --[=[ dialogId("b", "font_big", "x")
-]=]
-dialogStr("before any name")
+]=] dialogStr("before any name")
 dialogId("c", "font_big", "x"
-dialogStr("c")
-print(dialogId)
-dialogId("d", "font_big")
-dialogStr"d"
+dialogStr("c") print(dialogId)
+dialogId("d", "font_big") dialogStr"d"
 dialogId("d", "font_small", "again") dialogStr("not this")
 """
 

@@ -2,10 +2,7 @@
 
 import shutil
 
-import numpy as np
 from harness import Case, changes, layout, move, remove, rename, write
-
-from sure.data.audio import read_audio
 
 SENTENCE, ID = "TRAIN/DR1/FCJF0/SX37", "fcjf0_sx37"
 
@@ -38,13 +35,6 @@ test_changes = changes({
     "deeper": layout(move("", "../a/data"), "../a"),
     "another name": layout(move("", "../data"), "../data"),
 })  # fmt: skip
-
-
-def test_a_sphere_header_is_read_whatever_the_file_is_called(corpus):
-    content = (corpus / f"{SENTENCE}.WAV").read_bytes()
-    assert content.startswith(b"NIST_1A")
-    samples = np.frombuffer(content[1024:], "<i2") / 2**15
-    np.testing.assert_array_equal(read_audio(corpus / f"{SENTENCE}.WAV").numpy(), samples)
 
 
 def test_the_lists_of_speakers(recipe):

@@ -44,7 +44,6 @@ def test_a_voice_is_adapted_from_the_others():
 def test_the_model_of_vctk_is_adapted(recipe, tmp_path):
     lines = calls(recipe, "--corpus", "/tmp", "--pretrain_corpus", str(tmp_path), "--petl", "conv_adapter")
     vctk = ROOT / "egs" / "vctk"
-    assert any(line.startswith("  | cd ") and line.rstrip("'").endswith("egs/vctk") for line in lines)
     assert any(str(tmp_path) in line and line.startswith("  | python -m sure.bin.download") for line in lines)
     training = next(line for line in lines if line.startswith("python -m sure.bin.train"))
     assert f"{vctk}/exp/tts_fastspeech2_full/seed1/backbone.safetensors" in training.replace("\\", "")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from harness import Case, Change, changes, edit, layout, move, remove, rename, replace, table, write
+from harness import Case, Change, changes, edit, layout, move, remove, rename, table, write
 from voxpopuli import LIST
 
 CUT, SESSIONS = "cut", "sessions"
@@ -37,10 +37,9 @@ def test_times_of_speeches(corpus, prepared, case):
 
 
 def test_digits_where_there_are_no_number_words(corpus, prepared):
-    (corpus / "cut/en").rename(corpus / "cut/de")
-    for change in (rename("cut/**/*.ogg", lambda name: name.replace("-en_", "-de_")),
-                   replace("cut/de/*.tsv", "-en_", "-de_"),
-                   replace("cut/de/*.tsv", "\tno, no.", "\t5 nein")):  # fmt: skip
+    recordings = rename("cut/**/*.ogg", lambda name: name.replace("-en_", "-de_"))
+    rows = edit("cut/de/*.tsv", lambda text: text.replace(b"-en_", b"-de_").replace(b"\tno, no.", b"\t5 nein"))
+    for change in (move("cut/en", "cut/de"), recordings, rows):
         change(corpus)
     result = prepared(corpus / CUT, lang="de")
     assert len(result.ids["train"]) == 4
