@@ -79,14 +79,15 @@ class Wav2Vec2Weights(Loadable):
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         cls.require(config, ONLY)
+        cls.require(preprocessor, {"sampling_rate": cls.sample_rate, "feature_size": 1}, "the feature extractor")
         layer_norm = config.get("feat_extract_norm", "group") == "layer"
         return Shape(
             **{field: config[key] for field, key in SIZES.items()},
             **{field: config.get(key, default) for field, (key, default) in OPTIONS.items()},
             convolutions=tuple(zip(*(config[key] for key in CONVOLUTION), strict=True)),
             norm="layer" if layer_norm else "group",
-            # without a preprocessor_config.json, as in training: models with layer norms use normalised waveforms
-            normalize_waveform=preprocessor.get("do_normalize", layer_norm),
+            # True where its file lacks the key, as in transformers; without a file, as the released models
+            normalize_waveform=preprocessor.get("do_normalize", True) if preprocessor else layer_norm,
             buckets=config.get("num_buckets", 320) if config["model_type"] == "wavlm" else 0,
         )
 

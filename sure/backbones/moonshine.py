@@ -90,6 +90,7 @@ class Family(Loadable):
         only = {"encoder_hidden_act": "gelu", "attention_bias": False, "encoder_num_key_value_heads": heads}
         cls.require({**config, **groups}, only)
         cls.require(rotary, {"rope_type": "default"})
+        cls.require(preprocessor, {"sampling_rate": cls.sample_rate, "do_normalize": False}, "the feature extractor")
         return Shape(
             **{field: config[key] for field, key in SIZES.items()},
             rotary_share=rotary.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.9)),

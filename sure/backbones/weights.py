@@ -1,6 +1,7 @@
 """Weights of speech encoders from SURE's own file, a Hugging Face folder or a torchaudio bundle."""
 
 import hashlib
+import logging
 import pickle
 import re
 from abc import abstractmethod
@@ -19,7 +20,9 @@ from sure.backbones.own_format import Stored
 from sure.errors import SureError
 from sure.files import sha256_of_file
 from sure.parsing import read_json
-from sure.registry import nearest
+from sure.registry import find, names, nearest
+
+log = logging.getLogger(__name__)
 
 HUGGINGFACE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -124,14 +127,13 @@ class Loadable(Stored, SpeechEncoder):
         config = read_json(path, "pass a folder that save_pretrained wrote")
         kind = str(config.get("model_type")).replace("-", "_")  # data2vec-audio: data2vec_audio
         if kind != cls.family_name():
-            raise SureError(f"{folder} holds a {kind} model; set backbone.name={kind} instead of {cls.family_name()}")
+            raise SureError(f"{folder} holds a {kind} model, not {cls.family_name()}; {_other_family(kind)}")
         weights = next((folder / name for name in HUGGINGFACE_WEIGHTS if (folder / name).is_file()), None)
         if weights is None:
             raise SureError(
                 f"{folder} has neither {' nor '.join(HUGGINGFACE_WEIGHTS)}; save a sharded model as one file"
             )
-        settings = folder / "preprocessor_config.json"
-        preprocessor = read_json(settings, "download it again") if settings.is_file() else {}
+        preprocessor = _read_extractor(folder)
         state = _read_tensors(weights)
         try:
             shape = cls.huggingface_shape(config, preprocessor)
@@ -141,6 +143,12 @@ class Loadable(Stored, SpeechEncoder):
             raise SureError(f"{path} has a setting of the wrong type ({error})") from None
         except SureError as error:
             raise SureError(f"{path}: {error}") from None
+        if not preprocessor and hasattr(shape, "normalize_waveform"):
+            log.warning(
+                "%s: no file gives do_normalize (preprocessor_config.json, processor_config.json); assumed: %s, as for "
+                "the released models with these layers; if the model was trained otherwise, add the file",
+                *(folder, shape.normalize_waveform),
+            )
         return shape, cls.huggingface_state(state), sha256_of_file(weights)
 
     @classmethod
@@ -181,6 +189,23 @@ def _renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:
         if found := re.match(re.escape(old).replace(r"\#", r"(\d+)") + r"(?=\.|$)", name):
             return new.replace("#", found[1] if found.groups() else "#") + name[found.end() :]
     return name
+
+
+def _other_family(kind: str) -> str:
+    known = [name for name in names("backbones") if issubclass(find("backbones", name), Loadable)]
+    return f"set backbone.name={kind}" if kind in known else f"the families with such folders are {', '.join(known)}"
+
+
+def _read_extractor(folder: Path) -> dict[str, Any]:
+    """Settings of the feature extractor. transformers 5 reads processor_config.json first, and may write only that."""
+    again = "download it again"
+    if (folder / "processor_config.json").is_file():
+        processor = read_json(folder / "processor_config.json", again)
+        for key in ("feature_extractor", "audio_processor"):
+            if isinstance(processor.get(key), dict):
+                return processor[key]
+    settings = folder / "preprocessor_config.json"
+    return read_json(settings, again) if settings.is_file() else {}
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -122,7 +122,7 @@ class Family(Loadable):
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
         cls.require(config, {"activation_function": "gelu"})
-        cls.require(preprocessor, EXTRACTOR, "preprocessor_config.json")
+        cls.require(preprocessor, EXTRACTOR, "the feature extractor")
         return Shape(**{field: config[key] for field, key in SIZES.items()})
 
     @classmethod

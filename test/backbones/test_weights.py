@@ -70,16 +70,25 @@ def test_folders_of_older_versions(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "size", "wanted"), [(True, "base", True), (False, "large", False), (None, "large", True)]
-)
-def test_waveforms_are_normalised_as_the_preprocessor_requires(tmp_path, setting, size, wanted):
+    ("file", "size", "wanted"),
+    [("preprocessor", "base", True), ("preprocessor", "large", False), ("processor", "base", True),
+     ("processor", "large", False), ("without the key", "base", True), ("none", "large", True)],
+)  # fmt: skip
+def test_waveforms_are_normalised_as_the_preprocessor_requires(tmp_path, file, size, wanted, caplog):
     theirs = huggingface("wav2vec2", size)
     folder = saved(theirs, tmp_path)
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=wanted)
-    if setting is not None:
+    if file != "none":
         extractor.save_pretrained(folder)
+    if file == "processor":  # as Wav2Vec2Processor.save_pretrained of transformers 5 writes it
+        (tmp_path / "vocab.json").write_text('{"<pad>": 0, "<unk>": 1, "|": 2, "a": 3}')
+        tokenizer = transformers.Wav2Vec2CTCTokenizer(tmp_path / "vocab.json")
+        transformers.Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps({"do_normalize": not wanted}))
+    elif file == "without the key":
+        (tmp_path / "preprocessor_config.json").write_text('{"feature_size": 1}')
     ours = family("wav2vec2").from_weights(folder)
-    assert ours.normalize_waveform is wanted
+    assert ours.normalize_waveform is wanted and ("no file gives do_normalize" in caplog.text) == (file == "none")
     lengths = [2000, 1300]
     batch = 3 * waves(lengths) + 0.1 * (waves(lengths) != 0)
     assert not normalize_waves(batch, Frames(lengths, 2000))[1, 1300:].any()  # padding stays zero
@@ -115,8 +124,8 @@ DAMAGES = [  # of a folder of a family, and the message
     ("hubert", lambda folder: (folder / TENSORS).unlink(), "pytorch_model.bin"),
     ("hubert", lambda folder: truncate(folder, TENSORS), "cannot be read"),
     ("hubert", lambda folder: truncate(folder, "pytorch_model.bin"), "cannot be read"),
-    ("hubert", edit(CONFIG, model_type="wavlm"), "backbone.name=wavlm instead of hubert"),
-    ("hubert", edit(CONFIG, model_type="data2vec-audio"), "backbone.name=data2vec_audio instead of hubert"),
+    ("hubert", edit(CONFIG, model_type="wavlm"), "holds a wavlm model, not hubert; set backbone.name=wavlm"),
+    ("hubert", edit(CONFIG, model_type="data2vec-audio"), "set backbone.name=data2vec_audio"),
     ("hubert", edit(CONFIG, hidden_act="relu"), "hidden_act='relu'; only 'gelu'"),
     ("hubert", edit(CONFIG, intermediate_size=80), r"layers.0.ffn_in.weight \[64, 48\] instead of \[80, 48\]"),
     ("hubert", edit(CONFIG, num_hidden_layers=4), r"missing \(layers.3.attn.k.bias"),
@@ -124,7 +133,19 @@ DAMAGES = [  # of a folder of a family, and the message
     ("hubert", edit(CONFIG, conv_dim=3), "config.json has a setting of the wrong type"),
     ("hubert", lambda folder: (folder / CONFIG).write_text('{"model_type": "hubert"}'), "lacks 'hidden_size'"),
     ("whisper", edit(CONFIG, activation_function="relu"), "config.json has activation_function='relu'; only 'gelu' is"),
-    ("whisper", edit("preprocessor_config.json", hop_length=200), "preprocessor_config.json has hop_length=200; only"),
+    ("whisper", edit("preprocessor_config.json", hop_length=200), "feature extractor has hop_length=200; only"),
+    (
+        "whisper",
+        edit("processor_config.json", feature_extractor={"n_fft": 512}),
+        "feature extractor has n_fft=512; only",
+    ),
+    (
+        "hubert",
+        edit("processor_config.json", feature_extractor={"sampling_rate": 8000}),
+        "sampling_rate=8000; only 16000",
+    ),
+    ("moonshine", edit("preprocessor_config.json", do_normalize=True), "do_normalize=True; only False"),
+    ("wav2vec2", edit(CONFIG, model_type="unispeech-sat"), "families with such folders are data2vec_audio, hub"),
 ]
 
 
