@@ -11,16 +11,7 @@ from sure.backbones.positions import BiasGate, rotary_angles, rotate
 from sure.frames import Frames
 
 BATCH, TIME, DIM, HEADS = 3, 7, 24, 4
-PADDED = Frames(torch.tensor([7, 4, 0]), TIME)
-MASK = torch.arange(TIME) < torch.tensor([7, 4, 0])[:, None]
-
-
-def by_hand(queries, keys, values, bias, mask):
-    """softmax(q k / sqrt d + bias) v over the keys in the mask; all (batch, heads, time, d)"""
-    scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
-    scores = scores if bias is None else scores + bias
-    scores = scores if mask is None else scores.masked_fill(~mask[:, None, None], -math.inf)
-    return torch.softmax(scores, 3) @ values
+LENGTHS = torch.tensor([7, 4, 0])
 
 
 def split(tensor):
@@ -44,37 +35,36 @@ class Capture(nn.Module):
         return self.context
 
 
-@pytest.mark.parametrize("mask", [None, MASK])
+@pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("positions", [None, "rotary", "bias"])
 @pytest.mark.parametrize("prefix", [None, "masked", "own"])
 @torch.no_grad()
-def test_attention_is_its_formula(prefix, positions, mask):
+def test_attention_is_its_formula(prefix, positions, padded):
+    """softmax(q k / sqrt d + bias) v, with the bias -inf in padding and 0 in a prefix."""
     torch.manual_seed(1)
     hidden = torch.randn(BATCH, TIME, DIM)
     attention = Attention(DIM, HEADS, gate=BiasGate(DIM, HEADS) if positions == "bias" else None)
     vectors = torch.randn(BATCH, 2, DIM) if prefix else None
     capture = attention.slot.attached["capture"] = Capture(vectors, prefix == "masked")
-    context = {}
-    if positions == "rotary":
-        context["rotary"] = rotary_angles(TIME, 4, hidden.device)
-    if positions == "bias":
-        context["position_bias"] = 3 * torch.randn(HEADS, TIME, TIME)
-    output = attention(hidden, PADDED if mask is MASK else Frames(torch.tensor([TIME] * BATCH), TIME), **context)
+    rotary, position_bias = rotary_angles(TIME, 4, hidden.device), 3 * torch.randn(HEADS, TIME, TIME)
+    context = {"rotary": {"rotary": rotary}, "bias": {"position_bias": position_bias}}.get(positions, {})
+    output = attention(hidden, Frames(LENGTHS if padded else torch.tensor([TIME] * BATCH), TIME), **context)
     assert output.isfinite().all()  # also without a frame, where some attention kernels would return NaN
     assert torch.equal(output, attention.out(capture.context))
     assert all(map(torch.equal, capture.given, (attention.q(hidden), attention.k(hidden), attention.v(hidden))))
 
     queries, keys, values = map(split, capture.given)
     if positions == "rotary":
-        queries, keys = rotate(queries, context["rotary"]), rotate(keys, context["rotary"])
-    bias = attention.gate(hidden) * context["position_bias"] if positions == "bias" else None
+        queries, keys = rotate(queries, rotary), rotate(keys, rotary)
+    bias = attention.gate(hidden) * position_bias if positions == "bias" else torch.zeros(BATCH, 1, TIME, TIME)
+    if padded:
+        bias = bias.masked_fill(torch.arange(TIME) >= LENGTHS[:, None, None, None], -math.inf)
     if prefix == "masked":
-        keys, values = torch.cat([split(vectors), keys], 2), torch.cat([split(vectors), values], 2)
-        bias = None if bias is None else nn.functional.pad(bias, (2, 0))
-        mask = None if mask is None else nn.functional.pad(mask, (2, 0), value=True)
+        keys, values = (torch.cat([split(vectors), each], 2) for each in (keys, values))
+        bias = nn.functional.pad(bias, (2, 0))
     if prefix == "own":
         keys = values = split(vectors)
-        bias = mask = None
-    wanted = by_hand(queries, keys, values, bias, mask).transpose(1, 2).flatten(2)
-    rows = slice(None) if mask is None else slice(2)  # the third utterance has no frame
-    assert torch.allclose(capture.context[rows], wanted[rows], atol=1e-5)
+        bias = 0
+    wanted = torch.softmax(queries @ keys.mT / math.sqrt(DIM / HEADS) + bias, 3) @ values
+    rows = slice(2 if padded else 3)  # the third utterance has no frame
+    assert torch.allclose(capture.context[rows], wanted.transpose(1, 2).flatten(2)[rows], atol=1e-5)

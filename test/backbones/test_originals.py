@@ -26,10 +26,6 @@ CASES = {f"{family} {size}": (family, size, {}) for family, size in [*LIKE_WAV2V
 }
 
 
-def padding(padded):
-    return "as_trained" if padded else "masked"
-
-
 def check_equal(ours, theirs, lengths):
     """Compare the valid frames of two tensors (batch, time, dim)."""
     for row, other, length in zip(ours, theirs, lengths.tolist(), strict=True):
@@ -43,7 +39,7 @@ def test_equals_transformers(tmp_path, name, padded):
     """Read from the folder of a CTC model, in which the encoder has a prefix."""
     family, size, settings = CASES[name]
     whole = huggingface(family, size, "ForCTC", **settings)
-    ours = registry.find("backbones", family).from_weights(saved(whole, tmp_path), padding(padded))
+    ours = registry.find("backbones", family).from_weights(saved(whole, tmp_path), "as_trained" if padded else "masked")
     ours.normalize_waveform = False  # the feature extractor does it there
     theirs, lengths = whole.base_model, torch.tensor(LENGTHS[padded])
     mask = (torch.arange(SAMPLES) < lengths[:, None]).long() if padded else None

@@ -1,4 +1,4 @@
-"""The sites of backbones: names, widths, hosts, and the arguments of a module in their slots."""
+"""The sites of backbones: their number, widths, hosts, and the arguments of a module in their slots."""
 
 import pytest
 import torch
@@ -8,35 +8,13 @@ from torch import nn
 from sure import registry
 from sure.backbones.tiny import MODELS, Family
 
-IN_LAYER = {f"attn.{name}": "linear" for name in ("q", "k", "v", "out")} | {
-    **{"attn": "attention", "norm.attn": "norm", "after_attn": "residual", "ffn.in": "linear", "ffn.out": "linear"},
-    **{"after_activation": "activation", "ffn": "sublayer", "norm.ffn": "norm", "after_ffn": "residual"},
-    "output": "tap",
-}
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_names_and_kinds(model):
-    backbone = Family.from_weights(f"random:{model}")
-    found = {site.name: site for site in backbone.sites()}
-    wanted = {f"conv.{i}": ("convolution", None) for i in range(len(backbone.convolutions.blocks))}
-    for layer in range(len(backbone.layers)):
-        wanted |= {f"layer.{layer}.{name}": (kind, layer) for name, kind in IN_LAYER.items()}
-    assert {name: (site.kind, site.layer) for name, site in found.items()} == wanted
-    assert found["conv.0"].width_in == (80 if model == "whisper" else 1)
-    assert (found["layer.1.ffn.in"].width_in, found["layer.1.ffn.in"].width_out) == (32, 64)
-    assert (found["layer.1.ffn.out"].width_in, found["layer.1.ffn.out"].width_out) == (64, 32)
-    assert all((site.slot is None) == (site.kind == "tap") for site in found.values())
-    assert all((site.host is None) == (site.kind in ("tap", "residual", "sublayer")) for site in found.values())
-    # empty slots add nothing to the weights
-    assert set(backbone.state_dict()) == {name for name, _ in backbone.named_parameters()}
-
 
 @pytest.mark.parametrize("model", MODELS)
 @torch.no_grad()
 def test_every_slot_is_called_with_its_widths_and_the_hosts_numbers(model):
     backbone = Family.from_weights(f"random:{model}")
     sites = [site for site in backbone.sites() if site.kind not in ("attention", "tap")]
+    assert len(sites) == len(backbone.convolutions.blocks) + 12 * len(backbone.layers)
     for site in sites:
         site.slot.attached["recorder"] = Recorder()
     encoded = backbone(waves([4000, 2500]), torch.tensor([4000, 2500]))
@@ -59,8 +37,6 @@ def test_every_slot_is_called_with_its_widths_and_the_hosts_numbers(model):
     assert torch.equal(output, encoded.taps[1])
     assert torch.equal(input, called["layer.0.ffn.in"][0])
     assert torch.equal(called["layer.0.after_attn"][0], called["layer.0.attn.q"][0])
-    backbone(waves([4000, 4000]), torch.tensor([4000, 4000]))  # full batches need no masks
-    assert all(site.slot.attached["recorder"].called[2].full for site in sites if site.slot.attached)
 
 
 COUNTS = {  # as transformers counts wav2vec2-base, wav2vec2-large-xlsr-53, ..., the encoder of whisper-large-v3

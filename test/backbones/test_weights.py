@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import struct
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 
 from sure import registry
 from sure.backbones.base import normalize_waves
+from sure.backbones.ctranslate2 import read_ctranslate2
 from sure.backbones.tiny import MODELS, Family
 from sure.errors import SureError
 from sure.frames import Frames
@@ -120,7 +122,6 @@ def truncate(folder, file):
 CONFIG, TENSORS = "config.json", "model.safetensors"
 DAMAGES = [  # of a folder of a family, and the message
     ("hubert", lambda folder: (folder / CONFIG).unlink(), "config.json does not exist"),
-    ("hubert", lambda folder: (folder / CONFIG).write_text("{"), "not valid JSON"),
     ("hubert", lambda folder: (folder / TENSORS).unlink(), "pytorch_model.bin"),
     ("hubert", lambda folder: truncate(folder, TENSORS), "cannot be read"),
     ("hubert", lambda folder: truncate(folder, "pytorch_model.bin"), "cannot be read"),
@@ -236,3 +237,56 @@ def test_a_bundle_that_cannot_be_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "urlopen", lambda *_, **__: open(tmp_path / "absent"))
     with pytest.raises(SureError, match=r"HUBERT_BASE could not be downloaded .* local Hugging Face folder"):
         family("hubert").from_weights("HUBERT_BASE")
+
+
+DTYPES = {torch.float32: 0, torch.int16: 2, torch.float16: 4}
+HALF = torch.tensor([0.5, -2.0], dtype=torch.float16)
+STORED = {"encoder/weight": torch.arange(6.0).reshape(2, 3), "encoder/half": HALF}
+STORED |= {"encoder/heads": torch.tensor(6, dtype=torch.int16), "encoder/none": torch.empty(0, 3)}
+
+
+def text_of(words):
+    return struct.pack("<H", len(words) + 1) + words.encode() + b"\0"
+
+
+def written(tensors, version=6, kind="WhisperSpec"):
+    content = struct.pack("<I", version) + text_of(kind) + struct.pack("<II", 3, len(tensors))
+    for name, tensor in tensors.items():
+        data = tensor.numpy().tobytes()
+        content += text_of(name) + struct.pack(f"<B{tensor.dim()}I", tensor.dim(), *tensor.shape)
+        content += struct.pack("<BI", DTYPES[tensor.dtype], len(data)) + data
+    return content + struct.pack("<I", 1) + text_of("encoder/again") + text_of("encoder/weight")
+
+
+def test_a_file_of_ctranslate2_is_read_as_written(tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_bytes(written(STORED))
+    found = read_ctranslate2(path, "WhisperSpec")
+    assert list(found) == list(STORED)
+    for name, tensor in STORED.items():
+        assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor)
+
+
+WHOLE = written(STORED)
+SIZE = struct.pack("<BI", 4, 4)  # dtype and size of encoder/half
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is truncated at byte 0"),
+        *((WHOLE[:size], f"is truncated at byte {size}") for size in (3, 10, 60, len(WHOLE) - 1)),
+        (WHOLE + b"\0", "has 1 bytes after its end"),
+        (written(STORED, version=3), "layout 4 to 6: it starts with 3"),
+        (b"PK\3\4 a zip file", "is not a model.bin of CTranslate2"),
+        (written(STORED, kind="TransformerSpec"), "holds a TransformerSpec model; expected WhisperSpec"),
+        (WHOLE.replace(SIZE, struct.pack("<BI", 0, 4)), r"encoder/half \[2\] cannot have 4 bytes of dtype 0"),
+        (WHOLE.replace(SIZE, struct.pack("<BI", 9, 4)), "4 bytes of dtype 9"),
+    ],
+)
+def test_an_invalid_file_of_ctranslate2_is_named(tmp_path, content, message):
+    path = tmp_path / "model.bin"
+    path.write_bytes(content)
+    with pytest.raises(SureError, match=message) as error:
+        read_ctranslate2(path, "WhisperSpec")
+    assert str(path) in str(error.value)

@@ -40,7 +40,7 @@ def write_tokens(folder: Path) -> Path:
     return folder
 
 
-def make(folder: Path, method: str | dict, saved: bool = False, **head: object) -> SynthesisModel:
+def make(folder: Path, method: str | dict, saved: bool = False) -> SynthesisModel:
     """A model with random weights, the same at every call."""
     given = {
         "task": "tts",
@@ -49,7 +49,6 @@ def make(folder: Path, method: str | dict, saved: bool = False, **head: object) 
         "tokenizer": {"folder": str(write_tokens(folder / "tokens"))},
         "backbone": {"name": "fastspeech2", "weights": "random:tiny"},
         "petl": METHODS[method] if isinstance(method, str) else method,
-        "head": head,
     }
     config = make_config(given, "test")
     return build_model(config, build_task(config), saved=saved)

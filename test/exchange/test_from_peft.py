@@ -69,10 +69,7 @@ SETTINGS = {
     "plain": {},
     "rank stabilised": {"use_rslora": True, "lora_alpha": 2},
     "dora": {"use_dora": True, "lora_dropout": 0.2},
-    "patterns": {
-        "rank_pattern": {"layers.1.*": 4},
-        "alpha_pattern": {"layers.0.*": 4, r".*layers\.[1-2]\..*": 2},
-    },
+    "patterns": {"rank_pattern": {"layers.1.*": 4}, "alpha_pattern": {"layers.0.*": 4, r".*layers\.[1-2]\..*": 2}},
     "more ranks than channels": {"r": 64},
     "some layers": {"layers_to_transform": [0, 2], "layers_pattern": "layers"},
 }

@@ -56,10 +56,8 @@ NORMS = [f"encoder.layers.{layer}.final_layer_norm" for layer in range(3)]
 # Methods, and settings of PEFT. `use_rslora` is one setting for a whole folder; otherwise alpha makes up for it.
 SETTINGS = {
     "ranges": (RANGES, {"r": 2, "lora_alpha": 3, "rank_pattern": {LAST: 5}, "alpha_pattern": {LAST: 4}}),
-    "stabilised": (stabilised((4, True), (4, True)), {"use_rslora": True, "lora_alpha": 6, "alpha_pattern": {}}),
-    "stabilised, two ranks": (stabilised((4, True), (2, True)), {"use_rslora": True, "alpha_pattern": {}}),
-    "partly stabilised": (stabilised((4, True), (4, False)), {"use_rslora": False}),
-    "partly stabilised, two ranks": (stabilised((4, True), (2, False)), {"use_rslora": False}),
+    "stabilised": (stabilised((4, True), (2, True)), {"use_rslora": True, "alpha_pattern": {}}),
+    "partly stabilised": (stabilised((4, True), (2, False)), {"use_rslora": False}),
     "principal directions": ({"name": "lora", "rank": 3, "init": "pissa", "rslora": True}, {"r": 6}),
     "dropout": ({"name": "lora", "dropout": 0.1}, {"lora_dropout": 0.1}),
     "frozen norms": (FROZEN_NORMS, {"modules_to_save": NORMS}),

@@ -132,14 +132,11 @@ def test_ctc(tmp_path, family, size):
 @pytest.mark.parametrize(("family", "size"), HEADED)
 @torch.no_grad()
 def test_classification(tmp_path, family, size, petl):
-    model, theirs = pair(tmp_path, family, size, petl)
+    model, _ = pair(tmp_path, family, size, petl)
     wanted = logits(model)
     folder, notes = exported(model, tmp_path)
     if size == "large" and isinstance(petl, list):
         assert "final norm" in notes[1] and load_file(f"{folder}/sure_head.safetensors")
-        # the reason: this fails if a later version of transformers applies the final norm
-        output = theirs(sound(), output_hidden_states=True)
-        assert distance(output.hidden_states[-1], output.last_hidden_state) > 0.01
         return
     loaded = load(transformers.AutoModelForAudioClassification, folder)
     found = loaded(sound()).logits
@@ -174,8 +171,6 @@ def test_notes(tmp_path, family, task, changes, words):
     known = {word for *_, row in NOTES for word in row}
     notes = " ".join(transformers_files(model)[1])
     assert {word for word in known if word in notes} == set(words)
-    # a later version of transformers may have it
-    assert not hasattr(transformers, "MoonshineForAudioClassification")
 
 
 def test_tokenizer_files(tmp_path):

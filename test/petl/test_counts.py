@@ -25,7 +25,6 @@ COUNTS = [  # backbone and shape, settings, trained parameters; docs/methods.md 
     ("wav2vec2 large", {"name": "lora", "sites": QV}, 786_432),
     ("wav2vec2 base", {"name": "dora", "sites": QV}, 313_344),
     ("wav2vec2 base", {"name": "conv_adapter", "width": 768 // 4}, 969_984),
-    ("wav2vec2 base", {"name": "conv_adapter", "width": 768 // 16}, 961_344),
     ("fastspeech2 base", "bottleneck", 659_200),  # 4 + 6 layers of SURE's model (arXiv 2303.03267)
     ("fastspeech2 base", "conv_adapter", 108_800),
     ("fastspeech2 base", "prefix", 153_600),
@@ -43,8 +42,6 @@ def test_count(backbone, petl, count):
         attachment = attach(petl, Backbone(Backbone.shapes[shape]))
     assert sum(parameter.numel() for parameter in attachment.trained_parameters().values()) == count
     assert sum(row.parameters for row in attachment.coverage) == count
-    if count == 14_787_840:  # the plain prefix is saved
-        assert sum(tensor.numel() for tensor in attachment.state().values()) == 552_960
 
 
 def test_the_command_takes_backbones_names_combinations_and_settings(capsys):

@@ -74,19 +74,15 @@ def test_dora_equals_peft(bias):
     settings = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["0"], use_dora=True)
     theirs = peft.get_peft_model(theirs, settings).base_model.model[0]
     ours = dora.Method(dora.Method.Config(rank=4, alpha=8.0)).build(Site("layer.0.attn.q", "linear", 12, 20, 0, host))
-    magnitude = theirs.lora_magnitude_vector["default"].weight
-    pairs = [
-        (ours.a, theirs.lora_A["default"].weight, 0.0),
-        (ours.b, theirs.lora_B["default"].weight, 0.0),
-        (ours.magnitude, magnitude, 2.0),
-    ]
+    parts = (theirs.lora_A, theirs.lora_B, theirs.lora_magnitude_vector)
+    pairs = list(zip((ours.a, ours.b, ours.magnitude), [part["default"].weight for part in parts], strict=True))
     with torch.no_grad():
-        for mine, other, mean in pairs:
-            other.copy_(mine.normal_(mean=mean))
+        for mine, other in pairs:
+            other.copy_(mine.normal_(mean=2.0 if mine is ours.magnitude else 0.0))
     input, gradient = torch.randn(2, 7, 12), torch.randn(2, 7, 20)
     found, wanted = ours(input, host(input), None), theirs(input)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
     found.backward(gradient)
     wanted.backward(gradient)
-    for mine, other, _ in pairs:
+    for mine, other in pairs:
         torch.testing.assert_close(mine.grad, other.grad, atol=1e-4, rtol=1e-4)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,10 @@ from sure.vocoder.hifigan import Generator, Shape
 from sure.vocoder.vocoder import make_vocoder
 
 CONFIG = {  # the published config_v1.json with fewer channels
-    "resblock": "1", "num_gpus": 0, "batch_size": 16, "learning_rate": 0.0002, "seed": 1234,
-    "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4], "upsample_initial_channel": 32,
-    "resblock_kernel_sizes": [3, 7, 11], "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+    "resblock": "1", "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4],
+    "upsample_initial_channel": 32, "resblock_kernel_sizes": [3, 7, 11], "resblock_dilation_sizes": [[1, 3, 5]] * 3,
     "segment_size": 8192, "num_mels": 80, "num_freq": 1025, "n_fft": 1024, "hop_size": 256, "win_size": 1024,
-    "sampling_rate": 22050, "fmin": 0, "fmax": 8000, "fmax_for_loss": None, "num_workers": 4,
+    "sampling_rate": 22050, "fmin": 0, "fmax": 8000, "fmax_for_loss": None,
 }  # fmt: skip
 V3 = CONFIG | {  # config_v3.json: three steps, residual blocks of the second kind
     "resblock": "2", "upsample_rates": [8, 8, 4], "upsample_kernel_sizes": [16, 16, 8],
@@ -32,9 +30,8 @@ V3 = CONFIG | {  # config_v3.json: three steps, residual blocks of the second ki
 def original():
     """The generator of transformers, with weights large enough that every part changes the output."""
     torch.manual_seed(0)
-    keys = ("upsample_rates", "upsample_kernel_sizes", "upsample_initial_channel")
-    keys += ("resblock_kernel_sizes", "resblock_dilation_sizes")
-    config = SpeechT5HifiGanConfig(model_in_dim=80, normalize_before=False, **{key: CONFIG[key] for key in keys})
+    sizes = {key: CONFIG[key] for key in CONFIG if key.startswith(("upsample_", "resblock_"))}
+    config = SpeechT5HifiGanConfig(model_in_dim=80, normalize_before=False, **sizes)
     return enliven(SpeechT5HifiGan(config).eval())
 
 
@@ -104,15 +101,9 @@ def test_second_kind_of_residual_block(tmp_path):
     torch.testing.assert_close(found, hidden)
 
 
-class Evil:
-    def __reduce__(self):
-        return os.mkdir, ("made_by_a_checkpoint",)
-
-
 @pytest.fixture
-def checkpoint(original, tmp_path, monkeypatch):
-    """A valid checkpoint to be damaged; the current folder is where Evil would make a folder."""
-    monkeypatch.chdir(tmp_path)
+def checkpoint(original, tmp_path):
+    """A valid checkpoint to be damaged."""
     return Path(publish(tmp_path / "universal", with_weight_norm(of_original(original))))
 
 
@@ -148,7 +139,6 @@ def test_errors_name_what_is_wrong_in_config_json(config, message, checkpoint):
         (lambda tensors: {"generator": {name: tensors[name] for name in tensors if name != "ups.1.weight_g"}},
          r"1 missing \(ups\.1\.weight\), 1 unexpected \(ups\.1\.weight_v\)"),
         (lambda tensors: {"mpd": {}, "msd": {}, "steps": 1}, "no tensors under 'generator'.*mpd, msd, steps"),
-        (lambda tensors: {"generator": Evil()}, "a file of tensors"),
         (lambda tensors: b"PK\3\4", "g_02500000: cannot be read"),
         (lambda tensors: b"version https://git-lfs.github.com/spec/v1\n", "g_02500000: cannot be read"),
     ],
@@ -158,7 +148,6 @@ def test_errors_name_what_is_wrong_in_a_checkpoint(damage, message, checkpoint):
     checkpoint.write_bytes(made) if isinstance(made, bytes) else torch.save(made, checkpoint)
     with pytest.raises(SureError, match=message):
         make_vocoder(str(checkpoint), ACOUSTIC)
-    assert not Path("made_by_a_checkpoint").exists()
 
 
 @pytest.mark.parametrize(("path", "message"), [(".", "is a folder"), ("hifi_gan", "neither griffin_lim nor a file")])

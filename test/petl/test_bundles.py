@@ -1,18 +1,19 @@
-"""Names of saved tensors; and bundles, weights and configs with the names of earlier versions."""
+"""Bundles: names of saved tensors, those of earlier versions too; and warm starts from several of them."""
 
 import pytest
 import torch
 import yaml
-from models import attach
+from models import attach, build, write_adapter
 from safetensors.torch import load_file
 
 from sure.config import load_config
+from sure.errors import SureError
 from sure.models.experiment import Experiment
 from sure.petl.bundle import ADAPTER_KINDS, bundle_files, read_bundle, write_bundle
 from sure.petl.names import current_names
 
 Q, V = "layer.0.attn.q", "layer.1.attn.v"
-LORA = {"name": "lora", "rank": 1}
+LORA, TWO = {"name": "lora", "rank": 1}, {"name": "lora", "rank": 2}
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,37 @@ def test_configs_and_experiments_with_an_earlier_name(tmp_path):
     experiment.config.write_text(experiment.config.read_text().replace("name: modules", "name: parts"))
     experiment.summary.write_text("{}")
     experiment.open(config, "train")  # the saved config is not another one
+
+
+def at_start(folder, petl):
+    """The tensors of a new model's methods."""
+    return build(folder, petl)[1].attachment.state()
+
+
+def test_loras_of_two_bundles_are_stacked(tmp_path):
+    one, other = (write_adapter(tmp_path, TWO, size) for size in (0.1, 0.3))
+    first, second = (read_bundle(bundle, ADAPTER_KINDS).tensors for bundle in (one, other))
+    found = at_start(tmp_path, [TWO | {"start": str(one), "trains": False}, TWO | {"start": str(other)}])
+    names = [name for name in first if "/lora/" in name]
+    assert len(found) == 2 * len(names)
+    assert not torch.equal(first["layer.0.attn.q/lora/b"], second["layer.0.attn.q/lora/b"])
+    for name in names:
+        assert torch.equal(found[name], first[name])
+        assert torch.equal(found[name.replace("/lora/", "/lora.2/")], second[name])
+    for petl, message in (
+        ([TWO | {"start": str(one)}] * 2, r"petl \(lora.2\): start=.* has no lora number 2; it has: lora"),
+        ({"name": "prefix", "start": str(one)}, r"petl \(prefix\): start=.* has no prefix; it has: lora"),
+    ):
+        with pytest.raises(SureError, match=message):
+            build(tmp_path, petl)
+
+
+def test_the_second_of_a_name_takes_the_bundles_second(tmp_path):
+    petl = [TWO | {"sites": "layer.0.attn.q"}, TWO | {"sites": "layer.1.attn.q", "rank": 4}]
+    both = write_adapter(tmp_path, petl)
+    wanted = read_bundle(both, ADAPTER_KINDS).tensors
+    found = at_start(tmp_path, [item | {"start": str(both)} for item in petl])
+    assert len(found) == 4 and all(torch.equal(wanted[name], tensor) for name, tensor in found.items())
+    # after one without `start`
+    more = [TWO | {"sites": "layer.2.attn.q"}, *(item | {"start": f"{both}/"} for item in petl)]
+    assert torch.equal(at_start(tmp_path, more)["layer.1.attn.q/lora.3/a"], wanted["layer.1.attn.q/lora.2/a"])
