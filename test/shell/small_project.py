@@ -94,7 +94,7 @@ class Done:
         return [call for call in self.calls if call[0] == stage]
 
 
-def make_environment(root: Path, folder: Path, extras: str, python: str) -> None:
+def make_environment(root: Path, folder: Path, extras: str, python: str = os.path.realpath(sys.executable)) -> None:
     """The files of tools/install.sh; `python` is in it, with its packages or, as a real path, without any."""
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(python)} "$@"\n')
@@ -135,20 +135,15 @@ class Project:
             (recipe / "conf" / f"{name}.yaml").write_text(f"task: {name}\n")
         (recipe / "prepare.py").write_text("# version 1\n")
         (recipe / "sources.yaml").write_text("items: []\n")
-        self.make_environment(root / ".venv", "ark,convert")
-
-    def make_environment(self, folder: Path, extras: str) -> None:
-        make_environment(self.root, folder, extras, os.path.realpath(sys.executable))
-
-    def environment(self, **variables: str) -> dict[str, str]:
-        kept = {name: text for name, text in os.environ.items() if name not in LEFT_OUT}
-        return kept | {"CALLS": str(self.notes)} | variables
+        make_environment(root, root / ".venv", "ark,convert")
 
     def start(self, *words: str, cwd: Path | None = None, script: Path | None = None, **variables: str):
         """The recipe, or another script, in a process group of its own."""
         self.notes.unlink(missing_ok=True)
         command = ["bash", str(script or self.recipe / "run.sh"), *words]
-        return subprocess.Popen(command, cwd=cwd or self.recipe, env=self.environment(**variables), **SHELL, **PIPES)
+        kept = {name: text for name, text in os.environ.items() if name not in LEFT_OUT}
+        environment = kept | {"CALLS": str(self.notes)} | variables
+        return subprocess.Popen(command, cwd=cwd or self.recipe, env=environment, **SHELL, **PIPES)
 
     def run(self, *words: str, **options) -> Done:
         return self.finish(self.start(*words, **options))
