@@ -69,14 +69,14 @@ def every_prompt(tmp_path):
         lines = ["beep: [this is a simple beep tone]", "ha/phone: no list has this"]
         for key in read_lists(EGS / "asterisk" / "splits"):
             lines.append(f"{key}: Press 1, for {voice[:2]} -- {key.replace('/', ' ')}! (note: a remark)")
-            write(f"{voice}/{key}.g722", bytes(8000 * (40 if key == "demo-instruct" else 5)))(tmp_path)
+            write(f"{voice}/{key}.g722", bytes(8000 * (40 if key == "privacy-thankyou" else 5)))(tmp_path)
         write(f"{voice}/core-sounds-{voice[:2]}.txt", "\n".join(lines))(tmp_path)
     return tmp_path
 
 
 def test_tts_has_punctuation_languages_and_minutes_of_each_voice(prepared, every_prompt):
     two, five, whole = (prepared(every_prompt, **TTS, minutes=minutes) for minutes in ("2", "5", "all"))
-    assert whole.of("text")["it-demo-instruct"] == "Press 1, for it -- demo-instruct!"
+    assert whole.of("text")["it-privacy-thankyou"] == "Press 1, for it -- privacy-thankyou!"
     assert whole.of("speaker") == {id: VOICE_OF[id[:2]] for id in whole.set_of}
     for name, ids in whole.ids.items():
         lines = (every_prompt / "out 2" / name / "utt2lang").read_text().splitlines()
@@ -85,8 +85,8 @@ def test_tts_has_punctuation_languages_and_minutes_of_each_voice(prepared, every
     assert set(two.ids["train"]) < set(five.ids["train"]) < set(whole.ids["train"])
     for language, (minutes, result) in product(("en", "it"), ((2, two), (5, five))):
         assert sum(id.startswith(language) for id in result.ids["train"]) == minutes * 60 // 5
-        assert f"{language}-demo-instruct" not in result.ids["train"], "long recordings come last"
-    assert ("training prompts beyond 2 minutes of a voice", "it-demo-instruct") in two.left_out
+        assert f"{language}-privacy-thankyou" not in result.ids["train"], "long recordings come last"
+    assert ("training prompts beyond 2 minutes of a voice", "it-privacy-thankyou") in two.left_out
 
 
 def test_the_recipes_lexicon_has_phones_of_cmudict():

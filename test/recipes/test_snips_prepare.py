@@ -55,7 +55,7 @@ test_changes = changes({
         " BOS 楽園追放 官方杂志 EOS\tO movie movie X": "B-movie expelled E-movie",
         " BOS PLAY - EOS\tO O artist X": "play",
         " BOS  PLAY   ADELE EOS \tO O  artist X \r": "play B-artist adele E-artist",
-        " BOS PLAY\u00a0IT \u00a0 ADELE EOS\tO O O artist X": "play it B-artist adele E-artist",
+        " BOS PLAY\u00a0IT ADELE EOS\tO O artist X": "play it B-artist adele E-artist",
     }.items()},
     "no recordings": Case(remove("train", "valid", "test"),
                           error="no recordings .* below it; are train, valid and test unpacked"),

@@ -30,8 +30,8 @@ test_changes = changes({
     "lower case, also above": layout([rename("**/*", str.lower), move("", "../timit")], ".."),
     "lower-case files": layout([rename("**/*.WAV", str.lower), rename("**/*.PHN", str.lower)]),
     "two endings": layout(lambda corpus: [shutil.copy(path, f"{path}.wav") for path in corpus.rglob("*.WAV")]),
-    "wav.wav": layout(rename("**/*.WAV", lambda name: f"{name}.wav")),
-    "riff": layout(rename("**/*.WAV", lambda name: name.replace(".", ".RIFF."))),
+    **{ending: layout(rename("**/*.WAV", lambda name, ending=ending: name.replace(".WAV", ending)))
+       for ending in (".WAV.wav", ".RIFF.WAV", ".wav.riff", ".sph", ".flac", ".wav.flac")},
     "deeper": layout(move("", "../a/data"), "../a"),
     "another name": layout(move("", "../data"), "../data"),
 })  # fmt: skip
