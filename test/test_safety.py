@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -41,6 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     yield folder
+    ark.library.cache_clear()
     assert "pwned" not in {path.name for path in tmp_path.rglob("*")}, "something of what came from outside was run"
     assert [path.name for path in tmp_path.iterdir()] == ["it's here"]
     assert [path.name for path in folder.parent.iterdir()] == ["inside"]
@@ -63,13 +65,9 @@ def marked(content: bytes) -> bytes:
 
 
 def read_ark(library: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ark, "LIBRARIES", (library,))
+    with mock.patch.object(ark, "LIBRARIES", (library,)):
         ark.library.cache_clear()
-        try:
-            ark.Scp("x.scp")["one"]
-        finally:
-            ark.library.cache_clear()
+        ark.Scp("x.scp")["one"]
 
 
 def read_changed_bundle() -> None:

@@ -22,7 +22,7 @@ EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1}
 def trained(corpus, tmp_path_factory):
     """A finished experiment, not to be changed."""
     exp = tmp_path_factory.mktemp("exp") / "seed1"
-    return train_here(corpus, exp, train__epochs=12)
+    return train_here(corpus, exp, train__epochs=12, train__lr_head=6e-3)
 
 
 def weights(exp):
@@ -39,6 +39,7 @@ def test_it_learns(trained):
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     assert best["score"] == max(line["dev_accuracy"] for line in history) >= 80
     assert best["score"] == history[best["epoch"] - 1]["dev_accuracy"]
+    assert all(line["lr_head"] == pytest.approx(2 * line["lr_adapter"]) for line in history)
     assert history[3].keys() >= {
         "step", "dev_loss", "lr_adapter", "lr_head", "seconds", "audio_seconds_per_second", "peak_memory_megabytes",
     }  # fmt: skip
