@@ -50,6 +50,13 @@ def test_calls_are_equal_and_keep_the_random_state(spoken):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_magnitudes_have_the_mel_spectrogram(wave):
+    vocoder, mel = GriffinLim(ACOUSTIC), log_mel(wave).exp()
+    found = vocoder.magnitudes(mel)
+    assert found.min() >= 0
+    assert ((found @ vocoder.filters) - mel).abs().sum() < 0.01 * mel.sum()
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_shortest_spectrograms(frames):
     made = GriffinLim(ACOUSTIC).waveform(torch.full((frames, ACOUSTIC.mels), -4.0))
