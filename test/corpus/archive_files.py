@@ -70,8 +70,7 @@ def archive_bytes(name: str, files: dict[str, bytes]) -> bytes:
     return content
 
 
-def make_deb(path: Path, files: dict[str, bytes], name: str = "x", version: str = "1.0", link: str = "") -> Path:
-    """A Debian package; with `link`, it contains a link to that place."""
+def make_deb(path: Path, files: dict[str, bytes], name: str = "x", version: str = "1.0") -> Path:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("needs dpkg-deb")
     root = path.parent / f"{path.name}.tree"
@@ -79,8 +78,6 @@ def make_deb(path: Path, files: dict[str, bytes], name: str = "x", version: str 
     for file, content in {"DEBIAN/control": f"{control}Description: x\n".encode(), **files}.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_bytes(content)
-    if link:
-        (root / "link").symlink_to(link)
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", root, path], check=True, capture_output=True)
     shutil.rmtree(root)
     return path

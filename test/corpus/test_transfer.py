@@ -7,6 +7,7 @@ import http.client
 import random
 import ssl
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -89,10 +90,11 @@ def test_mirrors_are_tried_in_order_and_the_error_has_all_reasons(server):
     assert [path for path, _ in server.requests] == ["/gone.tar", "/other.tar", "/x.tar"]
     with pytest.raises(SureError) as caught:
         get(server, "gone.tar", "other.tar", "short.tar", **SIZE)
-    message = str(caught.value)
-    assert "gone.tar: HTTP status 404" in message
-    assert "other.tar: sha256 is" in message and f"instead of {SHA256}" in message
-    assert f"short.tar: the server has {len(CONTENT) - 1} bytes, expected {len(CONTENT)}" in message
+    for reason in (
+        "gone.tar: HTTP status 404", f"instead of {SHA256}", "other.tar: sha256 is",
+        "short.tar: the server has 2999999 bytes, expected 3000000",
+    ):  # fmt: skip
+        assert reason in str(caught.value)
     assert not Path("got/x.tar").exists()
 
 
@@ -129,10 +131,7 @@ def test_an_error_of_the_network_is_a_broken_connection(server, monkeypatch, err
 
 
 def test_a_full_disk_is_not_a_broken_connection(server, monkeypatch):
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     with pytest.raises(OSError, match="No space left"):
         get(server)
     assert len(server.requests) == 1

@@ -8,9 +8,10 @@ import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
-from archive_files import archive_bytes, files_in, hard_link, link, make_archive, make_deb, make_tar, member, tree
+from archive_files import archive_bytes, files_in, hard_link, link, make_archive, make_tar, member, tree
 
 from sure.corpus.unpack import unpack, unpack_nested
 from sure.errors import SureError
@@ -56,27 +57,18 @@ def beyond_the_longest_path():
     return [*members, hard_link("hard", "escape"), member("hard", content=b"overwritten")]
 
 
-MALICIOUS = {
-    "parent": [member("../evil")],
-    "absolute": [member("/tmp/sure_evil")],
-    "link out": [link("l", "../..")],
-    "empty link": [link("l", "")],
-    "absolute link": [link("l", "/etc/passwd")],
-    "write through a link": [link("l", ".."), member("l/evil")],
-    "write through a link within": [member("d/x"), link("l", "d"), member("l/evil")],
-    "chain of links": [
-        member("a/b/c/x"), link("a/b/c/up", "../../.."), link("out", "a/b/c/up/.."), member("out/evil")
-    ],
-    "hard link out": [hard_link("h", "../secret")],
-    "written over a link": [link("l", "good"), member("l")],
-    "hard link through a link": [member("d/x"), link("l", "d"), hard_link("h", "l/x")],
-    "out of the folder and back": [link("l", "../out/good")],
-    "a folder in a file": [member("good/x")],
-    "too long a name": [member("a" * 300)],
-    "pipe": [member("p", tarfile.FIFOTYPE)],
-    "device": [member("d", tarfile.CHRTYPE)],
-    "links longer than any path": beyond_the_longest_path(),
-}  # fmt: skip
+MALICIOUS = [
+    [member("../evil")], [member("/tmp/sure_evil")],
+    [link("l", "../..")], [link("l", "")], [link("l", "/etc/passwd")],
+    [link("l", ".."), member("l/evil")], [member("d/x"), link("l", "d"), member("l/evil")],  # written through a link
+    [member("a/b/c/x"), link("a/b/c/up", "../../.."), link("out", "a/b/c/up/.."), member("out/evil")],
+    [hard_link("h", "../secret")], [member("d/x"), link("l", "d"), hard_link("h", "l/x")],
+    [link("l", "good"), member("l")],  # written over a link
+    [link("l", "../out/good")],  # out of the folder and back
+    [member("good/x")], [member("a" * 300)],
+    [member("p", tarfile.FIFOTYPE)], [member("d", tarfile.CHRTYPE)],
+    beyond_the_longest_path(),
+]  # fmt: skip
 
 
 def refused(here, archive, message="", **options):
@@ -90,10 +82,10 @@ def refused(here, archive, message="", **options):
     assert not Path("/tmp/sure_evil").exists() and not (here.parent / "evil").exists()
 
 
-@pytest.mark.parametrize("kind", MALICIOUS)
-def test_malicious_tars(here, kind):
+@pytest.mark.parametrize("members", MALICIOUS)
+def test_malicious_tars(here, members):
     (here / "secret").write_bytes(b"secret")
-    refused(here, make_tar(here / "x.tar.gz", [member("good"), *MALICIOUS[kind]]))
+    refused(here, make_tar(here / "x.tar.gz", [member("good"), *members]))
 
 
 @pytest.mark.parametrize(("name", "kind"), [
@@ -106,11 +98,6 @@ def test_malicious_zips(here, name, kind):
         file.writestr("good", "x")
         file.writestr(info, "../secret")
     refused(here, here / "x.zip")
-
-
-@pytest.mark.parametrize("target", ["/etc/passwd", "../../secret"])
-def test_malicious_debian_packages(here, target):
-    refused(here, make_deb(here / "x.deb", {"good": b"x"}, link=target))
 
 
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.tar.xz", "x.zip", "x.deb"])
@@ -159,10 +146,7 @@ def test_the_number_of_members_is_limited(here, monkeypatch):
 
 
 def test_missing_memory_is_a_fault_of_the_archive(here, monkeypatch):
-    def fail(*_):
-        raise MemoryError
-
-    monkeypatch.setattr("sure.corpus.unpack._unpack_tar", fail)
+    monkeypatch.setattr("sure.corpus.unpack._unpack_tar", Mock(side_effect=MemoryError))
     with pytest.raises(SureError, match="x.tar.gz is not a readable archive: MemoryError"):
         unpack(make_archive(here / "x.tar.gz", GOOD), here / "out")
 

@@ -25,14 +25,6 @@ def similarity(a, b):
     return float(product.max() / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff", ".au", ".w64"])
-def test_lossless_formats_are_read_exactly(here, suffix):
-    samples = np.round(tone() * 32768) / 32768
-    wave = read_audio(write_audio(here / f"x{suffix}", samples))
-    assert wave.dtype == torch.float32 and wave.ndim == 1
-    assert np.array_equal(wave.numpy(), samples.astype(np.float32))
-
-
 @pytest.mark.parametrize(("suffix", "rate", "channels", "least"), [
     (".ogg", 16000, 1, 0.98), (".mp3", 16000, 1, 0.98), (".g722", 16000, 1, 0.98), (".m4a", 16000, 1, 0.98),
     (".mp4", 16000, 1, 0.98), (".m4a", 48000, 2, 0.95), (".wav", 44099, 1, 0.99),  # 44,099 Hz would take gigabytes
@@ -45,14 +37,15 @@ def test_other_formats_and_rates_are_similar_to_the_original(here, suffix, rate,
     assert similarity(wave, tone(2.0)[::-1]) < 0.5
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_rates_become_16_khz_as_torchaudio_resamples(here, rate, suffix):
-    path = write_audio(here / f"x{suffix}", tone(0.7, rate), rate)
-    stored = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+LOSSLESS = [(suffix, rate) for suffix in (".wav", ".flac") for rate in (8000, 11025, 16000, 22050, 44100, 48000)]
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [*LOSSLESS, *((suffix, 16000) for suffix in (".aiff", ".au", ".w64"))])
+def test_rates_become_16_khz_as_torchaudio_resamples(here, suffix, rate):
+    stored = torch.from_numpy(np.round(tone(0.7, rate) * 32768) / 32768).float()
+    path = write_audio(here / f"x{suffix}", stored.numpy(), rate)
     expected = torchaudio.functional.resample(stored, rate, 16000).clamp(-1, 1)
-    assert torch.equal(read_audio(path), expected)
-    assert len(expected) == math.ceil(len(stored) * 16000 / rate)
+    assert torch.equal(read_audio(path), expected) and len(expected) == math.ceil(len(stored) * 16000 / rate)
     first, last = rate // 4, rate // 2  # a segment is cut before it is resampled
     expected = torchaudio.functional.resample(stored[first:last], rate, 16000).clamp(-1, 1)
     assert torch.equal(read_audio(path, first / rate, last / rate), expected)
@@ -94,10 +87,8 @@ def test_seconds_and_values(here):
 
 
 def test_audio_in_an_archive(here):
-    integers = (tone() * 32767).astype(np.int16)
-    place = ark.write_ark("wav.ark", [("a", (16000, integers))]).read_text().split()[1]
-    assert np.array_equal(read_audio(place).numpy(), integers.astype(np.float32) / 32768)
-    assert len(read_audio(place, 0.25, 0.5)) == 4000
+    place = ark.write_ark("wav.ark", [("a", (16000, (tone() * 32767).astype(np.int16)))]).read_text().split()[1]
+    assert np.allclose(read_audio(place).numpy(), tone(), atol=1e-4) and len(read_audio(place, 0.25, 0.5)) == 4000
 
 
 def test_an_m4a_cut_between_two_packets_is_truncated(here):

@@ -26,53 +26,40 @@ def prepare(corpus, out, lang="en", shout="false"):
 '''
 
 
-@pytest.fixture
+MINE = Path("egs/mine")
+
+
+@pytest.fixture(autouse=True)
 def recipe(here):
-    folder = here / "egs" / "mine"
     for number, name in enumerate(SETS):
         for id in "ab":
-            write_audio(folder / "downloads" / "corpus" / name / f"{name}_{id}.wav", tone(0.5, seed=number))
-    (folder / "prepare.py").write_text(RECIPE)
-    (folder / "module.py").write_text('SUFFIX = ".wav"\n')
-    return folder
+            write_audio(MINE / "downloads" / "corpus" / name / f"{name}_{id}.wav", tone(0.5, seed=number))
+    (MINE / "module.py").write_text('SUFFIX = ".wav"\n')
 
 
-@pytest.fixture
-def run(recipe):
-    """Runs stage 2 with these words; `source` replaces prepare.py."""
-
-    def call(*words, source=None):
-        if source is not None:
-            (recipe / "prepare.py").write_text(source, encoding="utf-8")
-        prepare.main([*words, "--recipe", str(recipe), "--out", "data/mine"])
-
-    return call
+def run(*words, source=RECIPE):
+    """Run stage 2 with these words; `source`: content of prepare.py."""
+    (MINE / "prepare.py").write_text(source)
+    prepare.main([*words, "--recipe", str(MINE), "--out", "data/mine"])
 
 
 def texts(name):
     return [utterance.text for utterance in read_data_dir(f"data/mine/{name}")]
 
 
-def test_a_recipe_is_prepared_and_validated(run, capsys):
-    run()
-    printed = capsys.readouterr().out
+def test_the_corpus_is_given_recorded_or_downloaded(here):
+    run("lang=es")
     for name in SETS:
-        assert f"data/mine/{name}: 2 utterances" in printed
         assert (Path("data/mine") / name / "utt2dur").is_file()
-        assert texts(name) == [f"en {name}_a", f"en {name}_b"]
-    run("lang=es", "shout=true")
-    assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
-
-
-def test_the_corpus_is_given_recorded_or_downloaded(recipe, run, here):
-    (recipe / "downloads" / "corpus").rename(here / "my copy")
+        assert texts(name) == [f"es {name}_a", f"es {name}_b"]
+    (MINE / "downloads" / "corpus").rename(here / "my copy")
     with pytest.raises(SureError, match="run stage 1"):
         run()
     with pytest.raises(SureError, match="--corpus nowhere does not exist"):
         run("--corpus", "nowhere")
     run("--corpus", "my copy")
     assert len(texts("test")) == 2
-    (recipe / "downloads" / "corpus.txt").write_text(f"{here / 'my copy'}\n")
+    (MINE / "downloads" / "corpus.txt").write_text(f"{here / 'my copy'}\n")
     run("lang=fr")
     assert texts("test")[0] == "fr test_a"
 
@@ -86,24 +73,24 @@ TAKES = "this recipe's prepare.py takes lang=en, shout=false"
     ("a=b", "def prepare(corpus, out, a, x):\n    pass\n", r"x=\.\.\. is missing: .* takes a=\.\.\., x=\.\.\."),
     ("a=b", "x = 1\n", "expected a function prepare"),
 ])  # fmt: skip
-def test_wrong_options_list_the_known_ones(run, word, source, message):
+def test_wrong_options_list_the_known_ones(word, source, message):
     with pytest.raises(SureError, match=message):
         run(word, source=source)
     assert not Path("data").exists()
 
 
 @pytest.mark.parametrize("annotation", ['Literal["true", "false", ""]', "Literal[VALUES]", '"Literal[VALUES]"'])
-def test_the_choices_of_an_option(run, annotation):
+def test_the_choices_of_an_option(annotation):
     source = RECIPE.replace('shout="false"', f'shout: {annotation} = "false"')
     source = f'from typing import Literal\nVALUES = "true", "false", ""\n{source}'
     with pytest.raises(SureError, match="^shout=yes: expected shout to be one of true, false$"):
         run("shout=yes", "lang=es", source=source)
     assert not Path("data").exists()
-    run("shout=true", "lang=es")
+    run("shout=true", "lang=es", source=source)
     assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
 
 
-def test_options_and_sets_with_any_names(run, capsys):
+def test_options_and_sets_with_any_names(capsys):
     source = "def prepare(corpus, out, **options):\n    (out / str(sorted(options.items()))).mkdir()\n    return []\n"
     run("b=1=2", "a=", source=source)
     assert [path.name for path in Path("data/mine").iterdir()] == ["[('a', ''), ('b', '1=2')]"]
@@ -115,10 +102,11 @@ def test_options_and_sets_with_any_names(run, capsys):
     assert all(f"data/mine/fold1/{name}: 2 utterances" in printed for name in SETS)
 
 
-def test_commands_run_if_allowed(run):
+def test_commands_run_if_allowed():
+    source = RECIPE.replace("str(path)", "f\"cat '{path}' |\"")
     with pytest.raises(SureError, match="--allow_commands true"):
-        run(source=RECIPE.replace("str(path)", "f\"cat '{path}' |\""))
-    run("--allow_commands", "true")
+        run(source=source)
+    run("--allow_commands", "true", source=source)
     assert len(texts("train")) == 2
 
 
@@ -127,8 +115,9 @@ def test_commands_run_if_allowed(run):
     ({"--out": "file/mine"}, "--out file/mine: cannot create this folder"),
     ({"--out": os.fsdecode(b"out\xff")}, "--out .*udcff.*: the name is not UTF-8"),
 ])  # fmt: skip
-def test_wrong_folders(recipe, options, message):
+def test_wrong_folders(options, message):
     Path("file").touch()
-    options = {"--recipe": str(recipe), "--corpus": ".", "--out": "data", **options}
+    (MINE / "prepare.py").write_text(RECIPE)
+    options = {"--recipe": str(MINE), "--corpus": ".", "--out": "data", **options}
     with pytest.raises(SureError, match=message):
         prepare.main([word for pair in options.items() for word in pair])
