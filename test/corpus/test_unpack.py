@@ -2,20 +2,19 @@
 
 import gzip
 import os
-import shutil
 import stat
-import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from archive_files import archive_bytes, files_in, hard_link, link, make_archive, make_tar, member, tree
+from archive_files import archive_bytes, files_in, link, make_archive, make_tar, member, tree
 
 from sure.corpus.unpack import unpack, unpack_nested
 from sure.errors import SureError
 
+HARD = tarfile.LNKTYPE
 GOOD = {"a b.txt": b"one", "deep/er/c.wav": b"two", "deep/d": b""}
 
 
@@ -38,7 +37,7 @@ def test_a_tar_that_ends_in_a_zip_is_a_tar(here):
 
 
 def test_links_within_stay_and_no_mode_is_dangerous(here):
-    members = [member("d/a", content=b"one"), link("d/b", "a"), hard_link("c", "d/a"), link("nothing", "d/gone")]
+    members = [member("d/a", content=b"one"), link("d/b", "a"), link("c", "d/a", HARD), link("nothing", "d/gone")]
     unpack(make_tar(here / "x.tar.gz", members), here / "out")
     assert (here / "out/d/b").read_bytes() == (here / "out/c").read_bytes() == b"one"
     assert os.readlink(here / "out/d/b") == "a"
@@ -54,7 +53,7 @@ def beyond_the_longest_path():
         members += [member(f"{inside}{long}", tarfile.DIRTYPE), link(f"{inside}{letter}", long)]
     end = f"{'/'.join(letters)}/{'l' * 254}"
     members += [link(end, "../" * len(letters)), link("escape", f"{end}/../../secret")]
-    return [*members, hard_link("hard", "escape"), member("hard", content=b"overwritten")]
+    return [*members, link("hard", "escape", HARD), member("hard", content=b"overwritten")]
 
 
 MALICIOUS = [
@@ -62,7 +61,7 @@ MALICIOUS = [
     [link("l", "../..")], [link("l", "")], [link("l", "/etc/passwd")],
     [link("l", ".."), member("l/evil")], [member("d/x"), link("l", "d"), member("l/evil")],  # written through a link
     [member("a/b/c/x"), link("a/b/c/up", "../../.."), link("out", "a/b/c/up/.."), member("out/evil")],
-    [hard_link("h", "../secret")], [member("d/x"), link("l", "d"), hard_link("h", "l/x")],
+    [link("h", "../secret", HARD)], [member("d/x"), link("l", "d"), link("h", "l/x", HARD)],
     [link("l", "good"), member("l")],  # written over a link
     [link("l", "../out/good")],  # out of the folder and back
     [member("good/x")], [member("a" * 300)],
@@ -101,10 +100,11 @@ def test_malicious_zips(here, name, kind):
 
 
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.tar.xz", "x.zip", "x.deb"])
-def test_a_bomb_ends_at_the_limit(here, name):
+def test_a_bomb_ends_at_the_limit(here, monkeypatch, name):
     bomb = make_archive(here / name, {"bomb": bytes(8_000_000)})
     assert bomb.stat().st_size < 100_000
-    refused(here, bomb, "bomb' exceeds the limit of 5,000,000 unpacked bytes", limit=5_000_000)
+    monkeypatch.setattr("sure.corpus.unpack.most_bytes", lambda archive: 5_000_000)  # the default limit
+    refused(here, bomb, "bomb' exceeds the limit of 5,000,000 unpacked bytes")
     unpack(bomb, here / "out", limit=8_000_000)
     assert (here / "out" / "bomb").stat().st_size == 8_000_000
 
@@ -112,17 +112,6 @@ def test_a_bomb_ends_at_the_limit(here, name):
 def test_zeros_after_the_last_member_are_limited(here):
     (here / "x.tar.gz").write_bytes(gzip.compress(archive_bytes("x.tar", GOOD) + bytes(3 << 20)))
     refused(here, here / "x.tar.gz", "'the end' exceeds the limit of 1,000 unpacked bytes", limit=1000)
-
-
-@pytest.mark.skipif(shutil.which("tar") is None, reason="needs tar")
-def test_a_sparse_file_counts_with_its_unpacked_size(here, monkeypatch):
-    monkeypatch.setattr("sure.corpus.unpack.most_bytes", lambda archive: 10_000_000)  # the default limit
-    with open(here / "sparse", "wb") as file:
-        file.truncate(3 << 30)
-    subprocess.run(["tar", "-C", here, "-czSf", here / "x.tar.gz", "sparse"], check=True)
-    (here / "sparse").unlink()
-    assert (here / "x.tar.gz").stat().st_size < 1000
-    refused(here, here / "x.tar.gz", "'sparse' exceeds the limit of 10,000,000 unpacked bytes")
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])

@@ -11,16 +11,13 @@ from speech import speech
 from sure.data.data_dir import Utterance
 from sure.data.synthesis.acoustic import AcousticConfig, energy, log_mel, magnitudes, read_speech, speech_span
 from sure.data.synthesis.pitch import pitch
-from sure.errors import SureError
 
 CONFIG = AcousticConfig()
 RATE, HOP = CONFIG.sample_rate, CONFIG.hop_size
-OTHER = AcousticConfig(
-    sample_rate=16000, fft_size=800, hop_size=200, window_size=600, mels=40, mel_low_hz=60, mel_high_hz=7600
-)
+SMALL = {"sample_rate": 16000, "fft_size": 800, "hop_size": 200, "window_size": 600, "mels": 40}
 
 
-@pytest.mark.parametrize("config", [CONFIG, OTHER])
+@pytest.mark.parametrize("config", [CONFIG, AcousticConfig(**SMALL, mel_low_hz=60, mel_high_hz=7600)])
 def test_like_librosa(config):
     wave = speech("hello world", "anna", config.sample_rate)[: 256 * 60 + 100]
     padded = np.pad(wave, (config.fft_size - config.hop_size) // 2, mode="reflect")
@@ -62,12 +59,6 @@ def test_silence_is_cut_at_the_ends_only(tmp_path):
     assert torch.equal(read_speech(Utterance("a", file, start=frames), CONFIG)[0], kept)
 
 
-@pytest.mark.parametrize(("wave", "words"), [(torch.zeros(9000), "silent"), (torch.ones(300), "too short: 300")])
-def test_silent_and_short_waveforms_are_errors(wave, words):
-    with pytest.raises(SureError, match=words):
-        speech_span(wave, CONFIG)
-
-
 @pytest.mark.parametrize("hertz", [80, 120, 210, 240])
 def test_pitch_of_a_glide(hertz):
     """Harmonics that rise by an octave in a second: the pitch of each frame is that at its centre."""
@@ -88,9 +79,9 @@ def test_noise_and_silence_have_no_pitch():
     assert not pitch(torch.zeros(RATE), CONFIG).any()
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"mel_high_hz": 12000}, {"hop_size": 2048}, {"hop_size": 255}, {"pitch_low_hz": 600}]
-)
-def test_settings_that_do_not_fit(wrong):
+@pytest.mark.parametrize(("key", "value"), [
+    ("mel_high_hz", 12000), ("hop_size", 2048), ("hop_size", 255), ("pitch_low_hz", 600)
+])  # fmt: skip
+def test_settings_that_do_not_fit(key, value):
     with pytest.raises(ValidationError, match="expected"):
-        AcousticConfig(**wrong)
+        AcousticConfig(**{key: value})

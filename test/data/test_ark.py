@@ -1,6 +1,5 @@
 """Ark archives through both libraries, each reading what the other wrote."""
 
-import importlib
 import sys
 
 import numpy as np
@@ -23,14 +22,12 @@ ARRAYS = {
 def use(request, monkeypatch):
     """Chooses a library; at first each one in turn."""
 
-    def choose(library):
-        pytest.importorskip(library)
-        ark.library.cache_clear()
-        monkeypatch.setattr(ark, "LIBRARIES", (library,))
+    def choose(name):
+        library = pytest.importorskip(name)
+        monkeypatch.setattr(ark, "library", lambda: library)
 
     choose(request.param)
-    yield choose
-    ark.library.cache_clear()
+    return choose
 
 
 def test_both_libraries_read_what_was_written(use, here):
@@ -85,12 +82,7 @@ def test_damaged_archives_are_named(use, here):
 
 def test_the_first_installed_library_is_used(monkeypatch):
     for name in LIBRARIES:
-        pytest.importorskip(name)
-        ark.library.cache_clear()
-        assert ark.library() is importlib.import_module(name)
+        assert ark.library.__wrapped__() is pytest.importorskip(name)  # without its cache
         monkeypatch.setitem(sys.modules, name, None)
-    ark.library.cache_clear()
     with pytest.raises(SureError, match="pip install"):
-        ark.library()
-    monkeypatch.undo()
-    ark.library.cache_clear()
+        ark.library.__wrapped__()

@@ -1,5 +1,6 @@
 """Augmentation: the right amount of it, the same for the same generator."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,6 @@ import pytest
 import torch
 import torchaudio
 from audio_files import tone, write_audio
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sure.data.augment import Augment, AugmentConfig, spec_augment
@@ -61,18 +60,16 @@ def test_noise_from_files(here):
 
 def test_noise_probability_and_silence():
     augment = Augment(AugmentConfig(noise_snr_db=(10, 10), noise_probability=0.3))
-    changed = sum(not torch.equal(augment(WAVE, generator_for(draw)), WAVE) for draw in range(200))
-    assert 35 < changed < 85
-    augment, silence = Augment(AugmentConfig(noise_snr_db=(10, 10))), torch.zeros(100)
-    assert torch.equal(augment(silence, generator_for(0)), silence)
+    assert 35 < sum(not torch.equal(augment(WAVE, generator_for(draw)), WAVE) for draw in range(200)) < 85
+    silence = torch.zeros(100)
+    assert torch.equal(Augment(AugmentConfig(noise_snr_db=(10, 10)))(silence, generator_for(0)), silence)
 
 
-@settings(max_examples=80, deadline=None)
-@given(
-    st.lists(st.integers(1, 40), min_size=1, max_size=5),
-    st.integers(1, 3), st.integers(1, 15), st.integers(0, 3), st.integers(1, 6), st.integers(0, 99),
-)  # fmt: skip
-def test_masks(lengths, frames, width, channels, channel_width, seed):
+@pytest.mark.parametrize("seed", range(60))
+def test_masks(seed):
+    draw = random.Random(seed).randint
+    lengths = [draw(1, 40) for _ in range(draw(1, 5))]
+    frames, width, channels, channel_width = draw(1, 3), draw(1, 15), draw(0, 3), draw(1, 6)
     config = AugmentConfig(
         time_masks=frames, time_mask_frames=width, channel_masks=channels, channel_mask_width=channel_width
     )
@@ -120,7 +117,6 @@ def test_settings_that_change_waveform_or_features(settings, waveform, features)
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"noise_snr_db": [20, 5]}, "lowest, highest"), ({"noise_files": "x"}, "needs noise_snr_db"),
-    ({"speed": [3.0]}, "less than or equal to 2"),
 ])  # fmt: skip
 def test_wrong_settings(settings, message):
     with pytest.raises(ValidationError, match=message):

@@ -49,16 +49,11 @@ def test_epochs_and_seeds_differ_in_the_order_and_the_content_of_batches():
 def test_similar_lengths_are_together(count, batch_seconds):
     seconds = lengths(count)
 
-    def padded(batches):
-        return sum(len(batch) * max(seconds[index] for index in batch) for batch in batches) / sum(seconds)
-
-    mixed = random.Random(0).sample(range(count), count)
-    size = round(batch_seconds / (sum(seconds) / count))
-    assert padded([mixed[first : first + size] for first in range(0, count, size)]) > 1.8
     sampler = SecondsBatchSampler(seconds, batch_seconds)
     for epoch in range(3):
         sampler.set_epoch(epoch)
-        assert padded(list(sampler)) < 1.2
+        padded = sum(len(batch) * max(seconds[index] for index in batch) for batch in sampler)
+        assert padded < 1.2 * sum(seconds)  # in any order: more than 1.8
         assert len(sampler) < 1.25 * sum(seconds) / batch_seconds + 1
 
 
@@ -69,10 +64,8 @@ def test_without_shuffling_from_long_to_short():
 
 
 @pytest.mark.parametrize(("seconds", "batch_seconds", "message"), [
-    ([1.0], 0.0, "batch_seconds: expected a positive number, got 0.0"),
-    ([1.0], float("inf"), "batch_seconds"),
-    ([1.0, 0.0], 10.0, "utterance number 1: .* got 0.0 s"),
-    ([1.0, float("nan")], 10.0, "utterance number 1"),
+    *(([1.0], wrong, f"batch_seconds: expected a positive number, got {wrong}") for wrong in (0.0, float("inf"))),
+    *(([1.0, wrong], 10.0, f"utterance number 1: .* got {wrong} s") for wrong in (0.0, float("nan"))),
 ])  # fmt: skip
 def test_wrong_values(seconds, batch_seconds, message):
     with pytest.raises(SureError, match=message):

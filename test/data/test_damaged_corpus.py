@@ -1,4 +1,4 @@
-"""A corpus with many damaged utterances: each is named with its reason, and only the good ones are used in training."""
+"""A corpus with many damaged utterances: each is named with its reason, and the good ones stay."""
 
 import random
 import re
@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import soundfile
-import yaml
 from audio_files import write_audio
 from speech import speech
 
-from sure.bin import prepare, tokenize, train
+from sure.bin import prepare
 from sure.data.data_dir import read_data_dir
 from sure.data.dataset import SpeechDataset
 from sure.errors import SureError
@@ -21,13 +20,6 @@ from sure.errors import SureError
 RECIPE = Path(__file__).parents[2] / "egs" / "TEMPLATE"
 FOLDERS = [Path("data") / name for name in ("train", "dev", "test")]
 WORDS = "one two three four five six seven eight nine ten red green blue open close start stop left right".split()
-CONFIG = {
-    "task": "asr",
-    "data": {"train": "data/train", "valid": "data/dev", "tests": ["data/test"], "on_bad_utterance": "skip"},
-    "backbone": {"name": "tiny", "weights": "random:moonshine"},
-    "petl": {"name": "bitfit"},
-    "train": {"epochs": 1, "batch_seconds": 30.0, "threads": 1, "prefix_cache": "off"},
-}
 
 
 def sound(change=np.asarray, rate=16000, **options):
@@ -51,12 +43,6 @@ def not_audio(path, wave):
     path.write_text("not audio " * 99)
 
 
-def hour_long(path, wave):
-    with soundfile.SoundFile(path, "w", 4000, 1) as file:
-        for _ in range(60):
-            file.write(np.zeros(60 * 4000, np.float32))
-
-
 class Row(NamedTuple):
     """The expected reason (a regular expression, "" for a good utterance), the file, the text, words of the place."""
 
@@ -74,9 +60,9 @@ GOOD = [
     Row(write=sound(lambda wave: np.interp(np.arange(0, len(wave) - 1, 16 / 44.1), np.arange(len(wave)), wave), 44100)),
     Row(write=sound(lambda wave: np.stack([wave, wave / 2], axis=1))),
 ]  # fmt: skip
-HOUR = Row("longer than 600 s", hour_long, suffix=".flac", where="3600 s")
 OTHER_LETTERS = Row("text without a letter of the training texts", text="да", where="text:")
 DAMAGED = [
+    Row("longer than 600 s", sound(lambda wave: np.zeros(4000 * 601), 4000), suffix=".flac", where="601 s"),
     Row("missing audio file", lambda path, wave: None, where="clips/"),
     Row("not a file", lambda path, wave: path.mkdir(), where="clips/"),
     *(Row("empty audio file", empty, suffix=suffix, where="0 bytes") for suffix in (".wav", ".g722")),
@@ -101,7 +87,7 @@ def make(folder):
     """Write the corpus; the row of each id."""
     generator = random.Random(0)
     (folder / "clips").mkdir(parents=True)
-    bad = {"train": [HOUR, *DAMAGED], "dev": [OTHER_LETTERS, *DAMAGED[:6]], "test": [OTHER_LETTERS, *DAMAGED[6:12]]}
+    bad = {"train": DAMAGED, "dev": [OTHER_LETTERS, *DAMAGED[:6]], "test": [OTHER_LETTERS, *DAMAGED[6:12]]}
     found = {}
     for name, good in (("train", 46), ("dev", 10), ("test", 10)):
         rows = [*bad[name], *(GOOD[number % len(GOOD)] for number in range(good))]
@@ -128,7 +114,7 @@ def problems(folder):
             reason = re.sub(r"^\d+ (.*):$", r"\1", line)
 
 
-def test_every_damaged_utterance_is_named_and_the_good_ones_train(here, monkeypatch):
+def test_every_damaged_utterance_is_named_and_the_good_ones_are_read(here):
     rows = make(here / "corpus")
     bad = {id: row for id, row in rows.items() if row.reason}
     words = ["--recipe", str(RECIPE), "--corpus", "corpus", "--out", "data", "task=asr"]
@@ -141,18 +127,9 @@ def test_every_damaged_utterance_is_named_and_the_good_ones_train(here, monkeypa
     assert sorted(id for id, _, _ in found) == sorted(bad)
     wrong = [one for one in found if not (re.fullmatch(bad[one[0]].reason, one[1]) and bad[one[0]].where in one[2])]
     assert wrong == []
-    left = {utterance.id for folder in FOLDERS for utterance in read_data_dir(folder)}
-    assert left == rows.keys() - bad.keys()
-
-    learned: set[str] = set()
-    item = SpeechDataset.__getitem__
-
-    def noted(self, index):
-        learned.add(self.utterances[index].id)
-        return item(self, index)
-
-    monkeypatch.setattr(SpeechDataset, "__getitem__", noted)
-    Path("asr.yaml").write_text(yaml.safe_dump(CONFIG))
-    tokenize.main(["--config", "asr.yaml"])
-    train.main(["--config", "asr.yaml", "--exp", "exp"])
-    assert learned == {id for id in left if not id.startswith("clips-test")}
+    note = "resampled to 16000 Hz when read: 1 at 4000 Hz, 6 at 8000 Hz, 6 at 44100 Hz"
+    assert note in Path("data/train/validation.txt").read_text()
+    left = [utterance for folder in FOLDERS for utterance in read_data_dir(folder)]
+    assert {utterance.id for utterance in left} == rows.keys() - bad.keys()
+    dataset = SpeechDataset(left, target=str)
+    assert all(len(dataset[number].wave) > 1000 for number in range(len(left)))

@@ -14,7 +14,7 @@ from sure.data.audio import read_audio
 from sure.data.augment import Augment, AugmentConfig
 from sure.data.collate import Batch, collate
 from sure.data.data_dir import Utterance
-from sure.data.dataset import Item, SpeechDataset, generator_for
+from sure.data.dataset import Item, SpeechDataset
 from sure.errors import SureError
 
 NOISY = AugmentConfig(speed=[0.9, 1.0, 1.1], noise_snr_db=(5, 20))
@@ -88,12 +88,6 @@ def test_augmented_items_do_not_depend_on_workers_order_or_cache(utterances, cac
     assert not any(torch.equal(a, b) for a, b in zip(alone[:4], waves(dataset(seed=4)), strict=True))
     twins = SpeechDataset([utterances[0], replace(utterances[0], id="twin")], str, Augment(NOISY), 3, cache)
     assert not torch.equal(twins[0].wave, twins[1].wave)
-
-
-def test_generators_differ_by_every_part():
-    parts = [(1, 2, "a"), (2, 1, "a"), (1, 2, "b"), (12, "a"), (1, "2a"), (1, 2, "a")]
-    drawn = [float(torch.rand((), generator=generator_for(*some))) for some in parts]
-    assert drawn[0] == drawn[-1] and len({*drawn}) == 5
 
 
 def test_collate_pads_with_zeros_and_keeps_lengths():

@@ -1,6 +1,7 @@
 """Durations from alignments: they sum to the frames, and silence is assigned to pauses."""
 
 from contextlib import nullcontext
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,9 @@ def test_boundaries_are_rounded_not_lengths():
 
 def intervals(text: str) -> list[Interval]:
     """`sil-0.1 HH-0.2` as intervals that follow each other."""
-    found, at = [], 0.0
-    for word in text.split():
-        label, _, seconds = word.partition("-")
-        found.append(Interval(at, at + float(seconds), label))
-        at += float(seconds)
-    return found
+    labels, seconds = zip(*(word.split("-") for word in text.split()), strict=True)
+    ends = list(accumulate(map(float, seconds)))
+    return list(map(Interval, [0.0, *ends[:-1]], ends, labels))
 
 
 @pytest.mark.parametrize(("phones", "aligned", "start", "frames", "expected"), [

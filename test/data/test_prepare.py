@@ -102,14 +102,6 @@ def test_options_and_sets_with_any_names(capsys):
     assert all(f"data/mine/fold1/{name}: 2 utterances" in printed for name in SETS)
 
 
-def test_commands_run_if_allowed():
-    source = RECIPE.replace("str(path)", "f\"cat '{path}' |\"")
-    with pytest.raises(SureError, match="--allow_commands true"):
-        run(source=source)
-    run("--allow_commands", "true", source=source)
-    assert len(texts("train")) == 2
-
-
 @pytest.mark.parametrize(("options", "message"), [
     ({"--recipe": "nowhere"}, r"nowhere/prepare\.py does not exist"),
     ({"--out": "file/mine"}, "--out file/mine: cannot create this folder"),

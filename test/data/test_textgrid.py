@@ -10,18 +10,14 @@ from sure.errors import SureError
 LONG = (
     'File type = "ooTextFile"|Object class = "TextGrid"||xmin = 0|xmax = 1.5|tiers? <exists>|size = 3|item []:|'
     '! a comment with "quotes" and 5|'
-    '    item [1]:|        class = "IntervalTier"|        name = "words"|        xmin = 0|        xmax = 1.5|'
-    "        intervals: size = 2|"
-    '        intervals [1]:|            xmin = 0|            xmax = 0.5|            text = "say ""a"" 5"|'
-    '        intervals [2]:|            xmin = 0.5|            xmax = 1.5|            text = ""|'
-    '    item [2]:|        class = "TextTier"|        name = "clicks"|        xmin = 0|        xmax = 1.5|'
-    '        points: size = 1|        points [1]:|            number = 0.7|            mark = "!"|'
-    '    item [3]:|        class = "IntervalTier"|        name = "phones"|        xmin = 0|        xmax = 1.5|'
-    "        intervals: size = 3|"
-    '        intervals [1]:|            xmin = 0|            xmax = 0.25|            text = "S "|'
-    '        intervals [2]:|            xmin = 0.25|            xmax = 1e0|            text = "EY1, ɛ*,s"|'
-    '        intervals [3]:|            xmin = 1.0|            xmax = 1.5|            text = "sp"|'
-).replace("|", "\n")
+    'item [1]:|class = "IntervalTier"|name = "words"|xmin = 0|xmax = 1.5|intervals: size = 2|'
+    'intervals [1]:|xmin = 0|xmax = 0.5|text = "say ""a"" 5"|intervals [2]:|xmin = 0.5|xmax = 1.5|text = ""|'
+    'item [2]:|class = "TextTier"|name = "clicks"|xmin = 0|xmax = 1.5|'
+    'points: size = 1|points [1]:|number = 0.7|mark = "!"|'
+    'item [3]:|class = "IntervalTier"|name = "phones"|xmin = 0|xmax = 1.5|intervals: size = 3|'
+    'intervals [1]:|xmin = 0|xmax = 0.25|text = "S "|intervals [2]:|xmin = 0.25|xmax = 1e0|text = "EY1, ɛ*,s"|'
+    'intervals [3]:|xmin = 1.0|xmax = 1.5|text = "sp"|'
+).replace("|", "\n        ")
 SHORT = (
     'File type = "ooTextFile"|Object class = "TextGrid"||0|1.5|<exists>|3|'
     '"IntervalTier"|"words"|0|1.5|2|0|0.5|"say ""a"" 5"|0.5|1.5|""|'
@@ -65,7 +61,7 @@ def test_tiers_after_the_wanted_one_are_not_read(tmp_path):
     (b"ooBinaryFile\x08TextGrid", "not a TextGrid"),
     (LONG[:300], "damaged or incomplete in tier 1"),
     (LONG[: LONG.index("item [2]")], "damaged or incomplete in tier 2"),
-    (LONG.replace("size = 3\nitem", "size = many\nitem"), "damaged"),
+    (LONG.replace("size = 3\n        item", "size = many\n        item"), "damaged"),
     (LONG.replace('"IntervalTier"', '"SpectrumTier"'), "damaged"),
     (LONG.replace('"phones"', '"IPA"'), "no interval tier 'phones'; its tiers are: words, clicks, IPA"),
     (LONG.replace("<exists>", "<absent>"), "no interval tier 'phones'; its tiers are: none"),

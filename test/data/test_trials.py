@@ -54,14 +54,6 @@ def test_a_mistake_is_one_error_with_file_and_line(tmp_path, lines, message):
             read_trials(path, KNOWN)
 
 
-def test_a_folder_with_a_mistake_stays_as_it_is(here):
-    folder = data_folder(here, "xxy", "a b target\nc c target\n")
-    for read in (lambda: read_data_dir(folder), lambda: validate_data_dir(folder, "skip")):
-        with pytest.raises(SureError, match=f"^{folder}/trials:2: 'c' is compared with itself"):
-            read()
-    assert (folder / "trials").read_text() == "a b target\nc c target\n" and not (folder / "utt2dur").exists()
-
-
 def test_trials_are_stored_with_their_first_utterance(here):
     folder = data_folder(here, "xxy", "1 a b\n0 c b\n0 a c\n")
     utterances = read_data_dir(folder)
