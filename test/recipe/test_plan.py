@@ -54,9 +54,7 @@ def test_files_of_settings_in_increasing_precedence(recipe):
 
 def test_each_stage_gets_its_settings(tmp_path):
     (tmp_path / "caller" / "b.arpa").write_text("x")
-    given = (
-        "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=b.arpa"
-    )
+    given = "train.epochs=3 petl.sites=a b data.max_seconds=5 decode.batch_seconds=9 decode.beam=4 decode.ngram=b.arpa"
     words = ("overrides=text.language=es", "decode=greedy beam", "on_bad_utterance=skip")
     found = plan(*words, f"set={given} decode.name=big")
     skip, *settings = found.experiments[0].training[-5:]
