@@ -1,10 +1,7 @@
 """The doctor finds no problem in complete folders, names each damage, and changes no file."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -54,16 +51,12 @@ def write(content: bytes):
     return lambda path: path.write_bytes(content)
 
 
-def swap_lines(path: Path) -> None:
-    path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
-
-
 # folder to check, file or folder in it, its damage, and the problem that is found
 @pytest.mark.parametrize(("folder", "place", "damage", "problem"), [
     ("data", "wav/train3.wav", Path.unlink, "missing audio file: train-003.*stage 2"),
     ("data", "wav/train3.wav", lambda path: shutil.copy("wav/train0.wav", path),
      "utt2dur: 'train-003' has .* the recording changed since stage 2"),
-    ("data", "data/dev/text", swap_lines, "data/dev/text: not sorted .*'dev-004'"),
+    ("data", "data/dev/text", lambda path: replace(path, "dev-000 ", "dev-900 "), "not sorted .*'dev-900'"),
     ("data", "data/dev/text", lambda path: replace(path, "dev-002 ", "dev-200 "), "text without audio: dev-200"),
     ("data", "data/dev/text", write(b"\xff\xfe"), "not UTF-8"),
     ("data", "data/dev/text", to_folder, "data/dev/text cannot be read"),
@@ -105,21 +98,19 @@ def test_each_damage_is_named(recipe: Path, folder: str, place, damage, problem:
 def test_an_interrupted_training_is_no_problem(recipe: Path, capsys: pytest.CaptureFixture) -> None:
     (SEED / "summary.json").unlink()
     doctor.main(["exp"])
-    shown = capsys.readouterr().out
-    assert "problems: none" in shown and "not finished" in shown
+    assert re.search("problems: none\n.*not finished", capsys.readouterr().out)
     shutil.rmtree(SEED / "checkpoints")
     with pytest.raises(SystemExit):
         doctor.main(["exp"])
     assert "has no checkpoint" in capsys.readouterr().out
 
 
-def test_names_that_are_not_valid_text_are_printed(recipe: Path) -> None:
+def test_names_that_are_not_valid_text_are_printed(recipe: Path, capfd: pytest.CaptureFixture) -> None:
     (SEED / "config.yaml").unlink()
     folder = SEED.rename(SEED.with_name("seed\udcff"))
-    command = [sys.executable, "-m", "sure.bin.doctor", str(folder)]
-    root = Path(doctor.__file__).parents[2]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(root)})
-    assert done.returncode == 1 and rb"seed\udcff: experiment" in done.stdout, done.stderr
+    with pytest.raises(SystemExit):
+        doctor.main([str(folder)])
+    assert r"seed\udcff: experiment" in capfd.readouterr().out
 
 
 def test_other_folders_are_errors(here: Path) -> None:

@@ -90,7 +90,6 @@ def test_result_has_scores_and_the_summary_of_training_and_the_report_shows_them
     score.main(["--exp", str(folder)])
     assert result(folder) | {"date": None} == found | {"date": None}
     assert not list(folder.rglob("*.part*"))
-
     capsys.readouterr()
     text = make_report(folder)
     assert capsys.readouterr().out == text
@@ -142,21 +141,18 @@ def test_invalid_files_are_named(file, content, message):
     assert not list(folder.rglob("result.json"))
 
 
-@pytest.mark.parametrize(
-    ("folders", "message"),
-    [
+def test_missing_stages_are_named():
+    experiment("y/seed1", sets=())
+    Path("exp/x/seed1").mkdir(parents=True)
+    replace_file(Path("exp/bad/seed1/decode_test/result.json"), '{"task": "asr"')
+    for folders, message in (
         (["exp/x"], "nothing to report.*exp/x.*stages 4 to 6"),
         (["exp/y/seed1", "exp/x"], "nothing to report.*exp/y/seed1, exp/x.*stages 4 to 6"),
         (["exp/z"], "experiment folder exp/z does not exist.*stages 4 to 6"),
         (["exp/bad"], "result.json .*run stage 6"),
-    ],
-)
-def test_missing_stages_are_named(folders, message):
-    experiment("y/seed1", sets=())
-    Path("exp/x/seed1").mkdir(parents=True)
-    replace_file(Path("exp/bad/seed1/decode_test/result.json"), '{"task": "asr"')
-    with pytest.raises(SureError, match=message):
-        make_report(*folders)
+    ):
+        with pytest.raises(SureError, match=message):
+            make_report(*folders)
 
 
 def test_report_of_methods_and_seeds_keeps_the_order():
@@ -182,16 +178,12 @@ def test_figure_has_a_point_for_each_method():
             scored(f"asr_moonshine_{name}/seed{seed}", hypotheses, method=name.removesuffix("_random"),
                    trained_parameters=1000 * len(name), backbone_weights=weights)  # fmt: skip
 
-    def axes_of(*names):
-        return make_figure(collect([Path(f"exp/asr_moonshine_{name}") for name in names])[0]).axes
-
     make_report("exp/asr_moonshine_lora", "exp/asr_moonshine_bottleneck", "exp/asr_moonshine_lora_random")
     assert Path("out/REPORT.png").read_bytes().startswith(b"\x89PNG")
-    (axes,) = axes_of("lora", "bottleneck")
-    names = {text.get_text(): text.get_position() for text in axes.texts}
-    assert names == {"lora": (4000, 25), "bottleneck": (10000, 25)}
-    upper, lower = axes_of("lora", "lora_random")
-    assert [text.get_text() for text in upper.texts] == ["lora"] and not lower.texts
+    results, _ = collect([Path("exp", f"asr_moonshine_{name}") for name in ("lora", "bottleneck", "lora_random")])
+    upper, lower = make_figure(results).axes
+    names = {text.get_text(): text.get_position() for text in upper.texts}
+    assert names == {"lora": (4000, 25), "bottleneck": (10000, 25)} and not lower.texts
     assert lower.lines[0].get_xydata().tolist() == [[11000, 25]]
 
 

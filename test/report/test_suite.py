@@ -104,7 +104,6 @@ def test_means_spreads_ranks_and_the_best_of_each_column():
     cells = table(text, KEYWORDS)
     assert cells["prefix"]["snips slots<br>slot type F1 % ↑"] == "**91.00** ± 1.41 (2)"  # sqrt(2)
     assert cells["lora"]["snips slots<br>slot value CER % ↓"] == "**9.00** ± 5.20"  # sqrt(27)
-
     cells = table(text, "All tasks")
     assert list(cells) == list(METHODS)
     # emotion: lora 1, the two with 92 share 2 and 3; asr: full 1, lora 2, prefix 3
@@ -113,7 +112,6 @@ def test_means_spreads_ranks_and_the_best_of_each_column():
     assert column(cells, "trained without head") == ["1,000", "100", "30"]
     assert column(cells, "of all %") == ["100.00", "9.09", "2.91"]  # 100/1100, 30/1030
     assert column(cells, "results (of 15)") == ["9", "9", "8"]
-
     assert "\n- test utterances: esd emotion 1,500, librispeech_100 asr 1,500, snips slots 1,500\n" in text
     assert text.count("### ") == 3
     assert text.partition("## Missing\n\n")[2].split("\n") == [

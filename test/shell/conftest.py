@@ -1,14 +1,9 @@
 """The small project of the shell tests, and a Slurm for those of its launcher."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-
 from slurm_cluster import Cluster, Launcher, running_cluster
 from small_project import Project, until
 

@@ -111,7 +111,6 @@ def test_a_signal_to_the_launcher_alone_reaches_the_command(local, number, quiet
         (["JOB=1:2", "job.log", "true"], "needs JOB in its name"),
         (["", "touch", "made"], "the log has no name"),
         (["/proc/none/l", "touch", "made"], "the log /proc/none/l cannot be written"),
-        (["/proc", "touch", "made"], "the log /proc cannot be written"),
         (["JOB=1:2", "/proc/none/JOB.log", "touch", "made"], "log /proc/none/2.log cannot be written"),
     ],
 )

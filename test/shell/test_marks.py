@@ -34,6 +34,7 @@ def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_
         ("README.md", "", ("--set", "train.device=cpu"), ["train"], "its settings changed"),
         ("README.md", "", ("--force", "true"), list(STAGES), "asked for"),
         ("README.md", "", ("--stage", "train", "--force", "false"), [], "skip"),
+        ("README.md", "", ("--stage", "train", "--stop_stage", "decode"), ["train", "decode"], "asked for"),
         ("README.md", "", ("--petl", "lora conv_adapter"), [*STAGES[3:]], "skip"),
     ],
 )
@@ -42,7 +43,8 @@ def test_only_steps_with_changes_run_again(finished, file, text, words, stages, 
     path.unlink() if text is None else path.write_text(text)
     done = finished.run(*LORA, *words)
     assert done.status == 0 and done.stages == stages and reason in done.out
-    assert all(("--restart" in call) == ("--force" in words) for call in done.of("train"))
+    restarted = [call[0] for call in done.calls if "--restart" in call]
+    assert restarted == ["train"] * (reason == "asked for" and "train" in stages)
 
 
 def test_a_trained_model_does_not_count_for_other_data(finished):
@@ -58,13 +60,9 @@ def test_a_trained_model_does_not_count_for_other_data(finished):
     assert finished.run(*LORA).status == 0
 
 
-def test_a_stage_that_is_asked_for_runs_again_and_training_restarts_only_after_it_had_finished(finished):
-    done = finished.run(*LORA, "--stage", "train", "--stop_stage", "decode")
-    assert done.stages == ["train", "decode"]
-    assert done.calls[0][-1] == "--restart" and "--restart" not in done.calls[1]
+def test_a_training_that_is_asked_for_restarts_only_after_it_had_finished(finished):
     half = finished.run(*TRAIN, KILL_AT="train")
-    assert half.status == 137 and half.calls[0][-1] == "--restart"
-    assert "problem: it was killed" in half.err
+    assert half.status == 137 and half.calls[0][-1] == "--restart" and "problem: it was killed" in half.err
     again = finished.run(*TRAIN)
     assert again.status == 0 and "--restart" not in again.calls[0]
 
