@@ -1,5 +1,6 @@
-"""Safe reading of JSON and YAML from outside: plain values or an error; no object is constructed, no code is run."""
+"""Safe reading of text, JSON and YAML: plain values or an error; no object is constructed, no code is run."""
 
+import codecs
 import json
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -10,6 +11,24 @@ import yaml
 from sure.errors import SureError, some_of
 
 MOST_VALUES = 100_000  # in one YAML document, aliases expanded
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def decode_text(path: str | Path, content: bytes, other: str | None = None) -> str:
+    """The text of a file in UTF-8, in UTF-16 with a byte order mark, or else in the encoding `other`; without the mark.
+
+    Raises SureError naming the line that cannot be decoded.
+    """
+    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
+    encoding = MARKS.get(mark, "utf-8")
+    try:
+        return content[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        if other and not mark:
+            return content.decode(other)
+        line = content.count(b"\n", 0, len(mark) + error.start) + 1
+        wrong = f"not {encoding.upper()} ({error.reason})"
+        raise SureError(f"{path}:{line}: {wrong}; convert the file to UTF-8, or make or copy it again") from None
 
 
 def read_json(path: Path, remedy: str, keys: Collection[str] = ()) -> dict[str, Any]:

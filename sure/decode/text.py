@@ -1,7 +1,6 @@
 """Stage 5 of recognition: greedy decoding, or beam search with an n-gram model whose weights are tuned on dev."""
 
 import hashlib
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from sure.parsing import read_json
 from sure.recipe import names
 from sure.tasks.beam_search import BeamSearch
 from sure.text.arpa import LanguageModel, format_arpa, load_model
+from sure.text.lexicon_files import read_words
 from sure.text.ngram import estimate
 
 UNTUNED = {"weight": 0.5, "word_score": 0.0}
@@ -60,20 +60,10 @@ def load_language_resources(config: Config, model: RecognitionModel) -> Language
     if settings.lexicon == "train":
         found.words = frozenset(word for words in texts for word in words)
     elif settings.lexicon != "none":
-        found.words = read_words(Path(settings.lexicon))
+        found.words = read_words(settings.lexicon, "decode.lexicon")
+        if not found.words:
+            raise SureError(f"decode.lexicon={settings.lexicon}: no word in it; expected one on each line")
     return found
-
-
-def read_words(path: Path) -> frozenset[str]:
-    """The first word of every line. Raises SureError naming a file that is unreadable or without words."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SureError(f"decode.lexicon={path}: cannot be read ({error})") from None
-    words = frozenset(unicodedata.normalize("NFC", line.split()[0]) for line in lines if line.strip())
-    if not words:
-        raise SureError(f"decode.lexicon={path}: no word in it; expected one on each line")
-    return words
 
 
 def make_search(model: RecognitionModel, resources: LanguageResources, settings: DecodeConfig) -> BeamSearch:

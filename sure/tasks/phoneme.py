@@ -11,7 +11,8 @@ from sure.errors import SureError
 from sure.score.error_rate import phone_error_rates
 from sure.tasks.base import HeadConfig
 from sure.tasks.ctc import CtcTask, transcript
-from sure.text.lexicon import FILE, LEXICON, Pronunciation, read_lexicon
+from sure.text.lexicon import FILE, LEXICON, Pronunciation
+from sure.text.lexicon_files import read_lexicon
 from sure.text.phones import Fold, fold
 from sure.text.tokenizer import train_tokenizer
 

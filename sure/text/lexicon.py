@@ -1,11 +1,10 @@
-"""Lexicons: their files, phones of transcripts, and phones of words from files, CMUdict and g2p_en."""
+"""Lexicons: phones of transcripts, and phones of words from files, CMUdict and g2p_en."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from sure.errors import SureError
 from sure.parsing import read_json
 from sure.text.labels import STAGE
+from sure.text.lexicon_files import read_lexicon
 from sure.text.normalize import language_code, normalize, without_accents
 from sure.text.phones import FOLDS, fold
 
@@ -73,28 +73,20 @@ class Pronunciation:
         if about.get("fold") not in (None, *FOLDS):
             known = " ".join(FOLDS)
             raise SureError(f"{folder / FILE}: fold is {about['fold']!r}, expected null or one of {known}; {STAGE}")
-        path = folder / LEXICON
-        lexicon = read_lexicon([path] if path.exists() else []) if about["lexicon"] else None
-        return cls(lexicon, about.get("fold"))
+        return cls(_read_saved(folder / LEXICON) if about["lexicon"] else None, about.get("fold"))
 
 
-def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
-    """Read files with lines `word phone phone ...`, as in Kaldi: word in lower case, NFC -> phones with single spaces.
-
-    The first pronunciation of a word counts, so later files only add words. Raises SureError naming file and line.
-    """
-    lexicon: dict[str, str] = {}
-    for file in files:
-        try:
-            lines = Path(file).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SureError(f"cannot read the lexicon {file} (tokenizer.lexicon): {error}") from None
-        for number, line in enumerate(lines, 1):
-            word, *phones = line.split() or [""]
-            if word and not phones:
-                raise SureError(f"{file}:{number}: expected `word phone phone ...`, found {line!r}")
-            if word:
-                lexicon.setdefault(unicodedata.normalize("NFC", word.lower()), " ".join(phones))
+def _read_saved(path: Path) -> dict[str, str]:
+    """The file of `Pronunciation.save`, exactly; {} if there is none, as in a bundle."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SureError(f"cannot read {path}: {error}; {STAGE}") from None
+    lexicon = {}
+    for number, line in enumerate(lines, 1):
+        word, _, lexicon[word] = line.partition(" ")
+        if not lexicon[word]:
+            raise SureError(f"{path}:{number}: expected `word phone phone ...`, found {line!r}; {STAGE}")
     return lexicon
 
 

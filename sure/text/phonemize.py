@@ -18,7 +18,7 @@ from sure.files import replace_file
 from sure.parsing import read_json
 from sure.text.english import English
 from sure.text.espeak import Espeak
-from sure.text.lexicon import read_lexicon
+from sure.text.lexicon_files import read_lexicon
 from sure.text.normalize import language_code
 
 FILE = "phonemizer.json"

@@ -36,7 +36,7 @@ from sure.inference import _config_of
 from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle
 from sure.text.arpa import read_arpa
 from sure.text.labels import Labels
-from sure.text.lexicon import read_lexicon
+from sure.text.lexicon_files import read_lexicon
 from sure.text.tokenizer import Tokenizer
 
 EGS = Path(__file__).parents[2] / "egs"

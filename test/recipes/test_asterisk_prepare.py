@@ -9,7 +9,7 @@ import yaml
 from harness import EGS, Case, changes, layout, load_make_splits, move, remove, write
 
 from sure.corpus.selection import read_lists
-from sure.text.lexicon import read_lexicon
+from sure.text.lexicon_files import read_lexicon
 from sure.text.normalize import normalize
 from sure.text.phones import fold
 

