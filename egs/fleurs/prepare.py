@@ -77,15 +77,15 @@ def find_recordings(places: list[Path], name: str) -> dict[str, Path]:
 
 
 def read_rows(path: Path, selection: Selection) -> Iterator[Row]:
-    """The valid rows of a list, sorted by file; other rows are left out. Quotation marks have no special meaning."""
+    """The rows of a list, sorted by file, without contradicting ones. Quotation marks have no special meaning."""
     rows = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         cells = [cell.strip() for cell in line.split("\t")]
         if not line.strip() or cells[:2] == ["id", "file_name"]:
             continue
         if len(cells) != COLUMNS or not cells[1]:
-            selection.leave_out(f"{path.name}, line {number}: {line}", f"rows without the {COLUMNS} columns")
-            continue
+            expected = f"expected {COLUMNS} cells with one tab between them, and a file name in the second"
+            raise SureError(f"{path}, line {number}: {expected}; found {line!r}; download the list again")
         rows.append(Row(Path(cells[1]).name, cells[2], cells[3]))
     row_of, contradicting = agreeing((row.file, row) for row in rows)
     for file in contradicting:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from sure.corpus.csv_tables import read_csv
 from sure.corpus.selection import Selection
 from sure.corpus.texts import one_word
 from sure.corpus.walk import files_below, folders, the_one
@@ -30,7 +30,7 @@ def prepare(corpus: str | Path, out: str | Path, labels: Literal["slots", "joint
     selection = Selection(f"fluent_speech_commands ({labels})", published=PUBLISHED)
     listed: set[Path] = set()
     for name, table in TABLES.items():
-        for number, row in read_table(top / table):
+        for number, row in read_csv(top / table, COLUMNS):
             path = top / PurePosixPath(row["path"].replace("\\", "/"))
             if reason := _why_not(row, path, listed):
                 selection.leave_out(f"{top / table}, line {number}: {row['path']}", reason)
@@ -53,22 +53,8 @@ def find_top(corpus: Path) -> Path:
     return top
 
 
-def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and columns of each row; the first column, a number without a name, is not needed."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            rows = [(reader.line_num, {name: (row[name] or "").strip() for name in COLUMNS}) for row in reader]
-    except KeyError as error:
-        found = ", ".join(reader.fieldnames or [])
-        raise SureError(f"{path}: no column {error}; expected {', '.join(COLUMNS)}, found {found}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SureError(f"{path}: cannot be read ({error}); unpack the corpus again") from None
-    return rows
-
-
 def _why_not(row: dict[str, str], path: Path, listed: set[Path]) -> str | None:
-    if not all(row.values()):
+    if not all(row[column] for column in COLUMNS):
         return "rows without path, speaker, action, object or location"
     if path in listed:
         return "rows of a recording that an earlier row has"

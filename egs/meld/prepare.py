@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from sure.corpus.csv_tables import read_csv
 from sure.corpus.selection import SETS, Selection
 from sure.corpus.texts import one_word, read_any_text
 from sure.corpus.walk import files_in, walk
@@ -91,28 +90,18 @@ def list_clips(folder: Path, selection: Selection) -> dict[str, Path]:
 
 def read_rows(table: Path, selection: Selection) -> dict[str, Row]:
     """dia0_utt0 -> row, in the order of the table."""
-    try:
-        return _read_rows(csv.DictReader(io.StringIO(read_any_text(table), newline="")), table, selection)
-    except csv.Error as error:
-        raise SureError(f"{table}: cannot be read as a table ({error}); download it again") from None
-
-
-def _read_rows(reader: csv.DictReader, table: Path, selection: Selection) -> dict[str, Row]:
-    reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-    if missing := [column for column in COLUMNS if column not in reader.fieldnames]:
-        raise SureError(f"{table}, line 1: expected the columns {', '.join(COLUMNS)}; there is no {', '.join(missing)}")
     rows: dict[str, Row] = {}
-    for cells in reader:
-        line = f"{table.name}:{reader.line_num}"
-        numbers = [(cells[column] or "").strip().removesuffix(".0") for column in COLUMNS[2:]]
+    for number, cells in read_csv(table, COLUMNS, read_any_text(table)):
+        line = f"{table.name}:{number}"
+        numbers = [cells[column].removesuffix(".0") for column in COLUMNS[2:]]
         key = "dia{}_utt{}".format(*numbers)
         if not CLIP.fullmatch(key):
             selection.leave_out(line, "rows without a dialogue and utterance number")
         elif key in rows:
             selection.leave_out(f"{line}: {key}", "rows for a clip that has one already")
         else:
-            speaker = one_word(cells.get("Speaker") or "") or "unknown"
-            rows[key] = Row(cells["Utterance"] or "", (cells["Emotion"] or "").strip().lower(), speaker)
+            speaker = one_word(cells.get("Speaker", "")) or "unknown"
+            rows[key] = Row(cells["Utterance"], cells["Emotion"].lower(), speaker)
     return rows
 
 

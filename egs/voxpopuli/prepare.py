@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from sure.corpus.csv_tables import read_csv
 from sure.corpus.selection import SETS, Selection
-from sure.corpus.texts import one_word, read_text
+from sure.corpus.texts import one_word
 from sure.corpus.walk import files_below
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
@@ -18,7 +18,6 @@ from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS
 
 LANGUAGES = ("en", "de", "fr", "es", "pl", "it", "ro", "hu", "cs", "nl", "fi", "hr", "sk", "sl", "et", "lt")
 SUFFIXES = (".ogg", ".wav", ".flac", ".mp3")
-LONGEST_CELL = 1 << 30  # characters of a cell; the pieces of a long speech exceed the default of the csv module
 NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
 PIECE = re.compile(rf"[(\[]\s*{NUMBER}\s*,\s*{NUMBER}")  # of voice: start and end; more numbers may follow
 UNKNOWN = ("", "None", "none", "nan")
@@ -84,30 +83,15 @@ def find_lists(files: list[Path], lang: str, corpus: Path) -> list[Path]:
 
 def read_rows(paths: list[Path], lang: str) -> Iterator[Row]:
     """The rows of lists with either header. Raises SureError naming the file and column."""
-    limit = csv.field_size_limit(LONGEST_CELL)
-    try:
-        for path in paths:
-            yield from (_row(cells, path, lang) for cells in _read_table(path))
-    finally:
-        csv.field_size_limit(limit)
+    for path in paths:
+        yield from (_row(cells, path, lang) for _, cells in read_csv(path))
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a list: the publisher's with bars between columns and csv quoting, its program's with tabs alone."""
-    text = read_text(path, newline="\n")
-    bars = "|" in text.partition("\n")[0]
-    settings = {"delimiter": "|"} if bars else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-    try:
-        return list(csv.DictReader(re.findall(r"[^\n]*\n|[^\n]+", text), **settings))
-    except csv.Error as error:
-        raise SureError(f"{path}: cannot be read as a table ({error}); download it again") from None
-
-
-def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
+def _row(cells: dict[str, str], path: Path, lang: str) -> Row:
     def cell(*names: str) -> str:
         for name in names:
             if name in cells:
-                return (cells[name] or "").strip()
+                return cells[name]
         raise SureError(f"{path}: no column {' or '.join(names)}; expected a list of VoxPopuli's transcribed speech")
 
     if "session_id" in cells:
@@ -117,9 +101,9 @@ def _row(cells: dict[str, str | None], path: Path, lang: str) -> Row:
         id = cell("id")
         session = id.rpartition(f"-{lang}_")[0] or id
     speaker = cell("speaker_id", "speaker")
-    times = [float(time) for piece in PIECE.findall(cells.get("vad") or "") for time in piece]
+    times = [float(time) for piece in PIECE.findall(cells.get("vad", "")) for time in piece]
     if not times:
-        found = [re.match(NUMBER, (cells.get(key) or "").strip()) for key in ("start_time", "end_time")]
+        found = [re.match(NUMBER, cells.get(key, "")) for key in ("start_time", "end_time")]
         times = [float(match[0]) for match in found if match]
     return Row(
         id=one_word(id),

@@ -1,28 +1,28 @@
 """Reading the text files of a corpus: UTF-8 or any encoding, transcripts of one utterance each, names as labels."""
 
-import codecs
 import gzip
 import re
 import zlib
 from pathlib import Path
 
 from sure.errors import SureError
+from sure.parsing import MARKS, decode_text
 
-MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 CONTROLS = re.compile("[\x80-\x9f]")
 
 
 def read_text(path: Path, newline: str | None = None) -> str:
-    r"""The content of a UTF-8 file, compressed if its name ends in .gz, without a byte order mark.
+    r"""The content of a text file (see `decode_text`), compressed if its name ends in .gz.
 
-    newline: as for `open`; by default every line ends in \n. Raises SureError naming the file.
+    newline: by default every line ends in \n; "" changes none. Raises SureError naming the file.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8-sig", newline=newline) as file:
-            return file.read()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SureError(f"{path}: cannot be read as UTF-8 text ({error}); unpack or download it again") from None
+        with opener(path, "rb") as file:
+            text = decode_text(path, file.read())
+    except (OSError, EOFError, zlib.error) as error:
+        raise SureError(f"{path}: cannot be read ({error}); unpack or download it again") from None
+    return text if newline is not None else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_any_text(path: Path, other: str = "latin-1") -> str:

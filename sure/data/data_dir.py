@@ -112,7 +112,7 @@ def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
     if not utterances:
         raise SureError(f"{folder}: there are no utterances to write")
     for earlier, utterance in pairwise([None, *utterances]):
-        _check_writable(folder, utterance)
+        check_writable(str(folder), utterance)
         if earlier is not None and earlier.id == utterance.id:
             raise SureError(f"{folder}: the id '{utterance.id}' is given to two utterances; each needs its own id")
     tables: dict[str, list[tuple[str, str]]] = {}
@@ -183,21 +183,22 @@ def _same_groups(path: Path, labels: dict[str, dict[str, str]]) -> None:
             raise SureError(f"{path}: '{id}' has the groups {sorted(groups)}, '{first}' has {sorted(labels[first])}")
 
 
-def _check_writable(folder: Path, utterance: Utterance) -> None:
+def check_writable(where: str, utterance: Utterance) -> None:
+    """Raise SureError, which begins with `where`, for an id, label, speaker, path or text that a table cannot store."""
     labels = [text for pair in utterance.labels.items() for text in pair]
     words = [*labels, *([] if utterance.speaker is None else [utterance.speaker])]
     if problem := id_problem(utterance.id):
-        raise SureError(f"{folder}: the id '{utterance.id}' {problem}")
+        raise SureError(f"{where}: the id '{utterance.id}' {problem}")
     for word in words:
         if word.split() != [word]:
-            raise SureError(f"{folder}: '{utterance.id}': a label or speaker must be one word, found '{word}'")
+            raise SureError(f"{where}: '{utterance.id}': a label or speaker must be one word, found '{word}'")
     if any("=" in group for group in utterance.labels) or "=" in utterance.labels.get("label", ""):
-        raise SureError(f"{folder}: '{utterance.id}': '=' separates group and label and cannot be part of them")
+        raise SureError(f"{where}: '{utterance.id}': '=' separates group and label and cannot be part of them")
     if not utterance.audio.strip() or utterance.audio != utterance.audio.strip() or "\n" in utterance.audio:
-        raise SureError(f"{folder}: '{utterance.id}': unusable audio path {utterance.audio!r}")
+        raise SureError(f"{where}: '{utterance.id}': unusable audio path {utterance.audio!r}")
     for content in (utterance.audio, utterance.text or "", *words):
         if not is_utf8(content):
-            raise SureError(f"{folder}: '{utterance.id}': {content!r} is not UTF-8, the encoding of tables; change it")
+            raise SureError(f"{where}: '{utterance.id}': {content!r} is not UTF-8, the encoding of tables; change it")
 
 
 def _name_recordings(utterances: list[Utterance]) -> dict[str, str]:

@@ -13,6 +13,8 @@ import pytest
 from harness import EGS, Case, below, expected, layout, write
 
 from sure.corpus.sources import read_sources
+from sure.data.commands import run_command
+from sure.data.tables import read_lines
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
 from sure.stages.prepare import load_prepare
@@ -123,25 +125,67 @@ GOOD = "audio\ttext\tlabel\na.wav\tlight on\ton\n"
 @pytest.mark.parametrize(
     ("train", "task", "message"),
     [
-        ("audio\ttxt\na.wav\ton\n", "asr", "train.tsv, line 1: no column 'text'; the columns are 'audio' 'txt'"),
-        (GOOD.replace("\t", ","), "asr", "no column 'audio'; the columns are 'audio,text,label' .put tabs"),
+        ("audio\ttxt\na.wav\ton\n", "asr", "line 1: no column 'text'; expected .* audio, text; found 'audio', 'txt'"),
+        ("clips/a.wav,light on\n", "asr", "no column 'audio'; .*; found 'clips/a.wav', 'light on'"),
+        ("", "asr", "train.tsv, line 1: no column 'audio'; .* found an empty table"),
+        ("audio\ttext\n", "asr", "train.tsv: no rows after the header"),
+        ("audio\ttext\ttext\na.wav\ta\tb\n", "asr", "train.tsv, line 1: more than one column 'text'"),
         (GOOD, "verification", "train.tsv, line 1: no column 'speaker'"),
         (GOOD + "\ton\ton\n", "asr", "train.tsv, line 3: the column 'audio' is empty"),
-        (GOOD + "b.wav\ton\n", "intent", "train.tsv, line 3: the column 'label' is empty"),
-        (GOOD + "a.wav\toff\toff\n", "asr", "the id 'a' is given to two utterances; each needs its own id"),
-        (None, "asr", "train.tsv is missing; a corpus needs train.tsv, dev.tsv, test.tsv"),
+        (GOOD + "b.wav\ton\t\n", "intent", "train.tsv, line 3: the column 'label' is empty"),
+        (GOOD + "b.wav\ton\n", "asr", "train.tsv, line 3: 2 cells, but the header has 3 columns; put one tab"),
+        (GOOD + "b.wav\thello\tworld\tand\tmore\n", "asr", "train.tsv, line 3: 5 cells, but the header has 3"),
+        (GOOD + "b.wav\ton\ta=b\n", "intent", "train.tsv, line 3: 'b': '=' separates group and label"),
+        ('audio,text\na.wav,"on\nb.wav,off"\n', "asr", "train.tsv, line 2: a line break in the column 'text'"),
+        ('audio,text\na.wav,on\nb.wav,"on" off\n', "asr", "train.tsv, line 3: not a row of a table .*double quotes"),
+        ("id\taudio\ttext\na b\tb.wav\ton\n", "asr", "train.tsv, line 2: the id 'a b' contains whitespace"),
+        ("audio\ttext\na/b.wav\ton\n\na-b.wav\tx\n", "asr", "4: the id 'a-b' of .*a-b.wav .*/a/b.wav .line 2.; .*'id'"),
+        (None, "asr", "no table and no data folder of train; expected train.tsv, .*; found dev.tsv, test.tsv"),
+        (b"audio\ttext\na.wav\t\xe9t\xe9\n", "asr", "train.tsv:2: not UTF-8 .*; convert the file to UTF-8"),
     ],
 )
 def test_a_mistake_in_a_table_of_the_template_is_one_error(tmp_path, train, task, message):
     for name, table in {"train": train, "dev": GOOD, "test": GOOD}.items():
         if table is not None:
-            (tmp_path / f"{name}.tsv").write_text(table)
+            (tmp_path / f"{name}.tsv").write_bytes(table if isinstance(table, bytes) else table.encode())
     with pytest.raises(SureError, match=message):
         TEMPLATE(tmp_path, tmp_path / "data", task=task)
 
 
-def test_an_empty_text_of_the_template_is_left_to_stage_2(tmp_path):
+@pytest.mark.parametrize(("name", "content"), [
+    ("train.tsv", b'audio\ttext\tlabel\tspeaker\na b.wav\t"Oh, ""no"""\tvery happy\tann a\nc.wav\t\tx\tb\n'),
+    ("train.csv", '\ufeffspeaker,audio,text,label\r\nann a,a b.wav,"Oh, ""no""",very happy\n,,,\rb,c.wav,,x'.encode()),
+    ("train.csv", 'audio;label;text;speaker\na b.wav;"very happy";Oh, "no";ann a\nc.wav;x;;b\n'.encode("utf-16")),
+    ("train.tsv", b'id\taudio\ttext\tlabel\tspeaker\na_b\ta b.wav\tOh, "no"\tvery happy\t\nc\tc.wav\t\tx\tb\n'),
+])  # fmt: skip
+def test_tables_of_the_template(tmp_path, name, content, capsys):
+    """Stage 2 reports an empty text; an empty speaker stops no task that needs none."""
+    for file in (name, "dev.tsv", "test.tsv"):
+        (tmp_path / file).write_bytes(content)
+    for task, table, values in (("asr", "text", 'a_b Oh, "no"\nc\n'), ("intent", "utt2label", "a_b very_happy\nc x\n")):
+        folder = TEMPLATE(tmp_path, tmp_path / "data", task=task)[0]
+        assert (folder / table).read_text() == values
+        assert (folder / "wav.scp").read_text() == f"a_b {tmp_path}/a b.wav\nc {tmp_path}/c.wav\n"
+        if b"id\ta" in content:
+            assert not (folder / "utt2spk").exists() and "no speaker in 1 of 2 rows (line 2)" in capsys.readouterr().out
+        else:
+            assert (folder / "utt2spk").read_text() == "a_b ann_a\nc b\n"
+
+
+def test_kaldi_folders_of_the_template(tmp_path, monkeypatch):
+    """Commands and archives with paths from the folder of the recipe; an unknown speaker stops no task without them."""
+    corpus = tmp_path / "my corpus"
+    commands = "a sed s/x/y/ <my\\ corpus/a.wav | cat |\nb sph/b.ark:12\nc cat elsewhere |\n"
     for name in ("train", "dev", "test"):
-        (tmp_path / f"{name}.tsv").write_text("audio\ttext\na.wav\t\nb.wav\n")
-    folders = TEMPLATE(tmp_path, tmp_path / "data", task="asr")
-    assert [(folder / "text").read_text().split() for folder in folders] == [["a", "b"]] * 3
+        for table, rows in {"wav.scp": commands, "text": "a x\nb y\nc z\n", "utt2spk": "a s\nb\nc s\n"}.items():
+            write(table, rows.encode())(corpus / name)
+    for place in ("a.wav", "sph/b.ark"):
+        write(place, b"x")(corpus)
+    folder = TEMPLATE(corpus, tmp_path / "data")[0]
+    assert not (folder / "utt2spk").exists()
+    first, second, third = (line.value for line in read_lines(folder / "wav.scp"))
+    assert run_command(first, tmp_path / "out") == "" and (tmp_path / "out").read_bytes() == b"y"
+    assert (second, third) == (f"{corpus}/sph/b.ark:12", "cat elsewhere |")
+    (corpus / "dev").rename(corpus / "valid")
+    with pytest.raises(SureError, match="dev/wav.scp: no such file.*; found .*train/, valid/"):
+        TEMPLATE(corpus, tmp_path / "data")

@@ -34,7 +34,8 @@ test_changes = changes({
         "rows of a recording that an earlier row has": f"{DATA}, line 6: {again[0]}"})
        for name, again in {"test": row(SPEAKER, HEAT), "train": row(SPEAKERS["train"][0], HEAT)}.items()},
     "an unknown column": Case(replace(DATA, "speakerId", "speaker"),
-                              error="test_data.csv: no column 'speakerId'; expected path, .*found , path, speaker"),
+                              error="test_data.csv, line 1: no column 'speakerId'; .*found '', 'path', 'speaker'"),
+    "a row too long": Case(replace(DATA, "Chinese,none", "Chinese,none,"), error="test_data.csv, line 4: 8 cells, but"),
     "no tables": Case(given="wavs",
                       error="wavs: not found: data/train_data.csv, data/valid_data.csv, data/test_data.csv"),
     "two copies": Case([copy("data", "a/data"), move("data", "b/data")], error="more than one copy.*/a.*/b"),

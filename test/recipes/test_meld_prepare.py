@@ -34,16 +34,18 @@ test_changes = changes({
     "no words, but an emotion": Case(replace(TABLE, "Hi!", "...")),
     "no speaker": Case(replace(TABLE, "Ross and Rachel,sur", ",sur"), speakers={"train_dia0_utt4": "unknown"}),
     "numbers of a spreadsheet": Case(replace(TABLE, "surprise,neutral,0,4,", "surprise,neutral,0.0, 4.0 ,")),
-    "two rows, a short row": Case(append(TABLE, "6,Ow!,Ross,fear,neutral,0,5\r\n9,Hm,Ross,joy\r\n"), left_out={
-        "rows for a clip that has one already": f"{TABLE}:12: dia0_utt5",
-        "rows without a dialogue and utterance number": f"{TABLE}:13"}),
+    "two rows, one without a number": Case(
+        append(TABLE, "6,Ow!,Ross,fear,neutral,0,5\r\n9,Hm,Ross,joy,neutral,,\r\n"), left_out={
+            "rows for a clip that has one already": f"{TABLE}:12: dia0_utt5",
+            "rows without a dialogue and utterance number": f"{TABLE}:13"}),
+    "a short row": Case(append(TABLE, "9,Hm,Ross,joy\r\n"), error="train_sent_emo.csv, line 12: 4 cells, but"),
     "UTF-8": Case(encoded(lambda text: text.decode("cp1252").encode()), ASR),
     "UTF-8 with a mark": Case(encoded(lambda text: text.decode("cp1252").encode("utf-8-sig")), ASR),
     "U+0092 for an apostrophe": Case(encoded(lambda text: text.decode("latin-1").encode()), ASR),  # the repository's
     "nothing of a set": Case(remove("train_splits", TABLE),
                              error=r"not found.*: train_sent_emo\.csv, train_splits/dia.*unpack those too"),
     "another table": Case(write(DEV, "Utterance;Emotion\nHi;joy\n"),
-                          error=r"dev_sent_emo\.csv, line 1: expected the columns .* there is no Utterance"),
+                          error=r"dev_sent_emo\.csv, line 1: no column 'Dialogue_ID'; .*; found 'Utterance'"),
     "an empty table": Case(write(DEV), error=r"dev_sent_emo\.csv, line 1"),
     "sets of wav": layout(converted("{set}"), "../mine"),
     "folders of wav": layout(converted("{folder}_wav"), "../mine"),
