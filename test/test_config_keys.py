@@ -145,7 +145,7 @@ def stepped(place: Path, settings: Settings) -> Any:
     groups = model.parameter_groups()
     gradients = {name: each.grad for group in groups.values() for name, each in group.items()}
     rates = model.attachment.rates(config.train.lr_adapter)
-    return {"start": start, "loss": loss.item(), "gradients": plain(gradients), "rates": rates, "scores": scores}
+    return {"start": start, "loss": loss.item(), "gradients": plain(gradients), "rates": rates, "scores": [task.score_name, scores]}
 
 
 def stage3(place: Path, settings: Settings) -> Any:
@@ -265,6 +265,7 @@ TABLE = [
     (stepped, "petl", {"trains": False}, ALL_SITES | {"petl.start": "@/bundle0"}),
     (stepped, "head.asr", {"dropout": 0.5}, ASR),
     (stepped, "head.emotion", {"dropout": 0.5, "class_weights": "balanced", "label_smoothing": 0.2}, {}),
+    (stepped, "head.emotion", {"score": "macro_f1"}, {}),
     (stepped, "head.phoneme", {"dropout": 0.5, "score_fold": "no_stress"}, PHONEME),
     (stepped, "head.verification", {"dropout": 0.5, "pooling": "mean", "embedding": 8}, VERIFICATION),
     (stepped, "head.verification", {"scale": 3.0, "margin": 0.1}, VERIFICATION),

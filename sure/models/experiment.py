@@ -84,12 +84,15 @@ class Experiment:
 
     def differences(self, config: Config) -> list[str]:
         """`key: was 3, is 4` for each key that affects the result and differs from the training in this folder."""
-        if not self.begun():
-            return []
+        changes = self._changes(config) if self.begun() else []
+        return [f"{key}: was {old}, is {new}" for key, old, new in changes if not key.startswith(FREE_KEYS)]
+
+    def _changes(self, config: Config) -> list[tuple[str, Any, Any]]:
+        """(key, value before, value now); a key that earlier versions did not have had its default."""
         before, now = _values(read_plain_config(self.config)), _values(config.model_dump(mode="json"))
-        keys = [key for key in dict.fromkeys([*before, *now]) if not key.startswith(FREE_KEYS)]
-        changes = [(key, before.get(key), now.get(key)) for key in keys]
-        return [f"{key}: was {old}, is {new}" for key, old, new in changes if old != new]
+        given = _values(config.model_dump(mode="json", exclude_defaults=True))
+        keys = [key for key in dict.fromkeys([*before, *now]) if key in before or key in given]
+        return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
     def open(self, config: Config, command: str) -> None:
         """Write config and command. Raises SureError naming the keys that differ from the training to be resumed."""
@@ -99,7 +102,7 @@ class Experiment:
                 "Use another --exp (run.sh: --tag NAME), or train from the beginning with --restart "
                 "(run.sh: --stage train), which deletes its results"
             )
-        if not self.begun() or _values(read_plain_config(self.config)) != _values(config.model_dump(mode="json")):
+        if not self.begun() or self._changes(config):
             config.save(self.config)  # only if changed: later stages are marked with the digest of the file
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
             file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}{_slurm_job()}\n{command}\n")

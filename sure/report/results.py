@@ -89,8 +89,9 @@ def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
 
 
 def tests_of(results: Sequence[Result]) -> list[list[Result]]:
-    """Results grouped by task and test set, with the digest of the references: sets of the same name may differ."""
-    return list(grouped(results, lambda one: (one["task"], one["set"], one["references_sha256"])).values())
+    """Results grouped by task, score and test set, with the digest of the references: sets of one name may differ."""
+    keys = ("task", "score_name", "set", "references_sha256")
+    return list(grouped(results, lambda one: tuple(one[key] for key in keys)).values())
 
 
 def rows_of(results: Sequence[Result]) -> dict[str, list[Result]]:

@@ -14,8 +14,8 @@ TABLES = {
     "Keywords, intents, phonemes and slots": ("keyword", "intent", "phoneme", "slots"),
 }
 OTHER = "Other tasks"
-# Further scores of a task, as in SURE and SUPERB, and whether higher is better.
-FURTHER = {"emotion": {"weighted_f1": True}, "slots": {"slot_value_cer": False}}
+# Further scores of a task, as in SURE and SUPERB, unless they are its main score; and whether higher is better.
+FURTHER = {"emotion": {"accuracy": True, "weighted_f1": True}, "slots": {"slot_value_cer": False}}
 
 
 def markdown(suite: Suite) -> str:
@@ -27,8 +27,8 @@ def _section(backbone: str, columns: Sequence[Column], suite: Suite) -> str:
     tables: dict[str, list[Score]] = {title: [] for title in (*TABLES, OTHER)}
     for column in columns:
         title = next((title for title, tasks in TABLES.items() if column.row.task in tasks), OTHER)
-        further = FURTHER.get(column.row.task, {})
-        tables[title] += [column.main_score, *(Score(column, name, higher) for name, higher in further.items())]
+        main, further = column.main_score, FURTHER.get(column.row.task, {})
+        tables[title] += [main, *(Score(column, name, higher) for name, higher in further.items() if name != main.name)]
     parts = [f"## {escaped(backbone)}", "### All tasks", _summary(columns, suite)]
     for title, scores in tables.items():
         parts += [f"### {title}", _table(scores, columns, suite)] if scores else []

@@ -14,8 +14,8 @@ TABLE_LABELS = 20  # up to this number of labels, confusions are printed as a ta
 AVERAGED = ("macro_f1", "weighted_f1", "unweighted_average_recall")
 
 
-def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, Any]:
-    """Scores in percent, with intervals for accuracy, macro F1 and unweighted average recall (UAR).
+def classification_scores(references: Groups, hypotheses: Groups, main: str = "accuracy") -> dict[str, Any]:
+    """Scores in percent, with intervals for accuracy, macro F1, unweighted average recall (UAR) and the score `main`.
 
     accuracy: share of utterances with correct labels in all groups.
     macro_f1: mean F1 of the labels that occur in references or hypotheses.
@@ -36,8 +36,11 @@ def classification_scores(references: Groups, hypotheses: Groups) -> dict[str, A
         "accuracy": 100.0 * float(exact.mean()),
         "accuracy_interval": ratio_interval(exact, np.ones(len(exact))),
         **{name: float(np.mean([scores[name] for scores in groups.values()])) for name in AVERAGED},
-        "macro_f1_interval": _interval_of_means(references, hypotheses, macro_f1=True),
-        "unweighted_average_recall_interval": _interval_of_means(references, hypotheses, macro_f1=False),
+        **{
+            f"{name}_interval": _interval_of_means(references, hypotheses, name)
+            for name in AVERAGED
+            if name in ("macro_f1", "unweighted_average_recall", main)
+        },
         "groups": groups,
     }
 
@@ -71,24 +74,25 @@ def _label_scores(wanted: Sequence[str], found: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _interval_of_means(references: Groups, hypotheses: Groups, macro_f1: bool) -> list[float]:
-    """Interval of macro F1 or of UAR; in each draw the mean is over the labels that occur in the draw.
+def _interval_of_means(references: Groups, hypotheses: Groups, score: str) -> list[float]:
+    """Interval of a score of AVERAGED; in each draw the mean is over the labels that occur in the draw.
 
     F1 of a label is 2 hits / (references + hypotheses), its recall hits / references.
     """
     tables = []
     for group, wanted in references.items():
         both = np.array([wanted, hypotheses[group]], dtype=str)
-        is_wanted, is_found = both[:, :, None] == np.unique(both)
-        hits = (is_wanted & is_found).astype(np.float64)
-        tables.append((2 * hits, is_wanted.astype(np.float64) + is_found) if macro_f1 else (hits, is_wanted * 1.0))
+        is_wanted, is_found = (both[:, :, None] == np.unique(both)).astype(np.float64)
+        hits, in_both = is_wanted * is_found, is_wanted + is_found
+        tables.append((hits, is_wanted, is_wanted) if score.endswith("recall") else (2 * hits, in_both, is_wanted))
 
     def mean(counts: np.ndarray) -> np.ndarray:
         means = []
-        for numerators, denominators in tables:
+        for numerators, denominators, is_wanted in tables:
             occurred = counts @ denominators
             values = np.divide(counts @ numerators, occurred, out=np.zeros_like(occurred), where=occurred > 0)
-            means.append(values.sum(1) / (occurred > 0).sum(1))
+            weights = counts @ is_wanted if score == "weighted_f1" else occurred > 0
+            means.append((values * weights).sum(1) / weights.sum(1))
         return 100.0 * np.mean(means, axis=0)
 
     return bootstrap_interval(mean, len(next(iter(references.values()))))

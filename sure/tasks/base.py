@@ -27,7 +27,7 @@ class AnyTask(ABC):
 
     Config: type[BaseModel]
     kind: str  # of the model: the name of a file in sure/kinds
-    score_name: str  # the score that models are compared by: "wer", "accuracy", ...
+    score_name: str  # the score that selects the epoch and compares models: "wer", ...; a config may choose another
     higher_is_better: bool
     tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # values of tokenizer.kind; the default first
     decode_methods: tuple[str, ...] = ("greedy",)  # values of decode.method

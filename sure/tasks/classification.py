@@ -36,8 +36,11 @@ class ClassificationTask(BaseTask):
         label_smoothing: float = Field(
             0.0, ge=0.0, lt=1.0, description="target probability that is spread evenly over all labels"
         )
+        score: Literal["accuracy", "macro_f1", "weighted_f1", "unweighted_average_recall"] = Field(
+            "accuracy", description="the score that selects the best epoch, and by which reports compare methods"
+        )
 
-    score_name = "accuracy"
+    score_name = "accuracy"  # or head.score
     higher_is_better = True
 
     @classmethod
@@ -48,8 +51,9 @@ class ClassificationTask(BaseTask):
         text = json.dumps(counts, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         (folder / COUNTS_FILE).write_text(text, encoding="utf-8")
 
-    def __init__(self, config: HeadConfig, folder: Path, language: str):
+    def __init__(self, config: Config, folder: Path, language: str):
         self.config = config
+        self.score_name = config.score
         self.labels = Labels.load(folder)
         self.sizes = [len(names) for names in self.labels.names.values()]
         self.weights: list[Tensor | None] = [None] * len(self.sizes)
@@ -97,7 +101,7 @@ class ClassificationTask(BaseTask):
         return format_labels({group: utterance.labels[group] for group in self.labels.groups})
 
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-        return classification_scores(*self._parsed(references, hypotheses))
+        return classification_scores(*self._parsed(references, hypotheses), self.score_name)
 
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
         return classification_listing(list(references), *self._parsed(references, hypotheses))

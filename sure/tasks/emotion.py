@@ -1,4 +1,4 @@
-"""Emotion recognition; for corpora with unbalanced labels, compare unweighted average recall."""
+"""Emotion recognition; for unbalanced labels, see `head.score`: accuracy counts frequent labels most."""
 
 from sure.tasks.classification import ClassificationTask
 

@@ -101,6 +101,9 @@ def test_means_spreads_ranks_and_the_best_of_each_column():
     # sqrt(0.75) = 0.866
     assert column(cells, "librispeech_100 asr<br>WER % ↓") == ["**10.00** ± 1.00", "11.00 ± 0.87", "20.00 ± 0.00"]
     assert column(cells, "esd emotion<br>weighted F1 % ↑") == ["**50.00** ± 0.00"] * 3
+    write_results("meld emotion", EMOTION, score_name="weighted_f1", weighted_f1=46.0)
+    scores = [name for name in table(report(*rows("meld emotion")), EMOTIONS)["full"] if name.startswith("meld")]
+    assert scores == ["meld emotion<br>weighted F1 % ↑", "meld emotion<br>accuracy % ↑"]
     cells = table(text, KEYWORDS)
     assert cells["prefix"]["snips slots<br>slot type F1 % ↑"] == "**91.00** ± 1.41 (2)"  # sqrt(2)
     assert cells["lora"]["snips slots<br>slot value CER % ↓"] == "**9.00** ± 5.20"  # sqrt(27)

@@ -139,13 +139,14 @@ def test_intervals_equal_scikit_learn_on_the_same_draws():
     generator, same = np.random.default_rng(1), np.random.default_rng(0)
     wanted = generator.choice(NAMES[:3], 60, p=[0.7, 0.25, 0.05])
     found = np.where(generator.random(60) < 0.7, wanted, generator.choice(NAMES, 60))
-    values = {"macro_f1": [], "unweighted_average_recall": []}
+    values = {"macro_f1": [], "weighted_f1": [], "unweighted_average_recall": []}
     for draw in (same.integers(60, size=60) for _ in range(1000)):
         labels = wanted[draw], found[draw]
-        values["macro_f1"].append(f1_score(*labels, average="macro", zero_division=0))
+        for average in ("macro", "weighted"):
+            values[f"{average}_f1"].append(f1_score(*labels, average=average, zero_division=0))
         recall = recall_score(*labels, labels=np.unique(labels[0]), average="macro", zero_division=0)
         values["unweighted_average_recall"].append(recall)
-    scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()})
+    scores = classification_scores({"label": wanted.tolist()}, {"label": found.tolist()}, "weighted_f1")
     for name, of_draws in values.items():
         assert scores[f"{name}_interval"] == pytest.approx(100 * np.percentile(of_draws, [2.5, 97.5]))
     with pytest.raises(SureError, match="no utterances"):

@@ -80,6 +80,21 @@ def test_another_config_needs_another_folder(trained, corpus):
     assert load_config(trained / "config.yaml").petl[0].rank == 2
 
 
+def test_a_config_of_an_earlier_version_lacks_keys_that_have_their_defaults(trained, corpus):
+    config = trained / "config.yaml"
+    config.write_text(earlier := config.read_text().replace("  score: accuracy\n", ""))
+    train_here(corpus, trained, train__epochs=12, train__lr_head=6e-3)
+    assert config.read_text() == earlier and "  score:" not in earlier
+    with pytest.raises(SureError, match=r"head.score: was None, is macro_f1\."):
+        train_here(corpus, trained, train__epochs=12, train__lr_head=6e-3, head__score="macro_f1")
+
+
+def test_the_score_of_the_config_selects_the_epoch(corpus, tmp_path):
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=3, head__score="weighted_f1")
+    assert read(exp, "best.json")["score_name"] == "weighted_f1"
+    assert read(exp, "summary.json")["dev_score"] == max(line["dev_weighted_f1"] for line in read_lines(exp))
+
+
 def test_restart_begins_again_and_a_slurm_job_that_is_queued_again_restarts_once(corpus, tmp_path, monkeypatch):
     exp = train_here(corpus, tmp_path / "exp", train__epochs=1)
     first, times = (exp / "best.safetensors").read_bytes(), []
