@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sure.errors import SureError
 from sure.recipe.names import GREEDY, SEARCH
+from sure.text.languages import check_language
 from sure.text.phones import Fold
 
 EARLIER_KEYS = {"backbone": {"group_norm": "padding"}}  # by section: keys of earlier versions, and today's
@@ -81,6 +82,11 @@ class TokenizerConfig(Section):
 class TextConfig(Section):
     language: str = Field("en", description="ISO 639 code of the language, for text normalisation and phones")
     phones: Literal["cmudict", "espeak"] | None = Field(None, description="for TTS; default: cmudict (en) or espeak")
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, language: str) -> str:
+        return check_language(language)
 
 
 class BackboneConfig(Section):

@@ -102,6 +102,8 @@ def test_methods_combine(file, tmp_path):
         (["task=asrr"], ["'asrr'", "did you mean 'asr'"]),
         (["train.epochs=-1"], ["'train.epochs'", "greater than 0", "-1"]),
         (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
+        (["text.language=xx"], ["'xx'", "--lang", "aa ab ae", "zh zu"]),
+        (["text.language=english"], ["'english'", "three-letter code"]),
         (["nonsense"], ["expected key=value"]),
         (["seed=["], ["override seed=[:", "integer"]),
         (["data.tests=["], ["override 'data.tests=['", "not YAML"]),
@@ -132,10 +134,11 @@ def test_sets_are_named_after_their_folders(file):
     assert list(config.data.sets()) == ["train", "dev", "test", "other"]
 
 
-def test_the_page_of_all_keys_in_docs_is_current():
-    tool = ROOT / "tools" / "config_reference.py"
+@pytest.mark.parametrize(("tool", "page"), [("config", "configuration"), ("text", "text")])
+def test_pages_of_docs_that_are_made_by_tools_are_current(tool, page):
+    tool = ROOT / "tools" / f"{tool}_reference.py"
     made = subprocess.run([sys.executable, tool], capture_output=True, text=True, check=True).stdout
-    current = made == (ROOT / "docs" / "configuration.md").read_text()
-    assert current, "run: python tools/config_reference.py --out docs/configuration.md"
+    current = made == (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert current, f"run: python tools/{tool.name} --out docs/{page}.md"
     undescribed = [line for line in made.splitlines() if line.startswith("| `") and line.endswith("|  |")]
     assert not undescribed, f"give these a Field(description=...): {undescribed}"

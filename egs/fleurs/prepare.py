@@ -17,7 +17,7 @@ from sure.text.numbers import LANGUAGES as WITH_NUMBER_WORDS
 LANGUAGES = tuple(Path(__file__).with_name("languages.txt").read_text(encoding="utf-8").split())
 COLUMNS = 7  # sentence, file, text as written, text in lower case without punctuation, its letters, samples, gender
 PUBLISHED = {"en_us": {"train": 2602, "dev": 394, "test": 647}}
-BRACKETS = str.maketrans("()[]<>", " " * 6)  # the words in brackets were read aloud
+BRACKETS = str.maketrans("()[]<>（）［］＜＞", " " * 12)  # the words in brackets were read aloud
 
 
 class Row(NamedTuple):
@@ -102,10 +102,11 @@ def transcript(row: Row, lang: str) -> tuple[str, str]:
     code = lang.split("_")[0]
     if code in WITH_NUMBER_WORDS:
         text = normalize((row.raw or row.lower).translate(BRACKETS), lang)
-    elif any(char.isdecimal() for char in row.lower):
-        return "", f"texts with digits, as there are no number words for {code}"
     else:
-        text = normalize(row.lower.translate(BRACKETS), lang)
+        try:
+            text = normalize(row.lower.translate(BRACKETS), lang)
+        except SureError:
+            return "", f"texts with digits, as there are no number words for {code}"
     return text, "" if text else "rows without words"
 
 

@@ -52,7 +52,7 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
     better = "higher" if task.higher_is_better else "lower"
     epochs, seeds = (", ".join(map(str, sorted({one[key] for one in summaries}))) for key in ("epochs", "seed"))
     return (
-        f"dev {task.score_name} % by learning rate of the adapter "
+        f"dev {summaries[0].get('dev_score_name', task.score_name)} % by learning rate of the adapter "
         f"({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
         f"{table(lines)}\n\nWrite the learning rate that you choose into conf/rates.yaml: under "
         f"`{summaries[0]['task']}`, or under `all` for every task.\n"

@@ -129,12 +129,16 @@ def _section(results: list[Result]) -> str:
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {escaped(first['task'])}, {escaped(first['data'] or first['set'])}"
     weights = " and the search weights" if any(result.decoding != "greedy" for result in results) else ""
-    dev = next((escaped(result["dev_score_name"]) for result in results if result["dev_score_name"]), "the same")
+    dev = next(
+        (escaped(one["dev_score_name"]) for one in results if one["dev_score_name"] not in (None, main)), "the same"
+    )
     drawn = "speakers" if main == "eer" else "utterances"
     notes = (
         f"{header[2]}: {better} is better; dev: {dev} on the dev set, which selects the epoch{weights}.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
+    if main == "cer" and "wer" in scores:
+        notes += "\nRead CER, not WER: the language is written without spaces between words, and CER ignores spaces."
     return f"{title}\n\n{table(lines)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(_commands(results))}\n"
 
 

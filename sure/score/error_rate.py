@@ -9,6 +9,7 @@ import jiwer
 
 from sure.errors import SureError
 from sure.score.bootstrap import ratio_interval
+from sure.text.languages import without_free_spaces
 
 MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
 ERRORS = (("substituted", "S"), ("deleted", "D"), ("inserted", "I"))  # names in the listing
@@ -21,11 +22,12 @@ def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) ->
     """WER and CER in percent with intervals and counts; texts by utterance id, the same ids on both sides.
 
     Rate: (substitutions + deletions + insertions) / words or characters of the references, so it can exceed 100.
-    The space between words is a character. Words for an empty reference are insertions.
-    Raises SureError if all references are empty.
+    The space between words is a character, except next to a letter of a script that is written without spaces (see
+    sure.text.languages). Words for an empty reference are insertions. Raises SureError if all references are empty.
     """
     texts = _texts(references, hypotheses)
-    return {**_word_scores("wer", "words", texts), **_scores("cer", "characters", jiwer.process_characters(*texts))}
+    characters = jiwer.process_characters(*([without_free_spaces(text) for text in side] for side in texts))
+    return {**_word_scores("wer", "words", texts), **_scores("cer", "characters", characters)}
 
 
 def phone_error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:

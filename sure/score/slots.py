@@ -10,6 +10,7 @@ import numpy as np
 from sure.errors import SureError
 from sure.score.bootstrap import ratio_interval
 from sure.score.error_rate import count_errors
+from sure.text.languages import without_free_spaces
 
 Slots = Sequence[tuple[str, str]]  # (type, value) of each slot of an utterance
 
@@ -26,10 +27,10 @@ def slot_scores(references: Mapping[str, Slots], hypotheses: Mapping[str, Slots]
     places, values, closest = [], [], []
     for place, id in enumerate(references):
         for kind, value in references[id]:
-            candidates = [found for other, found in hypotheses[id] if other == kind]
+            candidates = [without_free_spaces(found) for other, found in hypotheses[id] if other == kind]
             places.append(place)
-            values.append(value)
-            closest.append(min(candidates, key=partial(jiwer.cer, value), default=""))
+            values.append(without_free_spaces(value))
+            closest.append(min(candidates, key=partial(jiwer.cer, values[-1]), default=""))
     if not values:
         raise SureError("no reference has a slot (B-type words E-type); check the file `text` of the set")
     output = jiwer.process_characters(values, closest)

@@ -7,6 +7,7 @@ from pathlib import Path
 from sure.data.data_dir import read_data_dir
 from sure.errors import SureError, some_of
 from sure.files import replace_file
+from sure.text.languages import check_language
 from sure.text.lexicon import EXTRA, G2P, Entry, make_lexicon, missing_packages
 from sure.text.normalize import normalize
 from sure.text.phones import VOWELS
@@ -17,7 +18,7 @@ def write_lexicon(folders: Sequence[Path], out: Path, files: Sequence[str | Path
 
     If words have no phones, lists them in `<out>_missing.txt`, leaves `out` unchanged, and raises SureError.
     """
-    words = {word for folder in folders for word in _words(folder, language)}
+    words = {word for folder in folders for word in _words(folder, check_language(language))}
     entries = make_lexicon(words, files, language)
     missing_file, sources_file = (out.with_name(f"{out.stem}_{name}.txt") for name in ("missing", "sources"))
     if missing := sorted(words - entries.keys()):

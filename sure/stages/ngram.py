@@ -8,6 +8,7 @@ from sure.data.tables import read_lines
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.text.arpa import format_arpa
+from sure.text.languages import check_language
 from sure.text.ngram import FALLBACK, estimate, perplexity
 from sure.text.normalize import normalize
 
@@ -20,6 +21,8 @@ def write_ngram(
     text, measured: files with lines `id words`; lines: files with lines of words; language: of the normalisation.
     Raises SureError for an order below 1, for no lines at all, and for a file that cannot be read.
     """
+    if language:
+        check_language(language)
     if order < 1:
         raise SureError(f"--order {order}: expected 1 or more")
     sentences = [*_read(text, language), *_read(lines, language, ids=False)]

@@ -34,7 +34,7 @@ class Task(CtcTask):
 
     @classmethod
     def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
-        utterances, pronunciation = list(utterances), _pronunciation(tokenizer)
+        utterances, pronunciation = list(utterances), _pronunciation(tokenizer, language)
         if missing := pronunciation.missing((one.text or "" for one in utterances), language):
             raise SureError(
                 f"{len(missing)} words are not in the lexicon ({', '.join(tokenizer.lexicon)}): {' '.join(missing)}; "
@@ -45,7 +45,7 @@ class Task(CtcTask):
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
-        pronunciation = _pronunciation(tokenizer)
+        pronunciation = _pronunciation(tokenizer, language)
         transcripts = [transcript(utterance, pronunciation.phones, language) for utterance in utterances]
         train_tokenizer(transcripts, "phone", None, folder)
         pronunciation.save(folder)
@@ -74,5 +74,5 @@ class Task(CtcTask):
             raise SureError(f"head.score_fold: {error}") from None
 
 
-def _pronunciation(tokenizer: Any) -> Pronunciation:
-    return Pronunciation(read_lexicon(tokenizer.lexicon) if tokenizer.lexicon else None, tokenizer.fold)
+def _pronunciation(tokenizer: Any, language: str) -> Pronunciation:
+    return Pronunciation(read_lexicon(tokenizer.lexicon, language) if tokenizer.lexicon else None, tokenizer.fold)

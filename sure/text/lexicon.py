@@ -15,8 +15,9 @@ from typing import NamedTuple
 from sure.errors import SureError
 from sure.parsing import read_json
 from sure.text.labels import STAGE
+from sure.text.languages import language_code
 from sure.text.lexicon_files import read_lexicon
-from sure.text.normalize import language_code, normalize, without_accents
+from sure.text.normalize import normalize, without_accents
 from sure.text.phones import FOLDS, fold
 
 FILE = "phones.json"
@@ -103,7 +104,7 @@ def make_lexicon(words: Iterable[str], files: Sequence[str | Path], language: st
     Raises SureError for an unreadable file, and for other phones than those of CMUdict if packages add words.
     """
     left, entries = set(words), {}
-    sources = [(Path(file).name, lambda file=file: read_lexicon([file]).get) for file in files]
+    sources = [(Path(file).name, lambda file=file: read_lexicon([file], language).get) for file in files]
     if language_code(language) == "en":
         sources += ENGLISH.items()
     for name, load in sources:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sure.errors import SureError
 from sure.parsing import decode_text
+from sure.text.normalize import spelling
 
 COMMENT = re.compile(r";;;|##|#(\s|$)|words?\s+(phones|phonemes|pronunciations?)$", re.IGNORECASE)  # or a header
 VARIANT = re.compile(r"(.+)\(\d+\)")  # read(2): a further pronunciation in CMUdict
@@ -21,8 +22,8 @@ NOT_A_PHONE = re.compile(
 EXPECTED = "expected `word phone phone ...`"
 
 
-def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
-    """Word in lower case, NFC -> phones with single spaces. The first pronunciation of a word in all files counts.
+def read_lexicon(files: Sequence[str | Path], language: str = "en") -> dict[str, str]:
+    """Word, spelled as in normalised text -> phones with single spaces. The first pronunciation in all files counts.
 
     Lines are `word phone phone ...`, with spaces or tabs. Probabilities after the word (Kaldi's lexiconp.txt, MFA),
     comments after ` #`, lines that begin with `;;;`, and the numbers of variants, `word(2)`, are left out. Files are
@@ -45,7 +46,7 @@ def read_lexicon(files: Sequence[str | Path]) -> dict[str, str]:
                 )
             if not rest:
                 raise SureError(f"{file}:{line}: '{word}' has no phones; {EXPECTED}")
-            lexicon.setdefault(word.lower(), " ".join(rest))
+            lexicon.setdefault(spelling(word, language), " ".join(rest))
     return lexicon
 
 

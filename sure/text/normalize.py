@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from sure.text.languages import language_code, lower, respell, usual_forms
 from sure.text.numbers import verbalize
 
 APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u2032\u00b4`\uff07]")  # ‘ ’ ʼ ′ ´ ` ＇
@@ -12,31 +13,27 @@ STAGE_DIRECTIONS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>\s][^<>]*>")
 def normalize(text: str, language: str) -> str:
     """`text` as lower-case spoken words with single spaces: letters, their marks, apostrophes inside words.
 
-    `language` is a code such as `es` or `es-MX`; only numbers, symbols and ё depend on it. Steps: Unicode NFC; lower
-    case; text in [square], (round) or <angle> brackets is removed; numbers and symbols become words (see numbers.py;
-    in a language without number words, symbols are removed); Russian ё becomes е, because most writers use е for
-    both; punctuation and hyphens become spaces.
-    Normalised text stays unchanged. Raises SureError for digits in a language without number words.
+    `language` is a code such as `es` or `es-MX`. Steps: Unicode forms (`usual_forms`); lower case; the language's own
+    rules (languages.py); zero-width joiners, soft hyphens and other format characters are removed; text in [square],
+    (round) or <angle> brackets is removed; numbers and symbols become words (numbers.py; in a language without number
+    words, symbols are removed); punctuation and hyphens become spaces.
+    Normalised text stays unchanged. Raises SureError for a number in a language without number words.
     """
-    code = language_code(language)
-    text = "".join(char for char in text if unicodedata.category(char) != "Cf")  # soft hyphens, joiners, BOM
-    text = unicodedata.normalize("NFC", text)
-    text = unicodedata.normalize("NFC", APOSTROPHES.sub("'", text).lower())
-    text = drop_stage_directions(text)
+    text = drop_stage_directions(spelling(text, language))
     text = "".join(str(unicodedata.decimal(char, char)) for char in text)  # digits of any script to 0-9
-    text = verbalize(text, code)
-    if code == "ru":
-        while "ё" in text:  # a loop, because е may compose with a further mark
-            text = unicodedata.normalize("NFC", text.replace("ё", "е"))
+    text = respell(verbalize(text, language_code(language)), language)
     text = "".join(char if _is_spoken(char) else " " for char in text)
     text = re.sub("'{2,}", " ", text)
     words = (word.strip("'") for word in text.split())
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))
 
 
-def language_code(language: str) -> str:
-    """`es` for `es-MX` or `ES_mx`."""
-    return re.split("[-_]", language.lower())[0]
+def spelling(text: str, language: str) -> str:
+    """`text` in one spelling, with its punctuation: the steps of `normalize` up to the format characters."""
+    text = lower(usual_forms(text), language)
+    text = respell(APOSTROPHES.sub("'", text), language)
+    text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return unicodedata.normalize("NFC", text)
 
 
 def without_accents(text: str) -> str:
@@ -52,5 +49,5 @@ def drop_stage_directions(text: str) -> str:
 
 
 def _is_spoken(char: str) -> bool:
-    """True for letters, combining marks and the apostrophe; ª and º are letters only in Unicode."""
-    return char == "'" or (unicodedata.category(char)[0] in "LM" and char not in "ªº")
+    """True for letters, combining marks, the apostrophe and 〇 (zero); ª and º are letters only in Unicode."""
+    return char in "'〇" or (unicodedata.category(char)[0] in "LM" and char not in "ªº")

@@ -108,11 +108,11 @@ def verbalize(text: str, code: str) -> str:
     sign, amounts (`$5`, `7 %`), fractions (`½`), hours (`20:00`) and single symbols (`@`). Numbers with a leading zero
     (`007`) or more than twelve digits are read digit by digit; `10:30` and `1.2.3` part by part. English also has
     years and money (english_figures.py). No ASCII digit remains.
-    Raises SureError for digits in a language that is not in LANGUAGES; symbols of such a language are unchanged.
+    Raises SureError for numbers in a language that is not in LANGUAGES; symbols of such a language are unchanged.
     """
     language = LANGUAGES.get(code)
     if language is None:
-        if found := re.search(NUMBER, text):
+        if found := re.search(f"{NUMBER}|[{VULGAR}²³]", text):
             raise SureError(
                 f"no number words for language {code!r}, needed for {found[0]!r} in the text {text!r}: "
                 f"write numbers as words; languages with number words: {' '.join(LANGUAGES)}"

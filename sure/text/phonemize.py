@@ -18,8 +18,8 @@ from sure.files import replace_file
 from sure.parsing import read_json
 from sure.text.english import English
 from sure.text.espeak import Espeak
+from sure.text.languages import language_code, usual_forms
 from sure.text.lexicon_files import read_lexicon
-from sure.text.normalize import language_code
 
 FILE = "phonemizer.json"
 KINDS = ("cmudict", "espeak")
@@ -53,7 +53,7 @@ class Phonemizer:
         if self.kind not in KINDS or (self.kind == "cmudict" and not english):
             given = f"text.phones={self.kind} with language {language!r}"
             raise SureError(f"{given}: expected espeak, or cmudict for English")
-        self.lexicon = dict(lexicons) if isinstance(lexicons, Mapping) else read_lexicon(list(lexicons))
+        self.lexicon = dict(lexicons) if isinstance(lexicons, Mapping) else read_lexicon(list(lexicons), language)
         self._pronouncer = English(self.lexicon) if self.kind == "cmudict" else Espeak(language, self.lexicon)
 
     def phones(self, text: str) -> list[str]:
@@ -83,7 +83,7 @@ class Phonemizer:
         """Runs of words, and pause marks."""
         text = " ".join(text.split())
         text = "".join(char for char in text if unicodedata.category(char)[0] != "C")  # control characters, joiners
-        text = unicodedata.normalize("NFC", text)
+        text = usual_forms(text)
         text = self._pronouncer.clean(BREAK.sub(",", text.translate(MARKS)))
         if self.kind == "cmudict":
             text = re.sub(r"[^a-z'.,?!]", " ", text)

@@ -76,6 +76,9 @@ class BestWeights:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Write the files again; `progress` has been restored before."""
+        key = f"dev_{self.model.task.score_name}"  # earlier versions chose by WER in languages that have a CER now
+        scores = {line["epoch"]: line[key] for line in self.progress.history if key in line}
+        self.progress.best_score = scores.get(self.progress.best_epoch, self.progress.best_score)
         self.weights = self.model.attachment.current_names(state)
         if self.weights and self.writes:
             self._write()

@@ -94,6 +94,7 @@ def _summary(experiment: Experiment, config: Config, trainer: Trainer, command: 
         "epochs": len(progress.history),
         "best_epoch": progress.best_epoch,
         "dev_score": progress.best_score,
+        "dev_score_name": model.task.score_name,
         "lr_adapter": config.train.lr_adapter,
         "lr_head": config.train.lr_head,
         "command": command,

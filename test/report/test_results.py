@@ -29,15 +29,17 @@ SUMMARY = {
 pytestmark = pytest.mark.usefixtures("here")  # with a space in its path, as in real use
 
 
-def experiment(name, hypotheses=None, references=TEXTS, sets=("test",), method="lora", task="asr", **summary):
+def experiment(
+    name, hypotheses=None, references=TEXTS, sets=("test",), method="lora", task="asr", language="es", **summary
+):
     """Write the outputs of stages 3 to 5."""
     folder, tokens = Path("exp") / name, Path("data/es/tokens") / task
     utterances = [Utterance(id, "x", seconds=1.0, text=TEXTS[id], labels={"label": LABELS[id]}) for id in TEXTS]
-    registry.find("tasks", task).fit(utterances, tokens, tokenizer=TokenizerConfig(), language="es")
+    registry.find("tasks", task).fit(utterances, tokens, tokenizer=TokenizerConfig(), language=language)
     folder.mkdir(parents=True)
     config = {
         "task": task, "data": {"train": "data/es/train", "valid": "data/es/dev", "tests": ["data/es/test"]},
-        "tokenizer": {"folder": str(tokens)}, "text": {"language": "es"},
+        "tokenizer": {"folder": str(tokens)}, "text": {"language": language},
         "backbone": {"name": "moonshine"}, "petl": {"name": method},
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -155,6 +157,13 @@ def test_missing_stages_are_named():
             make_report(*folders)
 
 
+def test_report_says_which_score_to_read_without_spaces():
+    note = "Read CER, not WER: the language is written without spaces"
+    assert note not in make_report(scored("asr_moonshine_lora/seed1", HALF))
+    text = make_report(scored("asr_zh_moonshine_lora/seed1", HALF, language="zh"))
+    assert note in text and table(text)[0][2:4] == ["CER %", "WER %"]
+
+
 def test_report_of_methods_and_seeds_keeps_the_order():
     folders = [
         scored(f"asr_moonshine_{method}/seed{seed}", hypotheses, method=method, dev_score=10.0 + seed, seed=seed)
@@ -217,10 +226,11 @@ def test_unknown_values_are_dashes_and_missing_results_are_named():
     assert "Without scores" in text and "`exp/asr_x_lora/seed2`" in text
 
 
-def train(method, rate, dev_score, seed=1, task="asr", folder=None):
+def train(method, rate, dev_score, seed=1, task="asr", folder=None, **more):
     path = Path(folder or f"asr_{method}_rate{rate}") / f"seed{seed}"
     path.mkdir(parents=True)
     summary = {"task": task, "method": method, "lr_adapter": rate, "seed": seed, "epochs": 5, "dev_score": dev_score}
+    summary |= more
     (path / "summary.json").write_text(json.dumps(summary))
     return str(path)
 
@@ -241,6 +251,11 @@ def test_best_rate_of_each_method_is_bold(capsys, task, runs, lines):
     rates.main([train(*run, task=task) for run in runs])
     printed = capsys.readouterr().out
     assert [line for line in lines if line not in printed] == []
+
+
+def test_rates_are_compared_by_the_score_of_the_language(capsys):
+    rates.main([train("lora", 0.01, 20.0, dev_score_name="cer")])
+    assert "dev cer % by learning rate" in capsys.readouterr().out
 
 
 def test_experiments_that_do_not_fit_together_are_errors():

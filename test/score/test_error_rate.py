@@ -51,6 +51,15 @@ def test_rates_are_levenshtein_over_length_and_the_listing_has_the_same_counts(p
         assert sum(int(line.split()[0]) for line in listed) == scores["words"][kind]
 
 
+@pytest.mark.parametrize(("reference", "hypothesis", "cer"), [
+    ("你 好 世 界", "你好世 间", 25.0), ("你好 谢谢", "你好谢谢", 0.0), ("สวัส ดี", "สวัสดี", 0.0),
+    ("ヴ ァ 〇", "ヴァ〇", 0.0),
+    ("မြန် မာ", "မြန်မာ", 0.0), ("ខ្មែ រ", "ខ្មែរ", 0.0), ("用 my phone", "用my phon", 100 / 9), ("한 국", "한국", 100 / 3),
+])  # fmt: skip
+def test_spaces_count_only_in_scripts_that_are_written_with_spaces(reference, hypothesis, cer):
+    assert error_rates({"a": reference}, {"a": hypothesis})["cer"] == pytest.approx(cer)
+
+
 @pytest.mark.parametrize("references", [[], [""], ["", "  "]])
 def test_only_empty_references_are_an_error(references):
     with pytest.raises(SureError, match="all references are empty"):

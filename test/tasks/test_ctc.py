@@ -96,6 +96,14 @@ def test_unknown_characters_are_left_out_once_with_a_warning(task, caplog):
         task.target(Utterance("utt-3", "", text="привет"))
 
 
+@pytest.mark.parametrize(("language", "score"), [
+    ("zh", "cer"), ("cmn_hans_cn", "cer"), ("th", "cer"), ("en", "wer"), ("ko", "wer"), ("all", "wer"),
+])  # fmt: skip
+def test_models_of_languages_without_spaces_are_compared_by_cer(task, tmp_path, language, score):
+    task.tokenizer.save(tmp_path)
+    assert Task(Task.Config(), tmp_path, language).score_name == score
+
+
 @pytest.mark.parametrize("language", ["all", "mul"])
 def test_several_languages_leave_normalised_texts_alone(task, language):
     for text in ("el niño", "l'été", "позвонить еще раз", "per città"):

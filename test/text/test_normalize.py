@@ -1,15 +1,19 @@
 """Text normalisation of lines of the Asterisk transcripts, of numbers in each language, and of any text."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sure.errors import SureError
+from sure.text.languages import usual_forms
 from sure.text.normalize import normalize
 from sure.text.numbers import LANGUAGES
 
+LANGUAGE_LINES = Path(__file__).with_name("languages.tsv").read_text(encoding="utf-8").splitlines()
+CODES = Path(__file__).parents[2] / "egs" / "fleurs" / "languages.txt"
 NUMBERS = [
     ("en", "press * to toggle pause, press # to enter", "press star to toggle pause press pound to enter"),
     ("en", 'IAX (note: does not say "2")', "iax"),
@@ -110,9 +114,30 @@ def test_letters_and_languages(language, text, words):
     assert normalize(text, language) == words
 
 
-def test_digits_of_a_language_without_number_words_are_an_error():
-    with pytest.raises(SureError, match=r"'de'.*'5'.*en es fr it ru"):
-        normalize("Taste 5", "de")
+@pytest.mark.parametrize("written", "5 ٥ ５ ½ ² ①".split())
+def test_numbers_in_a_language_without_number_words_are_an_error(written):
+    with pytest.raises(SureError, match=r"'de'.*'[15½²]'.*en es fr it ru"):
+        normalize(f"Taste {written}", "de")
+
+
+@pytest.mark.parametrize("line", LANGUAGE_LINES, ids=lambda line: line.split("\t")[0])
+def test_languages_of_fleurs(line):
+    language, text, words = line.split("\t")
+    for form in (text, unicodedata.normalize("NFD", text), words):
+        assert normalize(form, language) == words
+    assert normalize(words, "all") == words
+
+
+def test_every_language_of_fleurs_has_a_line():
+    assert [line.split("\t")[0] for line in LANGUAGE_LINES] == CODES.read_text().split()
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("ﬃ Ａ１％ ﾊﾟ Ⅳ ﷺ", "ffi A1% パ IV صلى الله عليه وسلم"), ("½ ² № ™ 1ª", "½ ² № ™ 1ª"), ("㎏ ㎡ ℃", "kg m² °C"),
+    ("น้ำ นํ้า", "น้ำ น้ำ"), ("ĳ ŀ ſ µ", "ij l· s μ"),
+])  # fmt: skip
+def test_usual_forms(text, words):
+    assert usual_forms(text) == words
 
 
 TEXTS = st.text() | st.text(alphabet="aé'’-.,:/0123456789 $€£%°@#*[]()<>ºªё\u0308eяхmhn№½⅛\u00a0\u2009", max_size=40)
@@ -125,7 +150,7 @@ def test_normalised_text_has_only_words_and_stays_unchanged(text, language):
     assert normalize(once, language) == once
     assert normalize(once, "de") == once  # nothing depends on the language any more
     assert once == " ".join(once.split())
-    assert all(char in " '" or unicodedata.category(char)[0] in "LM" for char in once)
+    assert all(char in " '〇" or unicodedata.category(char)[0] in "LM" for char in once)
     assert not any(word.startswith("'") or word.endswith("'") for word in once.split())
 
 

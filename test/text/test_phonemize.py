@@ -77,6 +77,22 @@ def test_colon_and_dash_between_digits_are_not_pauses(language, text):
     assert phones(text) == phones(text.replace(":", " ").replace("\u2013", " "))
 
 
+@pytest.mark.parametrize("word", ["xअy", "ꜣ", "x가y", "Ж", "你", "ǂ"])
+def test_an_unknown_letter_is_named_and_does_not_change_other_words(word, caplog):
+    phones, rest = Phonemizer("it", kind="espeak").phones, "la casa è bella"
+    assert phones(f"buongiorno {word} {rest}")[-len(phones(rest)) :] == phones(rest)
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert f"in '{word}' is not a letter of it" in message
+
+
+@pytest.mark.parametrize(("language", "text", "same"), [
+    ("de", "gute ﬁlme", "gute filme"), ("es", "ＨＯＬＡ", "HOLA"), ("tr", "IĞDIR", "ığdır"), ("lb", "Lëtzebuerg", None),
+])  # fmt: skip
+def test_forms_of_letters_have_the_same_phones(language, text, same, caplog):
+    phonemizer = Phonemizer(language, {"ığdır": "k"} if language == "tr" else {}, kind="espeak")
+    assert phonemizer.phones(text) == phonemizer.phones(same or text) and not caplog.records
+
+
 ESPEAK = """
 import ctypes, sys, espeakng_loader as loader
 library = ctypes.CDLL(loader.get_library_path())

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ from toys import Child, children, kill, read, train_child, train_here, wait_for,
 from sure.errors import SureError
 from sure.train import lock as locks
 from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import RandomState
+from sure.train.checkpoint_parts import BestWeights, RandomState
 from sure.train.distributed import ALONE
 from sure.train.lock import lock
+from sure.train.progress import Progress
 
 AUGMENTED = {
     "task": "asr",
@@ -279,3 +281,11 @@ def test_processes_started_by_a_training_do_not_hold_its_lock(tmp_path):
             pass
     finally:
         os.kill(int((tmp_path / "worker").read_text()), signal.SIGKILL)
+
+
+def test_a_training_chosen_by_another_score_resumes_with_the_score_of_today():
+    """Earlier versions chose by WER in languages without spaces."""
+    progress = Progress(best_epoch=2, best_score=90.0, history=[{"epoch": 2, "dev_wer": 90.0, "dev_cer": 30.0}])
+    model = SimpleNamespace(task=SimpleNamespace(score_name="cer"), attachment=SimpleNamespace(current_names=dict))
+    BestWeights(model, progress, None, writes=False).load_state_dict({})
+    assert progress.best_score == 30.0
