@@ -1,16 +1,23 @@
 """Files of n-gram models: ARPA, also gzipped, and the binary formats of KenLM."""
 
 import gzip
+import math
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from sure.errors import SureError
 from sure.files import sha256_of_file
+from sure.parsing import MARKS
 from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, Ngram
 
 GZIP = b"\x1f\x8b"
 HEAD = b"\\data\\"
+UNKNOWN_UPPER = "<UNK>"  # of some toolkits, read as KenLM does
+MOST_WORDS = 20  # of an n-gram
+MOST_PROBABILITY = 1e-4  # log10: rounding of other toolkits may exceed 0
+SPACE = re.compile("[ \\t]+")
 UNKNOWN_MISSING = -100.0  # log10 probability of unknown words in a model without <unk>, as in KenLM
 
 
@@ -63,7 +70,7 @@ def load_model(path: Path) -> tuple[LanguageModel, str]:
             first = file.read(1 << 20)
     except OSError as error:
         raise SureError(f"cannot read the n-gram model {path}: {error.strerror}") from None
-    is_text = first.startswith(GZIP) or HEAD in first
+    is_text = first.startswith((GZIP, *MARKS)) or HEAD in first
     return (read_arpa(path) if is_text else Kenlm(path)), digest
 
 
@@ -81,7 +88,10 @@ def _line(gram: Gram, probability: float, backoff: float) -> str:
 
 
 def read_arpa(path: Path) -> Ngram:
-    """Read an ARPA file. Raises SureError naming file and line, and for wrong counts or a model without <s> or </s>."""
+    """Read an ARPA file; <UNK> becomes <unk>. White space is spaces and tabs: a no-break space is part of a word.
+
+    Raises SureError naming file and line, and for wrong counts or a model without <s> or </s>.
+    """
     grams: dict[Gram, tuple[float, float]] = {}
     announced: dict[int, int] = {}
     order = 0
@@ -93,12 +103,13 @@ def read_arpa(path: Path) -> Ngram:
                 order = int(line[1:].removesuffix("-grams:")) if line != "\\data\\" else 0
             elif order == 0 and line.startswith("ngram "):
                 length, _, count = line.removeprefix("ngram ").partition("=")
-                announced[int(length)] = int(count)
+                announced[_order(length)] = int(count)
             elif order and line:
                 gram, values = _entry(line, order)
+                _check(gram, grams)
                 grams[gram] = values
-        except ValueError:
-            raise SureError(f"{path}:{number}: expected a line of an ARPA file, found {line!r}") from None
+        except ValueError as error:
+            raise SureError(f"{path}:{number}: expected a line of an ARPA file ({error}), found {line!r}") from None
     else:
         raise SureError(f"{path} ends without \\end\\, so it is incomplete; make or copy it again")
     model = Ngram(max(announced, default=0), grams)
@@ -112,21 +123,42 @@ def read_arpa(path: Path) -> Ngram:
     return model
 
 
+def _order(text: str) -> int:
+    if not 1 <= (order := int(text)) <= MOST_WORDS:
+        raise ValueError(f"n-grams have 1 to {MOST_WORDS} words")
+    return order
+
+
 def _entry(line: str, order: int) -> tuple[Gram, tuple[float, float]]:
     """`probability word... [backoff]`. Raises ValueError."""
-    probability, *rest = line.split()
+    probability, *rest = SPACE.split(line)
     if len(rest) not in (order, order + 1):
-        raise ValueError(line)
+        raise ValueError(f"a probability, {order} words, and perhaps a back-off weight")
     backoff = float(rest[order]) if len(rest) > order else 0.0
-    return tuple(rest[:order]), (max(float(probability), NEVER), backoff)
+    if not float(probability) <= MOST_PROBABILITY or not math.isfinite(backoff):
+        raise ValueError("logarithms of probabilities are at most 0, and back-off weights are finite")
+    words = tuple(rest[:order])
+    if UNKNOWN_UPPER in words:
+        words = tuple(UNKNOWN if word == UNKNOWN_UPPER else word for word in words)
+    return words, (min(0.0, max(float(probability), NEVER)), backoff)
+
+
+def _check(gram: Gram, grams: dict[Gram, tuple[float, float]]) -> None:
+    """Raise ValueError for an n-gram that is known already, or that has a word without a unigram."""
+    if gram in grams:
+        raise ValueError("this n-gram is there twice")
+    if len(gram) > 1 and (missing := [word for word in gram if (word,) not in grams and word != UNKNOWN]):
+        raise ValueError(f"the word {missing[0]!r} is not among the 1-grams")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     with open(path, "rb") as file:
         packed = file.read(2) == GZIP
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if packed else open(path, encoding="utf-8") as file:
+        with gzip.open(path) if packed else open(path, "rb") as file:
             for number, line in enumerate(file, 1):
-                yield number, line.strip()
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").strip(" \t\r\n")
+    except UnicodeDecodeError as error:
+        raise SureError(f"{path}:{number}: not UTF-8 ({error.reason}); convert the file to UTF-8") from None
+    except (OSError, EOFError, zlib.error) as error:
         raise SureError(f"cannot read the n-gram model {path}: {error}") from None

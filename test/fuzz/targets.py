@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import safetensors.torch
 import soundfile
 import torch
 
 from sure.config import load_config
+from sure.corpus.csv_tables import read_csv
 from sure.corpus.selection import Selection
 from sure.corpus.sources import read_sources
 from sure.corpus.unpack import unpack
@@ -31,9 +33,11 @@ from sure.data.audio import decode
 from sure.data.data_dir import read_data_dir
 from sure.data.textgrid import read_tier
 from sure.data.validate import validate_data_dir
+from sure.data.waveform import load_recording, recordings
 from sure.errors import SureError
 from sure.inference import _config_of
 from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle
+from sure.registry import find
 from sure.text.arpa import read_arpa
 from sure.text.labels import Labels
 from sure.text.lexicon_files import read_lexicon
@@ -50,6 +54,8 @@ TABLES = {
     "utt2dur": b"a 0.2\nb 0.2\n",
     "trials": b"a b target\n",
 }
+
+KINDS = ("<f4", "<i2", "u1", "<f8", "<f2", ">i2", "<i4", "i1", "<i8", "<u2", "?", "<c8", "S2", "<M8[s]", ">f4", "<U1")
 
 Target = Callable[[bytes], object]
 
@@ -129,6 +135,39 @@ def bundle_seed() -> dict[str, bytes]:
     return bundle_files(about, {"layer.0.attn.q/lora/a": torch.zeros(2, 3)}, {})
 
 
+@cache
+def huggingface_seed(family: str) -> dict[str, bytes]:
+    """A folder of transformers with a tiny model."""
+    model = find("backbones", family)
+    shape = next(iter(model.shapes)) if family == "moonshine" else "tiny"  # transformers has one front end of Moonshine
+    tiny = model.from_weights(f"random:{shape}", layers=1, dim=32, heads=2, ffn=8)
+    state = {model.theirs(name): tensor for name, tensor in tiny.state_dict().items()}
+    config = {"model_type": family, **model.huggingface_config(tiny.shape)}
+    return {
+        "config.json": json.dumps(config).encode(),
+        "preprocessor_config.json": json.dumps(model.huggingface_preprocessor(tiny.shape)).encode(),
+        "model.safetensors": safetensors.torch.save(state),
+    }
+
+
+def copy_kaldi(folder: Path) -> None:
+    recipe("TEMPLATE").copy_data_dir(folder / "train", Path("out"), "wav.scp")
+
+
+def read_array(content: bytes) -> None:
+    """The first bytes are the type, the form and the rate of a recording in memory, the rest its samples."""
+    kind, form, *rate = content[:5].ljust(5, b"\0")
+    values, rate = content[5 : len(content) // 8 * 8 - 3], int.from_bytes(rate, "little")
+    array = np.frombuffer(values, KINDS[kind % len(KINDS)])
+    pair = array[: array.size // 2 * 2]
+    forms = (
+        array, array[::-1], pair.reshape(-1, 2), pair.reshape(2, -1), (array, rate), (rate, array), [array.tolist()],
+        {"array": array, "sampling_rate": rate}, {"bytes": content, "path": None}, {"raw": array, "sample_rate": None},
+    )  # fmt: skip
+    for audio in recordings(forms[form % len(forms)]):
+        load_recording(audio, "x")
+
+
 def read_archive(path: Path) -> None:
     unpack(path, Path("out"), limit=1 << 20)
 
@@ -192,8 +231,6 @@ PREPARE: list[tuple[str, str, tuple[Any, ...], bytes]] = [
     ("meld", "read_rows", (Selection,),
      b"Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n1,Hi,A,joy,p,0,1\n"),
     ("fleurs", "read_rows", (Selection,), b"1\tone.wav\tOne.\tone\to n e\t16000\tMALE\n"),
-    ("fluent_speech_commands", "read_table", (),
-     b",path,speakerId,transcription,action,object,location\n0,w/a.wav,s,On,on,lights,none\n"),
     ("snips", "read_commands", (Selection,), b"Joanna-snips-0 BOS PLAY ADELE EOS\tO O artist PlayMusic\n"),
     ("timit", "read_phones", (), b"0 100 h#\n100 200 sh\n"),
     ("l2arctic", "read_phones", ("forced",), TEXTGRID),
@@ -215,7 +252,29 @@ READERS: dict[str, tuple[Target, list[bytes]]] = {
         file_reader("x.TextGrid", lambda path: read_tier(path, "phones")),
         [TEXTGRID, TEXTGRID.decode().encode("utf-16")],
     ),
-    "lexicon": (file_reader("lexicon.txt", lambda path: read_lexicon([path])), [b"one W AH1 N\n"]),
+    "lexicon": (
+        file_reader("lexicon.txt", lambda path: read_lexicon([path])),
+        [b"one W AH1 N\n", b";;; c\none(2) W AH1 # c\nd\xe9 D 2\n", b"one\t0.99\t1.0\tW AH1 #1\n"],
+    ),
+    "table": (
+        file_reader("x.csv", lambda path: read_csv(path, ("a", "b"))),
+        [b'\xef\xbb\xbfa,b\r\n1,"2 ""x"",\n"\r\n', b'a\tb\tc\n1\t"2"\t\n', "b;a\n1;2".encode("utf-16"), b"a|b\n1|2"],
+    ),
+    "Kaldi folder": (
+        folder_reader({"train/wav.scp": b""}, "train/wav.scp", copy_kaldi),
+        [b"a cat <folder/a.wav |\nb feats.ark:12\nc 'x y' |\n"],
+    ),
+    "array": (read_array, [bytes([kind, form]) + b"\x80\x3e\0" + bytes(64) for kind in range(3) for form in range(6)]),
+    **{
+        f"{family} {part}": (
+            lambda content, family=family, part=part: folder_reader(
+                huggingface_seed(family), part, lambda folder: find("backbones", family).from_weights(str(folder))
+            )(content),
+            [huggingface_seed(family)[part]],
+        )
+        for family in ("wav2vec2", "moonshine", "whisper")
+        for part in ("config.json", "preprocessor_config.json")
+    },
     "ARPA": (file_reader("x.arpa", read_arpa), [ARPA]),
     "sources.yaml": (file_reader("sources.yaml", read_sources), [SOURCES]),
     "config": (file_reader("config.yaml", load_config), [CONFIG]),
