@@ -27,7 +27,8 @@ def error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) ->
     """
     texts = _texts(references, hypotheses)
     characters = jiwer.process_characters(*([without_free_spaces(text) for text in side] for side in texts))
-    return {**_word_scores("wer", "words", texts), **_scores("cer", "characters", characters)}
+    scores = {**_word_scores("wer", "words", texts), **_scores("cer", "characters", characters)}
+    return scores | {"sentence_error_rate": _wrong_percent(characters)}
 
 
 def phone_error_rates(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
@@ -53,8 +54,12 @@ def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> Text
 
 def _word_scores(rate: str, units: str, texts: Texts) -> dict[str, Any]:
     output = jiwer.process_words(*texts)
+    return {**_scores(rate, units, output), "sentence_error_rate": _wrong_percent(output)}
+
+
+def _wrong_percent(output: jiwer.WordOutput | jiwer.CharacterOutput) -> float:
     wrong = sum(pair[0] != pair[1] for pair in zip(output.references, output.hypotheses, strict=True))
-    return {**_scores(rate, units, output), "sentence_error_rate": 100.0 * wrong / len(output.references)}
+    return 100.0 * wrong / len(output.references)
 
 
 def _scores(rate: str, units: str, output: jiwer.WordOutput | jiwer.CharacterOutput) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Espeak:
         self.backend = _backend(language)
         self._named: dict[str, bool] = {}  # by letter
         self._reported: set[str] = set()
+        self._symbol: list[str] | None = None  # phones of the word for unknown letters
 
     def clean(self, text: str) -> str:
         return text  # espeak-ng pronounces numbers, symbols and abbreviations itself
@@ -86,8 +87,9 @@ class Espeak:
 
     def _has_names(self, spoken: str) -> bool:
         """True for phones of another language, and for the word of unknown letters, such as `symbol`, before a code."""
-        symbol = os.path.commonprefix([self._spoken(letter).split() for letter in UNKNOWN])
-        has_symbol = len(symbol) > 2 and " ".join(symbol) in " ".join(spoken.split())
+        if self._symbol is None:
+            self._symbol = os.path.commonprefix([self._spoken(letter).split() for letter in UNKNOWN])
+        has_symbol = len(self._symbol) > 2 and " ".join(self._symbol) in " ".join(spoken.split())
         return has_symbol or LANGUAGE_SWITCH.search(spoken) is not None
 
     def _spoken(self, text: str) -> str:

@@ -57,7 +57,8 @@ def test_rates_are_levenshtein_over_length_and_the_listing_has_the_same_counts(p
     ("မြန် မာ", "မြန်မာ", 0.0), ("ខ្មែ រ", "ខ្មែរ", 0.0), ("用 my phone", "用my phon", 100 / 9), ("한 국", "한국", 100 / 3),
 ])  # fmt: skip
 def test_spaces_count_only_in_scripts_that_are_written_with_spaces(reference, hypothesis, cer):
-    assert error_rates({"a": reference}, {"a": hypothesis})["cer"] == pytest.approx(cer)
+    scores = error_rates({"a": reference}, {"a": hypothesis})
+    assert (scores["cer"], scores["sentence_error_rate"]) == (pytest.approx(cer), 100.0 * (cer > 0))
 
 
 @pytest.mark.parametrize("references", [[], [""], ["", "  "]])
