@@ -127,7 +127,7 @@ def stepped(place: Path, settings: Settings) -> Any:
     """A step of a model away from its start: names, rates, loss, gradients; and scores of the task."""
     config = config_of(place, settings)
     task = build_task(config, place / f"fitted_{config.task}")
-    scores = task.score({"a": "AA1 B"}, {"a": "AA0 B"}) if config.task == "phoneme" else None
+    scores = task.score({"a": "AA1 B"}, {"a": "AA0 B"}) if config.task == "phoneme" else task.score_name
     model = build_model(config, task).train()
     start = plain(model.state())
     models.disturb(model)
@@ -145,7 +145,7 @@ def stepped(place: Path, settings: Settings) -> Any:
     groups = model.parameter_groups()
     gradients = {name: each.grad for group in groups.values() for name, each in group.items()}
     rates = model.attachment.rates(config.train.lr_adapter)
-    return {"start": start, "loss": loss.item(), "gradients": plain(gradients), "rates": rates, "scores": [task.score_name, scores]}
+    return {"start": start, "loss": loss.item(), "gradients": plain(gradients), "rates": rates, "scores": scores}
 
 
 def stage3(place: Path, settings: Settings) -> Any:

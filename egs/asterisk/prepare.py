@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -82,7 +83,7 @@ def prepare(
         return prepare_keyword(Path(corpus), Path(out), languages, keywords, voice)
     split = read_lists(HERE / "splits")
     selection = Selection(f"asterisk {task} ({' '.join(languages)})")
-    for prompt in read_prompts(Path(corpus), languages):
+    for prompt in read_prompts(Path(corpus), languages, selection, with_text=task in LANG):
         if reason := _why_not(prompt, task, split):
             selection.leave_out(prompt.id, reason)
         else:
@@ -96,7 +97,7 @@ def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str
     word_of = {text: word for word, texts in spellings.items() for text in texts}
     selection = Selection(f"asterisk keyword ({keywords}, {voice} left out)")
     utterances: dict[str, list[Utterance]] = {}  # by speaker
-    for prompt in read_prompts(corpus, languages):
+    for prompt in read_prompts(corpus, languages, selection):
         if not KEYWORDS[keywords].fullmatch(prompt.key):
             selection.leave_out(prompt.id, "prompts that are none of the words")
         elif prompt.text not in word_of:
@@ -130,7 +131,7 @@ def prepare_tts(corpus: Path, out: Path, lang: str, voices: list[str], minutes: 
     split = read_lists(HERE / "splits")
     selection = Selection(f"asterisk tts ({' '.join(voices)}, {minutes} minutes)")
     left = dict.fromkeys(voices, math.inf if minutes == "all" else 60 * float(minutes))
-    prompts = read_prompts(corpus, [known[voice] for voice in voices])
+    prompts = read_prompts(corpus, [known[voice] for voice in voices], selection)
     for prompt in sorted(prompts, key=_tts_order):
         reason = _why_not(prompt, "tts", split)
         speaker = VOICES[prompt.language][1]
@@ -152,23 +153,29 @@ def _tts_order(prompt: Prompt) -> tuple[bool, bytes]:
     return prompt.seconds > LONG, hashlib.sha256(prompt.key.encode()).digest()
 
 
-def read_prompts(corpus: Path, languages: list[str]) -> list[Prompt]:
-    """The recordings of these languages, sorted by language and key."""
+def read_prompts(corpus: Path, languages: list[str], selection: Selection, with_text: bool = True) -> list[Prompt]:
+    """The recordings of these languages, sorted by language and key. Texts without a recording are left out."""
     corrections = yaml.safe_load((HERE / "corrections.yaml").read_text(encoding="utf-8"))
     prompts = []
-    for language, (folder, transcript) in find_languages(corpus, languages).items():
-        texts = _correct(read_transcript(transcript), corrections.get(language, {}))
-        for path in sorted(files_below(folder, ".g722")):
-            key = path.relative_to(folder).with_suffix("").as_posix()
+    for language, (folder, transcript) in find_languages(corpus, languages, with_text).items():
+        corrected, written = corrections.get(language, {}), read_transcript(transcript) if with_text else {}
+        texts = _correct(written, corrected)
+        paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in files_below(folder, ".g722")}
+        for key in written.keys() - paths.keys() - corrected.get("keys", {}).keys():
+            selection.leave_out(f"{language}-{key}", "texts without a recording")
+        for key, path in sorted(paths.items(), key=lambda item: item[1]):
             written = drop_stage_directions(texts.get(key) or "") if not NOT_SPEECH.fullmatch(key) else ""
             text = _spoken(written, language)
             prompts.append(Prompt(language, key, path.absolute(), text or None, written if text else None))
     return prompts
 
 
-def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, Path]]:
-    """Language -> (folder of the recordings, transcript file), in any of the layouts of README.md."""
-    folders: dict[str, Path] = {}
+def find_languages(corpus: Path, languages: list[str], with_text: bool) -> dict[str, tuple[Path, Path | None]]:
+    """Language -> (folder of the recordings, transcript file), in any of the layouts of README.md.
+
+    with_text: the transcript has to be there. Raises SureError naming languages that are missing, or there twice.
+    """
+    folders: dict[str, dict[Path, Path]] = defaultdict(dict)  # with the places that links lead to
     transcripts: dict[str, Path] = {}
     voices = {voice: language for language, (voice, _) in VOICES.items()}
     corpus = corpus.absolute()
@@ -179,17 +186,17 @@ def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, 
         for folder, _, files in walk(place):
             recordings = any(name.endswith(".g722") for name in files)
             if recordings and folder.name in voices:
-                folders[voices[folder.name]] = folder
+                folders[voices[folder.name]].setdefault(folder.resolve(), folder)
             for name in files:
                 if match := re.fullmatch(r"core-sounds-([a-z]{2})\.txt(\.gz)?", name):
                     transcripts.setdefault(match[1], folder / name)
                     if recordings:  # the release tarballs: text and recordings side by side
-                        folders.setdefault(match[1], folder)
+                        folders[match[1]].setdefault(folder.resolve(), folder)
     missing = [
         f"{language} ({kind})"
         for language in languages
-        for kind, found in (("g722 recordings", folders), ("core-sounds text", transcripts))
-        if language not in found
+        for kind, found in (("g722 recordings", folders), ("core-sounds text", transcripts))[: 1 + with_text]
+        if not found.get(language)
     ]
     if missing:
         raise SureError(
@@ -197,7 +204,11 @@ def find_languages(corpus: Path, languages: list[str]) -> dict[str, tuple[Path, 
             "asterisk-core-sounds-XX-g722 and asterisk-core-sounds-XX, or one folder per unpacked "
             "asterisk-core-sounds-XX-g722 tarball; the wav and gsm variants have 8 kHz only"
         )
-    return {language: (folders[language], transcripts[language]) for language in languages}
+    for language in languages:
+        if len(folders[language]) > 1:
+            copies = " and in ".join(map(str, folders[language].values()))
+            raise SureError(f"the recordings of {language} are in {copies}; move one of them out of {corpus}")
+    return {language: (*folders[language].values(), transcripts.get(language)) for language in languages}
 
 
 def read_transcript(path: Path) -> dict[str, str]:

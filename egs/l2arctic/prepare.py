@@ -42,9 +42,9 @@ def prepare(
     utterances) or perceived (by annotators, for about 150 of each speaker). Raises SureError for a missing corpus.
     """
     kind = "tts" if task == "tts" else phones
-    selection = Selection(f"l2arctic ({kind})", published=_published(RECORDED if phones == "forced" else ANNOTATED))
-    for speaker, folder in find_speakers(Path(corpus).absolute(), selection).items():
-        place, ending = ("transcript", ".txt") if task == "tts" else (LABELS[phones], ".textgrid")
+    selection = Selection(f"l2arctic ({kind})", published=_published(ANNOTATED if kind == "perceived" else RECORDED))
+    place, ending = ("transcript", ".txt") if task == "tts" else (LABELS[phones], ".textgrid")
+    for speaker, folder in find_speakers(Path(corpus).absolute(), place, selection).items():
         audio, labels = _files(folder, "wav", ".wav"), _files(folder, place, ending)
         for name in sorted(audio.keys() ^ labels.keys()):
             reason = "without a recording" if name in labels else f"without a {KINDS[ending]} in {place}"
@@ -64,23 +64,25 @@ def _published(counts: dict[str, int]) -> dict[str, int]:
     return {name: sets.count(name) for name in SETS}
 
 
-def find_speakers(corpus: Path, selection: Selection) -> dict[str, Path]:
-    """Speaker -> folder with `wav` and TextGrids at any depth, sorted. If there are two, the first path is taken."""
+def find_speakers(corpus: Path, labels: str, selection: Selection) -> dict[str, Path]:
+    """Speaker -> folder with `wav` and the folder `labels`, at any depth, sorted. Of two, the first path is taken."""
     speakers: dict[str, Path] = {}
     for place, folders, _ in walk(corpus):
         below = {name.lower() for name in folders}
         folders[:] = [name for name in folders if name.lower() not in PARTS]
         name = place.name.upper()
-        if "wav" not in below or not below & {*LABELS.values()}:
+        if "wav" not in below:
             continue
         if name == SUITCASE:
             selection.leave_out(str(place.relative_to(corpus)), "folders of spontaneous speech, which is not aligned")
+        elif labels not in below:
+            selection.leave_out(str(place.relative_to(corpus)), f"folders with wav and without {labels}")
         elif speakers.setdefault(name, place) != place:
             selection.leave_out(str(place.relative_to(corpus)), "second folders of a speaker")
     if not speakers:
         zips = " ".join(sorted(path.name for path in corpus.rglob("*.zip")))
         remedy = f"unpack {zips}: each has a speaker" if zips else "pass --corpus with the folder of the speakers"
-        raise SureError(f"{corpus}: no L2-ARCTIC found: looked for <speaker>/wav next to <speaker>/textgrid; {remedy}")
+        raise SureError(f"{corpus}: no L2-ARCTIC found: looked for <speaker>/wav next to <speaker>/{labels}; {remedy}")
     names = " ".join(sorted(speakers)).encode("utf-8", "backslashreplace").decode()
     print(f"{len(speakers)} of {len(RECORDED)} speakers: {names}")
     return dict(sorted(speakers.items()))

@@ -16,6 +16,7 @@ from sure.errors import SureError
 
 SUBSET = "train-clean-100"
 LEVELS = 4
+TEXT = ".normalized.txt"
 PUBLISHED = 33236  # utterances of the subset, by the corpus's authors
 RECORDING = re.compile(r"(\d+)_(\d+)_(\d+)_(\d+)\.(wav|flac)")  # speaker, chapter, paragraph, sentence
 
@@ -29,12 +30,16 @@ def prepare(corpus: str | Path, out: str | Path, split: Literal["utterance", "sp
     selection = Selection(f"libritts ({split})")
     utterances: dict[str, dict[str, Utterance]] = defaultdict(dict)  # speaker -> id -> utterance
     top = find_subset(Path(corpus).absolute())
-    for path in files_below(top):
+    paths = list(files_below(top))
+    recorded = {path.with_suffix("") for path in paths if RECORDING.fullmatch(path.name)}
+    for path in paths:
         item, match = str(path.relative_to(top)), RECORDING.fullmatch(path.name)
         if match is None:
             if path.suffix not in (".txt", ".tsv"):
                 selection.leave_out(item, "files that are neither recording nor text")
-        elif not (text := read_transcript(path.with_suffix(".normalized.txt"))):
+            elif path.name.endswith(TEXT) and path.with_name(path.name.removesuffix(TEXT)) not in recorded:
+                selection.leave_out(item, "texts without a recording")
+        elif not (text := read_transcript(path.with_suffix(TEXT))):
             selection.leave_out(item, "recordings without a text")
         elif match[1] != path.parents[1].name:
             selection.leave_out(item, "recordings in the folder of another speaker")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sure.corpus.selection import Selection, last_tenths, read_lists
 from sure.corpus.texts import read_transcript
-from sure.corpus.walk import folders, the_one
+from sure.corpus.walk import files_below, folders, the_one
 from sure.data.data_dir import Utterance
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +50,8 @@ def prepare(
     selection = Selection(f"vctk {task} ({mic})", published=PUBLISHED if old and task == "speaker" else None)
     for path in others:
         selection.leave_out(str(path), "files that are not named as recordings, SPEAKER_NUMBER.wav or .flac")
+    for path in texts_without_recording(recordings) if task == "tts" else []:
+        selection.leave_out(str(path), "texts without a recording")
     for speaker, paths in choose(recordings, mic, set_of, selection).items():
         texts = read_texts(paths, selection) if task == "tts" else {}
         paths = {id: path for id, path in paths.items() if task != "tts" or id in texts}
@@ -89,6 +91,14 @@ def read_texts(paths: dict[str, Path], selection: Selection) -> dict[str, str]:
         else:
             selection.leave_out(id, "utterances without a text")
     return texts
+
+
+def texts_without_recording(recordings: Iterable[Recording]) -> Iterator[Path]:
+    """The files in `txt`, for all speakers, whose utterance no microphone recorded."""
+    ids = {recording.id for recording in recordings}
+    for folder in sorted({recording.path.parents[2] / "txt" for recording in recordings}):
+        if folder.is_dir():
+            yield from (path for path in files_below(folder, ".txt") if path.stem.lower() not in ids)
 
 
 def read_recordings(corpus: Path) -> tuple[list[Recording], list[Path]]:

@@ -6,7 +6,7 @@ from itertools import product
 import asterisk
 import pytest
 import yaml
-from harness import EGS, Case, changes, layout, load_make_splits, move, remove, write
+from harness import EGS, Case, changes, copy, layout, load_make_splits, move, remove, write
 
 from sure.corpus.selection import read_lists
 from sure.text.lexicon_files import read_lexicon
@@ -44,6 +44,9 @@ test_changes = changes({
     "tarballs": layout(as_tarballs, "tarballs", ALL),
     "above the tarballs": layout(as_tarballs, "", ALL),
     "nothing": Case(remove("usr"), error=r"es \(g722 recordings\), es \(core-sounds text\).*8 kHz"),
+    "both layouts": Case([copy("usr", "packages/usr"), as_tarballs],
+                         error="recordings of es are in .*packages.*es_MX_f_Allison and in .*tarballs/es; move one"),
+    "a label needs no text": Case(remove("usr/share/doc"), {"task": "language"}),
     "no text": Case(NO_TEXT, error=r"not found: es \("),
     "no list": Case([write(ES, gzip.compress((asterisk.quirks("es") + "vm-new: Nuevo\n").encode())),
                      write(f"{SOUNDS}/es_MX_f_Allison/vm-new.g722", bytes(8000))],

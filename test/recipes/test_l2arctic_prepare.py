@@ -14,6 +14,7 @@ def perceived(*labels: str, text: str = "") -> Case:
     return Case(change, {"phones": "perceived"}, **effect)
 
 
+NAMES = [f"{'ab'[number > 8]}{number:04}" for number in range(1, 13)]
 YDCK = [f"YDCK_arctic_a000{number}" for number in "123"]
 test_changes = changes({
     "unknown words and silence": Case([replace(GRID, '"S"', '"spn"'), replace(GRID, '"HH"', '"sil "')],
@@ -23,6 +24,11 @@ test_changes = changes({
                          left_out={"utterances without a recording": FIRST}),
     "no transcript": Case(remove("ABA/transcript/arctic_a0001.txt"), TTS, gone=FIRST,
                           left_out={"utterances without a transcript in transcript": FIRST}),
+    "tts needs no TextGrids": Case(
+        remove(*(f"{one}/{kind}" for one in SPEAKERS for kind in ("textgrid", "annotation"))), TTS),
+    "a speaker without TextGrids": Case(
+        remove("SKA/textgrid"), gone=[f"SKA_arctic_{name}" for name in NAMES],
+        left_out={"folders with wav and without textgrid": "SKA"}),
     "an empty transcript": Case(write("ABA/transcript/arctic_a0001.txt", "\n"), TTS, gone=FIRST,
                                 left_out={"unusable transcripts": "ABA/transcript/arctic_a0001.txt: no words"}),
     "spellings of annotators": perceived("AH", "AH0 ", "ax", "AO1,AO*,s", "ER,ER),s", "V,V``,s", "sil,ah,a", "R,err,s",

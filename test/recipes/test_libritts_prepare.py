@@ -14,6 +14,8 @@ test_changes = changes({
         **NINE, left_out={"recordings in the folder of another speaker": f"26/261/{FIRST}.wav"}),
     "an empty text": Case(write(f"{CHAPTER}/{FIRST}.normalized.txt", " \n"), **NINE,
                           left_out={"recordings without a text": f"103/1031/{FIRST}.wav"}),
+    "a text alone": Case(write(f"{CHAPTER}/103_1031_000009_000001.normalized.txt", "No."),
+                         left_out={"texts without a recording": "103/1031/103_1031_000009_000001.normalized.txt"}),
     "no corpus": Case(remove("LibriTTS"), error="no recordings of LibriTTS"),
     "the corpus": layout((), "LibriTTS"),
     "the subset": layout((), SUBSET),

@@ -61,7 +61,7 @@ def _join(together: Iterable[list[str]]) -> list[list[str]]:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python splits/make_splits.py CORPUS")
-    prompts = prepare.read_prompts(Path(sys.argv[1]), list(prepare.VOICES))
+    prompts = prepare.read_prompts(Path(sys.argv[1]), list(prepare.VOICES), prepare.Selection("asterisk"))
     for name, keys in make_splits(prompts).items():
         (HERE / f"{name}.txt").write_text("".join(f"{key}\n" for key in keys), encoding="utf-8", newline="\n")
         print(f"{name}.txt: {len(keys)} keys")
