@@ -5,12 +5,12 @@ from itertools import accumulate
 from pathlib import Path
 
 import pytest
+import toys
 from hypothesis import given
 from hypothesis import strategies as st
 from l2arctic import text_grid
 
 from sure.bin.durations import main
-from sure.config import make_config
 from sure.data.synthesis.durations import aligned_durations, check_durations, whole_frames
 from sure.data.textgrid import Interval
 from sure.errors import SureError
@@ -78,10 +78,8 @@ def prepared(here) -> list[str]:
         for name, lines in TABLES.items():
             (folder / name).write_text(lines)
     acoustic = {"sample_rate": 20000, "hop_size": 200, "fft_size": 1000, "window_size": 1000}
-    sets = {"train": "data/train", "valid": "data/dev"}
-    plain = {"task": "asr", "data": sets, "backbone": {"name": "tiny"}, "petl": "lora", "acoustic": acoustic}
-    make_config(plain, "test").save(Path("conf.yaml"))
-    return ["--config", "conf.yaml"]
+    config = toys.write_config(Path(), Path("conf.yaml"), acoustic=acoustic, data__tests=[])
+    return ["--config", str(config)]
 
 
 def test_from_textgrids_to_a_checked_table(prepared, capsys):

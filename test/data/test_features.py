@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toys
 from audio_files import write_audio
 from speech import speech
 
 from sure.bin.features import main
-from sure.config import make_config
 from sure.data.ark import Scp
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.data.synthesis import features
@@ -114,11 +114,9 @@ def test_unusable_utterances_are_all_named_and_the_index_stays(folder):
 def test_command(here, capsys):
     for name in ("train", "dev", "test"):
         make_set(Path("data") / name)
-    sets = {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}
-    plain = {"task": "asr", "data": sets, "backbone": {"name": "tiny"}, "petl": "lora"}
-    make_config(plain, "test").save(Path("conf.yaml"))
+    config = toys.write_config(Path(), Path("conf.yaml"))
     sizes = {"hop_size": 128, "fft_size": 512, "window_size": 512}
-    main(["--config", "conf.yaml", "--nj", "2", *(f"acoustic.{key}={size}" for key, size in sizes.items())])
+    main(["--config", str(config), "--nj", "2", *(f"acoustic.{key}={size}" for key, size in sizes.items())])
     out = capsys.readouterr().out
     assert "data/dev: 8 utterances" in out and "log-f0" in out
     found = statistics(Path("data/train"), AcousticConfig(**sizes))

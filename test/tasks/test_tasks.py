@@ -1,6 +1,5 @@
 """All tasks: scores, files of a bundle, errors that name the utterance, and a model that learns its targets."""
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -107,9 +106,7 @@ def test_stage_3_checks_the_words_of_all_sets(tmp_path, monkeypatch):
     Path("lexicon.txt").write_text("".join(f"{word} X\n" for word in texts.split()))
     text = Path("data/test/text")
     text.write_text(text.read_text().replace("\n", " zulu alpha\n", 1))
-    config = toys.settings(Path(), task="phoneme")
-    config["tokenizer"]["lexicon"] = "lexicon.txt"
-    Path("task.yaml").write_text(json.dumps(config))
+    config = toys.write_config(Path(), Path("task.yaml"), task="phoneme", tokenizer__lexicon="lexicon.txt")
     with pytest.raises(SureError, match=r"2 words are not in the lexicon \(lexicon.txt\): alpha zulu;"):
-        tokenize.main(["--config", "task.yaml"])
-    assert not Path(config["tokenizer"]["folder"]).exists()
+        tokenize.main(["--config", str(config)])
+    assert not Path("tokens_phoneme").exists()

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import toys
 from audio_files import write_audio
 from speech import speech
 
 from sure.bin.phonemize import main
-from sure.config import make_config
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
 from sure.text.lexicon import ARPABET
@@ -162,9 +162,7 @@ def corpus(tmp_path, monkeypatch) -> list[str]:
         write_data_dir(Path("data") / name, rows)
     Path("data/train/utt2lang").write_text("train0 en\ntrain1 en\ntrain2 it\n")
     Path("data/statistics.json").write_text("{}")
-    config = {"task": "asr", "data": {"train": "data/train", "valid": "data/dev", "tests": ["data/test"]}}
-    make_config({**config, "backbone": {"name": "tiny"}, "petl": "lora"}, "test").save(Path("conf.yaml"))
-    return ["--config", "conf.yaml"]
+    return ["--config", str(toys.write_config(Path(), Path("conf.yaml"), tokenizer__folder="data/tokens"))]
 
 
 def test_command(corpus, capsys):

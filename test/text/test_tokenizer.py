@@ -89,25 +89,6 @@ def test_any_text_round_trips(kind, texts, data):
         assert tokenizer.decode(tokenizer.encode(text)) == " ".join(text.split())
 
 
-MARKED = "B-artist adele E-artist sings B-track hello you E-track B-year now E-year"
-
-
-def test_slot_mark_is_one_symbol_with_the_spaces_around_it():
-    tokenizer = train_tokenizer([MARKED], "slot")
-    words = ("B-artist", [*"adele"], "E-artist", [*"sings"], "B-track", [*"hello you"], "E-track", "B-year", [*"now"])
-    symbols = [symbol for word in (*words, "E-year") for symbol in ([word] if isinstance(word, str) else word)]
-    assert tokenizer.symbols(MARKED) == symbols and len(tokenizer.encode(MARKED)) == len(symbols)
-    assert tokenizer.decode(tokenizer.encode("B-track") * 2 + tokenizer.encode("o")) == "B-track B-track o"
-
-
-def test_unknown_mark_is_left_out_and_words_stay_separate():
-    tokenizer = train_tokenizer([MARKED], "slot")
-    assert tokenizer.unknown("you B-city hello E-city B-") == ["B-city", "E-city", "B", "-"]
-    assert tokenizer.decode(tokenizer.encode("you B-city hello E-city now", skip_unknown=True)) == "you hello now"
-    with pytest.raises(SureError, match="'B-city' in the text"):
-        tokenizer.encode("you B-city hello E-city")
-
-
 def test_unknown_symbols(tokenizer):
     with pytest.raises(SureError, match=r"'ß' \(U\+00DF LATIN SMALL LETTER SHARP S\).*'hola ß mundo'"):
         tokenizer.encode("hola ß mundo")
@@ -139,9 +120,9 @@ def test_invalid_arguments(texts, kind, message):
     *[("phone", "tokens.txt", content) for content in (b"<blank>\na b\n", b"<blank>\n<space>\n")],
     *[("slot", "tokens.txt", content) for content in (b"<blank>\nab\n", b"<blank>\n\n")],
     *[("character", "tokens.txt", content) for content in (b"", b"a\nb\n", b"<blank>\na\na\n", b"<blank>\nab\n")],
-    *[("character", "tokens.txt is not valid", b"<blank>\n\xff\n"), ("character", "tokenizer.json", b"{")],
-    ("character", "tokenizer.json", b'{"kind": "words", "size": 3}'),
+    *[("character", "tokenizer.json", content) for content in (b"{", b'{"kind": "words", "size": 3}')],
     ("character", "tokenizer.json", b'{"kind": "character", "size": 3}'),
+    ("character", "tokens.txt is not valid", b"<blank>\n\xff\n"),
     ("bpe", "sentencepiece.model is not valid", b"\n\x0e"),
     ("bpe", "sentencepiece.model does not exist", None), ("phone", "tokens.txt does not exist", None),
     ("character", "tokenizer.json does not exist", None),
