@@ -22,6 +22,7 @@ from sure.models.loading import check_wave, in_batches, wave_batches
 from sure.petl.attach import empty_slots
 from sure.petl.average import average_bundles, check_shares
 from sure.petl.bundle import ABOUT, Bundle, read_bundle
+from sure.provenance import describe_changes
 from sure.registry import nearest
 from sure.tasks.alignment import TimedWord
 
@@ -189,6 +190,8 @@ class Sure:
             if self.models:
                 self.model.attachment.attach()
             raise
+        if changed := describe_changes(bundle.about.get("code", {}), model.code()):
+            log.warning("%s was trained before %s changed; its results may differ now", bundle.folder, changed)
         self.models[name], self.bundles[name], self.configs[name] = model.to(self.device).eval(), bundle, config
         self.name = name
 

@@ -2,21 +2,27 @@
 # Steps: commands that write a mark when they have finished, and are skipped while the mark is valid.
 #
 # A step is one command of a stage, for one data set or one experiment. Before calling `step`, its stage sets
-#   inputs      files it reads             outputs        files or folders it writes
-#   resources   options for the launcher   when_redone    words added when the user asks for the finished step again
-#   here        true: run on this machine whatever --launch is: it needs the network, or is too short for a queue
+#   inputs         files it reads             outputs       files or folders it writes
+#   input_folders  folders it reads           input_sets    data folders whose recordings it reads from the corpus
+#   input_tables   files it reads if they exist, and that marks of earlier versions do not have
+#   code_files     files of its code; changes are reported, but do not count
+#   resources      options for the launcher   when_redone   words added when the user asks for the finished step again
+#   here           true: run on this machine whatever --launch is: it needs the network, or is too short for a queue
 # The mark FOLDER/.marks/NAME lists the command and a digest of each input; it is valid while these are unchanged and the
-# outputs exist. Large inputs count by size and time; changes of the code in sure/ do not count.
+# outputs exist. Large inputs and the audio in folders count by size and time (sure/recipe/inputs.py). A digest that the
+# mark does not have, because an earlier version wrote the mark, does not count and is added.
 
-declare -a inputs=() outputs=() resources=() when_redone=()
+. "$root/utils/mark_text.sh"
+
+declare -a inputs=() input_folders=() input_sets=() input_tables=() code_files=() outputs=() resources=() when_redone=()
 here=false
-large_bytes=$((64 * 1024 * 1024))
 
 # step FOLDER NAME COMMAND...: runs the command through the launcher, or prints that it is finished.
 step() {
   local mark=$1/.marks/$2 log=$1/log/$2.log start=$SECONDS where=$launch now lock
   local -a command=("${@:3}")
   step_name="$1 $2" step_command=$(quoted "${command[@]}")
+  look
   now=$(describe_step)
   if [[ $dry_run == true ]]; then
     [[ $forced == true ]] || ! holds "$mark" "$now" || printf '# finished, would be skipped:\n'
@@ -28,7 +34,9 @@ step() {
   exec {lock}>>"$mark.lock"
   wait_for_lock "$lock" "$mark.lock"
   if [[ $forced == false ]] && holds "$mark" "$now"; then
-    printf '  skip %s: finished\n' "$step_name"
+    printf '  skip %s: finished%s\n' "$step_name" "$(other_code "$mark" "$now")"
+    now=$(grep -v '^code ' <<<"$now"; of_code "$mark" "$now")
+    [[ $(<"$mark") == "$now" ]] || write_mark "$mark" "$now"
   else
     printf '  %s%s\n' "$step_name" "$(reason "$mark" "$now")"
     check_kept "$mark" "$now"
@@ -38,54 +46,24 @@ step() {
     if [[ $here == true ]]; then where=local; fi
     attended bash "$root/utils/launch/$where.sh" "${job_words[@]}" "${resources[@]}" "$log" "${command[@]}"
     [[ -z $stopped_by ]] || exit "$(stop_status)"
+    looked=()
     check_outputs
-    printf '%s\n' "$now" >"$mark.new"
-    mv "$mark.new" "$mark"
+    write_mark "$mark" "$now"
     printf '  %s: done in %s s\n' "$step_name" $((SECONDS - start))
   fi
   exec {lock}>&-
   clear_step
 }
 
-clear_step() { inputs=() outputs=() resources=() when_redone=() here=false step_name="" step_command="" step_log=""; }
-
-# describe_step: prints the text of a mark: the command, and every input with its digest.
-describe_step() {
-  local path bytes time text
-  local -a there=() small=()
-  text="command  $step_command"
-  for path in "${inputs[@]}"; do
-    if [[ -e $path ]]; then there+=("$path"); else text+=$'\n'"missing  $path"; fi
-  done
-  if ((${#there[@]})); then
-    while read -r bytes time path; do
-      if ((bytes > large_bytes)); then text+=$'\n'"$bytes bytes, time $time  $path"; else small+=("$path"); fi
-    done < <(stat -L -c '%s %Y %n' "${there[@]}")
-  fi
-  if ((${#small[@]})); then text+=$'\n'$(sha256sum "${small[@]}"); fi
-  printf '%s\n' "${text//"$root"/ROOT}"  # so that a clone that was moved stays finished
+clear_step() {
+  inputs=() input_folders=() input_sets=() input_tables=() code_files=() outputs=() resources=() when_redone=()
+  here=false step_name="" step_command="" step_log=""
 }
 
-# holds MARK TEXT: whether the step has finished with these inputs and settings.
-holds() {
-  local output
-  [[ -f $1 && $(<"$1") == "$2" ]] || return 1
-  for output in "${outputs[@]}"; do [[ -e $output ]] || return 1; done
-}
-
-# changed_inputs MARK TEXT: prints the lines of TEXT that the mark does not have.
-changed_inputs() { grep -vxF -f "$1" <<<"$2" || true; }
-
-# reason MARK TEXT: prints why a step runs again that had finished before.
-reason() {
-  local changed
-  [[ -f $1 ]] || return 0
-  changed=$(changed_inputs "$1" "$2")
-  case $changed in
-    "") if [[ $forced == true ]]; then printf ', again: asked for'; else printf ', again: an output is missing'; fi ;;
-    command*) printf ', again: its settings changed' ;;
-    *) changed=${changed%%$'\n'*}; printf ', again: %s changed' "${changed##*  }" ;;
-  esac
+# write_mark MARK TEXT: writes the text of a step that has finished.
+write_mark() {
+  grep -v '^changed ' <<<"$2" >"$1.new"
+  mv "$1.new" "$1"
 }
 
 # check_kept MARK TEXT: an error where data of a finished training have changed, so that it is not repeated unasked. (For

@@ -13,7 +13,7 @@ from textwrap import shorten
 
 from tqdm import tqdm
 
-from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, decode, is_clipped
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, audio_file, decode, is_clipped
 from sure.data.audio_readers import TRUNCATED
 from sure.data.commands import find_commands, run_command
 from sure.data.limits import Limits, length_problem, text_problem
@@ -23,6 +23,7 @@ from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
 from sure.errors import SureError, some_of
 from sure.files import replace_file
+from sure.recipe.inputs import DIGESTS, STATES, Recording, read_recording, recording_tables
 
 POLICIES = ("stop", "skip")
 DEFAULT = Limits()
@@ -95,6 +96,7 @@ class _Check:
         for id in [id for id, line in self.wavs.items() if not line.value]:
             self._drop(id, "no path", f"wav.scp:{self.wavs.pop(id).number}")
         self.durations: dict[str, float] = {}
+        self.recordings: dict[str, Recording] = {}
         self.outputs = folder / "audio.part"
         self.command_outputs: dict[str, Path] = {}
 
@@ -207,7 +209,7 @@ class _Check:
 
     def _decode(self, recording: str) -> tuple[float, int, str] | AudioError:
         """The seconds and rate, and a fault that is only noted: segments of a truncated recording may be whole."""
-        file, note = self.command_outputs.get(recording, self.wavs[recording].value), ""
+        file, note = str(self.command_outputs.get(recording, self.wavs[recording].value)), ""
         try:
             samples, rate = decode(file)
         except AudioError as error:
@@ -215,6 +217,7 @@ class _Check:
                 return error
             samples, rate = decode(file, partial=True)
             note = f"{TRUNCATED}; segments before the end of its samples are kept"
+        self.recordings[recording] = read_recording(str(audio_file(file)))
         if is_clipped(samples):
             note = note or "recordings with samples above 1, which are clipped"
         return len(samples) / rate, rate, note
@@ -274,6 +277,7 @@ class _Check:
             rows["wav.scp"][id] = str(self.command_outputs[id].replace(self.folder / "audio" / f"{id}.wav"))
         rows["utt2dur"] = {id: f"{seconds:.4f}" for id, seconds in self.durations.items()}
         texts = {name: format_table(sorted(table.items())) for name, table in rows.items()}
+        texts |= recording_tables({str(audio_file(at)): self.recordings[id] for id, at in rows["wav.scp"].items()})
         kept = [trial for trial in self.trials if {trial.first, trial.second} <= self.durations.keys()]
         if left_out := len(self.trials) - len(kept):
             self.report.notes.append(f"{left_out} of {len(self.trials)} trials of removed utterances were left out")
@@ -287,7 +291,7 @@ class _Check:
         if path.is_file():
             if path.read_bytes() == text.encode():
                 return
-            if name not in ("utt2dur", REPORT):
+            if name not in ("utt2dur", DIGESTS, STATES, REPORT):
                 (self.folder / BACKUP).mkdir(exist_ok=True)
                 shutil.copy2(path, self.folder / BACKUP / name)
         replace_file(path, text)

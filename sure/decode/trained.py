@@ -1,5 +1,6 @@
 """Load the trained model of an experiment folder."""
 
+import logging
 from collections.abc import Sequence
 
 import safetensors
@@ -12,6 +13,9 @@ from sure.errors import SureError
 from sure.models.base import AdaptedModel
 from sure.models.build import build_model, build_task
 from sure.models.experiment import Experiment
+from sure.provenance import describe_changes
+
+log = logging.getLogger(__name__)
 
 
 def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple[Config, AdaptedModel]:
@@ -37,4 +41,6 @@ def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple
         raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
     model = build_model(config, build_task(config, experiment.tokens), saved=True)
     model.load(weights, str(path))
+    if changed := describe_changes(experiment.read_code(), model.code()):
+        log.warning("%s was trained before %s changed; its results may differ now", experiment.folder, changed)
     return config, model.to(pick_device(config.train.device)).eval()

@@ -8,9 +8,12 @@ from sure.data.data_dir import read_data_dir
 from sure.data.tables import TABLES, read_lines
 from sure.data.validate import inspect_data_dir
 from sure.doctor.check import Check
+from sure.doctor.marks import check_marks
+from sure.recipe.inputs import changed_content
 
 AGAIN = "run stage 2, prepare, again; --on_bad_utterance skip leaves out unusable utterances"
 ORDER = "run stage 2, prepare, again: it sorts the tables"
+RESTORE = "restore the recording, or run stage 2, prepare, again"
 SHOWN = 20  # ids of one kind of problem
 
 
@@ -28,6 +31,10 @@ def check_data(folder: Path) -> Check:
             check.add(f"{folder / 'utt2dur'} is missing", AGAIN)
         if not check.problems:
             _check_durations(folder, durations, check)
+        for path in changed_content(folder):
+            check.add(f"{path}: its content changed since stage 2", RESTORE)
+        dataset = folder.resolve().parent  # data/asr_es
+        check_marks((dataset.parent / ".marks").glob(f"{dataset.name}.*"), dataset.parent.parent, check)
     return check
 
 
@@ -50,6 +57,6 @@ def _check_durations(folder: Path, durations: dict[str, float], check: Check) ->
             check.add(
                 f"{folder / 'utt2dur'}: '{utterance.id}' has {utterance.seconds:.2f} s there, and {measured:.2f} s in "
                 f"{utterance.audio}: the recording changed since stage 2",
-                "restore the recording, or run stage 2, prepare, again",
+                RESTORE,
             )
     check.notes.append(f"{len(utterances)} utterances, {sum(durations.values()) / 3600:.2f} hours")

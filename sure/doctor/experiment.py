@@ -1,6 +1,5 @@
 """Checks of an experiment (config, data, weights, checkpoints, results, inputs that changed) and of a bundle."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import safetensors
 
 from sure.config import Config, load_config
 from sure.doctor.check import Check
+from sure.doctor.marks import check_marks
 from sure.errors import SureError
 from sure.files import sha256_of_file
 from sure.inference import Sure
@@ -20,7 +20,6 @@ from sure.train.left_out import FILE as LEFT_OUT
 TRAIN = "run stage 4 again: --stage train (run.sh), or sure.bin.train with --restart"
 RESUME = "run the same command again: training continues from the other checkpoint"
 DECODE = "run stages 5 and 6 again: --stage decode"
-MARKED = re.compile(r"([0-9a-f]{64}) [ *](.+)")  # digest and name of an input, in the mark of a stage
 
 
 def check_experiment(folder: Path) -> Check:
@@ -46,8 +45,7 @@ def check_experiment(folder: Path) -> Check:
             except (SureError, OSError) as error:
                 check.add(error, DECODE)
         _check_inputs(config, recipe, experiment, check)
-    for mark in sorted(path for path in folder.glob(".marks/*") if path.suffix not in (".lock", ".new")):
-        _check_mark(mark, recipe, check)
+    check_marks(folder.glob(".marks/*"), recipe, check)
     if (folder / "bundle").is_dir():
         check.problems += check_bundle(folder / "bundle").problems
     if not experiment.summary.is_file():
@@ -118,23 +116,6 @@ def _check_lines(path: Path, whole: Callable[[str], bool], check: Check) -> None
         good = False
     if not good:
         check.add(f"{path} is damaged", TRAIN)
-
-
-def _check_mark(mark: Path, recipe: Path, check: Check) -> None:
-    again = f"--stage {mark.name.split('_')[0]}"
-    if not mark.is_file():
-        check.add(f"{mark} is not a file", f"delete it, and {again}")
-        return
-    for line in mark.read_text(encoding="utf-8", errors="replace").splitlines():
-        if match := MARKED.fullmatch(line):
-            digest, name = match.groups()
-            path = recipe / name
-            if "ROOT" in name or name.startswith("\\"):  # in another folder, or with an escaped name
-                continue
-            if not path.is_file():
-                check.add(f"{path} was deleted since {mark.name} was finished", again)
-            elif sha256_of_file(path) != digest:
-                check.add(f"{path} changed since {mark.name} was finished", again)
 
 
 def _read_json(path: Path, check: Check, remedy: str) -> dict:

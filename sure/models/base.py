@@ -14,6 +14,7 @@ from sure.errors import SureError
 from sure.petl.attach import Attachment
 from sure.petl.bundle import bundle_files, describe_backbone
 from sure.petl.names import HEAD
+from sure.provenance import code_of
 from sure.tasks.base import AnyTask
 
 
@@ -86,8 +87,13 @@ class AdaptedModel(nn.Module, ABC):
         parts = (groups["adapter"].values(), groups["head"].values(), self.parameters())
         return Counts(*(sum(parameter.numel() for parameter in part) for part in parts))
 
-    def bundle(self, config: Config, tokens: Path, scores: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-        """Contents of the bundle's files by name. tokens: folder with the task's files; scores: by data set."""
+    def code(self) -> dict[str, str]:
+        """Digests of the code of the model, by file."""
+        parts = (self, self.backbone, self.task, *self.attachment.methods)
+        return code_of(["sure.models.build", *(type(part).__module__ for part in parts)])
+
+    def bundle(self, config: Config, tokens: Path, **facts: Mapping[str, Any]) -> dict[str, bytes]:
+        """Contents of the bundle's files by name. tokens: folder with the task's files; facts: `scores`, `code`."""
         counts = self.counts()
         about = {
             "task": config.task,
@@ -104,6 +110,7 @@ class AdaptedModel(nn.Module, ABC):
             "petl": [method.saved().model_dump(mode="json") for method in self.attachment.methods],
             "head": config.head.model_dump(mode="json"),
             "parameters": {"adapter": counts.adapter, "head": counts.head, "total": counts.total},
-            "scores": scores or {},
+            "scores": {},
+            **facts,
         }
         return bundle_files(about, self.state(), {name: (tokens / name).read_bytes() for name in self.task.files()})

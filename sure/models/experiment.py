@@ -8,19 +8,18 @@ import logging
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import sure
 from sure.config import Config, read_plain_config
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.build import build_task
-from sure.parsing import parse_json
+from sure.parsing import parse_json, read_json
+from sure.provenance import git_hash
 from sure.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,15 @@ log = logging.getLogger(__name__)
 FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
 FREE_KEYS += ("train.device", "train.save_minutes", "train.threads", "train.workers")
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle", "decode_*", "tuned_*", "left_out.txt")
-RESULTS += ("config.yaml", "metrics.jsonl", "best.json", "best.safetensors", "backbone.safetensors", "summary.json")
+RESULTS += (
+    "code.json",
+    "config.yaml",
+    "metrics.jsonl",
+    "best.json",
+    "best.safetensors",
+    "backbone.safetensors",
+    "summary.json",
+)
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
 
 
@@ -44,6 +51,7 @@ class Experiment:
         self.best_weights = folder / "best.safetensors"
         self.best = folder / "best.json"
         self.summary = folder / "summary.json"
+        self.code = folder / "code.json"  # digests of the code that trains here
 
     def begun(self) -> bool:
         """Whether the folder has results of a training, which must not be mixed with those of another config."""
@@ -112,6 +120,11 @@ class Experiment:
         lines = [f"python {platform.python_version()}", *versions, f"git {git_hash()}", f"device {device}"]
         replace_file(self.folder / "environment.txt", "\n".join(lines) + "\n")
 
+    def read_code(self) -> dict[str, str]:
+        """The digests of the code of the training; empty for earlier versions."""
+        code = read_json(self.code, "delete it: it only tells which code trained") if self.code.exists() else {}
+        return {name: str(digest) for name, digest in code.items()}
+
     @contextmanager
     def logging(self) -> Iterator[None]:
         """Write the log of `sure` to train.log and to stderr."""
@@ -151,16 +164,6 @@ class Experiment:
 class LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """Ignore a full disk: log lines are lost, and training stops at the next file that cannot be written."""
-
-
-def git_hash() -> str:
-    """The commit of this code, with `-dirty` if it has local changes; `unknown` outside a repository."""
-    describe = "describe --always --abbrev=12 --exclude=* --dirty"
-    command = ["git", "-C", str(Path(sure.__file__).parent), *describe.split()]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _slurm_job() -> str:

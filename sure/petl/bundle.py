@@ -147,7 +147,7 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     about = read_json(path, AGAIN, sorted(kinds))
     if about["format"] not in READABLE:
         raise SureError(f"{path} has format {about['format']}; this version of SURE reads formats up to {FORMAT}")
-    for key, kind in {**kinds, "files": dict}.items():
+    for key, kind in {**kinds, "files": dict, "code": dict}.items():
         if not isinstance(about.get(key, kind()), kind):
             raise SureError(f"{path}: {key} is {about[key]!r}, expected {kind.__name__}; {AGAIN}")
     if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in about["petl"]):

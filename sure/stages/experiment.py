@@ -59,6 +59,6 @@ def pack(experiment: Experiment) -> dict[str, bytes]:
         result = read_json(path, "run stage 6, score, which writes it")
         name = path.parent.name.removeprefix("decode_")
         scores[name] = {key: result.get(key) for key in ("score_name", "score", "decoding", "utterances", "data")}
-    files = model.bundle(config, experiment.tokens, scores)
+    files = model.bundle(config, experiment.tokens, scores=scores, code=experiment.read_code())
     write_bundle(experiment.folder / "bundle", files)
     return files

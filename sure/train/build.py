@@ -1,5 +1,6 @@
 """The parts of a training, built from its config and restored from the last checkpoint."""
 
+import json
 import logging
 
 import torch
@@ -7,14 +8,17 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from sure.config import Config
+from sure.config_sections import DataConfig
 from sure.device import autocast, describe_device
+from sure.files import replace_file
 from sure.interrupt import Interrupt
 from sure.models.base import AdaptedModel
 from sure.models.build import build_model, kind_of
 from sure.models.experiment import Experiment
+from sure.recipe.inputs import digest_of_recordings
 from sure.tasks.base import AnyTask
 from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import BestWeights, Inputs, Part, RandomState, Tensors
+from sure.train.checkpoint_parts import BestWeights, Code, Inputs, Part, RandomState, Tensors
 from sure.train.checks import LossMonitor
 from sure.train.curves import History
 from sure.train.distributed import Processes
@@ -51,13 +55,17 @@ class Training:
         self.progress = Progress()
         self.best = BestWeights(self.model, self.progress, experiment, processes.first)
         self.checkpoints = Checkpoints(experiment.checkpoints)
-        self.parts = self._restored_parts(experiment, random_state)
+        self.parts = self._restored_parts(experiment, random_state, config.data)
+        if processes.first:
+            replace_file(experiment.code, json.dumps(self.model.code(), indent=1) + "\n")
         processes.check_same_tensors(self.parameters.values())
         self.history = History(experiment.folder, self.progress.history, task.score_name, processes.first)
 
-    def _restored_parts(self, experiment: Experiment, random_state: RandomState) -> dict[str, Part]:
+    def _restored_parts(self, experiment: Experiment, random_state: RandomState, data: DataConfig) -> dict[str, Part]:
         """The parts of a checkpoint, restored from the last one if there is one."""
         inputs = {"backbone": self.model.backbone.sha256}
+        if recordings := digest_of_recordings(data.train):
+            inputs["recordings of the training set"] = recordings
         inputs |= {"training set": self.train_feed.digest(), "dev set": self.dev_feed.digest()}
         parts = {
             "inputs": Inputs(inputs, experiment.folder, self.processes),
@@ -68,10 +76,11 @@ class Training:
             "optimizer": self.optimizer,
             "schedule": self.schedule,
             "random": random_state,
+            "code": Code(self.model.code(), experiment, self.processes.first),
         }
         if saved := self.processes.from_first(self.checkpoints.load):
             for name, part in parts.items():
-                part.load_state_dict(saved[name])
+                part.load_state_dict(saved[name] if name != "code" else saved.get(name, {}))  # earlier ones have none
             log.info("resuming at epoch %d, batch %d", self.progress.epoch, self.progress.batches)
         return parts
 

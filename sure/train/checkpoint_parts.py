@@ -18,6 +18,7 @@ from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment
+from sure.provenance import describe_changes
 from sure.train.distributed import Processes
 from sure.train.progress import Progress
 
@@ -103,13 +104,29 @@ class Inputs:
         return self.digests
 
     def load_state_dict(self, state: Mapping[str, str]) -> None:
-        """Raises SureError naming the first input that has changed since the checkpoint."""
+        """Raises SureError naming the first input that has changed since the checkpoint, which may lack new ones."""
         for name, digest in self.digests.items():
-            if state[name] != digest:
+            if state.get(name, digest) != digest:
                 raise SureError(
                     f"{self.folder}: the {name} has changed since training was interrupted; restore it, or use another "
                     "--exp (run.sh: --tag NAME), or train from the beginning with --restart"
                 )
+
+
+class Code:
+    """Digests of the code of the model. A training that goes on with other code says so."""
+
+    def __init__(self, digests: dict[str, str], experiment: Experiment, writes: bool):
+        self.digests, self.experiment, self.writes = digests, experiment, writes
+
+    def state_dict(self) -> dict[str, str]:
+        return self.digests
+
+    def load_state_dict(self, state: Mapping[str, str]) -> None:
+        if self.writes and (changed := describe_changes(state, self.digests)):
+            log.warning(
+                "%s was interrupted before %s changed; it goes on with this code", self.experiment.folder, changed
+            )
 
 
 class RandomState:

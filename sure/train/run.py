@@ -11,7 +11,8 @@ from sure.data.dataset import UtteranceError
 from sure.device import describe_device, peak_memory_megabytes
 from sure.errors import SureError
 from sure.interrupt import Interrupt
-from sure.models.experiment import Experiment, git_hash
+from sure.models.experiment import Experiment
+from sure.provenance import git_hash
 from sure.train.distributed import Processes, joined
 from sure.train.lock import lock
 from sure.train.trainer import Trainer

@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from sure.device import peak_memory_megabytes
 from sure.errors import SureError
-from sure.interrupt import EXIT_STATUS
+from sure.interrupt import EXIT_STATUS, REASONS
 from sure.train.build import Training
 from sure.train.checks import ADVICE, StepLosses, check_gradients
 from sure.train.progress import ProgressBar
@@ -158,7 +158,7 @@ class Trainer(Training):
             self.save(training)
         if asked:
             self.processes.wait()  # until process 0 has saved
-            log.info("%s: saved; run the same command again to continue", signal.Signals(asked).name)
+            log.info("%s; saved; run the same command again to continue", REASONS[signal.Signals(asked)])
             raise SystemExit(EXIT_STATUS)
 
     def save(self, training: bool = False) -> None:

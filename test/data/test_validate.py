@@ -14,6 +14,7 @@ from sure.data.limits import Limits, alphabet
 from sure.data.tables import PER_UTTERANCE, read_lines
 from sure.data.validate import validate_data_dir
 from sure.errors import SureError
+from sure.recipe.inputs import DIGESTS, STATES
 
 
 def validate(folder, **options):
@@ -58,7 +59,7 @@ def test_a_good_folder_gets_durations_and_stays_as_it_is(here):
     report = validate(folder)
     after = snapshot(folder)
     assert {name: after[name] for name in before} == before
-    assert set(after) - set(before) == {"utt2dur", "validation.txt"}
+    assert set(after) - set(before) == {"utt2dur", "validation.txt", DIGESTS, STATES}
     assert (folder / "utt2dur").read_text() == "a 0.5000\nb 0.7500\nc 1.0000\nd 1.2500\n"
     assert (report.utterances, report.seconds, report.removed, report.notes) == (4, 3.5, [], [])
     validate(folder)

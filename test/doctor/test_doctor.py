@@ -1,5 +1,6 @@
 """The doctor finds no problem in complete folders, names each damage, and changes no file."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from damage import flip, replace, to_folder
 from sure.bin import doctor, pack
 from sure.errors import SureError
 from sure.files import replace_file, sha256_of_file
+from sure.recipe.inputs import DIGESTS, digest_of_folder, read_recording, recording_tables
 
 SEED = Path("exp/tones_tiny_lora/seed1")
 BUNDLE = str(SEED / "bundle")
@@ -25,6 +27,11 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("hyp.txt", "ref.txt"):
         replace_file(seed / "decode_test" / name, "test-000 a\ntest-001 b\n")
     digest = sha256_of_file(recipe / "data" / "train" / "text")
+    replace_file(recipe / "downloads/corpus/a.tsv", "a")
+    mark = f"digest {digest_of_folder(str(recipe / 'downloads/corpus'))}  recipe/downloads/corpus\n"
+    replace_file(recipe / ".marks/data.prepare", mark)  # the dataset is `data`
+    recordings = {str(path): read_recording(str(path)) for path in recipe.glob("wav/train*.wav")}
+    replace_file(recipe / "data/train" / DIGESTS, recording_tables(recordings)[DIGESTS])
     replace_file(seed / ".marks" / "train", f"command  python\n{digest}  data/train/text\n")
     return recipe
 
@@ -32,7 +39,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def recipe(complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = Path(shutil.copytree(complete, tmp_path / "recipe"))
-    for path in [*copy.rglob("wav.scp"), *copy.rglob("config.yaml")]:
+    for path in [*copy.rglob("wav.scp"), *copy.rglob(DIGESTS), *copy.rglob("config.yaml")]:
         path.write_text(path.read_text().replace(str(complete), str(copy)))
     monkeypatch.chdir(copy)
     return copy
@@ -51,11 +58,19 @@ def write(content: bytes):
     return lambda path: path.write_bytes(content)
 
 
+def same_time(path: Path) -> None:
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 # folder to check, file or folder in it, its damage, and the problem that is found
 @pytest.mark.parametrize(("folder", "place", "damage", "problem"), [
     ("data", "wav/train3.wav", Path.unlink, "missing audio file: train-003.*stage 2"),
     ("data", "wav/train3.wav", lambda path: shutil.copy("wav/train0.wav", path),
      "utt2dur: 'train-003' has .* the recording changed since stage 2"),
+    ("data", "wav/train3.wav", same_time, "train3.wav: its content changed since stage 2 -> restore the recording"),
+    ("data", "downloads/corpus/a.tsv", write(b"b"), "downloads/corpus changed since prepare was finished"),
     ("data", "data/dev/text", lambda path: replace(path, "dev-000 ", "dev-900 "), "not sorted .*'dev-900'"),
     ("data", "data/dev/text", lambda path: replace(path, "dev-002 ", "dev-200 "), "text without audio: dev-200"),
     ("data", "data/dev/text", write(b"\xff\xfe"), "not UTF-8"),

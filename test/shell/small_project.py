@@ -123,8 +123,9 @@ class Project:
         shutil.copytree(ROOT / "sure" / "recipe", root / "sure" / "recipe")
         for folder in (root / "tools", self.bin, root / "sure" / "petl", recipe / "conf"):
             folder.mkdir(parents=True)
-        for name in ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/bin/plan.py", "egs/asterisk/run.sh"):
+        for name in ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/bin/plan.py", "sure/bin/inputs.py"):
             shutil.copy(ROOT / name, root / name)
+        shutil.copy(ROOT / "egs" / "asterisk" / "run.sh", recipe)
         (root / "tools" / "fetch_backbone.py").write_text(FETCH)
         (self.bin / "check_config.py").write_text("")
         for name in (*STAGES, "rates", "tune_decode", "suite_report"):

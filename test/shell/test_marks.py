@@ -60,6 +60,35 @@ def test_a_trained_model_does_not_count_for_other_data(finished):
     assert finished.run(*LORA).status == 0
 
 
+def without_new_lines(mark):
+    """As an earlier version wrote it."""
+    mark.write_text("".join(line for line in mark.read_text().splitlines(True) if line[:5] not in ("diges", "code ")))
+
+
+def test_the_corpus_the_weights_folder_and_recordings_count_and_code_is_reported(finished):
+    recipe, words = finished.recipe, (*LORA, "--weights", "../hf")
+    for file in ("corpus/a.txt", "corpus/a.wav"):
+        (recipe / "downloads" / file).write_text("new")
+        done = finished.run(*LORA)
+        assert done.stages == ["prepare"] and "again: downloads/corpus changed" in done.out
+    (recipe / "../hf").mkdir()
+    (recipe / "../hf/config.json").write_text("{}")
+    recordings = recipe / "data/asr_es/train/recordings.sha256"
+    recordings.write_text("one")
+    assert finished.run(*words, "--tag", "hf").status == 0
+    for mark in [path for path in recipe.rglob(".marks/*") if path.suffix != ".lock"]:
+        without_new_lines(mark)
+    assert finished.run(*words, "--tag", "hf").calls == []  # the marks are completed
+    (finished.root / "sure/petl/lora.py").write_text("class Method: pass  # changed\n")
+    for file, text in ((recipe / "../hf/config.json", "{ }"), (recordings, "two")):
+        before, _ = file.read_text(), file.write_text(text)
+        done = finished.run(*words, "--tag", "hf")
+        assert done.calls == [] and file.name.replace("config.json", "../hf changed") in done.err
+        file.write_text(before)
+    done = finished.run(*words, "--tag", "hf")
+    assert done.calls == [] and "finished, before sure/petl/lora.py changed" in done.out
+
+
 def test_a_training_that_is_asked_for_restarts_only_after_it_had_finished(finished):
     half = finished.run(*TRAIN, KILL_AT="train")
     assert half.status == 137 and half.calls[0][-1] == "--restart" and "problem: it was killed" in half.err

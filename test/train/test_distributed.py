@@ -155,7 +155,12 @@ def test_signals_and_kills_end_all_and_the_same_command_goes_on(corpus, tmp_path
     child.kill(signal.SIGTERM)
     assert child.status() == 75, read(child.stderr)
     log = read(child.stderr)
-    assert log.count("SIGTERM: saved") == 1 and "Traceback" not in log and "resuming at epoch" in log
+    assert (
+        log.count("asked to stop; saved") == 1
+        and "SIG" not in log
+        and "Traceback" not in log
+        and "resuming at epoch" in log
+    )
 
 
 @pytest.mark.slow

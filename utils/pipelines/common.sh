@@ -9,6 +9,7 @@
 #   target            the file of a data folder that holds the targets
 #   overrides         of the config
 #   token_inputs      files that stage 3 also reads (default: none)
+#   train_tables      tables of a data folder that training also reads, if they exist (default: none)
 #   decode_methods    values of --decode (default: greedy)
 # A function after_prepare, if the pipeline has one, ends stage 2.
 
@@ -20,6 +21,7 @@ corpus_step=${sources/#sources/corpus}  # each has a mark of its own: corpus_v0.
 corpus_step=${corpus_step%.yaml}$(printf '%s' "${source_options[@]/#*=/_}")
 [[ -v test_sets ]] || test_sets=(test)
 [[ -v token_inputs ]] || token_inputs=()
+[[ -v train_tables ]] || train_tables=()
 [[ -v decode_methods ]] || decode_methods=(greedy)
 check_options
 
@@ -47,7 +49,8 @@ stage_prepare() {
   if [[ -v option_given[max_bad_percent] ]]; then limit=(--max_bad_percent "$max_bad_percent"); fi
   mapfile -t inputs < <(find . \( -path ./conf -o -path ./downloads -o -path ./data -o -path ./exp -o -name '.?*' \
     -o -name __pycache__ \) -prune -o -type f -not -name README.md -not -name run.sh -print | LC_ALL=C sort)
-  inputs+=("downloads/.marks/$corpus_step")
+  inputs+=("downloads/.marks/$corpus_step") input_folders=("${corpus:-downloads/corpus}")
+  mapfile -t input_sets < <(compgen -G "$data/*/wav.scp"); input_sets=("${input_sets[@]%/wav.scp}")
   outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
   step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
     --on_bad_utterance "$on_bad_utterance" "${limit[@]}" "${allow[@]}" "${prepare_options[@]}"

@@ -27,7 +27,9 @@ decode_inputs() {
   for part in "${@:2}"; do
     inputs+=("$data/$part/wav.scp" "$data/$part/$target")
     if [[ -f $data/$part/trials ]]; then inputs+=("$data/$part/trials"); fi
+    input_tables+=("$data/$part"/{segments,recordings.sha256})
   done
+  if [[ -d $weights ]]; then input_folders+=("$weights"); fi
   if [[ -n $tuned ]]; then inputs+=("$data/train/$target" "${decode_files[@]}"); fi
 }
 

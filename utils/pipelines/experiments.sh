@@ -27,7 +27,7 @@ choose_experiment() {
 }
 
 train_experiment() {
-  local file part
+  local file part word
   local -a words=() together=()
   choose_experiment "$1"
   if ((${processes:-$gpus} > 1)); then together=(--processes "${processes:-$gpus}"); fi
@@ -39,7 +39,13 @@ train_experiment() {
     for file in segments trials; do
       if [[ -f $data/$part/$file ]]; then inputs+=("$data/$part/$file"); fi
     done
+    input_tables+=("$data/$part/recordings.sha256" "${train_tables[@]/#/$data/$part/}")
   done
+  for word in "${training[@]}"; do  # weights of a Hugging Face folder, a bundle that training starts from
+    if [[ ! $word =~ ^(data|tokenizer)\. && -d ${word#*=} ]]; then input_folders+=("${word#*=}"); fi
+  done
+  for part in ${method//+/ }; do code_files+=("$root/sure/petl/$part.py"); done
+  code_files+=("$root/sure/backbones/$backbone.py" "$root/sure/tasks/$task.py")
   mapfile -t -O "${#inputs[@]}" inputs < <(find "$data/tokens" -type f 2>/dev/null | LC_ALL=C sort)
   if [[ -f $weights ]]; then inputs+=("$weights"); fi
   outputs=("$exp/summary.json" "$exp/best.safetensors") when_redone=(--restart)

@@ -7,7 +7,7 @@
 #   pretraining   words of another call of a recipe, run.sh first, whose model is adapted (default: none)
 #   pretrained    the dataset's name in that call
 # Stages 1 to 4 first run those of the pretraining, skipping finished ones; its output is indented.
-pipeline=synthesis target=phones
+pipeline=synthesis target=phones train_tables=(utt2spk durations spk2embedding.scp)
 [[ -v pretraining ]] || pretraining=()
 [[ -v phones ]] || phones=""
 overrides=(text.language="$lang")
@@ -39,7 +39,7 @@ after_prepare() {
   local part threads=${cluster_threads:-$((($(nproc) + nj - 1) / nj))}
   if [[ -v option_given[nj] ]]; then threads=$nj; fi
   for part in train dev "${test_sets[@]}"; do
-    inputs+=("$data/$part/wav.scp")
+    inputs+=("$data/$part/wav.scp") input_tables+=("$data/$part"/{segments,recordings.sha256})
     outputs+=("$data/$part"/{mel,pitch,energy}.scp "$data/$part/utt2frames")
   done
   inputs+=("conf/$task.yaml") outputs+=("$data/statistics.json")
@@ -65,7 +65,7 @@ decode_experiment() {
   eval "${decodings[0]}"
   inputs=("$exp/config.yaml" "$exp/best.safetensors" "${decode_files[@]}") outputs=()
   for part in "${test_sets[@]}"; do
-    inputs+=("$data/$part/phones" "$data/$part/mel.scp")
+    inputs+=("$data/$part/phones" "$data/$part/mel.scp") input_tables+=("$data/$part"/{utt2spk,recordings.sha256})
     outputs+=("$exp/decode_$part$ending"/{wav.scp,decoding.json})
   done
   step "$exp" "decode$ending" python -m sure.bin.decode --exp "$exp" "${decode_words[@]}"
@@ -77,6 +77,8 @@ score_experiment() {
   eval "${decodings[0]}"
   inputs=("$exp/summary.json") outputs=()
   mapfile -t -O 1 inputs < <(compgen -G "$exp/decode_*/wav.scp"; compgen -G "$exp/decode_*/decoding.json")
-  for part in "${test_sets[@]}"; do outputs+=("$exp/decode_$part$ending/result.json"); done
+  for part in "${test_sets[@]}"; do
+    outputs+=("$exp/decode_$part$ending/result.json") input_tables+=("$data/$part"/{segments,recordings.sha256,text})
+  done
   step "$exp" score python -m sure.bin.score --exp "$exp"
 }
