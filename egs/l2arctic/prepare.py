@@ -8,7 +8,7 @@ from typing import Literal
 
 from sure.corpus.selection import SETS, Selection, last_tenths
 from sure.corpus.texts import read_transcript
-from sure.corpus.walk import files_in, walk
+from sure.corpus.walk import files_below, files_in, walk
 from sure.data.data_dir import Utterance
 from sure.data.textgrid import read_tier
 from sure.errors import SureError
@@ -79,9 +79,12 @@ def find_speakers(corpus: Path, labels: str, selection: Selection) -> dict[str, 
             selection.leave_out(str(place.relative_to(corpus)), f"folders with wav and without {labels}")
         elif speakers.setdefault(name, place) != place:
             selection.leave_out(str(place.relative_to(corpus)), "second folders of a speaker")
+    zips = sorted(path for path in files_below(corpus, ".zip") if path.stem.upper() not in speakers)
+    for path in zips:
+        selection.leave_out(str(path.relative_to(corpus)), "archives that are not unpacked")
     if not speakers:
-        zips = " ".join(sorted(path.name for path in corpus.rglob("*.zip")))
-        remedy = f"unpack {zips}: each has a speaker" if zips else "pass --corpus with the folder of the speakers"
+        names = " ".join(path.name for path in zips)
+        remedy = f"unpack {names}: each has a speaker" if zips else "pass --corpus with the folder of the speakers"
         raise SureError(f"{corpus}: no L2-ARCTIC found: looked for <speaker>/wav next to <speaker>/{labels}; {remedy}")
     names = " ".join(sorted(speakers)).encode("utf-8", "backslashreplace").decode()
     print(f"{len(speakers)} of {len(RECORDED)} speakers: {names}")

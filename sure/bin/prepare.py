@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_intermixed_args(argv)
     corpus = options.corpus or corpus_folder(options.recipe / "downloads")
     if not corpus.is_dir():
-        raise SureError(f"--corpus {corpus} does not exist; pass the folder that contains the corpus")
+        problem = "is not a folder; unpack it" if corpus.exists() else "does not exist"
+        raise SureError(f"--corpus {corpus} {problem}; pass the folder that contains the corpus")
     prepare = load_prepare(options.recipe / "prepare.py")
     sets = prepare_sets(prepare, corpus, options.out, parse_options(prepare, options.options))
     limits = Limits(*(getattr(options, name) for name in LIMITS))

@@ -79,7 +79,7 @@ def make_folder(out: Path) -> None:
 
 def _use_copy(corpus: Path, out: Path) -> Path:
     if not corpus.is_dir():
-        problem = "is not a folder" if corpus.exists() else "does not exist"
+        problem = "is not a folder; unpack it" if corpus.exists() else "does not exist"
         raise SureError(f"--corpus {corpus} {problem}; pass the folder that contains your copy of the corpus")
     if not os.access(corpus, os.R_OK | os.X_OK):
         raise SureError(f"--corpus {corpus} is not readable; change its permissions")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from sure.corpus.download import make_folder
+from sure.corpus.packed import packed_files
 from sure.corpus.selection import SETS
 from sure.data.limits import Limits, alphabet
 from sure.data.tables import read_lines
@@ -61,10 +62,13 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
     """Call `prepare`; the data folders below `out`, sorted.
 
     The sets that `prepare` returns (names or folders), by default train, dev and test, are expected there. Raises
-    SureError for a missing set.
+    SureError for a missing set, and adds the packed files of the corpus to errors of `prepare`.
     """
     make_folder(out)
-    returned = prepare(corpus, out, **options)
+    try:
+        returned = prepare(corpus, out, **options)
+    except SureError as error:
+        raise SureError(f"{error}{packed_files(corpus)}") from None
     expected = [made if isinstance(made, Path) else out / made for made in (SETS if returned is None else returned)]
     for folder in expected:
         if not (folder / "wav.scp").is_file():

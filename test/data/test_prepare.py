@@ -64,6 +64,19 @@ def test_the_corpus_is_given_recorded_or_downloaded(here):
     assert texts("test")[0] == "fr test_a"
 
 
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("data/en/audio/train.tar.gz", b"", "write\n  there are archives: data/en/audio/train.tar.gz; unpack each"),
+    ("x/train-00000-of-00001.parquet", b"", "tables with recordings inside: x/train-00000.*egs/TEMPLATE$"),
+    ("train/a.flac", b"version https://git-lfs.github.com/spec/v1\n", "of Git LFS.*: train/a.flac; .*git lfs pull$"),
+    ("a/b/c/d/e/f.zip", b"", "no utterances to write$"),  # deeper than corpora are
+])  # fmt: skip
+def test_packed_files_are_named_where_a_recipe_does_not_find_its_own(here, name, content, message):
+    (here / "packed" / name).parent.mkdir(parents=True)
+    (here / "packed" / name).write_bytes(content)
+    with pytest.raises(SureError, match=message):
+        run("--corpus", "packed")
+
+
 TAKES = "this recipe's prepare.py takes lang=en, shout=false"
 
 

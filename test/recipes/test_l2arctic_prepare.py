@@ -40,6 +40,7 @@ test_changes = changes({
         left_out={"utterances without a recording": YDCK}),
     "a copied speaker": Case(copy("SKA", "copies/SKA"), left_out={"second folders of a speaker": "copies/SKA"}),
     "no speakers": Case(remove(*SPEAKERS), error="no L2-ARCTIC found: .*; pass --corpus with"),
+    "a zip of another speaker": Case(write("ASI.zip"), left_out={"archives that are not unpacked": "ASI.zip"}),
     "zips": Case([remove(*SPEAKERS), write("ABA.zip"), write("ASI.zip")], error="unpack ABA.zip ASI.zip: each has a"),
     **{fault: Case(change, gone=FIRST, left_out={"unusable TextGrids": 1}) for fault, change in {
         "cut": edit(GRID, lambda content: content[:-40]),
