@@ -7,6 +7,7 @@ from sure.config import Config
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.synthesis.durations import PHONES
 from sure.data.synthesis.features import FRAMES, STATISTICS
+from sure.data.synthesis.features import LEFT_OUT as FEATURES_LEFT_OUT
 from sure.data.tables import format_table, read_table
 from sure.errors import SureError, some_lines
 from sure.files import replace_file, replace_folder
@@ -73,6 +74,8 @@ def _write_phones(
         phonemizer.prepare(one.text for one in chosen)
         for one in chosen:
             try:
+                if frames and one.id not in frames:
+                    raise SureError(f"no features; {folder / FEATURES_LEFT_OUT} has the reason")
                 found = phonemizer.phones(one.text)
                 most = int(frames.get(one.id, len(found)))
                 if len(found) > most:

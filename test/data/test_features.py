@@ -102,13 +102,18 @@ def test_changed_settings_and_audio_are_computed_again(folder):
     assert write_features(folder, utterances, other) == len(WORDS)
 
 
-def test_unusable_utterances_are_all_named_and_the_index_stays(folder):
+def test_unusable_utterances_are_all_named_and_the_index_stays_or_they_are_left_out(folder):
     before = written(folder)
     write_audio(Path("data/audio/two.wav"), np.zeros(16000))
     write_audio(Path("data/audio/six.wav"), speech("six")[:100])
     with pytest.raises(SureError, match=r"(?s)2 utterances are unusable.*'six': too short.*'two': silent"):
         write_features(folder, read_data_dir(folder), CONFIG)
     assert written(folder) == before
+    assert write_features(folder, read_data_dir(folder), CONFIG, 2, "skip") == len(WORDS)
+    assert list(Scp(folder / "pitch.scp")) == [id for id in sorted(WORDS) if id not in ("six", "two")]
+    assert "'two': silent" in (folder / "features_left_out.txt").read_text()
+    with pytest.raises(SureError, match="2 utterances are unusable.*--on_bad_utterance skip"):
+        write_features(folder, read_data_dir(folder), CONFIG)
 
 
 def test_command(here, capsys):

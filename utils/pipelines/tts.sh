@@ -44,7 +44,8 @@ after_prepare() {
   done
   inputs+=("conf/$task.yaml") outputs+=("$data/statistics.json")
   resources=(--threads "$threads")
-  step data "$dataset.features" python -m sure.bin.features --config "conf/$task.yaml" "${overrides[@]}" "${acoustic_settings[@]}"
+  step data "$dataset.features" python -m sure.bin.features --config "conf/$task.yaml" \
+    --on_bad_utterance "$on_bad_utterance" "${overrides[@]}" "${acoustic_settings[@]}"
 }
 
 stage_tokenize() {

@@ -29,6 +29,7 @@ from sure.files import replace_file
 
 KINDS = ("mel", "pitch", "energy")
 FOLDER, FRAMES, STARTS, STATISTICS = "features", "utt2frames", "utt2start", "statistics.json"
+LEFT_OUT = "features_left_out.txt"
 PIECE = 250  # utterances
 
 
@@ -52,10 +53,13 @@ def compute(utterance: Utterance, config: AcousticConfig) -> Features:
     return Features(log_mel(spectrum, config).numpy(), hertz[:, None], energy(spectrum)[:, None].numpy(), start)
 
 
-def write_features(folder: Path, utterances: Sequence[Utterance], config: AcousticConfig, nj: int = 1) -> int:
+def write_features(
+    folder: Path, utterances: Sequence[Utterance], config: AcousticConfig, nj: int = 1, on_bad_utterance: str = "stop"
+) -> int:
     """Write the features of a set with `nj` threads; returns the number of utterances that were computed.
 
-    Raises SureError naming all unusable utterances; then the index files stay as they were.
+    With `skip`, unusable utterances (silent or too short) have no features, and `features_left_out.txt` lists them.
+    With `stop`, or if none is usable, raises SureError naming them; then the index files stay as they were.
     """
     threads, computed = torch.get_num_threads(), 0
     tables: dict[str, dict[str, str]] = {name: {} for name in (FRAMES, STARTS, *(f"{kind}.scp" for kind in KINDS))}
@@ -66,23 +70,29 @@ def write_features(folder: Path, utterances: Sequence[Utterance], config: Acoust
         with ThreadPoolExecutor(nj) as pool, tqdm(total=len(utterances), desc=str(folder), disable=None) as progress:
             for number, piece in enumerate(pieces, 1):
                 digest = _digest(piece, config)
+                progress.update(len(piece))
                 if not _is_finished(folder, number, digest):
                     computed += len(piece)
                     results = dict(pool.map(lambda utterance: (utterance.id, _try(utterance, config)), piece))
-                    problems += [str(result) for result in results.values() if isinstance(result, SureError)]
-                    if not problems:
-                        _write_piece(folder, number, results, digest)
-                progress.update(len(piece))
-                if not problems:
-                    about = json.loads(_path(folder, "mark", number, "json").read_text())
-                    for name in (FRAMES, STARTS):
-                        tables[name] |= about[name]
-                    for kind in KINDS:
-                        tables[f"{kind}.scp"] |= Scp(_path(folder, kind, number, "scp")).places
+                    failed = [str(result) for result in results.values() if isinstance(result, SureError)]
+                    if failed and on_bad_utterance == "stop":
+                        problems += failed
+                        continue
+                    _write_piece(folder, number, results, digest)
+                about = json.loads(_path(folder, "mark", number, "json").read_text())
+                problems += about.get(LEFT_OUT, [])
+                for name in (FRAMES, STARTS):
+                    tables[name] |= about[name]
+                for kind in KINDS:
+                    tables[f"{kind}.scp"] |= Scp(_path(folder, kind, number, "scp")).places
     finally:
         torch.set_num_threads(threads)
-    if problems:
-        raise SureError(f"{folder}: {len(problems)} utterances are unusable:{some_lines(problems)}")
+    replace_file(folder / LEFT_OUT, "".join(f"{line}\n" for line in problems))
+    if problems and (on_bad_utterance == "stop" or not tables[FRAMES]):
+        raise SureError(
+            f"{folder}: {len(problems)} utterances are unusable; repair the recordings, or leave them out with "
+            f"--on_bad_utterance skip:{some_lines(problems)}"
+        )
     for name, table in tables.items():
         replace_file(folder / name, format_table(sorted(table.items())))
     return computed
@@ -95,12 +105,14 @@ def _try(utterance: Utterance, config: AcousticConfig) -> Features | SureError:
         return error
 
 
-def _write_piece(folder: Path, number: int, found: dict[str, Features], digest: str) -> None:
+def _write_piece(folder: Path, number: int, results: dict[str, Features | SureError], digest: str) -> None:
+    found = {id: features for id, features in results.items() if isinstance(features, Features)}
+    problems = [str(error) for error in results.values() if isinstance(error, SureError)]
     for kind in KINDS:
         write_ark(_path(folder, kind, number, "ark"), ((id, getattr(features, kind)) for id, features in found.items()))
     frames = {id: str(len(features.mel)) for id, features in found.items()}
     starts = {id: f"{features.start:.4f}" for id, features in found.items()}
-    about = {"digest": digest, FRAMES: frames, STARTS: starts}
+    about = {"digest": digest, FRAMES: frames, STARTS: starts, LEFT_OUT: problems}
     replace_file(_path(folder, "mark", number, "json"), json.dumps(about) + "\n")
 
 
