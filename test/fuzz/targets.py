@@ -55,7 +55,7 @@ TABLES = {
     "trials": b"a b target\n",
 }
 
-KINDS = ("<f4", "<i2", "u1", "<f8", "<f2", ">i2", "<i4", "i1", "<i8", "<u2", "?", "<c8", "S2", "<M8[s]", ">f4", "<U1")
+KINDS = ("<f4", "<i2", "u1", "<f8", "<f2", ">i2", "<i4", "i1", "<i8", "<u2", "?", "<c8", "S2", "<M8[s]", ">f4")
 
 Target = Callable[[bytes], object]
 
