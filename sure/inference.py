@@ -145,7 +145,7 @@ class Sure:
     def merge(self) -> None:
         """Fold the adapter into the backbone's weights: faster, with the same results within rounding.
 
-        Raises SureError for methods that cannot be merged; then nothing changes.
+        Raises SureError for methods that cannot be merged, and for an adapter that is merged; then nothing changes.
         """
         self.model.attachment.merge()
 

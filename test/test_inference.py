@@ -351,3 +351,5 @@ def test_a_merged_backbone_fits_no_other_adapter(bundles, load):
     for refuse in (lambda: sure.use("lora"), lambda: sure.add("bias", bundles["bias"])):
         with pytest.raises(SureError, match="'wide' is merged into the backbone"):
             refuse()
+    with pytest.raises(SureError, match="petl .lora. is merged already; load the bundle again"):
+        sure.merge()

@@ -36,16 +36,21 @@ is_installed() {
   done
 }
 
+# complete_environment EXTRAS: prints the folder of the environment that is complete, the active one first, or fails.
+complete_environment() {
+  local folder
+  for folder in "$(active_environment)" "$root/.venv"; do
+    if is_installed "$folder" "$1"; then printf '%s\n' "$folder"; return; fi
+  done
+  return 1
+}
+
 # use_environment EXTRAS: activates the environment, after installing it if necessary.
 use_environment() {
   local active folder
-  active=$(active_environment)
-  if is_installed "$active" "$1"; then
-    folder=$active
-  elif is_installed "$root/.venv" "$1"; then
-    folder=$root/.venv
-  else
+  if ! folder=$(complete_environment "$1"); then
     bash "$root/tools/install.sh" --extras "$1"
+    active=$(active_environment)
     folder=${active:-$root/.venv}
   fi
   export PATH="$folder/bin:$PATH" PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1

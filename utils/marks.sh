@@ -25,7 +25,7 @@ step() {
   look
   now=$(describe_step)
   if [[ $dry_run == true ]]; then
-    [[ $forced == true ]] || ! holds "$mark" "$now" || printf '# finished, would be skipped:\n'
+    dry_step "$mark" "$now"
     quoted "${command[@]}"
     clear_step
     return

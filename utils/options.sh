@@ -26,7 +26,7 @@ option max_bad_percent 50      "with --on_bad_utterance skip: largest unusable p
 option decode greedy          "decoding of transcripts in stage 5: greedy, beam (beam search with an n-gram model, tuned on dev), or both"
 option tag ""                  "suffix of the experiment folders' names, to keep variants apart"
 option set ""                  "configuration overrides, e.g. \"train.epochs=3\"; petl.KEY applies to every method of --petl"
-option dry_run false           "true: print all commands and run none"
+option dry_run false           "true: check the configuration, print all commands and run none"
 option show ""                "print, and run nothing: corpus: the folder of the corpus; experiments: method, seed and folder of each"
 
 usage_error() {
@@ -58,13 +58,18 @@ parse_options() {
   done
 }
 
+# nearest WORD KNOWN...: prints ` (did you mean KNOWN?)`, or nothing if no known word is similar.
+nearest() {
+  ask_python -c 'import sys; from sure.registry import nearest; print(nearest(*sys.argv[1:2], sys.argv[2:]).translate({39: None}))' \
+    "$@" 2>/dev/null || true
+}
+
 # check_option --NAME: an error that lists the options, the nearest first, unless NAME is one of them.
 check_option() {
   local key=${1#--} near; key=${key//-/_}
   if [[ $key =~ ^[a-z][a-z0-9_]*$ && -v option_default[$key] ]]; then return; fi
-  near=$(ask_python -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
-    "$key" "${option_names[@]}" 2>/dev/null) || near=""
-  usage_error "unknown option $1${near:+ (did you mean --$near?)}; the options are:$(printf ' --%s' "${option_names[@]}"); see --help"
+  near=$(nearest "$key" "${option_names[@]}")
+  usage_error "unknown option $1${near/mean /mean --}; the options are:$(printf ' --%s' "${option_names[@]}"); see --help"
 }
 
 # one_of NAME WORD...: an error that lists the words unless the option NAME is one of them.
@@ -73,7 +78,7 @@ one_of() {
   for word; do
     if [[ ${!key} == "$word" ]]; then return; fi
   done
-  usage_error "--$key: unknown value '${!key}'; expected one of: $*"
+  usage_error "--$key: unknown value '${!key}'$(nearest "${!key}" "$@"); expected one of: $*"
 }
 
 # stage_number OPTION: sets `number` to the number of the stage in --OPTION.
@@ -83,7 +88,7 @@ stage_number() {
     number=$((i + 1))
     if [[ ${!1} == "${stages[i]}" || ${!1} == "$number" ]]; then return; fi
   done
-  usage_error "--$1: unknown stage '${!1}'; the stages are: $(list_stages)"
+  usage_error "--$1: unknown stage '${!1}'$(nearest "${!1}" "${stages[@]}"); the stages are: $(list_stages)"
 }
 
 list_stages() {

@@ -20,6 +20,7 @@ extras=ark,convert  # optional dependencies in pyproject.toml; a pipeline may ad
 . "$root/utils/log.sh"
 . "$root/utils/parallel.sh"
 . "$root/utils/marks.sh"
+. "$root/utils/dry_run.sh"
 
 # report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume.
 # Without the end of the log where the command has just printed it to the same terminal or file.
@@ -86,7 +87,13 @@ run_stages() {
   ((first <= last)) || usage_error "--stop_stage $stop_stage comes before --stage $stage; the stages are: $(list_stages)"
   make_plan
   if [[ -n $show ]]; then one_of show corpus experiments; "show_$show"; return; fi
-  if [[ $dry_run == true ]]; then quoted cd "$recipe"; else use_environment "$extras"; check_config; fi
+  if [[ $dry_run == false ]] || complete_environment "$extras" >/dev/null; then
+    use_environment "$extras"
+    check_config
+  else
+    printf '# the configuration is not checked, as the environment is not installed\n'
+  fi
+  if [[ $dry_run == true ]]; then quoted cd "$recipe"; fi
   for ((number = first; number <= last; number++)); do
     current_stage="$number ${stages[number - 1]}"
     printf '# stage %s\n' "$current_stage"

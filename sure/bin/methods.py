@@ -9,31 +9,32 @@ from sure.config import petl_settings
 from sure.errors import SureError, run
 from sure.files import replace_file
 from sure.parsing import parse_yaml
-from sure.report.method_table import markdown
+from sure.report.method_table import fitting, markdown
 
 HEAD = """# PETL methods: formulas, sites, counts
 
 Written by `python -m sure.bin.methods --out docs/methods.md`. The counts are trained parameters with default settings,
-without the task's head, and their percentage of the backbone. Settings: [configuration.md](configuration.md); several
-methods at once, learning rates and averages: [combining.md](combining.md).
+without the task's head, and their percentage of the backbone; `-`: the backbone has no place for the method.
+Settings: [configuration.md](configuration.md); several methods at once, learning rates and averages:
+[combining.md](combining.md).
 
 """
-SHAPES = ["wav2vec2_base", "wav2vec2_large"]
+SHAPES = ["wav2vec2_base", "wav2vec2_large", "fastspeech2"]
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.methods", description=__doc__)
     parser.add_argument("--backbone", nargs="+", default=SHAPES, metavar="FAMILY_SHAPE",
                         help="families or shapes to count on, such as hubert_large moonshine; weights are random, so "
-                        "nothing is downloaded (default: wav2vec2_base wav2vec2_large)")  # fmt: skip
+                        "nothing is downloaded (default: wav2vec2_base wav2vec2_large fastspeech2)")  # fmt: skip
     parser.add_argument("--petl", nargs="+", metavar="METHOD",
                         help="rows of the table: names, combinations such as lora+prefix, or settings such as "
-                        "'{name: lora, rank: 4}' (default: all methods for speech encoders)")  # fmt: skip
+                        "'{name: lora, rank: 4}' (default: all methods that fit one of the backbones)")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="write docs/methods.md; default: print the table")
     options = parser.parse_args(argv)
-    names = options.petl or [name for name in registry.names("petl") if registry.find("petl", name).encoders]
-    methods = {word: petl_settings(_parse(word)) for word in names}
-    table = markdown({name: _random(name) for name in options.backbone}, methods)
+    methods = {word: petl_settings(_parse(word)) for word in options.petl or registry.names("petl")}
+    backbones = {name: _random(name) for name in options.backbone}
+    table = markdown(backbones, methods if options.petl else fitting(methods, backbones))
     if options.out:
         replace_file(options.out, HEAD + table)
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sure.errors import run
 from sure.files import replace_file
+from sure.report.markdown import short
 from sure.report.picture import draw
 from sure.report.results import collect, markdown
 
@@ -21,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     text = markdown(results, without)
     replace_file(options.out, text)
     draw(results, options.out.with_suffix(".png"))
-    print(text, end="")
+    print(f"{short(text)}\nThe whole report: {options.out}")
     if any(result["task"] == "tts" for result in results):
         from sure.report.listening_page import write_page  # imports torch, which takes seconds
 

@@ -247,6 +247,8 @@ class Attachment:
         The output stays the same within rounding. Raises SureError naming the first method that cannot be merged;
         nothing has changed then.
         """
+        if self.merged:
+            raise SureError(f"petl ({', '.join(self.keyed)}) is merged already; load the bundle again to merge it anew")
         if not self._sites:
             raise SureError(f"petl ({', '.join(self.keyed)}) cannot be merged: it has no module at any site")
         for name in self._sites:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sure.errors import SureError
 from sure.recipe.rates import spell_rate
+from sure.registry import nearest
 
 PETL = Path(__file__).resolve().parents[1] / "petl"
 METHOD = re.compile(r"^class Method\b", re.MULTILINE)  # in the file of a method; importing the files takes seconds
@@ -19,8 +20,8 @@ def read_methods(text: str) -> list[str]:
     known = sorted(path.stem for path in PETL.glob("*.py") if METHOD.search(path.read_text(encoding="utf-8")))
     for method in "+".join(methods).split("+"):
         if method not in known:
-            separator = " (separate methods by spaces)" if "," in method else ""
-            raise SureError(f"--petl: no method {method!r} in sure/petl{separator}; there are: {' '.join(known)}")
+            hint = " (separate methods by spaces)" if "," in method else nearest(method, known)
+            raise SureError(f"--petl: no method {method!r} in sure/petl{hint}; there are: {' '.join(known)}")
     return methods
 
 
@@ -43,7 +44,8 @@ def read_decodings(text: str, task: str, known: Sequence[str]) -> list[str]:
     decodings = _each_once("decode", text, str, "names of decodings")
     for decoding in decodings:
         if decoding not in known:
-            raise SureError(f"--decode: task {task} has no decoding {decoding!r}; there are: {' '.join(known)}")
+            hint = nearest(decoding, known)
+            raise SureError(f"--decode: task {task} has no decoding {decoding!r}{hint}; there are: {' '.join(known)}")
     if not decodings:
         raise SureError(f"--decode names no decoding; there are: {' '.join(known)}")
     return decodings

@@ -10,6 +10,7 @@ from sure.errors import SureError
 from sure.recipe.names import variant
 from sure.recipe.options import read_methods, read_seeds, read_tag
 from sure.recipe.settings import from_caller
+from sure.registry import nearest
 
 
 @dataclass
@@ -82,7 +83,7 @@ def choose_rows(rows: dict[str, tuple[Row, str]], suite: str, only: str) -> list
         # a whole name is that row alone, though other names may begin with it
         found = {part} & rows.keys() or {name for name in rows if name.startswith(f"{part} ")}
         if not found:
-            raise SureError(f"--only {part!r}: no such row; there are: {'; '.join(rows)};")
+            raise SureError(f"--only {part!r}: no such row{nearest(part, rows)}; there are: {'; '.join(rows)};")
         wanted |= found
     if not only:
         wanted = {name for name, (_, of_suite) in rows.items() if suite in ("all", of_suite)}

@@ -1,4 +1,4 @@
-"""Markdown tables, and escaping of text from data, such as folder names, in Markdown."""
+"""Markdown tables, escaping of text from data, such as folder names, and a report as a terminal shows it."""
 
 import re
 from collections.abc import Sequence
@@ -27,3 +27,25 @@ def code_block(text: str) -> str:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{text}\n{fence}"
+
+
+def short(report: str) -> str:
+    """A report of `sure.bin.report` for a terminal: titles, tables and notes, without facts and commands.
+
+    Of the columns of a table: method, seeds, at most three scores, the first with its interval, and the dev score.
+    """
+    lines: list[str] = []
+    columns, in_code = [], False
+    for line in report.splitlines():
+        if line.startswith("```"):
+            in_code = not in_code
+        elif line.startswith("| ") and not in_code:
+            cells = line[2:-2].split(" | ")
+            if "dev" in cells and not columns:
+                columns = [*range(cells.index("dev"))[:5], cells.index("dev")]
+            cells = [re.sub(r" \[.*\]$", "", cell) if place > 2 else cell for place, cell in enumerate(cells)]
+            lines.append("| " + " | ".join([cells[place] for place in columns] or cells) + " |")
+        elif not in_code and not line.startswith("- ") and (line or lines[-1:] != [""]):
+            lines.append(line)
+            columns = []
+    return "\n".join(lines).strip() + "\n"

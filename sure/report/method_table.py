@@ -4,8 +4,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from sure import registry
-from sure.backbones.base import Backbone
-from sure.petl.attach import Attachment
+from sure.backbones.base import Backbone, SpeechEncoder
+from sure.errors import SureError
+from sure.petl.attach import Attachment, empty_slots
 from sure.petl.base import PetlConfig
 from sure.report.markdown import table
 
@@ -13,15 +14,30 @@ from sure.report.markdown import table
 def markdown(backbones: Mapping[str, Backbone], methods: Mapping[str, Sequence[PetlConfig]]) -> str:
     """A row per method: trained parameters without the head, as a number and in percent of each backbone.
 
-    methods: for each row's name the settings of its method, or of several methods for a combination.
+    methods: for each row's name the settings of its method, or of several methods for a combination. `-` stands for a
+    backbone that has no place for the method. Raises SureError with the reason where no backbone has one.
     """
     rows = [["method", "formula and source", "default sites", *(part for name in backbones for part in (name, "%"))]]
     for name, configs in methods.items():
         summary = " ".join(_summary(config) for config in configs)
-        cells = [cell for backbone in backbones.values() for cell in _counted(configs, backbone)]
+        counted = [_counted(configs, backbone) for backbone in backbones.values()]
+        if all(isinstance(one, SureError) for one in counted):
+            raise counted[0]
+        cells = [cell for one in counted for cell in (("-", "-") if isinstance(one, SureError) else one)]
         sites = " ".join(f"`{pattern}`" for config in configs for pattern in config.sites.split())
         rows.append([f"`{name}`", summary.replace("|", "\\|"), sites or "-", *cells])
     return table(rows, text_columns=3) + "\n"
+
+
+def fitting(
+    methods: Mapping[str, Sequence[PetlConfig]], backbones: Mapping[str, Backbone]
+) -> dict[str, Sequence[PetlConfig]]:
+    """Those of the methods that at least one of the backbones has a place for."""
+    return {
+        name: configs
+        for name, configs in methods.items()
+        if any(not isinstance(_counted(configs, backbone), SureError) for backbone in backbones.values())
+    }
 
 
 def _summary(config: PetlConfig) -> str:
@@ -29,9 +45,17 @@ def _summary(config: PetlConfig) -> str:
     return sys.modules[registry.find("petl", config.name).__module__].__doc__.strip().splitlines()[0]
 
 
-def _counted(configs: Sequence[PetlConfig], backbone: Backbone) -> tuple[str, str]:
+def _counted(configs: Sequence[PetlConfig], backbone: Backbone) -> tuple[str, str] | SureError:
+    """Number and percentage, or the reason why the methods cannot be attached to the backbone."""
     whole = sum(parameter.numel() for parameter in backbone.parameters())
-    attachment = Attachment(backbone, [registry.find("petl", config.name)(config) for config in configs])
+    methods = [registry.find("petl", config.name)(config) for config in configs]
+    if not isinstance(backbone, SpeechEncoder) and any(each.reads_layers and not each.keeps_last for each in methods):
+        return SureError("a readout of all layers is for speech encoders only")
+    try:
+        attachment = Attachment(backbone, methods)
+    except SureError as error:
+        empty_slots(backbone)
+        return error
     count = sum(row.parameters for row in attachment.coverage)
     attachment.detach()
     return f"{count:,}", f"{100 * count / whole:.2f}"

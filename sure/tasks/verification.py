@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sure.data.data_dir import Utterance
 from sure.data.trials import Trial, kind_of
-from sure.errors import SureError
+from sure.errors import SureError, compare_names
 from sure.frames import Frames
 from sure.score.verification import trial_listing, verification_scores
 from sure.tasks.base import BaseTask, HeadConfig
@@ -29,6 +29,7 @@ from sure.text.labels import Labels
 
 GROUP = "speaker"  # in labels.json
 UNKNOWN = -1  # target for a speaker that is not in the training set
+AGAIN = "decode this set again (stage 5)"
 NO_SPEAKER = "-"  # in ref.txt
 
 
@@ -125,12 +126,13 @@ class Task(BaseTask):
 def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], list[float]]:
     """All trials and their cosines."""
     embeddings = _embeddings(hypotheses)
+    compare_names(hypotheses, references, "hyp.txt: other utterances than in ref.txt", AGAIN)
     trials, scores = [], []
     for id, line in references.items():
         for word in line.split()[1:]:
             other, _, kind = word.rpartition("=")
             if other not in references or kind not in ("target", "nontarget"):
-                raise SureError(f"{id}: {word!r} in ref.txt is not a trial; decode this set again (stage 5)")
+                raise SureError(f"{id}: {word!r} in ref.txt is not a trial; {AGAIN}")
             trials.append(Trial(id, other, kind == "target"))
             scores.append(np.einsum("d,d->", embeddings[id], embeddings[other]))
     return trials, scores
@@ -146,7 +148,7 @@ def _embeddings(lines: Mapping[str, str]) -> dict[str, np.ndarray]:
         except ValueError:
             row = np.array(np.nan)
         if not (row.size == size > 0 and np.isfinite(row).all()):
-            raise SureError(f"{id}: not an embedding in hyp.txt, {line[:60]!r}; decode this set again (stage 5)")
+            raise SureError(f"{id}: not an embedding in hyp.txt, {line[:60]!r}; {AGAIN}")
         found[id] = row / np.linalg.norm(row, axis=0).clip(min=1e-12)
     return found
 

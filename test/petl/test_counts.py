@@ -49,7 +49,11 @@ def test_the_command_takes_backbones_names_combinations_and_settings(capsys):
     methods.main(["--backbone", "whisper", "whisper_tiny_en", "data2vec_audio_tiny", "--petl", *words])
     rows = [line.split(" | ")[3::2] for line in capsys.readouterr().out.splitlines()[2:]]
     assert rows == [["313,344", "313,344", "16,512"], ["49,152", "49,152", "3,072"]]
+    methods.main(["--backbone", "fastspeech2"])
+    listed = {line.split()[1].strip("`") for line in capsys.readouterr().out.splitlines()[2:]}
+    assert set(registry.names("petl")) - listed == {"cnn_adapter", "l_adapter", "weighted_sum"}
     for more, message in (
+        (["--backbone", "whisper", "--petl", "modules"], "'variance.\\*' matches nothing"),
         (["--petl", "lara"], "did you mean 'lora'"),
         (["--petl", "{name: lora, rnk: 3}"], "key 'rnk'"),
         (["--petl", "{name: [}"], "neither a name nor settings"),
@@ -63,9 +67,11 @@ def test_the_table_in_docs_is_current():
     """Every row that is there; a new method need not be listed to be used."""
     text = DOCS.read_text()
     listed = re.findall(r"^\| `(\w+)`", text, re.MULTILINE)
-    assert len(listed) >= 14
+    assert len(listed) >= 14 and "modules" in listed
     Backbone = registry.find("backbones", "wav2vec2")
     with torch.device("meta"):
         backbones = {f"wav2vec2_{shape}": Backbone(Backbone.shapes[shape]) for shape in ("base", "large")}
+        Synthesizer = registry.find("backbones", "fastspeech2")
+        backbones["fastspeech2"] = Synthesizer(Synthesizer.shapes["base"])
         made = markdown(backbones, {name: petl_settings(name) for name in listed})
     assert text.endswith(made), "run: python -m sure.bin.methods --out docs/methods.md"

@@ -100,7 +100,7 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
     [
         (("petl= ",), "--petl names no method"),
         (("petl=lora prefix lora",), "--petl has lora twice"),
-        (("petl=lora+loora",), "no method 'loora' in sure/petl; there are: .* lora "),
+        (("petl=lora+loora",), "no method 'loora' in sure/petl .did you mean 'lora'.*; there are: .* lora "),
         (("petl=lora,prefix",), "no method 'lora,prefix' in sure/petl .separate methods by spaces.; there are: "),
         (("petl=base",), "no method 'base'"),  # a file of sure/petl, but not of a method
         (("seeds=one",), "--seeds takes numbers from 0 .*, not 'one'"),
@@ -115,7 +115,7 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
         (("set=seed=3",), "--set seed=3: use the option --seeds"),
         (("set=petl=[{name: lora}]",), r"use the option --petl instead; .* conf/petl/NAMES.yaml"),
         (("set=decode.method=beam",), "use the option --decode"),
-        (("decode=beem",), "task asr has no decoding 'beem'; there are: greedy beam"),
+        (("decode=beem",), "no decoding 'beem' .did you mean 'beam'.*; there are: greedy beam"),
         (("decode=",), "--decode names no decoding"),
         (("backbone=wavlm",), "--backbone wavlm needs --weights"),
         (("speed=fast",), "expected NAME=VALUE"),
@@ -184,7 +184,7 @@ def test_folders_in_the_file_of_corpora_have_three_spellings(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("only=beads asr",), f"--only 'beads asr': no such row; there are: {ASR}; {FR}; {BEADS};"),
+        (("only=beads asr",), f"'beads asr': no such row (did you mean '{BEADS}'?); there are: {ASR}; {FR}; {BEADS};"),
         (("only=;",), "--only names no row"),
         (("suite=none",), "--suite none: egs/recipes.csv has no row of it"),
         (("seeds=one",), "--seeds takes numbers"),

@@ -121,9 +121,10 @@ class Project:
         root, recipe = self.root, self.root / "egs" / "asterisk"
         shutil.copytree(ROOT / "utils", root / "utils", ignore=shutil.ignore_patterns("cluster.sh"))  # the user's own
         shutil.copytree(ROOT / "sure" / "recipe", root / "sure" / "recipe")
-        for folder in (root / "tools", self.bin, root / "sure" / "petl", recipe / "conf"):
-            folder.mkdir(parents=True)
-        for name in ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/bin/plan.py", "sure/bin/inputs.py"):
+        for folder in ("tools", "sure/bin", "sure/petl", "sure/backbones", "sure/report", "egs/asterisk/conf"):
+            (root / folder).mkdir(parents=True)
+        files = ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/registry.py", "sure/bin/plan.py")
+        for name in (*files, "sure/bin/inputs.py", "sure/report/__init__.py", "sure/report/markdown.py"):
             shutil.copy(ROOT / name, root / name)
         shutil.copy(ROOT / "egs" / "asterisk" / "run.sh", recipe)
         (root / "tools" / "fetch_backbone.py").write_text(FETCH)
@@ -132,6 +133,7 @@ class Project:
             (self.bin / f"{name}.py").write_text(STAND_IN)
         for name in METHODS:
             (root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
+        (root / "sure" / "backbones" / "moonshine.py").touch()
         for name in ("asr", "language", "speaker", "phoneme"):
             (recipe / "conf" / f"{name}.yaml").write_text(f"task: {name}\n")
         (recipe / "prepare.py").write_text("# version 1\n")

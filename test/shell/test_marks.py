@@ -12,11 +12,18 @@ EXP = "exp/asr_es_moonshine_lora/seed1"
 
 
 def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_path):
+    other = project.recipe / "exp/asr_es_new_moonshine_lora/seed1/decode_test"  # of a dataset with a longer name
+    other.mkdir(parents=True)
+    (other / "result.json").write_text("{}")
     first = project.run()
     each = [*["train"] * 3, *["decode"] * 3, *["score"] * 3, "report", *["pack"] * 3]
     assert first.status == 0 and first.stages == [*STAGES[:3], *each]
     table = f"| {EXP} | 1 |"
-    assert first.out.count(table) == 1 and first.out.index(table) > first.out.index("# stage 8 pack")
+    assert (
+        first.out.count(table) == 1
+        and "asr_es_new" not in first.out
+        and first.out.index(table) > first.out.index("# stage 8 pack")
+    )
     again = project.run(cwd=tmp_path)
     assert again.status == 0 and again.calls == []
     assert again.out.count("  skip ") == 4 + 3 * 4 + 1 and table in again.out
@@ -45,6 +52,16 @@ def test_only_steps_with_changes_run_again(finished, file, text, words, stages, 
     assert done.status == 0 and done.stages == stages and reason in done.out
     restarted = [call[0] for call in done.calls if "--restart" in call]
     assert restarted == ["train"] * (reason == "asked for" and "train" in stages)
+
+
+def test_a_dry_run_calls_finished_what_would_be_skipped(finished):
+    words = (*LORA, "--dry_run", "true")
+    assert finished.run(*words).out.count("# finished") == 9 and "# runs" not in finished.run(*words).out
+    (finished.recipe / "conf" / "asr.yaml").write_text("task: asr # other\n")
+    shown = finished.run(*words).out
+    assert shown.count("# finished") == 3 and shown.count("# runs, again: conf/asr.yaml changed") == 1  # tokens
+    shown = finished.run(*words, "--set", "train.epochs=2", "--stage", "4", "--force", "false").out
+    assert "# runs, again: its settings changed" in shown and "# finished" not in shown
 
 
 def test_a_trained_model_does_not_count_for_other_data(finished):

@@ -28,9 +28,11 @@ DRY = ("--dry_run", "true", *LORA)
         (("--partition", "a b"), ["--partition takes a name"]),
         (("--show", "scores"), ["--show: unknown value 'scores'; expected one of: corpus experiments"]),
         (("--launch", "pbs"), ["--launch: unknown value 'pbs'; expected one of:", "local"]),
+        (("--launch", "slrum"), ["--launch: unknown value 'slrum' (did you mean slurm?); expected one of:"]),
         (("--task", "song"), ["--task: unknown value 'song'; expected one of: asr phoneme language speaker intent"]),
-        (("--petl", "loora"), ["no method 'loora'", "conv_adapter linear_probe lora"]),
-        (("--stage", "0"), ["--stage: unknown stage '0'", "1 download", "8 pack"]),
+        (("--petl", "lore"), ["no method 'lore' in", "(did you mean 'lora'?)", "conv_adapter linear_probe lora"]),
+        (("--stage", "0"), ["--stage: unknown stage '0'; the", "1 download", "8 pack"]),
+        (("--stop_stage", "trian"), ["--stop_stage: unknown stage 'trian' (did you mean train?); the stages are"]),
         (("--stage", "score", "--stop_stage", "4"), ["--stop_stage 4 comes before --stage score"]),
     ],
 )
@@ -72,6 +74,7 @@ def test_a_wrong_configuration_runs_nothing_and_a_correct_one_is_checked_once(pr
     check.write_text("print('checked')\n")
     assert project.run(*words, "train.epochs=3").out.startswith("checked\n# stage 1")
     assert "checked" not in project.run(*words, "train.epochs=3").out
+    assert all("checked\n" in project.run(*DRY, "--set", "train.epochs=5").out for _ in range(2))  # no mark is left
     assert "checked" in project.run(*words, "train.epochs=4").out
     (project.recipe / "conf" / "asr.yaml").write_text("task: asr\ntrain: {epochs: 2}\n")
     assert "checked" in project.run(*words, "train.epochs=4").out

@@ -55,7 +55,7 @@ def test_a_copy_of_the_template_runs_from_corpus_to_bundle(template):
     printed = template.run("--corpus", "the corpus")
     table = template.read("exp/asr_results.md")
     assert "lora" in table and table.strip() in printed
-    assert printed.rstrip().endswith(f"The table is in {template.recipe}/exp/asr_results.md")
+    assert printed.rstrip().endswith(f"The whole report is in {template.recipe}/exp/asr_results.md")
     seed = template.recipe / "exp" / "asr_tiny_lora_random" / "seed1"
     assert (seed / "bundle" / "adapter.safetensors").exists() and (seed / "decode_test" / "result.json").exists()
     assert template.run().count("  skip ") == 8  # the corpus is remembered

@@ -100,6 +100,7 @@ def test_scores_are_those_of_the_cosines_of_the_trials(task):
 
 
 @pytest.mark.parametrize(("references", "line", "message"), [
+    ({"e": "abel"}, "1 0 0", "^hyp.txt: .*1 missing .e."),
     *[({}, line, "^c=target: not an embedding in hyp.txt") for line in ("", "1 2", "1 2 x", "1 2 nan", "1 2 inf")],
     *[({"a": line}, "1 0 0", "^a: .* is not a trial") for line in ("abel e=target", "abel b=same", "abel b")],
 ])  # fmt: skip

@@ -25,8 +25,10 @@ check_config() {
   now=$(describe_step)
   if ! holds "$mark" "$now"; then
     python -m sure.bin.check_config "${plan_words[@]}" || exit
-    mkdir -p exp/.marks
-    printf '%s\n' "$now" >"$mark"
+    if [[ $dry_run == false ]]; then
+      mkdir -p exp/.marks
+      printf '%s\n' "$now" >"$mark"
+    fi
   fi
   clear_step
 }

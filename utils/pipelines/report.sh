@@ -11,23 +11,34 @@ list_folders() {
 }
 
 # The report lists all experiments with this data that have a score: those of this call first, then earlier ones.
+# (The name of a backbone follows that of the dataset: another dataset may have a longer name.)
 stage_report() {
-  local seed_folder
+  local seed_folder family
   local -a folders
   list_folders
-  for seed_folder in "exp/${dataset}_"*/seed*; do
-    if [[ -d $seed_folder && " ${folders[*]} " != *" $seed_folder "* ]]; then folders+=("$seed_folder"); fi
+  for family in "$root"/sure/backbones/*.py; do
+    family=${family##*/}
+    for seed_folder in "exp/${dataset}_${family%.py}_"*/seed*; do
+      if [[ -d $seed_folder && " ${folders[*]} " != *" $seed_folder "* ]]; then folders+=("$seed_folder"); fi
+    done
   done
   inputs=()
-  if [[ $dry_run == false ]]; then
-    for seed_folder in "${folders[@]}"; do
-      mapfile -t -O "${#inputs[@]}" inputs < <(compgen -G "$seed_folder/decode_*/result.json")
-    done
-    ((${#inputs[@]})) || stop_here "no experiment of $dataset has a score; run the stages from train to score"
+  for seed_folder in "${folders[@]}"; do
+    mapfile -t -O "${#inputs[@]}" inputs < <(compgen -G "$seed_folder/decode_*/result.json")
+  done
+  if ((${#inputs[@]})); then
     mapfile -t folders < <(printf '%s\n' "${inputs[@]%/decode_*}" | uniq)
+  elif [[ $dry_run == false ]]; then
+    stop_here "no experiment of $dataset has a score; run the stages from train to score"
   fi
   outputs=("$results") here=true resources=(--quiet true)
   step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
+}
+
+# show_report: prints the report without what is too wide or too long for a terminal.
+show_report() {
+  ask_python -c 'import sys; from sure.report.markdown import short; print(short(open(sys.argv[1], encoding="utf-8").read()))' \
+    "$results"
 }
 
 # after_stages FIRST LAST: after training with --rates, a table of dev scores; after a report, its table.
@@ -40,6 +51,6 @@ after_stages() {
     python -m sure.bin.rates "${folders[@]}"
   fi
   if (($1 <= 7 && $2 >= 7)) && [[ -f $results ]]; then
-    printf '\n%s\n\nThe table is in %s\n' "$(<"$results")" "$recipe/$results"
+    printf '\n%s\n\nThe whole report is in %s\n' "$(show_report)" "$recipe/$results"
   fi
 }
