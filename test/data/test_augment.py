@@ -105,16 +105,6 @@ def test_masks_work_in_training():
     assert spec_augment(features, torch.tensor([30, 20]), AugmentConfig(), generator_for(1)) is features
 
 
-@pytest.mark.parametrize(("settings", "waveform", "features"), [
-    ({}, False, False), ({"speed": [1.0]}, False, False), ({"time_masks": 2, "time_mask_frames": 0}, False, False),
-    ({"speed": [0.9, 1.0]}, True, False), ({"noise_snr_db": [5, 20]}, True, False),
-    ({"time_masks": 2}, False, True), ({"channel_masks": 1}, False, True),
-])  # fmt: skip
-def test_settings_that_change_waveform_or_features(settings, waveform, features):
-    config = AugmentConfig(**settings)
-    assert (config.changes_waveform, config.changes_features) == (waveform, features)
-
-
 @pytest.mark.parametrize(("settings", "message"), [
     ({"noise_snr_db": [20, 5]}, "lowest, highest"), ({"noise_files": "x"}, "needs noise_snr_db"),
 ])  # fmt: skip

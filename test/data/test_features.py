@@ -1,5 +1,6 @@
 """Features of data folders: the same bytes after a kill as without, and statistics equal to numpy's."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,7 @@ from sure.data.ark import Scp
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.data.synthesis import features
 from sure.data.synthesis.acoustic import AcousticConfig
-from sure.data.synthesis.features import KINDS, compute, statistics, write_features
+from sure.data.synthesis.features import KINDS, compute, write_features
 from sure.errors import SureError
 from sure.files import replace_file
 
@@ -46,18 +47,27 @@ def written(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.name != "wav.scp"}
 
 
-def test_archives_contain_the_computed_features_and_statistics(folder):
+def test_the_command_stores_the_computed_features_and_their_statistics(here, capsys):
+    for name in ("train", "dev", "test"):
+        make_set(Path("data") / name)
+    config = toys.write_config(Path(), Path("conf.yaml"))
+    sizes = {"hop_size": 128, "fft_size": 512, "window_size": 512}
+    main(["--config", str(config), "--nj", "2", *(f"acoustic.{key}={size}" for key, size in sizes.items())])
+    assert "data/dev: 8 utterances" in (out := capsys.readouterr().out) and "log-f0" in out
+    assert (Path("data/test") / "energy.scp").is_file()
+
+    folder, acoustic = Path("data/train"), AcousticConfig(**sizes)
     files = {kind: Scp(folder / f"{kind}.scp") for kind in KINDS}
     frames = dict(line.split() for line in (folder / "utt2frames").read_text().splitlines())
     assert list(frames) == sorted(WORDS) == list(files["mel"])
     for utterance in read_data_dir(folder):
-        computed = compute(utterance, CONFIG)
-        for kind, dim in (("mel", CONFIG.mels), ("pitch", 1), ("energy", 1)):
+        computed = compute(utterance, acoustic)
+        for kind, dim in (("mel", acoustic.mels), ("pitch", 1), ("energy", 1)):
             stored = files[kind][utterance.id]
             assert stored.shape == (int(frames[utterance.id]), dim) and stored.dtype == np.float32
             np.testing.assert_array_equal(stored, getattr(computed, kind))
     mel, pitch, energy = (np.concatenate(list(files[kind].values())) for kind in KINDS)
-    found = statistics(folder, CONFIG)
+    found = json.loads(Path("data/statistics.json").read_text())
     log_f0 = np.log(pitch[pitch > 0])
     assert (found["frames"], found["voiced_frames"]) == (len(mel), len(log_f0))
     for kind, values in (("log_f0", log_f0), ("energy", energy[:, 0]), ("mel", mel)):
@@ -114,16 +124,3 @@ def test_unusable_utterances_are_all_named_and_the_index_stays_or_they_are_left_
     assert "'two': silent" in (folder / "features_left_out.txt").read_text()
     with pytest.raises(SureError, match="2 utterances are unusable.*--on_bad_utterance skip"):
         write_features(folder, read_data_dir(folder), CONFIG)
-
-
-def test_command(here, capsys):
-    for name in ("train", "dev", "test"):
-        make_set(Path("data") / name)
-    config = toys.write_config(Path(), Path("conf.yaml"))
-    sizes = {"hop_size": 128, "fft_size": 512, "window_size": 512}
-    main(["--config", str(config), "--nj", "2", *(f"acoustic.{key}={size}" for key, size in sizes.items())])
-    out = capsys.readouterr().out
-    assert "data/dev: 8 utterances" in out and "log-f0" in out
-    found = statistics(Path("data/train"), AcousticConfig(**sizes))
-    assert Path("data/statistics.json").read_text().count(str(found["frames"])) == 1
-    assert (Path("data/test") / "energy.scp").is_file()

@@ -92,17 +92,6 @@ def test_wrong_options_list_the_known_ones(word, source, message):
     assert not Path("data").exists()
 
 
-@pytest.mark.parametrize("annotation", ['Literal["true", "false", ""]', "Literal[VALUES]", '"Literal[VALUES]"'])
-def test_the_choices_of_an_option(annotation):
-    source = RECIPE.replace('shout="false"', f'shout: {annotation} = "false"')
-    source = f'from typing import Literal\nVALUES = "true", "false", ""\n{source}'
-    with pytest.raises(SureError, match="^shout=yes: expected shout to be one of true, false$"):
-        run("shout=yes", "lang=es", source=source)
-    assert not Path("data").exists()
-    run("shout=true", "lang=es", source=source)
-    assert texts("dev") == ["ES DEV_A", "ES DEV_B"]
-
-
 def test_options_and_sets_with_any_names(capsys):
     source = "def prepare(corpus, out, **options):\n    (out / str(sorted(options.items()))).mkdir()\n    return []\n"
     run("b=1=2", "a=", source=source)

@@ -60,8 +60,6 @@ def test_trials_are_stored_with_their_first_utterance(here):
     assert [one.trials for one in utterances] == [(("b", True), ("c", False)), (), (("b", False),)]
     write_data_dir(folder, utterances)
     assert (folder / "trials").read_text() == "a b target\na c nontarget\nc b nontarget\n"
-    data_folder(here, "xxy")
-    assert not (folder / "trials").exists()  # trials of an earlier set are deleted
 
 
 def test_validation_removes_the_trials_of_removed_utterances(here):

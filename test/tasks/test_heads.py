@@ -60,27 +60,19 @@ def test_parameters_on_a_base_backbone():
 
 @every_head
 @pytest.mark.parametrize("padding", [0.0, 1e4, float("nan"), float("inf")])
-def test_outputs_by_hand_whatever_the_padding(kind, padding):
+def test_outputs_and_gradients_by_hand_whatever_the_padding(kind, padding):
     head, lengths, features = make(kind, dropout=0.5).eval(), [9, 4, 1], torch.randn(3, 9, 16)
     if kind in POOLINGS:
         features = 300 + 5 * features  # a variance is the difference of large numbers
     for row, length in enumerate(lengths):
         features[row, length:] = padding
-    for row, output in enumerate(rows(head(features, Frames(lengths)), lengths)):
-        torch.testing.assert_close(output, by_hand(head, features[row, : lengths[row]]), rtol=1e-5, atol=1e-5)
-
-
-@every_head
-def test_padding_reaches_no_gradient(kind):
-    found = []
-    for padding in (0.0, float("nan")):
-        head, features = make(kind), torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(2))
-        features[1, 3:] = padding
-        outputs = rows(head(features.requires_grad_(), Frames([5, 3])), [5, 3])
-        sum(output.square().sum() for output in outputs).backward()
-        assert (features.grad[1, 3:] == 0).all() and (features.grad[1, :3] != 0).all()
-        found.append(gradients(head, features))
-    torch.testing.assert_close(*found, rtol=0, atol=0)
+    found, given = [], [features.requires_grad_(), *head.parameters()]
+    outputs = rows(head(features, Frames(lengths)), lengths)
+    expected = [by_hand(head, features[row, :length]) for row, length in enumerate(lengths)]
+    for each in (outputs, expected):
+        found.append(torch.autograd.grad(sum(output.square().sum() for output in each[:2]), given))
+    for one, other in zip([*outputs, *found[0]], [*expected, *found[1]], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 @every_head

@@ -43,14 +43,6 @@ def make(folder, texts, *, score_fold=None, **tokenizer):
     return Task(Task.Config(score_fold=score_fold), folder / "tokens", "en")
 
 
-def test_texts_are_phones(tmp_path):
-    task = make(tmp_path, PHONES)
-    assert task.tokenizer.tokens == ["<blank>", *sorted({p for text in PHONES.values() for p in text.split()})]
-    for one in utterances(PHONES):
-        assert task.reference(one) == one.text
-        assert task.target(one).tolist() == [task.tokenizer.tokens.index(phone) for phone in one.text.split()]
-
-
 def test_texts_are_words_of_the_lexicons_of_stage_3(tmp_path, lexicon):
     more = tmp_path / "more.txt"  # such as the output of a grapheme-to-phoneme program
     more.write_text("zulu Z UW1 L UW0\nhello X\n")
