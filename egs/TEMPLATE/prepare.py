@@ -100,9 +100,11 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
             lines = [(id, place(audio, source)) for id, audio in lines]
         if name in ("wav.scp", "segments") and used:
             ids = {id for id, _ in lines}
-        if used and name == "utt2spk" != needed and (without := ids - {id for id, speaker in lines if speaker}):
-            print(f"{table}: no speaker of {len(without)} utterances ({min(without)}), so none is used")
-            used = False
+        if used and name == "utt2spk" != needed:
+            without = ids - {id for id, speaker in lines if len(speaker.split()) == 1}
+            if without:
+                print(f"{table}: no speaker of {len(without)} utterances ({min(without)}), so none is used")
+            used = not without
         if used:
             replace_file(out / name, format_table(lines))
         elif name in ("wav.scp", needed):

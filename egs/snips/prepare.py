@@ -117,7 +117,7 @@ def parse_line(line: str) -> Command | None:
     """The words and slots of a line that has an id, or None if their numbers differ."""
     id, *rest = line.split(maxsplit=1)
     texts, *columns = "".join(rest).split("\t")
-    words, labels = _parts(texts), _parts(columns[0]) if columns else []
+    words, labels = _parts(texts), _parts(columns[0]) if len(columns) in (1, 2) else []
     bare = [word for word in words if word not in ("BOS", "EOS")]
     intent_apart = len(labels) == len(words) + 1 and (words == bare or labels[-2] == "O")
     if len(labels) == len(words) or intent_apart:

@@ -112,8 +112,8 @@ def read_phones(path: Path) -> str:
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        start, end, phone = (*line.lower().split(), "", "", "")[:3]
-        if not (start.isdigit() and end.isdigit() and phone in PHONES):
+        *times, phone = line.lower().split()
+        if len(times) != 2 or not all(map(str.isdigit, times)) or phone not in PHONES:
             raise SureError(f"{path}:{number}: expected `start end phone` with a phone of TIMIT, found {line!r}")
         phones.append(phone)
     if not phones:

@@ -80,6 +80,8 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
         for line in tables[name].values():
             if not line.value:
                 raise SureError(f"{folder / name}:{line.number}: no value after the id '{line.id}'; {REPAIR}")
+            if name == "utt2spk" and " " in line.value:
+                raise SureError(f"{folder / name}:{line.number}: expected one speaker, found '{line.value}'; {REPAIR}")
     if not places:
         raise SureError(f"{folder} has no utterances; run stage 2, prepare, again")
     labels = {id: parse_labels(folder / "utt2label", line) for id, line in tables["utt2label"].items()}

@@ -92,6 +92,7 @@ ONE, TWO, CUT = {"wav.scp": "a x.wav\n"}, {"wav.scp": "a x.wav\nb y.wav\n"}, {"w
     ({**ONE, "text": "a hello\n\nb you\n"}, r"text:3: the utterance 'b' has no audio"),
     ({**TWO, "text": "a hello\n"}, r"text: no line for the utterance 'b'"),
     ({**ONE, "text": "a\n"}, r"text:1: no value after the id 'a'"),
+    ({**ONE, "utt2spk": "a s t\n"}, r"utt2spk:1: expected one speaker, found 's t'"),
     ({**TWO, "text": "a good\nb caf\udce9\n"}, "text:2: not UTF-8"),
     ({**ONE, "utt2label": "a x y\n"}, r"utt2label:1: expected one label"),
     ({**ONE, "utt2label": "a g=x g=y\n"}, r"utt2label:1: expected one label"),

@@ -16,7 +16,7 @@ test_changes = changes({
     "no phones": Case(remove(f"{SENTENCE}.PHN"), gone=ID, left_out={"sentences without a .PHN file": ID}),
     "an empty file": damaged(b"", f"{SENTENCE}.PHN: no phones"),
     **{line: damaged(f"0 10 h#\n{line}\n".encode(), f"{EXPECTED}'{line}'") for line in
-       ("10 xx sh", "xx 10 sh", "10 20 AA1", "10 20")},
+       ("10 xx sh", "xx 10 sh", "10 20 AA1", "10 20", "10 20 sh sh")},
     "not ASCII": damaged(b"0 10 \xff\n", 1),
     "other writing": Case(write(f"{SENTENCE}.PHN", b"0 10 H#\r\n10\t20  AX-H\r\n\r\n20 30 h#"),
                           texts={ID: "h# ax-h h#"}),
