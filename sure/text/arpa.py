@@ -100,7 +100,7 @@ def read_arpa(path: Path) -> Ngram:
             break
         try:
             if line.startswith("\\"):
-                order = int(line[1:].removesuffix("-grams:")) if line != "\\data\\" else 0
+                order = _order(line[1:].removesuffix("-grams:")) if line != "\\data\\" else 0
             elif order == 0 and line.startswith("ngram "):
                 length, _, count = line.removeprefix("ngram ").partition("=")
                 announced[_order(length)] = int(count)

@@ -156,6 +156,7 @@ GOOD = b"\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\ta\n\n\\end\\\
     ("x.arpa", b"</s>", b"b", r"x.arpa lacks </s>"),
     ("x.arpa", b"ngram 1=3", b"ngram one=3", r"x.arpa:2"),
     ("x.arpa", b"ngram 1=3", b"ngram 99999999999=1", r"x.arpa:2: .*1 to 20 words"),
+    ("x.arpa", b"\\1-grams:", b"\\-1", r"x.arpa:4: .*1 to 20 words"),
     *[("x.arpa", b"-1\ta", line, f"x.arpa:7: .*{words}") for line, words in {
         b"nan\ta": "at most 0", b"1.5\ta": "at most 0", b"-1\ta\tinf": "finite", b"-1\t</s>": "twice",
         b"-1\t\xe9": "not UTF-8"}.items()],
