@@ -67,13 +67,8 @@ def serve() -> Iterator[FileServer]:
 
     finished = threading.Event()
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass  # clients that go away are what the tests are about
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # clients that go away are what the tests are about
     state = FileServer(server.server_port)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # asks often whether to end
     thread.start()

@@ -28,6 +28,7 @@ from sure.config import Config, make_config
 from sure.data import dataset
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.synthesis.features import compute
+from sure.data.tables import format_table, read_table
 from sure.decode.record import decoded_folder
 from sure.decode.synthesis import synthesize_set
 from sure.decode.text import make_decoding
@@ -55,9 +56,8 @@ def place(tmp_path_factory) -> Path:
         settings = {"tokenizer": config_of(folder, {"task": task}).tokenizer, "language": "en"}
         registry.find("tasks", task).fit(models.utterances(task), folder / f"fitted_{task}", **settings)
     speakers.write_tokens(folder / "fitted_tts")
-    give_texts(shutil.copytree(folder / "data" / "train", folder / "data" / "phrases"), PHRASES)
-    with_more_tokens_than_frames = [2000 * "ab", *PHRASES[:5]]
-    give_texts(shutil.copytree(folder / "data" / "train", folder / "data" / "bad"), with_more_tokens_than_frames)
+    for name, texts in (("phrases", PHRASES), ("bad", [2000 * "ab", *PHRASES[:5]])):  # more tokens than frames
+        give_texts(shutil.copytree(folder / "data" / "train", folder / "data" / name), texts)
     (folder / "lexicon.txt").write_text("".join(f"{letter} {letter.upper()}H0\n" for letter in "abcd"))
     (folder / "words.txt").write_text("abc\n")
     soundfile.write(folder / "noise.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
@@ -71,8 +71,7 @@ def place(tmp_path_factory) -> Path:
 
 def give_texts(data: Path, texts: list[str]) -> None:
     """Replace the texts of a data folder."""
-    ids = [line.split(" ")[0] for line in (data / "text").read_text().splitlines()]
-    (data / "text").write_text("".join(f"{id} {text}\n" for id, text in zip(ids, texts, strict=True)))
+    (data / "text").write_text(format_table(list(zip(read_table(data / "text"), texts, strict=True))))
 
 
 def config_of(place: Path, settings: Settings) -> Config:
@@ -97,7 +96,7 @@ def trained(place: Path, settings: Settings) -> Any:
     exp.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         read, loader = dataset.read_audio, loading.DataLoader
-        patch.setattr(dataset, "read_audio", lambda *args, **more: reads.append(args) or read(*args, **more))
+        patch.setattr(dataset, "read_audio", lambda *a, **more: reads.append(1) or read(*a, **more))
         patch.setattr(
             loading, "DataLoader", lambda *a, **more: workers.append(more["num_workers"]) or loader(*a, **more)
         )
@@ -143,7 +142,7 @@ def stepped(place: Path, settings: Settings) -> Any:
         loss = model.losses(model.encode(models.waves(), models.LENGTHS), targets).sum()
     loss.backward()
     groups = model.parameter_groups()
-    gradients = {name: each.grad for group in groups.values() for name, each in group.items()}
+    gradients = {name: each.grad for group in groups.values() for name, each in group.items() if each.grad is not None}
     rates = model.attachment.rates(config.train.lr_adapter)
     return {"start": start, "loss": loss.item(), "gradients": plain(gradients), "rates": rates, "scores": scores}
 
@@ -198,12 +197,9 @@ def spoken(place: Path, settings: Settings) -> Any:
     return [digest(path.read_bytes()) for path in sorted(out.glob("wav/*.wav"))]
 
 
-def plain(tensors: dict[str, torch.Tensor | None]) -> dict[str, str]:
+def plain(tensors: dict[str, torch.Tensor]) -> dict[str, str]:
     """Shapes and digests: short enough for the message of a test that fails."""
-    return {
-        name: "" if tensor is None else f"{list(tensor.shape)} {digest(tensor.numpy())}"
-        for name, tensor in tensors.items()
-    }
+    return {name: f"{list(tensor.shape)} {digest(tensor.numpy())}" for name, tensor in tensors.items()}
 
 
 def digest(content: Any) -> str:
@@ -322,7 +318,7 @@ def test_every_key_changes_something(place, key):
     assert before != observe(place, needs | {in_config: values[name]})
 
 
-@pytest.mark.parametrize("observe", [trained, stepped, decoded, features], ids=lambda observe: observe.__name__)
+@pytest.mark.parametrize("observe", [trained, stepped, decoded, features])
 def test_the_same_settings_give_the_same(place, observe):
     assert observed(observe, place, "{}") == observe(place, {})
 
@@ -336,9 +332,3 @@ def test_dev_is_never_augmented(place, augment):
     (without,), (augmented,) = (trained(place, STILL | more)["metrics"] for more in ({}, augment))
     assert augmented["dev_loss"] == pytest.approx(without["dev_loss"], rel=1e-5)
     assert augmented["train_loss"] != pytest.approx(without["train_loss"], rel=1e-3)
-
-
-def test_new_weights_follow_the_seed(place):
-    configs = [config_of(place, {"seed": seed}) for seed in (1, 1, 2)]
-    one, same, other = (plain(build_model(config, build_task(config)).head.state_dict()) for config in configs)
-    assert one == same != other

@@ -1,6 +1,5 @@
 """Stages 5 to 8 of transcription with beam search next to greedy decoding, and word timings, on a corpus of tones."""
 
-import itertools
 import json
 import shutil
 from pathlib import Path
@@ -11,8 +10,6 @@ from damage import replace
 
 from sure.bin import align, decode, infer, ngram, pack, report, score, tokenize, train, tune_decode
 from sure.data.data_dir import read_data_dir
-from sure.decode.text import load_language_resources, tuning_conditions
-from sure.decode.trained import load_trained
 from sure.errors import SureError
 from sure.inference import Sure
 from sure.models.experiment import Experiment
@@ -30,7 +27,7 @@ def trained(tmp_path_factory) -> Path:
     learning = {"train__epochs": 50, "train__batch_seconds": 1.0, "train__lr_adapter": 5e-3, "train__lr_head": 5e-3}
     config = toys.write_config(corpus, corpus / "asr.yaml", task="asr", petl={"name": "full"}, **learning)
     tokenize.main(["--config", str(config)])
-    train.main(["--config", str(config), "--exp", str(corpus / "exp" / "asr_moonshine_full" / "seed1")])
+    train.main(["--config", str(config), "--exp", str(corpus / "exp/asr_moonshine_full/seed1")])
     return corpus
 
 
@@ -48,7 +45,7 @@ def read(path: Path) -> dict:
 
 def reported(exp: Path) -> str:
     report.main(["--out", str(exp / "report.md"), str(exp)])
-    return (exp / "report.md").read_text()
+    return toys.read(exp / "report.md")
 
 
 def decoded(exp: Path, *words: str, name: str = "test_beam") -> bytes:
@@ -128,8 +125,6 @@ def test_neither_the_batch_nor_the_source_of_the_ngrams_changes_the_hypotheses(e
     found = [decoded(exp, BEAM, f"decode.batch_seconds={seconds}") for seconds in (0.1, 120)]
     found.append(decoded(exp, BEAM, "decode.name=file", f"decode.ngram={tmp_path / '4.arpa'}", name="test_file"))
     assert found[0] == found[1] == found[2]
-    records = [read(exp / f"decode_test_{name}/decoding.json")["settings"] for name in ("beam", "file")]
-    assert records[0]["ngram_sha256"] == records[1]["ngram_sha256"]
 
 
 @pytest.mark.parametrize("lexicon", ["train", "words.txt"])
@@ -139,8 +134,6 @@ def test_a_lexicon_limits_the_words(exp, lexicon):
     texts = [utterance.text.split() for utterance in read_data_dir("data/train")]
     known = {word for text in texts for word in text} if lexicon == "train" else {"a", "bb"}
     assert {word for line in lines for word in line.split()[1:]} <= known
-    config, model = load_trained(Experiment(exp), [BEAM, f"decode.lexicon={lexicon}"])
-    assert tuning_conditions(config.decode, load_language_resources(config, model))["lexicon"] == lexicon
 
 
 @pytest.mark.parametrize(
@@ -151,7 +144,6 @@ def test_a_lexicon_limits_the_words(exp, lexicon):
         ([BEAM, "decode.lexicon=nowhere.txt"], "decode.lexicon=nowhere.txt"),
         ([BEAM, "decode.lexicon=empty.txt"], "decode.lexicon=empty.txt: no word"),
         ([BEAM, "decode.lexicon=upper.txt"], "decode.lexicon=upper.txt: .* none of its 2 words, for example 'AB'"),
-        ([BEAM, "decode.ngram=upper.arpa"], "decode.ngram=upper.arpa: .* none of its 2 words"),
         ([BEAM, "decode.name=a b"], "decode.name"),
         ([BEAM, "decode.name=greedy"], "decode.name=greedy"),
         ([BEAM, "--sets", "nowhere"], "--sets nowhere: no such set .* train, dev, test"),
@@ -161,8 +153,6 @@ def test_a_lexicon_limits_the_words(exp, lexicon):
 def test_one_clear_error(exp, overrides, words):
     Path("empty.txt").write_text("\n")
     Path("upper.txt").write_text("AB A B\nBA B A\n")
-    Path("upper_lines.txt").write_text("AB BA\nBA\n")
-    ngram.main(["--lines", "upper_lines.txt", "--out", "upper.arpa"])
     if overrides == [BEAM]:  # a set that is named like a decoding
         shutil.copytree("data/test", "data/test_beam", dirs_exist_ok=True)
         replace(exp / "config.yaml", "  tests:\n", "  tests:\n  - data/test_beam\n")
@@ -193,17 +183,17 @@ def test_words_have_the_times_of_their_tones(exp):
 
 def test_transcripts_that_cannot_be_aligned_are_named_and_the_others_are_written(exp, tmp_path, capsys):
     folder = shutil.copytree("data/test", tmp_path / "data")
-    lines = (folder / "text").read_text().splitlines()
-    lines[:2] = [f"test-000 {'abcd' * 60}", "test-001 zulu"]
-    (folder / "text").write_text("\n".join(lines) + "\n")
+    lines = (folder / "text").read_text().splitlines()[2:]
+    (folder / "text").write_text("\n".join([f"test-000 {'abcd' * 60}", "test-001 zulu", *lines]) + "\n")
     with pytest.raises(SystemExit) as stopped:
         aligned(exp, folder)
     printed = capsys.readouterr()
     assert stopped.value.code == 1 and "5 of 7 utterances" in printed.out
     assert "error: test-000: 240 tokens need 240 frames, there are" in printed.err
     assert "error: test-001: 'z'" in printed.err
-    written = {line.split()[0] for line in (exp / "test.ctm").read_text().splitlines()}
-    assert written == {f"test-00{index}" for index in range(2, 7)}
+    assert {line.split()[0] for line in toys.read(exp / "test.ctm").splitlines()} == {
+        f"test-00{n}" for n in range(2, 7)
+    }
 
 
 def test_a_bundle_aligns_and_times_as_its_experiment(exp, capsys):
@@ -215,7 +205,9 @@ def test_a_bundle_aligns_and_times_as_its_experiment(exp, capsys):
     assert [" ".join(word.word for word in words) for words in timings] == sure.predict(files)
     capsys.readouterr()
     infer.main([str(exp / "bundle"), "--timings", *files])
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [row[0] for row in rows] == [file for file, words in zip(files, timings, strict=True) for _ in words]
-    for (_, *row), word in zip(rows, itertools.chain(*timings), strict=True):
-        assert row == [f"{word.start:.3f}", f"{word.duration:.3f}", word.word, f"{word.confidence:.3f}"]
+    rows = [
+        [file, f"{word.start:.3f}", f"{word.duration:.3f}", word.word, f"{word.confidence:.3f}"]
+        for file, words in zip(files, timings, strict=True)
+        for word in words
+    ]
+    assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == rows

@@ -33,10 +33,3 @@ def test_a_row_without_frames():
     values = torch.tensor([[1.0, 3.0], [float("nan")] * 2])
     assert frames.mean(values).tolist() == [2, 0] and frames.max(values).tolist() == [3, float("-inf")]
     assert frames.unpack(frames.pack(values)).tolist() == [[1, 3], [0, 0]]
-
-
-def test_masks_are_made_once_and_lengths_stay_on_the_cpu():
-    frames, cpu = Frames(torch.tensor(LENGTHS), 6), torch.device("cpu")
-    assert frames.mask(cpu).sum(1).tolist() == LENGTHS == frames.lengths.tolist()
-    assert frames.mask(cpu) is frames.mask(cpu) and not frames.full and Frames([3, 3]).full
-    assert frames.mask(torch.device("meta")).device.type == "meta" and frames.lengths.device == cpu

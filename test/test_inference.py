@@ -10,11 +10,12 @@ import torch
 import toys
 from damage import change_about, flip, replace
 from models import LENGTHS, waves, write_adapter
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from sure.backbones.moonshine import Family
-from sure.bin import align, decode, infer, pack, tokenize
+from sure.bin import align, decode, infer, pack
 from sure.data.audio import read_audio
+from sure.data.tables import read_table
 from sure.errors import SureError
 from sure.inference import Sure
 from sure.petl.bundle import ABOUT, WEIGHTS
@@ -38,7 +39,7 @@ def packed(tmp_path_factory):
         patch.chdir(folder)
         for name, changes in EXPERIMENTS.items():
             toys.train_here(folder, exp_of(folder, name), train__epochs=6, **changes)
-        for tokens in folder.glob("tokens_*"):  # the experiments have copies
+        for tokens in folder.glob("tokens_*"):  # experiments have copies
             tokens.rename(tokens.with_name(f"moved_{tokens.name}"))
         for name in EXPERIMENTS:
             decode.main(["--exp", f"exp/{name}/seed1"])
@@ -56,16 +57,11 @@ def exp_of(packed, name):
     return packed / "exp" / name / "seed1"
 
 
-def lines(path):
-    return [line.split(" ", 1) for line in path.read_text().splitlines()]
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_bundle_predicts_the_outputs_of_decoding(packed, name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # the backbone is found above the bundle, not from here
     exp = exp_of(packed, name)
-    decoded = {id: "".join(rest) for id, *rest in lines(exp / "decode_test" / "hyp.txt")}
-    references = dict(lines(exp / "decode_test" / "ref.txt"))
+    decoded, references = (read_table(exp / "decode_test" / name) for name in ("hyp.txt", "ref.txt"))
     assert list(decoded) == sorted(decoded) and decoded.keys() == references.keys()
     if name == "lora":  # it learned something
         assert sum(decoded[id] == references[id] for id in references) > len(references) / 2
@@ -77,27 +73,19 @@ def test_a_bundle_predicts_the_outputs_of_decoding(packed, name, monkeypatch, tm
     assert sure.predict([]) == [] and sure.predict(str(files[1])) == sure.predict([files[1]])
 
 
-def test_a_bundle_is_small_and_describes_itself(packed):
+def test_a_bundle_has_what_was_trained_and_nothing_else(packed):
     exp = exp_of(packed, "lora")
-    about = json.loads((exp / "bundle" / ABOUT).read_text())
-    assert about["task"] == "language" and about["method"] == "lora"
-    assert [method["name"] for method in about["petl"]] == ["lora", "weighted_sum"]
-    assert about["backbone"]["weights"] == FILE and len(about["backbone"]["sha256"]) == 64
-    assert about["scores"]["dev"]["score_name"] == "accuracy"
-    tensors = load_file(exp / "bundle" / WEIGHTS)
-    assert {name: list(tensor.shape) for name, tensor in tensors.items()} == about["tensors"]
     trained = json.loads((exp / "summary.json").read_text())["trained_parameters"]
-    assert sum(tensor.numel() for tensor in tensors.values()) == trained
+    assert sum(tensor.numel() for tensor in load_file(exp / "bundle" / WEIGHTS).values()) == trained
     assert {path.name for path in (exp / "bundle").iterdir()} == {ABOUT, WEIGHTS, "labels.json"}
+    assert json.loads((exp / "bundle" / ABOUT).read_text())["scores"]["dev"]["score_name"] == "accuracy"
 
 
 @pytest.mark.parametrize(
     ("command", "file", "damage", "message"),
     [
         (pack, "best.json", Path.unlink, "best.json.* stage 4"),
-        (pack, "best.json", lambda path: path.write_text("{"), "best.json.* stage 4"),
         (pack, "best.json", lambda path: path.write_text("[]"), "best.json.* stage 4"),
-        (decode, "best.safetensors", lambda path: flip(path, 3), r"best\.safetensors is damaged .*stage 4"),
         (decode, "best.safetensors", flip, r"best\.safetensors is damaged .*stage 4"),
         (decode, "config.yaml", Path.unlink, "no config.yaml"),
         (decode, "best.safetensors", Path.unlink, "no epoch is finished yet"),
@@ -134,12 +122,6 @@ def test_other_backbones_are_refused(bundle, tmp_path, seed, shape, words):
     assert str(path) in str(error.value)
 
 
-def drop_tensor(path):
-    tensors = load_file(path)
-    del tensors["head/output.bias"]
-    save_file(tensors, path)
-
-
 DAMAGES = [
     (ABOUT, Path.unlink, "not a bundle"),
     (ABOUT, lambda path: path.write_text("{"), "not valid JSON"),
@@ -147,16 +129,13 @@ DAMAGES = [
     (WEIGHTS, Path.unlink, "adapter.safetensors"),
     (WEIGHTS, lambda path: path.write_bytes(b"123"), "damaged"),
     (WEIGHTS, flip, "sha256"),
-    (WEIGHTS, drop_tensor, r"1 missing \(head/output.bias\)"),
     ("labels.json", Path.unlink, "labels.json"),
     ("labels.json", flip, "labels.json .*sha256"),
     ("backbone", {}, "backbone lacks depth, dim"),
     ("backbone", "x", "backbone is 'x'"),
     ("task", 5, "task is 5"),
-    ("task", None, "task is None"),
     ("head", 5, "head is 5"),
     ("head.dropout", 2, "dropout"),
-    ("tensors", [], r"tensors is \[\]"),
     ("seed", 10**30, "seed"),
     ("format", 9, "format 9"),
     ("petl", [{"name": "bottleneck"}], "does not fit .*bottleneck"),
@@ -225,16 +204,6 @@ def test_the_command_prints_lines_for_good_files_and_names_broken_ones(packed, t
         align.main(["exp/lora/seed1", "--data", "data/test", "--out", "x.ctm"])
 
 
-def test_tokens_are_replaced_as_a_whole(packed, tmp_path):
-    words = ["--config", str(toys.write_config(packed, tmp_path / "asr.yaml", task="asr"))]
-    tokens = packed / "tokens_asr" / "tokens.txt"
-    tokenize.main(words)
-    before = tokens.read_text()
-    with pytest.raises(SureError):
-        tokenize.main([*words, "tokenizer.kind=bpe", "tokenizer.size=100000"])
-    assert tokens.read_text() == before and not list(packed.glob("*.partial"))
-
-
 # --- several adapters on one backbone: added, switched, averaged and merged ---------------------------------------
 
 LORA = {"name": "lora", "rank": 2}
@@ -289,7 +258,7 @@ def test_each_computes_as_if_it_were_alone(bundles, load):
         sure.embed([torch.zeros(8000)])
 
 
-def test_an_average_is_used_like_a_bundle(load):
+def test_an_average_is_used_like_a_bundle(bundles, load):
     """The exactness of averages is tested in petl/test_average.py."""
     sure = load("lora", "wide", "asr")
     sure.average("mean", {"lora": 0.5, "wide": 0.3, "asr": 0.2})
@@ -306,6 +275,12 @@ def test_an_average_is_used_like_a_bundle(load):
     assert mean.dim() == 2 and not sure.model.attachment.reads_all_taps()
     sure.merge()
     torch.testing.assert_close(outputs(sure), mean, atol=1e-5, rtol=1e-5)
+    sure.use("mean")
+    for refuse in (lambda: sure.use("lora"), lambda: sure.add("bias", bundles["bias"])):
+        with pytest.raises(SureError, match="'mean' is merged into the backbone"):
+            refuse()
+    with pytest.raises(SureError, match="petl .lora. is merged already; load the bundle again"):
+        sure.merge()
 
 
 @pytest.mark.parametrize(
@@ -342,14 +317,3 @@ def test_a_bundle_that_cannot_be_added_changes_nothing(bundles, load, tmp_path):
         assert list(sure.models) == [sure.name] == ["full"] and torch.equal(outputs(sure), before)
     with pytest.raises(SureError, match="no adapter 'more'; there are: full"):
         sure.use("more")
-
-
-def test_a_merged_backbone_fits_no_other_adapter(bundles, load):
-    sure = load("lora", "wide")
-    sure.merge()
-    sure.use("wide")
-    for refuse in (lambda: sure.use("lora"), lambda: sure.add("bias", bundles["bias"])):
-        with pytest.raises(SureError, match="'wide' is merged into the backbone"):
-            refuse()
-    with pytest.raises(SureError, match="petl .lora. is merged already; load the bundle again"):
-        sure.merge()

@@ -1,5 +1,6 @@
 """A synthesiser is pretrained, adapted, killed and resumed; its bundle gives speech or one clear error."""
 
+import functools
 import json
 import shutil
 import signal
@@ -10,7 +11,7 @@ import soundfile
 import torch
 import toys
 from safetensors.torch import load_file
-from synthesis_toys import ACOUSTIC, PHONES, make_corpus, make_set, make_tokens
+from synthesis_toys import PHONES, make_corpus, make_set, make_tokens
 
 from sure.bin import decode, infer, pack
 from sure.data.ark import Scp, write_ark
@@ -20,7 +21,6 @@ from sure.decode.synthesizer import pieces
 from sure.errors import SureError
 from sure.inference import Sure
 from sure.text.phonemize import Phonemizer
-from sure.vocoder.hifigan import Generator, Shape
 
 WORDS = {"alpha": "AA1 B CH", "delta": "D EH1 F", "echo": "EH1 D AA1", "one": "F B", "two": "B D"}
 
@@ -32,8 +32,7 @@ def corpus(tmp_path_factory):
     return corpus
 
 
-def train_here(corpus, exp, **changes):
-    return toys.train_here(corpus, exp, task="tts", **changes)
+train_here = functools.partial(toys.train_here, task="tts")
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +58,18 @@ def with_words():
 
 
 @pytest.fixture(scope="module")
-def bundle(pretrained, with_words):
+def sure(pretrained, with_words):
     pack.main(["--exp", str(pretrained)])
-    return pretrained / "bundle"
-
-
-@pytest.fixture(scope="module")
-def sure(bundle):
-    return Sure.load(bundle)
+    return Sure.load(pretrained / "bundle")
 
 
 def test_a_pretraining_learns_and_leaves_its_backbone(pretrained):
-    lines = toys.read_lines(pretrained)
-    assert lines[-1]["dev_mel_db"] < 0.9 * lines[0]["dev_mel_db"]
+    first, *_, last = toys.read_lines(pretrained)
+    assert last["dev_mel_db"] < 0.9 * first["dev_mel_db"]
     best, kept = load_file(pretrained / "best.safetensors"), load_file(pretrained / "backbone.safetensors")
     common = best["backbone/full/voice.common"] + best["head/table"].mean(0)
-    torch.testing.assert_close(kept["voice.common"], common)
-    same = {name for name in kept if torch.equal(kept[name], best[f"backbone/full/{name}"])}
-    assert same == kept.keys() - {"voice.common"}
+    torch.testing.assert_close(kept.pop("voice.common"), common)
+    assert all(torch.equal(tensor, best[f"backbone/full/{name}"]) for name, tensor in kept.items())
 
 
 def test_an_adaptation_names_its_backbone_and_its_trained_parts(adapted):
@@ -108,35 +101,14 @@ def test_decoding_writes_features_durations_and_copies(corpus, adapted):
     assert (copied / "mel.ark").stat().st_mtime_ns == before
 
 
-def test_another_vocoder_has_a_folder_of_its_own(corpus, adapted):
-    about = {
-        "resblock": "2",
-        "upsample_rates": [16, 16],
-        "upsample_kernel_sizes": [32, 32],
-        "num_mels": ACOUSTIC["mels"],
-    }
-    about |= {"upsample_initial_channel": 8, "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1]]}
-    about |= {"sampling_rate": 22050, "n_fft": 1024, "hop_size": 256, "win_size": 1024, "fmin": 0, "fmax": 8000}
-    (corpus / "config.json").write_text(json.dumps(about))
-    torch.save({"generator": Generator(Shape.model_validate(about)).state_dict()}, corpus / "generator")
-    decode.main(["--exp", str(adapted)])
-    decode.main(["--exp", str(adapted), f"decode.vocoder={corpus / 'generator'}", "decode.name=small"])
-    for path in (adapted / "decode_test" / "wav").iterdir():
-        one, other = (soundfile.read(file)[0] for file in (path, adapted / "decode_test_small" / "wav" / path.name))
-        assert len(one) == len(other) and not np.array_equal(one, other)
-    assert json.loads((adapted / "decode_test_small" / "decoding.json").read_text())["decoding"] == "small"
-
-
-@pytest.mark.parametrize("kind", ["pretraining", "adaptation"])
-def test_killed_and_started_again_it_ends_the_same(corpus, tmp_path, pretrained, adapted, kind):
-    changes = {"train__epochs": 4} if kind == "pretraining" else adaptation(pretrained)
-    changes, exp = {**changes, "train__save_minutes": 1e-9}, tmp_path / "exp"
+def test_killed_and_started_again_it_ends_the_same(corpus, tmp_path, pretrained, adapted):
+    changes, exp = {**adaptation(pretrained), "train__save_minutes": 1e-9}, tmp_path / "exp"
     child = toys.train_child(corpus, exp, task="tts", **changes)
     toys.wait_for(exp / "checkpoints" / "previous.pt", child)
     assert toys.kill(signal.SIGKILL, child) == [-signal.SIGKILL]
     train_here(corpus, exp, **changes)
     assert "resuming at" in toys.read(exp / "train.log")
-    toys.assert_same(exp, pretrained if kind == "pretraining" else adapted)
+    toys.assert_same(exp, adapted)
 
 
 def test_given_durations(corpus, tmp_path):
@@ -204,12 +176,11 @@ def test_a_model_with_embeddings_synthesises_any_speaker(of_vectors, with_words,
             synthesize(*words)
 
 
-def test_a_file_is_written_and_controls_and_speakers_change_it(bundle, sure, tmp_path, capsys):
-    assert "phonemizer.json" in json.loads((bundle / "adapter.json").read_text())["files"]
-    seconds = {}
+def test_a_file_is_written_and_controls_and_speakers_change_it(pretrained, sure, tmp_path, capsys):
+    seconds, words = {}, [f"{pretrained}/bundle", "--text", "Alpha, delta echo.", "--speaker", "ann"]
     for name, more in (("plain", []), ("slow", ["--speed", "0.5"]), ("high", ["--pitch", "1.3"])):
         out = tmp_path / f"{name}.wav"
-        infer.main([str(bundle), "--text", "Alpha, delta echo.", "--out", str(out), "--speaker", "ann", *more])
+        infer.main([*words, "--out", str(out), *more])
         wave, rate = soundfile.read(out)
         assert rate == 22050 and soundfile.info(out).subtype == "PCM_16" and np.isfinite(wave).all()
         assert f"{out}: {len(wave) / rate:.2f} s" in capsys.readouterr().out
@@ -234,7 +205,6 @@ def test_any_text_gives_speech(sure, text):
         ("alpha", "anne", {}, "did you mean 'ann'"),
         ("alpha", "ann", {"speed": 0}, "speed=.*: expected 0.05 to 20"),
         ("alpha", "ann", {"pitch": float("nan")}, "pitch=.*: expected 0.05 to 20"),
-        ("alpha", "ann", {"energy": 1e38}, "energy=.*: expected 0.05 to 20"),
     ],
 )
 def test_one_clear_error(sure, text, speaker, controls, message):
@@ -242,12 +212,13 @@ def test_one_clear_error(sure, text, speaker, controls, message):
         sure.synthesize(text, speaker, **controls)
 
 
-def test_arguments_that_the_bundle_does_not_take(bundle, sure, tmp_path):
+def test_arguments_that_the_bundle_does_not_take(pretrained, sure, tmp_path):
+    bundle = f"{pretrained}/bundle"
     for name in ("a.mp3", "a", "none/a.wav"):
         with pytest.raises(SureError, match=r"expected a file name that ends in \.wav, in an existing folder"):
-            infer.main([str(bundle), "--text", "alpha", "--speaker", "ann", "--out", str(tmp_path / name)])
+            infer.main([bundle, "--text", "alpha", "--speaker", "ann", "--out", str(tmp_path / name)])
     with pytest.raises(SureError, match="this bundle synthesises speech"):
-        infer.main([str(bundle), "some.wav"])
+        infer.main([bundle, "some.wav"])
     with pytest.raises(SureError, match="the task tts, which does not offer predict; use synthesize"):
         sure.predict([torch.zeros(16000)])
 

@@ -14,8 +14,6 @@ REFUSED = [
     ("layer_norm+full", "layer_norm/weight are one parameter of the backbone"),
     ("l_adapter+weighted_sum", "weighted_sum.*another method already reads all layers"),
     ({"name": "lora", "sites": "layer.*.attn.q layer.0.attn.*"}, "two patterns match layer.0.attn.q"),
-    ({"name": "lora", "sites": "layer.[1-3].attn.q"}, "matches nothing at 'layer.3.attn.q'"),
-    ({"name": "l_adapter", "sites": "layer.7.output"}, "matches nothing"),
     ({"name": "prefix", "sites": "layer.*.attn.q"}, "site of kind 'linear'; prefix accepts: attention"),
     ({"name": "side_network", "reduction": 3}, "reduction=3 its width is 10, which heads=4 does not divide"),
     ({"name": "lora", "rank": 40, "init": "pissa"}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
@@ -40,10 +38,6 @@ def test_layers_can_have_settings_of_their_own():
     """A rank above the width is allowed where A is random."""
     lora = {"name": "lora", "sites": "layer.0.attn.q", "rank": 2}
     attachment = attach([lora, lora | {"sites": "layer.[1-2].attn.q", "rank": 40, "alpha": 4.0}])
-    shapes = {"layer.0.attn.q/lora/a": [2, 32], "layer.0.attn.q/lora/b": [32, 2]}
-    for site in ("layer.1.attn.q", "layer.2.attn.q"):
-        shapes |= {f"{site}/lora.2/a": [40, 32], f"{site}/lora.2/b": [32, 40]}
-    assert {name: list(tensor.shape) for name, tensor in attachment.state().items()} == shapes
     rows = [(row.method, row.sites, row.parameters) for row in attachment.coverage]
     assert rows == [("lora", 1, 2 * 2 * 32), ("lora.2", 2, 2 * 2 * 40 * 32)]
 
@@ -61,11 +55,8 @@ def test_methods_at_one_site_merge_in_their_order(petl):
     torch.testing.assert_close(attachment.backbone(wave, lengths).last, wanted, atol=1e-5, rtol=1e-5)
 
 
-READOUTS = {"lora": "WeightedSum", "lora+weighted_sum": "WeightedSum"}
-READOUTS |= {"l_adapter": "LayerBranches", "side_network": "SideNetwork"}
-
-
-@pytest.mark.parametrize(("petl", "readout"), READOUTS.items())
-def test_the_sum_of_layers_is_read_unless_a_method_reads_them_itself(tmp_path, petl, readout):
+@pytest.mark.parametrize("petl", ["lora", "lora+weighted_sum", "l_adapter", "side_network"])
+def test_the_sum_of_layers_is_read_unless_a_method_reads_them_itself(tmp_path, petl):
     _, model = build(tmp_path, petl, layers="weighted_sum")
-    assert type(model.attachment.readout).__name__ == readout
+    own = {"l_adapter": "LayerBranches", "side_network": "SideNetwork"}
+    assert type(model.attachment.readout).__name__ == own.get(petl, "WeightedSum")

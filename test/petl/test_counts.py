@@ -18,11 +18,8 @@ QV = "layer.*.attn.[qv]"
 COUNTS = [  # backbone and shape, settings, trained parameters; docs/methods.md has the counts of the defaults
     ("wav2vec2 base", "full", 94_371_712),
     ("wav2vec2 base", {"name": "bottleneck", "width": 64}, 1_189_632),
-    ("wav2vec2 large", {"name": "bottleneck", "width": 64}, 3_171_840),
     ("wav2vec2 base", {"name": "prefix", "reparametrise": True}, 14_787_840),
-    ("wav2vec2 large", {"name": "prefix", "reparametrise": True}, 51_461_120),
     ("wav2vec2 base", {"name": "lora", "sites": QV}, 294_912),
-    ("wav2vec2 large", {"name": "lora", "sites": QV}, 786_432),
     ("wav2vec2 base", {"name": "dora", "sites": QV}, 313_344),
     ("wav2vec2 base", {"name": "conv_adapter", "width": 768 // 4}, 969_984),
     ("fastspeech2 base", "bottleneck", 659_200),  # 4 + 6 layers of SURE's model (arXiv 2303.03267)
@@ -55,9 +52,7 @@ def test_the_command_takes_backbones_names_combinations_and_settings(capsys):
     for more, message in (
         (["--backbone", "whisper", "--petl", "modules"], "'variance.\\*' matches nothing"),
         (["--petl", "lara"], "did you mean 'lora'"),
-        (["--petl", "{name: lora, rnk: 3}"], "key 'rnk'"),
         (["--petl", "{name: [}"], "neither a name nor settings"),
-        (["--backbone", "wav3vec"], "no 'wav3vec' in sure/backbones"),
     ):
         with pytest.raises(SureError, match=message):
             methods.main(more)

@@ -25,14 +25,9 @@ def test_each_example_is_one_new_file_that_the_contract_tests_cover(tmp_path):
     for name in EXAMPLES:
         code = re.search(rf"`sure/petl/{name}\.py`.*?```python\n(.*?)```", page, re.DOTALL)
         (tmp_path / f"sure/petl/{name}.py").write_text(code[1], encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "--import-mode=importlib", "test/contract", "-k", CHECKS],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    command = [sys.executable, "-m", "pytest", "-v", "--import-mode=importlib", "test/contract", "-k", CHECKS]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in EXAMPLES:
         passed = len(re.findall(rf"\b{name}\b.* PASSED", done.stdout))

@@ -22,9 +22,7 @@ def names(patterns, kinds=("linear", "residual", "attention", "convolution")):
 @pytest.mark.parametrize(
     ("patterns", "wanted"),
     [
-        ("layer.3.attn.q", "layer.3.attn.q"),
         ("layer.[9-11].after_ffn", "layer.9.after_ffn layer.10.after_ffn layer.11.after_ffn"),
-        ("layer.2.attn.[qv]", "layer.2.attn.q layer.2.attn.v"),
         ("layer.{0,11}.attn", "layer.0.attn layer.11.attn"),
         ("conv.0 layer.1.attn.q", "conv.0 layer.1.attn.q"),
         ("layer.[0-1,11].attn", "layer.0.attn layer.1.attn layer.11.attn"),

@@ -1,5 +1,6 @@
 """Tables of a suite of recipes, from handmade result.json files; expected values are calculated by hand."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,6 @@ from sure.bin import suite_report
 from sure.errors import SureError
 from sure.report.picture import make_suite_figure
 from sure.report.suite import FIELDS, gather, read_rows
-from sure.report.suite_table import markdown
 
 METHODS = {"full": 1000, "lora": 100, "prefix": 30}  # trained parameters without head
 BACKBONE = {"backbone": "moonshine", "backbone_sha256": "a1b2c3d4e5f6a7b8"}
@@ -54,23 +54,15 @@ def rows(*names, methods=METHODS, seeds=(1, 2, 3), state="done", note=""):
     """The lines of exp/<suite>_rows.tsv for these rows."""
     return [
         [row, row.split()[1], state, note, method, str(seed), str(folder_of(row, method, seed))]
-        for row in names
-        for method in methods
-        for seed in seeds
+        for row, method, seed in itertools.product(names, methods, seeds)
     ]
 
 
-def write_rows(*lines):
-    Path("rows.tsv").write_text("".join("\t".join(line) + "\n" for line in [FIELDS, *lines]))
-
-
 def report(*lines):
-    write_rows(*lines)
-    return markdown(gather(read_rows(Path("rows.tsv"))))
-
-
-def make_files():
+    """The text that is written to exp/sure_results.md."""
+    Path("rows.tsv").write_text("".join("\t".join(line) + "\n" for line in [FIELDS, *lines]))
     suite_report.main(["--rows", "rows.tsv", "--out", "exp/sure_results.md"])
+    return Path("exp/sure_results.md").read_text(encoding="utf-8")
 
 
 def table(text, title, section=0):
@@ -179,17 +171,15 @@ def test_column_with_differing_results_is_left_out_and_named(other, message):
     write_results("esd emotion", EMOTION)
     write_results("librispeech_100 asr", ASR)
     write_result("esd emotion", "lora", 2, 95, **other)
-    write_rows(*rows("esd emotion", "librispeech_100 asr"))
     with pytest.raises(SureError, match=f"left out, because results are not comparable: esd emotion: .*{message}"):
-        make_files()
+        report(*rows("esd emotion", "librispeech_100 asr"))
     text = Path("exp/sure_results.md").read_text()
     assert re.search(f"- left out, because results are not comparable: esd emotion: .*{message}", text), text
     assert "esd emotion<br>" not in text and "librispeech_100 asr<br>WER % ↓" in text
     assert "- esd emotion: done; 0 of 9 results" in text
     Path("exp/sure_results.png").unlink()
-    write_rows(*rows("esd emotion"))
     with pytest.raises(SureError, match=message):
-        make_files()
+        report(*rows("esd emotion"))
     assert not Path("exp/sure_results.png").exists()
 
 
@@ -197,9 +187,7 @@ def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(capsys)
     write_results("esd emotion", {"full": EMOTION["full"]}, lr_adapter=0.001)  # methods may have different rates
     write_results("esd emotion", {method: EMOTION[method] for method in ("lora", "prefix")})
     write_results("librispeech_100 asr", ASR)
-    text = report(*rows("esd emotion", "librispeech_100 asr"))
-    make_files()
-    assert Path("exp/sure_results.md").read_text(encoding="utf-8") == text == capsys.readouterr().out
+    assert report(*rows("esd emotion", "librispeech_100 asr")) == capsys.readouterr().out
     assert Path("exp/sure_results.png").read_bytes().startswith(b"\x89PNG")
     figure = make_suite_figure(gather(read_rows(Path("rows.tsv"))))
     assert [axes.get_title() for axes in figure.axes] == ["esd emotion", "librispeech_100 asr"]
@@ -210,14 +198,11 @@ def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(capsys)
 
 def test_missing_results_and_invalid_rows_are_errors():
     with pytest.raises(SureError, match="cannot read rows.tsv"):
-        make_files()
-    for broken in (["esd emotion", "emotion", "done"], ["row", "task"]):
-        write_rows(broken)
-        with pytest.raises(SureError, match="rows.tsv:2: expected tab-separated row, task, state"):
-            make_files()
-    write_rows(*rows("esd emotion"))
+        suite_report.main(["--rows", "rows.tsv", "--out", "exp/sure_results.md"])
+    with pytest.raises(SureError, match="rows.tsv:2: expected tab-separated row, task, state"):
+        report(["esd emotion", "emotion", "done"])
     for reason in ("no experiment of these rows has started", "no decode_<set>/result.json in .*lora/seed1"):
         with pytest.raises(SureError, match=f"nothing to report: {reason}"):
-            make_files()
+            report(*rows("esd emotion"))
         folder_of("esd emotion", "lora", 1).mkdir(parents=True, exist_ok=True)
     assert not Path("exp").exists()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from toys import assert_same, make_set, train_here
 
+from sure.data.tables import format_table, read_table
 from sure.errors import SureError
 from sure.train.feed_recognition import RecognitionFeed
 from sure.train.trainer import Trainer
@@ -125,9 +126,8 @@ def test_unreadable_during_training_is_left_out_from_there_on(run, tmp_path, mon
 
 def rewrite(path: Path, **values: str) -> None:
     """Replace the values of these ids, `train_003` for train-003, in a file of lines `id value`."""
-    rows = dict(line.split(" ", 1) for line in path.read_text().splitlines())
-    rows |= {id.replace("_", "-"): value for id, value in values.items()}
-    path.write_text("".join(f"{id} {value}\n" for id, value in rows.items()))
+    rows = read_table(path) | {id.replace("_", "-"): value for id, value in values.items()}
+    path.write_text(format_table(list(rows.items())))
 
 
 def test_transcripts_that_cannot_be_targets(run, tmp_path):

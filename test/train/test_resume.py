@@ -13,17 +13,15 @@ import sys
 import time
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
 import toys
+from damage import flip
 from toys import Child, children, kill, read, train_child, train_here, wait_for, written
 
 from sure.errors import SureError
 from sure.train import lock as locks
 from sure.train.checkpoint import Checkpoints
-from sure.train.checkpoint_parts import BestWeights, RandomState
-from sure.train.distributed import ALONE
+from sure.train.checkpoint_parts import BestWeights
 from sure.train.lock import lock
 from sure.train.progress import Progress
 
@@ -155,8 +153,7 @@ def test_a_damaged_summary_is_written_again(corpus, exp, undisturbed):
 
 
 def stop_after_the_first_checkpoint(corpus, exp, changes):
-    child = train_child(corpus, exp, **changes)
-    wait_for(exp / "checkpoints" / "last.pt", child)
+    wait_for(exp / "checkpoints" / "last.pt", child := train_child(corpus, exp, **changes))
     assert kill(signal.SIGTERM, child) == [75], read(child.stderr)
 
 
@@ -202,20 +199,15 @@ def test_one_that_was_written_and_not_renamed_is_the_newest(checkpoints):
         assert checkpoints.load()["number"] == expected
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
-        lambda content: content[:-100],
-        lambda content: b"",
-        lambda content: content + b"x",
-    ],
-    ids=["a flipped bit", "torn", "empty", "longer"],
-)
+CUT = [lambda path, size=size: os.truncate(path, size) for size in (0, 600)]
+CHANGED = [lambda path: flip(path, 500), lambda path: path.write_bytes(path.read_bytes() + b"x")]
+
+
+@pytest.mark.parametrize("damage", CUT + CHANGED)
 def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
     for number in (1, 2):
         checkpoints.save({"number": number})
-    checkpoints.last.write_bytes(damage(checkpoints.last.read_bytes()))
+    damage(checkpoints.last)
     assert checkpoints.load()["number"] == 1 and "last.pt is damaged" in caplog.text
     checkpoints.save({"number": 3})  # which does not replace the good one
     assert checkpoints.load()["number"] == 3
@@ -225,18 +217,6 @@ def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
     for _ in range(2):  # the damaged files are renamed; nevertheless training never begins afresh
         with pytest.raises(SureError, match="all checkpoints are damaged; train from the beginning with --restart"):
             checkpoints.load()
-
-
-def test_random_numbers_go_on(checkpoints):
-    state = RandomState(torch.device("cpu"), ALONE)
-    state.seed(3)
-    draw = lambda: (random.gauss(0, 1), np.random.randn(3).tolist(), torch.randn(3).tolist())  # noqa: E731
-    draw()
-    checkpoints.save({"random": state.state_dict()})
-    expected = draw()
-    state.seed(4)
-    state.load_state_dict(checkpoints.load()["random"])
-    assert draw() == expected
 
 
 def test_the_first_training_is_named_and_once_killed_forgotten(corpus, tmp_path, monkeypatch):

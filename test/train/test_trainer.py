@@ -1,6 +1,5 @@
 """Training learns, writes its results, refuses impossible settings, and names what spoils it."""
 
-import itertools
 import json
 import struct
 
@@ -39,10 +38,12 @@ def test_it_learns(trained):
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     assert best["score"] == max(line["dev_accuracy"] for line in history) >= 80
     assert best["score"] == history[best["epoch"] - 1]["dev_accuracy"]
-    assert all(line["lr_head"] == pytest.approx(2 * line["lr_adapter"]) for line in history)
-    assert history[3].keys() >= {
-        "step", "dev_loss", "lr_adapter", "lr_head", "seconds", "audio_seconds_per_second", "peak_memory_megabytes",
-    }  # fmt: skip
+    (tensorboard,) = (trained / "tensorboard").iterdir()
+    for line in history:
+        assert line["lr_head"] == pytest.approx(2 * line["lr_adapter"])
+        assert line["step"] and line["audio_seconds_per_second"] > 0 and line["peak_memory_megabytes"] > 0
+        for name in ("train_loss", "dev_accuracy"):  # 15: the field of a value
+            assert name.encode() + b"\x15" + struct.pack("<f", line[name]) in tensorboard.read_bytes()
 
 
 def test_files_of_an_experiment(trained, corpus):
@@ -63,13 +64,6 @@ def test_files_of_an_experiment(trained, corpus):
     expected = {"backbone_sha256": "random:moonshine_tiny:1", "epochs": 12, "seed": 1}
     assert expected.items() <= summary.items() and summary["dev_score"] == read(trained, "best.json")["score"]
     assert summary["training_seconds"] > 0 and summary["peak_memory_megabytes"] > 100
-
-
-def test_tensorboard_has_the_same_numbers(trained):
-    (file,) = (trained / "tensorboard").iterdir()
-    content = file.read_bytes()
-    for line, name in itertools.product(read_lines(trained), ("train_loss", "dev_accuracy")):
-        assert name.encode() + b"\x15" + struct.pack("<f", line[name]) in content  # 15: the field of a value
 
 
 def test_another_config_needs_another_folder(trained, corpus):
@@ -126,20 +120,6 @@ def test_a_step_follows_the_mean_gradient_of_its_batches_clipped_to_a_norm(corpu
     torch.testing.assert_close(clipped, full * (1e-3 / full.norm()), rtol=1e-3, atol=1e-8)
 
 
-def test_early_stopping(corpus, tmp_path):
-    rates = {"train__lr_head": 0.0, "train__lr_adapter": 0.0}
-    exp = train_here(corpus, tmp_path / "exp", train__epochs=50, train__patience=2, **rates)
-    assert (len(read_lines(exp)), read(exp, "best.json")["epoch"], read(exp, "summary.json")["epochs"]) == (3, 1, 3)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("train__device", "cuda:99"), ("data__train", "nowhere"), ("petl__sites", "layer.9.*")]
-)
-def test_a_bad_setting_is_one_error(corpus, tmp_path, key, value):
-    with pytest.raises(SureError, match=value):
-        train_here(corpus, tmp_path / "exp", **{key: value})
-
-
 def test_half_precision_leaves_the_weights_whole(corpus, tmp_path):
     exps = [train_here(corpus, tmp_path / name, train__epochs=2, train__precision=name) for name in ("bf16", "fp32")]
     half, whole = (read_lines(exp)[-1]["train_loss"] for exp in exps)
@@ -156,7 +136,6 @@ def step(place: str, *losses: float, norm: float = 1.0) -> StepLosses:
     ("bad", "words"),
     [
         (step("here", 1.0, float("nan")), ["here-1 nan, here-0 1", "loss is nan"]),
-        (step("here", 1.0, float("inf")), ["here-1 inf, here-0 1"]),
         (step("here", 9.0, 14.0), ["loss is 11.5", "here-1 14, here-0 9", "train.explode=10"]),
         (step("here", 1.0, 2.0, norm=float("nan")), ["norm nan"]),
     ],
@@ -189,7 +168,6 @@ RUINED = {"train__lr_head": 1e38, "train__epochs": 1, "train__batch_seconds": 10
         (EXPLODING, "^epoch .*train-0", ["summary.json"]),
         (RUINED, "^epoch 1: the dev loss is nan", ["summary.json", "best.safetensors"]),
     ],
-    ids=["an exploding loss", "a last step that ruins the weights"],
 )
 def test_a_bad_loss_ends_training(corpus, tmp_path, changes, message, absent):
     exp = tmp_path / "exp"
@@ -207,30 +185,21 @@ def test_schedule_by_hand():
         rate_factor(0.7, 0.6, 10)
 
 
-def rates_of(corpus, *petl):
-    """Saved name -> learning rate in the optimizer; tiny backbones have 3 layers."""
-    config = make_config(settings(corpus, petl=list(petl)), "test")
+def test_rates_by_method_layer_and_tensor(corpus):
+    """Tiny backbones have 3 layers; the front end counts as the layer below all others."""
+    lora = {"name": "lora", "sites": "layer.*.attn.q", "lr": 4e-3, "layer_decay": 0.5, "b_rate": 16}
+    bottleneck = {"name": "bottleneck", "sites": "conv.* layer.2.after_ffn", "layer_decay": 0.5}
+    config = make_config(settings(corpus, petl=[lora, bottleneck, {"name": "weighted_sum"}]), "test")
     model = build_model(config, build_task(config))
     groups = make_optimizer(model, 1e-3, 5e-3, 0.0).param_groups
-    by_tensor = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     assert len({group["name"] for group in groups}) == len(groups)
+    by_tensor = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     named = {**model.parameter_groups()["adapter"], **model.parameter_groups()["head"]}
-    assert sum(len(group["params"]) for group in groups) == len(named)
-    return {name: by_tensor[id(parameter)] for name, parameter in named.items()}
-
-
-def test_rates_by_method_layer_and_tensor(corpus):
-    lora = {"name": "lora", "sites": "layer.*.attn.q", "lr": 4e-3, "layer_decay": 0.5, "b_rate": 16}
-    found = rates_of(corpus, lora, {"name": "bottleneck"}, {"name": "weighted_sum"})
+    found = {name: by_tensor.pop(id(parameter)) for name, parameter in named.items()}
+    assert not by_tensor
     for layer, rate in enumerate([1e-3, 2e-3, 4e-3]):
         assert found[f"layer.{layer}.attn.q/lora/a"] == pytest.approx(rate)
         assert found[f"layer.{layer}.attn.q/lora/b"] == pytest.approx(16 * rate)
-        assert found[f"layer.{layer}.after_ffn/bottleneck/down.weight"] == 1e-3
-    assert found["readout/weighted_sum/weights"] == 1e-3
-    assert {rate for name, rate in found.items() if name.startswith("head/")} == {5e-3}
-
-
-def test_the_front_end_counts_as_the_layer_below_all_others(corpus):
-    found = rates_of(corpus, {"name": "bottleneck", "sites": "conv.* layer.2.after_ffn", "layer_decay": 0.5})
     assert found["conv.0/bottleneck/up.bias"] == pytest.approx(1e-3 / 8)
-    assert found["layer.2.after_ffn/bottleneck/up.bias"] == 1e-3
+    assert found["layer.2.after_ffn/bottleneck/up.bias"] == found["readout/weighted_sum/weights"] == 1e-3
+    assert {rate for name, rate in found.items() if name.startswith("head/")} == {5e-3}

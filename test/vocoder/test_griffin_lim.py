@@ -5,10 +5,16 @@ import pytest
 import torch
 from published import fetch_speech
 from scipy.signal import butter, filtfilt
-from spectrogram import ACOUSTIC, log_mel
 
 from sure.data.audio import read_audio
+from sure.data.synthesis import acoustic
 from sure.vocoder.griffin_lim import GriffinLim
+
+ACOUSTIC = acoustic.AcousticConfig()
+
+
+def log_mel(wave):
+    return acoustic.log_mel(acoustic.magnitudes(wave, ACOUSTIC), ACOUSTIC)
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from spectrogram import ACOUSTIC
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
+from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError
 from sure.vocoder.hifigan import Generator, Shape
 from sure.vocoder.vocoder import make_vocoder
 
+ACOUSTIC = AcousticConfig()
 CONFIG = {  # the published config_v1.json with fewer channels
     "resblock": "1", "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4],
     "upsample_initial_channel": 32, "resblock_kernel_sizes": [3, 7, 11], "resblock_dilation_sizes": [[1, 3, 5]] * 3,
