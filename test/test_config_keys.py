@@ -332,3 +332,8 @@ def test_dev_is_never_augmented(place, augment):
     (without,), (augmented,) = (trained(place, STILL | more)["metrics"] for more in ({}, augment))
     assert augmented["dev_loss"] == pytest.approx(without["dev_loss"], rel=1e-5)
     assert augmented["train_loss"] != pytest.approx(without["train_loss"], rel=1e-3)
+
+
+def test_new_weights_follow_the_seed(place):
+    one, other = (observed(stepped, place, json.dumps({"seed": seed}))["start"] for seed in (1, 2))
+    assert one["head/output.weight"] != other["head/output.weight"]

@@ -86,7 +86,6 @@ def die_in(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "then", "epochs"),
     [(SKIP, {}, (1, 2)), (FROM_AUDIO, {"data__on_bad_utterance": "stop"}, (2,))],
-    ids=["cached", "another policy after the kill"],
 )
 def test_unreadable_from_the_start_is_in_no_plan(run, tmp_path, monkeypatch, used, changes, then, epochs):
     damage(tmp_path, {TRAIN5: b"", "wav/train17.wav": None})

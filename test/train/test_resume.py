@@ -182,12 +182,8 @@ def test_other_data_than_before_is_refused(corpus, tmp_path, exp):
     train_here(corpus, exp, **changes)
 
 
-@pytest.fixture
-def checkpoints(tmp_path):
-    return Checkpoints(tmp_path / "checkpoints")
-
-
-def test_one_that_was_written_and_not_renamed_is_the_newest(checkpoints):
+def test_one_that_was_written_and_not_renamed_is_the_newest(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
     assert checkpoints.load() is None
     checkpoints.save({"number": 1})
     checkpoints.last.rename(checkpoints.next)
@@ -204,7 +200,8 @@ CHANGED = [lambda path: flip(path, 500), lambda path: path.write_bytes(path.read
 
 
 @pytest.mark.parametrize("damage", CUT + CHANGED)
-def test_a_damaged_file_is_not_used(checkpoints, caplog, damage):
+def test_a_damaged_file_is_not_used(tmp_path, caplog, damage):
+    checkpoints = Checkpoints(tmp_path)
     for number in (1, 2):
         checkpoints.save({"number": number})
     damage(checkpoints.last)

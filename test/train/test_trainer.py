@@ -24,10 +24,6 @@ def trained(corpus, tmp_path_factory):
     return train_here(corpus, exp, train__epochs=12, train__lr_head=6e-3)
 
 
-def weights(exp):
-    return load_file(exp / "best.safetensors")
-
-
 def read(exp, name):
     return json.loads((exp / name).read_text())
 
@@ -59,7 +55,7 @@ def test_files_of_an_experiment(trained, corpus):
     assert trains == summary["adapter_parameters"] + summary["head_parameters"]
     assert f"{trains:,}" in log and f"{summary['head_parameters']:,}" in log
     assert summary["trained_percent"] == pytest.approx(100 * trains / summary["total_parameters"])
-    stored = sum(tensor.nbytes for tensor in weights(trained).values())
+    stored = sum(tensor.nbytes for tensor in load_file(trained / "best.safetensors").values())
     assert stored < summary["bundle_bytes"] < stored + 20_000
     expected = {"backbone_sha256": "random:moonshine_tiny:1", "epochs": 12, "seed": 1}
     assert expected.items() <= summary.items() and summary["dev_score"] == read(trained, "best.json")["score"]
@@ -124,7 +120,7 @@ def test_half_precision_leaves_the_weights_whole(corpus, tmp_path):
     exps = [train_here(corpus, tmp_path / name, train__epochs=2, train__precision=name) for name in ("bf16", "fp32")]
     half, whole = (read_lines(exp)[-1]["train_loss"] for exp in exps)
     assert half == pytest.approx(whole, rel=0.1) and half != whole
-    assert {tensor.dtype for tensor in weights(exps[0]).values()} == {torch.float32}
+    assert {tensor.dtype for tensor in load_file(exps[0] / "best.safetensors").values()} == {torch.float32}
 
 
 def step(place: str, *losses: float, norm: float = 1.0) -> StepLosses:
