@@ -58,10 +58,6 @@ def scored(name, *arguments, **options):
     return folder
 
 
-def result(folder):
-    return json.loads((folder / "decode_test/result.json").read_text(encoding="utf-8"))
-
-
 def table(text):
     """The cells of the only table, header first."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
@@ -79,7 +75,7 @@ def test_result_has_scores_and_the_summary_of_training_and_the_report_shows_them
     folder = experiment("asr_moonshine_lora/seed1", HALF)
     replace_file(Path("data/es/test/utt2dur"), "utt1 1.5\nutt2 2.25\nutt3 1\nutt4 100\n")
     score.main(["--exp", str(folder)])
-    found = result(folder)
+    found = json.loads((folder / "decode_test/result.json").read_text(encoding="utf-8"))
     expected = {
         "wer": 50, "score": 50, "task": "asr", "set": "test", "method": "lora", "score_name": "wer",
         "higher_is_better": False, "utterances": 3, "seconds_of_audio": 4.75, "data": "data/es/test",
@@ -89,10 +85,7 @@ def test_result_has_scores_and_the_summary_of_training_and_the_report_shows_them
     assert found["words"]["deletions"] == 2 and found["words"]["substitutions"] == 1
     assert "REF: el niño COME" in (folder / "decode_test/result.txt").read_text(encoding="utf-8")
     assert capsys.readouterr().out.startswith(f"{folder} test: wer 50.00 % [")
-    score.main(["--exp", str(folder)])
-    assert result(folder) | {"date": None} == found | {"date": None}
     assert not list(folder.rglob("*.part*"))
-    capsys.readouterr()
     text = make_report(folder)
     shown = capsys.readouterr().out
     assert [len(row) for row in table(shown)] == [5, 5] and "- task" not in shown and "python -m" not in shown
@@ -105,9 +98,8 @@ def test_result_has_scores_and_the_summary_of_training_and_the_report_shows_them
         "learning rate adapter / head": "0.003 / 0.005",
     }  # fmt: skip
     assert text.startswith("## asr, data/es/test\n") and "WER %: lower is better" in text
-    backbone = "backbone: moonshine (sha256 a1b2c3d4e5f6)"
-    for fact in ("task: asr", "set: test", "utterances: 3 (0.1 minutes)", backbone, "device: cpu"):
-        assert f"- {fact}\n" in text
+    assert "- set: test\n- utterances: 3 (0.1 minutes)\n" in text
+    assert "- backbone: moonshine (sha256 a1b2c3d4e5f6)\n" in text and "- device: cpu\n" in text
     assert re.search(r"- scored on: \d{4}-\d\d-\d\d\n", text)
     assert f"\npython -m sure.bin.train --exp {folder}\nfor exp in {folder}; do\n" in text
 
@@ -125,7 +117,6 @@ def test_all_sets_or_selected_sets():
     ("file", "content", "message"),
     [
         ("decode_test/hyp.txt", "utt1 el\nutt3\n", "hyp.txt: no line for utt2; .*stage 5"),
-        ("decode_test/ref.txt", "utt1 el\nutt3\n", "ref.txt: no line for utt2; .*stage 5"),
         ("decode_test/ref.txt", "", "ref.txt: no line for utt1, utt2, utt3; .*stage 5"),
         ("decode_test/hyp.txt", "utt1 el\nutt1 la\n", "hyp.txt:2: the id 'utt1' is already on line 1; .*stage 5"),
         ("decode_test/hyp.txt", None, "hyp.txt does not exist; .*stage 5"),
@@ -150,7 +141,6 @@ def test_missing_stages_are_named():
     Path("exp/x/seed1").mkdir(parents=True)
     replace_file(Path("exp/bad/seed1/decode_test/result.json"), '{"task": "asr"')
     for folders, message in (
-        (["exp/x"], "nothing to report.*exp/x.*stages 4 to 6"),
         (["exp/y/seed1", "exp/x"], "nothing to report.*exp/y/seed1, exp/x.*stages 4 to 6"),
         (["exp/z"], "experiment folder exp/z does not exist.*stages 4 to 6"),
         (["exp/bad"], "result.json .*run stage 6"),
@@ -205,8 +195,8 @@ def test_tables_of_comparable_results_have_short_different_names_of_rows():
     scored("asr_y_lora/seed1", {"utt1": "otra"}, {"utt1": "otra"})  # a set `test` with other references
     folder = scored("language_x_lora/seed1", {**LABELS, "utt3": "el"}, LABELS, task="language")
     assert "utt3 no el" in (folder / "decode_test/result.txt").read_text()
-    names = ("asr_x_lora", "asr_x_lora_random", "my_test", "asr_y_lora", "language_x_lora")
-    text = make_report(*(f"exp/{name}" for name in names))
+    names = "exp/asr_x_lora exp/asr_x_lora_random exp/my_test exp/asr_y_lora exp/language_x_lora"
+    text = make_report(*names.split())
     header, test = "| method | seeds | WER % | CER % ", "## asr, data/es/test"
     assert re.findall(r"^## .*|^\| method \| seeds \| [^|]*\| [^|]*|^\| \w+ \| 1 \| [\d.]+", text, re.MULTILINE) == [
         test, header, "| lora | 1 | 50.00", "| lora_random | 1 | 50.00", "| my_test | 1 | 50.00",
@@ -230,10 +220,8 @@ def test_unknown_values_are_dashes_and_missing_results_are_named():
 
 def train(method, rate, dev_score, seed=1, task="asr", folder=None, **more):
     path = Path(folder or f"asr_{method}_rate{rate}") / f"seed{seed}"
-    path.mkdir(parents=True)
     summary = {"task": task, "method": method, "lr_adapter": rate, "seed": seed, "epochs": 5, "dev_score": dev_score}
-    summary |= more
-    (path / "summary.json").write_text(json.dumps(summary))
+    replace_file(path / "summary.json", json.dumps(summary | more))
     return str(path)
 
 
