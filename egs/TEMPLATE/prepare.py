@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 from pathlib import Path
 from typing import Literal
 
 from sure.corpus.csv_tables import read_csv
+from sure.corpus.kaldi_folder import copy_data_dir, listed
 from sure.corpus.selection import SETS
 from sure.corpus.texts import one_word
-from sure.data.ark import is_command
 from sure.data.data_dir import Utterance, check_writable, write_data_dir
-from sure.data.tables import format_table, read_lines
-from sure.errors import SureError, some_of
-from sure.files import replace_file
+from sure.errors import SureError
 
 COLUMN = {  # task -> column with its targets
     "asr": "text", "phoneme": "text", "slots": "text",
@@ -45,11 +41,6 @@ def find_table(corpus: Path, name: str) -> Path:
         return tables[0]
     problem = f"{name}.tsv and {name}.csv; delete one" if tables else f"no table and no data folder of {name}"
     raise SureError(f"{corpus}: {problem}; expected {EXPECTED}; found {listed(corpus)}")
-
-
-def listed(folder: Path) -> str:
-    names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir()) if folder.is_dir() else []
-    return some_of(names) if names else "no files"
 
 
 def read_table(path: Path, target: str) -> list[Utterance]:
@@ -86,55 +77,3 @@ def read_table(path: Path, target: str) -> list[Utterance]:
 def default_id(audio: str) -> str:
     path = Path(audio)
     return str(path.with_suffix("") if path.name else path).replace("/", "-").replace(" ", "_")
-
-
-def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
-    """Copy the tables that a task needs; stage 2 validates them."""
-    out.mkdir(parents=True, exist_ok=True)
-    ids: set[str] = set()
-    for name in ("wav.scp", "segments", needed, "utt2spk", "trials"):
-        table = source / name
-        used = table.is_file() and (needed == "utt2spk" or name != "trials")
-        lines = [(line.id, line.value) for line in read_lines(table)] if used else []
-        if name == "wav.scp":
-            lines = [(id, place(audio, source)) for id, audio in lines]
-        if name in ("wav.scp", "segments") and used:
-            ids = {id for id, _ in lines}
-        if used and name == "utt2spk" != needed:
-            without = ids - {id for id, speaker in lines if len(speaker.split()) == 1}
-            if without:
-                print(f"{table}: no speaker of {len(without)} utterances ({min(without)}), so none is used")
-            used = not without
-        if used:
-            replace_file(out / name, format_table(lines))
-        elif name in ("wav.scp", needed):
-            found = listed(source if source.is_dir() else source.parent)
-            raise SureError(f"{table}: no such file, which this task needs; expected {EXPECTED}; found {found}")
-        else:
-            (out / name).unlink(missing_ok=True)
-    return out
-
-
-def place(audio: str, folder: Path) -> str:
-    """A path or command of wav.scp with an existing file, from the folder that Kaldi's relative paths start from.
-
-    That is the recipe's folder, two above a data folder; the two folders below are accepted too.
-    """
-    command = audio.strip().strip("|").strip() if is_command(audio) else ""
-    files = words(command) if command else [re.sub(r":\d+$", "", audio)]  # feats.ark:123
-    places = (folder.parent.parent, folder.parent, folder)
-    base = max(places, key=lambda base: sum(os.path.isfile(base / file) for file in files))
-    if not any(os.path.isfile(base / file) for file in files):
-        return audio
-    return f"cd {shlex.quote(str(base.absolute()))} && {command} |" if command else str(base / audio)
-
-
-def words(command: str) -> list[str]:
-    """The words of a command that may be relative paths."""
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        found = [part for word in lexer for part in word.split("=")]
-    except ValueError:  # an open quote
-        found = command.split()
-    return [word for word in found if word and not word.startswith("/")]

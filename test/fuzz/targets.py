@@ -25,6 +25,7 @@ import torch
 
 from sure.config import load_config
 from sure.corpus.csv_tables import read_csv
+from sure.corpus.kaldi_folder import copy_data_dir
 from sure.corpus.selection import Selection
 from sure.corpus.sources import read_sources
 from sure.corpus.unpack import unpack
@@ -151,7 +152,7 @@ def huggingface_seed(family: str) -> dict[str, bytes]:
 
 
 def copy_kaldi(folder: Path) -> None:
-    recipe("TEMPLATE").copy_data_dir(folder / "train", Path("out"), "wav.scp")
+    copy_data_dir(folder / "train", Path("out"), "wav.scp")
 
 
 def read_array(content: bytes) -> None:
