@@ -13,17 +13,17 @@ from textwrap import shorten
 
 from tqdm import tqdm
 
-from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, audio_file, decode, is_clipped
-from sure.data.audio_readers import TRUNCATED
+from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, audio_file
 from sure.data.commands import find_commands, run_command
 from sure.data.limits import Limits, length_problem, text_problem
+from sure.data.measure import SILENT, Measured, Span, measure
 from sure.data.tables import PER_UTTERANCE, Line, format_table, id_problem, parse_labels, parse_segment, read_lines
 from sure.data.trials import FILE as TRIALS
 from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
 from sure.errors import SureError, some_of
 from sure.files import replace_file
-from sure.recipe.inputs import DIGESTS, STATES, Recording, read_recording, recording_tables
+from sure.recipe.inputs import DIGESTS, STATES, Recording, recording_tables
 
 POLICIES = ("stop", "skip")
 DEFAULT = Limits()
@@ -42,8 +42,9 @@ def validate_data_dir(
     With `skip`, bad utterances are removed; with `stop`, they are an error before anything is written. Bad are: ids
     with two different lines, ids that cannot be file names; missing, empty, truncated, unreadable or non-finite audio,
     or audio with a rate or number of channels that speech does not have; malformed segments and segments past the end;
-    lengths outside `limits`; texts that cannot match the audio (sure.data.limits); utterances without text, label or
-    speaker where others have one, and such lines without audio. Rates other than 16 kHz are noted and resampled later.
+    lengths outside `limits`; texts that cannot match the audio (sure.data.limits) or whose audio is silent; utterances
+    without text, label or speaker where others have one, and such lines without audio. Rates other than 16 kHz, which
+    are resampled later, and silence without a text are noted.
 
     Commands in wav.scp (`sox x.sph -t wav - |`) are refused unless `allow_commands`. Then the shell runs each command
     once; the output is stored in `audio/` and named in wav.scp, so that later stages run no commands.
@@ -96,6 +97,7 @@ class _Check:
         for id in [id for id, line in self.wavs.items() if not line.value]:
             self._drop(id, "no path", f"wav.scp:{self.wavs.pop(id).number}")
         self.durations: dict[str, float] = {}
+        self.spans: dict[str, list[Span]] = {}
         self.recordings: dict[str, Recording] = {}
         self.outputs = folder / "audio.part"
         self.command_outputs: dict[str, Path] = {}
@@ -169,7 +171,7 @@ class _Check:
 
     def _measure(self, nj: int) -> None:
         """Decode each recording once, and store the duration of each utterance with usable audio."""
-        spans = self._spans()
+        spans = self.spans = self._spans()
         rates: Counter[int] = Counter()
         noted: dict[str, list[str]] = defaultdict(list)
         with ThreadPoolExecutor(nj) as pool:  # threads suffice, because decoders release the interpreter lock
@@ -180,19 +182,21 @@ class _Check:
                     for id, *_ in spans[recording]:
                         self._drop(id, result.reason, where)
                     continue
-                seconds, rate, problem = result
-                rates[rate] += 1
-                if problem:
-                    noted[problem].append(recording)
+                rates[result.rate] += 1
+                self.recordings[recording] = result.file
+                if result.note:
+                    noted[result.note].append(recording)
                 for id, start, end in spans[recording]:
-                    self._set_duration(id, start, seconds if end is None else end, seconds)
+                    self._set_duration(id, start, result.seconds if end is None else end, result.seconds)
+                    if id in self.durations:
+                        self.report.contents[id] = result.contents[id]
         if others := [f"{count} at {rate} Hz" for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE]:
             self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {', '.join(others)}")
         for problem, recordings in noted.items():
             self.report.notes.append(f"{len(recordings)} {problem}: {some_of(recordings)}")
 
-    def _spans(self) -> dict[str, list[tuple[str, float, float | None]]]:
-        """(utterance, start, end or None) of the good utterances, by recording."""
+    def _spans(self) -> dict[str, list[Span]]:
+        """The good utterances, by recording."""
         if self.listing == "wav.scp":
             return {id: [(id, 0.0, None)] for id in sorted(self.good)}
         spans = defaultdict(list)
@@ -209,20 +213,9 @@ class _Check:
                 self._drop(id, "segment without a recording", f"segments:{line.number}, {recording}")
         return spans
 
-    def _decode(self, recording: str) -> tuple[float, int, str] | AudioError:
-        """The seconds and rate, and a fault that is only noted: segments of a truncated recording may be whole."""
-        file, note = str(self.command_outputs.get(recording, self.wavs[recording].value)), ""
-        try:
-            samples, rate = decode(file)
-        except AudioError as error:
-            if self.listing != "segments" or error.reason != TRUNCATED:
-                return error
-            samples, rate = decode(file, partial=True)
-            note = f"{TRUNCATED}; segments before the end of its samples are kept"
-        self.recordings[recording] = read_recording(str(audio_file(file)))
-        if is_clipped(samples):
-            note = note or "recordings with samples above 1, which are clipped"
-        return len(samples) / rate, rate, note
+    def _decode(self, recording: str) -> Measured | AudioError:
+        file = str(self.command_outputs.get(recording, self.wavs[recording].value))
+        return measure(file, self.spans[recording], self.listing == "segments")
 
     def _set_duration(self, id: str, start: float, end: float, seconds: float) -> None:
         length = min(end, seconds) - start
@@ -235,11 +228,18 @@ class _Check:
             self.durations[id] = length
 
     def _check_texts(self, known: frozenset[str]) -> None:
+        """Check that each text fits its audio, which is not silent. Silence without a text may be meant, as a label."""
+        silent = {id for id, content in self.report.contents.items() if content == SILENT}
         for id, line in self.tables.get("text", {}).items():
-            if id in self.durations and (problem := text_problem(line.value, self.durations[id], known)):
+            if id not in self.durations:
+                continue
+            problem = text_problem(line.value, self.durations[id], known)
+            if problem or id in silent:
                 where = f"text:{line.number}, {self.durations[id]:.2f} s: {shorten(line.value, 60, placeholder=' ...')}"
-                self._drop(id, problem, where)
-                del self.durations[id]
+                self._drop(id, problem or "silent audio with a text", where)
+                del self.durations[id], self.report.contents[id]
+        if silent and "text" not in self.tables:
+            self.report.notes.append(f"{len(silent)} silent, as all samples are equal: {some_of(sorted(silent))}")
 
     def stop_if(self, any_problem: bool) -> None:
         """Raise SureError for any problem, or for more bad utterances than `limits` allow."""

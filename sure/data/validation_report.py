@@ -29,6 +29,7 @@ class Report:
     seconds: float = 0.0
     removed: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    contents: dict[str, str] = field(default_factory=dict)  # utterance -> digest of its samples (sure.data.measure)
 
     def remove(self, id: str, reason: str, where: str) -> None:
         self.removed.append(Problem(id, reason, where))

@@ -2,8 +2,9 @@
 
 import importlib.util
 import inspect
+import itertools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -11,10 +12,11 @@ from sure.corpus.download import make_folder
 from sure.corpus.packed import packed_files
 from sure.corpus.selection import SETS
 from sure.data.limits import Limits, alphabet
+from sure.data.measure import SILENT
 from sure.data.tables import read_lines
 from sure.data.validate import validate_data_dir
 from sure.data.validation_report import BACKUP, REPORT
-from sure.errors import SureError
+from sure.errors import SureError, some_of
 
 
 def load_prepare(path: Path) -> Callable:
@@ -79,7 +81,7 @@ def prepare_sets(prepare: Callable, corpus: Path, out: Path, options: dict[str, 
 def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int | None, limits: Limits) -> None:
     """Validate the training set, then the others against it. Raises SureError after all sets are checked."""
     letters: frozenset[str] = frozenset()
-    errors = []
+    errors, contents = [], {}
     for folder in sorted(folders, key=lambda folder: folder.name != SETS[0]):
         try:
             report = validate_data_dir(folder, policy, commands, nj, limits, letters)
@@ -87,12 +89,27 @@ def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int 
             errors.append(str(error))
             continue
         print(report.summary())
+        contents[folder] = report.contents
         if report.removed:
             print(f"  complete list: {folder / REPORT}; the tables before this: {folder / BACKUP}")
         if folder.name == SETS[0] and (folder / "text").is_file():
             letters = alphabet(line.value for line in read_lines(folder / "text"))
+    for line in _in_two_sets(contents):
+        print(f"warning: {line}")
     if errors:
         raise SureError("\n".join(errors))
+
+
+def _in_two_sets(contents: dict[Path, dict[str, str]]) -> Iterator[str]:
+    """A line for each two sets that have recordings in common, whatever their files and ids are called."""
+    for (one, first), (other, second) in itertools.combinations(contents.items(), 2):
+        ids = {content: id for id, content in first.items() if content != SILENT}
+        same = [f"{id} = {ids[content]}" for id, content in second.items() if content in ids]
+        if same:
+            yield (
+                f"{other}: {len(same)} of {len(second)} recordings are also in {one}: {some_of(same)}; leave them "
+                "out of one of the sets, or scores are better than on new recordings"
+            )
 
 
 def _describe(known: dict[str, inspect.Parameter]) -> str:

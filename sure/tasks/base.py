@@ -1,7 +1,7 @@
 """Base of the tasks: files of stage 3, a head, a loss, decoding and scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,14 @@ class AnyTask(ABC):
     def files(self) -> list[str]:
         """Names of the files in `folder` that a bundle needs."""
 
+    def warnings(self) -> Iterator[str]:
+        """What makes training with the files of `fit` pointless; printed by stage 3."""
+        yield from ()
+
+    def unseen(self, utterance: Utterance) -> list[str]:
+        """Labels or symbols of an utterance of another set that the training set lacks; stage 3 reports them."""
+        return []
+
     def target_files(self) -> list[str]:
         """Names of further files in `folder`, needed for targets but not for decoding."""
         return []
@@ -96,6 +104,10 @@ class BaseTask(AnyTask):
     @abstractmethod
     def target(self, utterance: Utterance) -> Tensor:
         """Target of the loss, (items,) int64. Raises SureError naming an utterance that cannot have one."""
+
+    def dev_target(self, utterance: Utterance) -> Tensor:
+        """As `target`, for the dev set, which may have labels that the training set lacks."""
+        return self.target(utterance)
 
     @staticmethod
     def fits(lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:

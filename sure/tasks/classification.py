@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from sure.text.labels import FILE as LABELS_FILE
 from sure.text.labels import Labels
 
 COUNTS_FILE = "label_counts.json"
+UNSEEN = -1  # target for a label that is not in the training set
 
 
 class ClassificationTask(BaseTask):
@@ -66,10 +67,18 @@ class ClassificationTask(BaseTask):
     def build_head(self, width: int) -> nn.Module:
         return ClassificationHead(width, sum(self.sizes), self.config.dropout)
 
+    def warnings(self) -> Iterator[str]:
+        for group, names in self.labels.names.items():
+            if len(names) == 1:
+                yield f"the training set has one {group}, {names[0]!r}: all outputs are equal, whatever is trained"
+
+    def unseen(self, utterance: Utterance) -> list[str]:
+        names = self.labels.names
+        return [label for group, label in utterance.labels.items() if label not in names.get(group, ())]
+
     def target(self, utterance: Utterance) -> Tensor:
-        """Index of the label in each group (groups,)."""
-        self._same_groups(utterance)
-        indices = []
+        """Index of the label in each group (groups,). Raises SureError for a label that the training set lacks."""
+        target = self.dev_target(utterance)
         for group, known in self.labels.names.items():
             label = utterance.labels[group]
             if label not in known:
@@ -77,8 +86,13 @@ class ClassificationTask(BaseTask):
                     f"{utterance.id}: {group} {label!r} is not in the training set{nearest(label, known)}; "
                     f"training labels: {' '.join(known)}"
                 )
-            indices.append(known.index(label))
-        return torch.tensor(indices, dtype=torch.int64)
+        return target
+
+    def dev_target(self, utterance: Utterance) -> Tensor:
+        """UNSEEN, which has no loss, for a label that the training set lacks; every output counts as wrong."""
+        self._same_groups(utterance)
+        pairs = ((utterance.labels[group], known) for group, known in self.labels.names.items())
+        return torch.tensor([known.index(label) if label in known else UNSEEN for label, known in pairs])
 
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """Sum of the cross entropies of the groups (batch,)."""
@@ -86,7 +100,7 @@ class ClassificationTask(BaseTask):
         smoothing = self.config.label_smoothing
         weights = [weight if weight is None else weight.to(outputs.device) for weight in self.weights]
         return sum(
-            F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smoothing)
+            F.cross_entropy(logits, labels, weight, ignore_index=UNSEEN, reduction="none", label_smoothing=smoothing)
             for logits, labels, weight in zip(outputs.float().split(self.sizes, 1), wanted, weights, strict=True)
         )
 

@@ -93,6 +93,9 @@ class CtcTask(BaseTask):
         """Greedy decoding: best token of each frame (the lowest id among equals), repeats merged, blanks removed."""
         return [self.tokenizer.decode(best_tokens(path)) for path in frames.split(outputs.argmax(-1).cpu())]
 
+    def unseen(self, utterance: Utterance) -> list[str]:
+        return self.tokenizer.unknown(self.reference(utterance))
+
     def reference(self, utterance: Utterance) -> str:
         return transcript(utterance, self.normalize, self.language)
 

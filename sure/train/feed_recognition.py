@@ -35,7 +35,8 @@ class RecognitionFeed(Feed):
         self.cache = plan_cache(model, config, self.seconds, budget, training)
         augment = Augment(config.augment) if training and config.augment.changes_waveform else None
         cache_gigabytes = 0.0 if self.cache else config.data.cache_gigabytes
-        self.dataset = SpeechDataset(self.utterances, model.task.target, augment, config.seed, cache_gigabytes)
+        target = model.task.target if training else model.task.dev_target
+        self.dataset = SpeechDataset(self.utterances, target, augment, config.seed, cache_gigabytes)
         self.workers = config.train.workers
         self.order: list[list[int]] = []  # the loader's batches: one list, whose content is replaced
         self._loader: DataLoader | None = None

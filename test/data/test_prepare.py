@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import soundfile
 from audio_files import tone, write_audio
 
 from sure.bin import prepare
@@ -75,6 +76,17 @@ def test_packed_files_are_named_where_a_recipe_does_not_find_its_own(here, name,
     (here / "packed" / name).write_bytes(content)
     with pytest.raises(SureError, match=message):
         run("--corpus", "packed")
+
+
+def test_recordings_in_two_sets_are_named_whatever_their_files_are_called(here, capsys):
+    downloads = MINE / "downloads" / "corpus"
+    run()
+    assert "warning" not in capsys.readouterr().out
+    write_audio(downloads / "test" / "x.flac", soundfile.read(downloads / "train" / "train_b.wav")[0])
+    (downloads / "test" / "x.flac").rename(downloads / "test" / "x.wav")
+    run()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert "data/mine/test: 1 of 3 recordings are also in data/mine/train: x = train_b;" in line
 
 
 TAKES = "this recipe's prepare.py takes lang=en, shout=false"

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from audio_files import tone, write_audio
 from damage import replace
@@ -107,6 +108,17 @@ def test_one_bad_line_is_removed_and_named(here, table, old, new, id, reason, wh
     for path in (folder / ".backup").iterdir():
         assert path.read_bytes() == original[path.name]
     assert validate(folder).removed == [] and ids(folder) == good
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_silence_with_a_text_is_removed_and_other_silence_noted(here, level):
+    folder = good_set(here)
+    write_audio(here / "corpus" / "b.wav", np.full(8000, level))
+    labelled = shutil.copytree(folder, here / "labelled")
+    (labelled / "text").unlink()
+    assert reasons(validate(folder)) == {"b": "silent audio with a text"}
+    report = validate(labelled)
+    assert not report.removed and report.notes == ["1 silent, as all samples are equal: b"]
 
 
 def test_many_problems_are_all_counted_and_limited(here):

@@ -1,5 +1,6 @@
 """All tasks: scores, files of a bundle, errors that name the utterance, and a model that learns its targets."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from models import LENGTHS, make, utterances, waves
 from sure import registry
 from sure.bin import tokenize
 from sure.config_sections import TokenizerConfig
-from sure.data.data_dir import Utterance
+from sure.data.data_dir import Utterance, write_data_dir
 from sure.errors import SureError
 from sure.frames import Frames
 
@@ -28,6 +29,22 @@ def test_names_and_scores():
         "verification": ("eer", False, False),
         "tts": ("mel_db", False, False),
     }
+
+
+@pytest.mark.parametrize(("task", "train", "test", "message"), [
+    ("language", "ab", "abccd", "test has labels or symbols that .*train lacks, .*: 'c' .2 utterances., 'd' .1 utter"),
+    ("asr", "ab", "adc", "test has labels or symbols that .*: 'c' .1 utterances., 'd' .1 utterances.$"),
+    ("language", "aa", "a", "the training set has one label, 'a': "),
+    ("language", "ab", "ab", None),
+])  # fmt: skip
+def test_stage_3_names_what_the_training_set_lacks(tmp_path, capsys, task, train, test, message):
+    for name, letters in (("train", train), ("dev", "a"), ("test", test)):
+        given = [Utterance(f"{i}", "x", text=letter, labels={"label": letter}) for i, letter in enumerate(letters)]
+        data = write_data_dir(tmp_path / "data" / name, given)
+        (data / "utt2dur").write_text("".join(f"{one.id} 1\n" for one in given))
+    tokenize.main(["--config", str(toys.write_config(tmp_path, tmp_path / "config.yaml", task=task))])
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == bool(message) and (not message or re.search(message, warnings[0]))
 
 
 def options(task: type, **tokenizer) -> dict:

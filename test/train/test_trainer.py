@@ -6,7 +6,7 @@ import struct
 import pytest
 import torch
 from safetensors.torch import load_file
-from toys import read_lines, settings, train_here
+from toys import make_corpus, read_lines, settings, train_here
 
 from sure.config import load_config, make_config
 from sure.errors import SureError
@@ -83,6 +83,14 @@ def test_the_score_of_the_config_selects_the_epoch(corpus, tmp_path):
     exp = train_here(corpus, tmp_path / "exp", train__epochs=3, head__score="weighted_f1")
     assert read(exp, "best.json")["score_name"] == "weighted_f1"
     assert read(exp, "summary.json")["dev_score"] == max(line["dev_weighted_f1"] for line in read_lines(exp))
+
+
+def test_a_label_of_dev_that_the_training_set_lacks_counts_as_wrong(tmp_path):
+    corpus = make_corpus(tmp_path)
+    labels = corpus / "data" / "dev" / "utt2label"
+    labels.write_text("".join(f"{line.split()[0]} other\n" for line in labels.read_text().splitlines()))
+    (line,) = read_lines(train_here(corpus, tmp_path / "exp", train__epochs=1))
+    assert line["dev_accuracy"] == 0 and line["dev_loss"] == 0
 
 
 def test_restart_begins_again_and_a_slurm_job_that_is_queued_again_restarts_once(corpus, tmp_path, monkeypatch):
