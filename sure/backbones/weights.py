@@ -137,6 +137,8 @@ class Loadable(Stored, SpeechEncoder):
         state = _read_tensors(weights)
         try:
             shape = cls.huggingface_shape(config, preprocessor)
+            if shape.layers > len(state):  # they would take long to build, only to be found missing
+                raise SureError(f"{shape.layers} layers, but the weights have {len(state)} tensors")
         except KeyError as error:
             raise SureError(f"{path} lacks {error}") from None
         except (TypeError, ValueError, AttributeError) as error:

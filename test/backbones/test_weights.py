@@ -132,6 +132,7 @@ DAMAGES = [  # of a folder of a family, and the message
     ("hubert", edit(CONFIG, num_hidden_layers=4), r"missing \(layers.3.attn.k.bias"),
     ("hubert", edit(CONFIG, num_hidden_layers=2), r"unexpected \(layers.2.attn.k.bias"),
     ("hubert", edit(CONFIG, conv_dim=3), "config.json has a setting of the wrong type"),
+    ("hubert", edit(CONFIG, num_hidden_layers=10**9), "config.json: 1000000000 layers, but the weights have"),
     ("hubert", lambda folder: (folder / CONFIG).write_text('{"model_type": "hubert"}'), "lacks 'hidden_size'"),
     ("whisper", edit(CONFIG, activation_function="relu"), "config.json has activation_function='relu'; only 'gelu' is"),
     ("whisper", edit("preprocessor_config.json", hop_length=200), "feature extractor has hop_length=200; only"),
