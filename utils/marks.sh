@@ -22,6 +22,7 @@ step() {
   local mark=$1/.marks/$2 log=$1/log/$2.log start=$SECONDS where=$launch now lock
   local -a command=("${@:3}")
   step_name="$1 $2" step_command=$(quoted "${command[@]}")
+  if [[ $dry_run == true && ! -e $mark ]]; then input_folders=() input_sets=(); fi  # nothing to compare
   look
   now=$(describe_step)
   if [[ $dry_run == true ]]; then

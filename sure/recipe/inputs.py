@@ -49,14 +49,14 @@ def digest_of_recordings(folder: str) -> str:
     table = Path(folder) / DIGESTS
     if not table.is_file():
         return ""
-    found = sorted(line.partition(" ")[0] for line in table.read_text(encoding="utf-8").splitlines())
+    found = sorted(line[:64] for line in table.read_text(encoding="utf-8").split("\n"))
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def first_changed(folder: str) -> str:
     """The first recording whose size or time is not that in stage 2; empty if there is none, or nothing is known."""
     try:
-        with open(os.path.join(folder, STATES), encoding="utf-8") as file:
+        with open(os.path.join(folder, STATES), encoding="utf-8", newline="\n") as file:
             for line in file:
                 size, time, path = line.rstrip("\n").split(" ", 2)
                 if _state(path) != f"{size} {time}":
@@ -69,7 +69,7 @@ def first_changed(folder: str) -> str:
 def changed_content(folder: Path) -> Iterator[str]:
     """The recordings whose content is not the one in stage 2."""
     table = folder / DIGESTS
-    for line in table.read_text(encoding="utf-8").splitlines() if table.is_file() else []:
+    for line in table.read_text(encoding="utf-8").split("\n") if table.is_file() else []:
         digest, _, path = line.partition("  ")
         if os.path.isfile(path) and _sha256(path) != digest:
             yield path
@@ -106,7 +106,7 @@ def _files(folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.name.startswith(".") or entry.name in ("README.md", "__pycache__"):
                 continue
-            if entry.is_dir():
+            if os.path.isdir(entry.path):
                 folders.append(entry.path)
             else:
                 yield entry.path
@@ -114,7 +114,7 @@ def _files(folder: str) -> Iterator[str]:
 
 def _content(path: str) -> str:
     """The digest of a file's content, or its size and time."""
-    if not path.lower().endswith(BY_TIME):
+    if os.path.isfile(path) and not path.lower().endswith(BY_TIME):  # opening a pipe would wait for its writer
         try:
             with open(path, "rb") as file:
                 start = file.read(BLOCK)
@@ -129,20 +129,23 @@ def _content(path: str) -> str:
 def _state(path: str) -> str:
     try:
         found = os.stat(path)
-    except OSError as error:
-        return str(error.strerror)
+    except (OSError, ValueError) as error:  # no such file, or a name that cannot be one
+        return type(error).__name__
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _named(scp: str) -> Iterable[str]:
     """The files in a wav.scp, those of its commands too."""
-    with open(scp, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            value = line.strip().partition(" ")[2].strip()
-            if value.endswith("|") or value.startswith("|"):
-                yield from filter(os.path.isfile, _words(value))
-            else:
-                yield value
+    try:
+        lines = Path(scp).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except OSError:  # deleted meanwhile
+        return
+    for line in lines:
+        value = line.strip().partition(" ")[2].strip()
+        if value.endswith("|") or value.startswith("|"):
+            yield from filter(os.path.isfile, _words(value))
+        else:
+            yield value
 
 
 def _words(command: str) -> list[str]:
