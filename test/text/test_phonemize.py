@@ -194,3 +194,6 @@ def test_utterances_without_phones(corpus, capsys):
     main([*corpus, "--on_bad_utterance", "skip"])
     assert Path("data/train/phones").read_text().split()[0] == "train2"
     assert len(Path("data/train/phones_left_out.txt").read_text().splitlines()) == 2
+    Path("data/train/utt2frames").write_text("train1 90\ntrain2 90\n")
+    main([*corpus, "--on_bad_utterance", "skip"])
+    assert "train0: no features; data/train/features_left_out" in Path("data/train/phones_left_out.txt").read_text()

@@ -58,7 +58,11 @@ stage_prepare() {
 }
 
 stage_tokenize() {
+  local part
   inputs=("conf/$task.yaml" "$data/train/$target" "${token_inputs[@]}") outputs=("$data/tokens")
+  for part in dev "${test_sets[@]}"; do
+    if [[ -f $data/$part/$target ]]; then inputs+=("$data/$part/$target"); fi
+  done
   step data "$dataset.tokenize" python -m sure.bin.tokenize --config "conf/$task.yaml" "${overrides[@]}" "${token_settings[@]}"
 }
 
