@@ -5,7 +5,8 @@
 #   tools/install.sh [--cpu] [--extras LIST] [--python PATH] [--force]
 #
 #   --cpu           PyTorch for the processor only: from the package index whose address is in SURE_TORCH_INDEX
-#   --extras LIST   commas between: ark ark-mit convert espeak judges phones tts test (default: ark,convert)
+#   --extras LIST   besides convert and ark, which recipes use; commas between: ark-mit (in place of ark) espeak judges
+#                   phones tts test
 #   --python PATH   the Python that .venv is made of (default: the first of python3, python3.13 ... python3.10 that fits)
 #   --force         install again, also when nothing has changed; a .venv is made anew
 set -Eeuo pipefail
@@ -32,14 +33,14 @@ find_python() {
   fail "no Python from 3.10 to 3.13 was found; install one, or name it with --python PATH.${tried:+ Tried:$tried}"
 }
 
-cpu=false extras=ark,convert python="" force=false
+cpu=false extras=convert python="" force=false
 while (($#)); do
   case $1 in
     --cpu) cpu=true; shift ;;
     --force) force=true; shift ;;
     --extras | --python)
       (($# > 1)) || fail "$1 needs a value"
-      printf -v "${1#--}" %s "$2"
+      if [[ $1 == --extras ]]; then extras+=,$2; else python=$2; fi
       shift 2 ;;
     --help | -h) sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit ;;
     *) fail "unknown option $1; there are: --cpu --extras --python --force --help" ;;
@@ -49,6 +50,7 @@ known="ark ark-mit convert espeak judges phones tts test"
 for extra in ${extras//,/ }; do
   [[ " $known " == *" $extra "* ]] || fail "no extra '$extra'; there are: $known"
 done
+if [[ ,$extras, != *,ark-mit,* ]]; then extras+=,ark; fi
 
 active=$(active_environment)
 folder=${active:-$root/.venv}
@@ -67,6 +69,7 @@ elif [[ $force == true ]] || ! "$folder/bin/python" -m pip --version >/dev/null 
 fi
 if before=$(installed_extras "$folder"); then extras=$before,$extras; fi
 extras=$(tr , '\n' <<<"$extras" | sed '/^$/d' | LC_ALL=C sort -u | paste -sd ,)
+if [[ ,$extras, == *,ark-mit,* ]]; then extras=${extras#ark,}; fi
 
 install() { "$folder/bin/python" -m pip --disable-pip-version-check install --no-input "$@"; }
 
@@ -84,7 +87,7 @@ if [[ ,$extras, == *,judges,* ]]; then
   install --no-deps resemblyzer==0.1.4  # its weights alone are used; what it depends on needs a compiler
 fi
 if [[ ,$extras, == *,ark,* ]]; then
-  say "the extra ark is kaldiio, under NTT's evaluation licence; --extras ark-mit,convert takes omniio (MIT) instead"
+  say "the extra ark is kaldiio, under NTT's evaluation licence; --extras ark-mit takes omniio (MIT) instead"
 fi
 "$folder/bin/python" tools/check_install.py || fail "the installation is not complete; what to do stands above"
 printf '%s\n%s\n' "$(project_digest)" "$extras" >"$mark.new"

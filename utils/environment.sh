@@ -32,7 +32,7 @@ is_installed() {
   local have extra
   [[ -n $1 ]] && have=$(installed_extras "$1") || return 1
   for extra in ${2//,/ }; do
-    [[ ,$have, == *",$extra,"* ]] || return 1
+    [[ ,$have, == *",$extra,"* || ($extra == ark && ,$have, == *,ark-mit,*) ]] || return 1
   done
 }
 

@@ -97,10 +97,19 @@ def test_changed_requirements_further_extras_and_an_installation_that_did_not_wo
     assert len(machine.installed(**active)) == 1
     assert machine.installed("--extras", "test", **active)[0][-1] == ".[ark,convert,test]"
     assert mark(machine.active) == "ark,convert,test"
-    assert machine.installed("--extras", "convert", **active) == []
+    assert machine.installed("--extras", "ark,convert", **active) == []  # as run.sh asks
     assert len(machine.installed("--extras", "convert", "--force", **active)) == 1
     _, without_compiler = machine.installed("--extras", "judges", **active)
     assert without_compiler == ["--no-deps", "resemblyzer==0.1.4"]
+
+
+@pytest.mark.parametrize(("asked", "made"), [("test", "ark,convert,test"), ("ark-mit", "ark-mit,convert")])
+def test_extras_are_those_of_recipes_and_more_so_that_run_sh_installs_nothing_again(machine, asked, made):
+    active = machine.activate()
+    machine.installed("--extras", asked, **active)
+    assert mark(machine.active) == made and machine.installed("--extras", "ark,convert", **active) == []
+    machine.installed("--extras", "ark,convert,tts", **active)
+    assert mark(machine.active) == f"{made},tts"
 
 
 @pytest.mark.parametrize("conda", ["speech", "base"])
