@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sure import __version__
 from sure.corpus.disk_space import require_space, size_of
 from sure.errors import SureError
 from sure.files import digest_of_file
+from sure.progress import progress_bar
 
 TRIES = 5  # attempts without progress
 TIMEOUT = 30.0  # seconds without a byte
@@ -143,7 +142,7 @@ def _fetch_once(url: str, part: Path, have: int, size: int | None) -> bool:
         if size is not None and total != size:
             raise _Gone(f"the server has {total} bytes, expected {size}")
         require_space(part.parent, (total or 0) - have, part.name.removesuffix(".part"))
-        bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
+        bar = progress_bar(None, part.stem, total, initial=have, unit="B", unit_scale=True, leave=True)
         with bar, part.open("ab" if resumed else "wb") as file:
             while block := _ask(answer.read, BLOCK):
                 file.write(block)

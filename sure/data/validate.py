@@ -11,8 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import shorten
 
-from tqdm import tqdm
-
 from sure.data.audio import SAMPLE_RATE, SEGMENT_TOLERANCE, AudioError, audio_file
 from sure.data.commands import find_commands, run_command
 from sure.data.limits import Limits, length_problem, text_problem
@@ -23,6 +21,7 @@ from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
 from sure.errors import SureError, some_of
 from sure.files import replace_file
+from sure.progress import progress_bar
 from sure.recipe.inputs import DIGESTS, STATES, Recording, recording_tables
 
 POLICIES = ("stop", "skip")
@@ -175,7 +174,7 @@ class _Check:
         rates: Counter[int] = Counter()
         noted: dict[str, list[str]] = defaultdict(list)
         with ThreadPoolExecutor(nj) as pool:  # threads suffice, because decoders release the interpreter lock
-            results = tqdm(pool.map(self._decode, spans), str(self.folder), len(spans), leave=False, disable=None)
+            results = progress_bar(pool.map(self._decode, spans), str(self.folder), len(spans), unit="recording")
             for recording, result in zip(spans, results, strict=True):
                 if isinstance(result, AudioError):
                     where = ", ".join(filter(None, (self.wavs[recording].value, result.detail)))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from sure.config import Config
 from sure.data.ark import Scp, write_ark
@@ -23,6 +22,7 @@ from sure.decode.record import RECORD, write_record
 from sure.files import replace_file
 from sure.models.synthesis import SynthesisModel
 from sure.parsing import parse_json
+from sure.progress import progress_bar
 from sure.score.synthesis.folder import COPY
 from sure.vocoder.vocoder import Vocoder, make_vocoder, vocoder_suffix
 
@@ -94,7 +94,7 @@ def write(
     (out / "wav").mkdir(parents=True, exist_ok=True)
     (out / RECORD).unlink(missing_ok=True)
     made = []
-    for one in tqdm(utterances, out.name, count, unit="utterance", disable=None, leave=False):
+    for one in progress_bar(utterances, out.name, count, unit="utterance"):
         wave = vocoder.waveform(torch.from_numpy(np.array(one.mel, dtype=np.float32)))
         write_wave(out / "wav" / f"{one.id}.wav", wave.numpy(), vocoder.sample_rate)
         made.append(one)

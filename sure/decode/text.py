@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
 
 from sure.config import Config
 from sure.config_sections import DecodeConfig
@@ -20,6 +19,7 @@ from sure.files import replace_file
 from sure.models.loading import audio_batches, in_batches
 from sure.models.recognition import RecognitionModel
 from sure.parsing import read_json
+from sure.progress import progress_bar
 from sure.recipe import names
 from sure.tasks.beam_search import BeamSearch
 from sure.text.arpa import LanguageModel, format_arpa, load_model
@@ -137,7 +137,7 @@ def decode_set(config: Config, model: RecognitionModel, data: str, out: Path, de
     model.task.check_set(utterances, data)
     batches = audio_batches(utterances, model.backbone, config)
     rows = in_batches(decoding.decode, batches, pick_device(config.train.device))
-    found = dict(tqdm(rows, out.name, len(utterances), unit="utterance", disable=None, leave=False))
+    found = dict(progress_bar(rows, out.name, len(utterances), unit="utterance"))
     write_record(out, {"set": Path(data).name, "data": data, **decoding.record})
     replace_file(out / "ref.txt", format_table([(one.id, model.task.reference(one)) for one in utterances]))
     replace_file(out / "hyp.txt", format_table([(one.id, found[one.id]) for one in utterances]))

@@ -79,17 +79,20 @@ def _interval_of_means(references: Groups, hypotheses: Groups, score: str) -> li
 
     F1 of a label is 2 hits / (references + hypotheses), its recall hits / references.
     """
+    from scipy.sparse import csr_array  # with many labels nearly all entries are 0
+
     tables = []
     for group, wanted in references.items():
-        both = np.array([wanted, hypotheses[group]], dtype=str)
-        is_wanted, is_found = (both[:, :, None] == np.unique(both)).astype(np.float64)
+        names, numbers = np.unique(np.array([wanted, hypotheses[group]], dtype=str), return_inverse=True)
+        rows, shape = np.arange(len(wanted)), (len(wanted), len(names))
+        is_wanted, is_found = (csr_array((np.ones(shape[0]), (rows, each)), shape) for each in numbers.reshape(2, -1))
         hits, in_both = is_wanted * is_found, is_wanted + is_found
         tables.append((hits, is_wanted, is_wanted) if score.endswith("recall") else (2 * hits, in_both, is_wanted))
 
     def mean(counts: np.ndarray) -> np.ndarray:
         means = []
         for numerators, denominators, is_wanted in tables:
-            occurred = counts @ denominators
+            occurred = np.ascontiguousarray(counts @ denominators)  # sums of rows round by the order in memory
             values = np.divide(counts @ numerators, occurred, out=np.zeros_like(occurred), where=occurred > 0)
             weights = counts @ is_wanted if score == "weighted_f1" else occurred > 0
             means.append((values * weights).sum(1) / weights.sum(1))

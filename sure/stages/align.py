@@ -4,8 +4,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from sure.config import Config
 from sure.data.data_dir import Utterance, read_data_dir
 from sure.decode.trained import load_trained
@@ -17,6 +15,7 @@ from sure.models.base import AdaptedModel
 from sure.models.experiment import Experiment
 from sure.models.loading import audio_batches, check_lengths, in_batches
 from sure.petl.bundle import ABOUT
+from sure.progress import progress_bar
 from sure.tasks.alignment import TimedWord, align, format_ctm
 
 
@@ -53,7 +52,7 @@ def align_set(
             problems.append(str(error))
     batches = audio_batches([one for one in utterances if one.id in tokens], model.backbone, config)
     rows = in_batches(model.log_probabilities, batches, pick_device(config.train.device))
-    for id, logs in tqdm(rows, "align", len(tokens), unit="utterance", disable=None, leave=False):
+    for id, logs in progress_bar(rows, "align", len(tokens), unit="utterance"):
         try:
             found[id] = align(logs, tokens[id], pieces, clock)
         except SureError as error:

@@ -5,8 +5,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tqdm import tqdm
-
 from sure.config import Config
 from sure.data.data_dir import read_data_dir
 from sure.decode.text import load_language_resources, make_search, tuning_conditions
@@ -17,6 +15,7 @@ from sure.files import replace_file
 from sure.models.experiment import Experiment
 from sure.models.loading import audio_batches, in_batches
 from sure.models.recognition import RecognitionModel
+from sure.progress import progress_bar
 from sure.recipe import names
 
 
@@ -53,7 +52,7 @@ def tune(
     if settings.word_score is not None:
         word_scores = [settings.word_score]
     grid = []
-    for weight, word_score in tqdm([*itertools.product(weights, word_scores)], desc="grid", disable=None, leave=False):
+    for weight, word_score in progress_bar([*itertools.product(weights, word_scores)], "grid"):
         tried = settings.model_copy(update={"weight": weight, "word_score": word_score})
         search = make_search(model, resources, tried)
         hypotheses = {id: search.best(logs[id]) for id in references}

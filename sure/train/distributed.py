@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from tqdm import tqdm
 
 from sure.device import pick_device
 from sure.errors import SureError
+from sure.progress import progress_bar
 
 Value = TypeVar("Value")
 FAILED = "failed"  # key in the store: the message of the first process that failed
@@ -103,7 +103,7 @@ class Processes:
         """
         made: list[Value] = []
         at_once = self.size * (ROUND if self.size > 1 else 1)
-        with tqdm(total=count, desc=name, disable=None if self.first else True, leave=False) as bar:
+        with progress_bar(None, name, count, disable=not self.first) as bar:
             for start in range(0, count, at_once):
                 own = range(start + self.rank, min(count, start + at_once), self.size)
                 made += self.merge([make(index) for index in own])

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from sure.device import peak_memory_megabytes
 from sure.errors import SureError
 from sure.interrupt import EXIT_STATUS, REASONS
+from sure.progress import progress_bar
 from sure.train.build import Training
 from sure.train.checks import ADVICE, StepLosses, check_gradients
 from sure.train.progress import ProgressBar
@@ -102,7 +103,8 @@ class Trainer(Training):
         plan = feed.plan(0)
         batches = feed.batches(plan[processes.rank :: processes.size])
         evaluated: list[tuple[float, dict[str, Any]]] = []
-        for _ in range(0, len(plan), processes.size):
+        rounds = range(0, len(plan), processes.size)
+        for _ in progress_bar(rounds, "dev set", unit="batch", disable=not processes.first):
             if batch := next(batches, None):
                 with self.autocast:
                     losses, found = self.model.evaluate_batch(batch.to(self.device, non_blocking=True))

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from sure.data.ark import Scp, write_ark
 from sure.data.audio import audio_file
@@ -26,6 +25,7 @@ from sure.data.synthesis.pitch import pitch
 from sure.data.tables import format_table
 from sure.errors import SureError, some_lines
 from sure.files import replace_file
+from sure.progress import progress_bar
 
 KINDS = ("mel", "pitch", "energy")
 FOLDER, FRAMES, STARTS, STATISTICS = "features", "utt2frames", "utt2start", "statistics.json"
@@ -67,10 +67,10 @@ def write_features(
     problems: list[str] = []
     torch.set_num_threads(1)  # in each thread of the pool
     try:
-        with ThreadPoolExecutor(nj) as pool, tqdm(total=len(utterances), desc=str(folder), disable=None) as progress:
+        with ThreadPoolExecutor(nj) as pool, progress_bar(None, str(folder), len(utterances), unit="utterance") as bar:
             for number, piece in enumerate(pieces, 1):
                 digest = _digest(piece, config)
-                progress.update(len(piece))
+                bar.update(len(piece))
                 if not _is_finished(folder, number, digest):
                     computed += len(piece)
                     results = dict(pool.map(lambda utterance: (utterance.id, _try(utterance, config)), piece))

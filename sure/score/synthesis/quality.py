@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from sure.data.audio import SAMPLE_RATE, read_audio, resample
 from sure.data.data_dir import Utterance
 from sure.data.synthesis.acoustic import AcousticConfig, read_speech
 from sure.errors import SureError
+from sure.progress import progress_bar
 from sure.score.bootstrap import bootstrap_interval
 from sure.score.error_rate import aligned_listing, error_rates
 from sure.score.synthesis import recogniser, speaker_encoder
@@ -105,7 +105,7 @@ def speech_scores(
     texts = {utterance.id: normalize(utterance.text, languages[utterance.id]) for utterance in supported}
     rows: dict[str, dict[str, Any]] = {utterance.id: {"text": utterance.text} for utterance in utterances}
     distances, transcripts, natural, made = [], {}, {}, {}
-    for utterance in tqdm(utterances, desc="score", unit="utterance", disable=None, leave=False):
+    for utterance in progress_bar(utterances, "score", unit="utterance"):
         id, row = utterance.id, rows[utterance.id]
         recording, _ = read_speech(utterance, acoustic)
         wave = recording if waves is None else read_audio(waves[id], sample_rate=acoustic.sample_rate)
