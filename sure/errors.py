@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# of a path that cannot be used: no permission, a read-only disk, a file in place of a folder or the other way round
+UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 
 class SureError(Exception):
@@ -30,10 +32,17 @@ def compare_names(found: Collection[str], expected: Collection[str], source: str
         raise SureError(f"{source}: {', '.join(parts)}{remedy and '; ' + remedy}")
 
 
+def remedy_for(error: OSError) -> str:
+    """What the user can do about a file that could not be written."""
+    if error.errno in UNUSABLE:
+        return "change the permissions or choose another folder, and run the command again"
+    return "free some space and run the same command again"
+
+
 def run(main: Callable[[], object]) -> None:
     """Call the `main` of an entry point and exit: 0, or 2 after one line `error: ...`, or 130 when interrupted.
 
-    Any exception but SureError and a full disk is a fault of the program and keeps its traceback.
+    Any exception but SureError, a full disk and an unusable path is a fault of the program and keeps its traceback.
     """
     try:
         main()
@@ -41,10 +50,13 @@ def run(main: Callable[[], object]) -> None:
     except SureError as error:
         message, status = str(error), 2
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno in DISK_FULL:
+            place = f" while writing {error.filename}" if error.filename else ""
+            message, status = f"the disk is full{place}; {remedy_for(error)}", 2
+        elif error.errno in UNUSABLE and error.filename:
+            message, status = f"cannot use {error.filename}: {error.strerror}; {remedy_for(error)}", 2
+        else:
             raise
-        place = f" while writing {error.filename}" if error.filename else ""
-        message, status = f"the disk is full{place}; free some space and run the same command again", 2
     except KeyboardInterrupt:
         message, status = "interrupted; run the same command again to continue", 130
     print(f"error: {message}", file=sys.stderr)

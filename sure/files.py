@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from sure.errors import SureError
+from sure.errors import SureError, remedy_for
 
 CHUNK = 1 << 20  # bytes read at once
 
@@ -55,8 +55,7 @@ def replace_file(path: Path, content: bytes | str | Callable[[Sink], object]) ->
         if reason is None:
             raise
         raise SureError(
-            f"cannot write {path}: {reason.strerror}; the file that was there before is kept; "
-            "free some space and run the same command again"
+            f"cannot write {path}: {reason.strerror}; the file that was there before is kept; {remedy_for(reason)}"
         ) from None
 
 

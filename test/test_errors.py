@@ -8,6 +8,7 @@ import pytest
 from sure.errors import SureError, compare_names, run, some_lines, some_of
 
 AGAIN = "free some space and run the same command again"
+PLACE = "change the permissions or choose another folder, and run the command again"
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ AGAIN = "free some space and run the same command again"
         (None, 0, ""),
         (SureError("x.wav: no samples"), 2, "error: x.wav: no samples\n"),
         (OSError(errno.ENOSPC, "", "a.pt"), 2, f"error: the disk is full while writing a.pt; {AGAIN}\n"),
+        (OSError(errno.EROFS, "Read-only", "a/b"), 2, f"error: cannot use a/b: Read-only; {PLACE}\n"),
         (KeyboardInterrupt(), 130, "error: interrupted; run the same command again to continue\n"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sure.errors import SureError
+from sure.errors import SureError, remedy_for
 from sure.files import replace_file
 
 
@@ -56,8 +56,7 @@ class History:
             self.writer.flush()
         except OSError as error:
             raise SureError(
-                f"cannot write {self.folder / 'tensorboard'}: {error.strerror}; free some space and run the same "
-                "command again"
+                f"cannot write {self.folder / 'tensorboard'}: {error.strerror}; {remedy_for(error)}"
             ) from None
 
     def _plot(self, name: str, keys: Sequence[str]) -> None:
