@@ -183,7 +183,7 @@ class Sure:
         if self.models:
             self._release()
         try:
-            model = build_model(config, task, saved=True, backbone=self.backbone)
+            model = build_model(config, task, saved=True, tensors=bundle.tensors, backbone=self.backbone)
             model.load(bundle.tensors, str(bundle.folder))
         except SureError:
             empty_slots(self.backbone)

@@ -316,3 +316,15 @@ def test_a_bundle_that_cannot_be_added_changes_nothing(bundles, load, tmp_path):
         assert list(sure.models) == [sure.name] == ["full"] and torch.equal(outputs(sure), before)
     with pytest.raises(SureError, match="no adapter 'more'; there are: full"):
         sure.use("more")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"), [("lora", "petl.0.rank", 10**8), ("bottleneck", "petl.0.width", 10**18)]
+)
+def test_a_bundle_with_an_absurd_size_is_refused_before_its_memory_is_taken(bundles, tmp_path, name, key, value):
+    broken = shutil.copytree(bundles[name], tmp_path / "bundle")
+    change_about(broken, key, value)
+    with pytest.raises(
+        SureError, match=rf"petl .{name}.: \w+={value} makes the modules larger .*than the saved tensors"
+    ):
+        Sure.load(broken)

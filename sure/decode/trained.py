@@ -39,7 +39,7 @@ def load_trained(experiment: Experiment, overrides: Sequence[str] = ()) -> tuple
         raise SureError(f"{path}: no such file, so no epoch is finished yet; {again}") from None
     except (safetensors.SafetensorError, ValueError) as error:
         raise SureError(f"{path} is damaged ({error}); {again} --restart") from None
-    model = build_model(config, build_task(config, experiment.tokens), saved=True)
+    model = build_model(config, build_task(config, experiment.tokens), saved=True, tensors=weights)
     model.load(weights, str(path))
     if changed := describe_changes(experiment.read_code(), model.code()):
         log.warning("%s was trained before %s changed; its results may differ now", experiment.folder, changed)

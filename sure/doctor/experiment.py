@@ -18,8 +18,10 @@ from sure.train.checkpoint import Checkpoints, is_whole
 from sure.train.left_out import FILE as LEFT_OUT
 
 TRAIN = "run stage 4 again: --stage train (run.sh), or sure.bin.train with --restart"
-RESUME = "run the same command again: training continues from the other checkpoint"
+RESUME = "run the same command again: training continues from the last checkpoint that is not damaged"
+UNNEEDED = "delete it: a finished training does not need it"
 DECODE = "run stages 5 and 6 again: --stage decode"
+FINISH = "finish the training first, by the same command again; then run stages 5 and 6: --stage decode"
 
 
 def check_experiment(folder: Path) -> Check:
@@ -31,19 +33,20 @@ def check_experiment(folder: Path) -> Check:
             config = load_config(experiment.config)
     else:
         check.add(f"{experiment.config} is missing", TRAIN)
-    _check_checkpoints(experiment, check)
-    _check_best(experiment, check)
-    _check_lines(folder / "metrics.jsonl", lambda line: isinstance(parse_json(line), dict), check)
-    _check_lines(folder / LEFT_OUT, lambda line: "\t" in line, check)
+    again = _check_checkpoints(experiment, check)
+    _check_best(experiment, check, again)
+    _check_lines(folder / "metrics.jsonl", lambda line: isinstance(parse_json(line), dict), check, again)
+    _check_lines(folder / LEFT_OUT, lambda line: "\t" in line, check, TRAIN)
     # the recipe folder contains exp/: relative paths start there
     recipe = next((path.parent for path in folder.resolve().parents if path.name == "exp"), Path())
+    decode = DECODE if experiment.summary.is_file() else FINISH
     if config is not None:
         for decoded in sorted(folder.glob("decode_*")):
             try:
                 kind_of(config).check_decoded(decoded)
-                _read_json(decoded / "result.json", check, DECODE)
+                _read_json(decoded / "result.json", check, decode)
             except (SureError, OSError) as error:
-                check.add(error, DECODE)
+                check.add(error, decode)
         _check_inputs(config, recipe, experiment, check)
     check_marks(folder.glob(".marks/*"), recipe, check)
     if (folder / "bundle").is_dir():
@@ -73,29 +76,33 @@ def _check_inputs(config: Config, recipe: Path, experiment: Experiment, check: C
         build_task(config, experiment.tokens)
 
 
-def _check_checkpoints(experiment: Experiment, check: Check) -> None:
+def _check_checkpoints(experiment: Experiment, check: Check) -> str:
+    """The remedy for a damaged file that training writes: an unfinished training writes it again when it continues."""
     checkpoints = Checkpoints(experiment.checkpoints)
     found = [path for path in (checkpoints.next, checkpoints.last, checkpoints.previous) if path.exists()]
     damaged = [path for path in found if not path.is_file() or not is_whole(path)]
+    finished = experiment.summary.is_file()
+    again = RESUME if len(damaged) < len(found) and not finished else TRAIN
     for path in damaged:
-        remedy = RESUME if len(damaged) < len(found) else TRAIN
+        remedy = UNNEEDED if finished else again
         if path.is_file():
             check.add(f"{path} is damaged (its digest is wrong)", remedy)
         else:
-            check.add(f"{path} is not a file", f"delete it, and {remedy}")
-    if not found and not experiment.summary.is_file():
+            check.add(f"{path} is not a file", remedy if finished else f"delete it, and {remedy}")
+    if not found and not finished:
         check.add(f"{experiment.checkpoints} has no checkpoint, and there is no {experiment.summary.name}", TRAIN)
+    return again
 
 
-def _check_best(experiment: Experiment, check: Check) -> None:
-    best = _read_json(experiment.best, check, TRAIN)
+def _check_best(experiment: Experiment, check: Check, again: str) -> None:
+    best = _read_json(experiment.best, check, again)
     _read_json(experiment.summary, check, TRAIN)
     path = experiment.best_weights
     if not experiment.best.exists() and (path.exists() or experiment.summary.exists()):
-        check.add(f"{experiment.best} is missing", TRAIN)
+        check.add(f"{experiment.best} is missing", again)
     if not path.is_file():
         if best or experiment.summary.is_file():
-            check.add(f"{path} is missing", TRAIN)
+            check.add(f"{path} is missing", again)
         return
     try:
         with safetensors.safe_open(path, "pt") as file:
@@ -104,10 +111,10 @@ def _check_best(experiment: Experiment, check: Check) -> None:
         whole = False
     digest = best.get("sha256")
     if not whole or (digest and sha256_of_file(path) != digest):
-        check.add(f"{path} is damaged", TRAIN)
+        check.add(f"{path} is damaged", again)
 
 
-def _check_lines(path: Path, whole: Callable[[str], bool], check: Check) -> None:
+def _check_lines(path: Path, whole: Callable[[str], bool], check: Check, again: str) -> None:
     if not path.exists():
         return
     try:
@@ -115,7 +122,7 @@ def _check_lines(path: Path, whole: Callable[[str], bool], check: Check) -> None
     except (OSError, ValueError):
         good = False
     if not good:
-        check.add(f"{path} is damaged", TRAIN)
+        check.add(f"{path} is damaged", again)
 
 
 def _read_json(path: Path, check: Check, remedy: str) -> dict:

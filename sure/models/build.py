@@ -1,15 +1,18 @@
 """Build the task, the backbone and the model of a config."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sure import registry
 from sure.backbones.base import Backbone
 from sure.config import Config
 from sure.errors import SureError
 from sure.models.base import AdaptedModel
+from sure.models.size_limit import at_most
 from sure.petl import modules, weighted_sum
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlConfig
@@ -46,22 +49,36 @@ def build_backbone(config: Config, task: AnyTask) -> Backbone:
 
 
 def build_model(
-    config: Config, task: AnyTask, *, saved: bool = False, backbone: Backbone | None = None
+    config: Config,
+    task: AnyTask,
+    *,
+    saved: bool = False,
+    tensors: Mapping[str, Tensor] | None = None,
+    backbone: Backbone | None = None,
 ) -> AdaptedModel:
     """The model of a config. New weights depend on `config.seed` alone.
 
     saved: attach the methods in their saved form (for example a folded reparametrisation), ready for `load`.
+    tensors: those that will be loaded; a model that is far larger is refused before its memory is taken.
     backbone: use this one, with empty slots, instead of a new one.
     """
     backbone = backbone or build_backbone(config, task)
     task.check_backbone(backbone, config.backbone.weights)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), at_most(*_largest(backbone, tensors), config.petl, config.head):
         torch.manual_seed(config.seed)
         attachment = Attachment(backbone, _methods(config, task, saved))
         head = task.build_head(attachment.width)
         if not saved:
             start_from_bundles(attachment, config.backbone.weights)
     return kind_of(config).model(backbone, attachment, task, head, config)
+
+
+def _largest(backbone: Backbone, tensors: Mapping[str, Tensor] | None) -> tuple[int, str]:
+    """The most numbers that new modules may have, and the reason."""
+    if tensors is not None:
+        return 2 * sum(tensor.numel() for tensor in tensors.values()) + 10**7, "far more than the saved tensors have"
+    whole = sum(parameter.numel() for parameter in backbone.parameters())
+    return 2 * whole + 10**8, f"far more than the backbone has ({whole:,}); choose a smaller value"
 
 
 def _methods(config: Config, task: AnyTask, saved: bool) -> list:

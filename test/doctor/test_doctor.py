@@ -114,6 +114,13 @@ def test_an_interrupted_training_is_no_problem(recipe: Path, capsys: pytest.Capt
     (SEED / "summary.json").unlink()
     doctor.main(["exp"])
     assert re.search("problems: none\n.*not finished", capsys.readouterr().out)
+    for place in ("best.safetensors", "decode_test/hyp.txt"):  # the remedies work while it is unfinished
+        (SEED / place).write_bytes(b"x")
+    with pytest.raises(SystemExit):
+        doctor.main(["exp"])
+    shown = capsys.readouterr().out
+    assert re.search("best.safetensors is damaged\n    -> run the same command again: training continues", shown)
+    assert re.search("hyp.txt.*\n    -> finish the training first", shown) and "--stage train" not in shown
     shutil.rmtree(SEED / "checkpoints")
     with pytest.raises(SystemExit):
         doctor.main(["exp"])
