@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 # run.sh sends SIGTERM whatever stopped it, because background processes of Bash ignore the SIGINT of Ctrl-C
-REASONS = {signal.SIGTERM: "asked to stop", signal.SIGUSR1: "warned by SIGUSR1 that the time limit is near"}
+REASONS = {signal.SIGTERM: "asked to stop", signal.SIGUSR1: "asked to stop by SIGUSR1"}
 EXIT_STATUS = 75  # sysexits.h, EX_TEMPFAIL: run the same command again
 
 

@@ -160,7 +160,7 @@ class Trainer(Training):
             self.save(training)
         if asked:
             self.processes.wait()  # until process 0 has saved
-            log.info("%s; saved; run the same command again to continue", REASONS[signal.Signals(asked)])
+            log.info("%s: saved; run the same command again to continue", REASONS[signal.Signals(asked)])
             raise SystemExit(EXIT_STATUS)
 
     def save(self, training: bool = False) -> None:

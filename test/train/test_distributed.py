@@ -156,7 +156,7 @@ def test_signals_and_kills_end_all_and_the_same_command_goes_on(corpus, tmp_path
     assert child.status() == 75, read(child.stderr)
     log = read(child.stderr)
     assert (
-        log.count("asked to stop; saved") == 1
+        log.count("asked to stop: saved") == 1
         and "SIG" not in log
         and "Traceback" not in log
         and "resuming at epoch" in log
