@@ -16,7 +16,7 @@ from sure.report.results import grouped
 def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
     """The summary.json of each folder.
 
-    Raises SureError for a folder without one, for different tasks, and for the same method, rate and seed twice.
+    Raises SureError for a folder without one, for different tasks and scores, and for a method, rate and seed twice.
     """
     again = "run stage 4 (sure.bin.train) again"
     summaries = [read_json(folder / "summary.json", again, keys=("task",)) for folder in folders]
@@ -28,6 +28,10 @@ def collect(folders: Sequence[Path]) -> list[dict[str, Any]]:
     tasks = sorted({summary["task"] for summary in summaries})
     if len(tasks) != 1:
         raise SureError(f"expected experiments of one task, found {', '.join(tasks) or 'none'}")
+    usual = registry.find("tasks", tasks[0]).score_name  # of summaries of earlier versions
+    scores = sorted({summary.get("dev_score_name", usual) for summary in summaries})
+    if len(scores) != 1:
+        raise SureError(f"expected experiments whose epochs one score selected, found {', '.join(scores)}")
     return summaries
 
 

@@ -254,6 +254,7 @@ def test_experiments_that_do_not_fit_together_are_errors():
     for other, message in (
         ("gone/seed1", "gone/seed1/summary.json does not exist; run stage 4"),
         (language, "asr, language"),
+        (train("prefix", 0.1, 1.0, dev_score_name="cer"), "one score selected, found cer, wer"),
         (same, "rate0.001/seed1 and .*rate1e-3/seed1 have the same method, learning"),
     ):
         with pytest.raises(SureError, match=message):

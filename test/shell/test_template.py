@@ -54,7 +54,7 @@ def test_a_copy_of_the_template_runs_from_corpus_to_bundle(template):
     assert "stage 1 download failed" in missing and "--corpus DIR" in missing
     printed = template.run("--corpus", "the corpus")
     table = template.read("exp/asr_results.md")
-    assert "lora" in table and table.strip() in printed
+    assert all("| lora_random | 1 |" in one for one in (table, printed))  # the printed table is a short one
     assert printed.rstrip().endswith(f"The whole report is in {template.recipe}/exp/asr_results.md")
     seed = template.recipe / "exp" / "asr_tiny_lora_random" / "seed1"
     assert (seed / "bundle" / "adapter.safetensors").exists() and (seed / "decode_test" / "result.json").exists()
