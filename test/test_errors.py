@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from sure.errors import SureError, compare_names, run, some_lines, some_of
+from sure.errors import SureError, compare_names, counted, run, some_lines, some_of
 
 AGAIN = "free some space and run the same command again"
 PLACE = "change the permissions or choose another folder, and run the command again"
@@ -31,6 +31,12 @@ def test_errors_of_users_are_one_line(error, status: int, message: str, capsys: 
 def test_faults_of_the_program_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         run(Mock(side_effect=error))
+
+
+def test_one_is_not_counted_in_the_plural() -> None:
+    assert counted(1200, "rows of no set") == "1,200 rows of no set"
+    for many, one in (("dialogue lines that are cut", "dialogue line that is cut"), ("entries", "entry")):
+        assert counted(1, many) == f"1 {one}"
 
 
 def test_long_lists_are_cut_and_counted() -> None:

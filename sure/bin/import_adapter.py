@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from sure import registry
-from sure.errors import run
+from sure.errors import counted, run
 from sure.exchange.from_peft import attach_peft
 from sure.files import replace_file
 from sure.petl.bundle import bundle_files, describe_backbone, write_bundle
@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     write_bundle(out, bundle_files(about, attachment.state(), {}))
     petl = [{**method.config.model_dump(exclude_unset=True), "start": str(out)} for method in attachment.methods]
     replace_file(out / "start.yaml", yaml.safe_dump({"backbone": named, "petl": petl}, sort_keys=False))
-    print(f"{out}: {len(attachment.state())} tensors at {sum(row.sites for row in attachment.coverage)} sites")
+    sites = sum(row.sites for row in attachment.coverage)
+    print(f"{out}: {counted(len(attachment.state()), 'tensors')} at {counted(sites, 'sites')}")
     print(f"- start a training: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
 
 

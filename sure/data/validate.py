@@ -19,7 +19,7 @@ from sure.data.tables import PER_UTTERANCE, Line, format_table, id_problem, pars
 from sure.data.trials import FILE as TRIALS
 from sure.data.trials import format_trials, read_trials
 from sure.data.validation_report import BACKUP, REPORT, Report
-from sure.errors import SureError, some_of
+from sure.errors import SureError, counted, some_of
 from sure.files import replace_file
 from sure.progress import progress_bar
 from sure.recipe.inputs import DIGESTS, STATES, Recording, recording_tables
@@ -270,10 +270,10 @@ class _Check:
             used = {value.split()[0] for value in rows["segments"].values()}
             rows["wav.scp"] = {id: line.value for id, line in self.wavs.items() if id in used}
             if unused := len(self.wavs) - len(used):
-                self.report.notes.append(f"{unused} recordings without a usable segment were left out")
+                self.report.notes.append(f"left out: {counted(unused, 'recordings without a usable segment')}")
         if self.command_outputs:
             (self.folder / "audio").mkdir(exist_ok=True)
-            self.report.notes.append(f"{len(self.command_outputs)} commands were run; their output is in audio/")
+            self.report.notes.append(f"{counted(len(self.command_outputs), 'commands')} run; output in audio/")
         for id in rows["wav.scp"].keys() & self.command_outputs.keys():
             rows["wav.scp"][id] = str(self.command_outputs[id].replace(self.folder / "audio" / f"{id}.wav"))
         rows["utt2dur"] = {id: f"{seconds:.4f}" for id, seconds in self.durations.items()}

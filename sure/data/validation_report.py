@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from sure.errors import some_of
+from sure.errors import counted, some_of
 
 REPORT = "validation.txt"
 BACKUP = ".backup"
@@ -54,8 +54,8 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def _heading(self) -> str:
-        removed = f"{len(self.removed)} problems removed" if self.removed else "no problems"
-        return f"{self.utterances} utterances, {self.seconds / 3600:.2f} hours, {removed}"
+        removed = f"{counted(len(self.removed), 'problems')} removed" if self.removed else "no problems"
+        return f"{counted(self.utterances, 'utterances')}, {self.seconds / 3600:.2f} hours, {removed}"
 
     def _by_reason(self) -> list[tuple[str, list[Problem]]]:
         groups = defaultdict(list)

@@ -9,6 +9,7 @@ from sure.data.tables import TABLES, read_lines
 from sure.data.validate import inspect_data_dir
 from sure.doctor.check import Check
 from sure.doctor.marks import check_marks
+from sure.errors import counted
 from sure.recipe.inputs import changed_content
 
 AGAIN = "run stage 2, prepare, again; --on_bad_utterance skip leaves out unusable utterances"
@@ -59,4 +60,4 @@ def _check_durations(folder: Path, durations: dict[str, float], check: Check) ->
                 f"{utterance.audio}: the recording changed since stage 2",
                 RESTORE,
             )
-    check.notes.append(f"{len(utterances)} utterances, {sum(durations.values()) / 3600:.2f} hours")
+    check.notes.append(f"{counted(len(utterances), 'utterances')}, {sum(durations.values()) / 3600:.2f} hours")

@@ -10,7 +10,7 @@ from sure.data.synthesis.durations import FILE, PHONES, aligned_durations, check
 from sure.data.synthesis.features import FRAMES, STARTS
 from sure.data.tables import format_table, read_lines, read_table
 from sure.data.textgrid import Interval, read_tier
-from sure.errors import SureError, some_lines
+from sure.errors import SureError, counted, some_lines
 from sure.files import replace_file
 from sure.text.phonemize import PAUSES
 
@@ -53,7 +53,7 @@ def _write(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_uttera
         replace_file(folder / PHONES, format_table((id, phones[id]) for id in rows))
     replace_file(folder / FILE, format_table(rows.items()))
     left_out = f", {len(problems)} left out: {folder / OFFENDERS}" * bool(problems)
-    return f"{folder / FILE}: {len(rows):,} utterances{left_out}"
+    return f"{folder / FILE}: {counted(len(rows), 'utterances')}{left_out}"
 
 
 def _from_textgrids(folder: Path) -> Aligned:

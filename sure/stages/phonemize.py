@@ -9,7 +9,7 @@ from sure.data.synthesis.durations import PHONES
 from sure.data.synthesis.features import FRAMES, STATISTICS
 from sure.data.synthesis.features import LEFT_OUT as FEATURES_LEFT_OUT
 from sure.data.tables import format_table, read_table
-from sure.errors import SureError, some_lines
+from sure.errors import SureError, counted, some_lines
 from sure.files import replace_file, replace_folder
 from sure.text.phonemize import FILE, Phonemizer
 
@@ -29,7 +29,8 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
         phonemizers = {language: _phonemizer(config, language, known) for language in sorted(voices)}
         phones = _write_phones(folder, utterances, languages, phonemizers, config.text.language, on_bad_utterance)
         symbols = {phone for found in phones.values() for phone in found}
-        print(f"{folder / PHONES}: {len(phones):,} utterances, {len(symbols)} symbols, in {' '.join(sorted(voices))}")
+        counts = f"{counted(len(phones), 'utterances')}, {counted(len(symbols), 'symbols')}"
+        print(f"{folder / PHONES}: {counts}, in {' '.join(sorted(voices))}")
         if folder == Path(config.data.train):
             known = known or [PADDING, UNKNOWN, *sorted(symbols)]  # the other sets use the phones of the training set
             speakers = {one.speaker or "" for one in utterances if one.id in phones}
@@ -90,7 +91,7 @@ def _write_phones(
             f"{some_lines(sorted(problems))}"
         )
     if problems:
-        print(f"  left out: {len(problems)} utterances; all of them: {folder / LEFT_OUT}")
+        print(f"  left out: {counted(len(problems), 'utterances')}; all of them: {folder / LEFT_OUT}")
     replace_file(folder / PHONES, format_table((id, " ".join(found)) for id, found in sorted(phones.items())))
     return phones
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sure import registry
 from sure.config import Config
 from sure.data.data_dir import read_data_dir
-from sure.errors import some_of
+from sure.errors import counted, some_of
 from sure.files import replace_folder
 from sure.models.build import build_task
 
@@ -43,6 +43,6 @@ def _warnings(config: Config) -> Iterator[str]:
     yield from task.warnings()
     for folder in _other_sets(config):
         counts = Counter(name for utterance in read_data_dir(folder) for name in set(task.unseen(utterance)))
-        if names := [f"{name!r} ({count} utterances)" for name, count in sorted(counts.items())]:
+        if names := [f"{name!r} ({counted(count, 'utterances')})" for name, count in sorted(counts.items())]:
             lacking = f"labels or symbols that {config.data.train} lacks, which count as errors"
             yield f"{folder} has {lacking}: {some_of(names, SHOWN)}"

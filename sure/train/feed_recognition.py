@@ -14,7 +14,7 @@ from sure.data.augment import Augment
 from sure.data.collate import Batch, Features
 from sure.data.data_dir import Utterance
 from sure.data.dataset import SpeechDataset, UtteranceError, load_wave
-from sure.errors import SureError
+from sure.errors import SureError, counted
 from sure.models.loading import check_lengths, encoder_problem, frame_counts, make_loader, plain_errors
 from sure.models.recognition import RecognitionModel
 from sure.train.distributed import ALONE, Processes
@@ -126,7 +126,7 @@ def _target_problem(model: RecognitionModel, utterance: Utterance, data: DataCon
 
 def _check_bad(bad: Mapping[str, Sequence[str]], count: int, data: DataConfig) -> None:
     """Name the utterances whose transcripts cannot be targets, in the log or in a SureError. count: of the set."""
-    named = "; ".join(f"{len(ids)} utterances {reason}: {', '.join(ids)}" for reason, ids in bad.items())
+    named = "; ".join(f"{counted(len(ids), 'utterances')} {reason}: {', '.join(ids)}" for reason, ids in bad.items())
     percent = 100 * sum(map(len, bad.values())) / count
     if data.on_bad_utterance == "stop":
         raise SureError(

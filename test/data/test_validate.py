@@ -154,7 +154,7 @@ def test_segments(here):
     kept = [("a", "one.wav", 1.5), ("b", "one.wav", 0.5), ("d", "two.wav", 0.5), ("g", "cut.wav", 0.5)]
     assert [(u.id, u.audio, u.seconds) for u in read_data_dir(folder)] == kept
     assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\nr3 cut.wav\n"
-    assert "1 recordings without a usable segment were left out" in report.notes
+    assert "left out: 1 recording without a usable segment" in report.notes
     assert "1 truncated audio file; segments before the end of its samples are kept: r3" in report.notes
     after = snapshot(folder, report=False)
     validate(folder)
@@ -172,7 +172,7 @@ def test_commands(here):
     report = validate(folder, allow_commands=True)
     assert reasons(report) == {"c": "command failed", "d": "unreadable audio file"}
     assert "nowhere.wav" in next(problem.where for problem in report.removed if problem.id == "c")
-    assert "2 commands were run" in report.notes[0]
+    assert "2 commands run" in report.notes[0]
     assert (folder / "audio/b.wav").read_bytes() == (here / "corpus/b.wav").read_bytes()
     a, b = read_data_dir(folder)
     assert (a.id, b.id, b.seconds) == ("a", "b", 0.75) and Path(b.audio) == folder / "audio/b.wav"

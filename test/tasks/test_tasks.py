@@ -33,7 +33,7 @@ def test_names_and_scores():
 
 @pytest.mark.parametrize(("task", "train", "test", "message"), [
     ("language", "ab", "abccd", "test has labels or symbols that .*train lacks, .*: 'c' .2 utterances., 'd' .1 utter"),
-    ("asr", "ab", "adc", "test has labels or symbols that .*: 'c' .1 utterances., 'd' .1 utterances.$"),
+    ("asr", "ab", "adc", "test has labels or symbols that .*: 'c' .1 utterance., 'd' .1 utterance.$"),
     ("language", "aa", "a", "the training set has one label, 'a': "),
     ("language", "ab", "ab", None),
 ])  # fmt: skip

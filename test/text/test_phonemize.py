@@ -174,7 +174,7 @@ def test_command(corpus, capsys):
     assert symbols == ["<pad>", "<unk>", *sorted({phone for line in phones.values() for phone in line.split()})]
     assert Path("data/tokens/speakers.txt").read_text() == "ann\n"
     assert json.loads(Path("data/tokens/phonemizer.json").read_text())["kind"] == "espeak"
-    assert "data/dev/phones: 1 utterances" in (out := capsys.readouterr().out) and "not in data/train" in out
+    assert "data/dev/phones: 1 utterance" in (out := capsys.readouterr().out) and "not in data/train" in out
     Path("pretrained").mkdir()
     Path("pretrained/phones.txt").write_text("<pad>\n<unk>\n,\n.\nh\nə\nl\noʊ\n")
     main([*corpus, "text.phones=espeak", "--like", "pretrained"])

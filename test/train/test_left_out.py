@@ -139,12 +139,12 @@ def test_transcripts_that_cannot_be_targets(run, tmp_path):
     rewrite(data / "text", train_007="xyz")
     with pytest.raises(SureError, match="no symbol of 'xyz' is in the vocabulary"):
         run("stopped", **given)
-    many = "8.3 % of the utterances cannot be targets, more than .*=1: 1 utterances .*: train-003; 1 .*: train-007"
+    many = "8.3 % of the utterances cannot be targets, more than .*=1: 1 utterance .*: train-003; 1 .*: train-007"
     with pytest.raises(SureError, match=many):
         run("many", **given, **skip, data__max_bad_percent=1.0)
     log = (run("exp", **given, **skip, data__max_bad_percent=10.0) / "train.log").read_text()
-    assert "1 utterances with more tokens than frames: train-003" in log and "20 utterances" in log
-    assert "1 utterances without any symbol of the vocabulary: train-007" in log
+    assert "1 utterance with more tokens than frames: train-003" in log and "20 utterances" in log
+    assert "1 utterance without any symbol of the vocabulary: train-007" in log
     assert "2 utterances longer than data.max_seconds=20 s: train-004, train-005" in log
     with pytest.raises(SureError, match="no utterance is left"):
         run("none", data__min_seconds=15.0, data__max_seconds=16.0)
@@ -156,4 +156,4 @@ def test_longer_than_the_limit_of_the_backbone_is_left_out_or_named(run, tmp_pat
     with pytest.raises(SureError, match=r"dev-000: 30\.5 s .*, longer than the backbone's limit of 30 s; cut it"):
         run("exp", data__max_seconds=60.0, backbone__weights="random:whisper")
     log = (tmp_path / "exp" / "train.log").read_text()
-    assert "1 utterances longer than the backbone's limit of 30 s: train-000" in log
+    assert "1 utterance longer than the backbone's limit of 30 s: train-000" in log
