@@ -1,11 +1,13 @@
 """Before stage 1: check the whole configuration of a call, so that no mistake in it shows up only after hours."""
 
+import re
 from pathlib import Path
 
 from sure.config import Config, load_config
 from sure.decode.record import decoded_folder
 from sure.errors import SureError
 from sure.models.build import backbone_family
+from sure.petl.bundle import ADAPTER_KINDS, read_bundle
 from sure.recipe.plan import Call, Experiment, make_plan
 from sure.recipe.settings import split_settings
 
@@ -18,14 +20,40 @@ def check_config(call: Call) -> None:
             continue  # seeds do not change what can be wrong
         config = load_config(experiment.configs, experiment.training)
         _check_overrides(config, experiment)
+        _check_methods_and_device(config)
         family = backbone_family(config)
         if not plan.weights_from:  # else an earlier stage makes them
             family.check_weights(config.backbone.weights)
         for decoding in plan.decodings:
             words = [*experiment.training, *settings.decoding, *decoding.decode_words]
             decoded = load_config(experiment.configs, words)
+            _check_files(decoded)
             for data in decoded.data.tests:
                 decoded_folder(Path(experiment.exp), decoded, Path(data).name)
+
+
+def _check_methods_and_device(config: Config) -> None:
+    for method in config.petl:
+        if method.start:
+            read_bundle(Path(method.start), ADAPTER_KINDS)
+        elif not method.trains:
+            raise SureError(f"petl ({method.name}): trains=false needs start, the bundle with the trained method")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.train.device):  # jobs may run where there are other devices
+        raise SureError(f"train.device={config.train.device}: expected auto, cpu, cuda or cuda:<number>")
+
+
+def _check_files(config: Config) -> None:
+    """Raises SureError for a file of decoding or tokens that does not exist; those in data/ are made by stages."""
+    files = {f"decode.{key}": [getattr(config.decode, key)] for key in ("ngram", "lexicon", "vocoder")}
+    files["tokenizer.lexicon"] = config.tokenizer.lexicon or []
+    for key, names in files.items():
+        for name in names:
+            if (
+                name not in ("none", "train", "griffin_lim")
+                and not name.startswith("data/")
+                and not Path(name).is_file()
+            ):
+                raise SureError(f"{key}: the file {name} does not exist; correct the path")
 
 
 def _check_overrides(config: Config, experiment: Experiment) -> None:

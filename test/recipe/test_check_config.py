@@ -47,6 +47,10 @@ def test_what_training_accepts_passes(words):
         ((*TINY, "set=decode.beam=0"), "decode.beam"),  # stage 5 alone reads it
         ((*BEAM, "set=decode.name=a/b"), "decode.name"),
         ((*TINY, "weights=random:huge"), "random:huge"),
+        ((*TINY, "set=petl.start=nowhere"), "nowhere is not a bundle"),
+        ((*TINY, "set=petl.trains=false"), "trains=false needs start"),
+        ((*TINY, "set=train.device=gpu"), "train.device=gpu: expected auto, cpu, cuda"),
+        ((*BEAM, "set=decode.ngram=nowhere.arpa"), "decode.ngram: the file nowhere.arpa does not exist"),
         ((*TINY, "weights=nowhere.safetensors"), "nowhere.safetensors"),
         (("backbone=wavlm", "weights=nowhere.pt", "petl=lora"), "nowhere.pt does not exist; .*torchaudio"),
         (("backbone=wavlm", "weights=WAVLM_BAES", "petl=lora"), "no such bundle .did you mean 'WAVLM_BASE'"),
