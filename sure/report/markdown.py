@@ -29,10 +29,13 @@ def code_block(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
+SHORT = ("dev", "trained without head", "bundle kB")  # columns of a short table, after the scores
+
+
 def short(report: str) -> str:
     """A report of `sure.bin.report` for a terminal: titles, tables and notes, without facts and commands.
 
-    Of the columns of a table: method, seeds, at most three scores, the first with its interval, and the dev score.
+    Of the columns of a table: method, seeds, at most three scores, the first with its interval, and those of SHORT.
     """
     lines: list[str] = []
     columns, in_code = [], False
@@ -42,7 +45,7 @@ def short(report: str) -> str:
         elif line.startswith("| ") and not in_code:
             cells = line[2:-2].split(" | ")
             if "dev" in cells and not columns:
-                columns = [*range(cells.index("dev"))[:5], cells.index("dev")]
+                columns = [*range(cells.index("dev"))[:5], *(cells.index(name) for name in SHORT if name in cells)]
             cells = [re.sub(r" \[.*\]$", "", cell) if place > 2 else cell for place, cell in enumerate(cells)]
             lines.append("| " + " | ".join([cells[place] for place in columns] or cells) + " |")
         elif not in_code and not line.startswith("- ") and (line or lines[-1:] != [""]):
