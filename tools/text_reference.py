@@ -44,7 +44,8 @@ next to letters of these scripts (Chinese characters, kana, Thai, Lao, Khmer, My
 the spaces that the corpus has.
 
 ## Languages of FLEURS
-`--lang` of other recipes has the first part of these codes; zh has the rules of cmn.
+`--lang` of other recipes has the first part of these codes; zh has the rules of cmn, and
+a three-letter code those of its two-letter one: `tur` those of `tr`, `ger` and `deu` those of `de`.
 
 """
 

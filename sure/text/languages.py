@@ -40,15 +40,26 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "ckb": (CENTRAL_KURDISH, ARABIC, PERSIAN), "he": (HEBREW,), "hy": (ARMENIAN,), "bn": (BENGALI,), "as": (BENGALI,),
     "ml": (MALAYALAM,), "ro": (ROMANIAN,), "uz": (UZBEK,), "ca": (CATALAN,), "ga": (IRISH,), "ru": (RUSSIAN,),
 }  # fmt: skip
-TWO_LETTERS = (  # ISO 639-1
-    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
-    "eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv "
-    "ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne "
-    "ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss "
-    "st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+CODES = (  # ISO 639-1 = ISO 639-2, and codes of ISO 639-3 for the usual form of a language, such as arb
+    "aa=aar ab=abk ae=ave af=afr ak=aka am=amh an=arg ar=ara/arb as=asm av=ava ay=aym az=aze/azj ba=bak be=bel bg=bul "
+    "bh=bih bi=bis bm=bam bn=ben bo=bod/tib br=bre bs=bos ca=cat ce=che ch=cha co=cos cr=cre cs=ces/cze cu=chu cv=chv "
+    "cy=cym/wel da=dan de=deu/ger dv=div dz=dzo ee=ewe el=ell/gre en=eng eo=epo es=spa et=est/ekk eu=eus/baq "
+    "fa=fas/per/pes/prs ff=ful fi=fin fj=fij fo=fao fr=fra/fre fy=fry ga=gle gd=gla gl=glg gn=grn gu=guj gv=glv "
+    "ha=hau he=heb hi=hin ho=hmo hr=hrv ht=hat hu=hun hy=hye/arm hz=her ia=ina id=ind ie=ile ig=ibo ii=iii ik=ipk "
+    "io=ido is=isl/ice it=ita iu=iku ja=jpn jv=jav ka=kat/geo kg=kon ki=kik kj=kua kk=kaz kl=kal km=khm kn=kan ko=kor "
+    "kr=kau ks=kas ku=kur kv=kom kw=cor ky=kir la=lat lb=ltz lg=lug li=lim ln=lin lo=lao lt=lit lu=lub lv=lav/lvs "
+    "mg=mlg mh=mah mi=mri/mao mk=mkd/mac ml=mal mn=mon/khk mr=mar ms=msa/may/zsm mt=mlt my=mya/bur na=nau nb=nob "
+    "nd=nde ne=nep/npi ng=ndo nl=nld/dut nn=nno no=nor nr=nbl nv=nav ny=nya oc=oci oj=oji om=orm or=ori/ory os=oss "
+    "pa=pan pi=pli pl=pol ps=pus/pbt/pbu/pst pt=por qu=que rm=roh rn=run ro=ron/rum ru=rus rw=kin sa=san sc=srd "
+    "sd=snd se=sme sg=sag sh=hbs si=sin sk=slk/slo sl=slv sm=smo sn=sna so=som sq=sqi/alb/als sr=srp ss=ssw st=sot "
+    "su=sun sv=swe sw=swa/swh ta=tam te=tel tg=tgk th=tha ti=tir tk=tuk tl=tgl tn=tsn to=ton tr=tur ts=tso tt=tat "
+    "tw=twi ty=tah ug=uig uk=ukr ur=urd uz=uzb/uzn ve=ven vi=vie vo=vol wa=wln wo=wol xh=xho yi=yid yo=yor za=zha "
+    "zh=zho/chi zu=zul"
 )
+TWO_LETTERS = " ".join(pair[:2] for pair in CODES.split())
+SHORT = {code: pair[:2] for pair in CODES.split() for code in pair[3:].split("/")}
 TURKIC = {"tr", "az", "crh", "gag"}  # I is the capital of ı, and İ of i
-UNSPACED = {"zh", "cmn", "yue", "wuu", "nan", "hak", "ja", "th", "lo", "km", "my"}  # no spaces between words
+UNSPACED = {*"zh cmn yue wuu nan hak gan hsn cdo cjy lzh ja th lo km my bo dz".split()}  # no spaces between words
 
 UNSPACED_LETTERS = (  # Thai, Lao, Myanmar, Khmer; Chinese characters, kana, bopomofo
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0edf\u1000-\u109f\u1780-\u17d3\ua9e0-\ua9fe\uaa60-\uaa7f"
@@ -64,8 +75,9 @@ KEPT = "ªºև"  # the number rules read ª and º
 
 
 def language_code(language: str) -> str:
-    """`es` for `es-MX` or `ES_mx`."""
-    return re.split("[-_]", language.lower())[0]
+    """`es` for `es-MX`, `ES_mx` or `spa`."""
+    code = re.split("[-_]", language.lower())[0]
+    return SHORT.get(code, code)
 
 
 def check_language(language: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sure.errors import SureError
-from sure.text.languages import usual_forms
+from sure.text.languages import has_spaces, usual_forms
 from sure.text.normalize import normalize
 from sure.text.numbers import LANGUAGES
 
@@ -105,6 +105,7 @@ def test_spoken_words(language, line, spoken):
 @pytest.mark.parametrize(("language", "text", "words"), [
     ("es-MX", "1", "uno"), ("ES_mx", "1", "uno"),
     ("fr", unicodedata.normalize("NFD", "Où é Й"), "où é й"),
+    ("tur", "ILIK", "ılık"), ("azj", "I", "ı"), ("rum", "ş", "ș"), ("pes", "ي", "ی"), ("fre-CA", "2e", "deuxième"),
     ("en", "\ufeffco\u00adope\u200brate", "cooperate"),
     ("ru", "Ещё", "еще"), ("be", "Ещё", "ещё"),  # other languages are normalised except digits
     ("de", "Grüß Gott, Welt!", "grüß gott welt"),
@@ -112,6 +113,11 @@ def test_spoken_words(language, line, spoken):
 ])  # fmt: skip
 def test_letters_and_languages(language, text, words):
     assert normalize(text, language) == words
+
+
+@pytest.mark.parametrize("language", "zh zho chi jpn_JP tha mya bur khm lao lzh gan bo tib dz dzo".split())
+def test_languages_without_spaces(language):
+    assert not has_spaces(language) and has_spaces("deu")
 
 
 @pytest.mark.parametrize("written", "5 ٥ ５ ½ ² ①".split())
