@@ -28,7 +28,9 @@ class Section(BaseModel):
 
 class DataConfig(Section):
     train: str = Field(description="folder of the training set")
-    valid: str = Field(description="folder of the dev set, whose score selects the best epoch")
+    valid: str = Field(
+        description="folder of the dev set, whose score selects the best epoch; at equal scores the lower dev loss"
+    )
     tests: list[str] = Field([], description="folders of the test sets, decoded and scored in stages 5 and 6")
     min_seconds: float = Field(0.1, ge=0, description="seconds; shorter training utterances are left out and counted")
     max_seconds: float = Field(
@@ -40,7 +42,10 @@ class DataConfig(Section):
         "stop with an error, or skip the utterance and list it in left_out.txt",
     )
     max_bad_percent: float = Field(
-        5.0, ge=0, le=100, description="with skip: at most this percentage of bad utterances"
+        5.0,
+        ge=0,
+        le=100,
+        description="with skip, in training: largest percentage of bad utterances (stage 2 checks --max_bad_percent)",
     )
     cache_gigabytes: float = Field(2.0, ge=0, description="memory for decoded audio, in GB")
 
