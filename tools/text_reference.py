@@ -23,9 +23,10 @@ Made by `python tools/text_reference.py --out docs/text.md` from `sure/text/lang
 
 ## In every language
 In this order:
-1. **Unicode forms**: NFKC of letters and marks, full-width characters, Roman and circled numbers, and units: ﬃ becomes
-   ffi, Ａ A, ĳ ij, half-width ｶﾞ ガ, ﻻ لا, Ⅳ IV, ㎏ kg. Signs that the number rules read are left to them: ½, ², ª,
-   º, №. ำ, ຳ and և stay one letter. The result is in NFC. Phones for TTS use the same forms.
+1. **Unicode forms**: NFKC of letters and marks, full-width characters, radicals, Roman numbers, letters and numbers in
+   circles, and units: ﬃ becomes ffi, Ａ A, ĳ ij, half-width ｶﾞ ガ, ﻻ لا, Ⅳ IV, ㎏ kg, ⽇ 日, Ⓐ A, ㈱ 株. Signs that the
+   number rules read are left to them: ½, ², ª, º, №. ำ, ຳ and և stay one letter. The result is in NFC. Phones for TTS
+   use the same forms.
 2. **Lower case**. ẞ becomes ß; Σ at the end of a word ς; İ i (also outside Turkish, without a dot above).
 3. **Apostrophes** ’ ‘ ʼ ′ ´ ` become ', which stays inside words.
 4. **The rules of the language**, in the table below.
@@ -44,8 +45,8 @@ next to letters of these scripts (Chinese characters, kana, Thai, Lao, Khmer, My
 the spaces that the corpus has.
 
 ## Languages of FLEURS
-`--lang` of other recipes has the first part of these codes; zh has the rules of cmn, and
-a three-letter code those of its two-letter one: `tur` those of `tr`, `ger` and `deu` those of `de`.
+`--lang` of other recipes has the first part of these codes; zh has the rules of cmn, and a three-letter code
+those of its two-letter one: `tur` those of `tr`, `ger` and `deu` those of `de`.
 
 """
 

@@ -69,7 +69,11 @@ UNSPACED_LETTERS = (  # Thai, Lao, Myanmar, Khmer; Chinese characters, kana, bop
 FREE_SPACE = re.compile(rf"(?<=[{UNSPACED_LETTERS}]) +| +(?=[{UNSPACED_LETTERS}])")
 DOT_ABOVE = re.compile("(?<=[iįj])\u0307")  # the dot of İ, and of the Lithuanian i̇́
 AM = {"\u0e4d([\u0e48-\u0e4b]?)\u0e32": r"\1ำ", "\u0ecd([\u0ec8-\u0ecb]?)\u0eb2": r"\1ຳ"}  # one letter in Thai and Lao
-OTHER_FORMS = re.compile("[\u2160-\u2188\u2460-\u2473\uff01-\uffdc\uffe0-\uffe2\uffe4-\uffee]")  # Ⅳ ① Ａ
+OTHER_FORMS = re.compile(  # Ⅳ, ① ⓗ, ⺟ ⽇, ㈱ ㋿, Ａ, 🄷 🈚
+    "[\u2160-\u2188\u2460-\u24ff\u2e80-\u2fd5\u3038-\u303a\u3200-\u32ff\uff01-\uffdc\uffe0-\uffe2\uffe4-\uffee"
+    "\U0001f100-\U0001f2ff]"
+)
+SUZHOU = str.maketrans("〡〢〣〤〥〦〧〨〩", "一二三四五六七八九")  # they have no NFKC
 UNITS = re.compile("[℃℉\u3300-\u33ff]")  # ㎏ ㎡
 KEPT = "ªºև"  # the number rules read ª and º
 
@@ -108,14 +112,14 @@ def lower(text: str, language: str) -> str:
 
 
 def usual_forms(text: str) -> str:
-    """Unicode NFKC of letters, marks, full-width characters, Roman and circled numbers, and units in one character.
+    """Unicode NFKC of letters, marks, full-width characters, radicals, circled letters, Roman numbers, and units.
 
-    ﬃ becomes ffi, Ａ A, ｶﾞ ガ, ﻻ لا, ㎏ kg. ½, ², ª, № and ™ are unchanged, because the number rules read or remove
-    them; so are ำ of Thai, ຳ of Lao and և of Armenian.
+    ﬃ becomes ffi, Ａ A, ｶﾞ ガ, ﻻ لا, ㎏ kg, ⽇ 日, ㈱ 株 without its brackets. ½, ², ª, № and ™ are unchanged, because
+    the number rules read or remove them; so are ำ of Thai, ຳ of Lao and և of Armenian.
     """
     if text.isascii():
         return text
-    text = UNITS.sub(_parts, unicodedata.normalize("NFC", text))
+    text = UNITS.sub(_parts, unicodedata.normalize("NFC", text.translate(SUZHOU)))
     text = unicodedata.normalize("NFC", "".join(map(_usual_form, text)))
     for parts, letter in AM.items():
         text = re.sub(parts, letter, text)
@@ -139,7 +143,8 @@ def without_free_spaces(text: str) -> str:
 def _usual_form(char: str) -> str:
     if char in KEPT or not (unicodedata.category(char)[0] in "LM" or OTHER_FORMS.match(char)):
         return char
-    return unicodedata.normalize("NFKC", char).lstrip()  # some marks have a space as their base
+    form = unicodedata.normalize("NFKC", char).lstrip()  # some marks have a space as their base
+    return form.strip("()〔〕.,") or form  # of ㈱ ⑴ ⒈, where brackets would leave out the text; a full-width ( stays
 
 
 def _parts(match: re.Match[str]) -> str:

@@ -106,6 +106,7 @@ def test_spoken_words(language, line, spoken):
     ("es-MX", "1", "uno"), ("ES_mx", "1", "uno"),
     ("fr", unicodedata.normalize("NFD", "Où é Й"), "où é й"),
     ("tur", "ILIK", "ılık"), ("azj", "I", "ı"), ("rum", "ş", "ș"), ("pes", "ي", "ی"), ("fre-CA", "2e", "deuxième"),
+    ("ja", "⽇本⼀（株）㈱", "日本一 株"), ("de", "🄷ⓐLLO", "hallo"),
     ("en", "\ufeffco\u00adope\u200brate", "cooperate"),
     ("ru", "Ещё", "еще"), ("be", "Ещё", "ещё"),  # other languages are normalised except digits
     ("de", "Grüß Gott, Welt!", "grüß gott welt"),
@@ -141,6 +142,8 @@ def test_every_language_of_fleurs_has_a_line():
 @pytest.mark.parametrize(("text", "words"), [
     ("ﬃ Ａ１％ ﾊﾟ Ⅳ ﷺ", "ffi A1% パ IV صلى الله عليه وسلم"), ("½ ² № ™ 1ª", "½ ² № ™ 1ª"), ("㎏ ㎡ ℃", "kg m² °C"),
     ("น้ำ นํ้า", "น้ำ น้ำ"), ("ĳ ŀ ſ µ", "ij l· s μ"),
+    ("⽇本⼀ ⺟ 〡〸 ㈱ ㋿ ㊙ ㋀ 🈚 🉀", "日本一 母 一十 株 令和 秘 1月 無 本"),
+    ("ⓗⒶ🄷⒜ ⑴ ⒈ ㉑ （Ａ．）", "hAHa 1 1 21 (A.)"),
 ])  # fmt: skip
 def test_usual_forms(text, words):
     assert usual_forms(text) == words
