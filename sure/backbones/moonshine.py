@@ -89,13 +89,20 @@ class Family(Loadable):
         groups = {"encoder_num_key_value_heads": config.get("encoder_num_key_value_heads") or heads}
         only = {"encoder_hidden_act": "gelu", "attention_bias": False, "encoder_num_key_value_heads": heads}
         cls.require({**config, **groups}, only)
-        cls.require(rotary, {"rope_type": "default"})
-        cls.require(preprocessor, {"sampling_rate": cls.sample_rate, "do_normalize": False}, "the feature extractor")
-        return Shape(
+        for settings in (rotary, config.get("rope_scaling") or {}):
+            cls.require({"rope_type": settings.get("type", "default"), **settings}, {"rope_type": "default"})
+        extractor = (
+            {"do_normalize": True, **preprocessor} if preprocessor else {}
+        )  # True is the default of transformers
+        cls.require(extractor, {"sampling_rate": cls.sample_rate, "do_normalize": False}, "the feature extractor")
+        shape = Shape(
             **{field: config[key] for field, key in SIZES.items()},
             rotary_share=rotary.get("partial_rotary_factor", config.get("partial_rotary_factor", 0.9)),
             rotary_base=rotary.get("rope_theta", config.get("rope_theta", 10000.0)),
         )
+        if int(shape.dim // shape.heads * shape.rotary_share) % 2:  # transformers rounds it up, the original down
+            raise SureError(f"moonshine: the share {shape.rotary_share} of a head is an odd number of rotated values")
+        return shape
 
     @classmethod
     def huggingface_config(cls, shape: Shape) -> dict[str, Any]:

@@ -142,9 +142,17 @@ class Stored(Backbone):
         return backbone
 
 
+def check_finite(tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """Raises SureError naming the first tensor of `source` with NaN or infinity: all outputs would be the same."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise SureError(f"{source}: {name} has values that are not finite; use another copy, or train again")
+
+
 def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, remedy: str) -> None:
-    """Raises SureError that names missing, unexpected or differently shaped tensors of `source`."""
+    """Raises SureError that names missing, unexpected, differently shaped or not finite tensors of `source`."""
     compare_names(found, wanted, f"{source}: weights do not fit", remedy)
+    check_finite(found, source)
     unlike = [
         f"{name} {list(found[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in wanted.items()

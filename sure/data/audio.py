@@ -15,7 +15,8 @@ import torchaudio
 
 from sure import SAMPLE_RATE
 from sure.data import ark
-from sure.data.audio_readers import DECODING_ERRORS, TRUNCATED, Channels, Refused, read_channels, to_float
+from sure.data.audio_readers import DECODING_ERRORS, TRUNCATED, Channels, read_channels, to_float
+from sure.data.containers import Refused
 from sure.errors import SureError
 
 # seconds by which a segment may exceed its recording, because corpora round; it is cut at the end

@@ -1,7 +1,7 @@
 """The two readers of audio files, and the choice between them by the first bytes of a file.
 
-soundfile reads wav, flac, ogg, opus, aiff, au, w64, caf, NIST sphere, and mp3 with a header of its length. PyAV reads
-all other formats, and what soundfile refuses of those: codecs such as G.726, headers that were never closed. The length
+soundfile reads wav, flac, ogg, opus, aiff, au, w64, caf and NIST sphere. PyAV reads all other formats, and what
+soundfile refuses of those: codecs such as G.726, headers that were never closed. The length
 is always that of the decoded samples. docs/readers.md lists how a truncated file of each format is noticed.
 """
 
@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 import numpy as np
 import soundfile
 
+from sure.data.containers import Refused, container_problem, joined, open_source
 from sure.errors import SureError
 
 SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".au", ".w64", ".sph"}
@@ -36,8 +36,6 @@ SOUNDFILE_STARTS = (
     b"riff\x2e\x91\xcf\x11",
 )
 AV_STARTS = re.compile(rb"ID3|\xff[\xe0-\xff]|\x1aE\xdf\xa3|.{4}ftyp|\x30\x26\xb2\x75|FLV|#!AMR", re.DOTALL)
-# least size in the header of a wav that was written to a pipe, where the real size was unknown
-UNKNOWN_SIZE = 0x7FFFF000
 # soundfile raises subclasses of RuntimeError; a damaged file can request any amount of memory
 DECODING_ERRORS = (OSError, ValueError, IndexError, RuntimeError, MemoryError, SureError, av.error.FFmpegError)
 MOST_SAMPLES = 400_000_000  # of all channels, over an hour of 48 kHz stereo; a small file can contain days of silence
@@ -65,14 +63,6 @@ class Channels:
         return self.first + self.samples.shape[1]
 
 
-class Refused(SureError):
-    """A file that is read, but cannot be used; `reason` is the kind of error, for counting."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(detail)
-        self.reason = reason
-
-
 def read_channels(source: Source, start: float | None = None, end: float | None = None) -> Channels:
     """The samples of a file, or of any part that includes `start` to `end` (seconds).
 
@@ -94,22 +84,18 @@ def read_channels(source: Source, start: float | None = None, end: float | None 
     raise first_error or Refused("empty audio file", "no samples")
 
 
-def _open(source: Source) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
-
-
 def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | None], Channels], ...]:
     """The readers to try, in this order. Raises SureError for bytes that contradict the suffix of the file.
 
-    soundfile does not read an mp3 without a header of its length: libsndfile stops where it estimates the end.
+    soundfile reads no mp3: libsndfile stops at the length in the first header, or where it estimates the end.
     """
-    with _open(source) as file:
+    with open_source(source) as file:
         start = file.read(16)
     suffix = "" if isinstance(source, bytes) else Path(source).suffix.lower()
     if start.startswith(SOUNDFILE_STARTS):
         return (_read_soundfile, _read_av)
     if AV_STARTS.match(start):
-        return (_read_soundfile, _read_av) if _has_length(source) else (_read_av,)
+        return (_read_av,)
     if suffix in SOUNDFILE_SUFFIXES - {".mp3"}:  # before the first frame of an mp3 there may be padding
         raise SureError(f"it begins with {start[:8]!r}, as no known format of audio does")
     return (_read_av,)
@@ -117,8 +103,8 @@ def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | No
 
 def _read_soundfile(source: Source, start: float | None, end: float | None) -> Channels:
     with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-        if file.subtype.startswith("MPEG") and file.format != "MP3":
-            raise SureError("the length of mp3 in another format is an estimate")
+        if file.subtype.startswith("MPEG"):
+            raise SureError("the length of an mp3 is an estimate")
         frames, rate, truncated = file.frames, file.samplerate, ""
         first, wanted = 0, frames
         if file.format in SEEKABLE and (start is not None or end is not None):
@@ -133,13 +119,11 @@ def _read_soundfile(source: Source, start: float | None, end: float | None) -> C
             blocks.append(block)
             count += len(block)
             _check_count(count * file.channels)
-        if file.format in {"WAV", "WAVEX"}:
-            truncated = _riff_problem(source)
-        elif file.format == "OGG":
-            truncated = _ogg_problem(source)
-        allowed = MARGIN * rate if file.format == "MP3" else 0
-        if count < wanted - allowed and frames < 1 << 60:
+        truncated = _ogg_problem(source) if file.format == "OGG" else container_problem(source)
+        if count < wanted and frames < 1 << 60:
             truncated = f"{first + count} of the {frames} samples that its header promises"
+    if start is None and end is None and joined(source):  # of the whole file only: it is read once more
+        raise Refused("joined audio files", "it has several streams, one after another; split it, or convert it")
     samples = np.concatenate(blocks).T if blocks else np.zeros((1, 0), np.float32)
     return Channels(samples, rate, first, truncated)
 
@@ -149,28 +133,9 @@ def _check_count(samples: int) -> None:
         raise Refused("too long to be read", f"more than {MOST_SAMPLES:,} samples; split it")
 
 
-def _riff_problem(source: Source) -> str:
-    """Why a wav is truncated: its data chunk is larger than the file; libsndfile shortens it silently."""
-    with _open(source) as file:
-        if file.read(4) != b"RIFF":
-            return ""
-        size = file.seek(0, os.SEEK_END)
-        position = 12
-        while position + 8 <= size:
-            file.seek(position)
-            header = file.read(8)
-            length = int.from_bytes(header[4:], "little")
-            if header[:4] == b"data":
-                available = size - position - 8
-                promised = available < length < UNKNOWN_SIZE
-                return f"{available} of the {length} bytes that its header promises" if promised else ""
-            position += 8 + length + length % 2
-    return ""
-
-
 def _ogg_problem(source: Source) -> str:
     """Why an Ogg file is truncated: its last page is; Ogg has only the length of each page (RFC 3533, section 6)."""
-    with _open(source) as file:
+    with open_source(source) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 2 * 65307))  # twice the largest page, so that a whole page is included
         tail = file.read()
@@ -184,7 +149,7 @@ def _ogg_problem(source: Source) -> str:
 
 def _has_length(source: Source) -> bool:
     """Whether an mp3 has a header with the number of its frames: Xing, or Info."""
-    with _open(source) as file:
+    with open_source(source) as file:
         head = file.read(10)
         if head[:3] == b"ID3":  # its size has 7 bits a byte
             file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False)))
@@ -206,6 +171,8 @@ def _read_av(source: Source, start: float | None, end: float | None) -> Channels
             raise SureError("it has no audio stream")
         stream = container.streams.audio[0]
         frames, complete = _decode_frames(container, stream)
+        if len({(frame.sample_rate, frame.layout.name) for frame in frames}) > 1:
+            raise Refused("joined audio files", "its sampling rate or number of channels changes; split it")
         promised = _promised_seconds(source, container, stream)
     if frames:
         samples, rate = np.concatenate([frame.to_ndarray() for frame in frames], axis=1), frames[0].sample_rate
@@ -213,7 +180,7 @@ def _read_av(source: Source, start: float | None, end: float | None) -> Channels
             samples = samples.reshape(-1, frames[0].layout.nb_channels).T
     else:
         samples, rate = np.zeros((1, 0), np.float32), stream.rate or 1
-    seconds, truncated = samples.shape[1] / rate, _riff_problem(source)
+    seconds, truncated = samples.shape[1] / rate, container_problem(source)
     if not complete:
         truncated = "the last packet is incomplete"
     if seconds < promised * 0.95 - MARGIN:
@@ -240,11 +207,12 @@ def _decode_frames(container: av.container.InputContainer, stream: av.AudioStrea
 
 
 def _promised_seconds(source: Source, container: av.container.InputContainer, stream: av.AudioStream) -> float:
-    """The length in the header of an mp4 or Matroska file; 0 for others, for which FFmpeg may estimate it."""
-    if "mp4" in container.format.name and stream.duration is not None:
+    """The length in the header of an mp4, Matroska or mp3 file; 0 without one, where FFmpeg may estimate it."""
+    exact = "mp4" in container.format.name or (container.format.name == "mp3" and _has_length(source))
+    if exact and stream.duration is not None:
         return float(stream.duration * stream.time_base)
     if "matroska" in container.format.name and container.duration is not None:
-        with _open(source) as file:
+        with open_source(source) as file:
             if b"\x44\x89" in file.read(4096):  # the element Duration (RFC 9559)
                 return container.duration / av.time_base
     return 0.0

@@ -35,7 +35,7 @@ def recordings(audio: Any) -> Iterator[Any]:
 
 def _is_recording(audio: Any) -> bool:
     if isinstance(audio, (np.ndarray, Tensor)):
-        return audio.ndim == 1 and audio.dtype != object
+        return audio.ndim < 2 and audio.dtype != object
     pair = isinstance(audio, tuple) and len(audio) == 2 and any(isinstance(item, NUMBERS) for item in audio)
     return (
         pair or isinstance(audio, (str, os.PathLike, bytes, bytearray, memoryview, Mapping)) or hasattr(audio, "read")
@@ -51,34 +51,39 @@ def load_recording(audio: Any, name: str) -> tuple[Tensor, bool]:
     return to_wave(samples, rate), is_clipped(samples)
 
 
-def _samples(audio: Any, name: str, rate: Any = SAMPLE_RATE) -> tuple[np.ndarray, int]:
-    """(samples,) float32, and the rate."""
+def _samples(audio: Any, name: str, rate: Any = None) -> tuple[np.ndarray, int]:
+    """(samples,) float32, and the rate. rate: of a waveform that is given with its rate."""
+    if hasattr(audio, "read"):
+        audio = (audio.read(), audio.samplerate) if hasattr(audio, "samplerate") else audio.read()
+    if hasattr(audio, "get_all_samples"):  # decoders of torchcodec, as in columns of `datasets`
+        audio = audio.get_all_samples()
+    if hasattr(audio, "sample_rate") and hasattr(audio, "data"):
+        audio = (audio.data, audio.sample_rate)
+    if rate is not None and isinstance(audio, (str, os.PathLike, *BYTES, Mapping, tuple)):
+        raise SureError(f"{name}: found a rate with {type(audio).__name__}, which has its own; leave one of them out")
     if isinstance(audio, (str, os.PathLike)):
         return decode(audio)
     if isinstance(audio, Mapping):
         return _of_mapping(audio, name)
-    if hasattr(audio, "read"):
-        audio = audio.read()
     if isinstance(audio, BYTES):
         return decode_bytes(bytes(audio), name)
-    if hasattr(audio, "get_all_samples"):  # decoders of torchcodec, as in columns of `datasets`
-        audio = audio.get_all_samples()
-    if hasattr(audio, "sample_rate") and hasattr(audio, "data"):
-        return _samples(audio.data, name, audio.sample_rate)
     if isinstance(audio, tuple) and len(audio) == 2:
         numbers = [isinstance(item, NUMBERS) for item in audio]
         if numbers in ([True, False], [False, True]):
             return _samples(audio[numbers.index(False)], name, audio[numbers.index(True)])
-    return mono(_channels(_array(audio, name), name), _checked_rate(rate, name), name), int(rate)
+    rate = SAMPLE_RATE if rate is None else _checked_rate(rate, name)
+    return mono(_channels(_array(audio, name), name), rate, name), rate
 
 
 def _of_mapping(audio: Mapping, name: str) -> tuple[np.ndarray, int]:
     """The usual keys: `array` or `raw` with `sampling_rate` or `sample_rate`; `bytes` or `path` of a file."""
     values = {key: value for key, value in audio.items() if value is not None}
-    rate = values.get("sampling_rate", values.get("sample_rate"))
+    rates = [values[key] for key in ("sampling_rate", "sample_rate") if key in values]
     for key in ("array", "raw"):
-        if key in values and rate is not None:
-            return _samples(values[key], name, rate)
+        if key in values and len(rates) == 1:
+            return _samples(values[key], name, rates[0])
+        if key in values:
+            raise SureError(f"{name}: found {list(audio)}; expected {key} with one rate, sampling_rate")
     for key in ("bytes", "path"):
         if key in values:
             return _samples(values[key], name)
@@ -87,12 +92,14 @@ def _of_mapping(audio: Mapping, name: str) -> tuple[np.ndarray, int]:
 
 def _array(audio: Any, name: str) -> np.ndarray:
     """The values as float32, integers scaled by their range."""
-    if isinstance(audio, Tensor):
-        audio = audio.detach().cpu()
-        audio = (audio.float() if audio.is_floating_point() else audio).numpy()
+    if isinstance(audio, np.ma.MaskedArray) and np.ma.is_masked(audio):
+        raise AudioError(name, "unusable samples", "some are masked; fill or cut them")
     try:
+        if isinstance(audio, Tensor):
+            audio = audio.detach().cpu()
+            audio = (audio.float() if audio.is_floating_point() else audio).numpy()
         array = np.asarray(audio)
-    except (TypeError, ValueError):  # rows of unequal length
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):  # rows of unequal length, a sparse tensor
         array = np.empty(0, object)
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):

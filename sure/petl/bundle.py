@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sure import registry
 from sure.backbones.base import Backbone
+from sure.backbones.own_format import check_finite
 from sure.config_sections import current_keys
 from sure.errors import SureError, compare_names
 from sure.files import replace_file
@@ -112,6 +113,7 @@ def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
         if shapes[name] != shape:
             raise SureError(f"{path}: {name} has shape {shapes[name]}, but {shape} in {ABOUT}")
     _check_digest(path, content, about["sha256"])
+    check_finite(tensors, path)
     for name, digest in about.get("files", {}).items():  # missing in the first bundles
         _check_digest(folder / name, _read(folder / name), digest)
     methods = [{**item, "name": registry.current("petl", item["name"])} for item in about["petl"]]

@@ -135,7 +135,9 @@ def _state(path: str) -> str:
 
 
 def _named(scp: str) -> Iterable[str]:
-    """The files in a wav.scp, those of its commands too."""
+    """The files in a wav.scp, those of its commands too, which may start from a folder above (sure.corpus)."""
+    folder = Path(scp).absolute().parent
+    bases = ("", *map(str, (folder.parent.parent, folder.parent, folder)))
     try:
         lines = Path(scp).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError:  # deleted meanwhile
@@ -143,7 +145,8 @@ def _named(scp: str) -> Iterable[str]:
     for line in lines:
         value = line.strip().partition(" ")[2].strip()
         if value.endswith("|") or value.startswith("|"):
-            yield from filter(os.path.isfile, _words(value))
+            places = (os.path.join(base, word) for word in _words(value) for base in bases)
+            yield from filter(os.path.isfile, places)
         else:
             yield value
 

@@ -119,11 +119,17 @@ def truncate(folder, file):
     (folder / file).write_bytes((folder / file).read_bytes()[:-1000])
 
 
+def spoil(folder):
+    state = load_file(folder / "model.safetensors")
+    save_file({name: tensor * float("nan") for name, tensor in state.items()}, folder / "model.safetensors")
+
+
 CONFIG, TENSORS = "config.json", "model.safetensors"
 DAMAGES = [  # of a folder of a family, and the message
     ("hubert", lambda folder: (folder / CONFIG).unlink(), "config.json does not exist"),
     ("hubert", lambda folder: (folder / TENSORS).unlink(), "pytorch_model.bin"),
     ("hubert", lambda folder: truncate(folder, TENSORS), "cannot be read"),
+    ("hubert", spoil, "has values that are not finite"),
     ("hubert", lambda folder: truncate(folder, "pytorch_model.bin"), "cannot be read"),
     ("hubert", edit(CONFIG, model_type="wavlm"), "holds a wavlm model, not hubert; set backbone.name=wavlm"),
     ("hubert", edit(CONFIG, model_type="data2vec-audio"), "set backbone.name=data2vec_audio"),
@@ -147,6 +153,9 @@ DAMAGES = [  # of a folder of a family, and the message
         "sampling_rate=8000; only 16000",
     ),
     ("moonshine", edit("preprocessor_config.json", do_normalize=True), "do_normalize=True; only False"),
+    ("moonshine", edit("preprocessor_config.json", feature_size=1), "do_normalize=True; only False"),
+    ("moonshine", edit(CONFIG, rope_parameters={"partial_rotary_factor": 0.95, "rope_theta": 1e4}), "odd number"),
+    ("moonshine", edit(CONFIG, rope_scaling={"type": "linear", "factor": 4.0}), "rope_type='linear'"),
     ("wav2vec2", edit(CONFIG, model_type="unispeech-sat"), "families with such folders are data2vec_audio, hub"),
 ]
 

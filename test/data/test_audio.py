@@ -106,8 +106,9 @@ def test_an_m4a_cut_between_two_packets_is_truncated(here):
 
 # (format, codec) -> part of the error about half of the file
 OTHER_FORMATS = {
-    ("adts", "aac"): "last packet", ("webm", "libopus"): "seconds", ("mp3", "libmp3lame"): "samples",
-    ("wav", "g726"): "bytes", ("wav", "libmp3lame"): "bytes", ("wav", "pcm_mulaw"): "bytes", ("caf", "pcm_s16le"): "",
+    ("adts", "aac"): "last packet", ("webm", "libopus"): "seconds", ("mp3", "libmp3lame"): "seconds",
+    ("wav", "g726"): "bytes", ("wav", "libmp3lame"): "bytes", ("wav", "pcm_mulaw"): "bytes",
+    ("caf", "pcm_s16le"): "bytes",
 }  # fmt: skip
 
 
@@ -120,9 +121,23 @@ def test_the_first_bytes_decide_how_a_file_is_read_whatever_its_name_says(here, 
         wave = read_audio(here / f"named{suffix}").numpy()
         assert abs(len(wave) / 16000 - 3.0) < 0.2 and similarity(wave, tone(3.0)) > 0.9
     (here / "half.wav").write_bytes(content[: len(content) // 2])
-    if expected := OTHER_FORMATS[encoder]:
-        with pytest.raises(AudioError, match=f"truncated audio file: .*{expected}"):
-            read_audio(here / "half.wav")
+    with pytest.raises(AudioError, match=f"truncated audio file: .*{OTHER_FORMATS[encoder]}"):
+        read_audio(here / "half.wav")
+
+
+@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST", "FLAC", "OGG", "MP3"])
+def test_half_of_a_file_is_truncated_and_two_in_one_are_read_whole_or_refused(here, format):
+    soundfile.write(here / "x", tone(2.0), 16000, format=format)
+    content = (here / "x").read_bytes()
+    (here / "x").write_bytes(content[: len(content) // 2])
+    with pytest.raises(AudioError, match="truncated audio file"):
+        read_audio(here / "x")
+    (here / "x").write_bytes(content + content)
+    if format in ("WAV", "WAVEX", "FLAC", "OGG"):
+        with pytest.raises(AudioError, match="joined audio files"):
+            read_audio(here / "x")
+    elif format == "MP3":
+        assert 4.0 <= audio_seconds(here / "x") < 4.2
 
 
 @pytest.mark.parametrize("name", ["noise_then_silence", "silence_then_noise"])
@@ -142,6 +157,7 @@ SIZE = b"data" + (32000).to_bytes(4, "little")
     lambda wav: wav.replace(SIZE, b"data\xff\xff\xff\xff"),  # written to a pipe: the size was unknown
     lambda wav: wav.replace(SIZE, b"data\x00\xf0\xff\x7f"),
     lambda wav: wav.replace(SIZE, b"data\0\0\0\0"),  # the header was never closed
+    lambda wav: wav + b"LIST\x04\0\0\0abcd",
     lambda wav: wav[:12] + b"LIST\x03\0\0\0abc\0" + wav[12:],  # a chunk of odd size
 ])  # fmt: skip
 def test_the_size_of_a_wav_is_checked(here, change):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from audio_files import tone, write_audio
 
@@ -45,6 +46,7 @@ FORMS = {
     "dictionary of transformers": lambda file: {"raw": FLOATS, "sampling_rate": 16000.0},
     "dictionary with bytes": lambda file: {"bytes": file.read_bytes(), "path": "elsewhere.wav"},
     "dictionary with a path": lambda file: {"bytes": None, "path": str(file)},
+    "soundfile": lambda file: soundfile.SoundFile(file),
     "torchcodec": lambda file: SimpleNamespace(data=torch.tensor(FLOATS)[None].float(), sample_rate=16000),
 }
 
@@ -86,6 +88,9 @@ def test_rows_of_an_array_and_items_of_an_iterable_are_recordings():
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
+        (np.array(0.5), "shape"), (torch.zeros(9).to_sparse(), "expected a file"),
+        (np.ma.masked_less(FLOATS, 0), "masked"),
+        (("a.wav", 8000), "which has its own"), ({"array": FLOATS, "sampling_rate": 1, "sample_rate": 2}, "one rate"),
         (None, "found NoneType"), (0.5, "shape"), ("", "missing|not a file"), ({"array": FLOATS}, "sampling_rate"),
         ({}, "keys"), ([1, 2, 3], "int64 has no usual scale"), (FLOATS * 32768, "peak"), (np.zeros(0), "empty"),
         (b"", "empty"), (b"not audio", "unreadable"), (np.zeros((100, 100)), r"shape \[100, 100\]"),
