@@ -1,6 +1,7 @@
 """Tables of a data folder: reading and writing of lines `id value`, and the syntax of values."""
 
 import math
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from sure.errors import SureError
 
 PER_UTTERANCE = ("text", "utt2label", "utt2spk")
 MOST_ID_BYTES = 200  # file names have up to 255 bytes, including endings such as .wav
+NAMES = ("utt2label", "utt2spk")  # tables whose values are names of classes
 TABLES = ("wav.scp", "segments", *PER_UTTERANCE, "utt2dur")
 
 
@@ -30,8 +32,14 @@ def read_lines(path: Path) -> list[Line]:
             raise SureError(f"{path}:{number}: not UTF-8 ({error.reason}); convert the file to UTF-8") from None
         if parts:
             value = parts[1] if len(parts) > 1 else ""
-            lines.append(Line(number, parts[0], value if path.name == "wav.scp" else " ".join(value.split())))
+            value = value if path.name == "wav.scp" else " ".join(value.split())
+            lines.append(Line(number, parts[0], one_form(value) if path.name in NAMES else value))
     return lines
+
+
+def one_form(name: str) -> str:
+    """A label or speaker in NFC, without invisible format characters: names that look alike are the same."""
+    return "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c) != "Cf")
 
 
 def read_unique(path: Path, remedy: str = "") -> dict[str, Line]:

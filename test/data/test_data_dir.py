@@ -1,6 +1,7 @@
 """Data folders: what is written is read; inconsistencies are named by file and line."""
 
 import os
+from unicodedata import normalize
 
 import pytest
 from audio_files import tone, write_audio
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.errors import SureError
 
-word = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="/\\="), min_size=1, max_size=8)
+letters = st.characters(exclude_categories=["Z", "C"], exclude_characters="/\\=")
+word = st.text(letters, min_size=1, max_size=8).map(lambda text: normalize("NFC", text))
 labels = st.fixed_dictionaries({"action": word, "place": word}) | st.fixed_dictionaries({"label": word})
 
 
@@ -115,6 +117,12 @@ def test_other_formatting_is_accepted(here):
     tables = {"wav.scp": "\ufeffb\tmy  file.wav\r\n\r\na  x.wav \r\n", "text": "a one\ttwo   three\nb x\n"}
     a, b = read_data_dir(make(here / "set", tables))
     assert (a.id, a.audio, a.text, b.audio) == ("a", "x.wav", "one two three", "my  file.wav")
+
+
+def test_labels_that_look_alike_are_the_same(here):
+    labels = "a caf\u00e9\nb cafe\u0301\nc caf\u00e9\u200b\n"
+    folder = make(here / "set", {"wav.scp": "a a.wav\nb b.wav\nc c.wav\n", "utt2label": labels})
+    assert {utterance.labels["label"] for utterance in read_data_dir(folder)} == {"caf\u00e9"}
 
 
 def test_durations_without_utt2dur_come_from_the_audio(here):
