@@ -13,10 +13,13 @@ COMMENT = re.compile(r";;;|##|#(\s|$)|words?\s+(phones|phonemes|pronunciations?)
 VARIANT = re.compile(r"(.+)\(\d+\)")  # read(2): a further pronunciation in CMUdict
 DECIMAL = re.compile(r"\d*\.\d+(e[-+]?\d+)?|\d+e[-+]?\d+", re.IGNORECASE)
 PROBABILITY = re.compile(f"[01]|{DECIMAL.pattern}", re.IGNORECASE)
-NOT_A_WORD = re.compile(r"[\0-\x1f\x7f-\x9f\ufffd]|[^\W\d][,;][^\W\d]")  # control characters; hello,HH
+REMARK = re.compile(r"\s#(?!\d+\s+[^\s#])")  # #1 of Kaldi too, but only at the end
+# control characters; hello,HH; hello:; "hello"
+NOT_A_WORD = re.compile(r"[\0-\x1f\x7f-\x9f\ufffd]|[^\W\d][,;|=][^\W\d]|\w[,;:|=]$|^[\"“„«].*[\"”“»]$")
 # X-SAMPA has phones of one digit and of other marks, such as 2, @ and r\; 55 and 214 are tones
 NOT_A_PHONE = re.compile(
-    rf"-?({DECIMAL.pattern})|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"]+|.*([\0-\x1f\x7f-\x9f\ufffd()\[\],/]|\w\|\w).*",
+    rf"-?({DECIMAL.pattern})|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"]+|[-=]+>|[→⇒]|#\d+|"
+    r".*([\0-\x1f\x7f-\x9f\ufffd()\[\],/]|\w\|\w).*",
     re.IGNORECASE,
 )
 EXPECTED = "expected `word phone phone ...`"
@@ -26,8 +29,9 @@ def read_lexicon(files: Sequence[str | Path], language: str = "en") -> dict[str,
     """Word, spelled as in normalised text -> phones with single spaces. The first pronunciation in all files counts.
 
     Lines are `word phone phone ...`, with spaces or tabs. Probabilities after the word (Kaldi's lexiconp.txt, MFA),
-    comments after ` #`, lines that begin with `;;;`, and the numbers of variants, `word(2)`, are left out. Files are
-    UTF-8, UTF-16 with a byte order mark, or Latin-1. Raises SureError naming file and line.
+    comments after ` #`, lines that begin with `;;;`, and the numbers of variants, `word(2)`, are left out. Phones
+    are in NFC, without zero-width characters. Files are UTF-8, UTF-16 with a byte order mark, or Latin-1.
+    Raises SureError naming file and line.
     """
     lexicon: dict[str, str] = {}
     for file in files:
@@ -58,13 +62,16 @@ def read_words(file: str | Path, key: str) -> frozenset[str]:
 def _entries(file: str | Path) -> Iterator[tuple[int, str, list[str]]]:
     """Line number, word, and all that follows it."""
     for number, line in _lines(file, "tokenizer.lexicon"):
-        head, _, after_tab = line.partition("\t")
+        head, *columns = filter(None, map(str.strip, line.split("\t")))
         word, *rest = head.split()
         if NOT_A_WORD.search(word):
             raise SureError(f"{file}:{number}: {word!r} cannot be a word; {EXPECTED}, with spaces or tabs")
-        if after_tab and not all(map(PROBABILITY.fullmatch, rest)):
+        if columns and not all(map(PROBABILITY.fullmatch, rest)):
             raise SureError(f"{file}:{number}: {head!r} before the tab is not one word; {EXPECTED}")
-        yield number, word, [*rest, *after_tab.split()]
+        if any(" " in column for column in columns) and not all(map(PROBABILITY.fullmatch, columns[:-1])):
+            raise SureError(f"{file}:{number}: columns {columns} after '{word}'; expected one, with all its phones")
+        phones = "".join(char for char in " ".join([*rest, *columns]) if unicodedata.category(char) != "Cf")
+        yield number, word, phones.split()
 
 
 def _lines(file: str | Path, key: str) -> Iterator[tuple[int, str]]:
@@ -74,8 +81,8 @@ def _lines(file: str | Path, key: str) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise SureError(f"{key}={file}: cannot be read ({error.strerror})") from None
     for number, line in enumerate(text.splitlines(), 1):
-        line = re.split(r"\s#", line.strip())[0].rstrip()
+        line = unicodedata.normalize("NFC", REMARK.split(line.strip())[0].rstrip())
         if line and not COMMENT.match(line):
             word = line.split()[0]
             variant = VARIANT.fullmatch(word)
-            yield number, unicodedata.normalize("NFC", variant[1] if variant else word) + line[len(word) :]
+            yield number, (variant[1] if variant else word) + line[len(word) :]
