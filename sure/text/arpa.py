@@ -3,6 +3,7 @@
 import gzip
 import math
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, Ngram
 
 GZIP = b"\x1f\x8b"
 HEAD = b"\\data\\"
-UNKNOWN_UPPER = "<UNK>"  # of some toolkits, read as KenLM does
 MOST_WORDS = 20  # of an n-gram
 MOST_PROBABILITY = 1e-4  # log10: rounding of other toolkits may exceed 0
 SPACE = re.compile("[ \\t]+")
@@ -88,8 +88,9 @@ def _line(gram: Gram, probability: float, backoff: float) -> str:
 
 
 def read_arpa(path: Path) -> Ngram:
-    """Read an ARPA file; <UNK> becomes <unk>. White space is spaces and tabs: a no-break space is part of a word.
+    """Read an ARPA file; <UNK> and <Unk> become <unk>, and words are in NFC.
 
+    White space is spaces and tabs: a no-break space is part of a word.
     Raises SureError naming file and line, and for wrong counts or a model without <s> or </s>.
     """
     grams: dict[Gram, tuple[float, float]] = {}
@@ -103,7 +104,7 @@ def read_arpa(path: Path) -> Ngram:
                 order = _order(line[1:].removesuffix("-grams:")) if line != "\\data\\" else 0
             elif order == 0 and line.startswith("ngram "):
                 length, _, count = line.removeprefix("ngram ").partition("=")
-                announced[_order(length)] = int(count)
+                announced[_order(length)] = int(_plain(count))
             elif order and line:
                 gram, values = _entry(line, order)
                 _check(gram, grams)
@@ -124,23 +125,29 @@ def read_arpa(path: Path) -> Ngram:
 
 
 def _order(text: str) -> int:
-    if not 1 <= (order := int(text)) <= MOST_WORDS:
+    if not 1 <= (order := int(_plain(text))) <= MOST_WORDS:
         raise ValueError(f"n-grams have 1 to {MOST_WORDS} words")
     return order
 
 
 def _entry(line: str, order: int) -> tuple[Gram, tuple[float, float]]:
     """`probability word... [backoff]`. Raises ValueError."""
-    probability, *rest = SPACE.split(line)
+    number, *rest = SPACE.split(line)
     if len(rest) not in (order, order + 1):
         raise ValueError(f"a probability, {order} words, and perhaps a back-off weight")
-    backoff = float(rest[order]) if len(rest) > order else 0.0
-    if not float(probability) <= MOST_PROBABILITY or not math.isfinite(backoff):
+    probability = float(_plain(number))
+    backoff = float(_plain(rest[order])) if len(rest) > order else 0.0
+    if not probability <= MOST_PROBABILITY or not math.isfinite(backoff):
         raise ValueError("logarithms of probabilities are at most 0, and back-off weights are finite")
-    words = tuple(rest[:order])
-    if UNKNOWN_UPPER in words:
-        words = tuple(UNKNOWN if word == UNKNOWN_UPPER else word for word in words)
-    return words, (min(0.0, max(float(probability), NEVER)), backoff)
+    words = tuple(UNKNOWN if word[0] == "<" and word.lower() == UNKNOWN else word for word in rest[:order])
+    return words, (min(0.0, max(probability, NEVER)), backoff)
+
+
+def _plain(number: str) -> str:
+    """`number`, unless only Python reads such digits: 1_000 and ٣. Raises ValueError."""
+    if "_" in number or not number.isascii():
+        raise ValueError(f"{number!r} is not a number")
+    return number
 
 
 def _check(gram: Gram, grams: dict[Gram, tuple[float, float]]) -> None:
@@ -157,7 +164,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with gzip.open(path) if packed else open(path, "rb") as file:
             for number, line in enumerate(file, 1):
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").strip(" \t\r\n")
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield number, unicodedata.normalize("NFC", text).strip(" \t\r\n")
     except UnicodeDecodeError as error:
         raise SureError(f"{path}:{number}: not UTF-8 ({error.reason}); convert the file to UTF-8") from None
     except (OSError, EOFError, zlib.error) as error:

@@ -154,12 +154,13 @@ GOOD = b"\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\ta\n\n\\end\\\
     ("x.arpa", b"\\end\\", b"", r"x.arpa ends without"),
     ("x.arpa", b"ngram 1=3", b"ngram 1=4", r"x.arpa has \[3\] n-grams by order.*\[4\]"),
     ("x.arpa", b"</s>", b"b", r"x.arpa lacks </s>"),
-    ("x.arpa", b"ngram 1=3", b"ngram one=3", r"x.arpa:2"),
+    *[("x.arpa", b"ngram 1=3", line, r"x.arpa:2") for line in (b"ngram one=3", b"ngram 1=0_3", b"ngram 0_1=3")],
     ("x.arpa", b"ngram 1=3", b"ngram 99999999999=1", r"x.arpa:2: .*1 to 20 words"),
     ("x.arpa", b"\\1-grams:", b"\\-1", r"x.arpa:4: .*1 to 20 words"),
     *[("x.arpa", b"-1\ta", line, f"x.arpa:7: .*{words}") for line, words in {
         b"nan\ta": "at most 0", b"1.5\ta": "at most 0", b"-1\ta\tinf": "finite", b"-1\t</s>": "twice",
-        b"-1\t\xe9": "not UTF-8"}.items()],
+        b"-1\t\xe9": "not UTF-8", b"-0_6\ta": "'-0_6' is not a number",
+        b"-1\ta\t-1_0": "'-1_0'", "-\u0663\ta".encode(): "is not a number"}.items()],
     ("x.arpa", b"-1\ta\n", b"-1\ta\n\\2-grams:\n-1\ta b\n", r"x.arpa:9: .*'b' is not among the 1-grams"),
     ("x.arpa", GOOD, b"\xff\xfe\\\0", r"x.arpa:1: not UTF-8"),
     ("x.bin", GOOD, b"not a model", r"x.bin is not an ARPA file.*pip install -e '.\[kenlm\]'"),
@@ -176,9 +177,11 @@ def test_unreadable_models_are_named(tmp_path, monkeypatch, name, old, new, word
         load_model(path)
 
 
-def test_words_with_other_spaces_and_unknown_in_capitals(tmp_path):
-    words = "-1\t10\u00a0000\n-1\ta\u3000b\n-1\tc\x85\n-2\t<UNK>"
-    text = GOOD.decode().replace("1=3", "1=6").replace("-1\ta", words).replace("\n", "\r\n")
+@pytest.mark.parametrize("unknown", ["<UNK>", "<Unk>", "<unk>"])
+def test_words_with_other_spaces_and_forms(tmp_path, unknown):
+    words = f"-1\t10\u00a0000\n-1\ta\u3000b\n-1\tc\x85\n-1\tn\u0303u\n-2\t{unknown}"
+    text = GOOD.decode().replace("1=3", "1=7").replace("-1\ta", words).replace("\n", "\r\n")
     (tmp_path / "x.arpa").write_text("\ufeff" + text, encoding="utf-8", newline="")
     model, _ = load_model(tmp_path / "x.arpa")
-    assert model.words() == {"10\u00a0000", "a\u3000b", "c\x85"} and model.score((), "other")[0] == -2 * math.log(10)
+    assert model.words() == {"10\u00a0000", "a\u3000b", "c\x85", "\xf1u"}
+    assert model.score((), "other")[0] == -2 * math.log(10)
