@@ -150,7 +150,7 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
             if update.keys() == {"name"}:
                 return _list_by_name(base, update)
             raise SureError(
-                f"override {key}: petl is a list of methods; give the whole list: petl='[{{name: ...}}, ...]'"
+                f"override {key}: petl is a list of methods; change the list itself, in conf/petl/{_name_of(base)}.yaml"
             )
         return update
     merged = dict(base)
@@ -189,9 +189,17 @@ def petl_settings(petl: Any) -> list[BaseModel]:
     if other := next((key for key in petl if key != "name"), None) if isinstance(petl, dict) else None:
         raise SureError(
             f"petl.{other}: this key must belong to one of {', '.join(names)}; "
-            f"write petl='[{{name: {names[0]}, {other}: ...}}, ...]'"
+            f"write conf/petl/{_name_of(petl)}.yaml with the content {_list_with(names, other, petl[other])}"
         )
     return [_method(name) for name in names]
+
+
+def _list_with(names: Sequence[str], key: str, value: Any) -> str:
+    """The list `petl` of these methods, with `key` for the first one that has it, as a line of YAML."""
+    owner = next((name for name in names if key in registry.find("petl", name).Config.model_fields), names[0])
+    items = [f"{{name: {name}}}" for name in names]
+    items[names.index(owner)] = f"{{name: {owner}, {key}: {value}}}"
+    return f"`petl: [{', '.join(items)}]`"
 
 
 def _current_names(petl: Any) -> Any:

@@ -34,12 +34,12 @@ def find(folder: str, name: str) -> Any:
     name = current(folder, name)
     if not isinstance(name, str):
         raise SureError(f"{name!r}: expected the name of a file in sure/{folder}, one of: {', '.join(names(folder))}")
-    found = None
-    if name.isidentifier() and importlib.util.find_spec(f"sure.{folder}.{name}") is not None:
-        found = _class_of(folder, name)  # only this file is imported: importing all of them takes seconds
+    spec = importlib.util.find_spec(f"sure.{folder}.{name}") if name.isidentifier() else None
+    found = _class_of(folder, name) if spec else None  # only this file is imported: importing all takes seconds
     if found is None:
         known = names(folder)
-        raise SureError(f"no {name!r} in sure/{folder}{nearest(name, known)}; there are: {', '.join(known)}")
+        hint = f" ({name}.py has no class {CLASSES[folder]})" if spec else nearest(name, known)
+        raise SureError(f"no {name!r} in sure/{folder}{hint}; there are: {', '.join(known)}")
     return found
 
 

@@ -1,12 +1,16 @@
 """Exit codes of entry points, and the wording of errors."""
 
 import errno
+import importlib
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
+from sure import bin as commands
 from sure.errors import SureError, compare_names, counted, run, some_lines, some_of
 
+BIN = Path(commands.__file__).parent
 AGAIN = "free some space and run the same command again"
 PLACE = "change the permissions or choose another folder, and run the command again"
 
@@ -25,6 +29,13 @@ def test_errors_of_users_are_one_line(error, status: int, message: str, capsys: 
     with pytest.raises(SystemExit) as end:
         run(Mock(side_effect=error))
     assert (end.value.code, capsys.readouterr().err) == (status, message)
+
+
+@pytest.mark.parametrize("command", [path.stem for path in sorted(BIN.glob("[a-z]*.py"))])
+def test_an_abbreviated_option_is_an_error(command: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(f"sure.bin.{command}").main(["--hel"])
+    assert end.value.code == 2
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), FileNotFoundError(errno.ENOENT, "x")])

@@ -50,6 +50,7 @@ parse_options() {
     esac
     check_option "$key"
     key=${key#--} key=${key//-/_}
+    [[ ! -v option_given[$key] ]] || usage_error "--$key is given twice; put all words into one: --$key \"A B\""
     if [[ ${option_default[$key]} =~ ^(true|false)$ && ! $content =~ ^(true|false)$ ]]; then
       usage_error "--$key takes true or false, not '$content'"
     fi

@@ -22,10 +22,11 @@ extras=ark,convert  # optional dependencies in pyproject.toml; a pipeline may ad
 . "$root/utils/marks.sh"
 . "$root/utils/dry_run.sh"
 
-# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume.
+# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume,
+# which needs a correction of the input first where the command ended with 2.
 # Without the end of the log where the command has just printed it to the same terminal or file.
 report_failure() {
-  local shown=false
+  local shown=false again="resume: "
   trap - ERR
   if [[ " ${resources[*]} " != *" --quiet true "* && /dev/stdout -ef /dev/stderr ]]; then shown=true; fi
   [[ -z $stopped_by ]] || exit "$(stop_status)"
@@ -42,7 +43,8 @@ report_failure() {
       printf '  log:     %s, which ends:\n' "$recipe/$step_log"
       show_end "$step_log"
     fi
-    [[ -z $current_stage ]] || printf '  resume:  %s\n' "$(resume_command)"
+    if [[ $1 == 2 ]]; then again="after the correction:"; fi
+    [[ -z $current_stage ]] || printf '  %s %s\n' "$again" "$(resume_command)"
   } >&2
   exit "$1"
 }

@@ -14,7 +14,7 @@ from sure.stages.align import align_folder
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.align", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.align", description=__doc__, allow_abbrev=False)
     parser.add_argument("trained", type=Path, metavar="EXP|BUNDLE", help="exp/<name>/seed<k>, or a bundle folder")
     parser.add_argument("--data", required=True, metavar="DIR", help="data folder with texts, such as data/asr_es/test")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="such as test.ctm")

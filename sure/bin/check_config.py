@@ -9,7 +9,7 @@ from sure.stages.check_config import check_config
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.check_config", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.check_config", description=__doc__, allow_abbrev=False)
     parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="options and variables of run.sh")
     check_config(from_words(Call, parser.parse_args(argv).words))
 

@@ -13,7 +13,7 @@ from sure.stages.experiment import decode
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.decode", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.decode", description=__doc__, allow_abbrev=False)
     add_experiment(parser)
     parser.add_argument("--sets", nargs="+", default=[], metavar="SET", help="names of sets; default: data.tests")
     parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="replaces the experiment's value")

@@ -10,7 +10,7 @@ from sure.errors import run
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.doctor", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.doctor", description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER",
                         help="experiment, data folder or bundle, or a folder that contains some")  # fmt: skip
     if isinstance(sys.stdout, io.TextIOWrapper):  # names and values that are not valid text are shown, too

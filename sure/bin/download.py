@@ -7,7 +7,7 @@ from sure.errors import SureError, run
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.download", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.download", description=__doc__, allow_abbrev=False)
     parser.add_argument("--sources", required=True, metavar="FILE", help="the recipe's sources.yaml")
     parser.add_argument("--out", required=True, metavar="DIR", help="such as downloads")
     parser.add_argument("--corpus", metavar="DIR", help="your own copy of the corpus; nothing is downloaded")

@@ -13,7 +13,7 @@ from sure.stages.durations import make_durations
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.durations", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.durations", description=__doc__, allow_abbrev=False)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--textgrids", type=Path, metavar="DIR", help="folder with <id>.TextGrid, at any depth")
     source.add_argument("--ctm", nargs="+", metavar="FILE", help="lines: id channel start duration phone")

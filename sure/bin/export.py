@@ -12,7 +12,7 @@ from sure.petl.bundle import read_bundle
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.export", description=__doc__, allow_abbrev=False)
     parser.add_argument("bundle", metavar="BUNDLE", help="bundle folder, such as exp/asr_wav2vec2_lora/seed1/bundle")
     parser.add_argument("--to", required=True, choices=["peft", "transformers"], help="format of the export")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder; it must be new or empty")

@@ -10,7 +10,7 @@ from sure.stages.features import extract
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.features", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.features", description=__doc__, allow_abbrev=False)
     threads = torch.get_num_threads()  # the launcher may limit them
     parser.add_argument("--nj", type=int, default=threads, metavar="N", help="threads; default: %(default)s")
     add_policy(parser)

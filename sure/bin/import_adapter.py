@@ -13,7 +13,7 @@ from sure.petl.bundle import bundle_files, describe_backbone, write_bundle
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.import_adapter", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.import_adapter", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder written by PEFT's save_pretrained")
     parser.add_argument("--from", dest="source", default="peft", choices=["peft"], help="format of FOLDER")
     parser.add_argument("--backbone", required=True, metavar="FAMILY", help="backbone family, such as wav2vec2")

@@ -14,7 +14,7 @@ from sure.models.build import kind_of
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.infer", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.infer", description=__doc__, allow_abbrev=False)
     parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_moonshine_lora/seed1/bundle")
     parser.add_argument("files", nargs="*", metavar="FILE", help="audio of any format and rate")
     synthesis = parser.add_argument_group("speech synthesis")

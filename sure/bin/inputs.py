@@ -7,7 +7,7 @@ from sure.recipe.inputs import digest_of_folder, first_changed
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.inputs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.inputs", description=__doc__, allow_abbrev=False)
     parser.add_argument("--folders", nargs="*", default=[], metavar="DIR", help="print a digest of each")
     parser.add_argument("--sets", nargs="*", default=[], metavar="DIR", help="print a changed recording, or `same`")
     options = parser.parse_args(argv)

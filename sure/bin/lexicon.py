@@ -8,7 +8,7 @@ from sure.stages.lexicon import write_lexicon
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.lexicon", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.lexicon", description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="such as data/phoneme/train")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="such as data/phoneme/lexicon.txt")
     parser.add_argument("--language", default="en", help="for number words and CMUdict; default: %(default)s")

@@ -23,7 +23,7 @@ SHAPES = ["wav2vec2_base", "wav2vec2_large", "fastspeech2"]
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.methods", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.methods", description=__doc__, allow_abbrev=False)
     parser.add_argument("--backbone", nargs="+", default=SHAPES, metavar="FAMILY_SHAPE",
                         help="families or shapes to count on, such as hubert_large moonshine; weights are random, so "
                         "nothing is downloaded (default: wav2vec2_base wav2vec2_large fastspeech2)")  # fmt: skip

@@ -8,7 +8,7 @@ from sure.stages.ngram import write_ngram
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.ngram", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.ngram", description=__doc__, allow_abbrev=False)
     files = {"nargs": "+", "default": [], "type": Path, "metavar": "FILE"}
     parser.add_argument("--text", **files, help="lines `id words`, such as data/asr_es/train/text")
     parser.add_argument("--lines", **files, help="lines of words, without ids")

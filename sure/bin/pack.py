@@ -9,7 +9,7 @@ from sure.stages.experiment import pack
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.pack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.pack", description=__doc__, allow_abbrev=False)
     add_experiment(parser)
     experiment = Experiment(parser.parse_args(argv).exp)
     files = pack(experiment)

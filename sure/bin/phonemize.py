@@ -9,7 +9,7 @@ from sure.stages.phonemize import phonemize
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.phonemize", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.phonemize", description=__doc__, allow_abbrev=False)
     parser.add_argument("--like", type=Path, metavar="DIR", help="keep the phones of this tokenizer.folder")
     add_policy(parser)
     options, config = parse_with_config(parser, argv, "text.phones=espeak")

@@ -9,7 +9,7 @@ from sure.recipe.suite import SuiteCall, make_suite_plan
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.plan", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.plan", description=__doc__, allow_abbrev=False)
     parser.add_argument("--suite", action="store_true", help="the rows of egs/recipes.csv, for egs/sure_benchmark")
     parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="options and variables of run.sh")
     options = parser.parse_args(argv)

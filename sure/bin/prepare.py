@@ -18,7 +18,7 @@ LIMITS = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.prepare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.prepare", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--recipe", default=".", type=Path, metavar="DIR", help="folder of prepare.py; default: this one"
     )

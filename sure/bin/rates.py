@@ -8,7 +8,7 @@ from sure.report.rates import collect, markdown
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.rates", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.rates", description=__doc__, allow_abbrev=False)
     parser.add_argument("experiments", nargs="+", type=Path, metavar="EXP", help="exp/<name>/seed<k>")
     print(markdown(collect(parser.parse_args(argv).experiments)), end="")
 

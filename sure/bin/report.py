@@ -14,7 +14,7 @@ from sure.report.results import collect, markdown
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.report", description=__doc__, allow_abbrev=False)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="REPORT.md, with the figure REPORT.png")
     parser.add_argument("experiments", nargs="+", type=Path, metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
     options = parser.parse_args(argv)

@@ -9,7 +9,7 @@ from sure.stages.experiment import score
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.score", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.score", description=__doc__, allow_abbrev=False)
     add_experiment(parser)
     parser.add_argument("--sets", nargs="+", metavar="SET", help="default: every decoded set, in every decoding")
     options = parser.parse_args(argv)

@@ -11,7 +11,7 @@ from sure.report.suite_table import markdown
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.suite_report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.suite_report", description=__doc__, allow_abbrev=False)
     parser.add_argument("--rows", required=True, type=Path, metavar="FILE", help="exp/<suite>_rows.tsv of the suite")
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="RESULTS.md, with the figure RESULTS.png"

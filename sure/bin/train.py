@@ -20,7 +20,7 @@ from sure.train.run import train
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.train", description=__doc__, allow_abbrev=False)
     parser.add_argument("--exp", required=True, type=Path, metavar="DIR", help="such as exp/asr_moonshine_lora/seed1")
     parser.add_argument("--restart", action="store_true", help="delete all results in --exp first")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="processes on this machine, one per GPU")

@@ -12,7 +12,7 @@ from sure.stages.tune_decode import tune_experiment
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.tune_decode", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sure.bin.tune_decode", description=__doc__, allow_abbrev=False)
     add_experiment(parser)
     grid = {"type": numbers, "metavar": "NUMBERS", "help": 'default: "%(default)s"'}
     parser.add_argument("--weights", default="0 0.25 0.5 0.75 1 1.5", **grid)

@@ -192,7 +192,7 @@ class _Check:
         if others := [f"{count} at {rate} Hz" for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE]:
             self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {', '.join(others)}")
         for problem, recordings in noted.items():
-            self.report.notes.append(f"{len(recordings)} {problem}: {some_of(recordings)}")
+            self.report.notes.append(f"{counted(len(recordings), problem)}: {some_of(recordings)}")
 
     def _spans(self) -> dict[str, list[Span]]:
         """The good utterances, by recording."""

@@ -21,6 +21,8 @@ def read_methods(text: str) -> list[str]:
     for method in "+".join(methods).split("+"):
         if method not in known:
             hint = " (separate methods by spaces)" if "," in method else nearest(method, known)
+            if method.isidentifier() and (PETL / f"{method}.py").is_file():
+                hint = f" ({method}.py has no class Method)"
             raise SureError(f"--petl: no method {method!r} in sure/petl{hint}; there are: {' '.join(known)}")
     return methods
 

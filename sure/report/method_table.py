@@ -42,7 +42,11 @@ def fitting(
 
 def _summary(config: PetlConfig) -> str:
     """The first line of the docstring of the method's file."""
-    return sys.modules[registry.find("petl", config.name).__module__].__doc__.strip().splitlines()[0]
+    module = sys.modules[registry.find("petl", config.name).__module__]
+    lines = (module.__doc__ or "").strip().splitlines()
+    if not lines:
+        raise SureError(f"{module.__file__} has no docstring; begin the file with one that has formula and source")
+    return lines[0]
 
 
 def _counted(configs: Sequence[PetlConfig], backbone: Backbone) -> tuple[str, str] | SureError:

@@ -11,6 +11,7 @@ from sure import registry
 from sure.bin import methods
 from sure.config import petl_settings
 from sure.errors import SureError
+from sure.petl import lora
 from sure.report.method_table import markdown
 
 DOCS = Path(registry.__file__).parents[1] / "docs" / "methods.md"
@@ -56,6 +57,12 @@ def test_the_command_takes_backbones_names_combinations_and_settings(capsys):
     ):
         with pytest.raises(SureError, match=message):
             methods.main(more)
+
+
+def test_a_method_without_a_docstring_is_named_with_its_file(monkeypatch):
+    monkeypatch.setattr(lora, "__doc__", None)
+    with pytest.raises(SureError, match=r"petl/lora\.py has no docstring"):
+        methods.main(["--petl", "lora"])
 
 
 def test_the_table_in_docs_is_current():

@@ -102,7 +102,7 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
         (("petl=lora prefix lora",), "--petl has lora twice"),
         (("petl=lora+loora",), "no method 'loora' in sure/petl .did you mean 'lora'.*; there are: .* lora "),
         (("petl=lora,prefix",), "no method 'lora,prefix' in sure/petl .separate methods by spaces.; there are: "),
-        (("petl=base",), "no method 'base'"),  # a file of sure/petl, but not of a method
+        (("petl=base",), "no method 'base' in sure/petl .base.py has no class Method.; there are: "),
         (("seeds=one",), "--seeds takes numbers from 0 .*, not 'one'"),
         ((f"seeds={2**63}",), "--seeds takes numbers"),
         (("seeds=1 01",), "--seeds has 1 and 01, which are the same"),

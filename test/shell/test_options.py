@@ -15,6 +15,8 @@ DRY = ("--dry_run", "true", *LORA)
         (("--petl",), ["--petl needs a value"]),
         (("--petl", "--seeds", "1"), ["--petl needs a value"]),
         (("lora",), ["unexpected word 'lora'"]),
+        (("--set", "a=1", "--set=b=2"), ["--set is given twice; put all words into one"]),
+        (("--max-bad-percent=1", "--max_bad_percent", "2"), ["--max_bad_percent is given twice"]),
         (("--dry_run", "yes"), ["--dry_run takes true or false, not 'yes'"]),
         (("--force", "yes"), ["--force takes true or false, not 'yes'"]),
         (("--on_bad_utterance", "ask"), ["--on_bad_utterance: unknown value 'ask'; expected one of: stop skip"]),

@@ -51,8 +51,10 @@ def template(tmp_path_factory) -> Iterator[Template]:
 
 def test_a_copy_of_the_template_runs_from_corpus_to_bundle(template):
     missing = template.run(status=2)
-    assert "stage 1 download failed" in missing and "--corpus DIR" in missing
+    assert "stage 1 download failed" in missing and "--corpus DIR" in missing and "resume:" not in missing
+    assert missing.rstrip().partition("after the correction: ")[2].endswith("train.epochs=1")
     printed = template.run("--corpus", "the corpus")
+    assert not any(title in printed for title in ("Licence:", "Attribution:"))  # the template has none
     table = template.read("exp/asr_results.md")
     assert all("| lora_random | 1 |" in one for one in (table, printed))  # the printed table is a short one
     assert printed.rstrip().endswith(f"The whole report is in {template.recipe}/exp/asr_results.md")
