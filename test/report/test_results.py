@@ -89,7 +89,8 @@ def test_result_has_scores_and_the_summary_of_training_and_the_report_shows_them
     text = make_report(folder)
     shown = capsys.readouterr().out
     assert [len(row) for row in table(shown)] == [7, 7] and "- task" not in shown and "python -m" not in shown
-    assert table(shown)[1] == [*table(text)[1][:3], f"{found['cer']:.2f}", "15.80"] and "out/REPORT.md" in shown
+    assert table(shown)[1][:5] == [*table(text)[1][:3], f"{found['cer']:.2f}", "15.80"] and "out/REPORT.md" in shown
+    assert table(shown)[0][5:] == ["trained without head", "bundle kB"] and table(shown)[1][5] in table(text)[1]
     word, character = (f"[{low:.2f}, {high:.2f}]" for low, high in (found["wer_interval"], found["cer_interval"]))
     assert dict(zip(*table(text), strict=True)) == {
         "method": "lora", "seeds": "1", "WER %": f"50.00 {word}", "CER %": f"{found['cer']:.2f} {character}",
