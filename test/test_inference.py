@@ -98,7 +98,7 @@ def test_damaged_experiments_are_neither_packed_nor_decoded(packed, tmp_path, co
         command.main(["--exp", str(exp)])
 
 
-@pytest.mark.parametrize("weights", [FILE, None, True, 0, "", "/dev/zero/x"])
+@pytest.mark.parametrize("weights", [FILE, None, True, 0, "", "/dev/zero/sure_absent.safetensors"])
 def test_a_bundle_finds_its_backbone_or_needs_it_given(packed, bundle, tmp_path, monkeypatch, weights):
     monkeypatch.chdir(tmp_path)
     change_about(bundle, "backbone.weights", weights)

@@ -19,6 +19,7 @@ from damage import flip
 from toys import Child, children, kill, read, train_child, train_here, wait_for, written
 
 from sure.errors import SureError
+from sure.interrupt import REASONS
 from sure.train import lock as locks
 from sure.train.checkpoint import Checkpoints
 from sure.train.checkpoint_parts import BestWeights
@@ -124,7 +125,7 @@ def test_asked_to_stop_it_saves_and_exits_with_75(corpus, exp, undisturbed, mome
     before_the_cache = PLANNED not in read(child.stderr)
     os.killpg(child.process, number)
     assert child.status() == 75, read(child.stderr)
-    assert f"{number.name}: saved; run the same command again" in read(child.stderr)
+    assert f"{REASONS[number]}: saved; run the same command again" in read(child.stderr)
     assert not before_the_cache or PLANNED not in read(child.stderr)
     assert not (exp / "summary.json").exists()
     assert_ends_the_same(corpus, exp, (changes, undisturbed[1]))
