@@ -53,7 +53,7 @@ holds() {
   local output mark
   [[ -f $1 ]] || return 1
   mark=$(<"$1")
-  [[ $(compared "$mark" "$2") == "$(compared "$2" "$mark")" ]] || return 1
+  [[ $mark == "$2" || $(compared "$mark" "$2") == "$(compared "$2" "$mark")" ]] || return 1
   for output in "${outputs[@]}"; do [[ -e $output ]] || return 1; done
 }
 

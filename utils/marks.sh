@@ -35,9 +35,12 @@ step() {
   exec {lock}>>"$mark.lock"
   wait_for_lock "$lock" "$mark.lock"
   if [[ $forced == false ]] && holds "$mark" "$now"; then
-    printf '  skip %s: finished%s\n' "$step_name" "$(other_code "$mark" "$now")"
-    now=$(grep -v '^code ' <<<"$now"; of_code "$mark" "$now")
-    [[ $(<"$mark") == "$now" ]] || write_mark "$mark" "$now"
+    if [[ $(<"$mark") == "$now" ]]; then
+      printf '  skip %s: finished\n' "$step_name"
+    else
+      printf '  skip %s: finished%s\n' "$step_name" "$(other_code "$mark" "$now")"
+      write_mark "$mark" "$(grep -v '^code ' <<<"$now"; of_code "$mark" "$now")"
+    fi
   else
     printf '  %s%s\n' "$step_name" "$(reason "$mark" "$now")"
     check_kept "$mark" "$now"
