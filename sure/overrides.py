@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel
 
 from sure.errors import SureError
@@ -75,7 +74,7 @@ def _convert(text: Text, annotation: Any) -> Any:
 def _parse(text: Text) -> Any:
     """Lists, mappings and Text of a text in YAML. Raises SureError naming the override."""
     try:
-        return _with_override(parse_yaml(text, yaml.BaseLoader), text.override)
+        return _with_override(parse_yaml(text, scalars_as_text=True), text.override)
     except ValueError as error:
         raise SureError(f"override {text.override!r}: the value is not YAML ({error})") from None
 

@@ -45,13 +45,13 @@ def read_yaml(path: Path, remedy: str, keys: Collection[str] = ()) -> dict[str, 
     return _read_mapping(path, remedy, keys, parse_yaml, "YAML")
 
 
-def parse_yaml(text: str, loader: type[yaml.BaseLoader] | type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+def parse_yaml(text: str, scalars_as_text: bool = False) -> Any:
     """The value of a YAML text. Raises ValueError with one line that describes the fault.
 
-    loader: SafeLoader, or BaseLoader to keep every scalar as text.
+    scalars_as_text: a number or `true` stays text. Both loaders construct plain values only.
     """
     try:
-        value = yaml.load(text, loader)
+        value = yaml.load(text, yaml.BaseLoader if scalars_as_text else yaml.SafeLoader)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except Exception as error:  # also ValueError for a date such as 2020-13-13, TypeError for a list as a key

@@ -6,20 +6,18 @@ python tools/config_reference.py --out docs/configuration.md
 
 from __future__ import annotations
 
-import argparse
 import types
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from write_page import write_page
 
 from sure import registry
 from sure.config import Config
 from sure.errors import run
-from sure.files import replace_file
 from sure.petl.base import PetlConfig
 
 HEAD = """# Configuration
@@ -124,15 +122,5 @@ def _table(keys: list[Key]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: print the page")
-    options = parser.parse_args()
-    if options.out:
-        replace_file(options.out, reference())
-    else:
-        print(reference(), end="")
-
-
 if __name__ == "__main__":
-    run(main)
+    run(lambda: write_page(__doc__, reference))

@@ -5,8 +5,8 @@
 #   tools/install.sh [--cpu] [--extras LIST] [--python PATH] [--force]
 #
 #   --cpu           PyTorch for the processor only: from the package index whose address is in SURE_TORCH_INDEX
-#   --extras LIST   besides convert and ark, which recipes use; commas between: ark-mit (in place of ark) espeak judges
-#                   phones tts test
+#   --extras LIST   optional dependencies, separated by commas: espeak, judges, phones, tts, test, ark-mit (replaces ark).
+#                   convert and ark are always installed, because recipes need them
 #   --python PATH   the Python that .venv is made of (default: the first of python3, python3.13 ... python3.10 that fits)
 #   --force         install again, also when nothing has changed; a .venv is made anew
 set -Eeuo pipefail

@@ -4,12 +4,12 @@
 python tools/text_reference.py --out docs/text.md
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from write_page import write_page
+
 from sure.errors import run
-from sure.files import replace_file
 from sure.report.markdown import escaped, table
 from sure.text.languages import RULES, TURKIC, has_spaces, language_code
 from sure.text.normalize import normalize
@@ -68,15 +68,5 @@ def _rows() -> Iterator[list[str]]:
         yield [language, "; ".join(rules) or "-", numbers, score, escaped(text), normalize(text, language)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: print the page")
-    options = parser.parse_args()
-    if options.out:
-        replace_file(options.out, reference())
-    else:
-        print(reference(), end="")
-
-
 if __name__ == "__main__":
-    run(main)
+    run(lambda: write_page(__doc__, reference))

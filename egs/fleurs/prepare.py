@@ -106,7 +106,7 @@ def transcript(row: Row, lang: str) -> tuple[str, str]:
         try:
             text = normalize(row.lower.translate(BRACKETS), lang)
         except SureError:
-            return "", f"texts with digits, as there are no number words for {code}"
+            return "", f"texts with digits, which SURE cannot write as words in {code}"
     return text, "" if text else "rows without words"
 
 

@@ -130,5 +130,5 @@ def transcript(row: Row, lang: str) -> tuple[str, str]:
     try:
         text = normalize(row.text, lang)
     except SureError:
-        return "", f"texts with digits, as there are no number words for {lang}"
+        return "", f"texts with digits, which SURE cannot write as words in {lang}"
     return text, "" if text else "rows without a normalised text"

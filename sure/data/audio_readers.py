@@ -151,8 +151,8 @@ def _has_length(source: Source) -> bool:
     """Whether an mp3 has a header with the number of its frames: Xing, or Info."""
     with open_source(source) as file:
         head = file.read(10)
-        if head[:3] == b"ID3":  # its size has 7 bits a byte
-            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False)))
+        if head[:3] == b"ID3" and len(head) == 10:  # its size has 7 bits a byte
+            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)))
             head = b""
         head += file.read(64)
     found = re.search(rb"(?:Xing|Info)...(.)", head, re.DOTALL)

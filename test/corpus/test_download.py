@@ -197,7 +197,7 @@ def test_a_copy_of_the_user(here, server, items):
     assert Path("downloads/corpus.txt").read_text() == f"{copy}\n"
     assert corpus_folder("downloads") == copy and tree(copy) == {"a.wav": b"x"}
     assert server.requests == []
-    download.main([*OUT, str(write(items))])  # the copy is no longer used
+    download.main([*OUT, str(write(items))])  # reads the new archive, not the copy of the first one
     assert corpus_folder("downloads") == Path("downloads/corpus")
 
 

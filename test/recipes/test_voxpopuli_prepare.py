@@ -43,7 +43,7 @@ def test_digits_where_there_are_no_number_words(corpus, prepared):
         change(corpus)
     result = prepared(corpus / CUT, lang="de")
     assert len(result.ids["train"]) == 4
-    reason = "texts with digits, as there are no number words for de"
+    reason = "texts with digits, which SURE cannot write as words in de"
     assert (reason, "20120703-0900-PLENARY-15-de_20120703-09:00:01_1") in result.left_out
 
 

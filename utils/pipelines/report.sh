@@ -35,7 +35,7 @@ stage_report() {
   step exp "$dataset.report" python -m sure.bin.report --out "$results" "${folders[@]}"
 }
 
-# show_report: prints the report without what is too wide or too long for a terminal.
+# show_report: prints the tables and notes of the report, with the columns that fit a terminal.
 show_report() {
   ask_python -c 'import sys; from sure.report.markdown import short; print(short(open(sys.argv[1], encoding="utf-8").read()))' \
     "$results"

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from sure.data.audio import SAMPLE_RATE
 from sure.errors import SureError
+from sure.text.languages import language_code
 
 NAME = "moonshine tiny-en (moonshine-voice 0.0.49)"
 LANGUAGES = ("en",)
@@ -23,7 +24,7 @@ MARGIN_SECONDS = 0.5  # silence at both ends, as in its training data
 
 
 def supports(language: str) -> bool:
-    return language.lower().replace("_", "-").split("-")[0] in LANGUAGES
+    return language_code(language) in LANGUAGES
 
 
 class Recogniser:
