@@ -19,6 +19,7 @@ COLUMN = {  # task -> column with its targets
     "verification": "speaker",
 }  # fmt: skip
 TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # column -> table of a data folder
+OTHER_TABLES = {".xlsx", ".xls", ".ods", ".parquet", ".json", ".jsonl", ".txt", ".gz", ".bz2", ".xz", ".zip"}
 EXPECTED = "train.tsv, dev.tsv and test.tsv (or .csv), or Kaldi data folders train, dev and test with wav.scp"
 
 
@@ -26,8 +27,9 @@ def prepare(corpus: Path, out: Path, task: Literal[tuple(COLUMN)] = "asr") -> li
     """Write the data folders `out/{train,dev,test}` and return them.
 
     Columns: `audio` (a path, relative to DIR), `text` or `label`, and if known `id` and `speaker`; the last is needed
-    for verification. Data folders have `wav.scp` and `text` or `utt2label`, and if known `segments` and `utt2spk`.
-    Raises SureError naming the table and the line.
+    for verification. `start` and `end` (seconds; empty: those of the file) select a part of the audio. Data folders
+    have `wav.scp` and `text` or `utt2label`, and if known `segments` and `utt2spk`. Raises SureError naming the table
+    and the line.
     """
     if any((corpus / name / "wav.scp").is_file() for name in SETS):
         return [copy_data_dir(corpus / name, out / name, TABLE[COLUMN[task]]) for name in SETS]
@@ -40,6 +42,9 @@ def find_table(corpus: Path, name: str) -> Path:
     if len(tables) == 1:
         return tables[0]
     problem = f"{name}.tsv and {name}.csv; delete one" if tables else f"no table and no data folder of {name}"
+    others = [path.name for path in sorted(corpus.glob(f"{name}.*")) if path.suffix in OTHER_TABLES]
+    if others and not tables:
+        problem = f"{others[0]} cannot be read; unpack it, or save it as {name}.tsv or {name}.csv"
     raise SureError(f"{corpus}: {problem}; expected {EXPECTED}; found {listed(corpus)}")
 
 
@@ -62,16 +67,29 @@ def read_table(path: Path, target: str) -> list[Utterance]:
         utterance = Utterance(
             id=row.get("id") or default_id(row["audio"]),
             audio=str(path.parent / row["audio"]),
+            start=seconds(where, row, "start"),
+            end=seconds(where, row, "end"),
             text=row["text"] if target == "text" else None,
             labels={"label": one_word(row["label"])} if target == "label" else {},
             speaker=None if without and target != "speaker" else one_word(row["speaker"]),
         )
+        if utterance.end is not None and utterance.end <= (utterance.start or 0.0):
+            raise SureError(f"{where}: expected start < end, found {row.get('start') or 0} and {row['end']}")
         check_writable(where, utterance)
         if earlier := utterances.get(utterance.id):
             known = f"the id '{utterance.id}' of {utterance.audio} is already that of {earlier.audio}"
             raise SureError(f"{where}: {known} (line {lines[utterance.id]}); give different ids in a column 'id'")
         utterances[utterance.id], lines[utterance.id] = utterance, line
     return list(utterances.values())
+
+
+def seconds(where: str, row: dict[str, str], column: str) -> float | None:
+    """The cell of a column in seconds; None for an empty one, or without the column."""
+    if not (cell := row.get(column)):
+        return None
+    if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", cell, re.ASCII):
+        raise SureError(f"{where}: expected seconds in the column '{column}', such as 12.5, found '{cell}'")
+    return float(cell)
 
 
 def default_id(audio: str) -> str:

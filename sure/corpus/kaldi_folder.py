@@ -5,9 +5,11 @@ import re
 import shlex
 from pathlib import Path
 
+import soundfile
+
 from sure.data.ark import is_command
 from sure.data.tables import format_table, read_lines
-from sure.errors import SureError, some_of
+from sure.errors import SureError, counted, some_of
 from sure.files import replace_file
 
 
@@ -16,6 +18,7 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
 
     needed: the table with the targets. Raises SureError if this table or wav.scp is missing.
     """
+    _check_channels(source)
     out.mkdir(parents=True, exist_ok=True)
     ids: set[str] = set()
     for name in ("wav.scp", "segments", needed, "utt2spk", "trials"):
@@ -29,7 +32,7 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
         if used and name == "utt2spk" != needed:
             without = ids - {id for id, speaker in lines if len(speaker.split()) == 1}
             if without:
-                print(f"{table}: no speaker of {len(without)} utterances ({min(without)}), so none is used")
+                print(f"{table}: no speaker of {counted(len(without), 'utterances')} ({min(without)}), so none is used")
             used = not without
         if used:
             replace_file(out / name, format_table(lines))
@@ -39,6 +42,35 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
         else:
             (out / name).unlink(missing_ok=True)
     return out
+
+
+def _check_channels(source: Path) -> None:
+    """Raise SureError for a line of `reco2file_and_channel` whose channel the entry in wav.scp does not select.
+
+    A command may select it; a file with several channels would be averaged.
+    """
+    table = source / "reco2file_and_channel"
+    if not (table.is_file() and (source / "wav.scp").is_file()):
+        return
+    places = {line.id: line.value for line in read_lines(source / "wav.scp")}
+    sides: dict[str, str] = {}
+    for line in read_lines(table):
+        audio = places.get(line.id, "")
+        channel = line.value.rpartition(" ")[2]
+        repeated = sides.setdefault(audio, channel) != channel
+        if audio and (repeated or (not is_command(audio) and _channels(_place(audio, source)) > 1)):
+            raise SureError(
+                f"{table}:{line.number}: '{line.id}' is channel {channel} of {audio}, of which SURE would average all "
+                "channels; select it in wav.scp, such as: sox FILE -t wav - remix 1 |"
+            )
+
+
+def _channels(audio: str) -> int:
+    """The number of channels in the header of a file; 1 if it is unknown, because stage 2 reports unreadable files."""
+    try:
+        return soundfile.info(audio).channels
+    except (OSError, soundfile.LibsndfileError):
+        return 1
 
 
 def _place(audio: str, folder: Path) -> str:

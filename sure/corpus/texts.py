@@ -9,6 +9,14 @@ from sure.errors import SureError
 from sure.parsing import MARKS, decode_text
 
 CONTROLS = re.compile("[\x80-\x9f]")
+PACKED = {  # first bytes -> kind of file, and what to do
+    b"PK\3\4": "a spreadsheet (xlsx, ods) or zip archive; save the table as .tsv or .csv, or unpack it",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet (xls); save it as .tsv or .csv",
+    b"\x1f\x8b": "compressed with gzip; unpack it: gunzip",
+    b"BZh": "compressed with bzip2; unpack it: bunzip2",
+    b"\xfd7zXZ": "compressed with xz; unpack it: unxz",
+    b"PAR1": "in the format parquet; save it as .tsv or .csv",
+}
 
 
 def read_text(path: Path, newline: str | None = None) -> str:
@@ -19,9 +27,12 @@ def read_text(path: Path, newline: str | None = None) -> str:
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            text = decode_text(path, file.read())
+            content = file.read()
     except (OSError, EOFError, zlib.error) as error:
         raise SureError(f"{path}: cannot be read ({error}); unpack or download it again") from None
+    if packed := next((kind for start, kind in PACKED.items() if content.startswith(start)), None):
+        raise SureError(f"{path} is not text, but {packed}")
+    text = decode_text(path, content)
     return text if newline is not None else text.replace("\r\n", "\n").replace("\r", "\n")
 
 

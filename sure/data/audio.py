@@ -24,6 +24,7 @@ SEGMENT_TOLERANCE = 0.1
 # lossy codecs exceed 1 a little; samples far above it are integers in a float file
 LARGEST_PEAK = 8.0
 CLIPPED = 1e-3  # fraction of samples above 1 from which clipping is audible, and said
+CLIPPED_PEAK = 1.1  # a peak from which it is said of any number of samples
 RATES = range(4_000, 384_001)  # of speech, in Hz; any other value in a header is an error
 MOST_CHANNELS = 8  # the most in video; for a microphone array the user must choose
 CANCELLED = 0.01  # level of the mean of all channels / level of the channels, if one is the inverse of another
@@ -146,8 +147,9 @@ def mono(samples: np.ndarray, rate: int, name: str) -> np.ndarray:
 
 
 def is_clipped(samples: np.ndarray) -> bool:
-    """Whether so many samples are above 1 that clipping changes the sound."""
-    return bool((np.abs(samples) > 1).mean() > CLIPPED)
+    """Whether samples are so far above 1, or so many, that clipping changes the sound."""
+    level = np.abs(samples)
+    return bool(level.max() > CLIPPED_PEAK or (level > 1).mean() > CLIPPED)
 
 
 def write_wave(path: Path, samples: np.ndarray, rate: int) -> None:

@@ -94,6 +94,8 @@ def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | No
     suffix = "" if isinstance(source, bytes) else Path(source).suffix.lower()
     if start.startswith(SOUNDFILE_STARTS):
         return (_read_soundfile, _read_av)
+    if suffix == ".g722":  # without a header: any first byte may be its own
+        return (_read_av, _read_g722) if AV_STARTS.match(start) else (_read_g722,)
     if AV_STARTS.match(start):
         return (_read_av,)
     if suffix in SOUNDFILE_SUFFIXES - {".mp3"}:  # before the first frame of an mp3 there may be padding
@@ -159,12 +161,15 @@ def _has_length(source: Source) -> bool:
     return found is not None and bool(found[1][0] & 1)
 
 
-def _read_av(source: Source, start: float | None, end: float | None) -> Channels:
-    raw = not isinstance(source, bytes) and source.lower().endswith(".g722")  # without a header
+def _read_g722(source: Source, start: float | None, end: float | None) -> Channels:
+    return _read_av(source, start, end, "g722")
+
+
+def _read_av(source: Source, start: float | None, end: float | None, format: str | None = None) -> Channels:
     # FFmpeg would fetch the files in a playlist, whatever its suffix
     place = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
     options = {"protocol_whitelist": "file"}
-    with av.open(place, format="g722" if raw else None, options=options) as container:
+    with av.open(place, format=format, options=options) as container:
         if container.format.name in PLAYLISTS:
             raise SureError("it is a playlist")
         if not container.streams.audio:

@@ -1,5 +1,6 @@
 """Recordings in memory: arrays, pairs with a rate, dictionaries of `datasets`, contents of files."""
 
+import logging
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from sure import SAMPLE_RATE
 from sure.data.audio import MOST_CHANNELS, AudioError, decode, decode_bytes, is_clipped, mono, to_wave
 from sure.data.audio_readers import to_float
 from sure.errors import SureError
+
+log = logging.getLogger(__name__)
 
 EXPECTED = (
     "a file; a waveform (samples,) or (samples, channels) of floats in [-1, 1] at 16 kHz, or of int16, int32 or uint8; "
@@ -35,7 +38,10 @@ def recordings(audio: Any) -> Iterator[Any]:
 
 def _is_recording(audio: Any) -> bool:
     if isinstance(audio, (np.ndarray, Tensor)):
-        return audio.ndim < 2 and audio.dtype != object
+        channels_last = (
+            audio.ndim == 2 and audio.shape[1] <= MOST_CHANNELS < audio.shape[0]
+        )  # no recording has so few samples as a row
+        return (audio.ndim < 2 or channels_last) and audio.dtype != object
     pair = isinstance(audio, tuple) and len(audio) == 2 and any(isinstance(item, NUMBERS) for item in audio)
     return (
         pair or isinstance(audio, (str, os.PathLike, bytes, bytearray, memoryview, Mapping)) or hasattr(audio, "read")
@@ -45,7 +51,7 @@ def _is_recording(audio: Any) -> bool:
 def load_recording(audio: Any, name: str) -> tuple[Tensor, bool]:
     """A recording as a waveform (samples,) of 16 kHz in [-1, 1], and whether it was clipped.
 
-    name: of a recording in memory, for errors. Raises SureError (AudioError) as for files.
+    name: of a recording in memory, for errors and warnings. Raises SureError (AudioError) as for files.
     """
     samples, rate = _samples(audio, name)
     return to_wave(samples, rate), is_clipped(samples)
@@ -105,6 +111,9 @@ def _array(audio: Any, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             return array.astype(np.float32)
     if array.dtype.newbyteorder("=") in INTEGERS:
+        if array.dtype.itemsize == 4 and array.any() and -1 << 15 <= array.min() <= array.max() < 1 << 15:
+            log.warning("%s: all values of this int32 are within 16 bits, so it is read as near silence; if they are "
+                        "16-bit samples, convert it to int16", name)  # fmt: skip
         return to_float(array)
     if array.dtype.kind in "iu":
         raise AudioError(name, "unusable samples", f"{array.dtype} has no usual scale; give int16, int32 or floats")

@@ -147,10 +147,10 @@ def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     if not path.exists():
         raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one")
     about = read_json(path, AGAIN, sorted(kinds))
-    if about["format"] not in READABLE:
+    if type(about["format"]) is not int or about["format"] not in READABLE:  # True equals 1
         raise SureError(f"{path} has format {about['format']}; this version of SURE reads formats up to {FORMAT}")
     for key, kind in {**kinds, "files": dict, "code": dict}.items():
-        if not isinstance(about.get(key, kind()), kind):
+        if type(about.get(key, kind())) is not kind:
             raise SureError(f"{path}: {key} is {about[key]!r}, expected {kind.__name__}; {AGAIN}")
     if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in about["petl"]):
         raise SureError(f"{path}: petl is {about['petl']!r}, expected a list of methods with names; {AGAIN}")

@@ -13,10 +13,12 @@ from sure.corpus.packed import packed_files
 from sure.corpus.selection import SETS
 from sure.data.limits import Limits, alphabet
 from sure.data.measure import SILENT
-from sure.data.tables import read_lines
+from sure.data.tables import Line, read_lines
 from sure.data.validate import validate_data_dir
 from sure.data.validation_report import BACKUP, REPORT
-from sure.errors import SureError, some_of
+from sure.errors import SureError, counted, some_of
+
+TARGETS = ("text", "utt2label")
 
 
 def load_prepare(path: Path) -> Callable:
@@ -92,6 +94,8 @@ def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int 
         contents[folder] = report.contents
         if report.removed:
             print(f"  complete list: {folder / REPORT}; the tables before this: {folder / BACKUP}")
+        for line in _contradictions(folder, report.contents):
+            print(f"warning: {line}")
         if folder.name == SETS[0] and (folder / "text").is_file():
             letters = alphabet(line.value for line in read_lines(folder / "text"))
     for line in _in_two_sets(contents):
@@ -110,6 +114,22 @@ def _in_two_sets(contents: dict[Path, dict[str, str]]) -> Iterator[str]:
                 f"{other}: {len(same)} of {len(second)} recordings are also in {one}: {some_of(same)}; leave them "
                 "out of one of the sets, or scores are better than on new recordings"
             )
+
+
+def _contradictions(folder: Path, contents: dict[str, str]) -> Iterator[str]:
+    """A line for each table in which recordings with the same samples have different values."""
+    for name in TARGETS:
+        seen: dict[str, Line] = {}
+        table = read_lines(folder / name) if (folder / name).is_file() else []
+        pairs = []
+        for line in table:
+            content = contents.get(line.id, SILENT)
+            first = seen.setdefault(content, line) if content != SILENT else line
+            if first.value != line.value:
+                pairs.append(f"{line.id} (line {line.number}) = {first.id} (line {first.number})")
+        if pairs:
+            problem = f"{counted(len(pairs), 'repeated recordings with another value')} than before: {some_of(pairs)}"
+            yield f"{folder / name}: {problem}; correct or leave out the wrong one"
 
 
 def _describe(known: dict[str, inspect.Parameter]) -> str:

@@ -116,7 +116,7 @@ OTHER_FORMATS = {
 def test_the_first_bytes_decide_how_a_file_is_read_whatever_its_name_says(here, encoder):
     rate = {"libopus": 48000, "g726": 8000}.get(encoder[1], 16000)
     content = write_audio(here / "x", tone(3.0, rate), rate, encoder).read_bytes()
-    for suffix in (".wav", ".flac", ".mp3", ".m4a", ""):
+    for suffix in (".wav", ".flac", ".mp3", ".m4a", ".g722", ""):
         (here / f"named{suffix}").write_bytes(content)
         wave = read_audio(here / f"named{suffix}").numpy()
         assert abs(len(wave) / 16000 - 3.0) < 0.2 and similarity(wave, tone(3.0)) > 0.9

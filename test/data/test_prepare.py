@@ -33,8 +33,8 @@ MINE = Path("egs/mine")
 @pytest.fixture(autouse=True)
 def recipe(here):
     for number, name in enumerate(SETS):
-        for id in "ab":
-            write_audio(MINE / "downloads" / "corpus" / name / f"{name}_{id}.wav", tone(0.5, seed=number))
+        for seed, id in enumerate("ab", 2 * number):
+            write_audio(MINE / "downloads" / "corpus" / name / f"{name}_{id}.wav", tone(0.5, seed=seed))
     (MINE / "module.py").write_text('SUFFIX = ".wav"\n')
 
 
@@ -87,6 +87,16 @@ def test_recordings_in_two_sets_are_named_whatever_their_files_are_called(here, 
     run()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
     assert "data/mine/test: 1 of 3 recordings are also in data/mine/train: x = train_b;" in line
+
+
+def test_the_same_recording_with_another_text_is_named(here, capsys):
+    train = MINE / "downloads" / "corpus" / "train"
+    write_audio(train / "train_c.wav", soundfile.read(train / "train_a.wav")[0])
+    run()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert (
+        "train/text: 1 repeated recording with another value than before: train_c (line 3) = train_a (line 1)" in line
+    )
 
 
 TAKES = "this recipe's prepare.py takes lang=en, shout=false"

@@ -67,6 +67,19 @@ def test_clipping_is_said(here):
     loud = np.float32(3 * tone(0.5))
     wave, clipped = load_recording(loud, "x")
     assert clipped and wave.abs().max() == 1.0 and loud.max() > 1.4
+    peaks = np.float32(FLOATS)
+    for peak, said in ((1.05, False), (1.5, True)):
+        peaks[7] = peak
+        assert load_recording(peaks, "x")[1] is said
+
+
+@pytest.mark.parametrize(("array", "said"), [
+    (INTEGERS.astype(np.int32), True), (INTEGERS.astype(np.int32) << 16, False), (INTEGERS, False),
+    (np.zeros(99, np.int32), False),
+], ids=["16 bits in 32", "32", "16", "zeros"])  # fmt: skip
+def test_samples_of_16_bits_in_a_wider_type_are_said(caplog, array, said):
+    load_recording(array, "recording 7")
+    assert ("recording 7: all values of this int32 are within 16 bits" in caplog.text) is said
 
 
 ONE = [b"", "a.wav", Path("a.wav"), (FLOATS, 16000), {"path": "a.wav"}, FLOATS, torch.zeros(9), io.BytesIO()]
@@ -75,6 +88,11 @@ ONE = [b"", "a.wav", Path("a.wav"), (FLOATS, 16000), {"path": "a.wav"}, FLOATS, 
 @pytest.mark.parametrize("one", ONE, ids=lambda one: type(one).__name__)
 def test_one_recording_needs_no_list(one):
     assert len(list(recordings(one))) == 1 and len(list(recordings(iter([one, one])))) == 2
+
+
+def test_an_array_of_samples_by_channels_is_one_recording_as_no_row_of_8_samples_is_one():
+    (stereo,) = recordings(np.stack([FLOATS, FLOATS], axis=1))
+    assert np.allclose(load_recording(stereo, "x")[0], FLOATS)
 
 
 def test_rows_of_an_array_and_items_of_an_iterable_are_recordings():

@@ -44,6 +44,14 @@ def test_a_bundle_with_an_earlier_name_of_a_method(tmp_path):
     assert bundle.about["petl"] == [{"name": "modules"}] and [*bundle.tensors] == ["postnet/modules/blocks.0.weight"]
 
 
+@pytest.mark.parametrize("value", [True, 1.0, "3", 4])
+def test_the_format_of_a_bundle_is_a_known_number(tmp_path, value):
+    about = {"backbone": {}, "petl": [], "format": value}
+    write_bundle(tmp_path, bundle_files(about, {"head/a": torch.ones(1)}, {}))
+    with pytest.raises(SureError, match=f"has format {value}; this version of SURE reads formats up to 3"):
+        read_bundle(tmp_path, ADAPTER_KINDS)
+
+
 def test_configs_and_experiments_with_an_earlier_name(tmp_path):
     given = {"task": "tts", "data": {"train": "a/train", "valid": "a/dev"}, "backbone": {"name": "fastspeech2"}}
     experiment = Experiment(tmp_path)

@@ -5,11 +5,14 @@ import os
 import re
 import shutil
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
+import soundfile
 from harness import EGS, Case, below, expected, layout, write
 
 from sure.corpus.sources import read_sources
@@ -141,6 +144,10 @@ GOOD = "audio\ttext\tlabel\na.wav\tlight on\ton\n"
         ("id\taudio\ttext\na b\tb.wav\ton\n", "asr", "train.tsv, line 2: the id 'a b' contains whitespace"),
         ("audio\ttext\na/b.wav\ton\n\na-b.wav\tx\n", "asr", "4: the id 'a-b' of .*a-b.wav .*/a/b.wav .line 2.; .*'id'"),
         (None, "asr", "no table and no data folder of train; expected train.tsv, .*; found dev.tsv, test.tsv"),
+        ("audio\ttext\tstart\na.wav\ton\t1,5\n", "asr", "train.tsv, line 2: expected seconds in the column 'start'"),
+        ("audio\ttext\tstart\tend\na.wav\ton\t2\t1.5\n", "asr", "line 2: expected start < end, found 2 and 1.5"),
+        (b"PK\3\4", "asr", "train.tsv is not text, but a spreadsheet .* or zip archive; save the table as .tsv"),
+        (b"\x1f\x8b\x08", "asr", "train.tsv is not text, but compressed with gzip; unpack it: gunzip"),
         (b"audio\ttext\na.wav\t\xe9t\xe9\n", "asr", "train.tsv:2: not UTF-8 .*; convert the file to UTF-8"),
     ],
 )
@@ -170,6 +177,36 @@ def test_tables_of_the_template(tmp_path, name, content, capsys):
             assert not (folder / "utt2spk").exists() and "no speaker in 1 of 2 rows (line 2)" in capsys.readouterr().out
         else:
             assert (folder / "utt2spk").read_text() == "a_b ann_a\nc b\n"
+
+
+def test_parts_of_a_recording_and_other_kinds_of_tables(tmp_path):
+    for name in ("train.tsv", "dev.tsv", "test.tsv"):
+        rows = "a\tx.wav\tone\t0\t1.5\nb\tx.wav\ttwo\t1.5\t\nc\ty.wav\tthree\t\t\n"
+        (tmp_path / name).write_text(f"id\taudio\ttext\tstart\tend\n{rows}")
+    folder = TEMPLATE(tmp_path, tmp_path / "data")[0]
+    assert (folder / "segments").read_text() == "a x 0 1.5\nb x 1.5 -1\nc y 0 -1\n"
+    (tmp_path / "test.tsv").rename(tmp_path / "test.xlsx")
+    with pytest.raises(SureError, match="test.xlsx cannot be read; unpack it, or save it as test.tsv or test.csv"):
+        TEMPLATE(tmp_path, tmp_path / "data")
+
+
+@pytest.mark.parametrize(("scp", "channels", "refused"), [
+    ("a x.wav\nb x.wav\n", 1, True), ("a x.wav\nb y.wav\n", 2, True), ("a x.wav\nb y.wav\n", 1, False),
+    ("a sox x.wav -t wav - remix 1 |\nb sox x.wav -t wav - remix 2 |\n", 2, False),
+])  # fmt: skip
+def test_channels_of_kaldi_are_selected_or_refused(tmp_path, scp, channels, refused):
+    for name in ("train", "dev", "test"):
+        tables = {"wav.scp": scp, "text": "a one\nb two\n", "reco2file_and_channel": "a x A\nb x B\n"}
+        for table, rows in tables.items():
+            write(table, rows.encode())(tmp_path / name)
+    for name in ("x.wav", "y.wav"):
+        soundfile.write(tmp_path / name, np.zeros((1600, channels)), 16000)
+    with (
+        pytest.raises(SureError, match="reco2file_and_channel:[12]: '[ab]' is channel [AB]")
+        if refused
+        else nullcontext()
+    ):
+        TEMPLATE(tmp_path, tmp_path / "data")
 
 
 def test_kaldi_folders_of_the_template(tmp_path, monkeypatch):
