@@ -121,6 +121,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format of the forward pass; auto: bf16 where that is faster, else fp32"
     )
+    recompute_layers: bool = Field(
+        False, description="store no activations of layers that train: less memory, one more forward pass, same results"
+    )
     prefix_cache: Literal["auto", "off"] = Field("auto", description="whether outputs of frozen layers may be cached")
     prefix_cache_gigabytes: float = Field(4.0, ge=0, description="memory for the prefix cache, in GB")
     save_minutes: float = Field(10.0, gt=0, description="minutes between checkpoints; each epoch also ends with one")

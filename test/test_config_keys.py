@@ -24,6 +24,7 @@ import toys
 from safetensors.torch import load_file
 
 from sure import registry
+from sure.backbones import recompute
 from sure.config import Config, make_config
 from sure.data import dataset
 from sure.data.data_dir import Utterance, read_data_dir
@@ -93,9 +94,12 @@ def new_folder(place: Path) -> Path:
 def trained(place: Path, settings: Settings) -> Any:
     """A whole training: its numbers, its weights, what was read and cached, and its end."""
     exp, reads, workers, threads = new_folder(place) / "seed1", [], [], torch.get_num_threads()
+    recomputed: list[int] = []
     exp.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         read, loader = dataset.read_audio, loading.DataLoader
+        twice = recompute.checkpoint
+        patch.setattr(recompute, "checkpoint", lambda *a, **more: recomputed.append(1) or twice(*a, **more))
         patch.setattr(dataset, "read_audio", lambda *a, **more: reads.append(1) or read(*a, **more))
         patch.setattr(
             loading, "DataLoader", lambda *a, **more: workers.append(more["num_workers"]) or loader(*a, **more)
@@ -116,6 +120,7 @@ def trained(place: Path, settings: Settings) -> Any:
         "weights": plain(load_file(best)) if best.exists() else None,
         "within an epoch": torch.load(saved, weights_only=True)["state"]["batches"] if saved.exists() else None,
         "reads": len(reads),
+        "recomputed": len(recomputed),
         "workers": sorted(set(workers)),
         "cache": [line.partition("INFO ")[2].partition(", 0 MB")[0] for line in log if "prefix cache" in line],
         "left out": [line.partition("WARNING ")[2] for line in log if "left out" in line],
@@ -245,6 +250,7 @@ TABLE = [
     (trained, "train", {"prefix_cache": "off", "prefix_cache_gigabytes": 0.0, "save_minutes": 1e-9, "threads": 2}, {}),
     (trained, "train", {"device": "cuda:99", "explode": 1e-3}, {}),
     (trained, "train", {"patience": 1}, STILL | {"train.epochs": 3}),
+    (trained, "train", {"recompute_layers": True}, {}),
     (trained, "train", {"workers": 1}, {"train.prefix_cache": "off"}),
     (decoded, "decode", {"method": "beam", "batch_seconds": 1.0}, {}),
     (decoded, "decode", {"name": "other", "beam": 1, "margin": 0.1, "min_probability": 0.9, "ngram": "none"}, BEAM),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sure import SAMPLE_RATE
+from sure.backbones.recompute import layer_call
 from sure.frames import Frames
 
 
@@ -98,6 +99,7 @@ class Backbone(nn.Module, ABC):
     fixed_parameters: tuple[str, ...] = ()  # names of parameters that no method trains
     layers: Sequence[nn.Module]  # of all stacks, in the order of computation, each with .sites(prefix, index)
     dim: int
+    recompute_layers = False  # in the backward pass, instead of storing their activations
     sha256: str = ""  # digest of the weights file; for random weights `random:<family>_<shape>:<seed>`
 
     @classmethod
@@ -203,7 +205,7 @@ class SpeechEncoder(Backbone):
         frames = Frames(lengths, taps[-1].shape[1])
         context = self.context(taps[-1], frames) if layers else {}
         for layer in layers:
-            taps.append(layer(taps[-1], frames, **context))
+            taps.append(layer_call(layer, taps[-1], self.recompute_layers)(taps[-1], frames, **context))
         if layers and layers[-1] is self.layers[-1]:
             taps[-1] = self.finish(taps[-1])
         return Encoded(taps, frames)

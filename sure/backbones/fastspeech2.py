@@ -24,6 +24,7 @@ from sure.backbones.fastspeech2_shapes import SHAPES, Shape
 from sure.backbones.layers import Attention, Layer, LayerNorm
 from sure.backbones.own_format import Stored
 from sure.backbones.positions import rotary_angles
+from sure.backbones.recompute import layer_call
 from sure.frames import Frames
 
 PADDING, UNKNOWN = 0, 1  # phone numbers
@@ -77,12 +78,12 @@ class Stack(nn.Module):
         self.layer = nn.ModuleList(layer(Attention(dim, heads), dim, shape.ffn, **settings) for _ in range(layers))
         self.norm = LayerNorm(dim)
 
-    def forward(self, hidden: Tensor, frames: Frames) -> list[Tensor]:
+    def forward(self, hidden: Tensor, frames: Frames, recompute: bool = False) -> list[Tensor]:
         """hidden (batch, time, dim) -> taps: hidden and the output of each layer, the last one after the norm."""
         taps = [hidden]
         rotary = rotary_angles(hidden.shape[1], self.rotary, hidden.device)
         for layer in self.layer:
-            taps.append(layer(taps[-1], frames, rotary=rotary))
+            taps.append(layer_call(layer, taps[-1], recompute)(taps[-1], frames, rotary=rotary))
         taps[-1] = self.norm(taps[-1])
         return taps
 
@@ -160,7 +161,7 @@ class Family(Stored):
 
     def encode(self, phones: Tensor, positions: Frames, voice: Tensor) -> Tensor:
         """phones (batch, phones) as numbers, voice (batch or 1, dim) -> (batch, phones, dim)"""
-        return self.encoder(self.phones(phones), positions)[-1] + voice[:, None]
+        return self.encoder(self.phones(phones), positions, self.recompute_layers)[-1] + voice[:, None]
 
     def align(self, phones: Tensor, positions: Frames, mel: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """The `Aligner` on phones (batch, phones), as numbers, and mel (batch, frames, mels), normalised."""
@@ -196,7 +197,7 @@ class Family(Stored):
         hidden = hidden + self.pitch.embed(pitch, positions) + self.energy.embed(energy, positions)
         path = spread(durations.to(hidden.device))
         frames = Frames(durations.sum(1), path.shape[1])
-        taps = self.decoder(over_frames(hidden, path), frames)
+        taps = self.decoder(over_frames(hidden, path), frames, self.recompute_layers)
         mel = self.mel(taps[-1] if readout is None else readout(taps, frames))
         refined = self.postnet(mel, frames)
         return Synthesis(mel, refined, log_durations, *predicted, pitch, durations, positions, frames)

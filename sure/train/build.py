@@ -41,6 +41,7 @@ class Training:
         random_state.seed(config.seed)
         task = _task(config, experiment, device, processes)
         self.model = build_model(config, task).to(device)
+        self.model.backbone.recompute_layers = train.recompute_layers
         self.autocast = autocast(train.precision, device, self.model.backbone.dim)
         log.info("%s", coverage_table(self.model))
         self.train_feed, self.dev_feed = kind_of(config).feeds(config, self.model)
