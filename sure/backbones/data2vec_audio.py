@@ -59,8 +59,12 @@ class Family(ConvolutionalTransformer):
 
     @classmethod
     def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
-        """`num_conv_pos_embeddings` is the number of layers here, but the kernel size in the other families."""
-        fixed_settings = {"feat_extract_norm": "layer", "num_conv_pos_embeddings": config["conv_pos_kernel_size"]}
+        """`num_conv_pos_embeddings` is the number of layers here, but the kernel size in the other families.
+
+        transformers ignores `do_stable_layer_norm` and `feat_extract_norm` of this family.
+        """
+        fixed_settings = {"feat_extract_norm": "layer", "do_stable_layer_norm": False}
+        fixed_settings["num_conv_pos_embeddings"] = config["conv_pos_kernel_size"]
         found = super().huggingface_shape({**config, **fixed_settings}, preprocessor)
         return Shape(**vars(found), position_layers=config["num_conv_pos_embeddings"])
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from sure.errors import SureError
+
 CONVOLUTIONS = ((512, 10, 5), *((512, 3, 2),) * 4, *((512, 2, 2),) * 2)
 TINY_CONVOLUTIONS = ((32, 10, 5), (32, 3, 2), (32, 3, 2), (32, 2, 2))
 
@@ -30,6 +32,13 @@ class Shape:
     projection_norm: bool = True
     buckets: int = 0
     max_distance: int = 800
+
+    def __post_init__(self):
+        """Raise SureError for a width that its heads or groups do not divide."""
+        for name in ("heads", "position_groups"):
+            parts = getattr(self, name)
+            if isinstance(parts, int) and (parts < 1 or self.dim < 1 or self.dim % parts):
+                raise SureError(f"dim={self.dim} is not a multiple of {name}={parts}; change one of them")
 
 
 BASE = Shape()

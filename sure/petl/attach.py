@@ -1,7 +1,9 @@
 """Attach methods to a backbone: freeze it, put modules into its sites, list the tensors that train and are saved."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +55,7 @@ class Attachment:
         self._replaced: dict[str, Tensor] = {}  # the backbone's values of these before `load`
         self._modules: dict[str, nn.Module] = {}  # built modules, by `site/method`
         self._sites: dict[str, Site] = {}  # sites of the built modules, by the same name
+        self._keys_at: defaultdict[str, list[str]] = defaultdict(list)  # keys of the methods with a module, by site
         # number of taps, from the first, that are a fixed function of the waveform; 0 if the front end trains
         self.cacheable_taps = len(backbone.layers) + 1
         backbone.requires_grad_(False)
@@ -80,11 +83,11 @@ class Attachment:
         matched = match_sites(spell_out(given, usual), sites, method.kinds, key)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
-            before = self._count()
+            before = self._sizes()
             for site in group:
                 self._place(key, method, site)
             layers = {site.layer for site in group}
-            self.coverage.append(Row(key, pattern, len(group), len(layers), self._count() - before))
+            self.coverage.append(Row(key, pattern, len(group), len(layers), self._count(before)))
         self._place_elsewhere(key, method, [site for site in sites if site.kind == "tap"])
         trains = any(row.parameters for row in self.coverage if row.method == key)
         if matched and method.config.trains and not trains:
@@ -96,13 +99,14 @@ class Attachment:
         if module is not None:
             if name in self._modules:
                 raise SureError(f"petl ({key}): two patterns match {site.name}; each site takes one {key}")
-            for other in [_key_of(known) for known, taken in self._sites.items() if taken.name == site.name]:
+            for other in self._keys_at[site.name]:
                 if site.kind == "attention":
                     raise SureError(f"petl ({key}): {site.name} already has the prefix of {other}; it takes only one")
                 if method.alone or self.keyed[other].alone:
                     raise SureError(f"petl ({key}): {site.name} already has {other}; the two cannot share a site")
             self._modules[name] = module.to(next(self.backbone.parameters()).device)
             self._sites[name] = site
+            self._keys_at[site.name].append(key)
             self._fill_slot(name)
         for parameter in own:
             self._unfreeze(f"{name}/{parameter}", site.host.get_parameter(parameter))
@@ -111,7 +115,7 @@ class Attachment:
 
     def _place_elsewhere(self, key: str, method: PetlMethod, taps: list[Site]) -> None:
         """Add the parameters outside sites: shared ones, the readout and, for `full`, the backbone's own."""
-        before = self._count()
+        before = self._sizes()
         if method.shared is not None:
             self._modules[f"shared/{key}"] = method.shared
         readout = method.readout(taps, self.backbone.dim)
@@ -124,9 +128,9 @@ class Attachment:
             self._unfreeze(f"backbone/{key}/{name}", self.backbone_parameters[name])
         if names and method.config.trains:
             self.cacheable_taps = 0
-        if self._count() > before:
+        if added := self._count(before):
             what = "whole backbone" if names else "readout" if readout is not None else "shared"
-            self.coverage.append(Row(key, f"({what})", 0, 0, self._count() - before))
+            self.coverage.append(Row(key, f"({what})", 0, 0, added))
 
     def _unfreeze(self, name: str, parameter: nn.Parameter) -> None:
         for other, known in self.host_parameters.items():
@@ -134,8 +138,12 @@ class Attachment:
                 raise SureError(f"petl: {name} and {other} are one parameter of the backbone; one method can train it")
         self.host_parameters[name] = parameter
 
-    def _count(self) -> int:
-        return sum(parameter.numel() for parameter in self.trained_parameters().values())
+    def _sizes(self) -> tuple[int, int]:
+        return len(self.host_parameters), len(self._modules)
+
+    def _count(self, before: tuple[int, int]) -> int:
+        """Parameters that train and were added after `_sizes` returned `before`: only these are visited again."""
+        return sum(parameter.numel() for parameter in self.trained_parameters(*before).values())
 
     def _fill_slot(self, name: str) -> None:
         """Put a built module into the slot of its site. Torch's containers allow no dot in the name of a module."""
@@ -144,10 +152,13 @@ class Attachment:
     def _trains(self, name: str) -> bool:
         return self.keyed[_key_of(name)].config.trains
 
-    def trained_parameters(self) -> dict[str, nn.Parameter]:
-        """Every parameter of the backbone and its methods that trains, by saved name."""
-        found = dict(self.host_parameters)
-        for name, module in self._modules.items():
+    def trained_parameters(self, hosts: int = 0, modules: int = 0) -> dict[str, nn.Parameter]:
+        """Every parameter of the backbone and its methods that trains, by saved name.
+
+        hosts, modules: number of the first parameters of the backbone, and of the first modules, that are left out.
+        """
+        found = dict(islice(self.host_parameters.items(), hosts, None))
+        for name, module in islice(self._modules.items(), modules, None):
             found.update({f"{name}/{inner}": parameter for inner, parameter in module.named_parameters()})
         return {name: parameter for name, parameter in found.items() if self._trains(name)}
 

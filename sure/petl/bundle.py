@@ -43,11 +43,11 @@ class Bundle:
     def methods(self) -> list[tuple[dict[str, Any], dict[Place, Tensor]]]:
         """Settings and tensors of each method, in their order."""
         items = self.about["petl"]
-        named = [(parse(name), tensor) for name, tensor in self.tensors.items() if not name.startswith(HEAD)]
-        return [
-            (item, {(name.place, name.tensor): tensor for name, tensor in named if name.method == key})
-            for key, item in zip(method_keys(item["name"] for item in items), items, strict=True)
-        ]
+        found: dict[str, dict[Place, Tensor]] = {key: {} for key in method_keys(item["name"] for item in items)}
+        for saved, tensor in self.tensors.items():
+            if not saved.startswith(HEAD) and (name := parse(saved)).method in found:
+                found[name.method][name.place, name.tensor] = tensor
+        return list(zip(items, found.values(), strict=True))
 
     def check_backbone(self, backbone: Backbone, weights: str) -> None:
         """Raises SureError with the first difference if the bundle was trained on another backbone.

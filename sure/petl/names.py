@@ -1,5 +1,6 @@
 """Names of saved tensors: `site/method/tensor`, such as `layer.3.attn.q/lora/a`; the second LoRA is `lora.2`."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -28,10 +29,11 @@ def parse(name: str) -> Name:
 
 def method_keys(methods: Iterable[str]) -> list[str]:
     """The key of each method of a model: `lora` for the first LoRA, `lora.2` for the second."""
-    keys: list[str] = []
+    numbers: Counter[str] = Counter()
+    keys = []
     for method in methods:
-        number = 1 + sum(key.partition(".")[0] == method for key in keys)
-        keys.append(method if number == 1 else f"{method}.{number}")
+        numbers[method] += 1
+        keys.append(method if numbers[method] == 1 else f"{method}.{numbers[method]}")
     return keys
 
 

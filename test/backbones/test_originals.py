@@ -22,6 +22,7 @@ CASES = {f"{family} {size}": (family, size, {}) for family, size in [*LIKE_WAV2V
     "wav2vec2-large-960h-lv60, xlsr, xls-r": ("wav2vec2", "large", dict(hidden_size=80, num_conv_pos_embeddings=16)),
     "layer norms in the convolutions alone": ("wav2vec2", "base", LAYER_NORMS),
     "norms first after a group norm": ("wav2vec2", "base", dict(do_stable_layer_norm=True)),
+    "a setting that data2vec ignores": ("data2vec_audio", "base", dict(do_stable_layer_norm=True)),
     "distilhubert": ("hubert", "base", dict(num_hidden_layers=2, feat_proj_layer_norm=False)),
 }
 

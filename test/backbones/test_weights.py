@@ -222,6 +222,8 @@ def test_files_that_do_not_fit_are_named(tmp_path, tensors, monkeypatch):
         ("wavlm", "WAVLM_BASE_PLU", {}, "did you mean 'WAVLM_BASE_PLUS'"),
         ("wavlm", "HUBERT_BASE", {}, "HUBERT_BASE does not exist"),
         ("wavlm", "random:tiny", {"wide": 3}, "wide"),
+        ("wav2vec2", "random", {"dim": 8}, "dim=8 is not a multiple of heads=12; change one of them"),
+        ("hubert", "random:tiny", {"position_groups": 5}, "dim=32 is not a multiple of position_groups=5"),
         ("wavlm", "model.safetensors", {"dim": 3}, "dim can only be set for random weights"),
     ],
 )
