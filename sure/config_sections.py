@@ -105,6 +105,11 @@ class BackboneConfig(Section):
         description="masked: padding never changes the result; as_trained: as in the original model, where padding "
         "enters group norms and position convolutions, and Whisper pads every utterance to 30 s",
     )
+    frozen_weights: Literal["fp32", "int8", "nf4"] = Field(
+        "fp32",
+        description="number format of the linear maps of layers that no method trains; int8 and nf4 take less memory "
+        "and change results; a bundle is used with the exact weights",
+    )
 
 
 class TrainConfig(Section):

@@ -11,15 +11,19 @@ from sure.frames import Frames
 
 
 class Linear(nn.Linear):
-    """A linear map with a slot after it."""
+    """A linear map with a slot after it. Where `quantised` has the frozen weight, `weight` is None (quantised.py)."""
 
     def __init__(self, width_in: int, width_out: int, bias: bool = True):
         super().__init__(width_in, width_out, bias)
+        self.quantised: nn.Module | None = None
         self.slot = Slot()
 
     def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out)"""
-        return self.slot(input, super().forward(input), frames)
+        if self.quantised is None:
+            return self.slot(input, super().forward(input), frames)
+        output = self.quantised(input)
+        return self.slot(input, output if self.bias is None else output + self.bias.to(output.dtype), frames)
 
     def site(self, name: str, layer: int) -> Site:
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
@@ -73,7 +77,8 @@ def linear(width_in: int, width_out: int, kernel: int = 1) -> Linear:
 
 def regularise(output: Tensor, rate: float, host: nn.Module) -> Tensor:
     """Dropout on the output of `host`, in training and only if its weight trains: frozen modules have no dropout."""
-    return nn.functional.dropout(output, rate) if rate and host.training and host.weight.requires_grad else output
+    trains = host.weight is not None and host.weight.requires_grad
+    return nn.functional.dropout(output, rate) if rate and host.training and trains else output
 
 
 class Attention(nn.Module):

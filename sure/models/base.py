@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
+from sure.backbones.quantised import hidden_parameters
 from sure.config import Config
 from sure.errors import SureError
 from sure.petl.attach import Attachment
@@ -85,7 +86,8 @@ class AdaptedModel(nn.Module, ABC):
     def counts(self) -> Counts:
         groups = self.parameter_groups()
         parts = (groups["adapter"].values(), groups["head"].values(), self.parameters())
-        return Counts(*(sum(parameter.numel() for parameter in part) for part in parts))
+        adapter, head, total = (sum(parameter.numel() for parameter in part) for part in parts)
+        return Counts(adapter, head, total + hidden_parameters(self.backbone))
 
     def code(self) -> dict[str, str]:
         """Digests of the code of the model, by file."""

@@ -16,6 +16,7 @@ from sure.models.size_limit import at_most
 from sure.petl import modules, weighted_sum
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlConfig
+from sure.petl.store_frozen import store_frozen
 from sure.petl.warm_start import start_from_bundles
 from sure.tasks.base import AnyTask
 
@@ -70,6 +71,8 @@ def build_model(
         head = task.build_head(attachment.width)
         if not saved:
             start_from_bundles(attachment, config.backbone.weights)
+    if config.backbone.frozen_weights != "fp32":
+        store_frozen(attachment, config.backbone.frozen_weights)
     return kind_of(config).model(backbone, attachment, task, head, config)
 
 

@@ -52,6 +52,7 @@ class Attachment:
         self.readout: nn.Module = LastLayer()
         self.merged = False  # after `merge` the backbone's weights differ from those of its file
         self.host_parameters: dict[str, nn.Parameter] = {}  # the backbone's own that methods change, by saved name
+        self.quantised = ""  # the format of the frozen linear maps after `store_frozen`
         self._replaced: dict[str, Tensor] = {}  # the backbone's values of these before `load`
         self._modules: dict[str, nn.Module] = {}  # built modules, by `site/method`
         self._sites: dict[str, Site] = {}  # sites of the built modules, by the same name
@@ -262,6 +263,11 @@ class Attachment:
             raise SureError(f"petl ({', '.join(self.keyed)}) is merged already; load the bundle again to merge it anew")
         if not self._sites:
             raise SureError(f"petl ({', '.join(self.keyed)}) cannot be merged: it has no module at any site")
+        if self.quantised:
+            raise SureError(
+                f"petl ({', '.join(self.keyed)}) cannot be merged into weights in {self.quantised}; load the bundle, "
+                "whose backbone has its own weights"
+            )
         for name in self._sites:
             if not self.keyed[_key_of(name)].mergeable:
                 raise SureError(f"petl ({_key_of(name)}) cannot be merged into the backbone's weights")

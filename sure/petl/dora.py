@@ -45,6 +45,7 @@ class DecomposedLowRank(lora.LowRank):
 
 class Method(lora.Method):
     linear = False
+    reads_host = True
     alone = True  # the norms ignore the changes of other methods at the site
 
     class Config(lora.Method.Config):

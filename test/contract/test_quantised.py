@@ -1,0 +1,92 @@
+"""Frozen linear maps in int8 and NF4: how near the outputs stay, what is refused, and that nothing else changes."""
+
+import models
+import pytest
+import torch
+from models import FAMILIES, METHODS, disturb
+from torch import nn
+
+from sure.backbones.layers import Linear
+from sure.backbones.quantised import FORMATS, NF4_LEVELS, Nf4, hidden_parameters
+from sure.errors import SureError
+
+NEAR = {"int8": 0.9995, "nf4": 0.97}  # least cosine with the exact outputs of a tiny random model
+BYTES = {"int8": 0.30, "nf4": 0.18}  # at most, as a share of fp32
+READ_WEIGHTS = ("dora", "full")
+
+
+def build(folder, petl, format, family="wav2vec2"):
+    return models.build(folder, petl, family, frozen_weights=format)[1]
+
+
+def size(module):
+    return sum(each.numel() * each.element_size() for each in (*module.parameters(), *module.buffers()))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("shape", [(96, 128), (7, 9)])
+def test_weights_are_near_and_small(format, shape):
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    made = FORMATS[format](weight)
+    step = weight.abs().amax(1, keepdim=True) / 254 if format == "int8" else 0.16 * weight.abs().max()
+    assert ((made.dequantise() - weight).abs() <= step * 1.001).all()
+    if shape == (96, 128):
+        assert size(made) - (size_of_pairs(made)) <= BYTES[format] * weight.numel() * 4
+    assert torch.equal(FORMATS[format](torch.zeros(shape)).dequantise(), torch.zeros(shape))
+
+
+def size_of_pairs(made):
+    return made.pairs.numel() * 4 if isinstance(made, Nf4) else 0
+
+
+def test_every_level_of_nf4_is_kept():
+    weight = torch.tensor(NF4_LEVELS).repeat(3, 4)
+    assert torch.equal(Nf4(5 * weight).dequantise(), 5 * weight)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_product_and_its_gradient(format, dtype):
+    torch.manual_seed(1)
+    made, input, direction = FORMATS[format](torch.randn(5, 64)), torch.randn(2, 3, 64), torch.randn(2, 3, 5)
+    found, wanted = input.clone().requires_grad_(), input.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype != torch.float32):
+        output, exact = made(found), nn.functional.linear(wanted, made.dequantise())
+    (output * direction).sum().backward()
+    (exact * direction).sum().backward()
+    assert output.dtype == dtype and torch.equal(output, exact)
+    torch.testing.assert_close(found.grad, wanted.grad, rtol=1e-2 if dtype != torch.float32 else 1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_outputs_are_near(tmp_path, family, format):
+    model, exact = (build(tmp_path, {"name": "lora"}, each, family).eval() for each in (format, "fp32"))
+    disturb(model), disturb(exact)
+    one, other = (torch.cat([row.flatten() for row in models.outputs(each)]) for each in (model, exact))
+    assert not torch.equal(one, other)
+    assert torch.cosine_similarity(one, other, dim=0) > NEAR[format]
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in READ_WEIGHTS])
+def test_methods_train_the_same_tensors(tmp_path, method):
+    model, exact = (build(tmp_path, METHODS[method], each) for each in ("int8", "fp32"))
+    assert model.counts() == exact.counts() and hidden_parameters(model.backbone)
+    assert model.state().keys() == exact.state().keys()
+    model.outputs(model.encode(models.waves(), models.LENGTHS)).sum().backward()
+    assert not any(each.weight is not None for each in frozen_maps(model))
+
+
+def frozen_maps(model):
+    trained = {id(each) for each in model.attachment.host_parameters.values()}
+    maps = (part for layer in model.backbone.layers for part in layer.modules() if type(part) is Linear)
+    return [part for part in maps if id(part.weight) not in trained]
+
+
+def test_what_needs_exact_weights_is_refused(tmp_path):
+    with pytest.raises(SureError, match=r"int8: petl \(dora\) computes with the exact weights; choose fp32"):
+        build(tmp_path, {"name": "dora"}, "int8")
+    with pytest.raises(SureError, match="nf4: no linear map is frozen; choose fp32"):
+        build(tmp_path, {"name": "full"}, "nf4")
+    with pytest.raises(SureError, match="cannot be merged into weights in int8; load the bundle"):
+        build(tmp_path, {"name": "lora"}, "int8").attachment.merge()
