@@ -31,7 +31,7 @@ class GroupNorm(nn.GroupNorm):
         variance, mean = (torch.stack(part)[:, :, None] for part in zip(*statistics, strict=True))
         scale = self.weight.view(self.num_groups, -1) * torch.rsqrt(variance + self.eps)
         shift = self.bias.view(self.num_groups, -1) - mean * scale
-        return torch.addcmul(shift[..., None], grouped, scale[..., None]).flatten(1, 2)
+        return torch.addcmul(shift[..., None], grouped, scale[..., None]).flatten(1, 2).to(input.dtype)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -40,6 +40,23 @@ class ChannelNorm(nn.LayerNorm):
     def forward(self, input: Tensor, frames: Frames) -> Tensor:
         """input (batch, channels, time) -> the same shape"""
         return super().forward(input.transpose(1, 2)).transpose(1, 2)
+
+
+def convolve(convolution: nn.Conv1d, input: Tensor) -> Tensor:
+    """The convolution of input (batch, channels_in, time_in), of one group: (batch, channels_out, time).
+
+    Frozen convolutions under autocast on the CPU are one matrix product over windows of frames: PyTorch's bfloat16
+    convolutions spend most of their time on changes of the memory layout.
+    """
+    frozen = not torch.is_grad_enabled() or not (input.requires_grad or convolution.weight.requires_grad)
+    if not frozen or input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return convolution(input)
+    (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
+    frames = nn.functional.pad(input.to(torch.get_autocast_dtype("cpu")), (padding, padding)).transpose(1, 2)
+    windows = frames.unfold(1, kernel, stride).transpose(2, 3).flatten(2)  # (batch, time, kernel * channels_in)
+    weight = convolution.weight.transpose(1, 2).flatten(1)
+    output = nn.functional.linear(windows.flatten(0, 1), weight, convolution.bias)
+    return output.unflatten(0, windows.shape[:2]).transpose(1, 2)
 
 
 class ConvolutionBlock(nn.Module):
@@ -73,7 +90,7 @@ class ConvolutionBlock(nn.Module):
 
     def compute(self, input: Tensor, frames: Frames) -> Tensor:
         """input (batch, channels_in, time_in) -> (batch, channels_out, time). frames: of the output."""
-        output = self.convolution(input)
+        output = convolve(self.convolution, input)
         if self.tanh_first:
             output = torch.tanh(output)
         if self.norm is not None:

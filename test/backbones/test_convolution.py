@@ -1,0 +1,35 @@
+"""Convolutions of windows of frames compared with PyTorch's convolution."""
+
+import pytest
+import torch
+from torch import nn
+
+from sure.backbones.convolution import convolve
+
+
+def rounded(tensor):
+    return tensor.bfloat16().float()
+
+
+@pytest.mark.parametrize(("channels", "kernel", "stride", "padding"), [(1, 10, 5, 0), (16, 3, 2, 0), (16, 3, 1, 1)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_frozen_convolutions_in_half_precision(channels, kernel, stride, padding, bias):
+    torch.manual_seed(0)
+    convolution = nn.Conv1d(channels, 24, kernel, stride, padding, bias=bias).requires_grad_(False)
+    for parameter in convolution.parameters():
+        parameter.copy_(rounded(parameter))
+    input = rounded(torch.randn(3, channels, 53))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolve(convolution, input)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), convolution(input), rtol=0.01, atol=1e-5)  # the result is rounded
+
+
+@pytest.mark.parametrize("trains", ["input", "weight"])
+def test_trained_convolutions_have_gradients(trains):
+    convolution = nn.Conv1d(4, 6, 3).requires_grad_(trains == "weight")
+    input = torch.randn(2, 4, 9, requires_grad=trains == "input")
+    with torch.autocast("cpu", torch.bfloat16):
+        convolve(convolution, input).float().sum().backward()
+    wanted = input if trains == "input" else convolution.weight
+    assert wanted.grad.abs().sum() > 0
