@@ -3,8 +3,8 @@
     python bench/floor.py CONFIG
 
 Counts the floating-point operations that must be computed, and divides them by the rate of a large matrix product in
-the same precision. Frozen layers below the first trained one count once for each utterance (with prefix_cache=off: in
-each epoch); layers above it count forward in each epoch and, for training, once more for the gradient of their input,
+the same precision. The front end and frozen layers below the first trained one count once for each utterance (with prefix_cache=off, and
+where the front end trains: in each epoch, forward alone); layers above it count forward in each epoch and, for training, once more for the gradient of their input,
 and with `full` a third time for the gradients of their weights. A trained parameter of a method counts 6 operations
 for each frame. Prints a line of JSON: operations, operations a second, seconds.
 """
@@ -40,13 +40,11 @@ def operations(config: Config) -> float:
     layer = layers.get_total_flops() / len(backbone.layers)
     below = front.get_total_flops() + max(depth, 0) * layer
     above = (len(backbone.layers) - max(depth, 0)) * layer
-    if depth < 0:
-        below, above = 0.0, front.get_total_flops() + above
     passes = 3 if config.petl[0].name == "full" else 2
     counts = model.counts()
     trained = counts.head if passes == 3 else counts.trained
     epochs = config.train.epochs
-    repeats = epochs if config.train.prefix_cache == "off" else 1
+    repeats = epochs if config.train.prefix_cache == "off" or depth < 0 else 1
     train, dev = (sum(u.seconds for u in read_data_dir(folder)) for folder in (config.data.train, config.data.valid))
     total = (train + dev) * repeats * below + epochs * above * (passes * train + dev)
     return (total + epochs * trained * int(frames) * (6 * train + 2 * dev)) / SECONDS

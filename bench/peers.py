@@ -68,8 +68,8 @@ class Peer(nn.Module):
         method, name = config.petl[0], config.petl[0].name
         self.encoder, (dim, layers, self.frame_count) = encoder_of(config)
         self.encoder.requires_grad_(name == "full")
-        if name != "full" and hasattr(self.encoder, "freeze_feature_encoder"):
-            self.encoder.freeze_feature_encoder()
+        if (name != "full" or task.freeze_convolution) and config.backbone.name == "wav2vec2":
+            self.encoder.freeze_feature_encoder()  # with full too for CTC, as in SURE and in transformers' recipes
         self.name, self.frames, self.modules_added = name, None, nn.ModuleList()
         width = dim
         if name == "lora":

@@ -1,0 +1,67 @@
+"""The scripts of bench/: both sides of a comparison train the same model, and the rows become a table."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toys import make_corpus
+
+from sure.config import make_config
+from sure.frames import Frames
+from sure.models.build import build_model, build_task
+
+BENCH = Path(__file__).parent.parent / "bench"
+
+pytest.importorskip("peft")
+pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """data/{train,dev} and data/tokens."""
+    folder = make_corpus(tmp_path_factory.mktemp("tones"))
+    (folder / "data/tokens").symlink_to(folder / "tokens_asr")
+    return folder / "data"
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+
+
+@pytest.mark.parametrize("work", ["lora_upper_half", "conv_adapter", "bottleneck", "probe", "side_network", "full"])
+def test_both_sides_start_as_the_same_function_and_train_as_many_parameters(work, corpus, scripts):
+    from peers import Peer
+    from works import settings
+
+    from sure.data.collate import Batch
+
+    config = make_config(settings(work, "tiny", corpus), work)
+    task = build_task(config)
+    ours, theirs = build_model(config, task).eval(), Peer(config, task).eval()
+    theirs.head.load_state_dict(ours.head.state_dict())
+    waves = 0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(1))
+    lengths = torch.tensor([16000, 16000])  # in transformers, padding changes the statistics of the front end
+    with torch.no_grad():
+        outputs, frames = theirs(Batch([], waves, lengths, []))
+        expected = ours.outputs(ours.encode(waves, lengths))
+    torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-4)
+    assert isinstance(frames, Frames) and frames.lengths.tolist() == ours.encode(waves, lengths).lengths.tolist()
+    trained = sum(one.numel() for name, one in theirs.named_parameters() if one.requires_grad)
+    unused = theirs.encoder.masked_spec_embed.numel() if work == "full" else 0
+    assert abs(trained - ours.counts().trained) <= unused
+
+
+def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path):
+    out, page = tmp_path / "results.jsonl", tmp_path / "results.md"
+    options = ["--work", "lora_full_depth", "--shape", "tiny", "--epochs", "1", "--rounds", "1", "--out", str(out)]
+    command = [sys.executable, str(BENCH / "training.py"), *options, "--data", str(corpus)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    row = json.loads(out.read_text())
+    assert "peer / SURE" in printed and row["trained"]["sure"] == row["trained"]["peer"]
+    assert min(row["seconds"].values()) > 0 and row["floor"]["seconds"] > 0
+    subprocess.run([sys.executable, str(BENCH / "results.py"), str(out), "--page", str(page)], check=True)
+    assert "| lora_full_depth |" in page.read_text() and row["machine"] in page.read_text()
