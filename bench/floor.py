@@ -3,10 +3,11 @@
     python bench/floor.py CONFIG
 
 Counts the floating-point operations that must be computed, and divides them by the rate of a large matrix product in
-the same precision. The front end and frozen layers below the first trained one count once for each utterance (with prefix_cache=off, and
-where the front end trains: in each epoch, forward alone); layers above it count forward in each epoch and, for training, once more for the gradient of their input,
-and with `full` a third time for the gradients of their weights. A trained parameter of a method counts 6 operations
-for each frame. Prints a line of JSON: operations, operations a second, seconds.
+the same precision. The front end and the layers below the first trained one count once for each utterance; with
+prefix_cache=off, and where the front end trains, once in each epoch. The layers above count forward in each epoch and,
+for training, once more for the gradient of their input; with `full` a third time for the gradients of their weights.
+A trained parameter of a method counts 6 operations for each frame.
+Prints a line of JSON: operations, operations a second, seconds.
 """
 
 from __future__ import annotations
