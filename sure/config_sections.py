@@ -105,10 +105,11 @@ class BackboneConfig(Section):
         description="masked: padding never changes the result; as_trained: as in the original model, where padding "
         "enters group norms and position convolutions, and Whisper pads every utterance to 30 s",
     )
-    frozen_weights: Literal["fp32", "int8", "nf4"] = Field(
-        "fp32",
-        description="number format of the linear maps of layers that no method trains; int8 and nf4 take less memory "
-        "and change results; a bundle is used with the exact weights",
+    frozen_weights: Literal["auto", "fp32", "bf16", "int8", "nf4"] = Field(
+        "auto",
+        description="number format of the linear maps of layers that no method trains; auto: bf16 for training in "
+        "bf16, else fp32; int8 and nf4 store less and change results, but the model is first built in fp32; a bundle "
+        "is used with the exact weights",
     )
 
 

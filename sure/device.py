@@ -3,7 +3,6 @@
 import platform
 import resource
 import sys
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -28,17 +27,22 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def autocast(precision: str, device: torch.device, width: int) -> AbstractContextManager:
-    """A context for forward passes. precision: fp32, bf16, or auto, which is bf16 if the device is faster with it.
+def autocast(precision: str, device: torch.device, width: int) -> torch.autocast:
+    """A context for forward passes. Arguments as `uses_bf16`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(precision, device, width))
 
-    width: width of the backbone.
+
+def uses_bf16(precision: str, device: torch.device, width: int) -> bool:
+    """Whether forward passes are in bfloat16.
+
+    precision: fp32, bf16, or auto, which is bf16 if the device is faster with it. width: width of the backbone.
     """
-    if precision == "auto":
-        on_cuda = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        has_bf16 = any(flag in _processor("flags").split() for flag in BF16_FLAGS)
-        on_cpu = device.type == "cpu" and width >= BF16_WIDTH and has_bf16
-        precision = "bf16" if on_cuda or on_cpu else "fp32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has_bf16 = any(flag in _processor("flags").split() for flag in BF16_FLAGS)
+    return device.type == "cpu" and width >= BF16_WIDTH and has_bf16
 
 
 def describe_device(device: torch.device) -> str:

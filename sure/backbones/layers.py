@@ -10,6 +10,12 @@ from sure.backbones.positions import Rotary, rotate
 from sure.frames import Frames
 
 
+def to_autocast(tensor: Tensor) -> Tensor:
+    """In the type of autocast where that is on, so that several maps of one input do not convert it several times."""
+    kind = tensor.device.type
+    return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor
+
+
 class Linear(nn.Linear):
     """A linear map with a slot after it. Where `quantised` has the frozen weight, `weight` is None (quantised.py)."""
 
@@ -20,10 +26,8 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out)"""
-        if self.quantised is None:
-            return self.slot(input, super().forward(input), frames)
-        output = self.quantised(input)
-        return self.slot(input, output if self.bias is None else output + self.bias.to(output.dtype), frames)
+        output = super().forward(input) if self.quantised is None else self.quantised(input, self.bias)
+        return self.slot(input, output, frames)
 
     def site(self, name: str, layer: int) -> Site:
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
@@ -123,7 +127,8 @@ class Attention(nn.Module):
             context = nn.functional.scaled_dot_product_attention(queries, keys, values, scores)
             return context.transpose(1, 2).flatten(2)
 
-        context = self.slot(self.q(hidden, frames), self.k(hidden, frames), self.v(hidden, frames), attend)
+        input = to_autocast(hidden)
+        context = self.slot(self.q(input, frames), self.k(input, frames), self.v(input, frames), attend)
         return self.out(context, frames)
 
     def _split(self, tensor: Tensor) -> Tensor:
@@ -209,7 +214,7 @@ class Layer(nn.Module):
 
     def ffn(self, hidden: Tensor, frames: Frames) -> Tensor:
         """hidden (batch, time, dim) -> the same shape"""
-        units = self.ffn_in(hidden, frames)
+        units = self.ffn_in(to_autocast(hidden), frames)
         units = self.after_activation(units, nn.functional.gelu(units), frames)
         made = regularise(self.ffn_out(units, frames), self.dropout, self.ffn_out)
         return self.ffn_slot(hidden, made, frames)

@@ -1,4 +1,4 @@
-"""Weights of frozen linear maps in 8 or 4 bits: a quarter or a seventh of the memory, dequantised for each product."""
+"""Weights of frozen linear maps in 16, 8 or 4 bits a number, dequantised for each product."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from sure.backbones.layers import Linear
+from sure.backbones.layers import Linear, to_autocast
 
 BLOCK = 64  # numbers with a common scale in NF4
 # Quantiles of the normal distribution, with an exact zero (QLoRA, arXiv 2305.14314, appendix E).
@@ -27,13 +27,23 @@ class Quantised(nn.Module, ABC):
 
     @abstractmethod
     def dequantise(self) -> Tensor:
-        """The weight (width_out, width_in), float32."""
+        """The weight (width_out, width_in), in float32 or bfloat16."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, bias: Tensor | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out), in the type of autocast or of the input"""
-        kind = input.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else input.dtype
-        return FrozenProduct.apply(input.to(dtype), self)
+        input = to_autocast(input)
+        return FrozenProduct.apply(input, self, None if bias is None else bias.to(input.dtype))
+
+
+class BFloat16(Quantised):
+    """bfloat16, the type of products in bf16 training, which then convert no weight."""
+
+    def __init__(self, weight: Tensor):
+        super().__init__(weight)
+        self.register_buffer("weight", weight.bfloat16())
+
+    def dequantise(self) -> Tensor:
+        return self.weight
 
 
 class Int8(Quantised):
@@ -71,20 +81,25 @@ class Nf4(Quantised):
 
 
 class FrozenProduct(torch.autograd.Function):
-    """input W^T. The backward pass dequantises W again, so that nothing is stored for it."""
+    """input W^T + bias. The backward pass dequantises W again, so that nothing is stored for it."""
 
     @staticmethod
-    def forward(ctx, input: Tensor, weight: Quantised) -> Tensor:
+    def forward(ctx, input: Tensor, weight: Quantised, bias: Tensor | None) -> Tensor:
         ctx.weight = weight
-        return nn.functional.linear(input, weight.dequantise().to(input.dtype))
+        return nn.functional.linear(input, weight.dequantise().to(input.dtype), bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient @ ctx.weight.dequantise().to(gradient.dtype), None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        for_input, _, for_bias = ctx.needs_input_grad
+        return (
+            gradient @ ctx.weight.dequantise().to(gradient.dtype) if for_input else None,
+            None,
+            gradient.flatten(0, -2).sum(0) if for_bias else None,
+        )
 
 
-FORMATS: dict[str, type[Quantised]] = {"int8": Int8, "nf4": Nf4}
+FORMATS: dict[str, type[Quantised]] = {"bf16": BFloat16, "int8": Int8, "nf4": Nf4}
 
 
 def quantise(backbone: nn.Module, format: str, kept: Iterable[nn.Parameter]) -> list[nn.Parameter]:

@@ -71,7 +71,7 @@ def build_model(
         head = task.build_head(attachment.width)
         if not saved:
             start_from_bundles(attachment, config.backbone.weights)
-    if config.backbone.frozen_weights != "fp32":
+    if config.backbone.frozen_weights not in ("auto", "fp32"):
         store_frozen(attachment, config.backbone.frozen_weights)
     return kind_of(config).model(backbone, attachment, task, head, config)
 

@@ -81,11 +81,7 @@ class Attachment:
         if given.strip() and not usual:
             raise SureError(f"petl ({key}): sites={given!r}, but {key} has no sites; omit it")
         sites = self.backbone.sites()
-        try:
-            matched = match_sites(spell_out(given, usual), sites, method.kinds, key)
-        except SureError as error:
-            spelled = spell_out(given, usual) != " ".join(given.split())
-            raise SureError(f"{error}; the pattern is a part of sites={given!r}" if spelled else str(error)) from None
+        matched = match_sites(spell_out(given, usual), sites, method.kinds, key)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
             before = self._sizes()

@@ -1,4 +1,4 @@
-"""Store the frozen linear maps under attached methods in few bits."""
+"""Store the frozen linear maps under attached methods in fewer bits."""
 
 from sure.backbones.quantised import quantise
 from sure.errors import SureError
@@ -6,7 +6,7 @@ from sure.petl.attach import Attachment
 
 
 def store_frozen(attachment: Attachment, format: str) -> None:
-    """Store the linear maps of the backbone's layers that no method trains in `int8` or `nf4`.
+    """Store the linear maps of the backbone's layers that no method trains in `bf16`, `int8` or `nf4`.
 
     Raises SureError for a method that computes with the exact weights, and if no linear map is frozen.
     """
@@ -14,9 +14,20 @@ def store_frozen(attachment: Attachment, format: str) -> None:
     for key, method in attachment.keyed.items():
         if method.reads_host:
             raise SureError(f"{where}: petl ({key}) computes with the exact weights; choose fp32, or another method")
-    removed = set(map(id, quantise(attachment.backbone, format, attachment.host_parameters.values())))
-    if not removed:
+    if not _store(attachment, format):
         raise SureError(f"{where}: no linear map is frozen; choose fp32, or a method that trains less")
+
+
+def store_for_autocast(attachment: Attachment) -> None:
+    """Store the frozen linear maps in bf16, which products under autocast use; not where a method reads the weights."""
+    if not attachment.quantised and not any(method.reads_host for method in attachment.methods):
+        _store(attachment, "bf16")
+
+
+def _store(attachment: Attachment, format: str) -> bool:
+    """Returns whether a linear map was frozen."""
+    removed = set(map(id, quantise(attachment.backbone, format, attachment.host_parameters.values())))
     kept = attachment.backbone_parameters.items()
     attachment.backbone_parameters = {name: each for name, each in kept if id(each) not in removed}
-    attachment.quantised = format
+    attachment.quantised = format if removed else ""
+    return bool(removed)

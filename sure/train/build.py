@@ -9,12 +9,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from sure.config import Config
 from sure.config_sections import DataConfig
-from sure.device import autocast, describe_device
+from sure.device import autocast, describe_device, uses_bf16
 from sure.files import replace_file
 from sure.interrupt import Interrupt
 from sure.models.base import AdaptedModel
 from sure.models.build import build_model, kind_of
 from sure.models.experiment import Experiment
+from sure.petl.store_frozen import store_for_autocast
 from sure.recipe.inputs import digest_of_recordings
 from sure.tasks.base import AnyTask
 from sure.train.checkpoint import Checkpoints
@@ -43,6 +44,8 @@ class Training:
         self.model = build_model(config, task).to(device)
         self.model.backbone.recompute_layers = train.recompute_layers
         self.autocast = autocast(train.precision, device, self.model.backbone.dim)
+        if config.backbone.frozen_weights == "auto" and uses_bf16(train.precision, device, self.model.backbone.dim):
+            store_for_autocast(self.model.attachment)
         log.info("%s", coverage_table(self.model))
         self.train_feed, self.dev_feed = kind_of(config).feeds(config, self.model)
         self.left_out = LeftOut(self.train_feed, experiment.folder, config.data, processes)

@@ -1,4 +1,4 @@
-"""Frozen linear maps in int8 and NF4: how near the outputs stay, what is refused, and that nothing else changes."""
+"""Frozen linear maps in bf16, int8 and NF4: how near outputs stay, what is refused, and that nothing else changes."""
 
 import models
 import pytest
@@ -10,8 +10,8 @@ from sure.backbones.layers import Linear
 from sure.backbones.quantised import FORMATS, NF4_LEVELS, Nf4, hidden_parameters
 from sure.errors import SureError
 
-NEAR = {"int8": 0.9995, "nf4": 0.97}  # least cosine with the exact outputs of a tiny random model
-BYTES = {"int8": 0.30, "nf4": 0.18}  # at most, as a share of fp32
+NEAR = {"bf16": 0.9999, "int8": 0.9995, "nf4": 0.97}  # least cosine with the exact outputs of a tiny random model
+BYTES = {"bf16": 0.5, "int8": 0.30, "nf4": 0.18}  # at most, as a share of fp32
 READ_WEIGHTS = ("dora", "full")
 
 
@@ -28,7 +28,8 @@ def size(module):
 def test_weights_are_near_and_small(format, shape):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     made = FORMATS[format](weight)
-    step = weight.abs().amax(1, keepdim=True) / 254 if format == "int8" else 0.16 * weight.abs().max()
+    steps = {"bf16": weight.abs() / 256, "int8": weight.abs().amax(1, keepdim=True) / 254}
+    step = steps.get(format, 0.16 * weight.abs().max())
     assert ((made.dequantise() - weight).abs() <= step * 1.001).all()
     if shape == (96, 128):
         assert size(made) - (size_of_pairs(made)) <= BYTES[format] * weight.numel() * 4
@@ -51,7 +52,7 @@ def test_the_product_and_its_gradient(format, dtype):
     made, input, direction = FORMATS[format](torch.randn(5, 64)), torch.randn(2, 3, 64), torch.randn(2, 3, 5)
     found, wanted = input.clone().requires_grad_(), input.clone().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype != torch.float32):
-        output, exact = made(found), nn.functional.linear(wanted, made.dequantise())
+        output, exact = made(found), nn.functional.linear(wanted, made.dequantise().float())
     (output * direction).sum().backward()
     (exact * direction).sum().backward()
     assert output.dtype == dtype and torch.equal(output, exact)

@@ -8,10 +8,15 @@ import torch
 from safetensors.torch import load_file
 from toys import make_corpus, read_lines, settings, train_here
 
+from sure.backbones.layers import Linear
+from sure.backbones.quantised import BFloat16, Quantised
 from sure.config import load_config, make_config
 from sure.errors import SureError
 from sure.models.build import build_model, build_task
+from sure.models.experiment import Experiment
+from sure.train.build import Training
 from sure.train.checks import LossMonitor, StepLosses, check_gradients
+from sure.train.distributed import ALONE
 from sure.train.optimizer import make_optimizer, rate_factor
 
 EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1}
@@ -129,6 +134,16 @@ def test_half_precision_leaves_the_weights_whole(corpus, tmp_path):
     half, whole = (read_lines(exp)[-1]["train_loss"] for exp in exps)
     assert half == pytest.approx(whole, rel=0.1) and half != whole
     assert {tensor.dtype for tensor in load_file(exps[0] / "best.safetensors").values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("precision", "formats"), [("bf16", {BFloat16}), ("fp32", set())])
+def test_bf16_training_stores_frozen_maps_once(corpus, tmp_path, precision, formats):
+    exp = train_here(corpus, tmp_path / "exp", train__epochs=1)
+    config = load_config(exp / "config.yaml", [f"train.precision={precision}"])
+    training = Training(config, Experiment(tmp_path / "other"), None, ALONE)
+    modules = list(training.model.backbone.layers.modules())
+    assert {type(module) for module in modules if isinstance(module, Quantised)} == formats
+    assert all((module.weight is None) == bool(formats) for module in modules if type(module) is Linear)
 
 
 def step(place: str, *losses: float, norm: float = 1.0) -> StepLosses:
