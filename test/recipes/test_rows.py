@@ -1,13 +1,11 @@
 """Every row of egs/recipes.csv, stages 1 to 8 in a copy of the project, on the miniature of its corpus.
 
-Each recipe and each task has a row that goes to the end; the others, whose later stages are those of another row, end
-after stage 3, with their configuration checked.
+One row of each recipe and task goes to the end; the others, which differ in options of preparation, end after stage 3.
 The last test runs two of them by egs/sure_benchmark, to one table and picture.
 `test/run.sh -m "slow or not slow" test/recipes/test_rows.py` takes all rows to stage 8.
 """
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,15 +28,10 @@ def name_of(row: dict[str, str]) -> str:
     return "-".join([row["recipe"], row["task"], *row["options"].replace("--", "").split()])
 
 
-def rows_to_the_end() -> list[dict[str, str]]:
-    """Rows with each recipe, each task, and all options of later stages than 3."""
-    found, known = [], set()
-    for row in sorted(ROWS, key=lambda row: ("--decode" not in row["options"], "--pretrain" in row["options"])):
-        later = {row["options"]} if re.search("--(decode|pretrain)", row["options"]) else set()
-        if not known >= (parts := {row["recipe"], row["task"], *later}):
-            found.append(row)
-            known |= parts
-    return found
+def goes_to_the_end(row: dict[str, str]) -> bool:
+    """A row of its recipe and task: the first, or the one with an option of later stages than 3."""
+    same = [other for other in ROWS if all(other[name] == row[name] for name in ("recipe", "task"))]
+    return row == next((other for other in same if "--decode" in other["options"]), same[0])
 
 
 def test_every_task_of_every_recipe_has_a_row():
@@ -73,9 +66,8 @@ def runs(tmp_path_factory, request) -> Iterator[Callable[[str, int], tuple]]:
             future.cancel()
 
 
-ENDS = rows_to_the_end()
-CASES = [pytest.param(name_of(row), 8, marks=() if row in ENDS else pytest.mark.slow) for row in ROWS]
-CASES += [pytest.param(name_of(row), 3) for row in ROWS if row not in ENDS]
+CASES = [pytest.param(name_of(row), 8, marks=() if goes_to_the_end(row) else pytest.mark.slow) for row in ROWS]
+CASES += [pytest.param(name_of(row), 3) for row in ROWS if not goes_to_the_end(row)]
 
 
 @pytest.mark.parametrize("row, last", CASES)
