@@ -7,7 +7,7 @@ the same precision. The front end and the layers below the first trained one cou
 prefix_cache=off, and where the front end trains, once in each epoch. The layers above count forward in each epoch and,
 for training, once more for the gradient of their input; with `full` a third time for the gradients of their weights.
 A trained parameter of a method counts 6 operations for each frame.
-Prints a line of JSON: operations, operations a second, seconds.
+Prints a line of JSON: operations, operations a second, seconds, and the machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sure.config import Config, load_config
 from sure.data.data_dir import read_data_dir
-from sure.device import autocast
+from sure.device import autocast, describe_device
 from sure.models.build import build_model, build_task
 
 SECONDS = 8  # of the waveform whose operations are counted
@@ -69,4 +69,6 @@ def rate(config: Config) -> float:
 if __name__ == "__main__":
     given = load_config(sys.argv[1])
     needed, speed = operations(given), rate(given)
-    print(json.dumps({"operations": needed, "operations_per_second": speed, "seconds": needed / speed}))
+    machine = describe_device(torch.device("cpu"))
+    found = {"operations": needed, "operations_per_second": speed, "seconds": needed / speed, "machine": machine}
+    print(json.dumps(found))

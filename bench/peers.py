@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import peft
@@ -43,8 +44,8 @@ HOOKED = ("conv_adapter", "bottleneck")  # modules after each layer
 READOUTS = ("side_network", "l_adapter")  # modules that read the outputs of all layers
 
 
-def encoder_of(config: Config) -> tuple[nn.Module, Any]:
-    """transformers' encoder with the weights of SURE's backbone, and a function from samples to frames."""
+def encoder_of(config: Config) -> tuple[nn.Module, tuple[int, int, Callable[[Tensor], Tensor]]]:
+    """transformers' encoder with the weights of SURE's backbone; then width, layers, and samples to frames."""
     family = registry.find("backbones", config.backbone.name)
     ours = family.from_weights(config.backbone.weights, seed=config.seed)
     settings = family.huggingface_config(ours.shape) | {"attn_implementation": "sdpa"}

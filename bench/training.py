@@ -15,7 +15,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -129,20 +128,13 @@ def main() -> None:
     row = {
         "work": options.work, "precision": options.precision, "epochs": epochs, "cache": options.cache,
         "shape": options.shape, "minutes": options.minutes, "date": datetime.date.today().isoformat(),
-        "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
+        "machine": floor.pop("machine"),
     }  # fmt: skip
     result = row | compare(rounds, floor)
     show(result)
     if options.out:
         with options.out.open("a") as file:
             file.write(json.dumps(result) + "\n")
-
-
-def processor() -> str:
-    """The name of the processor."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -45,11 +45,11 @@ class ChannelNorm(nn.LayerNorm):
 def convolve(convolution: nn.Conv1d, input: Tensor) -> Tensor:
     """The convolution of input (batch, channels_in, time_in), of one group: (batch, channels_out, time).
 
-    Frozen convolutions under autocast on the CPU are one matrix product over windows of frames: PyTorch's bfloat16
+    Without gradients, under autocast on the CPU, it is one matrix product over windows of frames: PyTorch's bfloat16
     convolutions spend most of their time on changes of the memory layout.
     """
-    frozen = not torch.is_grad_enabled() or not (input.requires_grad or convolution.weight.requires_grad)
-    if not frozen or input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+    gradients = torch.is_grad_enabled() and (input.requires_grad or convolution.weight.requires_grad)
+    if gradients or input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return convolution(input)
     (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
     frames = nn.functional.pad(input.to(torch.get_autocast_dtype("cpu")), (padding, padding)).transpose(1, 2)

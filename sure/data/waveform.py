@@ -38,9 +38,8 @@ def recordings(audio: Any) -> Iterator[Any]:
 
 def _is_recording(audio: Any) -> bool:
     if isinstance(audio, (np.ndarray, Tensor)):
-        channels_last = (
-            audio.ndim == 2 and audio.shape[1] <= MOST_CHANNELS < audio.shape[0]
-        )  # no recording has so few samples as a row
+        # (samples, channels), because no recording has as few samples as one of its rows
+        channels_last = audio.ndim == 2 and audio.shape[1] <= MOST_CHANNELS < audio.shape[0]
         return (audio.ndim < 2 or channels_last) and audio.dtype != object
     pair = isinstance(audio, tuple) and len(audio) == 2 and any(isinstance(item, NUMBERS) for item in audio)
     return (
