@@ -108,8 +108,7 @@ class BackboneConfig(Section):
     frozen_weights: Literal["auto", "fp32", "bf16", "int8", "nf4"] = Field(
         "auto",
         description="number format of the linear maps of layers that no method trains; auto: bf16 for training in "
-        "bf16, else fp32; int8 and nf4 store less and change results, but the model is first built in fp32; a bundle "
-        "is used with the exact weights",
+        "bf16, else fp32; int8 and nf4 store less and change results; a bundle is used with the exact weights",
     )
 
 

@@ -1,5 +1,6 @@
 """Choice, precision, name and peak memory of the device."""
 
+import ctypes
 import platform
 import resource
 import sys
@@ -56,12 +57,25 @@ def peak_memory_megabytes(device: torch.device) -> float:
     """Peak memory in MB: of the tensors of this process on a GPU, of the whole process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
+    if peak := _value(Path("/proc/self/status"), "VmHWM"):  # without the memory of the process that started this one
+        return int(peak.split()[0]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def return_freed_memory() -> None:
+    """Return freed memory to the system, where the C library is glibc, which otherwise keeps it for later."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def _processor(key: str) -> str:
     """The value of a key of /proc/cpuinfo; empty where there is none."""
-    path = Path("/proc/cpuinfo")
+    return _value(Path("/proc/cpuinfo"), key)
+
+
+def _value(path: Path, key: str) -> str:
+    """The value of the first line that begins with the key; empty where there is no such file or line."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

@@ -104,12 +104,15 @@ class Backbone(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Backbone:
+    def from_weights(
+        cls, weights: str, padding: str = "masked", seed: int = 0, frozen: str = "fp32", **shape: object
+    ) -> Backbone:
         """Build the backbone with weights from a file, folder or torchaudio bundle, or random: `random[:<shape>]`.
 
         padding: `masked` leaves padding out; `as_trained` computes with padding where the original does: in group
             norms, in the position convolutions of data2vec, and in the 30 s of Whisper.
         seed, shape: for random weights; `shape` changes single sizes of the named shape.
+        frozen: number format of the linear maps of layers: fp32, or one of quantised.py, in which they never train.
         Raises SureError if the weights do not fit; it names the first keys that differ.
         """
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Backbone
 from sure.backbones.positions import Sinusoids, sinusoids
+from sure.backbones.quantised import linear_maps, store
+from sure.device import return_freed_memory
 from sure.errors import SureError, compare_names, some_of
 from sure.files import replace_file, sha256_of_file
 from sure.parsing import parse_json
@@ -41,10 +44,12 @@ class Stored(Backbone):
         return cls.__module__.rsplit(".", 1)[-1]
 
     @classmethod
-    def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Stored:
+    def from_weights(
+        cls, weights: str, padding: str = "masked", seed: int = 0, frozen: str = "fp32", **shape: object
+    ) -> Stored:
         kind, _, name = weights.partition(":")
         if kind == "random":
-            return cls._random(name or next(iter(cls.shapes)), padding, seed, shape)
+            return cls._random(name or next(iter(cls.shapes)), padding, seed, frozen, shape)
         if shape:
             raise SureError(f"backbone: {', '.join(shape)} can only be set for random weights, not for {weights}")
         found, state, sha256 = cls._read(weights)
@@ -53,9 +58,16 @@ class Stored(Backbone):
                 backbone = cls(found, padding)
         except BUILDING_ERRORS as error:
             raise SureError(f"{weights}: its shape is not possible for {cls.family_name()} ({error})") from None
-        check_tensors(state, backbone.state_dict(), weights, "take weights and settings of one model")
-        backbone = backbone.to_empty(device="cpu")
-        backbone.load_state_dict(state)
+        check_names_and_shapes(state, backbone.state_dict(), weights, "take weights and settings of one model")
+
+        def load(name: str, part: nn.Module) -> None:
+            for own in [key for key in part.state_dict() if "." not in key]:
+                full_name = f"{name}.{own}" if name else own
+                tensor = state.pop(full_name)  # frees it when it is copied
+                check_finite({full_name: tensor}, weights)
+                getattr(part, own).copy_(tensor)
+
+        materialise(backbone, load, frozen)
         backbone.sha256 = sha256
         return backbone
 
@@ -67,7 +79,7 @@ class Stored(Backbone):
         try:
             with safe_open(path, "pt") as file:
                 about = parse_json((file.metadata() or {}).get(METADATA, "null"))
-                state = {name: file.get_tensor(name) for name in file.keys()}
+            state = read_safetensors(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise SureError(f"{path} is not a complete .safetensors file ({error}); create it again") from None
         if about is None:
@@ -127,7 +139,7 @@ class Stored(Backbone):
         return shape
 
     @classmethod
-    def _random(cls, name: str, padding: str, seed: int, changes: dict[str, Any]) -> Stored:
+    def _random(cls, name: str, padding: str, seed: int, frozen: str, changes: dict[str, Any]) -> Stored:
         cls.check_weights(f"random:{name}")
         try:
             shape = dataclasses.replace(cls.shapes[name], **changes)
@@ -135,11 +147,44 @@ class Stored(Backbone):
             raise SureError(f"backbone: {cls.family_name()} has no such size ({error})") from None
         with torch.device("meta"):
             backbone = cls(shape, padding)
-        backbone = backbone.to_empty(device="cpu")
-        initialise(backbone, seed)
+        materialise(backbone, random_values(seed), frozen)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))
         backbone.sha256 = f"random:{cls.family_name()}_{name}{described}:{seed}"
         return backbone
+
+
+@torch.no_grad()
+def materialise(backbone: Backbone, fill: Callable[[str, nn.Module], None], frozen: str) -> None:
+    """Give a backbone on the device `meta` its tensors, one module after the other.
+
+    fill: writes the module's own tensors, which have memory and no values yet; called with its name.
+    frozen: format of the linear maps of layers (quantised.py), or fp32. The exact weights of one map at a time exist.
+    """
+    maps = set(map(id, linear_maps(backbone)))
+    for name, part in list(backbone.named_modules()):
+        part.to_empty(device="cpu", recurse=False)
+        fill(name, part)
+        if frozen != "fp32" and id(part) in maps:
+            store(part, frozen)
+            return_freed_memory()
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, each mapped on its own: what is read of a tensor leaves the memory with the tensor.
+
+    Raises SafetensorError or OSError. (safetensors maps the whole file, until the last of its tensors is gone.)
+    """
+    with safe_open(path, "pt") as file:
+        whole = {name: file.get_tensor(name) for name in file.keys()}
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    found = {}
+    for name, tensor in whole.items():
+        offset = 8 + size + header[name]["data_offsets"][0]
+        numbers = np.memmap(path, np.uint8, "c", offset, tensor.nbytes) if tensor.nbytes else tensor.numpy()
+        found[name] = torch.from_numpy(numbers).view(tensor.dtype).view(tensor.shape)
+    return found
 
 
 def check_finite(tensors: Mapping[str, Tensor], source: str | Path) -> None:
@@ -151,8 +196,13 @@ def check_finite(tensors: Mapping[str, Tensor], source: str | Path) -> None:
 
 def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, remedy: str) -> None:
     """Raises SureError that names missing, unexpected, differently shaped or not finite tensors of `source`."""
-    compare_names(found, wanted, f"{source}: weights do not fit", remedy)
+    check_names_and_shapes(found, wanted, source, remedy)
     check_finite(found, source)
+
+
+def check_names_and_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str, remedy: str) -> None:
+    """Raises SureError that names missing, unexpected or differently shaped tensors of `source`; reads no values."""
+    compare_names(found, wanted, f"{source}: weights do not fit", remedy)
     unlike = [
         f"{name} {list(found[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in wanted.items()
@@ -178,9 +228,20 @@ def _as_tuple(value: Any) -> Any:
 
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
-    """Random weights that depend on `seed` only: norms 1, biases 0, sinusoids, the rest N(0, gain / fan in)."""
+    """Write the `random_values` of this seed."""
+    write = random_values(seed)
+    for name, part in module.named_modules():
+        write(name, part)
+
+
+def random_values(seed: int) -> Callable[[str, nn.Module], None]:
+    """A function of a module's name and the module that writes the module's own parameters.
+
+    Values depend on `seed` and the order of calls only: norms 1, biases 0, sinusoids, the rest N(0, gain / fan in).
+    """
     generator = torch.Generator().manual_seed(seed)
-    for part in module.modules():
+
+    def write(_: str, part: nn.Module) -> None:
         for name, parameter in part.named_parameters(recurse=False):
             if name == "bias":
                 parameter.zero_()
@@ -192,3 +253,5 @@ def initialise(module: nn.Module, seed: int) -> None:
                 gain = 2.0 if isinstance(part, nn.Conv1d) else 1.0
                 fan_in = parameter[0].numel() if parameter.dim() > 1 else parameter.numel()
                 parameter.normal_(0.0, (gain / fan_in) ** 0.5, generator=generator)
+
+    return write

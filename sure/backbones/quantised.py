@@ -69,7 +69,7 @@ class Nf4(Quantised):
         blocks = nn.functional.pad(numbers, (0, -len(numbers) % BLOCK)).view(-1, BLOCK)
         scale = blocks.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
         levels = torch.tensor(NF4_LEVELS, device=weight.device)
-        codes = torch.bucketize(blocks / scale, (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
+        codes = torch.bucketize(blocks / scale, (levels[1:] + levels[:-1]) / 2, out_int32=True).to(torch.uint8)
         self.register_buffer("scale", scale)
         self.register_buffer("codes", codes[:, ::2] * 16 + codes[:, 1::2])
         # both numbers of every byte
@@ -102,17 +102,27 @@ class FrozenProduct(torch.autograd.Function):
 FORMATS: dict[str, type[Quantised]] = {"bf16": BFloat16, "int8": Int8, "nf4": Nf4}
 
 
+def linear_maps(backbone: nn.Module) -> list[Linear]:
+    """The linear maps in the layers of a backbone that can be stored in a format, and are not yet."""
+    found = {part: None for layer in backbone.layers for part in layer.modules() if type(part) is Linear}
+    return [part for part in found if part.weight is not None]
+
+
+def store(map: Linear, format: str) -> None:
+    """Store the weight of a linear map in a format."""
+    map.quantised, map.weight = FORMATS[format](map.weight.detach()), None
+
+
 def quantise(backbone: nn.Module, format: str, kept: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     """Store the weights of the linear maps in the layers of a backbone in a format; returns the removed parameters.
 
     kept: parameters that stay, because they train or are replaced. Convolutions, norms and biases stay as they are.
     """
     kept_ids, removed = {id(parameter) for parameter in kept}, []
-    for layer in backbone.layers:
-        for module in layer.modules():
-            if type(module) is Linear and module.weight is not None and id(module.weight) not in kept_ids:
-                removed.append(module.weight)
-                module.quantised, module.weight = FORMATS[format](module.weight.detach()), None
+    for part in linear_maps(backbone):
+        if id(part.weight) not in kept_ids:
+            removed.append(part.weight)
+            store(part, format)
     return removed
 
 

@@ -23,10 +23,12 @@ class Family(SpeechEncoder):
     """Builds tiny models of the other families; `random` is wav2vec2."""
 
     @classmethod
-    def from_weights(cls, weights: str, padding: str = "masked", seed: int = 0, **shape: object) -> Backbone:
+    def from_weights(
+        cls, weights: str, padding: str = "masked", seed: int = 0, frozen: str = "fp32", **shape: object
+    ) -> Backbone:
         cls.check_weights(weights)
         family, size = MODELS[weights.partition(":")[2] or "wav2vec2"]
-        return family.from_weights(f"random:{size}", padding, seed, **shape)
+        return family.from_weights(f"random:{size}", padding, seed, frozen, **shape)
 
     @classmethod
     def check_weights(cls, weights: str) -> None:

@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from sure.backbones.base import SpeechEncoder
 from sure.backbones.convolution import GroupNorm
-from sure.backbones.own_format import Stored
+from sure.backbones.own_format import Stored, read_safetensors
 from sure.errors import SureError
 from sure.files import sha256_of_file
 from sure.parsing import read_json
@@ -213,7 +212,7 @@ def _read_extractor(folder: Path) -> dict[str, Any]:
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return read_safetensors(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sure import registry
 from sure.backbones.base import Backbone
+from sure.backbones.quantised import FORMATS, hidden_parameters
 from sure.config import Config
 from sure.errors import SureError
 from sure.models.base import AdaptedModel
@@ -16,7 +17,7 @@ from sure.models.size_limit import at_most
 from sure.petl import modules, weighted_sum
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlConfig
-from sure.petl.store_frozen import store_frozen
+from sure.petl.store_frozen import store_frozen, stores_while_loading
 from sure.petl.warm_start import start_from_bundles
 from sure.tasks.base import AnyTask
 
@@ -42,11 +43,14 @@ def backbone_family(config: Config) -> type[Backbone]:
     return family
 
 
-def build_backbone(config: Config, task: AnyTask) -> Backbone:
-    """The config's backbone with its weights and empty slots. Raises as `backbone_family`."""
+def build_backbone(config: Config, task: AnyTask, frozen: str = "fp32") -> Backbone:
+    """The config's backbone with its weights and empty slots. Raises as `backbone_family`.
+
+    frozen: number format of the linear maps of layers, as of `Backbone.from_weights`.
+    """
     given = config.backbone
     shape = task.shape() if given.weights.partition(":")[0] == "random" else {}
-    return backbone_family(config).from_weights(given.weights, given.padding, seed=config.seed, **shape)
+    return backbone_family(config).from_weights(given.weights, given.padding, config.seed, frozen, **shape)
 
 
 def build_model(
@@ -63,16 +67,19 @@ def build_model(
     tensors: those that will be loaded; a model that is far larger is refused before its memory is taken.
     backbone: use this one, with empty slots, instead of a new one.
     """
-    backbone = backbone or build_backbone(config, task)
+    methods, frozen = _methods(config, task, saved), config.backbone.frozen_weights
+    if backbone is None:
+        early = frozen in FORMATS and stores_while_loading(methods)
+        backbone = build_backbone(config, task, frozen if early else "fp32")
     task.check_backbone(backbone, config.backbone.weights)
     with torch.random.fork_rng(devices=[]), at_most(*_largest(backbone, tensors), config.petl, config.head):
         torch.manual_seed(config.seed)
-        attachment = Attachment(backbone, _methods(config, task, saved))
+        attachment = Attachment(backbone, methods)
         head = task.build_head(attachment.width)
         if not saved:
             start_from_bundles(attachment, config.backbone.weights)
-    if config.backbone.frozen_weights not in ("auto", "fp32"):
-        store_frozen(attachment, config.backbone.frozen_weights)
+    if frozen in FORMATS:
+        store_frozen(attachment, frozen)
     return kind_of(config).model(backbone, attachment, task, head, config)
 
 
@@ -80,7 +87,7 @@ def _largest(backbone: Backbone, tensors: Mapping[str, Tensor] | None) -> tuple[
     """The most numbers that new modules may have, and the reason."""
     if tensors is not None:
         return 2 * sum(tensor.numel() for tensor in tensors.values()) + 10**7, "far more than the saved tensors have"
-    whole = sum(parameter.numel() for parameter in backbone.parameters())
+    whole = sum(parameter.numel() for parameter in backbone.parameters()) + hidden_parameters(backbone)
     return 2 * whole + 10**8, f"far more than the backbone has ({whole:,}); choose a smaller value"
 
 

@@ -40,6 +40,7 @@ class PetlMethod:
     linear = False  # the change is linear in the tensors: the average of tensors gives the average change
     scales = False  # its modules multiply the output of their site
     keeps_last = False  # its readout starts as exactly the last layer
+    needs_weights = False  # it reads or trains weights of linear maps, which therefore have to be built exactly
     reads_host = False  # its modules compute with the host's own weight, so that this has to stay exact
     mergeable = False  # its modules have `merge(host)`, which folds them into the host's weights
 

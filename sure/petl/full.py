@@ -11,6 +11,7 @@ from sure.petl.base import PetlConfig, PetlMethod
 
 class Method(PetlMethod):
     linear = True
+    needs_weights = True
 
     class Config(PetlConfig):
         convolutions: Literal["auto", "train", "freeze"] = Field(

@@ -93,6 +93,10 @@ class Method(PetlMethod):
         def scale(self) -> float:
             return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
+    @property
+    def needs_weights(self) -> bool:
+        return self.config.init == "pissa"
+
     def build(self, site: Site) -> nn.Module:
         config = self.config
         if config.init != "kaiming" and config.rank > min(site.width_in, site.width_out):

@@ -12,6 +12,7 @@ class Method(PetlMethod):
     kinds = ("part",)
     encoders = False
     linear = True
+    needs_weights = True
 
     class Config(PetlConfig):
         sites: str = "variance.* postnet"

@@ -1,8 +1,16 @@
 """Store the frozen linear maps under attached methods in fewer bits."""
 
-from sure.backbones.quantised import quantise
+from collections.abc import Sequence
+
+from sure.backbones.quantised import hidden_parameters, quantise
 from sure.errors import SureError
 from sure.petl.attach import Attachment
+from sure.petl.base import PetlMethod
+
+
+def stores_while_loading(methods: Sequence[PetlMethod]) -> bool:
+    """Whether a backbone for these methods can be built with every linear map of its layers in fewer bits."""
+    return not any(method.reads_host or method.needs_weights for method in methods)
 
 
 def store_frozen(attachment: Attachment, format: str) -> None:
@@ -25,9 +33,9 @@ def store_for_autocast(attachment: Attachment) -> None:
 
 
 def _store(attachment: Attachment, format: str) -> bool:
-    """Returns whether a linear map was frozen."""
+    """Returns whether a linear map is frozen; some may have been stored while the backbone was loaded."""
     removed = set(map(id, quantise(attachment.backbone, format, attachment.host_parameters.values())))
     kept = attachment.backbone_parameters.items()
     attachment.backbone_parameters = {name: each for name, each in kept if id(each) not in removed}
-    attachment.quantised = format if removed else ""
-    return bool(removed)
+    attachment.quantised = format if hidden_parameters(attachment.backbone) else ""
+    return bool(attachment.quantised)

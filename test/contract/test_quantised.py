@@ -1,13 +1,19 @@
 """Frozen linear maps in bf16, int8 and NF4: how near outputs stay, what is refused, and that nothing else changes."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import models
 import pytest
 import torch
 from models import FAMILIES, METHODS, disturb
 from torch import nn
 
+from sure.backbones import wav2vec2
 from sure.backbones.layers import Linear
-from sure.backbones.quantised import FORMATS, NF4_LEVELS, Nf4, hidden_parameters
+from sure.backbones.quantised import FORMATS, NF4_LEVELS, Nf4, hidden_parameters, quantise
+from sure.backbones.tiny import Family
 from sure.errors import SureError
 
 NEAR = {"bf16": 0.9999, "int8": 0.9995, "nf4": 0.97}  # least cosine with the exact outputs of a tiny random model
@@ -91,3 +97,46 @@ def test_what_needs_exact_weights_is_refused(tmp_path):
         build(tmp_path, {"name": "full"}, "nf4")
     with pytest.raises(SureError, match="cannot be merged into weights in int8; load the bundle"):
         build(tmp_path, {"name": "lora"}, "int8").attachment.merge()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_maps_are_stored_while_the_backbone_is_loaded(tmp_path, format):
+    """The same numbers as storing them afterwards, from random weights and from a file."""
+    exact = Family.from_weights("random:wavlm", seed=3)
+    exact.save(tmp_path / "weights.safetensors")
+    quantise(exact, format, ())
+    for weights, family in (("random:wavlm", Family), (str(tmp_path / "weights.safetensors"), type(exact))):
+        loaded = family.from_weights(weights, seed=3, frozen=format)
+        assert loaded.state_dict().keys() == exact.state_dict().keys()
+        assert all(torch.equal(each, exact.state_dict()[name]) for name, each in loaded.state_dict().items())
+
+
+def test_a_method_that_reads_weights_gets_the_exact_ones(tmp_path):
+    petl = {"name": "lora", "init": "pissa"}
+    one, other = (build(tmp_path, petl, format) for format in ("int8", "fp32"))
+    assert all(torch.equal(each, other.state()[name]) for name, each in one.state().items())
+    assert hidden_parameters(one.backbone) and not hidden_parameters(other.backbone)
+
+
+PEAK = """
+import sys
+import torch
+from sure.backbones.wav2vec2 import Family
+from sure.device import peak_memory_megabytes
+Family.from_weights("random:tiny", frozen="int8")  # memory that every process needs once
+before = peak_memory_megabytes(torch.device("cpu"))
+Family.from_weights(sys.argv[1], frozen="int8", **({"layers": 6} if sys.argv[1] == "random:large" else {}))
+print(peak_memory_megabytes(torch.device("cpu")) - before)
+"""
+
+
+@pytest.mark.parametrize("source", ["random", "file"])
+def test_the_exact_weights_are_never_in_memory_together(tmp_path, source):
+    weights = "random:large"
+    with torch.device("meta"):
+        exact = size(wav2vec2.Family(replace(wav2vec2.LARGE, layers=6)))
+    if source == "file":
+        weights = str(tmp_path / "weights.safetensors")
+        wav2vec2.Family.from_weights("random:large", layers=6).save(weights)
+    call = subprocess.run([sys.executable, "-c", PEAK, weights], check=True, capture_output=True, text=True)
+    assert 1e6 * float(call.stdout) < 0.8 * exact
