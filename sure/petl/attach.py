@@ -13,7 +13,7 @@ from sure.errors import SureError, compare_names
 from sure.frames import Frames
 from sure.petl.base import PetlMethod
 from sure.petl.names import current_names, method_keys, parse
-from sure.petl.patterns import match_sites, spell_out
+from sure.petl.patterns import match_sites
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Attachment:
         if given.strip() and not usual:
             raise SureError(f"petl ({key}): sites={given!r}, but {key} has no sites; omit it")
         sites = self.backbone.sites()
-        matched = match_sites(spell_out(given, usual), sites, method.kinds, key)
+        matched = match_sites(given, sites, method.kinds, key, usual)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
             before = self._sizes()

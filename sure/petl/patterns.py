@@ -17,42 +17,36 @@ RANGE = re.compile(r"(\d{1,4})-(\d{1,4})")
 WHOLE_LAYERS = re.compile(r"(.*\blayer\.[^.]+\.)\*")
 
 
-def match_sites(patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str) -> dict[str, list[Site]]:
-    """The sites each pattern names, in the backbone's order.
+def match_sites(
+    patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str, usual: str = ""
+) -> dict[str, list[Site]]:
+    """The sites each pattern names, in the backbone's order. usual: the method's default sites.
 
     Raises SureError for a pattern (or a number, letter or word in it) that matches nothing, and for a site of a kind
     that the method does not accept.
     """
     matched: dict[str, list[Site]] = {}
-    for pattern in patterns.split():
-        parts = _parts(pattern)
-        for one in _each_choice(parts):
-            if not _among(one, sites):
-                plain = "".join(text for text, _ in one)
-                where = "" if plain == pattern else f" at {plain!r}"
-                near = nearest(plain, [site.name for site in sites])
-                raise SureError(
-                    f"petl ({method}): site pattern {pattern!r} matches nothing{where}{near}; "
-                    f"sites are: {summary(sites)}"
-                )
-        matched[pattern] = _among(parts, sites)
-        for site in matched[pattern]:
-            if site.kind not in kinds:
-                raise SureError(
-                    f"petl ({method}): {pattern!r} matches {site.name}, a site of kind {site.kind!r}; "
-                    f"{method} accepts: {', '.join(kinds)}"
-                )
+    for given in patterns.split():
+        _parts(given)  # errors of its brackets name the pattern as given
+        for pattern in spell_out(given, usual):
+            named = repr(given) if pattern == given else f"{given!r} (that is, {pattern!r})"
+            parts = _parts(pattern)
+            _check_each_choice(parts, pattern, sites, f"petl ({method}): site pattern {named}")
+            matched[pattern] = _among(parts, sites)
+            for site in matched[pattern]:
+                if site.kind not in kinds:
+                    raise SureError(
+                        f"petl ({method}): site pattern {named} matches {site.name}, a site of kind {site.kind!r}; "
+                        f"{method} accepts: {', '.join(kinds)}"
+                    )
     return matched
 
 
-def spell_out(patterns: str, usual: str) -> str:
-    """Patterns with `layer.[6-11].*` replaced by the default sites in these layers. usual: the default sites."""
-    places = [pattern.removeprefix("layer.*.") for pattern in usual.split() if pattern.startswith("layer.*.")]
-    written = []
-    for pattern in patterns.split():
-        whole = WHOLE_LAYERS.fullmatch(pattern)
-        written += [whole[1] + place for place in places] if whole and places else [pattern]
-    return " ".join(written)
+def spell_out(pattern: str, usual: str) -> list[str]:
+    """`layer.[6-11].*` as the default sites in these layers; any other pattern as it is. usual: the default sites."""
+    places = [one.removeprefix("layer.*.") for one in usual.split() if one.startswith("layer.*.")]
+    whole = WHOLE_LAYERS.fullmatch(pattern)
+    return [whole[1] + place for place in places] if whole and places else [pattern]
 
 
 def summary(sites: Sequence[Site]) -> str:
@@ -114,6 +108,16 @@ def _each_choice(parts: list[Part]) -> Iterator[list[Part]]:
         if len(choices) > 1:
             for choice in choices:
                 yield [*parts[:index], (choice, [choice]), *parts[index + 1 :]]
+
+
+def _check_each_choice(parts: list[Part], pattern: str, sites: Sequence[Site], start: str) -> None:
+    """Raise SureError, which begins with `start`, for an alternative that matches nothing."""
+    for one in _each_choice(parts):
+        if not _among(one, sites):
+            plain = "".join(text for text, _ in one)
+            where = "" if plain == pattern else f" at {plain!r}"
+            near = nearest(plain, [site.name for site in sites])
+            raise SureError(f"{start} matches nothing{where}{near}; sites are: {summary(sites)}")
 
 
 def _among(parts: list[Part], sites: Sequence[Site]) -> list[Site]:

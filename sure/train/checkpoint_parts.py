@@ -100,6 +100,11 @@ class Inputs:
         for name, digest in digests.items():
             processes.check_same(f"the {name}", digest)
 
+    def digest_of(self, name: str) -> str:
+        """One digest of all inputs whose names end with `name`."""
+        digests = [digest for full_name, digest in self.digests.items() if full_name.endswith(name)]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
     def state_dict(self) -> dict[str, str]:
         return self.digests
 

@@ -98,6 +98,8 @@ def _summary(experiment: Experiment, config: Config, trainer: Trainer, command: 
         "dev_score_name": model.task.score_name,
         "lr_adapter": config.train.lr_adapter,
         "lr_head": config.train.lr_head,
+        "training_set_sha256": trainer.parts["inputs"].digest_of("training set"),
+        "dev_set_sha256": trainer.parts["inputs"].digest_of("dev set"),
         "command": command,
         "date": datetime.date.today().isoformat(),
         "processes": trainer.processes.size,

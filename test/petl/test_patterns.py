@@ -37,15 +37,15 @@ def test_names(patterns, wanted):
 
 
 @pytest.mark.parametrize(
-    ("patterns", "wanted"),
+    ("pattern", "wanted"),
     [
-        ("layer.[6-11].*", "layer.[6-11].attn.* layer.[6-11].ffn.*"),
-        ("layer.*.* conv.0", "layer.*.attn.* layer.*.ffn.* conv.0"),
-        ("layer.{0,5}.attn.q", "layer.{0,5}.attn.q"),
+        ("layer.[6-11].*", ["layer.[6-11].attn.*", "layer.[6-11].ffn.*"]),
+        ("layer.*.*", ["layer.*.attn.*", "layer.*.ffn.*"]),
+        ("layer.{0,5}.attn.q", ["layer.{0,5}.attn.q"]),
     ],
 )
-def test_whole_layers_stand_for_the_default_sites_in_them(patterns, wanted):
-    assert spell_out(patterns, "conv.* layer.*.attn.* layer.*.ffn.*") == wanted
+def test_whole_layers_stand_for_the_default_sites_in_them(pattern, wanted):
+    assert spell_out(pattern, "conv.* layer.*.attn.* layer.*.ffn.*") == wanted
 
 
 KNOWN = "layer.[0-11].attn.q, layer.[0-11].attn.v, layer.[0-11].attn, layer.[0-11].after_ffn, conv.[0-0]"
@@ -74,6 +74,19 @@ ERRORS = [
 def test_errors(pattern, message):
     with pytest.raises(SureError, match=re.escape(message)):
         names(pattern, kinds=("linear", "attention"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("layer.[6-12].*", "'layer.[6-12].*' (that is, 'layer.[6-12].attn') matches nothing at 'layer.12.attn'"),
+        ("layer.[6-2].*", "'layer.[6-2].*': the range is backwards"),
+        ("conv.*", "'conv.*' matches conv.0, a site of kind 'convolution'"),
+    ],
+)
+def test_errors_begin_with_the_pattern_as_given(pattern, message):
+    with pytest.raises(SureError, match=f"site pattern {re.escape(message)}"):
+        match_sites(pattern, SITES, ("attention",), "test", usual="layer.*.attn")
 
 
 def test_a_choice_needs_no_match_with_every_other():

@@ -157,6 +157,17 @@ def test_report_says_which_score_to_read_without_spaces():
     assert note in text and table(text)[0][2:4] == ["CER %", "WER %"]
 
 
+def test_rows_that_were_trained_on_other_data_are_named():
+    for name, seed, train in (("lora", 1, "a"), ("lora", 2, "b"), ("full", 1, "a"), ("ia3", 1, "a"), ("old", 1, None)):
+        known = {} if train is None else {"training_set_sha256": train, "dev_set_sha256": "c"}
+        scored(f"asr_moonshine_{name}/seed{seed}", HALF, method={"old": "lora"}.get(name, name), **known)
+    same = make_report("exp/asr_moonshine_full", "exp/asr_moonshine_ia3", "exp/asr_moonshine_old")
+    assert "Do not compare" not in same
+    text = make_report("exp/asr_moonshine_lora", "exp/asr_moonshine_full", "exp/asr_moonshine_ia3")
+    assert "they have 2 different training sets: lora seed1, full, ia3; lora seed2.\n" in text
+    assert "dev sets" not in text
+
+
 def test_report_of_methods_and_seeds_keeps_the_order():
     folders = [
         scored(f"asr_moonshine_{method}/seed{seed}", hypotheses, method=method, dev_score=10.0 + seed, seed=seed)

@@ -90,12 +90,15 @@ def test_the_score_of_the_config_selects_the_epoch(corpus, tmp_path):
     assert read(exp, "summary.json")["dev_score"] == max(line["dev_weighted_f1"] for line in read_lines(exp))
 
 
-def test_a_label_of_dev_that_the_training_set_lacks_counts_as_wrong(tmp_path):
+def test_a_label_of_dev_that_the_training_set_lacks_counts_as_wrong(trained, tmp_path):
     corpus = make_corpus(tmp_path)
     labels = corpus / "data" / "dev" / "utt2label"
     labels.write_text("".join(f"{line.split()[0]} other\n" for line in labels.read_text().splitlines()))
-    (line,) = read_lines(train_here(corpus, tmp_path / "exp", train__epochs=1))
+    (line,) = read_lines(exp := train_here(corpus, tmp_path / "exp", train__epochs=1))
     assert line["dev_accuracy"] == 0 and line["dev_loss"] == 0
+    before, after = (read(folder, "summary.json") for folder in (trained, exp))
+    assert before["training_set_sha256"] == after["training_set_sha256"]
+    assert before["dev_set_sha256"] != after["dev_set_sha256"]
 
 
 def test_restart_begins_again_and_a_slurm_job_that_is_queued_again_restarts_once(corpus, tmp_path, monkeypatch):
