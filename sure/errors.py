@@ -1,16 +1,12 @@
 """SureError, the exception for mistakes a user can correct; its wording; and the exit codes of entry points."""
 
 import errno
-import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # of a path that cannot be used: no permission, a read-only disk, a file in place of a folder or the other way round
 UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
-# the noun of `dialogue lines without a recording`, and its ending
-AFTER_NOUN = "and|for|from|in|into|of|on|shorter|that|where|whose|with|without"
-SINGULAR = re.compile(rf"^((?:[a-z]+ )?[a-z]+?)(ies|s)(?= (?:{AFTER_NOUN})\b|$)")
 
 
 class SureError(Exception):
@@ -23,13 +19,9 @@ def some_of(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def counted(count: int, what: str) -> str:
-    """`1 recording without text`, `1,200 recordings without text`. what: in the plural."""
-    if count == 1:
-        what = re.sub(SINGULAR, lambda found: found[1] + ("y" if found[2] == "ies" else ""), what).replace(
-            " that are ", " that is "
-        )
-    return f"{count:,} {what}"
+def counted(count: int, noun: str) -> str:
+    """`1 recording`, `1,200 recordings`. noun: in the singular, with the plural in -s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def some_lines(lines: Sequence[str], most: int = 20) -> str:

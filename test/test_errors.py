@@ -45,9 +45,7 @@ def test_faults_of_the_program_keep_their_traceback(error: Exception) -> None:
 
 
 def test_one_is_not_counted_in_the_plural() -> None:
-    assert counted(1200, "rows of no set") == "1,200 rows of no set"
-    for many, one in (("dialogue lines that are cut", "dialogue line that is cut"), ("entries", "entry")):
-        assert counted(1, many) == f"1 {one}"
+    assert [counted(number, "row") for number in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
 
 
 def test_long_lists_are_cut_and_counted() -> None:

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     petl = [{**method.config.model_dump(exclude_unset=True), "start": str(out)} for method in attachment.methods]
     replace_file(out / "start.yaml", yaml.safe_dump({"backbone": named, "petl": petl}, sort_keys=False))
     sites = sum(row.sites for row in attachment.coverage)
-    print(f"{out}: {counted(len(attachment.state()), 'tensors')} at {counted(sites, 'sites')}")
+    print(f"{out}: {counted(len(attachment.state()), 'tensor')} at {counted(sites, 'site')}")
     print(f"- start a training: python -m sure.bin.train --config YOURS.yaml --config {out / 'start.yaml'} --exp EXP")
 
 

@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
         decoding = "" if result.get("decoding", "greedy") == "greedy" else f", {result['decoding']}"
         print(
             f"{options.exp} {result['set']}{decoding}: {name} {result['score']:.2f} {UNITS.get(name, '%')} "
-            f"[{low:.2f}, {high:.2f}], {counted(result['utterances'], 'utterances')}"
+            f"[{low:.2f}, {high:.2f}], {counted(result['utterances'], 'utterance')}"
         )
         for scores, why in result.get("missing", {}).items():
             print(f"without {scores}: {why}")

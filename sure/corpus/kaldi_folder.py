@@ -32,7 +32,7 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
         if used and name == "utt2spk" != needed:
             without = ids - {id for id, speaker in lines if len(speaker.split()) == 1}
             if without:
-                print(f"{table}: no speaker of {counted(len(without), 'utterances')} ({min(without)}), so none is used")
+                print(f"{table}: no speaker of {counted(len(without), 'utterance')} ({min(without)}), so none is used")
             used = not without
         if used:
             replace_file(out / name, format_table(lines))

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sure.data.data_dir import Utterance, write_data_dir
 from sure.data.tables import is_utf8
-from sure.errors import SureError, counted
+from sure.errors import SureError
 from sure.files import replace_file
 
 FILE = "left_out.txt"
@@ -81,7 +81,7 @@ class Selection:
         counts = {name: len(utterances) for name, utterances in self.sets.items()}
         print(f"{self.what}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
         for reason, count in sorted(Counter(reason for reason, _ in self.left_out).items()):
-            print(f"  left out: {counted(count, reason)}")
+            print(f"  {count:,} left out: {reason}")
         out.mkdir(parents=True, exist_ok=True)
         replace_file(out / FILE, "".join(f"{reason}\t{item}\n" for reason, item in sorted(self.left_out)))
         if self.left_out:

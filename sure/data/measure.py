@@ -35,7 +35,7 @@ def measure(path: str, spans: Sequence[Span], segmented: bool) -> Measured | Aud
         if not segmented or error.reason != TRUNCATED:
             return error
         samples, rate = decode(path, partial=True)
-        note = f"{TRUNCATED}; segments before the end of its samples are kept"
+        note = f"{TRUNCATED}; segments before their last samples are kept"
     if is_clipped(samples):
         note = note or "recordings with samples above 1, which are clipped"
     contents = {id: _content(_cut(samples, rate, start, end), rate) for id, start, end in spans}

@@ -192,7 +192,7 @@ class _Check:
         if others := [f"{count} at {rate} Hz" for rate, count in sorted(rates.items()) if rate != SAMPLE_RATE]:
             self.report.notes.append(f"resampled to {SAMPLE_RATE} Hz when read: {', '.join(others)}")
         for problem, recordings in noted.items():
-            self.report.notes.append(f"{counted(len(recordings), problem)}: {some_of(recordings)}")
+            self.report.notes.append(f"{problem} ({len(recordings):,}): {some_of(recordings)}")
 
     def _spans(self) -> dict[str, list[Span]]:
         """The good utterances, by recording."""
@@ -270,10 +270,10 @@ class _Check:
             used = {value.split()[0] for value in rows["segments"].values()}
             rows["wav.scp"] = {id: line.value for id, line in self.wavs.items() if id in used}
             if unused := len(self.wavs) - len(used):
-                self.report.notes.append(f"left out: {counted(unused, 'recordings without a usable segment')}")
+                self.report.notes.append(f"left out: {counted(unused, 'recording')} without a usable segment")
         if self.command_outputs:
             (self.folder / "audio").mkdir(exist_ok=True)
-            self.report.notes.append(f"{counted(len(self.command_outputs), 'commands')} run; output in audio/")
+            self.report.notes.append(f"{counted(len(self.command_outputs), 'command')} run; output in audio/")
         for id in rows["wav.scp"].keys() & self.command_outputs.keys():
             rows["wav.scp"][id] = str(self.command_outputs[id].replace(self.folder / "audio" / f"{id}.wav"))
         rows["utt2dur"] = {id: f"{seconds:.4f}" for id, seconds in self.durations.items()}

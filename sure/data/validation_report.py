@@ -54,8 +54,8 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def _heading(self) -> str:
-        removed = f"{counted(len(self.removed), 'problems')} removed" if self.removed else "no problems"
-        return f"{counted(self.utterances, 'utterances')}, {self.seconds / 3600:.2f} hours, {removed}"
+        removed = f"{counted(len(self.removed), 'problem')} removed" if self.removed else "no problems"
+        return f"{counted(self.utterances, 'utterance')}, {self.seconds / 3600:.2f} hours, {removed}"
 
     def _by_reason(self) -> list[tuple[str, list[Problem]]]:
         groups = defaultdict(list)

@@ -60,4 +60,4 @@ def _check_durations(folder: Path, durations: dict[str, float], check: Check) ->
                 f"{utterance.audio}: the recording changed since stage 2",
                 RESTORE,
             )
-    check.notes.append(f"{counted(len(utterances), 'utterances')}, {sum(durations.values()) / 3600:.2f} hours")
+    check.notes.append(f"{counted(len(utterances), 'utterance')}, {sum(durations.values()) / 3600:.2f} hours")

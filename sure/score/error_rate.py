@@ -119,7 +119,7 @@ def _totals(utterances: list[list[Pair]]) -> str:
     counts = ", ".join(f"{name} {share(marks[mark], words)}" for name, mark in [("correct", ""), *ERRORS])
     errors = share(marks["S"] + marks["D"] + marks["I"], words)
     return (
-        f"totals\n{counted(len(utterances), 'utterances')}, with errors {share(wrong, len(utterances))}\n"
+        f"totals\n{counted(len(utterances), 'utterance')}, with errors {share(wrong, len(utterances))}\n"
         f"{words:,} words: {counts}; errors {errors}\n"
     )
 

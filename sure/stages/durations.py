@@ -53,7 +53,7 @@ def _write(folder: Path, aligned: Aligned, config: AcousticConfig, on_bad_uttera
         replace_file(folder / PHONES, format_table((id, phones[id]) for id in rows))
     replace_file(folder / FILE, format_table(rows.items()))
     left_out = f", {len(problems)} left out: {folder / OFFENDERS}" * bool(problems)
-    return f"{folder / FILE}: {counted(len(rows), 'utterances')}{left_out}"
+    return f"{folder / FILE}: {counted(len(rows), 'utterance')}{left_out}"
 
 
 def _from_textgrids(folder: Path) -> Aligned:

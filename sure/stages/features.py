@@ -22,11 +22,11 @@ def extract(config: Config, nj: int, on_bad_utterance: str) -> Iterator[str]:
         frames = sum(int(line.value) for line in lines)
         seconds = frames * acoustic.hop_size / acoustic.sample_rate
         yield (
-            f"{folder}: {counted(len(utterances), 'utterances')}, {sum(u.seconds for u in utterances) / 60:.1f} min, "
+            f"{folder}: {counted(len(utterances), 'utterance')}, {sum(u.seconds for u in utterances) / 60:.1f} min, "
             f"of which {seconds / 60:.1f} min are speech ({frames:,} frames); {computed:,} computed now"
         )
         if left_out := len(utterances) - len(lines):
-            yield f"  left out: {counted(left_out, 'utterances')}; all of them: {folder / LEFT_OUT}"
+            yield f"  left out: {counted(left_out, 'utterance')}; all of them: {folder / LEFT_OUT}"
     found = statistics(train, acoustic)
     file = train.parent / STATISTICS
     replace_file(file, json.dumps(found, indent=1) + "\n")

@@ -29,7 +29,7 @@ def phonemize(config: Config, like: Path | None, on_bad_utterance: str) -> None:
         phonemizers = {language: _phonemizer(config, language, known) for language in sorted(voices)}
         phones = _write_phones(folder, utterances, languages, phonemizers, config.text.language, on_bad_utterance)
         symbols = {phone for found in phones.values() for phone in found}
-        counts = f"{counted(len(phones), 'utterances')}, {counted(len(symbols), 'symbols')}"
+        counts = f"{counted(len(phones), 'utterance')}, {counted(len(symbols), 'symbol')}"
         print(f"{folder / PHONES}: {counts}, in {' '.join(sorted(voices))}")
         if folder == Path(config.data.train):
             known = known or [PADDING, UNKNOWN, *sorted(symbols)]  # the other sets use the phones of the training set
@@ -91,7 +91,7 @@ def _write_phones(
             f"{some_lines(sorted(problems))}"
         )
     if problems:
-        print(f"  left out: {counted(len(problems), 'utterances')}; all of them: {folder / LEFT_OUT}")
+        print(f"  left out: {counted(len(problems), 'utterance')}; all of them: {folder / LEFT_OUT}")
     replace_file(folder / PHONES, format_table((id, " ".join(found)) for id, found in sorted(phones.items())))
     return phones
 

@@ -128,7 +128,7 @@ def _contradictions(folder: Path, contents: dict[str, str]) -> Iterator[str]:
             if first.value != line.value:
                 pairs.append(f"{line.id} (line {line.number}) = {first.id} (line {first.number})")
         if pairs:
-            problem = f"{counted(len(pairs), 'repeated recordings with another value')} than before: {some_of(pairs)}"
+            problem = f"{counted(len(pairs), 'repeated recording')} with another value than before: {some_of(pairs)}"
             yield f"{folder / name}: {problem}; correct or leave out the wrong one"
 
 

@@ -43,6 +43,6 @@ def _warnings(config: Config) -> Iterator[str]:
     yield from task.warnings()
     for folder in _other_sets(config):
         counts = Counter(name for utterance in read_data_dir(folder) for name in set(task.unseen(utterance)))
-        if names := [f"{name!r} ({counted(count, 'utterances')})" for name, count in sorted(counts.items())]:
+        if names := [f"{name!r} ({counted(count, 'utterance')})" for name, count in sorted(counts.items())]:
             lacking = f"labels or symbols that {config.data.train} lacks, which count as errors"
             yield f"{folder} has {lacking}: {some_of(names, SHOWN)}"

@@ -81,4 +81,4 @@ def partition(utterances: Iterable[Any], problem: Callable[[Any], str | None]) -
 def log_left_out(left_out: Mapping[str, Sequence[str]], what: str) -> None:
     """Log the number and the first ids of utterances by the reason for which they are left out."""
     for reason, ids in left_out.items():
-        log.warning("left out of %s: %s %s: %s", what, counted(len(ids), "utterances"), reason, some_of(ids, 10))
+        log.warning("left out of %s: %s %s: %s", what, counted(len(ids), "utterance"), reason, some_of(ids, 10))

@@ -126,7 +126,7 @@ def _target_problem(model: RecognitionModel, utterance: Utterance, data: DataCon
 
 def _check_bad(bad: Mapping[str, Sequence[str]], count: int, data: DataConfig) -> None:
     """Name the utterances whose transcripts cannot be targets, in the log or in a SureError. count: of the set."""
-    named = "; ".join(f"{counted(len(ids), 'utterances')} {reason}: {', '.join(ids)}" for reason, ids in bad.items())
+    named = "; ".join(f"{counted(len(ids), 'utterance')} {reason}: {', '.join(ids)}" for reason, ids in bad.items())
     percent = 100 * sum(map(len, bad.values())) / count
     if data.on_bad_utterance == "stop":
         raise SureError(

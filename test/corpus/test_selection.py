@@ -31,7 +31,7 @@ def test_sets_list_and_counts(tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert "corpus asr: 2 train, 1 dev, 1 test" in printed
-    assert "left out: 2 unreadable" in printed and str(tmp_path / "left_out.txt") in printed
+    assert "2 left out: unreadable" in printed and str(tmp_path / "left_out.txt") in printed
     assert "train: 2, published for the full corpus: 3" in printed and "dev: 1, published" not in printed
 
 

@@ -155,7 +155,7 @@ def test_segments(here):
     assert [(u.id, u.audio, u.seconds) for u in read_data_dir(folder)] == kept
     assert (folder / "wav.scp").read_text() == "r1 one.wav\nr2 two.wav\nr3 cut.wav\n"
     assert "left out: 1 recording without a usable segment" in report.notes
-    assert "1 truncated audio file; segments before the end of its samples are kept: r3" in report.notes
+    assert "truncated audio file; segments before their last samples are kept (1): r3" in report.notes
     after = snapshot(folder, report=False)
     validate(folder)
     assert snapshot(folder, report=False) == after
