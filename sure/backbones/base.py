@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,9 @@ class Slot(nn.Module):
         super().__init__()
         self.attached = nn.ModuleDict()
 
-    def forward(self, input: Tensor, output: Tensor, frames: Frames) -> Tensor:
-        for module in self.attached.values():
+    def forward(self, input: Tensor, output: Tensor, frames: Frames, skip: int = 0) -> Tensor:
+        """skip: number of the first modules whose change `output` already has."""
+        for module in islice(self.attached.values(), skip, None):
             output = module(input, output, frames)
         return output
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import AttentionSlot, Site, Slot
 from sure.backbones.positions import Rotary, rotate
+from sure.backbones.products import frozen_product
 from sure.frames import Frames
 
 
@@ -26,8 +27,18 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out)"""
-        output = super().forward(input) if self.quantised is None else self.quantised(input, self.bias)
-        return self.slot(input, output, frames)
+        if branch := self._branch():
+            weight = (lambda: self.weight) if self.quantised is None else self.quantised.dequantise
+            output = frozen_product(to_autocast(input), weight, self.bias, branch)
+        else:
+            output = super().forward(input) if self.quantised is None else self.quantised(input, self.bias)
+        return self.slot(input, output, frames, skip=1 if branch else 0)
+
+    def _branch(self) -> tuple[Tensor, Tensor] | None:
+        """A and B of the first module of the slot if it adds B A input, so that one product computes both."""
+        module = next(iter(self.slot.attached.values()), None)
+        frozen = self.weight is None or not self.weight.requires_grad
+        return module.branch() if frozen and hasattr(module, "branch") else None
 
     def site(self, name: str, layer: int) -> Site:
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from sure.backbones.layers import Linear, to_autocast
+from sure.backbones.products import frozen_product
 
 BLOCK = 64  # numbers with a common scale in NF4
 # Quantiles of the normal distribution, with an exact zero (QLoRA, arXiv 2305.14314, appendix E).
@@ -31,8 +31,7 @@ class Quantised(nn.Module, ABC):
 
     def forward(self, input: Tensor, bias: Tensor | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out), in the type of autocast or of the input"""
-        input = to_autocast(input)
-        return FrozenProduct.apply(input, self, None if bias is None else bias.to(input.dtype))
+        return frozen_product(to_autocast(input), self.dequantise, bias)
 
 
 class BFloat16(Quantised):
@@ -78,25 +77,6 @@ class Nf4(Quantised):
     def dequantise(self) -> Tensor:
         blocks = self.pairs[self.codes.int()].flatten(1) * self.scale
         return blocks.flatten()[: self.shape.numel()].view(self.shape)
-
-
-class FrozenProduct(torch.autograd.Function):
-    """input W^T + bias. The backward pass dequantises W again, so that nothing is stored for it."""
-
-    @staticmethod
-    def forward(ctx, input: Tensor, weight: Quantised, bias: Tensor | None) -> Tensor:
-        ctx.weight = weight
-        return nn.functional.linear(input, weight.dequantise().to(input.dtype), bias)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        for_input, _, for_bias = ctx.needs_input_grad
-        return (
-            gradient @ ctx.weight.dequantise().to(gradient.dtype) if for_input else None,
-            None,
-            gradient.flatten(0, -2).sum(0) if for_bias else None,
-        )
 
 
 FORMATS: dict[str, type[Quantised]] = {"bf16": BFloat16, "int8": Int8, "nf4": Nf4}

@@ -30,6 +30,11 @@ class LowRank(nn.Module):
         """h = (W x + b) + s B A x, with input x (batch, time, width_in) and output W x + b (batch, time, width_out)"""
         return add_low_rank(output, self.dropout(input), self.a, self.b, self.scale)
 
+    def branch(self) -> tuple[Tensor, Tensor] | None:
+        """A and s B if the linear map can compute `forward` within its own product: without dropout; else None."""
+        plain = type(self).forward is LowRank.forward and not (self.training and self.dropout.p)
+        return self.factors() if plain else None
+
     def factors(self) -> tuple[Tensor, Tensor]:
         """A (rank, width_in) and B (width_out, rank), whose product B A is the change of the host's weight."""
         return self.a, self.scale * self.b
