@@ -130,7 +130,16 @@ class TrainConfig(Section):
         False, description="store no activations of layers that train: less memory, one more forward pass, same results"
     )
     prefix_cache: Literal["auto", "off"] = Field("auto", description="whether outputs of frozen layers may be cached")
-    prefix_cache_gigabytes: float = Field(4.0, ge=0, description="memory for the prefix cache, in GB")
+    prefix_cache_disk_gigabytes: float = Field(
+        20.0,
+        ge=0,
+        description="disk for the prefix caches of all trainings on a corpus, in GB; those not in use are "
+        "removed for new ones",
+    )
+    prefix_cache_folder: str = Field("", description="folder of these caches; default: prefix_cache beside data.train")
+    prefix_cache_gigabytes: float = Field(
+        4.0, ge=0, description="memory for the prefix cache where it cannot be on disk, in GB"
+    )
     save_minutes: float = Field(10.0, gt=0, description="minutes between checkpoints; each epoch also ends with one")
     workers: int = Field(0, ge=0, description="processes that decode audio, for recognition; TTS reads features")
     threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's default")

@@ -31,13 +31,13 @@ def _git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def code_of(modules: Iterable[str]) -> dict[str, str]:
-    """A digest of each file of PARTS that these modules are or import, by its path: `petl/lora.py`."""
+def code_of(modules: Iterable[str], parts: tuple[str, ...] = PARTS) -> dict[str, str]:
+    """A digest of each file of these parts that the modules are or import, by its path: `petl/lora.py`."""
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in found and module.startswith(PARTS) and (path := _file_of(module)):
+        if module not in found and module.startswith(parts) and (path := _file_of(module)):
             found[module] = path
             waiting += _imports(path)
     return {str(path.relative_to(ROOT)): _digest(path) for path in sorted(found.values())}

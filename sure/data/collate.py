@@ -41,7 +41,8 @@ class Features:
     targets: list[Any]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Features:
-        taps = [None if tap is None else tap.to(device, non_blocking=non_blocking) for tap in self.taps]
+        """The batch with its states on `device`, in float32: the layers add to them."""
+        taps = [None if tap is None else tap.to(device, non_blocking=non_blocking).float() for tap in self.taps]
         return replace(self, taps=taps)
 
 

@@ -21,6 +21,7 @@ from sure.models.recognition import RecognitionModel
 from sure.score.result import data_facts, write_result
 from sure.train.feed import Feed
 from sure.train.feed_recognition import RecognitionFeed, usable
+from sure.train.prefix_cache import Space
 
 FILES_AT_ONCE = 64  # in memory, in inference
 
@@ -31,12 +32,12 @@ class Kind(base.Kind):
     backbone_description = "a speech encoder, such as moonshine or whisper"
 
     def feeds(self, config: Config, model: RecognitionModel) -> tuple[Feed, Feed]:
-        """The feeds share the memory for prefix caches."""
-        budget = config.train.prefix_cache_gigabytes * 1e9
-        train = RecognitionFeed(usable(read_data_dir(config.data.train), model, config), model, config, budget, True)
+        """The feeds share the space for prefix caches."""
+        space = Space(config.train.prefix_cache_disk_gigabytes * 1e9, config.train.prefix_cache_gigabytes * 1e9)
+        train = RecognitionFeed(usable(read_data_dir(config.data.train), model, config), model, config, space, True)
         dev = read_data_dir(config.data.valid)
         model.task.check_set(dev, config.data.valid)
-        return train, RecognitionFeed(dev, model, config, budget - (train.cache.size if train.cache else 0), False)
+        return train, RecognitionFeed(dev, model, config, space, False)
 
     def decode(
         self, folder: Path, config: Config, model: RecognitionModel, sets: Mapping[Path, str], overrides: Sequence[str]

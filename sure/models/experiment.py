@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # Keys that may change when a training is resumed: they do not affect the result.
 FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
+FREE_KEYS += ("train.prefix_cache_",)  # which cache a training has is compared with its checkpoint
 FREE_KEYS += ("train.device", "train.recompute_layers", "train.save_minutes", "train.threads", "train.workers")
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle", "decode_*", "tuned_*", "left_out.txt")
 RESULTS += (

@@ -71,6 +71,7 @@ class Training:
         if recordings := digest_of_recordings(data.train):
             inputs["recordings of the training set"] = recordings
         inputs |= {"training set": self.train_feed.digest(), "dev set": self.dev_feed.digest()}
+        inputs["prefix cache"] = self.train_feed.rule
         parts = {
             "inputs": Inputs(inputs, experiment.folder, self.processes),
             "state": self.progress,

@@ -53,6 +53,11 @@ class Feed(ABC):
         """
         return None
 
+    @property
+    def rule(self) -> str:
+        """How values are cached, as far as that can change the numbers of a training; empty without a cache."""
+        return ""
+
     @abstractmethod
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]:
         """The batches of a plan, on the CPU, each with `ids` and `to(device, non_blocking)`."""

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import logging
-import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from torch.utils.data import DataLoader
 
@@ -19,20 +21,24 @@ from sure.models.loading import check_lengths, encoder_problem, frame_counts, ma
 from sure.models.recognition import RecognitionModel
 from sure.train.distributed import ALONE, Processes
 from sure.train.feed import Feed, log_left_out, partition, wrong_length
-from sure.train.prefix_cache import plan_cache
+from sure.train.prefix_cache import NoSpace, Space, plan_cache
 
 log = logging.getLogger(__name__)
 
 
+AHEAD = 2  # batches that are read while the model computes
+
+
 class RecognitionFeed(Feed):
-    """Batches of recorded utterances. budget: bytes that its prefix cache may take."""
+    """Batches of recorded utterances. Its prefix cache takes a part of `space`."""
 
     def __init__(
-        self, utterances: Sequence[Utterance], model: RecognitionModel, config: Config, budget: float, training: bool
+        self, utterances: Sequence[Utterance], model: RecognitionModel, config: Config, space: Space, training: bool
     ):
         super().__init__(utterances, [utterance.seconds for utterance in utterances], config, training)
         check_lengths(self.utterances, model.backbone)
-        self.cache = plan_cache(model, config, self.seconds, budget, training)
+        self.cache = plan_cache(model, config, self.utterances, space, training)
+        self.folder = Path(config.data.train if training else config.data.valid)
         augment = Augment(config.augment) if training and config.augment.changes_waveform else None
         cache_gigabytes = 0.0 if self.cache else config.data.cache_gigabytes
         target = model.task.target if training else model.task.dev_target
@@ -54,31 +60,37 @@ class RecognitionFeed(Feed):
 
     def fill_cache(self, what: str, pause: Callable[[], None] = lambda: None, processes: Processes = ALONE) -> None:
         """Compute the prefix cache, if one was planned; batches then come from it instead of from audio."""
-        if self.cache is None or self.cache.entries:
+        if self.cache is None or self.cache.places:
             return
-        begun, cache = time.monotonic(), self.cache
-        indices = [index for index in range(len(self.utterances)) if index not in self.left_out]
-        one_by_one = self._load([[index] for index in indices[processes.rank :: processes.size]])
-        entries = processes.spread(
-            len(indices), lambda number: cache.compute(next(one_by_one).waves[0]), pause, "prefix cache"
-        )
-        cache.entries = dict(zip(indices, entries, strict=True))
-        size = sum(tap.nbytes for taps in entries for tap in taps)
-        place = "the whole backbone" if cache.depth == len(cache.backbone.layers) else f"layer.{cache.depth}"
-        log.info(
-            "prefix cache of %s: depth %s, %d utterances, %.0f MB, %.1f s",
-            what, place, len(indices), size / 1e6, time.monotonic() - begun,
-        )  # fmt: skip
+        utterances = {index: one for index, one in enumerate(self.utterances) if index not in self.left_out}
+        try:
+            log.info("prefix cache of %s: %s", what, self.cache.fill(utterances, self.folder, pause, processes))
+        except NoSpace as reason:
+            log.info("no prefix cache of %s: %s", what, reason)
+            self.cache = None
         self._loader = None
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
         if self.cache is None:
             yield from self._load(plan)
             return
-        for indices in plan:
-            taps, lengths = self.cache.get(indices)
-            ids = [self.utterances[index].id for index in indices]
-            yield Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
+        with ThreadPoolExecutor(1) as pool:
+            coming = deque()
+            for indices in plan:
+                coming.append(pool.submit(self._features, indices))
+                if len(coming) > AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+
+    def _features(self, indices: Sequence[int]) -> Features:
+        taps, lengths = self.cache.get(indices)
+        ids = [self.utterances[index].id for index in indices]
+        return Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
+
+    @property
+    def rule(self) -> str:
+        return self.cache.rule if self.cache else ""
 
     def digest(self) -> str:
         """Digest of the utterances' ids, durations, targets and trials."""

@@ -1,60 +1,224 @@
 """Frozen-prefix cache: layers below the first trained site are computed once for each utterance."""
 
+import hashlib
+import json
 import logging
-from collections.abc import Sequence
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
 
-from sure.backbones.base import SpeechEncoder
 from sure.config import Config
-from sure.models.loading import frame_counts
+from sure.data.batching import SecondsBatchSampler
+from sure.data.collate import Batch
+from sure.data.data_dir import Utterance
+from sure.data.dataset import Item, load_wave
+from sure.device import autocast, uses_bf16
+from sure.models.loading import frame_counts, make_loader, plain_errors
 from sure.models.recognition import RecognitionModel
+from sure.provenance import PARTS, code_of
+from sure.recipe.inputs import DIGESTS
+from sure.train.distributed import Processes
+from sure.train.shards import FolderShards, Layout, MemoryShards, Place, as_bytes, open_folder
 
 log = logging.getLogger(__name__)
 
-FLOAT_BYTES = 4
+CODE = (*PARTS, "sure.data", __name__)  # parts of the package whose code decides the values
+SHARD_SECONDS = {"cpu": 30.0, "cuda": 240.0}  # audio that is computed at once and makes one shard
+
+
+@dataclass
+class Space:
+    """Bytes that the prefix caches of a training may take."""
+
+    disk: float
+    memory: float
 
 
 class PrefixCache:
-    """Taps 0 to `depth` of every utterance of a data set, or tap `depth` alone, in memory.
+    """Taps 0 to `depth` of every utterance of a data set, or tap `depth` alone, on disk or in memory.
 
-    Each utterance is computed alone, in float32. So entries depend on the backbone and the waveform alone, and
-    training does not depend on batch mates, their order, or the step at which it was resumed.
+    Utterances are computed in batches that depend on their durations alone, in the precision of the training. So the
+    values depend neither on the seed, nor on the batches of the training, nor on the step at which it was resumed; and
+    trainings with the same backbone, data and prefix share one cache on disk.
     """
 
-    def __init__(self, backbone: SpeechEncoder, depth: int, keep_all: bool, size: int):
-        self.backbone = backbone
+    def __init__(self, model: RecognitionModel, config: Config, depth: int, keep_all: bool, memory: float):
+        device, train, dim = next(model.parameters()).device, config.train, model.backbone.dim
+        self.model, self.backbone, self.device, self.workers = model, model.backbone, device, train.workers
+        self.autocast = autocast(train.precision, device, dim)
+        self.dtype = torch.bfloat16 if uses_bf16(train.precision, device, dim) else torch.float32
         self.depth = depth
         self.first = 0 if keep_all else depth  # number of the first tap that is kept
-        self.size = size  # when filled, in bytes
-        self.entries: dict[int, list[Tensor]] = {}  # by index in the data set
+        self.disk, self.memory = train.prefix_cache_disk_gigabytes * 1e9, memory  # bytes for all caches, and for this
+        self.folder = Path(train.prefix_cache_folder or Path(config.data.train).parent / "prefix_cache")
+        self.shards: FolderShards | MemoryShards = MemoryShards()
+        self.places: dict[int, Place] = {}  # by index in the data set, when filled
+
+    @property
+    def rule(self) -> str:
+        """All of the cache that can change the numbers of a training; a training that is resumed needs the same."""
+        return f"taps {self.first} to {self.depth} in {self.dtype}"
+
+    def size(self, seconds: Sequence[float]) -> int:
+        """Bytes of the taps of utterances with these durations."""
+        frames = int(frame_counts(self.backbone, seconds).sum())
+        return frames * self.backbone.dim * self.dtype.itemsize * (self.depth + 1 - self.first)
 
     @torch.no_grad()
-    def compute(self, wave: Tensor) -> list[Tensor]:
-        """Taps (time, dim) of an utterance; wave (samples,)."""
-        device = next(self.backbone.parameters()).device
-        lengths = torch.tensor([len(wave)])
-        taps = self.backbone.begin(wave[None].to(device), lengths)
-        taps = self.backbone.resume(taps, self.backbone.frame_count(lengths), stop=self.depth).taps
-        return [tap[0].float().cpu() for tap in taps[self.first :]]
+    def compute(self, batch: Batch) -> list[Tensor]:
+        """Taps (taps, time, dim) of each utterance of a batch, on the CPU."""
+        lengths = self.backbone.frame_count(batch.wave_lengths)
+        with self.autocast:
+            taps = self.backbone.begin(batch.waves.to(self.device), batch.wave_lengths)
+            taps = self.backbone.resume(taps, lengths, stop=self.depth).taps[self.first :]
+        kept = torch.stack([tap.to(self.dtype) for tap in taps], dim=1).cpu()
+        return [one[:, :length].contiguous() for one, length in zip(kept, lengths.tolist(), strict=True)]
+
+    def fill(
+        self, utterances: Mapping[int, Utterance], data: Path, pause: Callable[[], None], processes: Processes
+    ) -> str:
+        """Compute the shards that are missing. Returns a line for the log.
+
+        utterances: by index in the data set; data: their data folder. pause: called at times, at the same place in all
+        processes; it may end the training. Each process computes its share. Raises NoSpace.
+        """
+        begun = time.monotonic()
+        seconds = [utterance.seconds for utterance in utterances.values()]
+        numbers, size = list(utterances), self.size(seconds)
+        batches = SecondsBatchSampler(seconds, SHARD_SECONDS[self.device.type], shuffle=False)
+        batches = [[numbers[position] for position in batch] for batch in batches]
+        key, why_not = processes.from_first(lambda: self._open(self._about(utterances, batches, data), size))
+        if not why_not and not all(processes.gather((self.folder / key).is_dir())):
+            why_not = f"the processes do not share {self.folder}"
+        layout = Layout(key, batches, self.dtype, self.depth + 1 - self.first, self.backbone.dim)
+        if not why_not:
+            self.shards = FolderShards(self.folder / key)
+        elif size > self.memory:
+            raise NoSpace(f"{why_not}; {size / 1e6:.0f} MB exceed train.prefix_cache_gigabytes")
+        missing = self._fill(layout, utterances, pause, processes)
+        parts = [
+            "depth the whole backbone" if self.depth == len(self.backbone.layers) else f"depth layer.{self.depth}",
+            f"{len(numbers)} utterances",
+            f"{size / 1e6:.0f} MB {self.shards.name}" + (f" ({why_not})" if why_not else ""),
+            f"{len(batches) - missing} of {len(batches)} shards reused",
+            f"{time.monotonic() - begun:.1f} s",
+        ]
+        return ", ".join(parts)
+
+    def _fill(
+        self, layout: Layout, utterances: Mapping[int, Utterance], pause: Callable[[], None], processes: Processes
+    ) -> int:
+        """Returns the number of shards that were missing."""
+
+        def find(number: int) -> dict[int, Place] | None:
+            content = self.shards.get(number)
+            return layout.places(number, content) if content else None
+
+        def make(position: int) -> tuple[dict[int, Place], bytes]:
+            number, batch = missing[position], next(waves)
+            if places := find(number):  # another training was faster
+                return places, b""
+            content = layout.pack(number, dict(zip(layout.shards[number], self.compute(batch), strict=True)))
+            self.shards.put(number, content)
+            return layout.places(number, content), b"" if self.shards.shared else content
+
+        found = processes.spread(len(layout.shards), find, pause, "prefix cache, shards found")
+        missing = [number for number, places in enumerate(found) if places is None]
+        # Trainings that fill one cache at the same time start at different shards.
+        start = processes.from_first(lambda: random.SystemRandom().randrange(len(missing) or 1))
+        missing = missing[start:] + missing[:start]
+        order = [layout.shards[number] for number in missing[processes.rank :: processes.size]]
+        waves = plain_errors(make_loader(_Waves(utterances), order, self.workers)) if order else iter(())
+        made = processes.spread(len(missing), make, pause, "prefix cache, shards computed")
+        for number, (places, content) in zip(missing, made, strict=True):
+            found[number] = places
+            if content:
+                self.shards.put(number, content)
+        self.places = {index: place for places in found for index, place in places.items()}
+        return len(missing)
 
     def get(self, indices: Sequence[int]) -> tuple[list[Tensor | None], Tensor]:
         """Taps (batch, time, dim) of a batch, padded with zeros, and lengths (batch,) in frames."""
-        found = [self.entries[index] for index in indices]
-        lengths = torch.tensor([len(taps[0]) for taps in found])
-        padded = [pad_sequence(list(tap), batch_first=True) for tap in zip(*found, strict=True)]
-        return [None] * self.first + padded, lengths
+        places = [self.places[index] for index in indices]
+        lengths = torch.tensor([place.frames for place in places])
+        shape = (self.depth + 1 - self.first, len(places), int(lengths.max()), self.backbone.dim)
+        taps = torch.empty(shape, dtype=self.dtype)
+        for row, place in enumerate(places):
+            taps[:, row, place.frames :] = 0
+            self.shards.read(place, [as_bytes(tap[row, : place.frames]) for tap in taps])
+        return [None] * self.first + list(taps), lengths
+
+    def _about(
+        self, utterances: Mapping[int, Utterance], batches: Sequence[list[int]], data: Path
+    ) -> dict[str, object]:
+        """All that the values depend on. Recordings count by their content in stage 2, and by their size and time."""
+        backbone, attachment, table = self.backbone, self.model.attachment, data / DIGESTS
+        methods = [method for method in attachment.methods if not method.config.trains]
+        code = [type(part).__module__ for part in (backbone, *methods)]
+        states = {audio: _state(audio) for audio in {utterance.audio for utterance in utterances.values()}}
+        rows = [
+            [index, one.id, one.audio, states[one.audio], one.start, one.end, one.seconds]
+            for index, one in utterances.items()
+        ]
+        return {
+            "backbone": backbone.sha256,
+            "frozen weights": attachment.quantised,
+            "frozen methods": [method.config.model_dump(mode="json") for method in methods],
+            "tensors of frozen methods": _digest(safetensors.torch.save(attachment.frozen_state())),
+            "taps": self.rule,
+            "device": self.device.type,
+            "torch": torch.__version__,
+            "code": code_of([*code, "sure.data.dataset", __name__], CODE),
+            "utterances": _digest(json.dumps(rows).encode()),
+            "batches": _digest(json.dumps(batches).encode()),
+            "recordings": _digest(table.read_bytes()) if table.is_file() else "",
+        }
+
+    def _open(self, about: Mapping[str, object], size: int) -> tuple[str, str]:
+        """The key of a cache, and why it cannot be on the disk, or an empty string."""
+        key = _digest(json.dumps(about, sort_keys=True).encode())[:32]
+        if size > self.disk:
+            return key, f"train.prefix_cache_disk_gigabytes is {self.disk / 1e9:g}"
+        return key, open_folder(self.folder / key, about, size, self.disk)
+
+
+class NoSpace(Exception):
+    """A cache fits neither on the disk nor into memory."""
+
+
+class _Waves(Dataset):
+    """Waveforms without targets, by index in the data set."""
+
+    def __init__(self, utterances: Mapping[int, Utterance]):
+        self.utterances = utterances
+
+    def __getitem__(self, index: int) -> Item:
+        return Item(self.utterances[index].id, load_wave(self.utterances[index]), None)
+
+
+def _state(audio: str) -> list[int]:
+    """Size and time of a file, or of the archive in `archive:position`."""
+    for path in (audio, audio.rpartition(":")[0]):
+        if os.path.isfile(path):
+            found = os.stat(path)
+            return [found.st_size, found.st_mtime_ns]
+    return []
 
 
 def plan_cache(
-    model: RecognitionModel, config: Config, seconds: Sequence[float], budget: float, training: bool
+    model: RecognitionModel, config: Config, utterances: Sequence[Utterance], space: Space, training: bool
 ) -> PrefixCache | None:
-    """An empty cache for utterances of these durations, or None, with the reason in the log.
+    """An empty cache for utterances, which takes its part of the space, or None, with the reason in the log.
 
-    budget: bytes that the cache may take. If the method reads all taps and they exceed the budget, the cache ends at a
-    lower layer.
+    If the method reads all taps and they exceed the space, the cache ends at a lower layer.
     """
     what = "the training set" if training else "the dev set"
     depth = model.attachment.cacheable_taps - 1
@@ -69,13 +233,19 @@ def plan_cache(
     elif depth < 0:
         why_not = "the waveform front end trains"
     else:
-        keep_all = model.attachment.reads_all_taps()
-        tap_bytes = int(frame_counts(model.backbone, seconds).sum()) * model.backbone.dim * FLOAT_BYTES
-        while keep_all and depth > 0 and (depth + 1) * tap_bytes > budget:
-            depth -= 1
-        size = tap_bytes * (depth + 1 if keep_all else 1)
+        seconds = [utterance.seconds for utterance in utterances]
+        cache = PrefixCache(model, config, depth, model.attachment.reads_all_taps(), space.memory)
+        budget = max(space.disk, space.memory)
+        while cache.first < cache.depth and cache.size(seconds) > budget:
+            cache.depth -= 1
+        size = cache.size(seconds)
         if size <= budget:
-            return PrefixCache(model.backbone, depth, keep_all, size)
-        why_not = f"{size / 1e6:.0f} MB exceed the {budget / 1e6:.0f} MB that train.prefix_cache_gigabytes leaves"
+            space.disk, space.memory = space.disk - size, space.memory - size
+            return cache
+        why_not = f"{size / 1e6:.0f} MB exceed the {budget / 1e6:.0f} MB that train.prefix_cache_disk_gigabytes allows"
     log.info("no prefix cache of %s: %s", what, why_not)
     return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

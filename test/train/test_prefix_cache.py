@@ -1,9 +1,15 @@
-"""The cache gives the outputs of the backbone, and it is off where it could not."""
+"""The prefix cache gives the outputs of the backbone; it is off where it could not; it never gives anything else."""
 
 import logging
+import os
+import shutil
+import threading
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
+from damage import flip
 from toys import settings
 
 from sure.config import make_config
@@ -11,7 +17,8 @@ from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
 from sure.models.build import build_model, build_task
 from sure.train.feed_recognition import RecognitionFeed
-from sure.train.prefix_cache import plan_cache
+from sure.train.prefix_cache import PrefixCache, Space, plan_cache
+from sure.train.shards import ABOUT, FORMAT, MemoryShards
 
 LAYERS = 3  # of tiny Moonshine
 PROBE = {"petl": {"name": "linear_probe"}}
@@ -31,29 +38,195 @@ def make(corpus, **changes):
     return config, build_model(config, build_task(config)).eval()
 
 
+def feed_of(corpus, folder, count=5, disk=1e9, memory=0.0, **changes):
+    """A feed with a filled cache in `folder`."""
+    config, model = make(corpus, **{"train__prefix_cache_folder": str(folder), **changes})
+    utterances = read_data_dir(config.data.train)[:count]
+    feed = RecognitionFeed(utterances, model, config, Space(disk, memory), training=True)
+    feed.fill_cache("the test")
+    return feed
+
+
+def taps_of(feed):
+    count = len(feed.utterances)
+    return [tap for index in range(count) for tap in feed.cache.get([index])[0] if tap is not None]
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The number of utterances in each batch that was computed."""
+    counts, compute = [], PrefixCache.compute
+    monkeypatch.setattr(
+        PrefixCache, "compute", lambda cache, batch: counts.append(len(batch.ids)) or compute(cache, batch)
+    )
+    return counts
+
+
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("family", ["moonshine", "wavlm", "whisper"])
-def test_cached_equals_computed(corpus, name, family):
+def test_cached_equals_computed(corpus, tmp_path, name, family):
     changes, depth = METHODS[name]
-    config, model = make(corpus, **changes, backbone__weights=f"random:{family}")
-    utterances = read_data_dir(config.data.train)[:5]
-    feed = RecognitionFeed(utterances, model, config, budget=1e9, training=True)
-    feed.fill_cache("the test")
+    feed = feed_of(corpus, tmp_path, **changes, backbone__weights=f"random:{family}")
+    model = feed.cache.model
     assert feed.cache.depth == depth or family != "moonshine"
     with torch.no_grad():
-        for index, utterance in enumerate(utterances):  # alone: bit for bit
+        for index, utterance in enumerate(feed.utterances):
             taps, lengths = feed.cache.get([index])
             wave = read_audio(utterance.audio)
             whole = model.encode(wave[None], torch.tensor([len(wave)]))
             assert torch.equal(lengths, whole.lengths)
-            assert torch.equal(model.outputs(model.encode_from(taps, lengths)), model.outputs(whole))
-        batch = next(feed.batches([[0, 1, 2, 3, 4]]))  # in a batch: within rounding
+            outputs = model.outputs(model.encode_from(taps, lengths))
+            torch.testing.assert_close(outputs, model.outputs(whole), rtol=1e-4, atol=1e-5)
+        batch = next(feed.batches([[0, 1, 2, 3, 4]]))
         outputs = model.outputs(model.encode_from(batch.taps, batch.lengths))
         feed.cache = None
         audio = next(feed.batches([[0, 1, 2, 3, 4]]))
         whole = model.encode(audio.waves, audio.wave_lengths)
         torch.testing.assert_close(outputs, model.outputs(whole), rtol=1e-4, atol=1e-5)
     assert batch.ids == audio.ids and torch.equal(batch.lengths, whole.lengths)
+
+
+def test_training_in_bf16_caches_bf16(corpus, tmp_path):
+    feed = feed_of(corpus, tmp_path, **PROBE, train__precision="bf16")
+    exact = feed_of(corpus, tmp_path, **PROBE)
+    assert taps_of(feed)[0].dtype == torch.bfloat16 and feed.cache.shards.folder != exact.cache.shards.folder
+    for ours, other in zip(taps_of(feed), taps_of(exact), strict=True):
+        torch.testing.assert_close(ours.float(), other, rtol=0.05, atol=0.05)
+    assert next(feed.batches([[0, 1]])).to("cpu").taps[-1].dtype == torch.float32
+
+
+def test_other_trainings_reuse_a_cache(corpus, tmp_path, computed):
+    """With any rate, head, batches and method: the prefix decides. (The seed changes random weights.)"""
+    first = feed_of(corpus, tmp_path, **METHODS["last"][0])
+    count = len(computed)
+    others = {"head__dropout": 0.5, "train__lr_adapter": 0.5, "train__batch_seconds": 1.0}
+    again = feed_of(corpus, tmp_path, petl={"name": "lora", "sites": "layer.2.ffn.in"}, **others)
+    assert count and len(computed) == count
+    assert all(map(torch.equal, taps_of(again), taps_of(first)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"backbone__weights": "random:wavlm"}, {"seed": 7}, {"count": 4}, {"petl": {"name": "bottleneck"}}],
+    ids=["backbone", "weights", "utterances", "depth"],
+)
+def test_another_prefix_is_another_cache(corpus, tmp_path, changes):
+    feed = feed_of(corpus, tmp_path, **METHODS["last"][0])
+    other = feed_of(corpus, tmp_path, **{**METHODS["last"][0], **changes})
+    assert other.cache.shards.folder != feed.cache.shards.folder
+
+
+def test_a_recording_that_changed_is_computed_again(corpus, tmp_path):
+    folder = tmp_path / "corpus"
+    shutil.copytree(corpus, folder)
+    for table in folder.rglob("wav.scp"):
+        table.write_text(table.read_text().replace(str(corpus), str(folder)))
+    before = feed_of(folder, tmp_path / "cache", **PROBE)
+    recording = Path(before.utterances[0].audio)
+    content = bytearray(recording.read_bytes())
+    content[-2000:] = bytes(2000)
+    recording.write_bytes(content)
+    after = feed_of(folder, tmp_path / "cache", **PROBE)
+    assert not torch.equal(taps_of(after)[0], taps_of(before)[0])
+
+
+def rename(path, others):
+    os.replace(path, path.with_name("000099.safetensors"))
+
+
+def swap(path, others):
+    shutil.copy(others[0], path)
+
+
+def foreign(path, others):
+    tensors = {name: tensor + 1 for name, tensor in safetensors.torch.load_file(path).items()}
+    safetensors.torch.save_file(tensors, path)
+
+
+def key_kept(path, others):
+    """Another tensor under the right key."""
+    with safetensors.safe_open(path, "pt") as file:
+        facts, tensors = file.metadata(), {name: file.get_tensor(name) + 1 for name in file.keys()}
+    safetensors.torch.save_file(tensors, path, facts)
+
+
+def version(path, others):
+    about = path.with_name(ABOUT)
+    about.write_text(about.read_text().replace(FORMAT, "prefix cache of SURE, version 0"))
+    path.unlink()
+
+
+DAMAGES = {
+    "a flipped bit in the numbers": lambda path, others: flip(path, -10),
+    "a flipped bit in the header": lambda path, others: flip(path, 30),
+    "cut": lambda path, others: os.truncate(path, path.stat().st_size // 2),
+    "too long": lambda path, others: path.write_bytes(path.read_bytes() + bytes(8)),
+    "empty": lambda path, others: path.write_bytes(b""),
+    "deleted": lambda path, others: path.unlink(),
+    "renamed": rename,
+    "another shard": swap,
+    "without key": foreign,
+    "other numbers under its key": key_kept,
+    "a folder": lambda path, others: (path.unlink(), path.mkdir()),
+    "of another version": version,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_shard_is_computed_again(corpus, tmp_path, monkeypatch, computed, damage):
+    monkeypatch.setattr("sure.train.prefix_cache.SHARD_SECONDS", {"cpu": 2.0})
+    feed = feed_of(corpus, tmp_path, **PROBE)
+    count, wanted = len(computed), taps_of(feed)
+    shards = sorted(feed.cache.shards.folder.glob("*.safetensors"))
+    assert count == len(shards) > 1
+    DAMAGES[damage](shards[0], shards[1:])
+    again = feed_of(corpus, tmp_path, **PROBE)
+    assert len(computed) == count + 1
+    assert all(map(torch.equal, taps_of(again), wanted))
+
+
+def test_two_fill_one_cache_at_the_same_time(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("sure.train.prefix_cache.SHARD_SECONDS", {"cpu": 1.0})
+    found = {}
+    threads = [
+        threading.Thread(target=lambda name=name: found.update({name: taps_of(feed_of(corpus, tmp_path, **PROBE))}))
+        for name in "ab"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(map(torch.equal, found["a"], found["b"])) and not list(tmp_path.rglob("*.partial"))
+
+
+def test_the_oldest_unused_cache_makes_room(corpus, tmp_path):
+    """Only a cache is removed: nothing else in the folder, and none that is in use."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ABOUT).write_text("{}")
+    names = ["old", "used", "new"]
+    folders = {}
+    for name, changes in zip(names, (PROBE, METHODS["last"][0], METHODS["all"][0]), strict=True):
+        feed = feed_of(corpus, tmp_path, **changes)
+        folders[name], size = feed.cache.shards.folder, feed.cache.size([one.seconds for one in feed.utterances])
+        if name == "used":
+            lock = feed.cache.shards.lock  # open while it is referred to
+    for age, name in enumerate(["new", "old", "used"]):
+        os.utime(folders[name] / ABOUT, (10**9 - age * 100, 10**9 - age * 100))
+    total = sum(file.stat().st_size for file in tmp_path.glob("*/*")) - len(b"{}")
+    last = feed_of(
+        corpus, tmp_path, disk=1e9, **METHODS["upper"][0], train__prefix_cache_disk_gigabytes=(total + size / 2) / 1e9
+    )
+    assert (tmp_path / "mine").is_dir() and folders["used"].is_dir() and folders["new"].is_dir()
+    assert not lock.closed and not folders["old"].exists() and last.cache.shards.folder.is_dir()
+
+
+def test_a_cache_that_does_not_fit_on_the_disk_is_in_memory(corpus, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        feed = feed_of(corpus, tmp_path, memory=1e9, **PROBE, train__prefix_cache_disk_gigabytes=0.0)
+        assert isinstance(feed.cache.shards, MemoryShards) and not list(tmp_path.iterdir())
+        none = feed_of(corpus, tmp_path, memory=0.0, **PROBE, train__prefix_cache_disk_gigabytes=0.0)
+    assert none.cache is None and "prefix_cache_disk_gigabytes is 0; " in caplog.text
+    assert all(map(torch.equal, taps_of(feed), taps_of(feed_of(corpus, tmp_path, **PROBE))))
 
 
 @pytest.mark.parametrize(
@@ -67,22 +240,22 @@ def test_cached_equals_computed(corpus, name, family):
 def test_the_log_has_the_reason_where_there_is_no_cache(corpus, caplog, changes, reason):
     config, model = make(corpus, **changes)
     with caplog.at_level(logging.INFO):
-        assert plan_cache(model, config, [1.0, 2.0], config.train.prefix_cache_gigabytes * 1e9, True) is None
+        assert plan_cache(model, config, read_data_dir(config.data.train), Space(1e9, 1e9), True) is None
     assert reason in caplog.text and caplog.text.count("\n") == 1
 
 
 def test_masks_are_drawn_on_the_first_tap_so_only_that_is_kept(corpus):
     config, model = make(corpus, **PROBE, augment={"time_masks": 1, "time_mask_frames": 5})
-    depths = [plan_cache(model, config, [1.0], 1e9, training).depth for training in (True, False)]
+    depths = [plan_cache(model, config, [], Space(1e9, 1e9), training).depth for training in (True, False)]
     assert depths == [0, LAYERS]
 
 
-def test_a_small_budget_keeps_fewer_layers_and_the_plan_is_what_it_takes(corpus):
+def test_little_space_keeps_fewer_layers(corpus, tmp_path):
     config, model = make(corpus, **PROBE, **SUM)
     utterances = read_data_dir(config.data.train)
-    all_layers = plan_cache(model, config, [utterance.seconds for utterance in utterances], 1e9, True).size
-    feed = RecognitionFeed(utterances, model, config, all_layers * 0.6, training=True)
-    assert feed.cache.depth == 1 and feed.cache.size == all_layers / 2
-    feed.fill_cache("the test")
-    taken = sum(tap.nbytes for taps in feed.cache.entries.values() for tap in taps)
-    assert taken == pytest.approx(feed.cache.size, rel=0.02)
+    whole = plan_cache(model, config, utterances, space := Space(1e9, 0.0), True)
+    size = 1e9 - space.disk
+    assert whole.depth == LAYERS and size == whole.size([utterance.seconds for utterance in utterances])
+    feed = feed_of(corpus, tmp_path, len(utterances), disk=size * 0.6, **PROBE, **SUM)
+    assert feed.cache.depth == 1
+    assert sum(tap.nbytes for tap in taps_of(feed)) == pytest.approx(size / 2, rel=0.02)
