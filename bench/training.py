@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -47,9 +48,10 @@ def run(command: list[str], log: Path) -> tuple[float, float, str]:
         return seconds, usage.ru_maxrss * 1024 / 1e6, output.read()
 
 
-def with_sure(config: Path, folder: Path) -> dict[str, Any]:
+def with_sure(config: Path, folder: Path, cache: Path) -> dict[str, Any]:
     """One training by the command of the recipes; `loop_seconds`: as its summary gives them."""
     command = [sys.executable, "-m", "sure.bin.train", "--config", str(config), "--exp", str(folder / "exp")]
+    command += [f"train.prefix_cache_folder={cache}"]
     seconds, peak, _ = run(command, folder / "sure.log")
     summary = json.loads((folder / "exp/summary.json").read_text())
     return {
@@ -104,7 +106,10 @@ def main() -> None:
     parser.add_argument("--work", required=True, choices=WORKS, help="row of the comparison")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--epochs", type=int, help="default: that of the row")
-    parser.add_argument("--cache", choices=("auto", "off"), default="auto", help="train.prefix_cache of SURE")
+    parser.add_argument(
+        "--cache", choices=("auto", "off", "kept"), default="auto",
+        help="prefix cache of SURE: filled in each round, none, or found as an earlier training left it",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=3, help="trainings of each side")
     parser.add_argument("--minutes", type=float, default=0, help="minutes of training audio; default: the whole corpus")
     parser.add_argument("--shape", default="base", help="wav2vec 2.0: base, large or tiny; or a Moonshine weights file")
@@ -113,7 +118,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="append the result as a line of JSON")
     options = parser.parse_args()
     epochs = options.epochs or WORKS[options.work].get("epochs", 5)
-    train = {"epochs": epochs, "precision": options.precision, "prefix_cache": options.cache}
+    train = {
+        "epochs": epochs,
+        "precision": options.precision,
+        "prefix_cache": "off" if options.cache == "off" else "auto",
+    }
     train |= {"lr_adapter": options.rate, "lr_head": options.rate}
     with tempfile.TemporaryDirectory() as place:
         data = part_of(options.data, Path(place) / "data", options.minutes)
@@ -123,7 +132,11 @@ def main() -> None:
         for number in range(options.rounds):
             folder = Path(place) / str(number)
             folder.mkdir()
-            rounds.append({"sure": with_sure(config, folder), "peer": with_peer(config, folder)})
+            cache = (folder.parent if options.cache == "kept" else folder) / "prefix_cache"
+            if options.cache == "kept" and not number:
+                with_sure(config, folder, cache)
+                shutil.rmtree(folder / "exp")
+            rounds.append({"sure": with_sure(config, folder, cache), "peer": with_peer(config, folder)})
             print({side: round(each["seconds"], 1) for side, each in rounds[-1].items()}, file=sys.stderr, flush=True)
     row = {
         "work": options.work, "precision": options.precision, "epochs": epochs, "cache": options.cache,

@@ -113,6 +113,9 @@ def trained(place: Path, settings: Settings) -> Any:
         finally:
             torch.set_num_threads(threads)
     log = toys.read(exp / "train.log").splitlines()
+    caches = [about.parent for about in place.rglob("about.json")]
+    for cache in caches:
+        shutil.rmtree(cache)  # the next training is to read and compute, too
     best, saved = exp / "best.safetensors", exp / "checkpoints" / "previous.pt"
     return {
         "end": end,
@@ -123,6 +126,7 @@ def trained(place: Path, settings: Settings) -> Any:
         "recomputed": len(recomputed),
         "workers": sorted(set(workers)),
         "cache": [line.partition("INFO ")[2].partition(", 0 MB")[0] for line in log if "prefix cache" in line],
+        "cache folders": sorted(cache.parent.name for cache in caches),
         "left out": [line.partition("WARNING ")[2] for line in log if "left out" in line],
     }
 
@@ -248,7 +252,9 @@ TABLE = [
     (stepped, "backbone", {"frozen_weights": "nf4"}, {}),
     (trained, "train", {"epochs": 2, "batch_seconds": 9.0, "accumulate": 2, "lr_adapter": 1e-3, "lr_head": 1e-3}, {}),
     (trained, "train", {"weight_decay": 0.5, "warmup": 0.9, "hold": 0.5, "clip": 1e-9, "precision": "bf16"}, {}),
-    (trained, "train", {"prefix_cache": "off", "prefix_cache_gigabytes": 0.0, "save_minutes": 1e-9, "threads": 2}, {}),
+    (trained, "train", {"prefix_cache": "off", "save_minutes": 1e-9, "threads": 2}, {}),
+    (trained, "train", {"prefix_cache_folder": "@/elsewhere", "prefix_cache_disk_gigabytes": 0.0}, {}),
+    (trained, "train", {"prefix_cache_gigabytes": 0.0}, {"train.prefix_cache_disk_gigabytes": 0.0}),
     (trained, "train", {"device": "cuda:99", "explode": 1e-3}, {}),
     (trained, "train", {"patience": 1}, STILL | {"train.epochs": 3}),
     (trained, "train", {"recompute_layers": True}, {}),

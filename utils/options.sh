@@ -23,6 +23,7 @@ option corpus ""               "folder with your copy of the corpus, which is th
 option allow_commands false    "true: allow entries of wav.scp that are commands (\`... |\`); they run on this machine"
 option on_bad_utterance stop   "unusable utterances: stop: report them and stop; skip: leave them out"
 option max_bad_percent 50      "with --on_bad_utterance skip: largest unusable percentage of a set; with more, it stops"
+option cache_gb ""             "disk for outputs of frozen layers, which trainings share, in GB (default: 20); 0: keep them in memory"
 option decode greedy          "decoding of transcripts in stage 5: greedy, beam (beam search with an n-gram model, tuned on dev), or both"
 option tag ""                  "suffix of the experiment folders' names, to keep variants apart"
 option set ""                  "configuration overrides, e.g. \"train.epochs=3\"; petl.KEY applies to every method of --petl"

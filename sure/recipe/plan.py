@@ -29,6 +29,7 @@ class Call:
     set: str = ""
     decode: str = names.GREEDY
     on_bad_utterance: str = "stop"
+    cache_gb: str = ""
     caller: str = "."  # the folder that run.sh was called from
     pipeline: str = ""  # `synthesis` for speech synthesis
     shape: str = ""  # synthesis: of the model that is trained from random weights
@@ -89,6 +90,7 @@ def make_plan(call: Call) -> Plan:
     methods, seeds, rates = read_methods(call.petl), read_seeds(call.seeds), read_rates(call.rates)
     settings = split_settings(call.set, call.caller, with_rates=bool(rates))
     skip = ["data.on_bad_utterance=skip"] if call.on_bad_utterance == "skip" else []
+    cache = [f"train.prefix_cache_disk_gigabytes={call.cache_gb}"] if call.cache_gb else []
     variant = names.variant("" if from_nothing else weights, read_tag(call.tag))  # from nothing it is not a control
     backbone = [f"backbone.name={call.backbone}", f"backbone.weights={weights}"]
     experiments = []
@@ -96,7 +98,7 @@ def make_plan(call: Call) -> Plan:
         chosen = [f"petl.name={method}", f"seed={seed}", *backbone]
         chosen += [f"train.lr_adapter={rate}"] if rate else []
         folder = names.experiment_folder(call.dataset, call.backbone, method, seed, variant, rate)
-        training = [*call.overrides, *chosen, *skip, *settings.training]
+        training = [*call.overrides, *chosen, *skip, *cache, *settings.training]
         experiments.append(Experiment(method, seed, rate, folder, _configs(call.task, method, adapted), training))
     return Plan(
         weights,

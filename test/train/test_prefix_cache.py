@@ -185,6 +185,22 @@ def test_a_damaged_shard_is_computed_again(corpus, tmp_path, monkeypatch, comput
     assert all(map(torch.equal, taps_of(again), wanted))
 
 
+def test_what_another_training_wrote_meanwhile_is_not_computed(corpus, tmp_path, monkeypatch, computed):
+    monkeypatch.setattr("sure.train.prefix_cache.SHARD_SECONDS", {"cpu": 1.0})
+    compute, other = PrefixCache.compute, []
+
+    def compute_first(cache, batch):
+        if not other:
+            other.append(None)
+            other.append(feed_of(corpus, tmp_path, **PROBE))
+        return compute(cache, batch)
+
+    monkeypatch.setattr(PrefixCache, "compute", compute_first)
+    feed = feed_of(corpus, tmp_path, **PROBE)
+    shards = list(feed.cache.shards.folder.glob("*.safetensors"))
+    assert len(computed) == len(shards) + 1 > 2  # the one during which the other ran
+
+
 def test_two_fill_one_cache_at_the_same_time(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("sure.train.prefix_cache.SHARD_SECONDS", {"cpu": 1.0})
     found = {}
