@@ -238,8 +238,8 @@ class Family(Stored):
         return mel * mel.new_tensor(self.shape.mel_std) + mel.new_tensor(self.shape.mel_mean)
 
     @classmethod
-    def _random(cls, name: str, padding: str, seed: int, changes: dict[str, Any]) -> Family:
-        backbone = super()._random(name, padding, seed, changes)
+    def _random(cls, name: str, padding: str, seed: int, frozen: str, changes: dict[str, Any]) -> Family:
+        backbone = super()._random(name, padding, seed, frozen, changes)
         with torch.no_grad():
             backbone.voice.common.zero_()
             backbone.phones.weight[[PADDING, UNKNOWN]] = 0
