@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from sure.backbones.attention_product import attention_product
 from sure.backbones.base import AttentionSlot, Site, Slot
 from sure.backbones.positions import Rotary, rotate
 from sure.backbones.products import frozen_product
@@ -135,7 +136,7 @@ class Attention(nn.Module):
                 queries = rotate(queries, rotary)
                 keys = rotate(keys, rotary, prefix)
             scores = _prepend(bias, prefix, queries.dtype) if masked else None
-            context = nn.functional.scaled_dot_product_attention(queries, keys, values, scores)
+            context = attention_product(queries, keys, values, scores)
             return context.transpose(1, 2).flatten(2)
 
         input = to_autocast(hidden)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sure.backbones.attention_product import ShortAttention, attention_product
 from sure.backbones.layers import Attention
 from sure.backbones.positions import BiasGate, rotary_angles, rotate
 from sure.frames import Frames
@@ -68,3 +69,30 @@ def test_attention_is_its_formula(prefix, positions, padded):
     wanted = torch.softmax(queries @ keys.mT / math.sqrt(DIM / HEADS) + bias, 3) @ values
     rows = slice(2 if padded else 3)  # the third utterance has no frame
     assert torch.allclose(capture.context[rows], wanted.transpose(1, 2).flatten(2)[rows], atol=1e-5)
+
+
+@pytest.mark.parametrize("mask", [None, "padding", "bias"])
+def test_attention_of_short_utterances_in_bfloat16(mask, monkeypatch):
+    """The output is PyTorch's, bit for bit; gradients are nearer to those in float64 than PyTorch's."""
+    torch.manual_seed(3)
+    tensors = [(2 * torch.randn(2, 3, time, 16)).bfloat16().requires_grad_() for time in (40, 43, 43)]
+    gradient, scores = torch.randn(2, 3, 40, 16), None
+    if mask == "padding":
+        scores = (torch.arange(43) < torch.tensor([43, 9])[:, None])[:, None, None]
+    if mask == "bias":
+        scores = torch.randn(1, 3, 40, 43).bfloat16()
+    calls, apply = [], ShortAttention.apply
+    monkeypatch.setattr(ShortAttention, "apply", lambda *each: calls.append(1) or apply(*each))
+
+    def outputs_and_gradients(attend, tensors, scores=scores):
+        output = attend(*tensors, scores)
+        return output, torch.autograd.grad(output, tensors, gradient.to(output))
+
+    found, ours = outputs_and_gradients(attention_product, tensors)
+    wanted, pytorch = outputs_and_gradients(nn.functional.scaled_dot_product_attention, tensors)
+    assert calls == [1] and torch.equal(found, wanted)
+    exact_scores = scores.double() if mask == "bias" else scores
+    exact_tensors = [each.detach().double().requires_grad_() for each in tensors]
+    _, exact = outputs_and_gradients(nn.functional.scaled_dot_product_attention, exact_tensors, exact_scores)
+    for one, other, right in zip(ours, pytorch, exact, strict=True):
+        assert one.dtype == torch.bfloat16 and (one - right).norm() <= (other - right).norm() < 0.02 * right.norm()
