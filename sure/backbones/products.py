@@ -41,12 +41,11 @@ class FrozenProduct(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         for_input, _, for_bias, for_a, for_b = ctx.needs_input_grad
+        saved = ctx.saved_tensors  # read once, as recomputed layers require
         shape, gradient = gradient.shape, gradient.flatten(0, -2)
         input_gradient = a_gradient = b_gradient = None
-        if not ctx.saved_tensors:
-            input_gradient = gradient @ ctx.weight() if for_input else None
-        else:
-            input, low, a, b = ctx.saved_tensors
+        if saved:
+            input, low, a, b = saved
             low_gradient = b.t() @ gradient.t()
             if for_input:
                 input_gradient = (low_gradient.t() @ a).addmm_(gradient, ctx.weight())
@@ -54,6 +53,8 @@ class FrozenProduct(torch.autograd.Function):
                 a_gradient = low_gradient @ input.flatten(0, -2)
             if for_b:
                 b_gradient = (low @ gradient).t()
+        elif for_input:
+            input_gradient = gradient @ ctx.weight()
         return (
             None if input_gradient is None else input_gradient.unflatten(0, shape[:-1]),
             None,
