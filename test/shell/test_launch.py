@@ -23,6 +23,25 @@ def test_a_command_gets_its_words_and_resources_and_keeps_output_log_and_exit_co
     assert first.split("\n", 1)[1].startswith(f"{printed}# status 42, ") and "\nsecond\n# status 0, " in second
 
 
+@pytest.mark.parametrize(
+    ("load", "policy", "expected"),
+    [
+        ("0.1 0.1 0.1 999999/1000000 7", "", "passive"),
+        ("9999 9999 9999 1/100 7", "", "unset"),  # work that has just ended, such as the stage before
+        ("0.1 0.1 0.1 999999/1000000 7", "OMP_WAIT_POLICY=active;", "active"),
+        (None, "", "unset"),  # not Linux
+    ],
+)
+def test_threads_wait_asleep_where_other_work_uses_all_processors(tmp_path, load, policy, expected):
+    if load:
+        (tmp_path / "loadavg").write_text(f"{load}\n")
+    script = f'. utils/job.sh; {policy} wait_without_spinning "$1"; echo "${{OMP_WAIT_POLICY-unset}}"'
+    done = subprocess.run(
+        [*BASH, script, "bash", tmp_path / "loadavg"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (f"{expected}\n", "")
+
+
 def test_failing_tasks_of_an_array_are_reported_with_the_end_of_the_log_others_run_and_at_most_nj_at_once(launcher):
     log = launcher.folder / "log" / "9" / "job.log"
     log.parent.mkdir(parents=True)

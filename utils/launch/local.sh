@@ -28,6 +28,7 @@ run_array_task() {
 parse_job "$@"
 ((${nodes:-1} == 1)) || [[ ${command[0]} == srun ]] || fail "--nodes $nodes: this machine is one node; use slurm.sh"
 limit_resources
+wait_without_spinning
 if [[ -z $first ]]; then
   take_gpus "$gpu"
   run_task "$log" "$quiet" "${command[@]}" && exit
