@@ -250,4 +250,5 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key {key!r}{registry.nearest(str(first['loc'][-1]), known)}; there are: {', '.join(known)}"
     if first["type"] == "missing":
         return f"key {key!r} is missing"
-    return f"key {key!r}: {first['msg']}, found {first['input']!r}"
+    fault = first["msg"].removeprefix("Input ").removeprefix("Value error, ").partition(", unable to parse")[0]
+    return f"key {key!r}: {fault}, found {first['input']!r}"

@@ -101,6 +101,7 @@ def test_methods_combine(file, tmp_path):
         (["petl.name=prefix", "petl.rank=8"], ["petl (prefix)", "'rank'", "length"]),
         (["task=asrr"], ["'asrr'", "did you mean 'asr'"]),
         (["train.epochs=-1"], ["'train.epochs'", "greater than 0", "-1"]),
+        (["train.epochs=four"], ["key 'train.epochs': should be a valid integer, found 'four'"]),
         (["train.epochs=three"], ["'train.epochs'", "integer", "three"]),
         (["text.language=xx"], ["'xx'", "--lang", "aa ab ae", "zh zu"]),
         (["text.language=english"], ["'english'", "three-letter code"]),

@@ -21,14 +21,14 @@ option backbone moonshine      "family of the frozen backbone, the name of a fil
 option weights downloads/moonshine_tiny_en.safetensors "weights of the backbone: a file, a Hugging Face folder or a torchaudio bundle; random: untrained, as a control"
 option corpus ""               "folder with your copy of the corpus, which is then not downloaded; later calls remember it, --corpus= forgets it"
 option allow_commands false    "true: allow entries of wav.scp that are commands (\`... |\`); they run on this machine"
-option on_bad_utterance stop   "unusable utterances: stop: report them and stop; skip: leave them out"
-option max_bad_percent 50      "with --on_bad_utterance skip: largest unusable percentage of a set; with more, it stops"
+option on_bad_utterance stop   "stop: report unusable utterances and stop; skip: leave them out"
+option max_bad_percent 50      "with --on_bad_utterance skip: more unusable utterances in a set, in percent, are an error"
 option cache_gb ""             "disk for outputs of frozen layers, which trainings share, in GB (default: 20); 0: keep them in memory"
 option decode greedy          "decoding of transcripts in stage 5: greedy, beam (beam search with an n-gram model, tuned on dev), or both"
 option tag ""                  "suffix of the experiment folders' names, to keep variants apart"
 option set ""                  "configuration overrides, e.g. \"train.epochs=3\"; petl.KEY applies to every method of --petl"
 option dry_run false           "true: check the configuration, print all commands and run none"
-option show ""                "print, and run nothing: corpus: the folder of the corpus; experiments: method, seed and folder of each"
+option show ""                "corpus: print the folder of the corpus; experiments: print method, seed and folder of each; no stage runs"
 
 usage_error() {
   printf 'error: %s\n' "$*" >&2
@@ -103,7 +103,7 @@ list_stages() {
 show_help() {
   local key
   sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$recipe/run.sh"
-  printf '\nOptions (--name value or --name=value):\n'
+  printf '\nOptions (--name value or --name=value), with their defaults in brackets:\n'
   for key in "${option_names[@]}"; do
     printf '  --%-17s %s [%s]\n' "$key" "${option_help[$key]}" "${option_default[$key]}"
   done

@@ -8,7 +8,7 @@ option processes ""            "processes that train one model together, on each
 option nodes 1                 "nodes that train one model together, with --launch slurm (slurm: cluster_nodes of utils/cluster.sh)"
 option partition ""            "partition of the cluster, with --launch slurm (default of this and the next two: utils/cluster.sh)"
 option mem ""                  "memory of each job on each node, e.g. 16G"
-option time ""                 "time limit of each job, e.g. 8:00:00; training that reaches it is queued again and goes on"
+option time ""                 "time limit of each job, e.g. 8:00:00; training that reaches it is queued again and continues"
 
 # check_resources: sets job_words, options for the launcher of every command, and cluster_threads, the threads of each job
 # in a queue.

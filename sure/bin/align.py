@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.align", description=__doc__, allow_abbrev=False)
     parser.add_argument("trained", type=Path, metavar="EXP|BUNDLE", help="exp/<name>/seed<k>, or a bundle folder")
     parser.add_argument("--data", required=True, metavar="DIR", help="data folder with texts, such as data/asr_es/test")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="such as test.ctm")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CTM file to write")
     parser.add_argument("--backbone", metavar="PATH", help="for a bundle; default: the path in the bundle")
     if align_folder(**vars(parser.parse_args(argv))):
         sys.exit(1)

@@ -1,7 +1,7 @@
 """Use a bundle: one line for each audio file, with the file, a tab, and the transcript, label or other output.
 
 With --timings one line for each word: file, start and duration in seconds, word, confidence (mean probability).
-For verification: the cosine of each file's speaker embedding and the one of the first file.
+For verification: the cosine of each file's speaker embedding and that of the first file.
 For speech synthesis: --text "..." --out a.wav, with --speaker, --speed, --pitch, --energy.
 """
 

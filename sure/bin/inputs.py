@@ -1,4 +1,4 @@
-"""For marks of stages: the digest of each folder, and of each data folder a recording that changed since stage 2."""
+"""Print digests of folders, and recordings that have changed since stage 2. The marks of finished steps have them."""
 
 import argparse
 
@@ -8,8 +8,8 @@ from sure.recipe.inputs import digest_of_folder, first_changed
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.inputs", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--folders", nargs="*", default=[], metavar="DIR", help="print a digest of each")
-    parser.add_argument("--sets", nargs="*", default=[], metavar="DIR", help="print a changed recording, or `same`")
+    parser.add_argument("--folders", nargs="*", default=[], metavar="DIR", help="of each: the digest")
+    parser.add_argument("--sets", nargs="*", default=[], metavar="DIR", help="of each: a changed recording, or `same`")
     options = parser.parse_args(argv)
     for folder in options.folders:
         print(digest_of_folder(folder))

@@ -11,20 +11,20 @@ from sure.errors import SureError, run
 from sure.stages.prepare import load_prepare, parse_options, prepare_sets, validate_sets
 
 LIMITS = {
-    "min_seconds": "shorter utterances are bad",
-    "max_seconds": "longer utterances are bad",
-    "max_bad_percent": "with skip: largest share of bad utterances in a set",
+    "min_seconds": "shorter utterances are unusable",
+    "max_seconds": "longer utterances are unusable",
+    "max_bad_percent": "with skip: largest percentage of unusable utterances in a set",
 }
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.prepare", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "--recipe", default=".", type=Path, metavar="DIR", help="folder of prepare.py; default: this one"
+        "--recipe", default=".", type=Path, metavar="DIR", help="folder of prepare.py; default: the current one"
     )
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="default: the corpus of stage 1, in downloads/")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="data/asr_es; with a folder for each set"
+        "--out", required=True, type=Path, metavar="DIR", help="such as data/asr_es; gets a folder for each set"
     )
     add_policy(parser)
     parser.add_argument("--allow_commands", choices=("true", "false"), default="false",

@@ -11,7 +11,7 @@ from sure.stages.trials import add_trials
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.trials", description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="such as data/verification/test")
-    parser.add_argument("--most", type=int, default=MOST, metavar="N", help="largest number; default: %(default)s")
+    parser.add_argument("--most", type=int, default=MOST, metavar="N", help="of pairs; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample, if there are more pairs")
     options = parser.parse_args(argv)
     for folder in options.folders:

@@ -1,6 +1,6 @@
 """Choose decode.weight and decode.word_score on the dev set, for stage 5, into EXP/tuned_<decoding>.json.
 
-The encoder runs once; then the search runs for every pair of values. A value that the config gives stays.
+The encoder runs once; then the search runs for every pair of values. A value that the config sets is not tuned.
 """
 
 import argparse
