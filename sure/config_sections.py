@@ -114,7 +114,12 @@ class BackboneConfig(Section):
 
 class TrainConfig(Section):
     epochs: int = Field(30, gt=0, description="number of passes over the training set")
-    batch_seconds: float = Field(60.0, gt=0, description="largest batch: utterances times the longest one, in seconds")
+    batch_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="largest batch: utterances times the longest one, in seconds; for attention, one of 20 s counts "
+        "1.1 times its seconds, of 30 s 1.2 times; batches of similar lengths may be smaller",
+    )
     accumulate: int = Field(1, gt=0, description="batches per optimizer step")
     lr_adapter: float = Field(1e-3, ge=0, description="peak learning rate of the methods' parameters")
     lr_head: float = Field(1e-3, ge=0, description="peak learning rate of the head")
@@ -151,7 +156,12 @@ class DecodeConfig(Section):
     """Settings of stage 5, except `batch_seconds`, which also holds for the greedy dev decoding during training."""
 
     method: Literal["greedy", "beam"] = Field("greedy", description="best label of each frame, or beam search")
-    batch_seconds: float = Field(120.0, gt=0, description="largest batch: utterances times the longest one, in seconds")
+    batch_seconds: float = Field(
+        120.0,
+        gt=0,
+        description="largest batch: utterances times the longest one, in seconds; for attention, one of 20 s counts "
+        "1.1 times its seconds, of 30 s 1.2 times; batches of similar lengths may be smaller",
+    )
     vocoder: str = Field("griffin_lim", description="for TTS: griffin_lim, or the checkpoint of a HiFi-GAN generator")
     name: str = Field(SEARCH, pattern="^[A-Za-z0-9._-]+$", description="name of this decoding in folders and tables")
     beam: int = Field(50, gt=0, description="beam search: hypotheses kept after each frame")

@@ -250,7 +250,7 @@ TABLE = [
     (stepped, "backbone", {"name": "wavlm"}, {"backbone.name": "wav2vec2", "backbone.weights": "random:tiny"}),
     (stepped, "backbone", {"weights": "random:wavlm", "layers": "weighted_sum", "padding": "as_trained"}, {}),
     (stepped, "backbone", {"frozen_weights": "nf4"}, {}),
-    (trained, "train", {"epochs": 2, "batch_seconds": 9.0, "accumulate": 2, "lr_adapter": 1e-3, "lr_head": 1e-3}, {}),
+    (trained, "train", {"epochs": 2, "batch_seconds": 0.1, "accumulate": 2, "lr_adapter": 1e-3, "lr_head": 1e-3}, {}),
     (trained, "train", {"weight_decay": 0.5, "warmup": 0.9, "hold": 0.5, "clip": 1e-9, "precision": "bf16"}, {}),
     (trained, "train", {"prefix_cache": "off", "save_minutes": 1e-9, "threads": 2}, {}),
     (trained, "train", {"prefix_cache_folder": "@/elsewhere", "prefix_cache_disk_gigabytes": 0.0}, {}),

@@ -57,6 +57,7 @@ def test_it_trains_on_from_its_checkpoint(saved):
     assert "resuming at epoch 2" in (saved / "train.log").read_text()
     now = map(toys.strip, toys.read(saved / "metrics.jsonl").splitlines())
     assert list(now) == [pytest.approx(before, rel=1e-5) for before in finished]
+    assert torch.load(saved / "checkpoints/last.pt", weights_only=True)["batches"] == {"rule": 1}
     assert [path.name for path in saved.glob("bundle/*.json")]
 
 

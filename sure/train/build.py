@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ from sure.train.progress import Progress
 
 log = logging.getLogger(__name__)
 
+NEW_PARTS = ("batches", "code")  # checkpoints of earlier versions have none
 CUDA_CHECK_EVERY = 20  # steps between checks of the losses on a GPU, each of which waits for the GPU
 
 
@@ -50,6 +52,10 @@ class Training:
         self.train_feed, self.dev_feed = kind_of(config).feeds(config, self.model)
         self.left_out = LeftOut(self.train_feed, experiment.folder, config.data, processes)
         self.left_out.update()
+        self.checkpoints = Checkpoints(experiment.checkpoints)
+        saved = processes.from_first(self.checkpoints.load)
+        if saved:  # before the schedule, whose length is the number of batches
+            self.train_feed.load_state_dict(saved.get("batches", {}))
         groups = self.model.parameter_groups()
         self.parameters = {**groups["adapter"], **groups["head"]}  # all that are trained, by saved name
         self.optimizer = make_optimizer(self.model, train.lr_adapter, train.lr_head, train.weight_decay)
@@ -58,15 +64,16 @@ class Training:
         self.monitor = LossMonitor(train.explode, CUDA_CHECK_EVERY if device.type == "cuda" else 1, processes.gather)
         self.progress = Progress()
         self.best = BestWeights(self.model, self.progress, experiment, processes.first)
-        self.checkpoints = Checkpoints(experiment.checkpoints)
-        self.parts = self._restored_parts(experiment, random_state, config.data)
+        self.parts = self._restored_parts(experiment, random_state, config.data, saved)
         if processes.first:
             replace_file(experiment.code, json.dumps(self.model.code(), indent=1) + "\n")
         processes.check_same_tensors(self.parameters.values())
         self.history = History(experiment.folder, self.progress.history, task.score_name, processes.first)
 
-    def _restored_parts(self, experiment: Experiment, random_state: RandomState, data: DataConfig) -> dict[str, Part]:
-        """The parts of a checkpoint, restored from the last one if there is one."""
+    def _restored_parts(
+        self, experiment: Experiment, random_state: RandomState, data: DataConfig, saved: dict[str, Any] | None
+    ) -> dict[str, Part]:
+        """The parts of a checkpoint, restored from `saved`, the last one, if there is one."""
         inputs = {"backbone": self.model.backbone.sha256}
         if recordings := digest_of_recordings(data.train):
             inputs["recordings of the training set"] = recordings
@@ -81,11 +88,12 @@ class Training:
             "optimizer": self.optimizer,
             "schedule": self.schedule,
             "random": random_state,
+            "batches": self.train_feed,
             "code": Code(self.model.code(), experiment, self.processes.first),
         }
-        if saved := self.processes.from_first(self.checkpoints.load):
+        if saved:
             for name, part in parts.items():
-                part.load_state_dict(saved[name] if name != "code" else saved.get(name, {}))  # earlier ones have none
+                part.load_state_dict(saved.get(name, {}) if name in NEW_PARTS else saved[name])
             log.info("resuming at epoch %d, batch %d", self.progress.epoch, self.progress.batches)
         return parts
 

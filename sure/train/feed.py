@@ -9,11 +9,14 @@ from typing import Any
 from sure.config import Config
 from sure.config_sections import DataConfig
 from sure.data.batching import SecondsBatchSampler
+from sure.data.earlier_batching import EarlierBatchSampler
 from sure.data.limits import length_problem
-from sure.errors import counted, some_of
+from sure.errors import SureError, counted, some_of
 from sure.train.distributed import ALONE, Processes
 
 log = logging.getLogger(__name__)
+
+SAMPLERS = {sampler.rule: sampler for sampler in (EarlierBatchSampler, SecondsBatchSampler)}
 
 
 class Feed(ABC):
@@ -29,6 +32,25 @@ class Feed(ABC):
         self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
         self.left_out: set[int] = set()  # indices
         self.epoch = 0  # of the last plan
+
+    def state_dict(self) -> dict[str, int]:
+        return {"rule": self.sampler.rule}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Keep the batches with which a training began. Checkpoints of earlier versions have no state.
+
+        Raises SureError for a checkpoint of a later version.
+        """
+        rule = state.get("rule", EarlierBatchSampler.rule)
+        if rule not in SAMPLERS:
+            raise SureError(
+                f"the checkpoint has batches of rule {rule}, this version knows 1 and 2: continue with "
+                "the version that wrote it, or train from the beginning with --restart"
+            )
+        if rule != self.sampler.rule:
+            log.info("the training began with an earlier version; it keeps the batches of that version")
+            old = self.sampler
+            self.sampler = SAMPLERS[rule](old.seconds, old.batch_seconds, old.seed, old.shuffle)
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch. They depend on the seed, the epoch and the utterances left out alone."""

@@ -115,9 +115,12 @@ def test_restart_begins_again_and_a_slurm_job_that_is_queued_again_restarts_once
     assert (exp / "train.log").read_text().count("deleted the training with another config (seed: was 1, is 2)") == 1
 
 
+WHOLE = {"train__batch_seconds": 1e3, "train__accumulate": 1000}  # one step for the training set
+
+
 def moments(corpus, exp, **changes):
     """First moments of AdamW after one step on the whole training set: a tenth of the gradient."""
-    train_here(corpus, exp, **{**EXACT, "train__batch_seconds": 1e3, "train__clip": 1e9, **changes})
+    train_here(corpus, exp, **{**EXACT, **WHOLE, "train__clip": 1e9, **changes})
     assert read_lines(exp)[0]["step"] == 1
     states = torch.load(exp / "checkpoints" / "last.pt", weights_only=True)["optimizer"]["state"]
     return torch.cat([states[key]["exp_avg"].flatten() for key in sorted(states)])
@@ -126,7 +129,7 @@ def moments(corpus, exp, **changes):
 def test_a_step_follows_the_mean_gradient_of_its_batches_clipped_to_a_norm(corpus, tmp_path):
     full = moments(corpus, tmp_path / "full")
     assert full.abs().max() > 1e-4
-    many = moments(corpus, tmp_path / "many", train__batch_seconds=2.0, train__accumulate=1000)
+    many = moments(corpus, tmp_path / "many", train__batch_seconds=1.0)
     torch.testing.assert_close(full, many, rtol=1e-3, atol=1e-7)
     clipped = moments(corpus, tmp_path / "clipped", train__clip=1e-2)
     torch.testing.assert_close(clipped, full * (1e-3 / full.norm()), rtol=1e-3, atol=1e-8)
@@ -181,7 +184,7 @@ def test_a_tensor_without_a_gradient_is_named():
 
 
 EXPLODING = {"train__lr_head": 1e6, "train__clip": 1e9, "train__epochs": 5, "train__warmup": 1.0}
-RUINED = {"train__lr_head": 1e38, "train__epochs": 1, "train__batch_seconds": 1000.0}  # by its only step
+RUINED = {**WHOLE, "train__lr_head": 1e38, "train__epochs": 1}  # by its only step
 
 
 @pytest.mark.parametrize(
