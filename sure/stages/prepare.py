@@ -51,7 +51,7 @@ def parse_options(prepare: Callable, words: Iterable[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier() or not (open_ended or key in known):
-            raise SureError(f"'{word}': this recipe's prepare.py takes {_describe(known)}")
+            raise SureError(f"'{word}': unknown option; this recipe's prepare.py takes {_describe(known)}")
         expected = known[key].annotation if key in known else None
         if get_origin(expected) is Literal and value not in get_args(expected):
             raise SureError(f"{word}: expected {key} to be one of {', '.join(filter(None, get_args(expected)))}")

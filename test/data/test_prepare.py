@@ -103,7 +103,7 @@ TAKES = "this recipe's prepare.py takes lang=en, shout=false"
 
 
 @pytest.mark.parametrize(("word", "source", "message"), [
-    *((word, RECIPE, f"'{word}': {TAKES}") for word in ("langs=es", "lang", "out=x", "a b=c")),
+    *((word, RECIPE, f"'{word}': unknown option; {TAKES}") for word in ("langs=es", "lang", "out=x", "a b=c")),
     ("a=b", "def prepare(corpus, out):\n    pass\n", "takes no options"),
     ("a=b", "def prepare(corpus, out, a, x):\n    pass\n", r"x=\.\.\. is missing: .* takes a=\.\.\., x=\.\.\."),
     ("a=b", "x = 1\n", "expected a function prepare"),
