@@ -73,11 +73,11 @@ write_mark() {
 # check_kept MARK TEXT: an error where data of a finished training have changed, so that it is not repeated unasked. (For
 # changed settings the command itself decides, because it knows which of them matter.)
 check_kept() {
-  local changed
+  local changed name=${step_name##* }
   if [[ $forced == true || ! -f $1 || ${#when_redone[@]} -eq 0 ]]; then return; fi
   changed=$(changed_inputs "$1" "$2" | sed -e '/^command /d' -e '/  conf\//d' -e 's/.*  //')
   [[ -z $changed ]] || stop_here "${step_name% *} had finished before ${changed//$'\n'/, } changed; to make it again:" \
-    "--stage ${step_name##* }; to keep it, name the new one: --tag NAME"
+    "--stage ${name%%_*}; to keep it, name the new one: --tag NAME"
 }
 
 check_outputs() {

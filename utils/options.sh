@@ -17,6 +17,7 @@ option force ""                "true: run finished stages again; false: skip the
 option petl "linear_probe conv_adapter lora" "methods to compare, names of files in sure/petl; lora+prefix: both in one model"
 option seeds "1"               "random seeds; each method is trained once for each seed"
 option rates ""                "learning rates to compare on the dev set, e.g. \"3e-4 1e-3\"; each method is trained once for each rate"
+option search grid             "choice among --rates on dev: grid: train all to the end; halving: drop two thirds after 1/3 of the epochs, then train the other seeds with the best alone"
 option backbone moonshine      "family of the frozen backbone, the name of a file in sure/backbones"
 option weights downloads/moonshine_tiny_en.safetensors "weights of the backbone: a file, a Hugging Face folder or a torchaudio bundle; random: untrained, as a control"
 option corpus ""               "folder with your copy of the corpus, which is then not downloaded; later calls remember it, --corpus= forgets it"

@@ -30,6 +30,7 @@ check_suite_options() {
   [[ -z $corpus ]] || usage_error "--corpus is for one recipe; a suite takes --corpora FILE"
   [[ -z $show ]] || usage_error "--show is for one recipe"
   [[ -z $rates ]] || usage_error "--rates is for one recipe; write the rates that you choose into its conf/rates.yaml"
+  [[ $search == grid ]] || usage_error "--search is for one recipe"
   for name in suite only corpora petl seeds tag weights backbone caller; do words+=("$name=${!name}"); done
   plan=$(ask_python -m sure.bin.plan --suite "${words[@]}") || exit
   eval "$plan"
@@ -40,7 +41,7 @@ pass_options() {
   local key
   for key in "${option_names[@]}"; do
     case $key in
-      suite | only | corpora | download | rates | show) continue ;;
+      suite | only | corpora | download | rates | search | show) continue ;;
       petl | seeds) ;;
       *) [[ -v option_given[$key] ]] || continue ;;
     esac

@@ -10,6 +10,7 @@ from itertools import product
 
 from sure.errors import SureError
 from sure.recipe import names
+from sure.recipe.halving import rounds_of
 from sure.recipe.options import read_decodings, read_methods, read_rates, read_seeds, read_tag
 from sure.recipe.settings import Settings, from_caller, of_sections, split_settings
 
@@ -25,6 +26,7 @@ class Call:
     petl: str = ""
     seeds: str = "1"
     rates: str = ""
+    search: str = "grid"
     tag: str = ""
     set: str = ""
     decode: str = names.GREEDY
@@ -74,6 +76,8 @@ class Plan:
     acoustic_settings: list[str]
     config_files: list[str]
     experiments: list[Experiment]
+    rounds: list[str]  # of --search halving: parts of all epochs; empty: every rate is trained to the end
+    candidates: list[Experiment]  # of these rounds: each method and rate with the first seed
     decodings: list[Decoding]
 
 
@@ -108,6 +112,8 @@ def make_plan(call: Call) -> Plan:
         of_sections([*skip, *settings.training], "acoustic", "data"),
         list(dict.fromkeys(file for experiment in experiments for file in experiment.configs)),
         experiments,
+        rounds_of(call.search, rates),
+        [experiment for experiment in experiments if experiment.seed == seeds[0]],
         _decodings(call, settings),
     )
 

@@ -3,6 +3,7 @@
 import datetime
 import logging
 from contextlib import ExitStack, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sure.errors import SureError
 from sure.interrupt import Interrupt
 from sure.models.experiment import Experiment
 from sure.provenance import git_hash
+from sure.recipe.halving import last_epoch
 from sure.train.distributed import Processes, joined
 from sure.train.lock import lock
 from sure.train.trainer import Trainer
@@ -20,11 +22,12 @@ from sure.train.trainer import Trainer
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, folder: Path, command: str, restart: bool = False) -> None:
+def train(config: Config, folder: Path, command: str, restart: bool = False, part: Fraction = Fraction(1)) -> None:
     """Train in an experiment folder, or continue where an earlier call stopped; a finished training stays as it is.
 
-    restart: delete earlier results first. Raises SureError for problems that a user can fix, and SystemExit(75) after
-    SIGTERM or SIGUSR1.
+    restart: delete earlier results first. part: stop after this part of all epochs, without a summary; the learning
+    rate is that of the whole training, which a call with a larger part continues. Raises SureError for problems that a
+    user can fix, and SystemExit(75) after SIGTERM or SIGUSR1.
     """
     experiment = Experiment(folder)
     with joined() as processes, ExitStack() as stack:
@@ -40,12 +43,15 @@ def train(config: Config, folder: Path, command: str, restart: bool = False) -> 
             return
         log.info("%s", command)
         with Interrupt().listening() as interrupt:
-            trainer = _fit(config, experiment, interrupt, processes)
-            if processes.first:
+            trainer, ended = _fit(config, experiment, interrupt, processes, last_epoch(part, config.train.epochs))
+            if processes.first and ended:
                 trainer.history.draw()
                 trainer.model.finish(trainer.best.weights, folder)
                 experiment.write_summary(_summary(experiment, config, trainer, command))
         progress, score_name = trainer.progress, trainer.model.task.score_name
+        if not ended:
+            log.info("stopped after epoch %d of %d (--part %s)", progress.epoch - 1, config.train.epochs, part)
+            return
         log.info("finished: dev %s %.2f at epoch %d", score_name, progress.best_score, progress.best_epoch)
 
 
@@ -58,13 +64,17 @@ def _clear(experiment: Experiment, config: Config) -> list[str]:
     return differences
 
 
-def _fit(config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes) -> Trainer:
-    """Train to the end; continue from the last checkpoint without recordings that became unreadable meanwhile."""
+def _fit(
+    config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes, last: int
+) -> tuple[Trainer, bool]:
+    """Train up to the epoch `last`; continue without recordings that became unreadable meanwhile.
+
+    Returns the trainer, and whether training has ended.
+    """
     while True:
         trainer = Trainer(config, experiment, interrupt, processes)
         try:
-            trainer.fit()
-            return trainer
+            return trainer, trainer.fit(last)
         except UtteranceError as error:
             trainer.left_out.add_after(error)
             log.warning("%s; continuing from the last checkpoint without it", error)

@@ -38,8 +38,10 @@ class Step:
 class Trainer(Training):
     """The loop over the parts of a training."""
 
-    def fit(self) -> None:
-        """Train from the current epoch to the last one, or until patience runs out.
+    def fit(self, last: int | None = None) -> bool:
+        """Train from the current epoch to the epoch `last` (default: of all), or until patience runs out.
+
+        Returns whether training has ended, so that a call with a later epoch would add nothing.
 
         Each step follows the gradient of the mean loss of its utterances; processes add the gradients of their shares.
         """
@@ -47,7 +49,9 @@ class Trainer(Training):
         self.last_save = time.monotonic()
         self.train_feed.fill_cache("the training set", self.save_or_stop, self.processes)
         self.dev_feed.fill_cache("the dev set", self.save_or_stop, self.processes)
-        while progress.epoch <= self.settings.epochs and not self.out_of_patience():
+        while progress.epoch <= (self.settings.epochs if last is None else last):
+            if self.out_of_patience():
+                return True
             progress.add_time()
             self.model.train()
             for step in self.steps():
@@ -75,6 +79,7 @@ class Trainer(Training):
             self.processes.check_same_tensors(self.parameters.values())
             self.finish_epoch(self.evaluate())
             self.save()
+        return progress.epoch > self.settings.epochs
 
     def steps(self) -> Iterator[Step]:
         """The remaining steps of the current epoch."""

@@ -60,7 +60,11 @@ elif stage == "prepare":
 elif stage == "tokenize":
     leave(given["tokenizer.folder"] + "/tokens.txt")
 elif stage == "train":
-    leave("config.yaml", "summary.json", "best.safetensors")
+    leave("config.yaml", "metrics.jsonl", "best.json")
+    if "--part" not in sys.argv:
+        leave("summary.json", "best.safetensors")
+elif stage == "rates" and "--kept" in sys.argv:
+    print(*(word for word in sys.argv if os.environ["KEPT"] in word), sep="\n")
 elif stage == "tune_decode":
     leave(f"tuned_{given.get('decode.name', 'beam')}.json")
 elif stage == "decode":

@@ -267,3 +267,15 @@ def test_a_training_chosen_by_another_score_resumes_with_the_score_of_today():
     model = SimpleNamespace(task=SimpleNamespace(score_name="cer"), attachment=SimpleNamespace(current_names=dict))
     BestWeights(model, progress, None, writes=False).load_state_dict({})
     assert progress.best_score == 30.0
+
+
+@pytest.mark.parametrize("undisturbed", ["augmented"], indirect=True)
+def test_trained_in_parts_it_ends_as_in_one_go_and_only_the_end_has_a_summary(corpus, exp, undisturbed):
+    changes, reference = undisturbed
+    for part, epoch in (("1/9", 1), ("2/3", 2)):
+        train_here(corpus, exp, "--part", part, **changes)
+        lines = toys.read_lines(exp)
+        assert [line["epoch"] for line in lines] == list(range(1, epoch + 1)) and not (exp / "summary.json").exists()
+        assert lines[-1]["lr_adapter"] == toys.read_lines(reference)[epoch - 1]["lr_adapter"]
+    assert_ends_the_same(corpus, exp, undisturbed)
+    assert (exp / "summary.json").exists()

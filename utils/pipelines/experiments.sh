@@ -1,10 +1,13 @@
 # shellcheck shell=bash
 # Stages 4 to 6 and 8, for every experiment of the plan.
 
-stage_train() { each_experiment train_experiment; }
-stage_decode() { each_experiment decode_experiment; }
-stage_score() { each_experiment score_experiment; }
-stage_pack() { each_experiment pack_experiment; }
+stage_train() {
+  if ((${#rounds[@]})); then search_rates; fi
+  each_experiment train_experiment
+}
+stage_decode() { choose_rates; each_experiment decode_experiment; }
+stage_score() { choose_rates; each_experiment score_experiment; }
+stage_pack() { choose_rates; each_experiment pack_experiment; }
 
 # each_experiment FUNCTION: calls it with each experiment, --nj at once.
 each_experiment() {
@@ -48,8 +51,13 @@ train_experiment() {
   code_files+=("$root/sure/backbones/$backbone.py" "$root/sure/tasks/$task.py")
   mapfile -t -O "${#inputs[@]}" inputs < <(find "$data/tokens" -type f 2>/dev/null | LC_ALL=C sort)
   if [[ -f $weights ]]; then inputs+=("$weights"); fi
-  outputs=("$exp/summary.json" "$exp/best.safetensors") when_redone=(--restart)
-  step "$exp" train python -m sure.bin.train "${words[@]}" --exp "$exp" "${training[@]}" "${together[@]}"
+  if [[ $searched != *" $exp "* ]]; then when_redone=(--restart); fi  # else it continues what this call has begun
+  if [[ -n $round_part ]]; then
+    outputs=("$exp/metrics.jsonl" "$exp/best.json") together+=(--part "$round_part")
+  else
+    outputs=("$exp/summary.json" "$exp/best.safetensors")
+  fi
+  step "$exp" "train${round_part:+_${round_part/\//of}}" python -m sure.bin.train "${words[@]}" --exp "$exp" "${training[@]}" "${together[@]}"
 }
 
 pack_experiment() {
@@ -61,3 +69,4 @@ pack_experiment() {
 
 . "$root/utils/pipelines/decodings.sh"
 . "$root/utils/pipelines/report.sh"
+. "$root/utils/pipelines/search.sh"

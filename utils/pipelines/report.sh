@@ -15,6 +15,7 @@ list_folders() {
 stage_report() {
   local seed_folder family
   local -a folders
+  choose_rates
   list_folders
   for family in "$root"/sure/backbones/*.py; do
     family=${family##*/}
@@ -43,12 +44,13 @@ show_report() {
 
 # after_stages FIRST LAST: after training with --rates, a table of dev scores; after a report, its table.
 after_stages() {
-  local -a folders
+  local -a folders experiments=("${experiments[@]}") words=("${rounds[@]/#/--part=}")
   if [[ $dry_run == true ]]; then return; fi
   if [[ -n $rates ]] && (($1 <= 4 && $2 >= 4)); then
+    if ((${#rounds[@]})); then experiments=("${candidates[@]}"); fi
     list_folders
     printf '\n'
-    python -m sure.bin.rates "${folders[@]}"
+    python -m sure.bin.rates "${words[@]}" "${folders[@]}"
   fi
   if (($1 <= 7 && $2 >= 7)) && [[ -f $results ]]; then
     printf '\n%s\n\nThe whole report is in %s\n' "$(show_report)" "$recipe/$results"
