@@ -18,7 +18,7 @@ REMARK = re.compile(r"\s#(?!\d+\s+[^\s#])")  # #1 of Kaldi too, but only at the 
 NOT_A_WORD = re.compile(r"[\0-\x1f\x7f-\x9f\ufffd]|[^\W\d][,;|=][^\W\d]|\w[,;:|=]$|^[\"“„«].*[\"”“»]$")
 # X-SAMPA has phones of one digit and of other marks, such as 2, @ and r\; 55 and 214 are tones
 NOT_A_PHONE = re.compile(
-    rf"-?({DECIMAL.pattern})|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"]+|[-=]+>|[→⇒]|#\d+|"
+    rf"-?({DECIMAL.pattern})%?|\d+%|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"]+|[-=]+>|[→⇒]|#\d+|"
     r".*([\0-\x1f\x7f-\x9f\ufffd()\[\],/]|\w\|\w).*",
     re.IGNORECASE,
 )
@@ -80,9 +80,11 @@ def _lines(file: str | Path, key: str) -> Iterator[tuple[int, str]]:
         text = decode_text(file, Path(file).read_bytes(), "latin-1")
     except OSError as error:
         raise SureError(f"{key}={file}: cannot be read ({error.strerror})") from None
-    for number, line in enumerate(text.splitlines(), 1):
-        line = unicodedata.normalize("NFC", REMARK.split(line.strip())[0].rstrip())
+    for number, written in enumerate(text.splitlines(), 1):
+        line = unicodedata.normalize("NFC", REMARK.split(written.strip())[0].rstrip())
         if line and not COMMENT.match(line):
+            if written.startswith("\t"):  # an empty cell, or none that can be told from one
+                raise SureError(f"{file}:{number}: a tab before the first word; begin the line with the word")
             word = line.split()[0]
             variant = VARIANT.fullmatch(word)
             yield number, (variant[1] if variant else word) + line[len(word) :]

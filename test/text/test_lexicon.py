@@ -85,7 +85,8 @@ def test_lexicons_of_others(tmp_path, content):
         "hello,HH AH": "'hello,HH' cannot be a word", "hello|HH AH": ".*HH' cannot be a word", "d: D": "'d:' cannot",
         '"hello" HH AH': ".* cannot be a word", "b -> B": "'->' cannot be", "b B #1 A": "'#1' cannot be a phone",
         "b\tHH AH\tHH EH": "columns .'HH AH', 'HH EH'. after 'b'", "b\tNN\tHH AH": "columns .*; expected one, with",
-        "b B\0": r"'B.x00' cannot be a phone"}.items()],
+        "b B\0": r"'B.x00' cannot be a phone", "\tB AH": "a tab before the first word",
+        "b 50% B": "'50%' cannot be"}.items()],
     *[("phones.json", content, "phones.json.*tokenize") for content in (None, b"{", b"[]", b'{"fold": null}')],
     ("phones.json", b'{"lexicon": false, "fold": "other"}', "phones.json.*'other'"),
 ])  # fmt: skip
