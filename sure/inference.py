@@ -237,8 +237,8 @@ def _find_weights(bundle: Bundle) -> str:
     named = bundle.about["backbone"]["weights"]
     if not isinstance(named, str) or not named:
         raise SureError(
-            f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which is not a path or name; pack or copy the "
-            "bundle again, or pass the backbone: --backbone PATH, or backbone_weights"
+            f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which is not a path or name; pack the bundle "
+            "again (run.sh: --stage pack), copy it again, or pass the backbone: --backbone PATH, or backbone_weights"
         )
     if "/" not in named and "." not in named:
         return named

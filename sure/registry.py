@@ -29,7 +29,8 @@ def names(folder: str) -> list[str]:
 def find(folder: str, name: str) -> Any:
     """The class that `sure/<folder>/<name>.py` defines; an earlier name finds it too.
 
-    Raises SureError with the nearest name if there is no such file, and for a value that is not a string.
+    Raises SureError with the nearest name if there is no such file, for a value that is not a string, and with file and
+    line for a syntax error.
     """
     name = current(folder, name)
     if not isinstance(name, str):
@@ -50,5 +51,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _class_of(folder: str, name: str) -> Any:
-    found = getattr(importlib.import_module(f"sure.{folder}.{name}"), CLASSES[folder], None)
+    try:
+        module = importlib.import_module(f"sure.{folder}.{name}")
+    except SyntaxError as error:
+        raise SureError(f"{error.filename}:{error.lineno}: {error.msg}; correct this line") from None
+    found = getattr(module, CLASSES[folder], None)
     return found if getattr(found, "__module__", None) == f"sure.{folder}.{name}" else None

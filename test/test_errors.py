@@ -7,7 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
+import sure.petl
 from sure import bin as commands
+from sure import registry
 from sure.errors import SureError, compare_names, counted, run, some_lines, some_of
 
 BIN = Path(commands.__file__).parent
@@ -58,3 +60,10 @@ def test_names_that_differ_are_named_on_both_sides() -> None:
     compare_names(["b", "a"], {"a", "b"}, "x.safetensors")
     with pytest.raises(SureError, match=r"^x: 2 missing \(a, c\), 1 unexpected \(d\); write it again$"):
         compare_names(["b", "d"], ["a", "b", "c"], "x", "write it again")
+
+
+def test_a_syntax_error_in_the_file_of_a_method_is_named_with_its_line(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("class Method:\n    def build(self\n")
+    monkeypatch.setattr(sure.petl, "__path__", [*sure.petl.__path__, str(tmp_path)])
+    with pytest.raises(SureError, match=r"mine\.py:2: .*; correct this line"):
+        registry.find("petl", "mine")

@@ -75,9 +75,16 @@ write_mark() {
 check_kept() {
   local changed name=${step_name##* }
   if [[ $forced == true || ! -f $1 || ${#when_redone[@]} -eq 0 ]]; then return; fi
-  changed=$(changed_inputs "$1" "$2" | sed -e '/^command /d' -e '/  conf\//d' -e 's/.*  //')
-  [[ -z $changed ]] || stop_here "${step_name% *} had finished before ${changed//$'\n'/, } changed; to make it again:" \
+  changed=$(kept_from "$1" "$2")
+  [[ -z $changed ]] || stop_here "${step_name% *} had finished before $changed changed; to make it again:" \
     "--stage ${name%%_*}; to keep it, name the new one: --tag NAME"
+}
+
+# kept_from MARK TEXT: prints the data that changed since a training has finished; none for its settings and code.
+kept_from() {
+  local changed
+  changed=$(changed_inputs "$1" "$2" | sed -e '/^command /d' -e '/  conf\//d' -e 's/.*  //')
+  printf '%s' "${changed//$'\n'/, }"
 }
 
 check_outputs() {

@@ -78,6 +78,17 @@ from_caller() {
   if [[ -n $1 && $1 != /* && -e $caller/$1 ]]; then printf '%s\n' "$caller/$1"; else printf '%s\n' "$1"; fi
 }
 
+# check_paths FIRST: an error for a path in the call that does not exist, before stage 1, where stages from FIRST read it.
+check_paths() {
+  if [[ -v option_given[corpus] && -n $corpus && ! -d $corpus ]] && (($1 <= 2)); then
+    usage_error "--corpus $corpus is not a folder; pass the folder that contains the corpus (--corpus DIR)"
+  fi
+  local file; file=$(from_caller "${option_given[lexicon]-}")
+  if [[ -n $file && ! -f $file ]] && (($1 <= 3)); then
+    usage_error "--lexicon: the file ${option_given[lexicon]} does not exist; correct the path"
+  fi
+}
+
 # run_stages: runs stages --stage to --stop_stage, the functions stage_NAME of the pipeline, each after its function
 # before_stage NAME, if there is one.
 run_stages() {
@@ -89,6 +100,7 @@ run_stages() {
   ((first <= last)) || usage_error "--stop_stage $stop_stage comes before --stage $stage; the stages are: $(list_stages)"
   make_plan
   if [[ -n $show ]]; then one_of show corpus experiments; "show_$show"; return; fi
+  check_paths "$first"
   if [[ $dry_run == false ]] || complete_environment "$extras" >/dev/null; then
     use_environment "$extras"
     check_config

@@ -29,7 +29,7 @@ WEIGHTS, ABOUT = "adapter.safetensors", "adapter.json"
 ADAPTER_KINDS = {"format": int, "backbone": dict, "petl": list, "tensors": dict, "sha256": str}
 KINDS = {**ADAPTER_KINDS, "task": str, "language": str, "seed": int, "head": dict}
 BACKBONE_KEYS = {"name", "weights", "layers", "padding", "dim", "depth", "sha256"}
-AGAIN = "pack or copy the bundle again"
+AGAIN = "pack the bundle again (run.sh: --stage pack), or copy it again"
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sure.data.data_dir import read_data_dir
-from sure.errors import SureError, some_of
+from sure.errors import SureError, counted, some_of
 from sure.files import replace_file
 from sure.text.languages import check_language
 from sure.text.lexicon import EXTRA, G2P, Entry, make_lexicon, missing_packages
@@ -41,14 +41,14 @@ def _words(folder: Path, language: str) -> set[str]:
 
 
 def _remedy(missing: list[str], listing: Path, language: str) -> str:
-    message = f"{len(missing)} words have no phones: {some_of(missing, 20)} (complete list: {listing}); "
+    message = f"without phones: {counted(len(missing), 'word')}: {some_of(missing, 20)} (complete list: {listing}); "
     if packages := missing_packages(language):
         message += f"install {' and '.join(packages)} for English words: tools/install.sh --extras {EXTRA}; or "
     return message + "write lines `word phone phone ...` for these words to a file and pass --lexicon FILE"
 
 
 def _summary(out: Path, entries: dict[str, Entry], sources_file: Path) -> str:
-    lines = [f"{out}: {len(entries):,} words"]
+    lines = [f"{out}: {counted(len(entries), 'word')}"]
     for source, count in Counter(entry.source for entry in entries.values()).most_common():
         lines.append(f"{count:,} from {source}" + ", predicted from the letters" * (source == G2P))
     lines.append(f"complete list: {sources_file}")

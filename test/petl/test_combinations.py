@@ -19,6 +19,10 @@ REFUSED = [
     ({"name": "lora", "rank": 40, "init": "pissa"}, "rank=40 is more than the width of layer.0.attn.q, 32 to 32"),
     ({"name": "dora", "rank": 40, "init": "orthogonal"}, "rank=40 is more than .* init=kaiming"),
     ({"name": "lora", "sites": ""}, r"petl \(lora\): sites is empty.*omit it.*layer.\*.attn"),
+    (
+        {"name": "lora", "sites": "layer.[0-99].*"},
+        r"site pattern 'layer.\[0-99\].\*' \(that is, .* matches nothing",
+    ),
     ({"name": "full", "sites": "layer.2.attn.q"}, "full has no sites; omit it"),
     (["lora", {"name": "weighted_sum", "sites": "layer.0.output"}], "weighted_sum has no sites"),
     ({"name": "conv_adapter", "width": 5}, "width=5 does not divide the 32 channels of layer.0.after_ffn"),

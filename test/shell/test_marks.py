@@ -61,7 +61,11 @@ def test_a_dry_run_calls_finished_what_would_be_skipped(finished):
     shown = finished.run(*words).out
     assert shown.count("# finished") == 3 and shown.count("# runs, again: conf/asr.yaml changed") == 1  # tokens
     shown = finished.run(*words, "--set", "train.epochs=2", "--stage", "4", "--force", "false").out
-    assert "# runs, again: its settings changed" in shown and "# finished" not in shown
+    assert "# runs, again: its settings changed; stops if that changes the result" in shown
+    assert "# finished" not in shown
+    (finished.recipe / "data/asr_es/train/wav.scp").write_text("other\n")
+    shown = finished.run(*words, "--stage", "4", "--force", "false").out
+    assert "# stops: finished before data/asr_es/train/wav.scp changed; --stage train makes it again" in shown
 
 
 def test_a_trained_model_does_not_count_for_other_data(finished):

@@ -34,6 +34,8 @@ DRY = ("--dry_run", "true", *LORA)
         (("--launch", "slrum"), ["--launch: unknown value 'slrum' (did you mean slurm?); expected one of:"]),
         (("--task", "song"), ["--task: unknown value 'song'; expected one of: asr phoneme language speaker intent"]),
         (("--petl", "lore"), ["no method 'lore' in", "(did you mean 'lora'?)", "conv_adapter linear_probe lora"]),
+        (("--corpus", "nowhere"), ["--corpus nowhere is not a folder; pass the folder that contains the corpus"]),
+        (("--lexicon", "nowhere"), ["--lexicon: the file nowhere does not exist; correct the path"]),
         (("--stage", "0"), ["--stage: unknown stage '0'; the", "1 download", "8 pack"]),
         (("--stop_stage", "trian"), ["--stop_stage: unknown stage 'trian' (did you mean train?); the stages are"]),
         (("--stage", "score", "--stop_stage", "4"), ["--stop_stage 4 comes before --stage score"]),

@@ -142,7 +142,7 @@ def test_words_of_all_sets_are_written_with_their_sources(tmp_path, folders, sta
 def test_error_of_missing_words_names_words_and_remedy(tmp_path, folders, without_packages):
     out = file(tmp_path, "lexicon.txt", "from before\n")
     mine = file(tmp_path, "mine.txt", "hello HH\nzulu Z\n")
-    message = r"3 words have no phones: don't, two, worlds \(.*tools/install.sh --extras phones"
+    message = r"without phones: 3 words: don't, two, worlds \(.*tools/install.sh --extras phones"
     with pytest.raises(SureError, match=message):
         write_lexicon(folders, out, [mine], "en")
     assert (tmp_path / "lexicon_missing.txt").read_text().split() == ["don't", "two", "worlds"]
