@@ -140,6 +140,20 @@ def test_half_of_a_file_is_truncated_and_two_in_one_are_read_whole_or_refused(he
         assert 4.0 <= audio_seconds(here / "x") < 4.2
 
 
+def test_a_rate_that_changes_is_refused_by_name(here):
+    parts = [write_audio(here / "x", tone(1.0, rate), rate, ("adts", "aac")).read_bytes() for rate in (16000, 32000)]
+    (here / "x").write_bytes(b"".join(parts))
+    with pytest.raises(AudioError, match="joined audio files: its sampling rate or number of channels changes"):
+        read_audio(here / "x")
+
+
+@pytest.mark.parametrize("start", [b"RIFX", b"FLV\1\5\0\0\0\11"])
+def test_a_g722_file_may_begin_as_files_of_another_format(here, start):
+    content = start + write_audio(here / "x.g722", tone(1.25)).read_bytes()
+    (here / "x.g722").write_bytes(content)
+    assert audio_seconds(here / "x.g722") == 2 * len(content) / 16000
+
+
 @pytest.mark.parametrize("name", ["noise_then_silence", "silence_then_noise"])
 def test_an_mp3_of_variable_rate_without_a_header_of_its_length_is_read_to_its_end(here, name):
     """libsndfile estimates 7.7 and 61.4 s from the first frames; after the audio there may be tags."""
