@@ -35,7 +35,11 @@ SOUNDFILE_STARTS = (
     b"caff",
     b"riff\x2e\x91\xcf\x11",
 )
-AV_STARTS = re.compile(rb"ID3|\xff[\xe0-\xff]|\x1aE\xdf\xa3|.{4}ftyp|\x30\x26\xb2\x75|FLV|#!AMR", re.DOTALL)
+# mp3 and AAC, Matroska, mp4, WMA, Flash, AMR, AC-3, True Audio, WavPack, Monkey's Audio, DSD, RealMedia
+AV_STARTS = re.compile(
+    rb"ID3|ADIF|\xff[\xe0-\xff]|\x1aE\xdf\xa3|.{4}ftyp|\x30\x26\xb2\x75|FLV|#!AMR|\x0bw|TTA1|wvpk|MAC |DSD |FRM8|\.RMF",
+    re.DOTALL,
+)
 # soundfile raises subclasses of RuntimeError; a damaged file can request any amount of memory
 DECODING_ERRORS = (OSError, ValueError, IndexError, RuntimeError, MemoryError, SureError, av.error.FFmpegError)
 MOST_SAMPLES = 400_000_000  # of all channels, over an hour of 48 kHz stereo; a small file can contain days of silence
@@ -212,11 +216,12 @@ def _decode_frames(container: av.container.InputContainer, stream: av.AudioStrea
 
 
 def _promised_seconds(source: Source, container: av.container.InputContainer, stream: av.AudioStream) -> float:
-    """The length in the header of an mp4, Matroska or mp3 file; 0 without one, where FFmpeg may estimate it."""
-    exact = "mp4" in container.format.name or (container.format.name == "mp3" and _has_length(source))
+    """The length in the header of an mp4, Matroska, True Audio, WavPack or mp3 file; 0 where FFmpeg may estimate it."""
+    name = container.format.name
+    exact = "mp4" in name or name in ("tta", "wv") or (name == "mp3" and _has_length(source))
     if exact and stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    if "matroska" in container.format.name and container.duration is not None:
+    if "matroska" in name and container.duration is not None:
         with open_source(source) as file:
             if b"\x44\x89" in file.read(4096):  # the element Duration (RFC 9559)
                 return container.duration / av.time_base

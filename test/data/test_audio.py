@@ -108,7 +108,7 @@ def test_an_m4a_cut_between_two_packets_is_truncated(here):
 OTHER_FORMATS = {
     ("adts", "aac"): "last packet", ("webm", "libopus"): "seconds", ("mp3", "libmp3lame"): "seconds",
     ("wav", "g726"): "bytes", ("wav", "libmp3lame"): "bytes", ("wav", "pcm_mulaw"): "bytes",
-    ("caf", "pcm_s16le"): "bytes",
+    ("caf", "pcm_s16le"): "bytes", ("tta", "tta"): "seconds", ("wv", "wavpack"): "seconds",
 }  # fmt: skip
 
 
@@ -123,6 +123,11 @@ def test_the_first_bytes_decide_how_a_file_is_read_whatever_its_name_says(here, 
     (here / "half.wav").write_bytes(content[: len(content) // 2])
     with pytest.raises(AudioError, match=f"truncated audio file: .*{OTHER_FORMATS[encoder]}"):
         read_audio(here / "half.wav")
+
+
+def test_ac3_may_have_any_name(here):
+    write_audio(here / "x.wav", tone(1.0, 48000), 48000, ("ac3", "ac3"))
+    assert similarity(read_audio(here / "x.wav").numpy(), tone(1.0)) > 0.9
 
 
 @pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST", "FLAC", "OGG", "MP3"])
