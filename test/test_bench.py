@@ -65,3 +65,18 @@ def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path):
     assert min(row["seconds"].values()) > 0 and row["floor"]["seconds"] > 0
     subprocess.run([sys.executable, str(BENCH / "results.py"), str(out), "--page", str(page)], check=True)
     assert "| lora_full_depth |" in page.read_text() and row["machine"] in page.read_text()
+
+
+def test_clips_of_two_lengths_are_compared(corpus):
+    command = [sys.executable, str(BENCH / "lengths.py"), "--shape", "tiny", "--data", str(corpus), "--clips", "2", "1"]
+    printed = subprocess.run([*command, "--seconds", "4", "--rounds", "1"], check=True, capture_output=True, text=True)
+    assert "clips of 2 s" in printed.stdout and "padding of train (" in printed.stdout
+
+
+def test_the_share_of_padding_by_hand(scripts):
+    from lengths import padding
+
+    from sure.data.batching import SecondsBatchSampler
+
+    sampler = SecondsBatchSampler([2.0, 1.95, 1.0], 100.0, shuffle=False)  # one batch of two, one of one
+    assert padding(sampler) == pytest.approx(100 * 0.05 / 5.0)
