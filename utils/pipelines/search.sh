@@ -15,7 +15,11 @@ search_rates() {
     round_part=${rounds[round]}
     train_candidates
     for experiment in "${kept[@]}"; do choose_experiment "$experiment"; searched+="$exp "; done
-    if [[ $dry_run == false ]]; then keep_best "${rounds[@]:0:round+1}"; fi
+    if [[ $dry_run == true ]]; then
+      printf '# below, only experiments with the best third of these rates on dev, for each method\n'
+    else
+      keep_best "${rounds[@]:0:round+1}"
+    fi
   done
   round_part=""
   choose_rates
