@@ -50,6 +50,8 @@ def test_the_digest_of_a_folder_changes_with_its_content(here: Path, change, cou
     os.symlink("../elsewhere", "corpus/link")
     os.symlink("..", "corpus/s/loop")
     os.mkfifo("corpus/pipe")
+    os.makedirs("corpus/gone")
+    os.symlink("nowhere", "corpus/gone/wav.scp")  # as a file that is deleted meanwhile
     before = digest_of_folder("corpus")
     change()
     assert (digest_of_folder("corpus/") != before) == counts
