@@ -1,6 +1,6 @@
 """The transformer layer of all backbones: named linear maps, attention, and slots for methods."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sure.backbones.attention_product import attention_product
 from sure.backbones.base import AttentionSlot, Site, Slot
 from sure.backbones.positions import Rotary, rotate
-from sure.backbones.products import frozen_product
+from sure.backbones.products import FrozenMap, frozen_products
 from sure.frames import Frames
 
 
@@ -28,21 +28,38 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out)"""
-        if branch := self._branch():
-            weight = (lambda: self.weight) if self.quantised is None else self.quantised.dequantise
-            output = frozen_product(to_autocast(input), weight, self.bias, branch)
-        else:
-            output = super().forward(input) if self.quantised is None else self.quantised(input, self.bias)
-        return self.slot(input, output, frames, skip=1 if branch else 0)
+        if self.frozen:
+            return apply_maps([self], input, frames)[0]
+        return self.slot(input, super().forward(input), frames)
 
-    def _branch(self) -> tuple[Tensor, Tensor] | None:
-        """A and B of the first module of the slot if it adds B A input, so that one product computes both."""
+    @property
+    def frozen(self) -> bool:
+        """Whether the weight is; the bias may train."""
+        return self.weight is None or not self.weight.requires_grad
+
+    def frozen_map(self) -> FrozenMap:
+        """The map, with the first module of the slot if that adds a low-rank product B A input."""
+        weight = (lambda: self.weight) if self.quantised is None else self.quantised.dequantise
         module = next(iter(self.slot.attached.values()), None)
-        frozen = self.weight is None or not self.weight.requires_grad
-        return module.branch() if frozen and hasattr(module, "branch") else None
+        return FrozenMap(weight, self.bias, module.branch() if hasattr(module, "branch") else None)
 
     def site(self, name: str, layer: int) -> Site:
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
+
+
+def apply_maps(maps: Sequence[Linear], input: Tensor, frames: Frames | None) -> list[Tensor]:
+    """Linear maps of one input (batch, time, width_in), in one function if all are frozen.
+
+    Returns for each map (batch, time, width_out), with the modules of its slot.
+    """
+    if not all(each.frozen for each in maps):
+        return [each(input, frames) for each in maps]
+    frozen_maps = [each.frozen_map() for each in maps]
+    outputs = frozen_products(to_autocast(input), frozen_maps)
+    return [
+        each.slot(input, output, frames, skip=int(frozen_map.branch is not None))
+        for each, frozen_map, output in zip(maps, frozen_maps, outputs, strict=True)
+    ]
 
 
 class Convolution(Linear):
@@ -139,8 +156,8 @@ class Attention(nn.Module):
             context = attention_product(queries, keys, values, scores)
             return context.transpose(1, 2).flatten(2)
 
-        input = to_autocast(hidden)
-        context = self.slot(self.q(input, frames), self.k(input, frames), self.v(input, frames), attend)
+        queries, keys, values = apply_maps([self.q, self.k, self.v], to_autocast(hidden), frames)
+        context = self.slot(queries, keys, values, attend)
         return self.out(context, frames)
 
     def _split(self, tensor: Tensor) -> Tensor:

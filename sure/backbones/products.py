@@ -1,64 +1,88 @@
-"""Products of frozen linear maps, and of a low-rank branch added to them, without sums of large tensors."""
+"""Products of frozen linear maps of one input, with low-rank branches, without sums of large tensors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
-def frozen_product(
-    input: Tensor, weight: Callable[[], Tensor], bias: Tensor | None, branch: tuple[Tensor, Tensor] | None = None
-) -> Tensor:
-    """input W^T + bias, with branch (A, B) also + (input A^T) B^T; in the type of `input`.
+class FrozenMap(NamedTuple):
+    """input W^T + bias, with a branch (A, B) also + (input A^T) B^T.
 
-    input: (batch, time, width_in) -> (batch, time, width_out)
     weight: returns the frozen W (width_out, width_in); called again in the backward pass, which stores no W.
-    branch: A (rank, width_in) and B (width_out, rank)
+    bias: (width_out,). branch: A (rank, width_in) and B (width_out, rank)
     """
-    dtype = input.dtype
-    a, b = (None, None) if branch is None else (each.to(dtype) for each in branch)
-    return FrozenProduct.apply(input, lambda: weight().to(dtype), None if bias is None else bias.to(dtype), a, b)
+
+    weight: Callable[[], Tensor]
+    bias: Tensor | None = None
+    branch: tuple[Tensor, Tensor] | None = None
 
 
-class FrozenProduct(torch.autograd.Function):
-    """`frozen_product`, all tensors in one type. Each sum is accumulated in the memory of its first product."""
+def frozen_products(input: Tensor, maps: Sequence[FrozenMap]) -> tuple[Tensor, ...]:
+    """input (batch, time, width_in) -> for each map (batch, time, width_out), in the type of the input."""
+
+    def cast(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(input.dtype)
+
+    branches = [each.branch for each in maps if each.branch is not None]
+    a = torch.cat([a for a, _ in branches]) if branches else None
+    biases = [cast(each.bias) for each in maps]
+    bs = [None if each.branch is None else cast(each.branch[1]) for each in maps]
+    return FrozenProducts.apply(input, [each.weight for each in maps], cast(a), *biases, *bs)
+
+
+class FrozenProducts(torch.autograd.Function):
+    """`frozen_products`, all tensors in one type; `a` has the A of all branches.
+
+    The branches share one product with the input, and each sum is accumulated in the memory of its first product.
+    """
 
     @staticmethod
     def forward(
-        ctx, input: Tensor, weight: Callable[[], Tensor], bias: Tensor | None, a: Tensor | None, b: Tensor | None
-    ) -> Tensor:
-        ctx.weight = weight
-        output = nn.functional.linear(input, weight(), bias)
+        ctx, input: Tensor, weights: list[Callable[[], Tensor]], a: Tensor | None, *biases_and_bs: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        biases, bs = biases_and_bs[: len(weights)], biases_and_bs[len(weights) :]
+        outputs = tuple(
+            nn.functional.linear(input, weight().to(input.dtype), bias)
+            for weight, bias in zip(weights, biases, strict=True)
+        )
+        ctx.weights = weights
         if a is not None:
-            low = a @ input.flatten(0, -2).t()  # (rank, frames): faster than its transpose
-            output.view(-1, output.shape[-1]).addmm_(low.t(), b.t())
-            trains = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
-            ctx.save_for_backward(*((input, low) if trains else (None, None)), a, b)
-        return output
+            low = a @ input.flatten(0, -2).t()  # (all ranks, frames): faster than its transpose
+            for output, b, part in zip(outputs, bs, low.split(ranks(bs)), strict=True):
+                if b is not None:
+                    output.view(-1, len(b)).addmm_(part.t(), b.t())
+            ctx.save_for_backward(input, low, a, *bs)
+        return outputs
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        for_input, _, for_bias, for_a, for_b = ctx.needs_input_grad
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        for_input, _, for_a, *others = ctx.needs_input_grad
         saved = ctx.saved_tensors  # read once, as recomputed layers require
-        shape, gradient = gradient.shape, gradient.flatten(0, -2)
-        input_gradient = a_gradient = b_gradient = None
+        shape, gradients = gradients[0].shape[:-1], [each.flatten(0, -2) for each in gradients]
+        input_gradient = a_gradient = None
+        b_gradients: list[Tensor | None] = [None] * len(gradients)
         if saved:
-            input, low, a, b = saved
-            low_gradient = b.t() @ gradient.t()
-            if for_input:
-                input_gradient = (low_gradient.t() @ a).addmm_(gradient, ctx.weight())
-            if for_a:
-                a_gradient = low_gradient @ input.flatten(0, -2)
-            if for_b:
-                b_gradient = (low @ gradient).t()
-        elif for_input:
-            input_gradient = gradient @ ctx.weight()
-        return (
-            None if input_gradient is None else input_gradient.unflatten(0, shape[:-1]),
-            None,
-            gradient.sum(0) if for_bias else None,
-            a_gradient,
-            b_gradient,
-        )
+            input, low, a, *bs = saved
+            pairs = list(zip(bs, gradients, strict=True))
+            low_gradient = torch.cat([b.t() @ gradient.t() for b, gradient in pairs if b is not None])
+            input_gradient = low_gradient.t() @ a if for_input else None
+            a_gradient = low_gradient @ input.flatten(0, -2) if for_a else None
+            parts = low.split(ranks(bs))
+            b_gradients = [
+                None if b is None else (part @ each).t() for part, (b, each) in zip(parts, pairs, strict=True)
+            ]
+        for gradient, weight in zip(gradients, ctx.weights if for_input else [], strict=for_input):
+            matrix = weight().to(gradient.dtype)
+            input_gradient = gradient @ matrix if input_gradient is None else input_gradient.addmm_(gradient, matrix)
+        bias_gradients = [each.sum(0) if needed else None for each, needed in zip(gradients, others, strict=False)]
+        if input_gradient is not None:
+            input_gradient = input_gradient.unflatten(0, shape)
+        return input_gradient, None, a_gradient, *bias_gradients, *b_gradients
+
+
+def ranks(bs: Sequence[Tensor | None]) -> list[int]:
+    return [0 if b is None else b.shape[1] for b in bs]

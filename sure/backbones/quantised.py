@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sure.backbones.layers import Linear, to_autocast
-from sure.backbones.products import frozen_product
+from sure.backbones.products import FrozenMap, frozen_products
 
 BLOCK = 64  # numbers with a common scale in NF4
 # Quantiles of the normal distribution, with an exact zero (QLoRA, arXiv 2305.14314, appendix E).
@@ -31,7 +31,7 @@ class Quantised(nn.Module, ABC):
 
     def forward(self, input: Tensor, bias: Tensor | None = None) -> Tensor:
         """input (batch, time, width_in) -> (batch, time, width_out), in the type of autocast or of the input"""
-        return frozen_product(to_autocast(input), self.dequantise, bias)
+        return frozen_products(to_autocast(input), [FrozenMap(self.dequantise, bias)])[0]
 
 
 class BFloat16(Quantised):

@@ -1,28 +1,39 @@
-"""Frozen linear maps with a low-rank branch: outputs and gradients of the formula W x + b + s B A x."""
+"""Frozen linear maps with low-rank branches: outputs and gradients of the formula W x + b + s B A x."""
 
 import pytest
 import torch
 
 from sure.backbones.layers import Linear
-from sure.backbones.products import frozen_product
+from sure.backbones.products import FrozenMap, frozen_products
 from sure.backbones.quantised import Int8
 from sure.petl.lora import LowRank
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("branch", [True, False])
-def test_gradients_are_those_of_the_output(branch, bias):
+@pytest.mark.parametrize("branches", [(), (0,), (0, 2), (0, 1, 2)])
+def test_gradients_are_those_of_the_outputs(branches, bias):
+    """Three maps of one input; those in `branches` have branches, of different ranks."""
     torch.manual_seed(1)
-    shapes = (2, 3, 5), (4,), (2, 5), (4, 2)
-    input, bias_vector, a, b = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes)
-    weight = torch.randn(4, 5, dtype=torch.float64)
+    shapes = (2, 3, 5), (4,), *[shape for map in range(3) for shape in ((1 + map, 5), (4, 1 + map))]
+    tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    weights = torch.randn(3, 4, 5, dtype=torch.float64)
 
-    def output(input, bias_vector, a, b):
-        return frozen_product(input, lambda: weight, bias_vector if bias else None, (a, b) if branch else None)
+    def outputs(input, bias_vector, *factors):
+        return frozen_products(
+            input,
+            [
+                FrozenMap(lambda map=map: weights[map], bias_vector * (map + 1) if bias else None,
+                          factors[2 * map :][:2] if map in branches else None)
+                for map in range(3)
+            ],
+        )  # fmt: skip
 
-    assert torch.autograd.gradcheck(output, (input, bias_vector, a, b))
-    wanted = input @ weight.T + bias * bias_vector + branch * input @ a.T @ b.T
-    assert torch.allclose(output(input, bias_vector, a, b), wanted)
+    assert torch.autograd.gradcheck(outputs, tensors)
+    input, bias_vector, *factors = tensors
+    for map, found in enumerate(outputs(*tensors)):
+        a, b = factors[2 * map :][:2]
+        wanted = input @ weights[map].T + bias * (map + 1) * bias_vector + (map in branches) * input @ a.T @ b.T
+        assert torch.allclose(found, wanted)
 
 
 @pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
