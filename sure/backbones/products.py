@@ -75,14 +75,16 @@ class FrozenProducts(torch.autograd.Function):
             b_gradients = [
                 None if b is None else (part @ each).t() for part, (b, each) in zip(parts, pairs, strict=True)
             ]
-        for gradient, weight in zip(gradients, ctx.weights if for_input else [], strict=for_input):
-            matrix = weight().to(gradient.dtype)
-            input_gradient = gradient @ matrix if input_gradient is None else input_gradient.addmm_(gradient, matrix)
-        bias_gradients = [each.sum(0) if needed else None for each, needed in zip(gradients, others, strict=False)]
-        if input_gradient is not None:
+        if for_input:
+            for gradient, weight in zip(gradients, ctx.weights, strict=True):
+                w = weight().to(gradient.dtype)
+                input_gradient = gradient @ w if input_gradient is None else input_gradient.addmm_(gradient, w)
             input_gradient = input_gradient.unflatten(0, shape)
+        needed = others[: len(gradients)]
+        bias_gradients = [each.sum(0) if wanted else None for each, wanted in zip(gradients, needed, strict=True)]
         return input_gradient, None, a_gradient, *bias_gradients, *b_gradients
 
 
 def ranks(bs: Sequence[Tensor | None]) -> list[int]:
+    """Ranks of the branches; 0 for a map without one."""
     return [0 if b is None else b.shape[1] for b in bs]
