@@ -119,7 +119,7 @@ def test_methods_combine(file, tmp_path):
         (["petl.name=lora+prefix", "petl.rank=4"], ["petl.rank", "lora, prefix", "petl/lora+prefix.yaml"]),
         (["petl.name=lora+prefix", "petl.length=4"], ["`petl: [{name: lora}, {name: prefix, length: 4}]`"]),
         (["petl.name=lora+prefx"], ["'prefx'", "did you mean 'prefix'"]),
-        (["petl=[lora, prefix]", "petl.rank=4"], ["petl is a list of methods"]),
+        (["petl=[lora, prefix]", "petl.rank=4"], ["override petl.rank: petl is a list", "petl/lora+prefix.yaml"]),
         (["petl=[]"], ["petl", "empty", "linear_probe"]),
         (["data.tests=[data/es/test, data/fr/test]"], ["data/es/test and data/fr/test", "decode_test", "rename"]),
         (["data.valid=data/x/test", "data.tests=[data/y/test/]"], ["data/x/test and data/y/test/"]),
