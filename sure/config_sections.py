@@ -1,5 +1,6 @@
 """The sections of the configuration: for every key its type, default, bounds and meaning (docs/configuration.md)."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +135,11 @@ class TrainConfig(Section):
     recompute_layers: bool = Field(
         False, description="store no activations of layers that train: less memory, one more forward pass, same results"
     )
+    memory: str = Field(
+        "",
+        description="most memory of the training process, such as 8gb or 900mb: chooses recompute_layers, "
+        "frozen_weights, batches and caches, and logs the choice; empty: no limit",
+    )
     prefix_cache: Literal["auto", "off"] = Field("auto", description="whether outputs of frozen layers may be cached")
     prefix_cache_disk_gigabytes: float = Field(
         20.0,
@@ -150,6 +156,13 @@ class TrainConfig(Section):
     threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's default")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<number>; auto: a GPU if there is one")
     explode: float = Field(1e4, gt=0, description="training stops with an error at a mean loss above this value")
+
+    @field_validator("memory")
+    @classmethod
+    def _is_a_size(cls, memory: str) -> str:
+        if memory and not re.fullmatch(r"\d+(\.\d+)?(gb|mb)", memory.lower()):
+            raise SureError(f"train.memory={memory}: expected a size such as 8gb or 900mb, or nothing for no limit")
+        return memory.lower()
 
 
 class DecodeConfig(Section):

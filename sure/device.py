@@ -11,6 +11,7 @@ import torch
 from sure.errors import SureError
 
 BF16_FLAGS = ("amx_bf16", "avx512_bf16")
+M_MMAP_THRESHOLD = -3  # of mallopt, in glibc's malloc.h
 BF16_WIDTH = 512  # backbone width; measured on a CPU: 50 % less time at width 768, but only 5 to 30 % less at 288
 
 
@@ -68,6 +69,22 @@ def return_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def return_large_blocks() -> None:
+    """Return blocks of 1 MiB and more to the system as soon as they are freed, where the C library is glibc.
+
+    Else it keeps most of them for later, up to as much again as the tensors need. A step takes about a fifth longer.
+    """
+    limit = getattr(ctypes.CDLL(None), "mallopt", None)
+    if limit is not None:
+        limit(M_MMAP_THRESHOLD, 2**20)
+
+
+def memory_megabytes() -> float:
+    """Memory of this process in MB, as it is now; where the system does not tell, its peak."""
+    now = _value(Path("/proc/self/status"), "VmRSS")
+    return int(now.split()[0]) * 1024 / 1e6 if now else peak_memory_megabytes(torch.device("cpu"))
 
 
 def _processor(key: str) -> str:

@@ -257,7 +257,7 @@ TABLE = [
     (trained, "train", {"prefix_cache_gigabytes": 0.0}, {"train.prefix_cache_disk_gigabytes": 0.0}),
     (trained, "train", {"device": "cuda:99", "explode": 1e-3}, {}),
     (trained, "train", {"patience": 1}, STILL | {"train.epochs": 3}),
-    (trained, "train", {"recompute_layers": True}, {}),
+    (trained, "train", {"recompute_layers": True, "memory": "1mb"}, {}),
     (trained, "train", {"workers": 1}, {"train.prefix_cache": "off"}),
     (decoded, "decode", {"method": "beam", "batch_seconds": 1.0}, {}),
     (decoded, "decode", {"name": "other", "beam": 1, "margin": 0.1, "min_probability": 0.9, "ngram": "none"}, BEAM),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sure import SAMPLE_RATE
 from sure.backbones.recompute import layer_call
+from sure.errors import SureError
 from sure.frames import Frames
 
 
@@ -117,6 +118,11 @@ class Backbone(nn.Module, ABC):
         frozen: number format of the linear maps of layers: fp32, or one of quantised.py, in which they never train.
         Raises SureError if the weights do not fit; it names the first keys that differ.
         """
+
+    @classmethod
+    def skeleton(cls, weights: str, padding: str = "masked", **shape: object) -> Backbone:
+        """The backbone that `from_weights` returns, on the device `meta`: all shapes, no values, no memory."""
+        raise SureError(f"{cls.__module__.rsplit('.', 1)[-1]} has no skeleton, so that train.memory cannot be used")
 
     @classmethod
     def check_weights(cls, weights: str) -> None:

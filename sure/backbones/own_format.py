@@ -139,12 +139,23 @@ class Stored(Backbone):
         return shape
 
     @classmethod
-    def _random(cls, name: str, padding: str, seed: int, frozen: str, changes: dict[str, Any]) -> Stored:
+    def skeleton(cls, weights: str, padding: str = "masked", **shape: object) -> Stored:
+        kind, _, name = weights.partition(":")
+        found = cls._random_shape(name or next(iter(cls.shapes)), shape) if kind == "random" else cls._read(weights)[0]
+        with torch.device("meta"):
+            return cls(found, padding)
+
+    @classmethod
+    def _random_shape(cls, name: str, changes: dict[str, Any]) -> Any:
         cls.check_weights(f"random:{name}")
         try:
-            shape = dataclasses.replace(cls.shapes[name], **changes)
+            return dataclasses.replace(cls.shapes[name], **changes)
         except TypeError as error:
             raise SureError(f"backbone: {cls.family_name()} has no such size ({error})") from None
+
+    @classmethod
+    def _random(cls, name: str, padding: str, seed: int, frozen: str, changes: dict[str, Any]) -> Stored:
+        shape = cls._random_shape(name, changes)
         with torch.device("meta"):
             backbone = cls(shape, padding)
         materialise(backbone, random_values(seed), frozen)

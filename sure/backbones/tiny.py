@@ -31,6 +31,11 @@ class Family(SpeechEncoder):
         return family.from_weights(f"random:{size}", padding, seed, frozen, **shape)
 
     @classmethod
+    def skeleton(cls, weights: str, padding: str = "masked", **shape: object) -> Backbone:
+        family, size = MODELS[weights.partition(":")[2] or "wav2vec2"]
+        return family.skeleton(f"random:{size}", padding, **shape)
+
+    @classmethod
     def check_weights(cls, weights: str) -> None:
         kind, _, name = weights.partition(":")
         if kind != "random" or (name and name not in MODELS):

@@ -49,8 +49,20 @@ def build_backbone(config: Config, task: AnyTask, frozen: str = "fp32") -> Backb
     frozen: number format of the linear maps of layers, as of `Backbone.from_weights`.
     """
     given = config.backbone
-    shape = task.shape() if given.weights.partition(":")[0] == "random" else {}
-    return backbone_family(config).from_weights(given.weights, given.padding, config.seed, frozen, **shape)
+    return backbone_family(config).from_weights(
+        given.weights, given.padding, config.seed, frozen, **_sizes(config, task)
+    )
+
+
+def skeleton(config: Config, task: AnyTask) -> Backbone:
+    """The backbone of `build_backbone` on the device `meta`, without values. Raises as `backbone_family`."""
+    given = config.backbone
+    return backbone_family(config).skeleton(given.weights, given.padding, **_sizes(config, task))
+
+
+def _sizes(config: Config, task: AnyTask) -> dict[str, Any]:
+    """Sizes of a random backbone that the task sets."""
+    return task.shape() if config.backbone.weights.partition(":")[0] == "random" else {}
 
 
 def build_model(

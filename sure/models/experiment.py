@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 # Keys that may change when a training is resumed: they do not affect the result.
 FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
 FREE_KEYS += ("train.prefix_cache_",)  # which cache a training has is compared with its checkpoint
-FREE_KEYS += ("train.device", "train.recompute_layers", "train.save_minutes", "train.threads", "train.workers")
+FREE_KEYS += ("train.device", "train.memory", "train.recompute_layers", "train.save_minutes", "train.threads")
+FREE_KEYS += ("train.workers",)
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle", "decode_*", "tuned_*", "left_out.txt")
 RESULTS += (
     "code.json",
@@ -36,6 +37,7 @@ RESULTS += (
     "best.json",
     "best.safetensors",
     "backbone.safetensors",
+    "memory.json",
     "summary.json",
 )
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
@@ -52,6 +54,7 @@ class Experiment:
         self.best_weights = folder / "best.safetensors"
         self.best = folder / "best.json"
         self.summary = folder / "summary.json"
+        self.memory = folder / "memory.json"  # the settings that train.memory chose
         self.code = folder / "code.json"  # digests of the code that trains here
 
     def begun(self) -> bool:

@@ -27,6 +27,7 @@ class Call:
     seeds: str = "1"
     rates: str = ""
     search: str = "grid"
+    memory: str = ""  # most memory of a training
     tag: str = ""
     set: str = ""
     decode: str = names.GREEDY
@@ -102,6 +103,7 @@ def make_plan(call: Call) -> Plan:
         chosen = [f"petl.name={method}", f"seed={seed}", *backbone]
         chosen += [f"train.lr_adapter={rate}"] if rate else []
         folder = names.experiment_folder(call.dataset, call.backbone, method, seed, variant, rate)
+        chosen += [f"train.memory={call.memory}"] if call.memory else []
         training = [*call.overrides, *chosen, *skip, *cache, *settings.training]
         experiments.append(Experiment(method, seed, rate, folder, _configs(call.task, method, adapted), training))
     return Plan(

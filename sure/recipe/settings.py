@@ -14,6 +14,7 @@ OPTIONS = {
     "backbone.name": "--backbone",
     "backbone.weights": "--weights",
     "decode.method": "--decode",
+    "train.memory": "--memory",
     "petl": "--petl",
     "petl.name": "--petl",
 }

@@ -17,6 +17,7 @@ from sure.provenance import git_hash
 from sure.recipe.halving import last_epoch
 from sure.train.distributed import Processes, joined
 from sure.train.lock import lock
+from sure.train.memory import fit_into_memory, write_choice
 from sure.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,14 @@ def train(config: Config, folder: Path, command: str, restart: bool = False, par
     with joined() as processes, ExitStack() as stack:
         if processes.first:
             stack.enter_context(lock(folder))
+            config, memory = fit_into_memory(config, experiment, restart)
             replaced = _clear(experiment, config) if restart else []
             experiment.open(config, command)
             stack.enter_context(experiment.logging())
+            write_choice(memory, experiment)
             if replaced:
                 log.warning("%s: deleted the training with another config (%s)", folder, "; ".join(replaced))
+        config = processes.from_first(lambda: config)
         if processes.from_first(experiment.finished):
             log.info("%s: already finished", folder)
             return
