@@ -201,3 +201,8 @@ def test_a_wrong_option_of_a_suite_or_line_of_its_corpora_is_one_error(tmp_path,
     with pytest.raises(SureError) as error:
         suite(tmp_path, *words)
     assert message in str(error.value)
+
+
+def test_memory_is_a_setting_of_each_training():
+    assert "train.memory=8gb" in plan("memory=8gb").experiments[0].training
+    assert not any(word.startswith("train.memory") for word in plan().experiments[0].training)
