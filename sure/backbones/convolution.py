@@ -25,13 +25,19 @@ class GroupNorm(nn.GroupNorm):
             return super().forward(input)
         grouped = input.float().unflatten(1, (self.num_groups, -1))
         statistics = [  # one utterance at a time: no copy of the largest tensor of the model
-            torch.var_mean(utterance[:, :, : max(length, 1)], dim=(1, 2), correction=0)
+            _mean_and_variance(utterance[:, :, : max(length, 1)])
             for utterance, length in zip(grouped, frames.lengths.tolist(), strict=True)
         ]
-        variance, mean = (torch.stack(part)[:, :, None] for part in zip(*statistics, strict=True))
+        mean, variance = (torch.stack(part)[:, :, None] for part in zip(*statistics, strict=True))
         scale = self.weight.view(self.num_groups, -1) * torch.rsqrt(variance + self.eps)
         shift = self.bias.view(self.num_groups, -1) - mean * scale
         return torch.addcmul(shift[..., None], grouped, scale[..., None]).flatten(1, 2).to(input.dtype)
+
+
+def _mean_and_variance(grouped: Tensor) -> tuple[Tensor, Tensor]:
+    """grouped (groups, channels, time) -> (groups,); faster than torch.var_mean on a CPU."""
+    mean = grouped.mean(dim=(1, 2), keepdim=True)
+    return mean.flatten(), (grouped - mean).square().mean(dim=(1, 2))
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -45,18 +51,24 @@ class ChannelNorm(nn.LayerNorm):
 def convolve(convolution: nn.Conv1d, input: Tensor) -> Tensor:
     """The convolution of input (batch, channels_in, time_in), of one group: (batch, channels_out, time).
 
-    Without gradients, under autocast on the CPU, it is one matrix product over windows of frames: PyTorch's bfloat16
-    convolutions spend most of their time on changes of the memory layout.
+    Without gradients, on the CPU, it is a matrix product of each utterance, over windows of frames: PyTorch's
+    convolutions spend up to half of their time, in bfloat16 most of it, on changes of the memory layout.
     """
     gradients = torch.is_grad_enabled() and (input.requires_grad or convolution.weight.requires_grad)
-    if gradients or input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+    if gradients or input.device.type != "cpu":
         return convolution(input)
     (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
-    frames = nn.functional.pad(input.to(torch.get_autocast_dtype("cpu")), (padding, padding)).transpose(1, 2)
-    windows = frames.unfold(1, kernel, stride).transpose(2, 3).flatten(2)  # (batch, time, kernel * channels_in)
-    weight = convolution.weight.transpose(1, 2).flatten(1)
-    output = nn.functional.linear(windows.flatten(0, 1), weight, convolution.bias)
-    return output.unflatten(0, windows.shape[:2]).transpose(1, 2)
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
+    weight = convolution.weight.to(dtype).transpose(1, 2).flatten(1).t()  # (kernel * channels_in, channels_out)
+    frames = nn.functional.pad(input.to(dtype), (padding, padding)).transpose(1, 2)
+    windows = frames.unfold(1, kernel, stride).transpose(2, 3)  # (batch, time, kernel, channels_in), without a copy
+    output = windows.new_empty(*windows.shape[:2], convolution.out_channels)
+    for one, row in zip(windows, output, strict=True):
+        if convolution.bias is None:
+            torch.mm(one.flatten(1), weight, out=row)
+        else:
+            torch.addmm(convolution.bias.to(dtype), one.flatten(1), weight, out=row)
+    return output.transpose(1, 2)
 
 
 class ConvolutionBlock(nn.Module):

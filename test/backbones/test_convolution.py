@@ -13,16 +13,18 @@ def rounded(tensor):
 
 @pytest.mark.parametrize(("channels", "kernel", "stride", "padding"), [(1, 10, 5, 0), (16, 3, 2, 0), (16, 3, 1, 1)])
 @pytest.mark.parametrize("bias", [False, True])
-def test_frozen_convolutions_in_half_precision(channels, kernel, stride, padding, bias):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_frozen_convolutions(channels, kernel, stride, padding, bias, dtype):
     torch.manual_seed(0)
     convolution = nn.Conv1d(channels, 24, kernel, stride, padding, bias=bias).requires_grad_(False)
     for parameter in convolution.parameters():
         parameter.copy_(rounded(parameter))
     input = rounded(torch.randn(3, channels, 53))
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         found = convolve(convolution, input)
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), convolution(input), rtol=0.01, atol=1e-5)  # the result is rounded
+    assert found.dtype == dtype
+    rounding = 0.01 if dtype == torch.bfloat16 else 1e-5
+    torch.testing.assert_close(found.float(), convolution(input), rtol=rounding, atol=1e-5)
 
 
 @pytest.mark.parametrize("trains", ["input", "weight"])
