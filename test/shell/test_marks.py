@@ -37,6 +37,7 @@ def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_
         (f"{EXP}/decode_test/result.json", "other\n", (), ["report", "pack"], "result.json changed"),
         ("exp/asr_es_results.md", None, (), ["report"], "an output is missing"),
         ("conf/asr.yaml", "task: asr # other\n", (), ["tokenize", "train"], "conf/asr.yaml changed"),
+        ("data/asr_es/dev/text", "other\n", ("--stop_stage", "tokenize"), ["tokenize"], "dev/text changed"),
         # no step reads README.md; the trainer knows which settings matter
         ("README.md", "", ("--set", "train.device=cpu"), ["train"], "its settings changed"),
         ("README.md", "", ("--force", "true"), list(STAGES), "asked for"),
