@@ -50,8 +50,13 @@ class AugmentConfig(BaseModel):
 
     @property
     def changes_waveform(self) -> bool:
-        """Whether waveforms differ between epochs; then nothing computed from them can be cached."""
-        return any(factor != 1.0 for factor in self.speed) or self.noise_snr_db is not None
+        """Whether waveforms differ between epochs."""
+        return any(factor != 1.0 for factor in self.speed) or self.adds_noise
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether waveforms are new in every epoch; then nothing computed from them can be cached."""
+        return self.noise_snr_db is not None
 
     @property
     def changes_features(self) -> bool:
@@ -68,8 +73,7 @@ class Augment:
     def __call__(self, wave: Tensor, generator: torch.Generator) -> Tensor:
         config = self.config
         if config.speed:
-            factor = config.speed[int(torch.randint(len(config.speed), (), generator=generator))]
-            wave = resample(wave, round(factor * SAMPLE_RATE), SAMPLE_RATE)  # samples / factor, played faster
+            wave = change_speed(wave, config.speed[draw_speed(config, generator)])
         if config.noise_snr_db is not None and _uniform(generator, 0.0, 1.0) < config.noise_probability:
             snr = _uniform(generator, *config.noise_snr_db)
             wave = add_noise(wave, self._noise(len(wave), generator), snr)
@@ -83,6 +87,16 @@ class Augment:
         first = int(torch.randint(len(noise), (), generator=generator))
         repeats = -(-(first + samples) // len(noise))
         return noise.repeat(repeats)[first : first + samples]
+
+
+def draw_speed(config: AugmentConfig, generator: torch.Generator) -> int:
+    """The position of an utterance's factor in `speed`: the first random number of the utterance in an epoch."""
+    return int(torch.randint(len(config.speed), (), generator=generator))
+
+
+def change_speed(wave: Tensor, factor: float) -> Tensor:
+    """wave (samples,) -> (samples / factor,), which is faster and higher for factors above 1."""
+    return resample(wave, round(factor * SAMPLE_RATE), SAMPLE_RATE)
 
 
 def add_noise(wave: Tensor, noise: Tensor, snr_db: float) -> Tensor:

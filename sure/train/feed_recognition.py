@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader
 
 from sure.config import Config
 from sure.config_sections import DataConfig
-from sure.data.augment import Augment
+from sure.data.augment import Augment, draw_speed
 from sure.data.collate import Batch, Features
 from sure.data.data_dir import Utterance
-from sure.data.dataset import SpeechDataset, UtteranceError, load_wave
+from sure.data.dataset import SpeechDataset, UtteranceError, generator_for, load_wave
 from sure.errors import SureError, counted
 from sure.models.loading import check_lengths, encoder_problem, frame_counts, make_loader, plain_errors
 from sure.models.recognition import RecognitionModel
@@ -24,7 +24,6 @@ from sure.train.feed import Feed, log_left_out, partition, wrong_length
 from sure.train.prefix_cache import NoSpace, Space, plan_cache
 
 log = logging.getLogger(__name__)
-
 
 AHEAD = 2  # batches that are read while the model computes
 
@@ -37,6 +36,7 @@ class RecognitionFeed(Feed):
     ):
         super().__init__(utterances, [utterance.seconds for utterance in utterances], config, training)
         check_lengths(self.utterances, model.backbone)
+        self.config = config
         self.cache = plan_cache(model, config, self.utterances, space, training)
         self.folder = Path(config.data.train if training else config.data.valid)
         augment = Augment(config.augment) if training and config.augment.changes_waveform else None
@@ -84,13 +84,20 @@ class RecognitionFeed(Feed):
                 yield coming.popleft().result()
 
     def _features(self, indices: Sequence[int]) -> Features:
-        taps, lengths = self.cache.get(indices)
+        taps, lengths = self.cache.get([self._item(index) for index in indices])
         ids = [self.utterances[index].id for index in indices]
         return Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
 
     @property
     def rule(self) -> str:
         return self.cache.rule if self.cache else ""
+
+    def _item(self, index: int) -> int:
+        """The number in the cache of an utterance at the speed that is drawn for it in this epoch."""
+        if len(self.cache.speeds) == 1:
+            return self.cache.item(index)
+        generator = generator_for(self.config.seed, self.epoch, self.utterances[index].id)
+        return self.cache.item(index, draw_speed(self.config.augment, generator))
 
     def digest(self) -> str:
         """Digest of the utterances' ids, durations, targets and trials."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sure.config import Config
+from sure.data.augment import change_speed
 from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch
 from sure.data.data_dir import Utterance
@@ -31,6 +32,7 @@ from sure.train.shards import FolderShards, Layout, MemoryShards, Place, as_byte
 log = logging.getLogger(__name__)
 
 CODE = (*PARTS, "sure.data", __name__)  # parts of the package whose code decides the values
+Items = Mapping[int, tuple[Utterance, float]]  # by number: what is cached, an utterance at a speed
 SHARD_SECONDS = {"cpu": 30.0, "cuda": 240.0}  # audio that is computed at once and makes one shard
 
 
@@ -50,7 +52,15 @@ class PrefixCache:
     trainings with the same backbone, data and prefix share one cache on disk.
     """
 
-    def __init__(self, model: RecognitionModel, config: Config, depth: int, keep_all: bool, memory: float):
+    def __init__(
+        self,
+        model: RecognitionModel,
+        config: Config,
+        depth: int,
+        keep_all: bool,
+        memory: float,
+        speeds: Sequence[float] = (1.0,),
+    ):
         device, train, dim = next(model.parameters()).device, config.train, model.backbone.dim
         self.model, self.backbone, self.device, self.workers = model, model.backbone, device, train.workers
         self.autocast = autocast(train.precision, device, dim)
@@ -60,7 +70,8 @@ class PrefixCache:
         self.disk, self.memory = train.prefix_cache_disk_gigabytes * 1e9, memory  # bytes for all caches, and for this
         self.folder = Path(train.prefix_cache_folder or Path(config.data.train).parent / "prefix_cache")
         self.shards: FolderShards | MemoryShards = MemoryShards()
-        self.places: dict[int, Place] = {}  # by index in the data set, when filled
+        self.speeds = speeds  # factors that each utterance is cached with
+        self.places: dict[int, Place] = {}  # by `item`, when filled
 
     @property
     def rule(self) -> str:
@@ -68,9 +79,13 @@ class PrefixCache:
         return f"taps {self.first} to {self.depth} in {self.dtype}"
 
     def size(self, seconds: Sequence[float]) -> int:
-        """Bytes of the taps of utterances with these durations."""
-        frames = int(frame_counts(self.backbone, seconds).sum())
+        """Bytes of the taps of utterances with these durations, at all speeds."""
+        frames = sum(int(frame_counts(self.backbone, [one / speed for one in seconds]).sum()) for speed in self.speeds)
         return frames * self.backbone.dim * self.dtype.itemsize * (self.depth + 1 - self.first)
+
+    def item(self, index: int, speed: int = 0) -> int:
+        """The number of an utterance, by index in the data set, at a speed, by position in `speeds`."""
+        return index * len(self.speeds) + speed
 
     @torch.no_grad()
     def compute(self, batch: Batch) -> list[Tensor]:
@@ -91,11 +106,16 @@ class PrefixCache:
         processes; it may end the training. Each process computes its share. Raises NoSpace.
         """
         begun = time.monotonic()
-        seconds = [utterance.seconds for utterance in utterances.values()]
-        numbers, size = list(utterances), self.size(seconds)
+        size = self.size([utterance.seconds for utterance in utterances.values()])
+        items = {
+            self.item(index, position): (utterance, speed)
+            for index, utterance in utterances.items()
+            for position, speed in enumerate(self.speeds)
+        }
+        seconds, numbers = [utterance.seconds / speed for utterance, speed in items.values()], list(items)
         batches = SecondsBatchSampler(seconds, SHARD_SECONDS[self.device.type], shuffle=False)
         batches = [[numbers[position] for position in batch] for batch in batches]
-        key, why_not = processes.from_first(lambda: self._open(self._about(utterances, batches, data), size))
+        key, why_not = processes.from_first(lambda: self._open(self._about(items, batches, data), size))
         if not why_not and not all(processes.gather((self.folder / key).is_dir())):
             why_not = f"the processes do not share {self.folder}"
         layout = Layout(key, batches, self.dtype, self.depth + 1 - self.first, self.backbone.dim)
@@ -103,19 +123,17 @@ class PrefixCache:
             self.shards = FolderShards(self.folder / key)
         elif size > self.memory:
             raise NoSpace(f"{why_not}; {size / 1e6:.0f} MB exceed train.prefix_cache_gigabytes")
-        missing = self._fill(layout, utterances, pause, processes)
+        missing = self._fill(layout, items, pause, processes)
         parts = [
             "depth the whole backbone" if self.depth == len(self.backbone.layers) else f"depth layer.{self.depth}",
-            f"{len(numbers)} utterances",
+            f"{len(utterances)} utterances" + (f" at {len(self.speeds)} speeds" if len(self.speeds) > 1 else ""),
             f"{size / 1e6:.0f} MB {self.shards.name}" + (f" ({why_not})" if why_not else ""),
             f"{len(batches) - missing} of {len(batches)} shards reused",
             f"{time.monotonic() - begun:.1f} s",
         ]
         return ", ".join(parts)
 
-    def _fill(
-        self, layout: Layout, utterances: Mapping[int, Utterance], pause: Callable[[], None], processes: Processes
-    ) -> int:
+    def _fill(self, layout: Layout, items: Items, pause: Callable[[], None], processes: Processes) -> int:
         """Returns the number of shards that were missing."""
 
         def find(number: int) -> dict[int, Place] | None:
@@ -136,18 +154,18 @@ class PrefixCache:
         start = processes.from_first(lambda: random.SystemRandom().randrange(len(missing) or 1))
         missing = missing[start:] + missing[:start]
         order = [layout.shards[number] for number in missing[processes.rank :: processes.size]]
-        waves = plain_errors(make_loader(_Waves(utterances), order, self.workers)) if order else iter(())
+        waves = plain_errors(make_loader(_Waves(items), order, self.workers)) if order else iter(())
         made = processes.spread(len(missing), make, pause, "prefix cache, shards computed")
         for number, (places, content) in zip(missing, made, strict=True):
             found[number] = places
             if content:
                 self.shards.put(number, content)
-        self.places = {index: place for places in found for index, place in places.items()}
+        self.places = {item: place for places in found for item, place in places.items()}
         return len(missing)
 
-    def get(self, indices: Sequence[int]) -> tuple[list[Tensor | None], Tensor]:
+    def get(self, items: Sequence[int]) -> tuple[list[Tensor | None], Tensor]:
         """Taps (batch, time, dim) of a batch, padded with zeros, and lengths (batch,) in frames."""
-        places = [self.places[index] for index in indices]
+        places = [self.places[item] for item in items]
         lengths = torch.tensor([place.frames for place in places])
         shape = (self.depth + 1 - self.first, len(places), int(lengths.max()), self.backbone.dim)
         taps = torch.empty(shape, dtype=self.dtype)
@@ -156,17 +174,15 @@ class PrefixCache:
             self.shards.read(place, [as_bytes(tap[row, : place.frames]) for tap in taps])
         return [None] * self.first + list(taps), lengths
 
-    def _about(
-        self, utterances: Mapping[int, Utterance], batches: Sequence[list[int]], data: Path
-    ) -> dict[str, object]:
+    def _about(self, items: Items, batches: Sequence[list[int]], data: Path) -> dict[str, object]:
         """All that the values depend on. Recordings count by their content in stage 2, and by their size and time."""
         backbone, attachment, table = self.backbone, self.model.attachment, data / DIGESTS
         methods = [method for method in attachment.methods if not method.config.trains]
         code = [type(part).__module__ for part in (backbone, *methods)]
-        states = {audio: _state(audio) for audio in {utterance.audio for utterance in utterances.values()}}
+        states = {audio: _state(audio) for audio in {utterance.audio for utterance, _ in items.values()}}
         rows = [
-            [index, one.id, one.audio, states[one.audio], one.start, one.end, one.seconds]
-            for index, one in utterances.items()
+            [item, speed, one.id, one.audio, states[one.audio], one.start, one.end, one.seconds]
+            for item, (one, speed) in items.items()
         ]
         return {
             "backbone": backbone.sha256,
@@ -195,13 +211,15 @@ class NoSpace(Exception):
 
 
 class _Waves(Dataset):
-    """Waveforms without targets, by index in the data set."""
+    """Waveforms without targets, by item."""
 
-    def __init__(self, utterances: Mapping[int, Utterance]):
-        self.utterances = utterances
+    def __init__(self, items: Items):
+        self.items = items
 
-    def __getitem__(self, index: int) -> Item:
-        return Item(self.utterances[index].id, load_wave(self.utterances[index]), None)
+    def __getitem__(self, item: int) -> Item:
+        utterance, speed = self.items[item]
+        wave = load_wave(utterance)
+        return Item(utterance.id, wave if speed == 1.0 else change_speed(wave, speed), None)
 
 
 def _state(audio: str) -> list[int]:
@@ -221,20 +239,23 @@ def plan_cache(
     If the method reads all taps and they exceed the space, the cache ends at a lower layer.
     """
     what = "the training set" if training else "the dev set"
+    speeds = config.augment.speed if training and config.augment.speed else [1.0]
     depth = model.attachment.cacheable_taps - 1
     if training and config.augment.changes_features:
         depth = min(depth, 0)  # SpecAugment draws new masks on the first tap in every epoch
     if config.train.prefix_cache == "off":
         why_not = "train.prefix_cache=off"
-    elif training and config.augment.changes_waveform:
+    elif training and config.augment.adds_noise:
         why_not = "the waveform is augmented"
+    elif len(speeds) >= max(config.train.epochs, 2):
+        why_not = f"in {config.train.epochs} epochs, few utterances have one of {len(speeds)} speeds twice"
     elif config.backbone.padding == "as_trained":
         why_not = "with backbone.padding=as_trained features depend on padding"
     elif depth < 0:
         why_not = "the waveform front end trains"
     else:
         seconds = [utterance.seconds for utterance in utterances]
-        cache = PrefixCache(model, config, depth, model.attachment.reads_all_taps(), space.memory)
+        cache = PrefixCache(model, config, depth, model.attachment.reads_all_taps(), space.memory, speeds)
         budget = max(space.disk, space.memory)
         while cache.first < cache.depth and cache.size(seconds) > budget:
             cache.depth -= 1

@@ -54,7 +54,7 @@ def assert_close(exp, reference):
         torch.testing.assert_close(one[key], tensor, rtol=1e-3, atol=2e-4)
 
 
-FROM_AUDIO = {"task": "asr", "petl": {"name": "bottleneck"}, "augment": {"speed": [0.9, 1.0, 1.1]}}
+FROM_AUDIO = {"task": "asr", "petl": {"name": "bottleneck"}, "augment": {"noise_snr_db": [10, 20]}}
 FROM_AUDIO |= {"train__accumulate": 2, "decode__batch_seconds": 1000.0}
 
 

@@ -86,6 +86,23 @@ def test_cached_equals_computed(corpus, tmp_path, name, family):
     assert batch.ids == audio.ids and torch.equal(batch.lengths, whole.lengths)
 
 
+def test_an_utterance_has_the_speed_that_is_drawn_for_it(corpus, tmp_path):
+    changes = {"augment": {"speed": [0.8, 1.0, 1.3]}, "train__epochs": 4, **PROBE}
+    feed = feed_of(corpus, tmp_path, **changes)
+    without = RecognitionFeed(feed.utterances, feed.cache.model, feed.config, Space(0.0, 0.0), training=True)
+    assert without.cache is None
+    frames = set()
+    for epoch in (1, 2, 3):
+        feed.plan(epoch), without.plan(epoch)
+        for cached, audio in zip(*(one.batches([[0, 1, 2], [3, 4]]) for one in (feed, without)), strict=True):
+            with torch.no_grad():
+                whole = feed.cache.model.encode(audio.waves, audio.wave_lengths)
+            assert torch.equal(cached.lengths, whole.lengths)
+            torch.testing.assert_close(cached.taps[-1], whole.frames.fill(whole.last), rtol=1e-4, atol=1e-5)
+            frames.add((cached.ids[0], *cached.lengths.tolist()))
+    assert len(frames) > 2  # of two first utterances
+
+
 def test_training_in_bf16_caches_bf16(corpus, tmp_path):
     feed = feed_of(corpus, tmp_path, **PROBE, train__precision="bf16")
     exact = feed_of(corpus, tmp_path, **PROBE)
@@ -248,7 +265,8 @@ def test_a_cache_that_does_not_fit_on_the_disk_is_in_memory(corpus, tmp_path, ca
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"augment": {"speed": [0.9, 1.1]}}, "augmented"),
+        ({"augment": {"noise_snr_db": [5, 20]}}, "augmented"),
+        ({"augment": {"speed": [0.9, 1.1]}, "train__epochs": 2}, "few utterances have one of 2 speeds twice"),
         ({"petl": {"name": "full"}}, "front end trains"),
         ({"backbone__padding": "as_trained"}, "depend on padding"),
     ],

@@ -29,12 +29,12 @@ from sure.train.progress import Progress
 AUGMENTED = {
     "task": "asr",
     "petl": {"name": "prefix", "length": 4, "reparametrise": True},
-    "augment": {"speed": [0.9, 1.1], "time_masks": 1, "time_mask_frames": 4},
+    "augment": {"speed": [0.9, 1.1], "noise_snr_db": [10, 20], "time_masks": 1, "time_mask_frames": 4},
     "train__accumulate": 2,
 }
 STORM = {**AUGMENTED, "head__dropout": 0.2, "train__batch_seconds": 2.0, "train__epochs": 20, "train__patience": 6}
 VARIANTS = {
-    "cached": {},
+    "cached": {"augment": {"speed": [0.9, 1.1]}},
     "augmented": AUGMENTED,
     "storm with workers": {**STORM, "train__workers": 2},
     "storm of two processes": {**STORM, "count": 2},
