@@ -1,6 +1,7 @@
 """Stage 5 of recognition: greedy decoding, or beam search with an n-gram model whose weights are tuned on dev."""
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from sure.config_sections import DecodeConfig
 from sure.data.data_dir import read_data_dir
 from sure.data.tables import format_table
 from sure.decode.record import write_record
-from sure.device import pick_device
+from sure.device import describe_device, pick_device
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.loading import audio_batches, in_batches
@@ -136,8 +137,10 @@ def decode_set(config: Config, model: RecognitionModel, data: str, out: Path, de
     utterances = read_data_dir(data)
     model.task.check_set(utterances, data)
     batches = audio_batches(utterances, model.backbone, config)
-    rows = in_batches(decoding.decode, batches, pick_device(config.train.device))
+    device, begun = pick_device(config.train.device), time.monotonic()
+    rows = in_batches(decoding.decode, batches, device)
     found = dict(progress_bar(rows, out.name, len(utterances), unit="utterance"))
-    write_record(out, {"set": Path(data).name, "data": data, **decoding.record})
+    speed = {"decode_seconds": round(time.monotonic() - begun, 3), "decode_device": describe_device(device)}
+    write_record(out, {"set": Path(data).name, "data": data, **decoding.record, **speed})
     replace_file(out / "ref.txt", format_table([(one.id, model.task.reference(one)) for one in utterances]))
     replace_file(out / "hyp.txt", format_table([(one.id, found[one.id]) for one in utterances]))

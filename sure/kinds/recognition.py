@@ -71,6 +71,10 @@ class Kind(base.Kind):
                 **scores,
                 **data_facts(data_of(record, config), references),
             }
+            if seconds := record.get("decode_seconds"):  # with reading of audio; earlier versions did not keep it
+                result["decode_device"] = record["decode_device"]
+                if result["seconds_of_audio"]:
+                    result["real_time_factor"] = round(seconds / result["seconds_of_audio"], 5)
             if record["settings"]["method"] != "greedy":
                 result["dev_score"] = record.get("dev_score")  # the one in summary.json is of greedy decoding
             replace_file(one / "result.txt", task.listing(references, hypotheses))
