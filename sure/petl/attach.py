@@ -183,10 +183,6 @@ class Attachment:
             found.update({f"{name}/{inner}": tensor.detach() for inner, tensor in state.items()})
         return found
 
-    def frozen_state(self) -> dict[str, Tensor]:
-        """Those of `state` whose methods do not train."""
-        return {name: tensor for name, tensor in self.state().items() if not self._trains(name)}
-
     def current_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors that this or an earlier version saved, by today's names."""
         return current_names(tensors, [method.config.name for method in self.methods])

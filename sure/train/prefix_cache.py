@@ -24,6 +24,7 @@ from sure.data.dataset import Item, load_wave
 from sure.device import autocast, uses_bf16
 from sure.models.loading import frame_counts, make_loader, plain_errors
 from sure.models.recognition import RecognitionModel
+from sure.petl.names import parse
 from sure.provenance import PARTS, code_of
 from sure.recipe.inputs import DIGESTS
 from sure.train.distributed import Processes
@@ -179,6 +180,8 @@ class PrefixCache:
         backbone, attachment, table = self.backbone, self.model.attachment, data / DIGESTS
         methods = [method for method in attachment.methods if not method.config.trains]
         code = [type(part).__module__ for part in (backbone, *methods)]
+        keyed, state = attachment.keyed, attachment.state()
+        frozen = {name: one.contiguous() for name, one in state.items() if not keyed[parse(name)[1]].config.trains}
         states = {audio: _state(audio) for audio in {utterance.audio for utterance, _ in items.values()}}
         rows = [
             [item, speed, one.id, one.audio, states[one.audio], one.start, one.end, one.seconds]
@@ -188,7 +191,7 @@ class PrefixCache:
             "backbone": backbone.sha256,
             "frozen weights": attachment.quantised,
             "frozen methods": [method.config.model_dump(mode="json") for method in methods],
-            "tensors of frozen methods": _digest(safetensors.torch.save(attachment.frozen_state())),
+            "tensors of frozen methods": _digest(safetensors.torch.save(frozen)),
             "taps": self.rule,
             "device": self.device.type,
             "torch": torch.__version__,

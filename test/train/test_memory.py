@@ -22,8 +22,13 @@ from sure.train.peak_memory import LiveBytes, largest_batches, peak_bytes
 SECONDS = 4.0  # of each utterance
 SHAPES = [  # family and shape, settings of the training
     ("whisper", "base", {}),
-    ("wav2vec2", "tiny_large", {"train__precision": "bf16", "backbone__frozen_weights": "int8"}),
-    ("moonshine", "tiny", {"train__recompute_layers": True, "train__accumulate": 2}),
+    pytest.param(
+        *("wav2vec2", "tiny_large", {"train__precision": "bf16", "backbone__frozen_weights": "int8"}),
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(
+        *("moonshine", "tiny", {"train__recompute_layers": True, "train__accumulate": 2}), marks=pytest.mark.slow
+    ),
 ]
 
 TRAIN = """
