@@ -22,6 +22,7 @@ from sure.kinds import recognition
 from sure.models.experiment import Experiment
 from sure.parsing import read_json
 from sure.train.feed_recognition import RecognitionFeed
+from sure.train.prefix_cache import Space
 
 VOICES = {  # Hz
     "train": [140, 180, 230, 300, 390, 500, 650, 850, 1100, 1400, 1800, 2300],
@@ -84,7 +85,9 @@ def test_training_does_not_resume_if_the_trials_of_its_dev_scores_would_change(t
     config, model = load_trained(Experiment(trained))
     dev = read_data_dir(corpus / "data" / "dev")
     fewer = [dataclasses.replace(dev[0], trials=dev[0].trials[1:]), *dev[1:]]
-    digests = [RecognitionFeed(one, model, config, 0.0, training=False).digest() for one in (dev, dev, fewer)]
+    digests = [
+        RecognitionFeed(one, model, config, Space(0.0, 0.0), training=False).digest() for one in (dev, dev, fewer)
+    ]
     assert digests[0] == digests[1] != digests[2]
 
 

@@ -35,7 +35,9 @@ def test_a_command_gets_its_words_and_resources_and_keeps_output_log_and_exit_co
 def test_threads_wait_asleep_where_other_work_uses_all_processors(tmp_path, load, policy, expected):
     if load:
         (tmp_path / "loadavg").write_text(f"{load}\n")
-    script = f'. utils/job.sh; {policy} wait_without_spinning "$1"; echo "${{OMP_WAIT_POLICY-unset}}"'
+    script = (
+        f'unset OMP_WAIT_POLICY; . utils/job.sh; {policy} wait_without_spinning "$1"; echo "${{OMP_WAIT_POLICY-unset}}"'
+    )
     done = subprocess.run(
         [*BASH, script, "bash", tmp_path / "loadavg"], cwd=ROOT, capture_output=True, text=True, check=True
     )
