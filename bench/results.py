@@ -22,7 +22,9 @@ building of the model. Ratios of time are peer / SURE: above 1, SURE is faster; 
 largest of all rounds. The ratio of memory is SURE / peer: below 1, SURE needs less. The peer is transformers with PEFT;
 ConvAdapter, bottleneck, side network and L-adapter are SURE's modules on transformers' layers. The peer keeps decoded
 audio in memory, but caches no outputs of frozen layers. Floor: the least seconds for the operations that must be
-computed, as a fraction of SURE's seconds.
+computed, as a fraction of SURE's seconds. Cache: `auto` fills the prefix cache within the time, `kept` finds it on the
+disk as an earlier training left it. Where the dev score (WER in %) stays at 100, the audio is too short to learn from:
+such a row compares time and memory alone.
 """
 COLUMNS = (
     "work", "shape", "audio", "precision", "cache", "epochs", "rounds", "SURE s", "peer s", "peer / SURE",
