@@ -144,10 +144,12 @@ class TrainConfig(Section):
     prefix_cache_disk_gigabytes: float = Field(
         20.0,
         ge=0,
-        description="disk for the prefix caches of all trainings on a corpus, in GB; those not in use are "
+        description="disk for the prefix caches of all trainings on a corpus, in GB; unused ones are "
         "removed for new ones",
     )
-    prefix_cache_folder: str = Field("", description="folder of these caches; default: prefix_cache beside data.train")
+    prefix_cache_folder: str = Field(
+        "", description="folder of prefix caches; default: the folder prefix_cache beside data.train"
+    )
     prefix_cache_gigabytes: float = Field(
         4.0, ge=0, description="memory for the prefix cache where it cannot be on disk, in GB"
     )

@@ -181,7 +181,7 @@ def materialise(backbone: Backbone, fill: Callable[[str, nn.Module], None], froz
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, each mapped on its own: what is read of a tensor leaves the memory with the tensor.
+    """The tensors of a file. Each has its own memory map, which is released with the tensor.
 
     Raises SafetensorError or OSError. (safetensors maps the whole file, until the last of its tensors is gone.)
     """

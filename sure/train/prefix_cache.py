@@ -33,7 +33,7 @@ from sure.train.shards import FolderShards, Layout, MemoryShards, Place, as_byte
 log = logging.getLogger(__name__)
 
 CODE = (*PARTS, "sure.data", __name__)  # parts of the package whose code decides the values
-Items = Mapping[int, tuple[Utterance, float]]  # by number: what is cached, an utterance at a speed
+Items = Mapping[int, tuple[Utterance, float]]  # by item number: an utterance, and the speed at which it is cached
 SHARD_SECONDS = {"cpu": 30.0, "cuda": 240.0}  # audio that is computed at once and makes one shard
 
 
@@ -76,7 +76,7 @@ class PrefixCache:
 
     @property
     def rule(self) -> str:
-        """All of the cache that can change the numbers of a training; a training that is resumed needs the same."""
+        """Properties of the cache that can change the result of a training. A resumed training needs the same ones."""
         return f"taps {self.first} to {self.depth} in {self.dtype}"
 
     def size(self, seconds: Sequence[float]) -> int:
@@ -151,7 +151,7 @@ class PrefixCache:
 
         found = processes.spread(len(layout.shards), find, pause, "prefix cache, shards found")
         missing = [number for number, places in enumerate(found) if places is None]
-        # Trainings that fill one cache at the same time start at different shards.
+        # If several trainings fill one cache, each starts at another shard.
         start = processes.from_first(lambda: random.SystemRandom().randrange(len(missing) or 1))
         missing = missing[start:] + missing[:start]
         order = [layout.shards[number] for number in missing[processes.rank :: processes.size]]
@@ -176,7 +176,7 @@ class PrefixCache:
         return [None] * self.first + list(taps), lengths
 
     def _about(self, items: Items, batches: Sequence[list[int]], data: Path) -> dict[str, object]:
-        """All that the values depend on. Recordings count by their content in stage 2, and by their size and time."""
+        """Everything that determines the values. Recordings count by their content in stage 2, and by size and time."""
         backbone, attachment, table = self.backbone, self.model.attachment, data / DIGESTS
         methods = [method for method in attachment.methods if not method.config.trains]
         code = [type(part).__module__ for part in (backbone, *methods)]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sure.errors import SureError
 
-ABOUT = "about.json"  # in the folder of a cache: what its key stands for
+ABOUT = "about.json"  # in the folder of a cache: the facts that its key is a digest of
 FORMAT = "prefix cache of SURE, version 1"
 SPARE_BYTES = 1e9  # of the disk, which no cache takes
 REMEDY = "free space, or use no disk with train.prefix_cache_disk_gigabytes=0 (run.sh: --cache_gb 0)"
@@ -146,8 +146,8 @@ class FolderShards:
 def open_folder(cache: Path, about: Mapping[str, object], size: float, allowed: float) -> str:
     """Make the folder of a cache, and room on its disk. Returns why that is impossible, or an empty string.
 
-    about: facts for a reader; size: bytes of the whole cache; allowed: bytes of all caches in the folder above. Other
-    caches there that no training uses are removed for it, the one that was not used for the longest time first.
+    about: facts for a reader; size: bytes of the whole cache; allowed: bytes of all caches in the parent folder. If
+    there is too little room, caches that no training uses are removed from the parent folder, the oldest use first.
     """
     folder = cache.parent
     try:
