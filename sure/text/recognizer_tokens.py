@@ -1,0 +1,291 @@
+"""Tokens of Whisper and Moonshine: text to ids and back, prompts, and the tokens that generation leaves out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+from safetensors import SafetensorError, safe_open
+from tokenizers import decoders, models, pre_tokenizers
+
+from sure.errors import SureError
+from sure.parsing import parse_json, read_json
+from sure.registry import nearest
+from sure.text.languages import language_code, without_free_spaces
+
+FILE = "recognizer_tokens.json"
+FILES = (FILE,)
+METADATA = "sure_tokens"  # metadata key of a weights file; the value has the content of FILE
+REMEDY = "make it again, or pass the weights of a whole recogniser"
+START, END, BEFORE, ALL_TEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofprev|>", "<|notimestamps|>"
+NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")  # the name in newer and in older files
+TASKS = ("transcribe", "translate")
+TIMESTAMPS = 1501  # 0 to 30 s
+STEP = 0.02  # s
+SHORTEST_MULTILINGUAL = 51865  # tokens; English models have the same language tokens, one id lower, without using them
+OTHER_CODES = {"cmn": "zh", "jv": "jw", "nb": "no", "fil": "tl"}  # ISO 639 -> Whisper
+
+
+@dataclass(frozen=True)
+class Special:
+    """Ids of special tokens and settings of generation.
+
+    size: width of the decoder's output. timestamps: id of 0 s, each next one is 20 ms later. languages, tasks: empty
+    for a recogniser of one language. suppressed: never generated. suppressed_first: not as the first token.
+    alignment_heads: (layer, head) of the decoder whose cross-attention follows the words in time.
+    """
+
+    size: int
+    start: int
+    end: int
+    before: int | None = None  # before the text of the previous window
+    no_speech: int | None = None
+    no_timestamps: int | None = None
+    timestamps: int | None = None
+    languages: dict[str, int] | None = None
+    tasks: dict[str, int] | None = None
+    suppressed: tuple[int, ...] = ()
+    suppressed_first: tuple[int, ...] = ()
+    alignment_heads: tuple[tuple[int, int], ...] = ()
+
+
+class RecognizerTokens:
+    """The tokenizer of a recogniser, with its special tokens as attributes of the same names as in `Special`."""
+
+    size: int
+    start: int
+    end: int
+    before: int | None
+    no_speech: int | None
+    no_timestamps: int | None
+    timestamps: int | None
+
+    def __init__(self, tokenizer: dict[str, Any], special: Special):
+        """tokenizer: the content of a tokenizer.json. Raises ValueError if it does not fit `special`."""
+        self.tokenizer_json, self._special = tokenizer, special
+        for name in ("size", "start", "end", "before", "no_speech", "no_timestamps", "timestamps"):
+            setattr(self, name, getattr(special, name))
+        self.languages, self.tasks = dict(special.languages or {}), dict(special.tasks or {})
+        self.suppressed, self.suppressed_first = list(special.suppressed), list(special.suppressed_first)
+        self.alignment_heads = list(special.alignment_heads)
+        # no text may contain a special token: those that are marked as special are not looked for in texts
+        added = [{**token, "special": True} for token in tokenizer.get("added_tokens") or []]
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps({**tokenizer, "added_tokens": added}))
+        except Exception as error:  # the package has no class of its own for errors
+            raise ValueError(f"not a tokenizer.json ({error})") from None
+        self._tokenizer.no_padding(), self._tokenizer.no_truncation()
+        self._tokenizer.encode_special_tokens = True
+        self._own_space = _kind(tokenizer.get("pre_tokenizer")) != "ByteLevel"  # the tokenizer adds the first space
+        self._not_text = {token["id"] for token in added} | {special.start, special.end}
+        largest = max(self._tokenizer.get_vocab().values(), default=-1)
+        if largest >= self.size:
+            raise ValueError(f"token id {largest}, but the decoder has {self.size} tokens")
+
+    @property
+    def multilingual(self) -> bool:
+        return bool(self.languages)
+
+    def prompt(self, language: str | None = None, task: str = "transcribe", timestamps: bool = False) -> list[int]:
+        """Ids before the text. A recogniser without language tokens ignores `language`.
+
+        language: such as es, es-MX or spa. Raises SureError if a multilingual recogniser has no such language, or
+        gets none, and if the recogniser cannot translate or write timestamps.
+        """
+        if task != "transcribe" and task not in self.tasks:
+            raise SureError(f"this recogniser cannot {task}; use a multilingual Whisper")
+        if timestamps and self.timestamps is None:
+            raise SureError("this recogniser has no timestamps; use Whisper")
+        named = [self.language(language), self.tasks[task]] if self.languages else []
+        return [self.start, *named, *([self.no_timestamps] if self.no_timestamps and not timestamps else [])]
+
+    def language(self, language: str | None) -> int:
+        """The id of a language. Raises SureError that names the nearest one."""
+        known = sorted(self.languages)
+        if language is None:
+            raise SureError("a multilingual recogniser needs the language of the utterance, such as es or fr")
+        code = language_code(language)
+        code = code if code in self.languages else OTHER_CODES.get(code, code)
+        if code not in self.languages:
+            raise SureError(
+                f"the recogniser has no language {language!r}{nearest(code, known)}; it has {' '.join(known)}"
+            )
+        return self.languages[code]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text as the recogniser writes it, with a space before the first word; without prompt and end."""
+        text = " ".join(text.split())
+        if not text:
+            return []
+        if not self._own_space:
+            text = without_free_spaces(f" {text[0]}") + text[1:]
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int], timestamps: bool = False) -> str:
+        """The text of ids without special tokens; with `timestamps`, <|1.20|> stands for a token of time.
+
+        Raises SureError for ids outside the vocabulary.
+        """
+        ids = [int(one) for one in ids]
+        if wrong := [one for one in ids if not 0 <= one < self.size]:
+            raise SureError(f"token id {wrong[0]}: expected 0 to {self.size - 1}")
+        parts = []
+        for times, group in groupby(ids, self.is_time):
+            if not times:
+                text = [one for one in group if one not in self._not_text]
+                parts.append(self._tokenizer.decode(text, skip_special_tokens=False))
+            elif timestamps:
+                parts += (f"<|{self.seconds(one):.2f}|>" for one in group)
+        return "".join(parts).strip()
+
+    def is_time(self, id: int) -> bool:
+        """Whether the token is a timestamp."""
+        return self.timestamps is not None and id >= self.timestamps
+
+    def seconds(self, id: int) -> float:
+        """Time of a timestamp, from the start of the window."""
+        return (id - self.timestamps) * STEP
+
+    def dumps(self) -> str:
+        """The content of FILE."""
+        about = {"special": asdict(self._special), "tokenizer": self.tokenizer_json}
+        return json.dumps(about, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str, source: str | Path) -> RecognizerTokens:
+        """The tokens in the content of FILE. Raises SureError naming `source` if it is not valid."""
+        try:
+            about = parse_json(text)
+            return cls(about["tokenizer"], _special(about["special"]))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise SureError(f"{source}: the tokens of the recogniser are not valid ({error}); {REMEDY}") from None
+
+    def save(self, folder: str | Path) -> None:
+        """Write FILE to `folder`."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / FILE).write_text(self.dumps(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> RecognizerTokens:
+        """The tokens that `save` wrote. Raises SureError if the file is missing or not valid."""
+        path = Path(folder) / FILE
+        read_json(path, REMEDY)
+        return cls.loads(path.read_text(encoding="utf-8"), path)
+
+    @classmethod
+    def from_weights(cls, weights: str | Path) -> RecognizerTokens:
+        """The tokens of a Hugging Face folder, or inside a .safetensors file of SURE. Raises SureError without them."""
+        path = Path(weights).expanduser()
+        if path.is_dir():
+            return cls._from_folder(path)
+        try:
+            with safe_open(path, "pt") as file:
+                text = (file.metadata() or {}).get(METADATA)
+        except (SafetensorError, OSError) as error:
+            raise SureError(f"{path} is not a complete .safetensors file ({error}); create it again") from None
+        if text is None:
+            raise SureError(
+                f"{path} has the encoder alone, without decoder and tokens; fetch it again with "
+                "tools/fetch_backbone.py, pass a Hugging Face folder of Whisper or Moonshine, or use the task with CTC"
+            )
+        return cls.loads(text, path)
+
+    @classmethod
+    def _from_folder(cls, folder: Path) -> RecognizerTokens:
+        again = "pass a folder to which model and tokenizer were saved"
+        tokenizer, config = (read_json(folder / name, again) for name in ("tokenizer.json", "config.json"))
+        path = folder / "generation_config.json"
+        generation = read_json(path, again) if path.is_file() else {}
+        return cls.from_settings(tokenizer, config, generation, folder)
+
+    @classmethod
+    def from_settings(
+        cls, tokenizer: dict[str, Any], config: dict[str, Any], generation: dict[str, Any], source: str | Path
+    ) -> RecognizerTokens:
+        """From the contents of tokenizer.json, config.json and generation_config.json; those of `generation` win.
+
+        Raises SureError naming `source` if they do not fit together.
+        """
+        try:
+            return cls(tokenizer, _special_of(tokenizer, {**config, **generation}, int(config["vocab_size"])))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise SureError(f"{source}: the tokenizer does not fit the model ({reason}); {REMEDY}") from None
+
+    @classmethod
+    def bytes(cls, languages: Sequence[str] = ()) -> RecognizerTokens:
+        """For random weights: a token for each byte, and Whisper's special tokens for these languages."""
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        tokenizer = tokenizers.Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        named = [f"<|{language}|>" for language in languages]
+        tokenizer.add_special_tokens(
+            [END, START, *named, *(f"<|{task}|>" for task in TASKS), BEFORE, NO_SPEECH[0], ALL_TEXT]
+        )
+        size = tokenizer.get_vocab_size() + TIMESTAMPS
+        settings = {"is_multilingual": bool(languages), "vocab_size": size}
+        return cls.from_settings(json.loads(tokenizer.to_str()), settings, {}, "random")
+
+
+def _special_of(tokenizer: dict[str, Any], settings: dict[str, Any], size: int) -> Special:
+    """Special tokens by their names in Whisper's tokenizer, else by the settings of the model."""
+    ids = {token["content"]: int(token["id"]) for token in tokenizer.get("added_tokens") or []}
+    ids = {**tokenizer["model"]["vocab"], **ids}
+    lists = {
+        "suppressed": settings.get("suppress_tokens") or (),
+        "suppressed_first": settings.get("begin_suppress_tokens") or (),
+        "alignment_heads": settings.get("alignment_heads") or (),
+    }
+    if START not in ids:
+        start, end = settings.get("decoder_start_token_id", 1), settings.get("eos_token_id", 2)
+        return _special({"size": size, "start": start, "end": end[0] if isinstance(end, list) else end, **lists})
+    multilingual = settings.get("is_multilingual", size >= SHORTEST_MULTILINGUAL)
+    first, last = ids[START] + 1, min(ids[f"<|{task}|>"] for task in TASKS)
+    between = {name[2:-2]: id for name, id in ids.items() if first <= id < last} if multilingual else {}
+    times = ids[ALL_TEXT] + 1
+    return _special(
+        {
+            "size": size,
+            "start": ids[START],
+            "end": ids[END],
+            "before": ids.get(BEFORE),
+            "no_speech": next((ids[name] for name in NO_SPEECH if name in ids), None),
+            "no_timestamps": ids[ALL_TEXT],
+            "timestamps": times if times < size else None,
+            "languages": between,
+            "tasks": {task: ids[f"<|{task}|>"] for task in TASKS} if multilingual else {},
+            **lists,
+        }
+    )
+
+
+def _special(given: dict[str, Any]) -> Special:
+    """Raises ValueError, TypeError or KeyError for values of the wrong kind and ids outside the vocabulary."""
+    found = {field.name: given.get(field.name) for field in fields(Special)}
+    size = found["size"]
+    for name in ("languages", "tasks"):
+        found[name] = {str(key): _id(id, size) for key, id in dict(found[name] or {}).items()}
+    for name in ("suppressed", "suppressed_first"):
+        found[name] = tuple(_id(id, size) for id in found[name] or ())
+    found["alignment_heads"] = tuple((int(layer), int(head)) for layer, head in found["alignment_heads"] or ())
+    for name in ("before", "no_speech", "no_timestamps", "timestamps"):
+        found[name] = None if found[name] is None else _id(found[name], size)
+    for name in ("start", "end"):
+        found[name] = _id(found[name], size)
+    return Special(**found)
+
+
+def _id(value: Any, size: int) -> int:
+    if type(value) is not int or type(size) is not int or not 0 <= value < size:
+        raise ValueError(f"{value!r} is not a token id below {size!r}")
+    return value
+
+
+def _kind(part: Any) -> str | None:
+    return part.get("type") if isinstance(part, dict) else None
