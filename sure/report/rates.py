@@ -9,6 +9,7 @@ from typing import Any
 from sure import registry
 from sure.errors import SureError
 from sure.parsing import read_json
+from sure.report.different_data import different_data
 from sure.report.markdown import table
 from sure.report.results import grouped
 
@@ -55,9 +56,11 @@ def markdown(summaries: Sequence[dict[str, Any]]) -> str:
         lines.append([method, *(cells.get(rate, "-") for rate in rates)])
     better = "higher" if task.higher_is_better else "lower"
     epochs, seeds = (", ".join(map(str, sorted({one[key] for one in summaries}))) for key in ("epochs", "seed"))
+    runs = grouped(summaries, lambda one: f"{one['method']} {one['lr_adapter']:g}")
+    cells = {name: [(f"seed{one['seed']}", one) for one in group] for name, group in runs.items()}
     return (
         f"dev {summaries[0].get('dev_score_name', task.score_name)} % by learning rate of the adapter "
         f"({better} is better; epochs: {epochs}; seeds: {seeds})\n\n"
         f"{table(lines)}\n\nWrite the learning rate that you choose into conf/rates.yaml: under "
         f"`{summaries[0]['task']}`, or under `all` for every task.\n"
-    )
+    ) + "".join(f"{line}\n" for line in different_data(cells, "rates"))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sure.errors import SureError
 from sure.parsing import read_json
+from sure.report.different_data import different_data
 from sure.report.markdown import code_block, escaped, inline_code, table
 
 SCORES = {
@@ -22,7 +23,6 @@ SCORES = {
 }  # fmt: skip
 UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of other scores: %
 DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # decimals of other scores: 2
-DATA = {"training_set_sha256": "training sets", "dev_set_sha256": "dev sets"}  # key: what it is the digest of
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 AGAIN = "run stage 6 (sure.bin.score) again"
 STAGES = "run stages 4 to 6 (sure.bin.train, sure.bin.decode, sure.bin.score)"
@@ -140,22 +140,9 @@ def _section(results: list[Result]) -> str:
     )
     if main == "cer" and "wer" in scores:
         notes += "\nRead CER, not WER: the language is written without spaces between words, and CER ignores spaces."
-    notes += "".join(_different_data(results, key, what) for key, what in DATA.items())
+    rows = {name: [(one.seed.name, one.values) for one in row] for name, row in rows_of(results).items()}
+    notes += "".join(f"\n{line}" for line in different_data(rows))
     return f"{title}\n\n{table(lines)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(_commands(results))}\n"
-
-
-def _different_data(results: list[Result], key: str, what: str) -> str:
-    """A note with the rows, or the seeds, of each training set or dev set; empty if all results have the same one."""
-    sets: dict[str, list[str]] = {}
-    for name, row in rows_of(results).items():
-        known = grouped((result for result in row if result[key] is not None), lambda result: result[key])
-        for digest, part in known.items():
-            names = [name] if len(known) == 1 else [f"{name} {result.seed.name}" for result in part]
-            sets.setdefault(digest, []).extend(names)
-    if len(sets) < 2:
-        return ""
-    groups = "; ".join(escaped(", ".join(names)) for names in sets.values())
-    return f"\nDo not compare all rows: they have {len(sets)} different {what}: {groups}."
 
 
 def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:

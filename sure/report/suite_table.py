@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from sure.errors import some_of
+from sure.report.different_data import different_data
 from sure.report.markdown import escaped, table
 from sure.report.results import Result, distinct
 from sure.report.suite import Column, Experiment, Row, Score, Suite, mean_ranks
@@ -98,7 +99,17 @@ def _notes(columns: Sequence[Column], suite: Suite) -> str:
         f"Mean ± sample standard deviation over the seeds {', '.join(suite.seeds)}; (n): over n seeds. "
         "↑: higher is better, ↓: lower is better. Bold: best of a column.\n"
         "Mean rank: by the main score of each task, over the columns in which every method has every seed.\n\n"
-    ) + "\n".join(f"- {name}: {escaped(value)}" for name, value in facts.items())
+    ) + "\n".join([*(f"- {name}: {escaped(value)}" for name, value in facts.items()), *_different_data(columns)])
+
+
+def _different_data(columns: Sequence[Column]) -> list[str]:
+    """A line for each column whose results were trained on different data: methods, seeds, or an edited corpus."""
+    cells = [
+        {name: [(one.seed.name, one.values) for one in cell] for name, cell in column.cells.items()}
+        for column in columns
+    ]
+    pairs = zip(columns, cells, strict=True)
+    return [f"- {escaped(column.name)}: {line}" for column, cell in pairs for line in different_data(cell, "methods")]
 
 
 def _missing(suite: Suite) -> str:

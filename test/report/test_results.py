@@ -260,6 +260,15 @@ def test_rates_are_compared_by_the_score_of_the_language(capsys):
     assert "dev cer % by learning rate" in capsys.readouterr().out
 
 
+def test_rates_that_were_trained_on_other_data_are_named(capsys):
+    older = train("lora", 0.01, 20.0, training_set_sha256="a")
+    rates.main([older, train("lora", 0.001, 20.0, training_set_sha256="a"), train("lora", 0.1, 20.0)])
+    assert "Do not compare" not in capsys.readouterr().out
+    rates.main([older, train("lora", 0.001, 20.0, training_set_sha256="b")])
+    note = "Do not compare all rates: they have 2 different training sets: lora 0.01; lora 0.001.\n"
+    assert capsys.readouterr().out.endswith(note)
+
+
 def test_experiments_that_do_not_fit_together_are_errors():
     first = train("lora", 0.001, 60.0)
     language, same = train("bitfit", 0.1, 1.0, task="language"), train("lora", 0.001, 50.0, folder="asr_lora_rate1e-3")

@@ -183,6 +183,18 @@ def test_column_with_differing_results_is_left_out_and_named(other, message):
     assert not Path("exp/sure_results.png").exists()
 
 
+def test_a_column_whose_methods_were_trained_on_other_data_is_named():
+    write_results("esd emotion", EMOTION, training_set_sha256="a")
+    write_results("librispeech_100 asr", ASR, training_set_sha256="b", dev_set_sha256="c")
+    assert "Do not compare" not in report(*rows("esd emotion", "librispeech_100 asr"))
+    write_result("librispeech_100 asr", "lora", 2, 10.5, training_set_sha256="d", dev_set_sha256="c")
+    lines = [line for line in report(*rows("esd emotion", "librispeech_100 asr")).split("\n") if "Do not" in line]
+    assert lines == [
+        "- librispeech_100 asr: Do not compare all methods: they have 2 different training sets: "
+        "full, lora seed1, lora seed3, prefix; lora seed2."
+    ]
+
+
 def test_files_and_figure_with_a_panel_per_column_and_a_point_per_method(capsys):
     write_results("esd emotion", {"full": EMOTION["full"]}, lr_adapter=0.001)  # methods may have different rates
     write_results("esd emotion", {method: EMOTION[method] for method in ("lora", "prefix")})
