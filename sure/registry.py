@@ -44,6 +44,17 @@ def find(folder: str, name: str) -> Any:
     return found
 
 
+def find_recognizer(name: str) -> Any:
+    """The class `Recognizer` of `sure/backbones/<name>_recognizer.py`: a family's encoder with its decoder.
+
+    For a family without a decoder its class `Family`. Raises SureError as `find`.
+    """
+    family, recognizer = find("backbones", name), f"sure.backbones.{name}_recognizer"
+    if importlib.util.find_spec(recognizer) is None:
+        return family
+    return importlib.import_module(recognizer).Recognizer
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or an empty string if no known name is similar."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)

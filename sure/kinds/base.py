@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sure import registry
 from sure.backbones.base import Backbone
 from sure.config import Config
 from sure.inference import Sure
@@ -18,6 +19,10 @@ class Kind(ABC):
     model: type[AdaptedModel]
     backbone: type[Backbone]  # base class of the backbones that fit
     backbone_description: str  # of these backbones, in errors: "a speech encoder"
+
+    def find_backbone(self, name: str) -> type[Backbone]:
+        """The class for `backbone.name`, which need not fit. Raises SureError for an unknown name."""
+        return registry.find("backbones", name)
 
     @abstractmethod
     def feeds(self, config: Config, model: AdaptedModel) -> tuple[Feed, Feed]:

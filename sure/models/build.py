@@ -35,7 +35,8 @@ def build_task(config: Config, folder: str | Path | None = None) -> AnyTask:
 
 def backbone_family(config: Config) -> type[Backbone]:
     """The class of the config's backbone. Raises SureError where the task needs another kind."""
-    family, kind = registry.find("backbones", config.backbone.name), kind_of(config)
+    kind = kind_of(config)
+    family = kind.find_backbone(config.backbone.name)
     if not issubclass(family, kind.backbone):
         raise SureError(
             f"backbone.name={config.backbone.name}: the task {config.task} needs {kind.backbone_description}"

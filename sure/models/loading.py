@@ -91,7 +91,6 @@ def check_wave(wave: Tensor, name: str, backbone: SpeechEncoder) -> None:
         raise SureError(f"{name}: {seconds:g} s, {problem}")
 
 
-def frame_counts(backbone: SpeechEncoder, seconds: Sequence[float]) -> Tensor:
-    """Frames (utterances,) of utterances with these durations."""
-    samples = torch.tensor(seconds, dtype=torch.float64) * backbone.sample_rate
-    return backbone.frame_count(samples.round().long())
+def samples_of(seconds: Sequence[float]) -> Tensor:
+    """Samples (utterances,) of utterances with these durations."""
+    return (torch.tensor(seconds, dtype=torch.float64) * SAMPLE_RATE).round().long()

@@ -27,10 +27,19 @@ class RecognitionModel(AdaptedModel):
     ):
         super().__init__(backbone, attachment, task, head, config)
         self.augment = config.augment
+        self.taps_depend_on_padding = config.backbone.padding == "as_trained"  # so they cannot be cached
 
     @property
     def abilities(self) -> tuple[str, ...]:
         return ("predict", *self.task.abilities)
+
+    @property
+    def encoder(self) -> SpeechEncoder:
+        return self.backbone
+
+    def frame_count(self, samples: Tensor) -> Tensor:
+        """Frames (batch,) of the taps of utterances with `samples` (batch,)."""
+        return self.backbone.frame_count(samples)
 
     def forward(self, batch: Batch | Features) -> Tensor:
         return self.losses(self.encode_batch(batch), batch.targets)

@@ -90,16 +90,11 @@ class AnyTask(ABC):
         """
 
 
-class BaseTask(AnyTask):
-    """Base of the tasks with a speech encoder and a head; each file `sure/tasks/<name>.py` defines `class Task`."""
+class SpeechTask(AnyTask):
+    """Base of the tasks that map an utterance to a line of text, a label or an embedding."""
 
-    Config: type[HeadConfig] = HeadConfig
-    kind = "recognition"
     abilities: tuple[str, ...] = ()  # methods of sure.inference.Sure besides `predict`: timings, embed
-
-    @abstractmethod
-    def build_head(self, width: int) -> nn.Module:
-        """`head(features (batch, time, width), frames) -> outputs`, a tensor with batch first."""
+    misfit = "with more tokens than frames"  # of a target for which `fits` is false
 
     @abstractmethod
     def target(self, utterance: Utterance) -> Tensor:
@@ -109,18 +104,9 @@ class BaseTask(AnyTask):
         """As `target`, for the dev set, which may have labels that the training set lacks."""
         return self.target(utterance)
 
-    @staticmethod
-    def fits(lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def fits(self, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """(batch,) bool: whether an utterance of `lengths` frames can have this target."""
         return torch.ones(len(targets), dtype=torch.bool)
-
-    @abstractmethod
-    def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
-        """One loss an utterance, (batch,), normalised by the utterance's own length where that applies."""
-
-    @abstractmethod
-    def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
-        """One line of `hyp.txt` for each utterance, without the id."""
 
     @abstractmethod
     def reference(self, utterance: Utterance) -> str:
@@ -130,7 +116,7 @@ class BaseTask(AnyTask):
         """Raises SureError naming the folder of a dev or test set that cannot be scored; called before decoding."""
         return None
 
-    def dev_scores(self, utterances: Sequence[Utterance], results: Mapping[str, str]) -> dict[str, Any]:
+    def dev_scores(self, utterances: Sequence[Utterance], results: Mapping[str, Any]) -> dict[str, Any]:
         references = {utterance.id: self.reference(utterance) for utterance in utterances}
         return self.score(references, {id: results[id] for id in references})
 
@@ -145,3 +131,22 @@ class BaseTask(AnyTask):
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
         """Content of `result.txt`, for people: aligned errors, or a confusion table."""
         return ""
+
+
+class BaseTask(SpeechTask):
+    """Base of the tasks with a speech encoder and a head; each file `sure/tasks/<name>.py` defines `class Task`."""
+
+    Config: type[HeadConfig] = HeadConfig
+    kind = "recognition"
+
+    @abstractmethod
+    def build_head(self, width: int) -> nn.Module:
+        """`head(features (batch, time, width), frames) -> outputs`, a tensor with batch first."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
+        """One loss an utterance, (batch,), normalised by the utterance's own length where that applies."""
+
+    @abstractmethod
+    def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
+        """One line of `hyp.txt` for each utterance, without the id."""

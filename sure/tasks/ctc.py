@@ -80,8 +80,7 @@ class CtcTask(BaseTask):
         losses = F.ctc_loss(logs, tokens, frames.lengths, sizes, blank, reduction="none", zero_infinity=True)
         return losses / sizes.clamp(min=1).to(outputs.device)
 
-    @staticmethod
-    def fits(lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def fits(self, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """(batch,) bool: whether there is a frame for every token, and for the blank between two equal tokens.
 
         lengths: frames (batch,); lengths and targets on the CPU.

@@ -17,7 +17,7 @@ from sure.data.collate import Batch, Features
 from sure.data.data_dir import Utterance
 from sure.data.dataset import SpeechDataset, UtteranceError, generator_for, load_wave
 from sure.errors import SureError, counted
-from sure.models.loading import check_lengths, encoder_problem, frame_counts, make_loader, plain_errors
+from sure.models.loading import check_lengths, encoder_problem, make_loader, plain_errors, samples_of
 from sure.models.recognition import RecognitionModel
 from sure.train.distributed import ALONE, Processes
 from sure.train.feed import Feed, log_left_out, partition, wrong_length
@@ -35,7 +35,7 @@ class RecognitionFeed(Feed):
         self, utterances: Sequence[Utterance], model: RecognitionModel, config: Config, space: Space, training: bool
     ):
         super().__init__(utterances, [utterance.seconds for utterance in utterances], config, training)
-        check_lengths(self.utterances, model.backbone)
+        check_lengths(self.utterances, model.encoder)
         self.config = config
         self.cache = plan_cache(model, config, self.utterances, space, training)
         self.folder = Path(config.data.train if training else config.data.valid)
@@ -118,9 +118,9 @@ def usable(utterances: Sequence[Utterance], model: RecognitionModel, config: Con
     Raises SureError when none is left, and for transcripts that cannot be targets: with data.on_bad_utterance=stop for
     the first one, with skip for more than data.max_bad_percent of the set.
     """
-    data, backbone = config.data, model.backbone
+    data, encoder = config.data, model.encoder
     fitting, left_out = partition(
-        utterances, lambda one: wrong_length(one.seconds, data) or encoder_problem(one.seconds, backbone)
+        utterances, lambda one: wrong_length(one.seconds, data) or encoder_problem(one.seconds, encoder)
     )
     log_left_out(left_out, "training")
     kept, bad = partition(fitting, lambda one: _target_problem(model, one, data))
@@ -139,8 +139,8 @@ def _target_problem(model: RecognitionModel, utterance: Utterance, data: DataCon
         if data.on_bad_utterance == "stop":
             raise
         return "without any symbol of the vocabulary"
-    fits = model.task.fits(frame_counts(model.backbone, [utterance.seconds]), [target])[0]
-    return None if fits else "with more tokens than frames"
+    fits = model.task.fits(model.frame_count(samples_of([utterance.seconds])), [target])[0]
+    return None if fits else model.task.misfit
 
 
 def _check_bad(bad: Mapping[str, Sequence[str]], count: int, data: DataConfig) -> None:

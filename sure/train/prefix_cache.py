@@ -22,7 +22,7 @@ from sure.data.collate import Batch
 from sure.data.data_dir import Utterance
 from sure.data.dataset import Item, load_wave
 from sure.device import autocast, uses_bf16
-from sure.models.loading import frame_counts, make_loader, plain_errors
+from sure.models.loading import make_loader, plain_errors, samples_of
 from sure.models.recognition import RecognitionModel
 from sure.petl.names import parse
 from sure.provenance import PARTS, code_of
@@ -62,8 +62,8 @@ class PrefixCache:
         memory: float,
         speeds: Sequence[float] = (1.0,),
     ):
-        device, train, dim = next(model.parameters()).device, config.train, model.backbone.dim
-        self.model, self.backbone, self.device, self.workers = model, model.backbone, device, train.workers
+        device, train, dim = next(model.parameters()).device, config.train, model.encoder.dim
+        self.model, self.encoder, self.device, self.workers = model, model.encoder, device, train.workers
         self.autocast = autocast(train.precision, device, dim)
         self.dtype = torch.bfloat16 if uses_bf16(train.precision, device, dim) else torch.float32
         self.depth = depth
@@ -81,8 +81,9 @@ class PrefixCache:
 
     def size(self, seconds: Sequence[float]) -> int:
         """Bytes of the taps of utterances with these durations, at all speeds."""
-        frames = sum(int(frame_counts(self.backbone, [one / speed for one in seconds]).sum()) for speed in self.speeds)
-        return frames * self.backbone.dim * self.dtype.itemsize * (self.depth + 1 - self.first)
+        samples = [samples_of([one / speed for one in seconds]) for speed in self.speeds]
+        frames = sum(int(self.model.frame_count(each).sum()) for each in samples)
+        return frames * self.encoder.dim * self.dtype.itemsize * (self.depth + 1 - self.first)
 
     def item(self, index: int, speed: int = 0) -> int:
         """The number of an utterance, by index in the data set, at a speed, by position in `speeds`."""
@@ -91,10 +92,10 @@ class PrefixCache:
     @torch.no_grad()
     def compute(self, batch: Batch) -> list[Tensor]:
         """Taps (taps, time, dim) of each utterance of a batch, on the CPU."""
-        lengths = self.backbone.frame_count(batch.wave_lengths)
+        lengths = self.model.frame_count(batch.wave_lengths)
         with self.autocast:
-            taps = self.backbone.begin(batch.waves.to(self.device), batch.wave_lengths)
-            taps = self.backbone.resume(taps, lengths, stop=self.depth).taps[self.first :]
+            taps = self.encoder.begin(batch.waves.to(self.device), batch.wave_lengths)
+            taps = self.encoder.resume(taps, lengths, stop=self.depth).taps[self.first :]
         kept = torch.stack([tap.to(self.dtype) for tap in taps], dim=1).cpu()
         return [one[:, :length].contiguous() for one, length in zip(kept, lengths.tolist(), strict=True)]
 
@@ -119,14 +120,14 @@ class PrefixCache:
         key, why_not = processes.from_first(lambda: self._open(self._about(items, batches, data), size))
         if not why_not and not all(processes.gather((self.folder / key).is_dir())):
             why_not = f"the processes do not share {self.folder}"
-        layout = Layout(key, batches, self.dtype, self.depth + 1 - self.first, self.backbone.dim)
+        layout = Layout(key, batches, self.dtype, self.depth + 1 - self.first, self.encoder.dim)
         if not why_not:
             self.shards = FolderShards(self.folder / key)
         elif size > self.memory:
             raise NoSpace(f"{why_not}; {size / 1e6:.0f} MB exceed train.prefix_cache_gigabytes")
         missing = self._fill(layout, items, pause, processes)
         parts = [
-            "depth the whole backbone" if self.depth == len(self.backbone.layers) else f"depth layer.{self.depth}",
+            "depth the whole encoder" if self.depth == len(self.encoder.layers) else f"depth layer.{self.depth}",
             f"{len(utterances)} utterances" + (f" at {len(self.speeds)} speeds" if len(self.speeds) > 1 else ""),
             f"{size / 1e6:.0f} MB {self.shards.name}" + (f" ({why_not})" if why_not else ""),
             f"{len(batches) - missing} of {len(batches)} shards reused",
@@ -168,7 +169,7 @@ class PrefixCache:
         """Taps (batch, time, dim) of a batch, padded with zeros, and lengths (batch,) in frames."""
         places = [self.places[item] for item in items]
         lengths = torch.tensor([place.frames for place in places])
-        shape = (self.depth + 1 - self.first, len(places), int(lengths.max()), self.backbone.dim)
+        shape = (self.depth + 1 - self.first, len(places), int(lengths.max()), self.encoder.dim)
         taps = torch.empty(shape, dtype=self.dtype)
         for row, place in enumerate(places):
             taps[:, row, place.frames :] = 0
@@ -177,7 +178,7 @@ class PrefixCache:
 
     def _about(self, items: Items, batches: Sequence[list[int]], data: Path) -> dict[str, object]:
         """Everything that determines the values. Recordings count by their content in stage 2, and by size and time."""
-        backbone, attachment, table = self.backbone, self.model.attachment, data / DIGESTS
+        backbone, attachment, table = self.model.backbone, self.model.attachment, data / DIGESTS
         methods = [method for method in attachment.methods if not method.config.trains]
         code = [type(part).__module__ for part in (backbone, *methods)]
         keyed, state = attachment.keyed, attachment.state()
@@ -243,7 +244,7 @@ def plan_cache(
     """
     what = "the training set" if training else "the dev set"
     speeds = config.augment.speed if training and config.augment.speed else [1.0]
-    depth = model.attachment.cacheable_taps - 1
+    depth = min(model.attachment.cacheable_taps - 1, len(model.encoder.layers))  # sites of a decoder come after these
     if training and config.augment.changes_features:
         depth = min(depth, 0)  # SpecAugment draws new masks on the first tap in every epoch
     if config.train.prefix_cache == "off":
@@ -252,7 +253,7 @@ def plan_cache(
         why_not = "the waveform is augmented"
     elif len(speeds) >= max(config.train.epochs, 2):
         why_not = f"in {config.train.epochs} epochs, few utterances have one of {len(speeds)} speeds twice"
-    elif config.backbone.padding == "as_trained":
+    elif model.taps_depend_on_padding:
         why_not = "with backbone.padding=as_trained features depend on padding"
     elif depth < 0:
         why_not = "the waveform front end trains"
