@@ -62,6 +62,7 @@ class Site:
     host: the module at the site (linear map, norm, attention, convolution block, part; for an activation the linear
         map that reads it); None for residual, sublayer and tap.
     slot: holds the modules of methods; None for parts and taps.
+    causal: in a decoder, whose tokens must not depend on later ones.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Site:
     layer: int | None = None
     host: nn.Module | None = field(default=None, repr=False, compare=False)
     slot: Slot | None = field(default=None, repr=False, compare=False)
+    causal: bool = False
 
 
 @dataclass

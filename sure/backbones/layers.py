@@ -219,6 +219,7 @@ class Layer(nn.Module):
         self.dropout = dropout
         self.attn = attention
         self.attn_norm = LayerNorm(dim, eps, norm_bias)
+        self.units = ffn_width
         self.ffn_in = linear(dim, ffn_width, kernels[0])
         self.ffn_out = linear(ffn_width, dim, kernels[1])
         self.ffn_norm = LayerNorm(dim, eps, norm_bias)
@@ -244,18 +245,24 @@ class Layer(nn.Module):
     def ffn(self, hidden: Tensor, frames: Frames) -> Tensor:
         """hidden (batch, time, dim) -> the same shape"""
         units = self.ffn_in(to_autocast(hidden), frames)
-        units = self.after_activation(units, nn.functional.gelu(units), frames)
+        units = self.after_activation(units, self.activate(units), frames)
         made = regularise(self.ffn_out(units, frames), self.dropout, self.ffn_out)
         return self.ffn_slot(hidden, made, frames)
 
+    def activate(self, units: Tensor) -> Tensor:
+        """Hidden units (batch, time, width) before the activation -> after it"""
+        return nn.functional.gelu(units)
+
     def sites(self, prefix: str, index: int) -> Iterator[Site]:
-        dim, units = self.ffn_out.out_features, self.ffn_in.out_features
+        dim, units, before = self.ffn_out.out_features, self.units, self.ffn_in.out_features
         yield from self.attn.sites(f"{prefix}.attn", index)
         yield self.attn_norm.site(f"{prefix}.norm.attn", index)
         yield Site(f"{prefix}.after_attn", "residual", dim, dim, index, None, self.after_attn)
         yield self.ffn_in.site(f"{prefix}.ffn.in", index)
         yield self.ffn_out.site(f"{prefix}.ffn.out", index)
-        yield Site(f"{prefix}.after_activation", "activation", units, units, index, self.ffn_out, self.after_activation)
+        yield Site(
+            f"{prefix}.after_activation", "activation", before, units, index, self.ffn_out, self.after_activation
+        )
         yield Site(f"{prefix}.ffn", "sublayer", dim, dim, index, None, self.ffn_slot)
         yield self.ffn_norm.site(f"{prefix}.norm.ffn", index)
         yield Site(f"{prefix}.after_ffn", "residual", dim, dim, index, None, self.after_ffn)
