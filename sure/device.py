@@ -1,6 +1,7 @@
 """Choice, precision, name and peak memory of the device."""
 
 import ctypes
+import os
 import platform
 import resource
 import sys
@@ -45,6 +46,17 @@ def uses_bf16(precision: str, device: torch.device, width: int) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     has_bf16 = any(flag in _processor("flags").split() for flag in BF16_FLAGS)
     return device.type == "cpu" and width >= BF16_WIDTH and has_bf16
+
+
+def make_repeatable(device: torch.device) -> None:
+    """On a GPU, choose kernels that return the same bits in every run; on the CPU they do so anyway.
+
+    A kernel without such a form warns. Call this before the first computation on the GPU.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS; without it, results may vary
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # it would cost time, for unused values
 
 
 def describe_device(device: torch.device) -> str:

@@ -195,7 +195,7 @@ class Family(Stored):
             mean, deviation = self.shape.energy  # as predictions are normalised
             energy = controls.energy * predicted[1] + (controls.energy - 1) * mean / deviation
         hidden = hidden + self.pitch.embed(pitch, positions) + self.energy.embed(energy, positions)
-        path = spread(durations.to(hidden.device))
+        path = spread(durations.cpu()).to(hidden.device, non_blocking=True)
         frames = Frames(durations.sum(1), path.shape[1])
         taps = self.decoder(over_frames(hidden, path), frames, self.recompute_layers)
         mel = self.mel(taps[-1] if readout is None else readout(taps, frames))

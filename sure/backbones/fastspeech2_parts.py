@@ -80,7 +80,7 @@ def over_frames(hidden: Tensor, path: Tensor) -> Tensor:
 def phone_means(values: Tensor, durations: Tensor) -> Tensor:
     """values (batch, frames) -> mean over the frames of each phone (batch, phones); 0 for a phone without frames."""
     sums = nn.functional.pad(values.double().cumsum(1), (1, 0))
-    ends = durations.cumsum(1).to(values.device)
-    durations = durations.to(values.device)
+    ends = durations.cumsum(1).to(values.device, non_blocking=True)
+    durations = durations.to(values.device, non_blocking=True)
     totals = sums.gather(1, ends) - sums.gather(1, ends - durations)
     return (totals / durations.clamp(min=1)).to(values.dtype)

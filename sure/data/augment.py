@@ -128,7 +128,7 @@ def spec_augment(features: Tensor, lengths: Tensor, config: AugmentConfig, gener
     widths = torch.full((batch,), dim)
     hidden_channels = _spans(config.channel_masks, config.channel_mask_width, widths, dim, generator)
     hidden = hidden_frames[:, :, None] | hidden_channels[:, None, :]
-    return features.masked_fill(hidden.to(features.device), 0.0)
+    return features.masked_fill(hidden.to(features.device, non_blocking=True), 0.0)
 
 
 def list_audio(path: Path) -> list[str]:

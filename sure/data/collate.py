@@ -45,6 +45,10 @@ class Features:
         taps = [None if tap is None else tap.to(device, non_blocking=non_blocking).float() for tap in self.taps]
         return replace(self, taps=taps)
 
+    def pin_memory(self) -> Features:
+        """The batch in memory from which a GPU copies while it computes."""
+        return replace(self, taps=[None if tap is None else tap.pin_memory() for tap in self.taps])
+
 
 def collate(items: Sequence[Item]) -> Batch:
     """Pad items to the longest, in the order given."""

@@ -63,7 +63,7 @@ def in_batches(
 ) -> Iterator[tuple[Any, Any]]:
     """Yield each id with its row of `compute(waves (batch, samples) on `device`, lengths (batch,) on the CPU)`."""
     for batch in batches:
-        yield from zip(batch.ids, compute(batch.waves.to(device), batch.wave_lengths), strict=True)
+        yield from zip(batch.ids, compute(batch.waves.to(device, non_blocking=True), batch.wave_lengths), strict=True)
 
 
 def encoder_problem(seconds: float, backbone: SpeechEncoder) -> str | None:

@@ -93,7 +93,7 @@ class SynthesisModel(AdaptedModel):
         mel = self.backbone.normal_mel(batch.mel)
         scores, spectra = self.backbone.align(batch.phones, positions, mel, batch.prior)
         durations = monotonic_search(scores, positions, frames)
-        path = spread(durations.to(scores.device))
+        path = spread(durations).to(scores.device, non_blocking=True)
         losses = {
             "alignment": forward_sum(scores, positions, frames),
             "match": match(spectra, mel, path, frames),
@@ -109,7 +109,6 @@ class SynthesisModel(AdaptedModel):
         backbone, durations, losses = self.backbone, batch.durations, {}
         if durations is None:
             durations, losses = self.align(batch)
-            durations = durations.to(batch.phones.device)
         pitch = phone_means(backbone.normal_pitch(batch.log_pitch), durations)
         energy = phone_means(backbone.normal_energy(batch.energy), durations)
         voices, readout = self.voices(batch.speakers), self.attachment.readout

@@ -96,9 +96,9 @@ class ClassificationTask(BaseTask):
 
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """Sum of the cross entropies of the groups (batch,)."""
-        wanted = torch.stack(list(targets)).to(outputs.device).unbind(1)
+        wanted = torch.stack(list(targets)).to(outputs.device, non_blocking=True).unbind(1)
         smoothing = self.config.label_smoothing
-        weights = [weight if weight is None else weight.to(outputs.device) for weight in self.weights]
+        weights = [each if each is None else each.to(outputs.device, non_blocking=True) for each in self.weights]
         return sum(
             F.cross_entropy(logits, labels, weight, ignore_index=UNSEEN, reduction="none", label_smoothing=smoothing)
             for logits, labels, weight in zip(outputs.float().split(self.sizes, 1), wanted, weights, strict=True)

@@ -15,6 +15,7 @@ from sure.frames import Frames
 from sure.score.error_rate import aligned_listing
 from sure.tasks.base import BaseTask, HeadConfig
 from sure.tasks.heads import CtcHead
+from sure.tasks.repeatable_ctc import repeatable_ctc
 from sure.text.tokenizer import Tokenizer, train_tokenizer
 
 
@@ -76,9 +77,12 @@ class CtcTask(BaseTask):
         logs = F.log_softmax(outputs.float(), dim=-1).transpose(0, 1)
         sizes = torch.tensor([len(target) for target in targets], dtype=torch.int64)
         # A target that does not fit has probability 0 and an infinite loss; `fits` finds these before training.
-        tokens, blank = torch.cat(list(targets)).to(outputs.device), Tokenizer.blank
-        losses = F.ctc_loss(logs, tokens, frames.lengths, sizes, blank, reduction="none", zero_infinity=True)
-        return losses / sizes.clamp(min=1).to(outputs.device)
+        if outputs.device.type == "cuda" and outputs.requires_grad:
+            losses = repeatable_ctc(logs, targets, frames.lengths, Tokenizer.blank)
+        else:
+            tokens, blank = torch.cat(list(targets)).to(outputs.device, non_blocking=True), Tokenizer.blank
+            losses = F.ctc_loss(logs, tokens, frames.lengths, sizes, blank, reduction="none", zero_infinity=True)
+        return losses / sizes.clamp(min=1).to(outputs.device, non_blocking=True)
 
     def fits(self, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """(batch,) bool: whether there is a frame for every token, and for the blank between two equal tokens.

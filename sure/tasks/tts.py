@@ -152,7 +152,7 @@ class Task(AnyTask):
 
     def losses(self, synthesis: Synthesis, targets: Targets) -> dict[str, Tensor]:
         """Losses (batch,), means over valid frames or phones: L1 of mels before and after the postnet, else squares."""
-        log_durations = torch.log(targets.durations.to(synthesis.log_durations) + 1)
+        log_durations = torch.log(targets.durations.to(synthesis.log_durations, non_blocking=True) + 1)
 
         def distance(mel: Tensor) -> Tensor:
             return synthesis.frames.mean((mel.float() - targets.mel).abs().mean(2))

@@ -87,7 +87,7 @@ class Task(BaseTask):
         wanted = torch.cat(list(targets))
         if outputs.requires_grad and (wanted == UNKNOWN).any():
             raise SureError("a training utterance has a speaker that stage 3 did not see; run stage 3, tokenize, again")
-        wanted = wanted.to(outputs.device)
+        wanted = wanted.to(outputs.device, non_blocking=True)
         cosines = outputs[:, self.config.embedding :].float()
         own = wanted[:, None] == torch.arange(len(self.speakers), device=outputs.device)
         logits = self.config.scale * (cosines - self.config.margin * own)

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from sure.config import Config
 from sure.config_sections import DataConfig
-from sure.device import autocast, describe_device, uses_bf16
+from sure.device import autocast, describe_device, make_repeatable, uses_bf16
 from sure.files import replace_file
 from sure.interrupt import Interrupt
 from sure.models.base import AdaptedModel
@@ -40,6 +40,7 @@ class Training:
     def __init__(self, config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes):
         train, device = config.train, processes.device(config.train.device)
         self.settings, self.device, self.processes, self.interrupt = train, device, processes, interrupt
+        make_repeatable(device)
         random_state = RandomState(device, processes)
         random_state.seed(config.seed)
         task = _task(config, experiment, device, processes)

@@ -86,7 +86,8 @@ class RecognitionFeed(Feed):
     def _features(self, indices: Sequence[int]) -> Features:
         taps, lengths = self.cache.get([self._item(index) for index in indices])
         ids = [self.utterances[index].id for index in indices]
-        return Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
+        features = Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
+        return features.pin_memory() if self.cache.device.type == "cuda" else features
 
     @property
     def rule(self) -> str:

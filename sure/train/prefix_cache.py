@@ -94,7 +94,7 @@ class PrefixCache:
         """Taps (taps, time, dim) of each utterance of a batch, on the CPU."""
         lengths = self.model.frame_count(batch.wave_lengths)
         with self.autocast:
-            taps = self.encoder.begin(batch.waves.to(self.device), batch.wave_lengths)
+            taps = self.encoder.begin(batch.waves.to(self.device, non_blocking=True), batch.wave_lengths)
             taps = self.encoder.resume(taps, lengths, stop=self.depth).taps[self.first :]
         kept = torch.stack([tap.to(self.dtype) for tap in taps], dim=1).cpu()
         return [one[:, :length].contiguous() for one, length in zip(kept, lengths.tolist(), strict=True)]

@@ -119,8 +119,9 @@ class SynthesisBatch:
     progress: float = 0.0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SynthesisBatch:
+        staying = ("lengths", "frames", "durations")  # sizes of other tensors follow from them
         moving = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        del moving["lengths"], moving["frames"]
+        moving = {name: value for name, value in moving.items() if name not in staying}
         return replace(self, **{name: value.to(device, non_blocking=non_blocking) for name, value in moving.items()})
 
 
