@@ -130,6 +130,14 @@ class Backbone(nn.Module, ABC):
     def check_weights(cls, weights: str) -> None:
         """Raises SureError where `from_weights` cannot find the weights, without reading them. Default: no check."""
 
+    @classmethod
+    def outline(cls, weights: str) -> Backbone | None:
+        """As `skeleton`, without reading tensors: of weights that an earlier stage makes, with the largest known shape.
+
+        None, the default, for a family whose shapes are unknown before.
+        """
+        return None
+
     @abstractmethod
     def sites(self) -> list[Site]:
         """All sites, in the order of computation."""

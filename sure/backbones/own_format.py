@@ -53,11 +53,7 @@ class Stored(Backbone):
         if shape:
             raise SureError(f"backbone: {', '.join(shape)} can only be set for random weights, not for {weights}")
         found, state, sha256 = cls._read(weights)
-        try:
-            with torch.device("meta"):
-                backbone = cls(found, padding)
-        except BUILDING_ERRORS as error:
-            raise SureError(f"{weights}: its shape is not possible for {cls.family_name()} ({error})") from None
+        backbone = cls._without_values(found, padding, weights)
         check_names_and_shapes(state, backbone.state_dict(), weights, "take weights and settings of one model")
 
         def load(name: str, part: nn.Module) -> None:
@@ -144,6 +140,29 @@ class Stored(Backbone):
         found = cls._random_shape(name or next(iter(cls.shapes)), shape) if kind == "random" else cls._read(weights)[0]
         with torch.device("meta"):
             return cls(found, padding)
+
+    @classmethod
+    def outline(cls, weights: str) -> Stored:
+        return cls._without_values(cls._shape_of(weights), "masked", weights)
+
+    @classmethod
+    def _shape_of(cls, weights: str) -> Any:
+        kind, _, name = weights.partition(":")
+        if kind == "random":
+            return cls._random_shape(name or next(iter(cls.shapes)), {})
+        if not cls._has_weights(weights):
+            named = Path(weights).stem.removeprefix(f"{cls.family_name()}_")  # moonshine_tiny_en.safetensors of stage 1
+            return cls.shapes.get(named) or max(cls.shapes.values(), key=lambda shape: shape.dim)
+        return cls._read(weights)[0]
+
+    @classmethod
+    def _without_values(cls, shape: Any, padding: str, weights: str) -> Stored:
+        """The backbone on the device `meta`. Raises SureError for an impossible shape."""
+        try:
+            with torch.device("meta"):
+                return cls(shape, padding)
+        except BUILDING_ERRORS as error:
+            raise SureError(f"{weights}: its shape is not possible for {cls.family_name()} ({error})") from None
 
     @classmethod
     def _random_shape(cls, name: str, changes: dict[str, Any]) -> Any:

@@ -36,6 +36,10 @@ class Family(SpeechEncoder):
         return family.skeleton(f"random:{size}", padding, **shape)
 
     @classmethod
+    def outline(cls, weights: str) -> Backbone:
+        return cls.skeleton(weights)
+
+    @classmethod
     def check_weights(cls, weights: str) -> None:
         kind, _, name = weights.partition(":")
         if kind != "random" or (name and name not in MODELS):

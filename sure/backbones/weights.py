@@ -121,29 +121,45 @@ class Loadable(Stored, SpeechEncoder):
         return "a Hugging Face folder", *(f"a torchaudio bundle ({name}...)" for name in cls.bundles[:1])
 
     @classmethod
-    def _from_folder(cls, folder: Path) -> tuple[Any, dict[str, Tensor], str]:
+    def _shape_of(cls, weights: str) -> Any:
+        path = Path(weights).expanduser()
+        if path.is_dir():
+            return cls._shape_in_folder(path, _read_extractor(path))
+        if cls._is_bundle(weights):
+            bundle = cls._find_bundle(weights)
+            return cls.bundle_shape(bundle._params, bundle._normalize_waveform)
+        return super()._shape_of(weights)
+
+    @classmethod
+    def _shape_in_folder(cls, folder: Path, preprocessor: dict[str, Any]) -> Any:
+        """The shape in config.json. Raises SureError for another family, and for settings that are not supported."""
         path = folder / "config.json"
         config = read_json(path, "pass a folder that save_pretrained wrote")
         kind = str(config.get("model_type")).replace("-", "_")  # data2vec-audio: data2vec_audio
         if kind != cls.family_name():
             raise SureError(f"{folder} holds a {kind} model, not {cls.family_name()}; {_other_family(kind)}")
-        weights = next((folder / name for name in HUGGINGFACE_WEIGHTS if (folder / name).is_file()), None)
-        if weights is None:
+        if not any((folder / name).is_file() for name in HUGGINGFACE_WEIGHTS):
             raise SureError(
                 f"{folder} has neither {' nor '.join(HUGGINGFACE_WEIGHTS)}; save a sharded model as one file"
             )
-        preprocessor = _read_extractor(folder)
-        state = _read_tensors(weights)
         try:
-            shape = cls.huggingface_shape(config, preprocessor)
-            if shape.layers > len(state):  # they would take long to build, only to be found missing
-                raise SureError(f"{shape.layers} layers, but the weights have {len(state)} tensors")
+            return cls.huggingface_shape(config, preprocessor)
         except KeyError as error:
             raise SureError(f"{path} lacks {error}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise SureError(f"{path} has a setting of the wrong type ({error})") from None
         except SureError as error:
             raise SureError(f"{path}: {error}") from None
+
+    @classmethod
+    def _from_folder(cls, folder: Path) -> tuple[Any, dict[str, Tensor], str]:
+        preprocessor = _read_extractor(folder)
+        shape = cls._shape_in_folder(folder, preprocessor)
+        weights = next(folder / name for name in HUGGINGFACE_WEIGHTS if (folder / name).is_file())
+        state = _read_tensors(weights)
+        if shape.layers > len(state):  # they would take long to build, only to be found missing
+            many = f"{shape.layers} layers, but the weights have {len(state)} tensors"
+            raise SureError(f"{folder / 'config.json'}: {many}")
         if not preprocessor and hasattr(shape, "normalize_waveform"):
             log.warning(
                 "%s: no file gives do_normalize (preprocessor_config.json, processor_config.json); assumed: %s, as for "

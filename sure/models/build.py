@@ -17,7 +17,7 @@ from sure.models.size_limit import at_most
 from sure.petl import modules, weighted_sum
 from sure.petl.attach import Attachment
 from sure.petl.base import PetlConfig
-from sure.petl.store_frozen import store_frozen, stores_while_loading
+from sure.petl.store_frozen import check_storable, store_frozen, stores_while_loading
 from sure.petl.warm_start import start_from_bundles
 from sure.tasks.base import AnyTask
 
@@ -59,6 +59,23 @@ def skeleton(config: Config, task: AnyTask) -> Backbone:
     """The backbone of `build_backbone` on the device `meta`, without values. Raises as `backbone_family`."""
     given = config.backbone
     return backbone_family(config).skeleton(given.weights, given.padding, **_sizes(config, task))
+
+
+def check_methods(config: Config) -> None:
+    """Attach the methods to a backbone without values, before weights and tokens are there.
+
+    Raises SureError where training would: for a pattern without sites, or a module that is far too large.
+    """
+    backbone = backbone_family(config).outline(config.backbone.weights)
+    if backbone is None:
+        return
+    try:
+        with torch.device("meta"), at_most(*_largest(backbone, None), config.petl, config.head):
+            attachment = Attachment(backbone, _given_methods(config))
+    except NotImplementedError:  # values of weights that a method starts from
+        return
+    if config.backbone.frozen_weights in FORMATS:
+        check_storable(attachment, config.backbone.frozen_weights)
 
 
 def _sizes(config: Config, task: AnyTask) -> dict[str, Any]:
@@ -105,12 +122,18 @@ def _largest(backbone: Backbone, tensors: Mapping[str, Tensor] | None) -> tuple[
 
 
 def _methods(config: Config, task: AnyTask, saved: bool) -> list:
-    methods = [registry.find("petl", item.name)(item) for item in config.petl]
-    if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
-        methods.append(weighted_sum.Method(PetlConfig(name="weighted_sum")))
+    methods = _given_methods(config)
     if task.parts() and not any(method.config.name == "modules" for method in methods):  # in a bundle's list already
         methods.append(modules.Method(modules.Method.Config(name="modules", sites=task.parts())))
     for method in methods:
         if getattr(method.config, "convolutions", None) == "auto" and task.freeze_convolution:
             method.config = method.config.model_copy(update={"convolutions": "freeze"})
     return [type(method)(method.saved()) for method in methods] if saved else methods
+
+
+def _given_methods(config: Config) -> list:
+    """The methods of a config, without those that its task adds."""
+    methods = [registry.find("petl", item.name)(item) for item in config.petl]
+    if config.backbone.layers == "weighted_sum" and not any(method.reads_layers for method in methods):
+        methods.append(weighted_sum.Method(PetlConfig(name="weighted_sum")))
+    return methods

@@ -18,12 +18,21 @@ def store_frozen(attachment: Attachment, format: str) -> None:
 
     Raises SureError for a method that computes with the exact weights, and if no linear map is frozen.
     """
-    where = f"backbone.frozen_weights={format}"
+    check_storable(attachment, format)
+    if not _store(attachment, format):
+        raise SureError(
+            f"backbone.frozen_weights={format}: no linear map is frozen; choose fp32, or a method that trains less"
+        )
+
+
+def check_storable(attachment: Attachment, format: str) -> None:
+    """Raises SureError for a method that computes with the exact weights."""
     for key, method in attachment.keyed.items():
         if method.reads_host:
-            raise SureError(f"{where}: petl ({key}) computes with the exact weights; choose fp32, or another method")
-    if not _store(attachment, format):
-        raise SureError(f"{where}: no linear map is frozen; choose fp32, or a method that trains less")
+            raise SureError(
+                f"backbone.frozen_weights={format}: petl ({key}) computes with the exact weights; choose fp32, or "
+                "another method"
+            )
 
 
 def store_for_autocast(attachment: Attachment) -> None:

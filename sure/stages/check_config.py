@@ -6,7 +6,7 @@ from pathlib import Path
 from sure.config import Config, load_config
 from sure.decode.record import decoded_folder
 from sure.errors import SureError
-from sure.models.build import backbone_family
+from sure.models.build import backbone_family, check_methods
 from sure.petl.bundle import ADAPTER_KINDS, read_bundle
 from sure.recipe.plan import Call, Experiment, make_plan
 from sure.recipe.settings import split_settings
@@ -24,6 +24,8 @@ def check_config(call: Call) -> None:
         family = backbone_family(config)
         if not plan.weights_from:  # else an earlier stage makes them
             family.check_weights(config.backbone.weights)
+        if experiment.rate in ("", plan.experiments[0].rate):  # rates do not change what a method attaches
+            check_methods(config)
         for decoding in plan.decodings:
             words = [*experiment.training, *settings.decoding, *decoding.decode_words]
             decoded = load_config(experiment.configs, words)

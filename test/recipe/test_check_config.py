@@ -27,7 +27,13 @@ def check(*words):
 @pytest.mark.parametrize(
     "words",
     [
-        (*TINY, "rates=1e-3 3e-3", "decode=greedy beam", "set=train.epochs=3 decode.beam=4 petl.sites=layer.*.attn.q"),
+        (
+            *TINY,
+            "petl=lora dora",
+            "rates=1e-3 3e-3",
+            "decode=greedy beam",
+            "set=train.epochs=3 decode.beam=4 petl.sites=layer.*.attn.q",
+        ),
         ("backbone=moonshine", "weights=downloads/moonshine_tiny_en.safetensors", "petl=full"),  # stage 1 fetches it
         ("backbone=wavlm", "weights=WAVLM_BASE", "given=weights", "petl=prefix"),
         ("task=tts", "dataset=tts", "pipeline=synthesis", "shape=small", "petl=lora"),
@@ -47,6 +53,23 @@ def test_what_training_accepts_passes(words):
         ((*TINY, "set=decode.beam=0"), "decode.beam"),  # stage 5 alone reads it
         ((*BEAM, "set=decode.name=a/b"), "decode.name"),
         ((*TINY, "weights=random:huge"), "random:huge"),
+        (
+            (
+                "backbone=moonshine",
+                "weights=downloads/moonshine_tiny_en.safetensors",
+                "petl=lora",
+                "set=petl.rank=100000",
+            ),
+            r"petl \(lora\): rank=100000 makes the modules larger than",
+        ),  # before stage 1 has it
+        (
+            ("backbone=wav2vec2", "weights=WAV2VEC2_BASE", "petl=lora", "set=petl.sites=layer.12.*"),
+            "'layer.12.*' .*matches nothing",
+        ),
+        (
+            (*TINY[:3], "petl=dora", "set=backbone.frozen_weights=int8"),
+            r"petl \(dora\) computes with the exact weights",
+        ),
         ((*TINY, "set=petl.start=nowhere"), "nowhere is not a bundle"),
         ((*TINY, "set=petl.trains=false"), "trains=false needs start"),
         ((*TINY, "set=train.device=gpu"), "train.device=gpu: expected auto, cpu, cuda"),
