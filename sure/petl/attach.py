@@ -81,7 +81,7 @@ class Attachment:
         if given.strip() and not usual:
             raise SureError(f"petl ({key}): sites={given!r}, but {key} has no sites; omit it")
         sites = self.backbone.sites()
-        matched = match_sites(given, sites, method.kinds, key, usual)
+        matched = match_sites(given, sites, method.kinds, key, usual, method.causal)
         method.prepare(list({site.name: site for group in matched.values() for site in group}.values()))
         for pattern, group in matched.items():
             before = self._sizes()

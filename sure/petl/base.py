@@ -36,6 +36,7 @@ class PetlMethod:
     Config: type[PetlConfig] = PetlConfig
     kinds: tuple[str, ...] = ("linear", "residual", "norm", "convolution")  # kinds of site that it accepts
     encoders = True  # whether speech encoders have sites for it
+    causal = True  # a token's change does not depend on later ones, so that decoders can have it
     alone = False  # its modules cannot share their site with another method
     linear = False  # the change is linear in the tensors: the average of tensors gives the average change
     scales = False  # its modules multiply the output of their site

@@ -62,6 +62,7 @@ class ConvAdapter(nn.Module):
 
 class Method(PetlMethod):
     kinds = ("residual", "sublayer", "convolution")
+    causal = False
 
     class Config(PetlConfig):
         sites: str = "layer.*.after_ffn"

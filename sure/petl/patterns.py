@@ -18,19 +18,29 @@ WHOLE_LAYERS = re.compile(r"(.*\blayer\.[^.]+\.)\*")
 
 
 def match_sites(
-    patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str, usual: str = ""
+    patterns: str, sites: Sequence[Site], kinds: Sequence[str], method: str, usual: str = "", causal: bool = True
 ) -> dict[str, list[Site]]:
     """The sites each pattern names, in the backbone's order. usual: the method's default sites.
 
-    Raises SureError for a pattern (or a number, letter or word in it) that matches nothing, and for a site of a kind
-    that the method does not accept.
+    causal: as of the method; if not, `layer.` names no layers of a decoder.
+
+    Raises SureError for a pattern (or a number, letter or word in it) that matches nothing, for a site of a kind that
+    the method does not accept, and for a site of a decoder if the method is not causal.
     """
+    everywhere, sites = sites, [site for site in sites if causal or not site.causal]
     matched: dict[str, list[Site]] = {}
     for given in patterns.split():
         _parts(given)  # errors of its brackets name the pattern as given
-        for pattern in spell_out(given, usual):
+        for pattern in spell_out(given, usual, sites):
             named = repr(given) if pattern == given else f"{given!r} (that is, {pattern!r})"
             parts = _parts(pattern)
+            refused = [site for site in _among(parts, everywhere) if site.causal and not causal]
+            if refused and not pattern.startswith("layer."):
+                raise SureError(
+                    f"petl ({method}): site pattern {named} matches {refused[0].name}, but {method} computes each "
+                    "frame from its neighbours, and a decoder that generates has no later tokens; choose sites of the "
+                    "encoder"
+                )
             _check_each_choice(parts, pattern, sites, f"petl ({method}): site pattern {named}")
             matched[pattern] = _among(parts, sites)
             for site in matched[pattern]:
@@ -42,11 +52,18 @@ def match_sites(
     return matched
 
 
-def spell_out(pattern: str, usual: str) -> list[str]:
-    """`layer.[6-11].*` as the default sites in these layers; any other pattern as it is. usual: the default sites."""
+def spell_out(pattern: str, usual: str, sites: Sequence[Site] = ()) -> list[str]:
+    """`layer.[6-11].*` as the default sites in these layers; any other pattern as it is. usual: the default sites.
+
+    In layers with cross-attention, these are also the same places of it.
+    """
     places = [one.removeprefix("layer.*.") for one in usual.split() if one.startswith("layer.*.")]
     whole = WHOLE_LAYERS.fullmatch(pattern)
-    return [whole[1] + place for place in places] if whole and places else [pattern]
+    if not whole or not places:
+        return [pattern]
+    found = [whole[1] + place for place in places]
+    across = [whole[1] + place.replace("attn", "cross") for place in places if "attn" in place]
+    return [*found, *(one for one in across if _among(_parts(one), sites))]
 
 
 def summary(sites: Sequence[Site]) -> str:

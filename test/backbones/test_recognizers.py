@@ -3,9 +3,9 @@
 import pytest
 import torch
 import transformers
-from originals import WHISPER, enliven, waves
+from originals import MOONSHINE, WHISPER, enliven, waves
 
-from sure.backbones import whisper_recognizer
+from sure.backbones import moonshine_recognizer, whisper_recognizer
 from sure.backbones.weights import _renamed
 from sure.errors import SureError
 from sure.frames import Frames
@@ -13,7 +13,11 @@ from sure.frames import Frames
 LENGTHS = [9600, 4000]
 TOKENS = torch.tensor([[1, 7, 3, 4, 30, 9, 2], [1, 5, 3, 41, 8, 2, 0]])
 WHISPER_DECODER = {**WHISPER, "decoder_layers": 2, "decoder_attention_heads": 3, "vocab_size": 50}
-ORIGINALS = {"whisper": ("Whisper", {**WHISPER_DECODER, "max_target_positions": 12}, whisper_recognizer)}
+MOONSHINE_DECODER = {**MOONSHINE, "decoder_num_hidden_layers": 2, "vocab_size": 50}
+ORIGINALS = {
+    "whisper": ("Whisper", {**WHISPER_DECODER, "max_target_positions": 12}, whisper_recognizer),
+    "moonshine": ("Moonshine", MOONSHINE_DECODER, moonshine_recognizer),
+}
 
 
 def pair(name):
@@ -41,8 +45,10 @@ def test_logits_equal_transformers(models):
     theirs, ours = models
     encoded = ours.encode(waves(LENGTHS), torch.tensor(LENGTHS))
     assert encoded.lengths.tolist() == ours.memory_lengths(torch.tensor(LENGTHS)).tolist()
-    mask = encoded.frames.mask(torch.device("cpu")).long()
-    wanted = theirs(encoder_outputs=(encoded.last,), attention_mask=mask, decoder_input_ids=TOKENS).logits
+    # transformers' Whisper attends to all frames
+    masks = {} if encoded.frames.full else {"encoder_attention_mask": encoded.frames.mask(torch.device("cpu")).long()}
+    output = theirs.model.decoder(input_ids=TOKENS, encoder_hidden_states=encoded.last, **masks)
+    wanted = theirs.proj_out(output.last_hidden_state)
     found = ours.logits(ours.decode(TOKENS, encoded.last, encoded.frames))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
@@ -63,8 +69,8 @@ def test_steps_with_a_cache_equal_one_pass(models):
 def test_rows_of_an_utterance_and_their_selection(models):
     """Two hypotheses an utterance, of which rows are exchanged; then only the second utterance is continued."""
     _, ours = models
-    memory, frames = ours.encode(waves(LENGTHS), torch.tensor(LENGTHS)).last, Frames([12, 5], 20)
-    memory, tokens = memory[:, :20], TOKENS.repeat_interleave(2, 0)
+    memory, frames = ours.encode(waves(LENGTHS), torch.tensor(LENGTHS)).last, Frames([10, 5], 10)
+    memory, tokens = memory[:, :10], TOKENS.repeat_interleave(2, 0)
     tokens[[1, 3], 2] = 6
     cache = ours.new_cache()
     ours.decode(tokens[:, :4], memory, frames, cache)
@@ -73,7 +79,7 @@ def test_rows_of_an_utterance_and_their_selection(models):
     ours.decode(tokens[order][:, 4:5], memory, frames, cache)
     cache.select(torch.tensor([2, 3]))
     cache.keep(torch.tensor([1]))
-    found = ours.decode(tokens[2:, 5:], memory[1:], Frames([5], 20), cache)
+    found = ours.decode(tokens[2:, 5:], memory[1:], Frames([5], 10), cache)
     for row in (0, 1):
         alone = ours.decode(tokens[2 + row :][:1], memory[1:, :5], Frames([5]))
         torch.testing.assert_close(found[row], alone[0, 5:], atol=1e-5, rtol=1e-5)
