@@ -1,0 +1,54 @@
+"""Text by a decoder from the output of an encoder."""
+
+import torch
+from torch import Tensor
+
+from sure.backbones.encoder_decoder import EncoderDecoder
+from sure.errors import SureError
+from sure.frames import Frames
+from sure.generation.beam import beam_search
+from sure.generation.greedy import greedy_search
+from sure.generation.hypothesis import Hypothesis
+from sure.generation.rules import TokenRules
+from sure.generation.settings import GenerationConfig
+from sure.generation.steps import Steps
+from sure.text.recognizer_tokens import RecognizerTokens
+
+
+def generate(
+    backbone: EncoderDecoder,
+    memory: Tensor,
+    frames: Frames,
+    prompts: Tensor,
+    settings: GenerationConfig,
+    tokens: RecognizerTokens,
+) -> list[Hypothesis]:
+    """The best hypothesis of each utterance; arguments and errors as `generate_best`."""
+    return [found[0] for found in generate_best(backbone, memory, frames, prompts, settings, tokens)]
+
+
+@torch.no_grad()
+def generate_best(
+    backbone: EncoderDecoder,
+    memory: Tensor,
+    frames: Frames,
+    prompts: Tensor,
+    settings: GenerationConfig,
+    tokens: RecognizerTokens,
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each utterance, best first: `beam` of a beam search, one otherwise.
+
+    backbone: in evaluation mode. memory (utterances, time, dim), frames: output of its encoder.
+    prompts: (utterances, n).
+    Raises SureError for a prompt that leaves no position.
+    """
+    limit = backbone.max_tokens - prompts.shape[1]
+    if limit < 1:
+        raise SureError(f"a prompt of {prompts.shape[1]} tokens fills the {backbone.max_tokens} positions; shorten it")
+    limit = min(limit, settings.max_tokens or limit)
+    prompts = prompts.to(memory.device)
+    rules = TokenRules(tokens, settings, backbone.vocabulary, memory.device)
+    steps = Steps(backbone, memory, frames)
+    if settings.beam == 1:
+        return [[one] for one in greedy_search(steps, prompts, rules, limit)]
+    return beam_search(steps, prompts, rules, limit, settings.beam, settings.length_penalty)
