@@ -9,26 +9,29 @@ from sure.frames import Frames
 class Steps:
     """A decoder at a position of its texts. Rows are texts; each utterance has the same number of them, in order.
 
+    no_speech: id of the token for no speech, whose probability is to be kept.
     memory (utterances, time, dim) and its frames: the encoder's output.
     """
 
-    def __init__(self, backbone: EncoderDecoder, memory: Tensor, frames: Frames):
+    def __init__(self, backbone: EncoderDecoder, memory: Tensor, frames: Frames, no_speech: int | None = None):
         self.backbone, self.memory, self.frames = backbone, memory, frames
         self.cache = backbone.new_cache()
-        self.hidden = memory.new_empty(0)  # of the last tokens (rows, n, dim)
+        self.rows = 0  # texts that the cache has
+        self.no_speech = no_speech
+        self.no_speech_probabilities: list[float | None] = [None] * len(memory)
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Read tokens (rows, n); float32 logits (rows, vocabulary) of what follows the last one."""
-        self.hidden = self.backbone.decode(tokens, self.memory, self.frames, self.cache)
-        return self.backbone.logits(self.hidden[:, -1:])[:, 0].float()
-
-    def first_logits(self) -> Tensor:
-        """(rows, vocabulary) float32: logits of what follows the first of the tokens that were read last."""
-        return self.backbone.logits(self.hidden[:, :1])[:, 0].float()
+        hidden = self.backbone.decode(tokens, self.memory, self.frames, self.cache)
+        if self.no_speech is not None and not self.rows:  # Whisper predicts it after the start of the transcript
+            first = self.backbone.logits(hidden[:, :1])[:, 0].float()
+            self.no_speech_probabilities = first.softmax(1)[:, self.no_speech].tolist()
+        self.rows = len(tokens)
+        return self.backbone.logits(hidden[:, -1:])[:, 0].float()
 
     def select(self, rows: Tensor) -> None:
         """Continue with these rows (new rows,) of the texts, in this order; a row may occur several times."""
-        if rows.tolist() != list(range(len(self.hidden))):
+        if rows.tolist() != list(range(self.rows)):
             self.cache.select(rows)
 
     def keep(self, utterances: Tensor) -> None:
