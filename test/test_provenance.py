@@ -16,14 +16,18 @@ from sure.models.experiment import Experiment
 
 def test_training_loading_and_resuming_say_which_code_changed(tmp_path, monkeypatch, caplog):
     corpus, exp = toys.make_corpus(tmp_path / "corpus"), tmp_path / "exp"
-    toys.train_here(corpus, exp, train__epochs=1)
+
+    def train_here():
+        toys.train_here(corpus, exp, train__epochs=1, petl__sites="layer.2.attn.*")  # so that there is a prefix cache
+
+    train_here()
     pack.main(["--exp", str(exp)])
     copy = Path(shutil.copytree(provenance.ROOT, tmp_path / "sure"))
     monkeypatch.setattr(provenance, "ROOT", copy)
     uses = {
         "was trained": lambda: Sure.load(exp / "bundle", device="cpu"),
         "its results": lambda: load_trained(Experiment(exp)),
-        "was interrupted": lambda: toys.train_here(corpus, exp, train__epochs=1),
+        "was interrupted": train_here,
     }
     for changed, named in ((), False), (("petl/prefix.py",), False), (("petl/lora.py", "backbones/layers.py"), True):
         for file in changed:
@@ -35,6 +39,11 @@ def test_training_loading_and_resuming_say_which_code_changed(tmp_path, monkeypa
             use()
             found = [text for text in caplog.messages if "before sure/backbones/layers.py, sure/petl/lora.py" in text]
             assert [message in text for text in found] == [True] * named
+    cache = copy / "train/prefix_cache.py"
+    cache.write_text("# changed\n" + cache.read_text())
+    (exp / "summary.json").unlink()
+    train_here()
+    assert "sure/train/prefix_cache.py changed" in caplog.text
 
 
 @pytest.mark.parametrize(("file", "ending"), [("", ""), ("new.py", "-dirty"), ("ignored.py", "-dirty"), ("a.pyc", "")])

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -60,19 +59,11 @@ def wave_batches(waves: Sequence[Tensor], batch_seconds: float) -> Iterator[Batc
 
 
 def in_batches(
-    compute: Callable[[Tensor, Tensor], Sequence[Any]],
-    batches: Iterable[Batch],
-    device: torch.device,
-    precision: AbstractContextManager | None = None,
+    compute: Callable[[Tensor, Tensor], Sequence[Any]], batches: Iterable[Batch], device: torch.device
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield each id with its row of `compute(waves (batch, samples) on `device`, lengths (batch,) on the CPU)`.
-
-    precision: context of the computation, such as autocast.
-    """
+    """Yield each id with its row of `compute(waves (batch, samples) on `device`, lengths (batch,) on the CPU)`."""
     for batch in batches:
-        with precision or nullcontext():
-            rows = compute(batch.waves.to(device, non_blocking=True), batch.wave_lengths)
-        yield from zip(batch.ids, rows, strict=True)
+        yield from zip(batch.ids, compute(batch.waves.to(device, non_blocking=True), batch.wave_lengths), strict=True)
 
 
 def encoder_problem(seconds: float, backbone: SpeechEncoder) -> str | None:

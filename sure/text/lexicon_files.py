@@ -9,7 +9,10 @@ from sure.errors import SureError
 from sure.parsing import decode_text
 from sure.text.normalize import spelling
 
-COMMENT = re.compile(r";;;|##|#(\s|$)|words?\s+(phones|phonemes|pronunciations?)$", re.IGNORECASE)  # or a header
+# a comment, a rule or a header; --DASH and ;SEMI-COLON are words of CMUdict
+COMMENT = re.compile(
+    r";;;|##|#(\s|$)|//|/\*|<!--|[-%;!*=]+(\s|$)|words?\s+(phones|phonemes|pronunciations?)$", re.IGNORECASE
+)
 VARIANT = re.compile(r"(.+)\(\d+\)")  # read(2): a further pronunciation in CMUdict
 DECIMAL = re.compile(r"\d*\.\d+(e[-+]?\d+)?|\d+e[-+]?\d+", re.IGNORECASE)
 PROBABILITY = re.compile(f"[01]|{DECIMAL.pattern}", re.IGNORECASE)
@@ -18,7 +21,7 @@ REMARK = re.compile(r"\s#(?!\d+\s+[^\s#])")  # #1 of Kaldi too, but only at the 
 NOT_A_WORD = re.compile(r"[\0-\x1f\x7f-\x9f\ufffd]|[^\W\d][,;|=][^\W\d]|\w[,;:|=]$|^[\"“„«].*[\"”“»]$")
 # X-SAMPA has phones of one digit and of other marks, such as 2, @ and r\; 55 and 214 are tones
 NOT_A_PHONE = re.compile(
-    rf"-?({DECIMAL.pattern})%?|\d+%|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"]+|[-=]+>|[→⇒]|#\d+|"
+    rf"-?({DECIMAL.pattern})%?|\d+%|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"%]+|[-=]+>|[→⇒]|#\d+|"
     r".*([\0-\x1f\x7f-\x9f\ufffd()\[\],/]|\w\|\w).*",
     re.IGNORECASE,
 )

@@ -31,6 +31,7 @@ from sure.train.progress import Progress
 log = logging.getLogger(__name__)
 
 NEW_PARTS = ("batches", "code")  # checkpoints of earlier versions have none
+CACHE = "prefix cache"  # the input that says how values are cached
 CUDA_CHECK_EVERY = 20  # steps between checks of the losses on a GPU, each of which waits for the GPU
 
 
@@ -57,6 +58,8 @@ class Training:
         saved = processes.from_first(self.checkpoints.load)
         if saved:  # before the schedule, whose length is the number of batches
             self.train_feed.load_state_dict(saved.get("batches", {}))
+            if saved["inputs"].get(CACHE) == "":  # it began without one, perhaps for want of space
+                self.train_feed.drop_cache()
         groups = self.model.parameter_groups()
         self.parameters = {**groups["adapter"], **groups["head"]}  # all that are trained, by saved name
         self.optimizer = make_optimizer(self.model, train.lr_adapter, train.lr_head, train.weight_decay)
@@ -79,7 +82,7 @@ class Training:
         if recordings := digest_of_recordings(data.train):
             inputs["recordings of the training set"] = recordings
         inputs |= {"training set": self.train_feed.digest(), "dev set": self.dev_feed.digest()}
-        inputs["prefix cache"] = self.train_feed.rule
+        inputs[CACHE] = self.train_feed.rule
         parts = {
             "inputs": Inputs(inputs, experiment.folder, self.processes),
             "state": self.progress,
@@ -90,7 +93,7 @@ class Training:
             "schedule": self.schedule,
             "random": random_state,
             "batches": self.train_feed,
-            "code": Code(self.model.code(), experiment, self.processes.first),
+            "code": Code(self.model.code() | self.train_feed.code(), experiment, self.processes.first),
         }
         if saved:
             for name, part in parts.items():

@@ -128,6 +128,12 @@ class Code:
         return self.digests
 
     def load_state_dict(self, state: Mapping[str, str]) -> None:
+        if self.writes and not state:
+            log.warning(
+                "%s was interrupted in an earlier version, which stored no digests of its code; it goes on with this "
+                "code, which may compute values that differ in the last digits",
+                self.experiment.folder,
+            )
         if self.writes and (changed := describe_changes(state, self.digests)):
             log.warning(
                 "%s was interrupted before %s changed; it goes on with this code", self.experiment.folder, changed

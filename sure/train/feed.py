@@ -80,6 +80,13 @@ class Feed(ABC):
         """How values are cached, as far as that can change the numbers of a training; empty without a cache."""
         return ""
 
+    def drop_cache(self) -> None:  # noqa: B027
+        """Compute all values in each epoch, as a training did that began without a cache."""
+
+    def code(self) -> dict[str, str]:
+        """Digests of the code that computes cached values, by file, as of `sure.provenance.code_of`."""
+        return {}
+
     @abstractmethod
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Any]:
         """The batches of a plan, on the CPU, each with `ids` and `to(device, non_blocking)`."""

@@ -19,6 +19,8 @@ from sure.data.dataset import SpeechDataset, UtteranceError, generator_for, load
 from sure.errors import SureError, counted
 from sure.models.loading import check_lengths, encoder_problem, make_loader, plain_errors, samples_of
 from sure.models.recognition import RecognitionModel
+from sure.provenance import code_of
+from sure.train import prefix_cache
 from sure.train.distributed import ALONE, Processes
 from sure.train.feed import Feed, log_left_out, partition, wrong_length
 from sure.train.prefix_cache import NoSpace, Space, plan_cache
@@ -66,9 +68,19 @@ class RecognitionFeed(Feed):
         try:
             log.info("prefix cache of %s: %s", what, self.cache.fill(utterances, self.folder, pause, processes))
         except NoSpace as reason:
-            log.info("no prefix cache of %s: %s", what, reason)
+            log.warning(
+                "no prefix cache of %s, as was planned: %s; all layers are computed in each epoch, which takes longer "
+                "and gives values that differ in the last digits",
+                *(what, reason),
+            )
             self.cache = None
         self._loader = None
+
+    def drop_cache(self) -> None:
+        self.cache = None
+
+    def code(self) -> dict[str, str]:
+        return code_of([prefix_cache.__name__], (prefix_cache.__name__,)) if self.cache else {}
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch | Features]:
         if self.cache is None:

@@ -16,7 +16,7 @@ from sure.device import peak_memory_megabytes
 from sure.errors import SureError
 from sure.interrupt import EXIT_STATUS, REASONS
 from sure.progress import progress_bar
-from sure.train.build import Training
+from sure.train.build import CACHE, Training
 from sure.train.checks import ADVICE, StepLosses, check_gradients
 from sure.train.progress import ProgressBar
 
@@ -48,6 +48,7 @@ class Trainer(Training):
         progress, gradients_checked = self.progress, False
         self.last_save = time.monotonic()
         self.train_feed.fill_cache("the training set", self.save_or_stop, self.processes)
+        self.parts["inputs"].digests[CACHE] = self.train_feed.rule  # there may be no space for the planned one
         self.dev_feed.fill_cache("the dev set", self.save_or_stop, self.processes)
         while progress.epoch <= (self.settings.epochs if last is None else last):
             if self.out_of_patience():

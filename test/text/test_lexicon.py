@@ -65,6 +65,7 @@ def test_first_pronunciation_of_all_files_counts(tmp_path):
     "\ufeffread\tR EH D\ndéjà\tD EY ZH AA\n".encode(), "\ufeffread R EH D\rdéjà D EY ZH AA".encode("utf-16-le"),
     "read\t0.99\t0.17\t1.0\t1e-05\tR EH D\ndéjà\tD EY ZH AA\n".encode(),  # MFA
     "read\tR\tEH\tD\nde\u0301jà\u200b\tD EY Z\u200dH\u200b \ufeffAA\n".encode(),
+    "// a, b\n//c\n% a note\n-- a\n-----\n; a\n/* a */\nread R EH D\ndéjà D EY ZH AA\n".encode(),
     "read 1.0\tR EH D #1\ndéjà 1 D EY ZH AA\n".encode(),  # Kaldi's lexiconp_disambig.txt
 ])  # fmt: skip
 def test_lexicons_of_others(tmp_path, content):
@@ -86,7 +87,7 @@ def test_lexicons_of_others(tmp_path, content):
         '"hello" HH AH': ".* cannot be a word", "b -> B": "'->' cannot be", "b B #1 A": "'#1' cannot be a phone",
         "b\tHH AH\tHH EH": "columns .'HH AH', 'HH EH'. after 'b'", "b\tNN\tHH AH": "columns .*; expected one, with",
         "b B\0": r"'B.x00' cannot be a phone", "\tB AH": "a tab before the first word",
-        "b 50% B": "'50%' cannot be"}.items()],
+        "b 50% B": "'50%' cannot be", "b B % x": "'%' cannot be"}.items()],
     *[("phones.json", content, "phones.json.*tokenize") for content in (None, b"{", b"[]", b'{"fold": null}')],
     ("phones.json", b'{"lexicon": false, "fold": "other"}', "phones.json.*'other'"),
 ])  # fmt: skip

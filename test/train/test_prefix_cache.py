@@ -10,22 +10,23 @@ import pytest
 import safetensors.torch
 import torch
 from damage import flip
-from toys import settings
+from toys import settings, train_here
 
 from sure.config import make_config
 from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
 from sure.models.build import build_model, build_task
 from sure.train.feed_recognition import RecognitionFeed
-from sure.train.prefix_cache import PrefixCache, Space, plan_cache
+from sure.train.prefix_cache import NoSpace, PrefixCache, Space, plan_cache
 from sure.train.shards import ABOUT, FORMAT, MemoryShards
 
 LAYERS = 3  # of tiny Moonshine
 PROBE = {"petl": {"name": "linear_probe"}}
+UPPER = {"petl": {"name": "lora", "sites": "layer.[1-2].attn.*"}}
 SUM = {"backbone__layers": "weighted_sum"}
 METHODS = {
     "probe": (PROBE, LAYERS),
-    "upper": ({"petl": {"name": "lora", "sites": "layer.[1-2].attn.*"}}, 1),
+    "upper": (UPPER, 1),
     "all": ({"petl": {"name": "bottleneck"}}, 0),
     "last": ({"petl": {"name": "prefix", "sites": "layer.2.attn"}}, 2),
     "sum": ({**PROBE, **SUM}, LAYERS),
@@ -260,6 +261,23 @@ def test_a_cache_that_does_not_fit_on_the_disk_is_in_memory(corpus, tmp_path, ca
         none = feed_of(corpus, tmp_path, memory=0.0, **PROBE, train__prefix_cache_disk_gigabytes=0.0)
     assert none.cache is None and "prefix_cache_disk_gigabytes is 0; " in caplog.text
     assert all(map(torch.equal, taps_of(feed), taps_of(feed_of(corpus, tmp_path, **PROBE))))
+
+
+def test_a_training_that_began_without_space_goes_on_without_a_cache(corpus, tmp_path, monkeypatch, caplog):
+    audio, exp = tmp_path / "audio", tmp_path / "exp"
+    train_here(corpus, audio, **UPPER, train__epochs=2, train__prefix_cache="off")
+
+    def full(*_):
+        raise NoSpace("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PrefixCache, "fill", full)
+        train_here(corpus, exp, "--part", "1/2", **UPPER, train__epochs=2)
+    assert "no prefix cache of the training set, as was planned: the disk is full; all layers are" in caplog.text
+    train_here(corpus, exp, **UPPER, train__epochs=2)
+    assert "prefix cache of the training set: depth" not in (exp / "train.log").read_text()
+    weights, goal = (torch.load(folder / "checkpoints/last.pt")["weights"] for folder in (exp, audio))
+    assert all(torch.equal(weights[name], goal[name]) for name in goal)
 
 
 @pytest.mark.parametrize(
