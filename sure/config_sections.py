@@ -177,6 +177,11 @@ class DecodeConfig(Section):
         description="largest batch: utterances times the longest one, in seconds; for attention, one of 20 s counts "
         "1.1 times its seconds, of 30 s 1.2 times; batches of similar lengths may be smaller",
     )
+    precision: Literal["fp32", "bf16", "int8"] = Field(
+        "fp32",
+        description="for recognition, number format of stage 5; bf16 is faster on many devices, int8 stores linear "
+        "maps in a quarter of the memory; both merge methods where possible and change results slightly",
+    )
     vocoder: str = Field("griffin_lim", description="for TTS: griffin_lim, or the checkpoint of a HiFi-GAN generator")
     name: str = Field(SEARCH, pattern="^[A-Za-z0-9._-]+$", description="name of this decoding in folders and tables")
     beam: int = Field(50, gt=0, description="beam search: hypotheses kept after each frame")

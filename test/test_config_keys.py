@@ -190,7 +190,8 @@ def decoded(place: Path, settings: Settings) -> Any:
     config = config_of(place, {"task": "asr", "data.train": "@/data/phrases", **settings})
     model = build_model(config, build_task(config, place / "fitted_asr")).eval()
     models.disturb(model, 0.1)
-    texts = make_decoding(place, config, model).decode(models.waves(), models.LENGTHS)
+    decoding = make_decoding(place, config, model)
+    texts = decoding.decode(models.waves(), models.LENGTHS), decoding.record["settings"].get("precision")
     batches = loading.audio_batches(read_data_dir(config.data.train), model.backbone, config)
     names = decoded_folder(place, config, "test").name, config.data.sets()
     return texts, names, [len(batch.ids) for batch in batches]
@@ -262,6 +263,7 @@ TABLE = [
     (decoded, "decode", {"method": "beam", "batch_seconds": 1.0}, {}),
     (decoded, "decode", {"name": "other", "beam": 1, "margin": 0.1, "min_probability": 0.9, "ngram": "none"}, BEAM),
     (decoded, "decode", {"lexicon": "@/words.txt", "weight": 5.0, "word_score": 20.0, "unknown": 0.0}, BEAM),
+    (decoded, "decode", {"precision": "int8"}, {}),
     (decoded, "decode", {"order": 1}, BEAM | {"decode.weight": 3.0}),
     (spoken, "decode", {"vocoder": "absent.pt"}, {}),
     (trained, "augment", {"speed": [0.8], "noise_snr_db": [5.0, 20.0], "time_masks": 2, "channel_masks": 2}, {}),

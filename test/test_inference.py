@@ -73,6 +73,42 @@ def test_a_bundle_predicts_the_outputs_of_decoding(packed, name, monkeypatch, tm
     assert sure.predict([]) == [] and sure.predict(str(files[1])) == sure.predict([files[1]])
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_bf16_and_int8_find_almost_the_same(packed, name):
+    """Logits change by a few percent; LoRA is merged, and the linear maps are smaller. Then no adapter can follow."""
+    wave = read_audio(packed / "wav" / "test0.wav")[None]
+    lengths, bundle = torch.tensor([wave.shape[1]]), exp_of(packed, name) / "bundle"
+    exact = Sure.load(bundle)
+    with torch.no_grad():
+        expected = exact.model.outputs(exact.model.encode(wave, lengths))
+    for precision, dtype in (("bf16", torch.bfloat16), ("int8", torch.int8)):
+        sure = Sure.load(bundle, precision=precision)
+        attachment = sure.model.attachment
+        assert attachment.merged == (name == "lora") and attachment.quantised == precision
+        assert all(map.weight is None for layer in sure.backbone.layers for map in (layer.attn.q, layer.ffn_in))
+        assert dtype in {buffer.dtype for buffer in sure.backbone.buffers()}
+        with torch.no_grad(), sure.autocast:
+            outputs = sure.model.outputs(sure.model.encode(wave, lengths))
+        assert 0 < (outputs - expected).norm() < 0.05 * expected.norm()
+        assert sure.predict(wave[0]) == exact.predict(wave[0])
+        with pytest.raises(SureError, match="load the bundle again"):
+            sure.add("another", bundle)
+    with pytest.raises(SureError, match="expected one of fp32, bf16, int8"):
+        Sure.load(bundle, precision="fp16")
+
+
+def test_stage_5_decodes_in_another_precision(packed, monkeypatch):
+    monkeypatch.chdir(packed)
+    exact = read_table(exp_of(packed, "asr") / "decode_test/hyp.txt")
+    decode.main(["--exp", "exp/asr/seed1", "decode.precision=bf16"])
+    about = json.loads((exp_of(packed, "asr") / "decode_test/decoding.json").read_text())
+    assert about["settings"] == {"method": "greedy", "precision": "bf16"}
+    found = read_table(exp_of(packed, "asr") / "decode_test/hyp.txt")
+    assert found.keys() == exact.keys() and sum(found[id] == exact[id] for id in exact) > len(exact) / 2
+    decode.main(["--exp", "exp/asr/seed1"])
+    assert read_table(exp_of(packed, "asr") / "decode_test/hyp.txt") == exact
+
+
 def test_a_bundle_has_what_was_trained_and_nothing_else(packed):
     exp = exp_of(packed, "lora")
     trained = json.loads((exp / "summary.json").read_text())["trained_parameters"]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sure.backbones.base import Encoded, Site, SpeechEncoder
 from sure.backbones.decoder_cache import DecoderCache
-from sure.backbones.own_format import Stored
+from sure.backbones.huggingface import FromHuggingFace
 from sure.backbones.positions import Rotary
 from sure.backbones.recompute import layer_call
 from sure.errors import SureError
@@ -39,7 +39,7 @@ class Decoder(nn.Module):
         return hidden + self.positions.weight[start : start + tokens.shape[1]]
 
 
-class EncoderDecoder(Stored):
+class EncoderDecoder(FromHuggingFace):
     """A recogniser: waveforms to the encoder's output, called memory, from which the decoder predicts tokens.
 
     The output map is the token embedding. Methods have sites in both stacks, `encoder.layer.N...` and
@@ -48,6 +48,15 @@ class EncoderDecoder(Stored):
 
     encoder: SpeechEncoder
     decoder: Decoder
+
+    @classmethod
+    def huggingface_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of a model with or without the output map, which has to be the token embedding."""
+        inside = {name.removeprefix("model."): tensor for name, tensor in state.items()}
+        output, embedding = inside.pop("proj_out.weight", None), inside.get("decoder.embed_tokens.weight")
+        if output is not None and embedding is not None and not torch.equal(output, embedding):
+            raise SureError("proj_out.weight is not the token embedding; only models that share it are supported")
+        return {cls.ours(name): tensor for name, tensor in inside.items()}
 
     @property
     def layers(self) -> list[nn.Module]:

@@ -1,7 +1,7 @@
 """Moonshine with its decoder (arXiv 2410.15608): English speech to text."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -54,6 +54,7 @@ class Recognizer(EncoderDecoder):
         "base_en": Shape(dim=416, layers=8, ffn=1664, rotary_share=0.62, decoder_layers=8),
         "tiny": Shape(32, 3, 4, 64, kernels=(31, 7, 3), strides=(16, 3, 2), decoder_layers=2, decoder_heads=4),
     }
+    huggingface_class = "Moonshine"
     huggingface_names: ClassVar = NAMES
 
     def __init__(self, shape: Shape, padding: str = "masked"):
@@ -66,6 +67,21 @@ class Recognizer(EncoderDecoder):
             for _ in range(shape.decoder_layers)
         )
         self.decoder = Decoder(shape.vocabulary, layers, LayerNorm(dim, bias=False), dim)
+
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        encoder = moonshine.Family.huggingface_shape(config, preprocessor)  # checks the settings of the encoder
+        groups = config.get("decoder_num_key_value_heads") or config[SIZES["decoder_heads"]]
+        cls.require(
+            {**config, "decoder_num_key_value_heads": groups},
+            {
+                "decoder_hidden_act": "silu",
+                "decoder_num_key_value_heads": config[SIZES["decoder_heads"]],
+                "tie_word_embeddings": True,
+            },
+        )
+        sizes = {field: config[key] for field, key in SIZES.items()}
+        return Shape(**{**vars(encoder), **sizes})
 
     @property
     def max_tokens(self) -> int:

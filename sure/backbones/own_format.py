@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sure.backbones.base import Backbone
 from sure.backbones.positions import Sinusoids, sinusoids
 from sure.backbones.quantised import linear_maps, store
+from sure.backbones.recognizer_file import RECOGNIZER, WHOLE, encoder_alone, sha256_of_content
 from sure.device import return_freed_memory
 from sure.errors import SureError, compare_names, some_of
 from sure.files import replace_file, sha256_of_file
@@ -83,6 +84,9 @@ class Stored(Backbone):
                 f"{path} has no metadata {METADATA}, so its backbone is unknown; "
                 "for a Hugging Face model pass the folder with its config.json"
             )
+        if isinstance(about, dict) and about.get("family") == f"{cls.family_name()}{RECOGNIZER}":
+            about, state = encoder_alone(about, state, next(iter(cls.shapes.values())))
+            return cls._described(about, len(state), path), state, sha256_of_content(state, _metadata(about))
         return cls._described(about, len(state), path), state, sha256_of_file(path)
 
     @classmethod
@@ -109,11 +113,15 @@ class Stored(Backbone):
         """Kinds of weights that are not a file of ours, in words."""
         return ()
 
-    def save(self, path: str | Path) -> None:
-        """Write the weights, without attached modules, to a file for `from_weights`. Raises SureError if that fails."""
+    def save(self, path: str | Path, tokens: str | None = None) -> None:
+        """Write the weights, without attached modules, to a file for `from_weights`. Raises SureError if that fails.
+
+        tokens: those of a recogniser, as `RecognizerTokens.dumps` writes them.
+        """
         about = {"family": self.family_name(), "shape": dataclasses.asdict(self.shape)}
+        about |= {} if tokens is None else {"tokens": tokens}  # safetensors writes several keys in any order
         state = {name: own.contiguous() for name, own in self.state_dict().items() if ".attached." not in name}
-        replace_file(Path(path), save(state, {METADATA: json.dumps(about, sort_keys=True)}))
+        replace_file(Path(path), save(state, _metadata(about)))
 
     @classmethod
     def _described(cls, about: Any, tensors: int, path: Path) -> Any:
@@ -121,8 +129,10 @@ class Stored(Backbone):
         family, given = (about.get(key) if isinstance(about, dict) else None for key in ("family", "shape"))
         if not isinstance(family, str) or not isinstance(given, dict):
             raise SureError(f"{path}: the metadata {METADATA} are not a family and a shape; create it again")
+        if f"{family}{RECOGNIZER}" == cls.family_name():
+            raise SureError(f"{path} has the encoder alone; {WHOLE}")
         if family != cls.family_name():
-            raise SureError(f"{path} holds a {family} backbone; set backbone.name={family}")
+            raise SureError(f"{path} holds a {family} backbone; set backbone.name={family.removesuffix(RECOGNIZER)}")
         example = next(iter(cls.shapes.values()))
         settings = {key: _as_tuple(value) for key, value in given.items()}
         for key, value in settings.items():
@@ -151,7 +161,8 @@ class Stored(Backbone):
         if kind == "random":
             return cls._random_shape(name or next(iter(cls.shapes)), {})
         if not cls._has_weights(weights):
-            named = Path(weights).stem.removeprefix(f"{cls.family_name()}_")  # moonshine_tiny_en.safetensors of stage 1
+            family = cls.family_name().removesuffix(RECOGNIZER)
+            named = Path(weights).stem.removeprefix(f"{family}_")  # moonshine_tiny_en.safetensors of stage 1
             return cls.shapes.get(named) or max(cls.shapes.values(), key=lambda shape: shape.dim)
         return cls._read(weights)[0]
 
@@ -240,6 +251,10 @@ def check_names_and_shapes(found: Mapping[str, Tensor], wanted: Mapping[str, Ten
     ]
     if unlike:
         raise SureError(f"{source}: {len(unlike)} tensors have another shape: {some_of(unlike)}; {remedy}")
+
+
+def _metadata(about: Mapping[str, Any]) -> dict[str, str]:
+    return {METADATA: json.dumps(about, sort_keys=True)}
 
 
 def _like(value: Any, example: Any, least: int = 0) -> bool:

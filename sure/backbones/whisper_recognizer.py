@@ -1,7 +1,7 @@
 """Whisper with its decoder (arXiv 2212.04356): speech to text, and in its multilingual sizes to English text."""
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,7 @@ class Recognizer(EncoderDecoder):
         "toy": size("toy", 300, decoder_layers=2),
     }
     fixed_parameters = ("encoder.positions.table",)
+    huggingface_class = "Whisper"
     huggingface_names: ClassVar = NAMES
 
     def __init__(self, shape: Shape, padding: str = "masked"):
@@ -87,6 +88,12 @@ class Recognizer(EncoderDecoder):
             for _ in range(shape.decoder_layers)
         )
         self.decoder = Decoder(shape.vocabulary, layers, LayerNorm(dim), dim, shape.max_tokens)
+
+    @classmethod
+    def huggingface_shape(cls, config: dict[str, Any], preprocessor: dict[str, Any]) -> Shape:
+        whisper.Family.huggingface_shape(config, preprocessor)  # checks the settings of the encoder
+        cls.require(config, {"scale_embedding": False, "tie_word_embeddings": True})
+        return Shape(**{field: config[key] for field, key in SIZES.items()})
 
     @property
     def max_tokens(self) -> int:

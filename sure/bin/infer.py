@@ -11,6 +11,7 @@ import sys
 from sure.errors import run
 from sure.inference import Sure
 from sure.models.build import kind_of
+from sure.models.precision import PRECISIONS
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,12 +28,16 @@ def main(argv: list[str] | None = None) -> None:
     synthesis.add_argument("--vocoder", metavar="NAME", help="griffin_lim, or a HiFi-GAN generator's checkpoint")
     synthesis.add_argument("--language", metavar="CODE", help="language of the text, for phones of espeak-ng")
     parser.add_argument("--backbone", metavar="PATH", help="default: the path in the bundle")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="fp32", help="bf16, int8: faster or smaller; default: %(default)s"
+    )
     parser.add_argument("--merge", action="store_true", help="fold the adapter into the backbone first")
     parser.add_argument("--timings", action="store_true", help="for CTC tasks: start and duration of each word")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
     options = vars(parser.parse_intermixed_args(argv))
     files = options.pop("files")
-    sure = Sure.load(options.pop("bundle"), options.pop("backbone"), options.pop("device"))
+    bundle, backbone, device = (options.pop(name) for name in ("bundle", "backbone", "device"))
+    sure = Sure.load(bundle, backbone, device, precision=options.pop("precision"))
     if options.pop("merge"):
         sure.merge()
     given = {name: value for name, value in options.items() if value not in (None, False)}

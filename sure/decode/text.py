@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sure.device import describe_device, pick_device
 from sure.errors import SureError
 from sure.files import replace_file
 from sure.models.loading import audio_batches, in_batches
+from sure.models.precision import convert
 from sure.models.recognition import RecognitionModel
 from sure.parsing import read_json
 from sure.progress import progress_bar
@@ -28,7 +30,7 @@ from sure.text.lexicon_files import read_words
 from sure.text.ngram import estimate
 
 UNTUNED = {"weight": 0.5, "word_score": 0.0}
-NOT_SEARCH = {"name", "batch_seconds", "vocoder"}  # settings that do not change the search
+NOT_SEARCH = {"name", "batch_seconds", "vocoder", "precision"}  # settings that do not change the search
 
 
 @dataclass
@@ -108,37 +110,48 @@ def with_weights(
 
 @dataclass
 class Decoding:
-    """decode: lines for waves (batch, samples) and their lengths (batch,). record: the settings, for decoding.json."""
+    """How to decode.
+
+    decode: lines for waves (batch, samples) and their lengths (batch,). record: the settings, for decoding.json.
+    precision: the context in which `decode` is to be called.
+    """
 
     decode: Callable[[Tensor, Tensor], Sequence[str]]
     record: dict[str, Any]
+    precision: AbstractContextManager
 
 
 def make_decoding(folder: Path, config: Config, model: RecognitionModel) -> Decoding:
     """The decoding of the config's section `decode`, for the experiment in `folder`.
 
-    Raises SureError as `load_language_resources` and `with_weights`.
+    Converts the model to `decode.precision`. Raises SureError as `load_language_resources` and `with_weights`.
     """
     label, settings = config.decoding, config.decode
+    precision = convert(model, settings.precision, pick_device(config.train.device))
+    other = {} if settings.precision == "fp32" else {"precision": settings.precision}
     if settings.method == "greedy":
-        return Decoding(model.hypotheses, {"decoding": label, "settings": {"method": "greedy"}})
+        return Decoding(model.hypotheses, {"decoding": label, "settings": {"method": "greedy", **other}}, precision)
     resources = load_language_resources(config, model)
     settings, tuned = with_weights(folder, settings, resources)
     search = make_search(model, resources, settings)
     shown = settings.model_dump(mode="json", exclude=NOT_SEARCH)
-    record = {"decoding": label, "settings": {**shown, "ngram_sha256": resources.ngram_sha256}}
+    record = {"decoding": label, "settings": {**shown, **other, "ngram_sha256": resources.ngram_sha256}}
     as_tuned = all(tuned.get(key) == getattr(settings, key) for key in UNTUNED)  # other weights have no dev score
     record |= {"tuned_on": tuned.get("data"), "dev_score": tuned["score"] if as_tuned else None}
-    return Decoding(lambda waves, lengths: list(map(search.best, model.log_probabilities(waves, lengths))), record)
+
+    def decode(waves: Tensor, lengths: Tensor) -> list[str]:
+        return list(map(search.best, model.log_probabilities(waves, lengths)))
+
+    return Decoding(decode, record, precision)
 
 
 def decode_set(config: Config, model: RecognitionModel, data: str, out: Path, decoding: Decoding) -> None:
-    """Decode a data folder in float32 into `out`: hyp.txt and ref.txt, sorted by id, and decoding.json."""
+    """Decode a data folder into `out`: hyp.txt and ref.txt, sorted by id, and decoding.json."""
     utterances = read_data_dir(data)
     model.task.check_set(utterances, data)
     batches = audio_batches(utterances, model.backbone, config)
     device, begun = pick_device(config.train.device), time.monotonic()
-    rows = in_batches(decoding.decode, batches, device)
+    rows = in_batches(decoding.decode, batches, device, decoding.precision)
     found = dict(progress_bar(rows, out.name, len(utterances), unit="utterance"))
     speed = {"decode_seconds": round(time.monotonic() - begun, 3), "decode_device": describe_device(device)}
     write_record(out, {"set": Path(data).name, "data": data, **decoding.record, **speed})

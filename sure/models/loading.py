@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -59,11 +60,19 @@ def wave_batches(waves: Sequence[Tensor], batch_seconds: float) -> Iterator[Batc
 
 
 def in_batches(
-    compute: Callable[[Tensor, Tensor], Sequence[Any]], batches: Iterable[Batch], device: torch.device
+    compute: Callable[[Tensor, Tensor], Sequence[Any]],
+    batches: Iterable[Batch],
+    device: torch.device,
+    precision: AbstractContextManager | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield each id with its row of `compute(waves (batch, samples) on `device`, lengths (batch,) on the CPU)`."""
+    """Yield each id with its row of `compute(waves (batch, samples) on `device`, lengths (batch,) on the CPU)`.
+
+    precision: context of the computation, such as autocast.
+    """
     for batch in batches:
-        yield from zip(batch.ids, compute(batch.waves.to(device, non_blocking=True), batch.wave_lengths), strict=True)
+        with precision or nullcontext():
+            rows = compute(batch.waves.to(device, non_blocking=True), batch.wave_lengths)
+        yield from zip(batch.ids, rows, strict=True)
 
 
 def encoder_problem(seconds: float, backbone: SpeechEncoder) -> str | None:

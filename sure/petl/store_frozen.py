@@ -1,6 +1,7 @@
 """Store the frozen linear maps under attached methods in fewer bits."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sure.backbones.quantised import hidden_parameters, quantise
 from sure.errors import SureError
@@ -39,6 +40,18 @@ def store_for_autocast(attachment: Attachment) -> None:
     """Store the frozen linear maps in bf16, which products under autocast use; not where a method reads the weights."""
     if not attachment.quantised and not any(method.reads_host for method in attachment.methods):
         _store(attachment, "bf16")
+
+
+def store_for_inference(attachment: Attachment, format: str) -> None:
+    """Merge the methods where that is possible, and store all linear maps of the layers in bf16 or int8.
+
+    They stay as they are where a method that cannot be merged computes with the exact weights.
+    """
+    with suppress(SureError):  # where merging is impossible, nothing has changed
+        attachment.merge()
+    if not attachment.quantised and (attachment.merged or not any(method.reads_host for method in attachment.methods)):
+        quantise(attachment.backbone, format, kept=())
+        attachment.quantised = format
 
 
 def _store(attachment: Attachment, format: str) -> bool:

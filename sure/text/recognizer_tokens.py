@@ -20,7 +20,7 @@ from sure.text.languages import language_code, without_free_spaces
 
 FILE = "recognizer_tokens.json"
 FILES = (FILE,)
-METADATA = "sure_tokens"  # metadata key of a weights file; the value has the content of FILE
+METADATA = "sure_backbone"  # metadata key of a weights file; in its JSON, `tokens` is the content of FILE
 REMEDY = "make it again, or pass the weights of a whole recogniser"
 START, END, BEFORE, ALL_TEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofprev|>", "<|notimestamps|>"
 NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")  # the name in newer and in older files
@@ -185,10 +185,11 @@ class RecognizerTokens:
             return cls._from_folder(path)
         try:
             with safe_open(path, "pt") as file:
-                text = (file.metadata() or {}).get(METADATA)
-        except (SafetensorError, OSError) as error:
+                about = parse_json((file.metadata() or {}).get(METADATA, "null"))
+        except (SafetensorError, OSError, ValueError) as error:
             raise SureError(f"{path} is not a complete .safetensors file ({error}); create it again") from None
-        if text is None:
+        text = about.get("tokens") if isinstance(about, dict) else None
+        if not isinstance(text, str):
             raise SureError(
                 f"{path} has the encoder alone, without decoder and tokens; fetch it again with "
                 "tools/fetch_backbone.py, pass a Hugging Face folder of Whisper or Moonshine, or use the task with CTC"

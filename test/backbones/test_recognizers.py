@@ -6,7 +6,7 @@ import transformers
 from originals import MOONSHINE, WHISPER, enliven, waves
 
 from sure.backbones import moonshine_recognizer, whisper_recognizer
-from sure.backbones.weights import _renamed
+from sure.backbones.huggingface import _renamed
 from sure.errors import SureError
 from sure.frames import Frames
 

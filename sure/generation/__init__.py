@@ -1,0 +1,1 @@
+"""Text from a decoder: search, rules, fallback, windows of long recordings, times of words."""
