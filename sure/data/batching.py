@@ -26,7 +26,8 @@ class SecondsBatchSampler(Sampler[list[int]]):
     """Yields lists of indices with count * cost(longest) <= batch_seconds; a longer utterance is a batch of its own.
 
     The durations of a batch differ by at most 6 % of the mean duration, and with `shuffle` by 2 % of their own on
-    both sides, so that less than 3 % of all frames are padding.
+    both sides, so that less than 3 % of all frames are padding. In a set of fewer than 100 utterances, few are of
+    similar length: there the durations may differ more, so that a batch does not hold a single utterance.
 
     The number and sizes of batches depend only on the durations, so schedules can rely on `len()`. The utterances of
     each batch and the order of batches are a pure function of (seed, epoch). The batch with the longest utterance comes
@@ -35,8 +36,9 @@ class SecondsBatchSampler(Sampler[list[int]]):
     Raises SureError for a batch_seconds or duration that is not a positive number.
     """
 
-    rule = 2  # stored in checkpoints; batches of other utterances need another number
+    rule = 3  # stored in checkpoints; batches of other utterances need another number
     difference = 0.06  # largest difference of the durations of a batch, as a fraction of the mean duration
+    few = 100  # utterances of a set, below which `difference` grows in inverse proportion to their number
 
     def __init__(self, seconds: Sequence[float], batch_seconds: float, seed: int = 0, shuffle: bool = True):
         if not (batch_seconds > 0 and math.isfinite(batch_seconds)):
@@ -66,7 +68,8 @@ class SecondsBatchSampler(Sampler[list[int]]):
     def _cut_in_order(self) -> list[list[int]]:
         """Batches from long to short, each as large as its first, longest utterance allows."""
         longest_first = sorted(range(len(self.seconds)), key=lambda index: (self.seconds[index], index), reverse=True)
-        difference = self.difference * sum(self.seconds) / max(len(self.seconds), 1)
+        count = max(len(self.seconds), 1)
+        difference = self.difference * max(1, self.few / count) * sum(self.seconds) / count
         batches: list[list[int]] = []
         for index in longest_first:
             batch = batches[-1] if batches else []

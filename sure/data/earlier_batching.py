@@ -1,4 +1,4 @@
-"""The batches of versions before 2026-11-29, for trainings that began with them."""
+"""The batches of earlier versions, for trainings that began with them."""
 
 import math
 
@@ -7,8 +7,15 @@ import torch
 from sure.data.batching import SecondsBatchSampler
 
 
-class EarlierBatchSampler(SecondsBatchSampler):
-    """As SecondsBatchSampler, with count * longest <= batch_seconds and lengths that differ more."""
+class NarrowBatchSampler(SecondsBatchSampler):
+    """As SecondsBatchSampler, with similar lengths also in sets of few utterances. Written on 2026-11-29."""
+
+    rule = 2
+    few = 0
+
+
+class FirstBatchSampler(SecondsBatchSampler):
+    """As SecondsBatchSampler, with count * longest <= batch_seconds and lengths that differ more. Before 2026-11-29."""
 
     rule = 1
     difference = math.inf

@@ -9,14 +9,14 @@ from typing import Any
 from sure.config import Config
 from sure.config_sections import DataConfig
 from sure.data.batching import SecondsBatchSampler
-from sure.data.earlier_batching import EarlierBatchSampler
+from sure.data.earlier_batching import FirstBatchSampler, NarrowBatchSampler
 from sure.data.limits import length_problem
 from sure.errors import SureError, counted, some_of
 from sure.train.distributed import ALONE, Processes
 
 log = logging.getLogger(__name__)
 
-SAMPLERS = {sampler.rule: sampler for sampler in (EarlierBatchSampler, SecondsBatchSampler)}
+SAMPLERS = {sampler.rule: sampler for sampler in (FirstBatchSampler, NarrowBatchSampler, SecondsBatchSampler)}
 
 
 class Feed(ABC):
@@ -41,10 +41,10 @@ class Feed(ABC):
 
         Raises SureError for a checkpoint of a later version.
         """
-        rule = state.get("rule", EarlierBatchSampler.rule)
+        rule = state.get("rule", FirstBatchSampler.rule)
         if rule not in SAMPLERS:
             raise SureError(
-                f"the checkpoint has batches of rule {rule}, this version knows 1 and 2: continue with "
+                f"the checkpoint has batches of rule {rule}, this version knows 1 to {max(SAMPLERS)}: continue with "
                 "the version that wrote it, or train from the beginning with --restart"
             )
         if rule != self.sampler.rule:

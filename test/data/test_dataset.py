@@ -21,6 +21,7 @@ from sure.data.collate import Batch, collate
 from sure.data.data_dir import Utterance
 from sure.data.dataset import Item, SpeechDataset
 from sure.errors import SureError
+from sure.train.feed import SAMPLERS
 
 NOISY = AugmentConfig(speed=[0.9, 1.0, 1.1], noise_snr_db=(5, 20))
 
@@ -173,6 +174,17 @@ def test_less_than_three_percent_is_padding(count, batch_seconds, most, shuffle)
         padded = sum(len(batch) * max(seconds[index] for index in batch) for batch in sampler)
         assert padded - sum(seconds) < 0.03 * padded
     assert len(sampler) < most * sum(map(cost, seconds)) / batch_seconds
+
+
+def test_each_rule_keeps_its_batches():
+    """A resumed training needs the batches of its version; these numbers were computed when the rules were made."""
+    seconds = [1.0 + index % 7 * 0.5 + index * 0.01 for index in range(20)]
+    first = {1: [4, 13, 19], 2: [6, 13], 3: [19, 6, 13]}
+    for rule, sizes in {1: [3, 4, 4, 6, 3], 2: [2, 3, 3, 3, 3, 3, 3], 3: [3, 4, 4, 6, 3]}.items():
+        sampler = SAMPLERS[rule](seconds, 15.0, seed=5)
+        assert [len(batch) for batch in SAMPLERS[rule](seconds, 15.0, shuffle=False)] == sizes
+        sampler.set_epoch(3)
+        assert next(iter(sampler)) == first[rule]
 
 
 def test_long_utterances_make_batches_of_fewer_seconds():
