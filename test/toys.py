@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+import torch._dynamo  # the first optimizer of a process does it, which takes seconds; forks of this one have it
 import torch.distributed as dist
 import yaml
 from safetensors.torch import load_file
