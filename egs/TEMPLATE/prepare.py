@@ -19,7 +19,11 @@ COLUMN = {  # task -> column with its targets
     "verification": "speaker",
 }  # fmt: skip
 TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # column -> table of a data folder
-OTHER_TABLES = {".xlsx", ".xls", ".ods", ".parquet", ".json", ".jsonl", ".txt", ".gz", ".bz2", ".xz", ".zip"}
+COLUMNS = {"audio", "id", "start", "end", *COLUMN.values()}
+TIMES = {  # column -> other names of it, without the characters between words, in lower case
+    "start": re.compile(r"(t|time|seg|segment)?(start|begin|onset|offset)(time|s|sec|secs|seconds|ms)*"),
+    "end": re.compile(r"(t|time|seg|segment)?(end|stop)(time|s|sec|secs|seconds|ms)*"),
+}
 EXPECTED = "train.tsv, dev.tsv and test.tsv (or .csv), or Kaldi data folders train, dev and test with wav.scp"
 
 
@@ -42,7 +46,7 @@ def find_table(corpus: Path, name: str) -> Path:
     if len(tables) == 1:
         return tables[0]
     problem = f"{name}.tsv and {name}.csv; delete one" if tables else f"no table and no data folder of {name}"
-    others = [path.name for path in sorted(corpus.glob(f"{name}.*")) if path.suffix in OTHER_TABLES]
+    others = [path.name for path in sorted(corpus.glob(f"{name}.*")) if path.is_file()]
     if others and not tables:
         problem = f"{others[0]} cannot be read; unpack it, or save it as {name}.tsv or {name}.csv"
     raise SureError(f"{corpus}: {problem}; expected {EXPECTED}; found {listed(corpus)}")
@@ -52,6 +56,7 @@ def read_table(path: Path, target: str) -> list[Utterance]:
     rows = read_csv(path, ("audio", target))
     if not rows:
         raise SureError(f"{path}: no rows after the header")
+    check_columns(path, list(rows[0][1]))
     without = [line for line, row in rows if not row.get("speaker")]
     if without and "speaker" in rows[0][1] and target != "speaker":
         print(f"{path}: no speaker in {len(without)} of {len(rows)} rows (line {without[0]}), so none is used")
@@ -81,6 +86,21 @@ def read_table(path: Path, target: str) -> list[Utterance]:
             raise SureError(f"{where}: {known} (line {lines[utterance.id]}); give different ids in a column 'id'")
         utterances[utterance.id], lines[utterance.id] = utterance, line
     return list(utterances.values())
+
+
+def check_columns(path: Path, columns: list[str]) -> None:
+    """Print the columns that are not used. Raises SureError for one that seems to select a part of the audio."""
+    unused = [column for column in columns if column and column not in COLUMNS]
+    for column, name in ((column, name) for column in unused for name in TIMES):
+        if name not in columns and TIMES[name].fullmatch(re.sub(r"[\W_]", "", column.lower())):
+            raise SureError(
+                f"{path}: the column '{column}' is not known; if it selects a part of the audio, call it '{name}', and "
+                "write seconds; otherwise rename or remove it"
+            )
+    if "start" in columns and "end" not in columns and "duration" in columns:
+        raise SureError(f"{path}: the columns 'start' and 'duration' without 'end'; write 'end' (start + duration)")
+    if unused:
+        print(f"{path}: columns that are not used: {', '.join(unused)}")
 
 
 def seconds(where: str, row: dict[str, str], column: str) -> float | None:

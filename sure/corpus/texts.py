@@ -15,6 +15,10 @@ PACKED = {  # first bytes -> kind of file, and what to do
     b"\x1f\x8b": "compressed with gzip; unpack it: gunzip",
     b"BZh": "compressed with bzip2; unpack it: bunzip2",
     b"\xfd7zXZ": "compressed with xz; unpack it: unxz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it: unzstd",
+    b"7z\xbc\xaf": "an archive (7z); unpack it",
+    b"Rar!": "an archive (rar); unpack it",
+    b"ARROW1": "in the format arrow or feather; save it as .tsv or .csv",
     b"PAR1": "in the format parquet; save it as .tsv or .csv",
 }
 
@@ -33,6 +37,8 @@ def read_text(path: Path, newline: str | None = None) -> str:
     if packed := next((kind for start, kind in PACKED.items() if content.startswith(start)), None):
         raise SureError(f"{path} is not text, but {packed}")
     text = decode_text(path, content)
+    if "\0" in text:
+        raise SureError(f"{path} is not text, but a file with zero bytes; save it as text in UTF-8")
     return text if newline is not None else text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -147,6 +147,11 @@ GOOD = "audio\ttext\tlabel\na.wav\tlight on\ton\n"
         ("audio\ttext\tstart\na.wav\ton\t1,5\n", "asr", "train.tsv, line 2: expected seconds in the column 'start'"),
         ("audio\ttext\tstart\tend\na.wav\ton\t2\t1.5\n", "asr", "line 2: expected start < end, found 2 and 1.5"),
         (b"PK\3\4", "asr", "train.tsv is not text, but a spreadsheet .* or zip archive; save the table as .tsv"),
+        ("audio\ttext\tStart Time\na.wav\ton\t1\n", "asr", "the column 'Start Time' is not known; .* call it 'start'"),
+        ("audio\ttext\tstart\tstop\na.wav\ton\t1\t2\n", "asr", "the column 'stop' is not known; .* call it 'end'"),
+        ("audio\ttext\tstart\tduration\na.wav\ton\t1\t2\n", "asr", "'start' and 'duration' without 'end'"),
+        (b"7z\xbc\xaf", "asr", "train.tsv is not text, but an archive .7z."),
+        (b"SQLite format 3\0", "asr", "train.tsv is not text, but a file with zero bytes"),
         (b"\x1f\x8b\x08", "asr", "train.tsv is not text, but compressed with gzip; unpack it: gunzip"),
         (b"audio\ttext\na.wav\t\xe9t\xe9\n", "asr", "train.tsv:2: not UTF-8 .*; convert the file to UTF-8"),
     ],
@@ -185,8 +190,8 @@ def test_parts_of_a_recording_and_other_kinds_of_tables(tmp_path):
         (tmp_path / name).write_text(f"id\taudio\ttext\tstart\tend\n{rows}")
     folder = TEMPLATE(tmp_path, tmp_path / "data")[0]
     assert (folder / "segments").read_text() == "a x 0 1.5\nb x 1.5 -1\nc y 0 -1\n"
-    (tmp_path / "test.tsv").rename(tmp_path / "test.xlsx")
-    with pytest.raises(SureError, match="test.xlsx cannot be read; unpack it, or save it as test.tsv or test.csv"):
+    (tmp_path / "test.tsv").rename(tmp_path / "test.xlsm")
+    with pytest.raises(SureError, match="test.xlsm cannot be read; unpack it, or save it as test.tsv or test.csv"):
         TEMPLATE(tmp_path, tmp_path / "data")
 
 
