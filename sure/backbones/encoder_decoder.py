@@ -121,6 +121,10 @@ class EncoderDecoder(FromHuggingFace):
         """hidden (batch, n, dim) -> (batch, n, vocabulary)"""
         return nn.functional.linear(hidden, self.decoder.tokens.weight)
 
+    def huggingface_differences(self) -> list[str]:
+        """Differences between transformers and SURE with the same weights, as sentences for the user."""
+        return self.encoder.huggingface_differences()
+
     def new_cache(self) -> DecoderCache:
         return DecoderCache(len(self.decoder.layers))
 

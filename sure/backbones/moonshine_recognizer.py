@@ -83,6 +83,11 @@ class Recognizer(EncoderDecoder):
         sizes = {field: config[key] for field, key in SIZES.items()}
         return Shape(**{**vars(encoder), **sizes})
 
+    @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        sizes = {key: getattr(shape, field) for field, key in SIZES.items()}
+        return {**moonshine.Family.huggingface_config(shape), **sizes}
+
     @property
     def max_tokens(self) -> int:
         return self.shape.max_tokens

@@ -95,6 +95,10 @@ class Recognizer(EncoderDecoder):
         cls.require(config, {"scale_embedding": False, "tie_word_embeddings": True})
         return Shape(**{field: config[key] for field, key in SIZES.items()})
 
+    @classmethod
+    def huggingface_config(cls, shape: Shape) -> dict[str, Any]:
+        return {key: getattr(shape, field) for field, key in SIZES.items()}
+
     @property
     def max_tokens(self) -> int:
         return self.shape.max_tokens

@@ -17,11 +17,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder written by PEFT's save_pretrained")
     parser.add_argument("--from", dest="source", default="peft", choices=["peft"], help="format of FOLDER")
     parser.add_argument("--backbone", required=True, metavar="FAMILY", help="backbone family, such as wav2vec2")
+    parser.add_argument("--head", default="ctc", choices=["ctc", "decoder"], help="decoder: of a whole recogniser")
     parser.add_argument("--weights", required=True, metavar="PATH", help="weights that the LoRA was trained on")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
     options = parser.parse_args(argv)
     out = options.out
-    backbone = registry.find("backbones", options.backbone).from_weights(options.weights)
+    family = registry.find("backbones", options.backbone)
+    if options.head == "decoder":
+        family = registry.find_recognizer(options.backbone)
+    backbone = family.from_weights(options.weights)
     attachment = attach_peft(backbone, options.folder)
     named = {"name": options.backbone, "weights": options.weights}
     about = {

@@ -3,17 +3,29 @@
 from torch import nn
 
 from sure.backbones.base import Backbone
-from sure.backbones.weights import Loadable
+from sure.backbones.encoder_decoder import EncoderDecoder
+from sure.backbones.huggingface import FromHuggingFace
 from sure.errors import SureError
 
 
-def family_of(backbone: Backbone) -> type[Loadable]:
+def family_of(backbone: Backbone) -> type[FromHuggingFace]:
     """The family of a backbone. Raises SureError if transformers has no such model."""
     family = type(backbone)
-    if not isinstance(backbone, Loadable) or not hasattr(family, "huggingface_class"):
+    if not isinstance(backbone, FromHuggingFace) or not hasattr(family, "huggingface_class"):
         name = family.__module__.rsplit(".", 1)[-1]
         raise SureError(f"the backbone {name} has no counterpart in transformers")
     return family
+
+
+def class_of(backbone: Backbone) -> str:
+    """The class of transformers that has the same network without a head; a decoder has its output map."""
+    kind = "ForConditionalGeneration" if isinstance(backbone, EncoderDecoder) else "Model"
+    return family_of(backbone).huggingface_class + kind
+
+
+def prefix_of(backbone: Backbone) -> str:
+    """What comes before the names of `Places` in that class."""
+    return "model." if isinstance(backbone, EncoderDecoder) else ""
 
 
 class Places:

@@ -7,7 +7,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from sure.models.recognition import RecognitionModel
+from sure.models.base import AdaptedModel
 
 HEAD = "sure_head.safetensors"
 
@@ -22,8 +22,10 @@ def tensor_file(tensors: Mapping[str, Tensor], **about: str) -> bytes:
     return safetensors.torch.save(plain, about)
 
 
-def head_file(model: RecognitionModel) -> bytes:
-    """The tensors of readout and head as safetensors, by their names in a bundle."""
+def head_file(model: AdaptedModel) -> bytes | None:
+    """The tensors of readout and head as safetensors, by their names in a bundle; None for a model without."""
     kept = {name: tensor for name, tensor in model.state().items() if name.startswith(("head/", "readout/"))}
+    if not kept:
+        return None
     reads_all = model.attachment.reads_all_taps()
     return tensor_file(kept, reads="weighted sum of all layers" if reads_all else "the last layer")

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sure import registry
 from sure.backbones.base import Backbone, Site
+from sure.backbones.encoder_decoder import EncoderDecoder
 from sure.errors import SureError
 from sure.exchange.family import Places
 from sure.exchange.to_peft import CONFIG, PREFIX, WEIGHTS
@@ -26,8 +27,11 @@ PLACES = {"target_modules", "exclude_modules", "modules_to_save", "layers_to_tra
 ABOUT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
 UNUSED = {"megatron_core", "qalora_group_size", "loftq_config", "ensure_weight_tying", "runtime_config"}
 STARTS = (True, False, "gaussian", "orthogonal")  # of init_lora_weights that do not change the backbone's weights
-# Modules outside the encoder.
-OUTSIDE = re.compile(r"(lm_head|projector|classifier|score|layer_weights|decoder|model\.decoder)(\.|$)")
+# Modules outside the backbone, and those outside the encoder.
+HEADS = "lm_head|projector|classifier|score|layer_weights"
+OUTSIDE = re.compile(rf"({HEADS})(\.|$)")
+OUTSIDE_ENCODER = re.compile(rf"({HEADS}|decoder|model\.decoder)(\.|$)")
+SITE = re.compile(r"(.*?layer\.)(\d+)\.(.*)")  # stack, number of the layer in it, and place of a site
 PARTS = {"lora_A.weight": "a", "lora_B.weight": "b", "lora_magnitude_vector": "magnitude"}
 
 
@@ -50,7 +54,7 @@ def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     name = "dora" if config.get("use_dora") else "lora"
     branches = _branches(folder / WEIGHTS, backbone, {"a", "b", "magnitude"} if name == "dora" else {"a", "b"})
     try:
-        methods = _methods(name, config, branches.values(), len(backbone.layers))
+        methods = _methods(name, config, branches.values(), backbone.sites())
     except (TypeError, ValueError, re.error) as error:
         reason = " ".join(str(error).split())
         raise SureError(f"{folder / CONFIG} has a setting that PEFT does not write ({reason})") from None
@@ -67,14 +71,16 @@ def attach_peft(backbone: Backbone, folder: Path) -> Attachment:
     return attachment
 
 
-def _methods(name: str, config: Mapping[str, Any], branches: Iterable[Branch], layers: int) -> list[PetlMethod]:
+def _methods(
+    name: str, config: Mapping[str, Any], branches: Iterable[Branch], everything: Sequence[Site]
+) -> list[PetlMethod]:
     groups: dict[tuple[int, float], list[Site]] = {}
     for branch in branches:
         groups.setdefault((len(branch.tensors["a"]), _alpha(config, branch.name)), []).append(branch.site)
     method = registry.find("petl", name)
     settings = {"dropout": config.get("lora_dropout", 0.0), "rslora": bool(config.get("use_rslora"))}
     return [
-        method(method.Config(name=name, sites=patterns(sites, layers), rank=rank, alpha=alpha, **settings))
+        method(method.Config(name=name, sites=patterns(sites, everything), rank=rank, alpha=alpha, **settings))
         for (rank, alpha), sites in groups.items()
     ]
 
@@ -97,9 +103,10 @@ def _branches(path: Path, backbone: Backbone, wanted: set[str]) -> dict[str, Bra
     places = Places(backbone)
     by_host = {id(site.host): site for site in backbone.sites() if site.kind == "linear"}
     modules: dict[str, dict[str, Tensor]] = {}
+    beyond = OUTSIDE if isinstance(backbone, EncoderDecoder) else OUTSIDE_ENCODER
     left_out = Counter[str]()
     for name, tensor in _read_tensors(path).items():
-        if outside := OUTSIDE.match(name.removeprefix(PREFIX)):
+        if outside := beyond.match(name.removeprefix(PREFIX)):
             left_out[outside[1]] += 1
             continue
         part = next((part for part in PARTS if name.endswith(f".{part}")), None)
@@ -149,15 +156,13 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise SureError(f"{path} is damaged ({error}); save the adapter again") from None
 
 
-def patterns(sites: list[Site], layers: int) -> str:
-    """The shortest patterns for a list of sites: `layer.*.attn.q`, `layer.[2-5].attn.q`, `layer.{0,4}.attn.q`."""
-    by_place: dict[str, list[int]] = {}
-    for site in sites:
-        by_place.setdefault(site.name.split(".", 2)[2], []).append(site.layer)
+def patterns(sites: Sequence[Site], everything: Sequence[Site]) -> str:
+    """The shortest patterns for some sites among all: `layer.*.attn.q`, `layer.[2-5].attn.q`, `layer.{0,4}.attn.q`."""
+    chosen, all_numbers = _numbers(sites), _numbers(everything)
     found = []
-    for place, numbers in by_place.items():
+    for (stack, place), numbers in chosen.items():
         first, last = min(numbers), max(numbers)
-        if len(numbers) == layers:
+        if len(numbers) == len(all_numbers[stack, place]):
             which = "*"
         elif len(numbers) == 1:
             which = str(first)
@@ -165,5 +170,14 @@ def patterns(sites: list[Site], layers: int) -> str:
             which = f"[{first}-{last}]"
         else:
             which = "{" + ",".join(map(str, sorted(numbers))) + "}"
-        found.append(f"layer.{which}.{place}")
+        found.append(f"{stack}{which}.{place}")
     return " ".join(found)
+
+
+def _numbers(sites: Sequence[Site]) -> dict[tuple[str, str], list[int]]:
+    """Numbers of the layers with a site, by stack (`layer.`, `decoder.layer.`) and place (`attn.q`)."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for site in sites:
+        if match := SITE.fullmatch(site.name):
+            found.setdefault((match[1], match[3]), []).append(int(match[2]))
+    return found

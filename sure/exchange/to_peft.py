@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from sure.errors import SureError
-from sure.exchange.family import Places
+from sure.exchange.family import Places, class_of, prefix_of
 from sure.exchange.files import HEAD, head_file, json_file, tensor_file
-from sure.models.recognition import RecognitionModel
+from sure.models.base import AdaptedModel
 from sure.petl.attach import Attachment
 from sure.petl.dora import DecomposedLowRank
 from sure.petl.ia3 import Scale
@@ -36,7 +36,7 @@ class Adapter:
     reading: list[str] = field(default_factory=list)
 
 
-def peft_files(model: RecognitionModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
+def peft_files(model: AdaptedModel, base: str | None) -> tuple[dict[str, bytes], list[str]]:
     """The files of the folder by name, and notes for the user.
 
     base: name or folder of the Hugging Face model, if there is one.
@@ -45,17 +45,16 @@ def peft_files(model: RecognitionModel, base: str | None) -> tuple[dict[str, byt
     places = Places(model.backbone)
     adapter = _collect(model.attachment, places)
     settings = {"base_model_name_or_path": base, "inference_mode": True, **_settings(adapter, model.attachment)}
+    inside = f"{PREFIX}{prefix_of(model.backbone)}"
     files = {
         CONFIG: json_file(settings),
-        WEIGHTS: tensor_file({f"{PREFIX}{name}": tensor for name, tensor in _tensors(adapter).items()}, format="pt"),
-        HEAD: head_file(model),
+        WEIGHTS: tensor_file({f"{inside}{name}": tensor for name, tensor in _tensors(adapter).items()}, format="pt"),
     }
-    name = f"{places.family.huggingface_class}Model"
-    return files, [
-        f"PeftModel.from_pretrained({name}.from_pretrained(...), FOLDER) gives the adapted encoder",
-        f"PEFT has no head and readout like ours; they are in {HEAD}",
-        *model.backbone.huggingface_differences(),
-    ]
+    notes = [f"PeftModel.from_pretrained({class_of(model.backbone)}.from_pretrained(...), FOLDER) has the adapter"]
+    if head := head_file(model):
+        files[HEAD] = head
+        notes.append(f"PEFT has no head and readout like ours; they are in {HEAD}")
+    return files, [*notes, *model.backbone.huggingface_differences()]
 
 
 def _collect(attachment: Attachment, places: Places) -> Adapter:

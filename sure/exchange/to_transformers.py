@@ -5,11 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sure import registry
 from sure.backbones.weights import Loadable
-from sure.errors import SureError
 from sure.exchange.family import family_of
 from sure.exchange.files import HEAD, head_file, json_file, tensor_file
+from sure.exchange.merged import merged_state
 from sure.models.recognition import RecognitionModel
 from sure.petl.weighted_sum import WeightedSum
 from sure.tasks.classification import ClassificationTask
@@ -52,29 +51,6 @@ def transformers_files(model: RecognitionModel) -> tuple[dict[str, bytes], list[
         **others,
         WEIGHTS: tensor_file(state, format="pt"),
     }, [f"{architecture}.from_pretrained(FOLDER) loads it", *notes, *model.backbone.huggingface_differences()]
-
-
-@torch.no_grad()
-def merged_state(model: RecognitionModel, family: type[Loadable]) -> dict[str, Tensor]:
-    """The merged backbone's tensors under transformers' names."""
-    backbone = model.backbone
-    if model.attachment.built():
-        try:
-            model.attachment.merge()
-        except SureError as error:
-            able = [name for name in registry.names("petl") if registry.find("petl", name).mergeable]
-            raise SureError(
-                f"{error}, and transformers has no module for it. Methods that can be exported: {', '.join(able)}, and "
-                "those that train the backbone's own weights"
-            ) from None
-    state = backbone.state_dict()
-    if added := sorted(state.keys() - model.attachment.backbone_parameters.keys()):
-        methods = ", ".join(model.attachment.keyed)
-        raise SureError(
-            f"petl ({methods}): transformers' {family.huggingface_class}Model does not have {len(added)} tensors "
-            f"that merging adds ({', '.join(added[:3])}); choose sites with a bias, or use sure.bin.infer"
-        )
-    return {family.theirs(name): tensor for name, tensor in state.items()}
 
 
 def _misfit(model: RecognitionModel, family: type[Loadable]) -> str:
