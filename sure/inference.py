@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sure import SAMPLE_RATE
 from sure.backbones.base import Backbone
 from sure.backbones.fastspeech2 import Controls
 from sure.config import Config, make_config
 from sure.data.waveform import load_recording, recordings
+from sure.data.windows import cut_at_pauses
 from sure.decode.synthesizer import Synthesizer
 from sure.device import autocast, pick_device
 from sure.errors import SureError
@@ -26,6 +30,7 @@ from sure.petl.bundle import ABOUT, Bundle, read_bundle
 from sure.provenance import describe_changes
 from sure.registry import nearest
 from sure.tasks.alignment import TimedWord
+from sure.tasks.verification import mean_direction
 
 log = logging.getLogger(__name__)
 
@@ -108,22 +113,24 @@ class Sure:
         """One line for each recording: a transcript, a label, or another output of the task.
 
         audio: files, waveforms (samples,) of 16 kHz in [-1, 1], or another form in docs/readers.md; one or many.
+        A recording that is longer than the backbone's limit is cut at pauses; the words of its parts are joined, and
+        its label is the one of most seconds.
         Raises SureError naming an unusable recording, and where the adapter has another ability.
         """
         self._require("predict")
-        return self._each(audio, self.model.hypotheses, batch_seconds)
+        return self._each(audio, self.model.hypotheses, batch_seconds, self.model.task.merge)
 
     transcribe = predict  # the name that fits speech recognition
 
     def timings(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
         """The words of `predict` with their times, for tasks with CTC (asr, phoneme, slots). Raises as `predict`."""
         self._require("timings")
-        return self._each(audio, self.model.timed_words, batch_seconds)
+        return self._each(audio, self.model.timed_words, batch_seconds, _in_sequence)
 
     def embed(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> Tensor:
         """Embeddings of unit length, (recordings, dim), for the task verification. Raises as `predict`."""
         self._require("embed")
-        rows = self._each(audio, self.model.embeddings, batch_seconds)
+        rows = self._each(audio, self.model.embeddings, batch_seconds, mean_direction)
         return torch.stack(rows).cpu() if rows else torch.empty(0, self.model.head.embedding)
 
     def compare(self, one: Audio, other: Audio) -> float:
@@ -210,8 +217,8 @@ class Sure:
     def read(self, audio: Audio, name: str = "recording") -> Tensor:
         """A recording in any form that `predict` takes as a waveform (samples,) of 16 kHz in [-1, 1].
 
-        name: of a recording in memory, for errors. Raises SureError naming a recording that is unusable, or that the
-        active adapter's backbone cannot process.
+        name: of a recording in memory, for errors. Raises SureError naming a recording that is unusable, or too short
+        for the active adapter's backbone.
         """
         name = str(audio) if isinstance(audio, (str, Path)) else name
         wave, clipped = load_recording(audio, name)
@@ -221,12 +228,33 @@ class Sure:
         return wave
 
     def _each(
-        self, audio: Audio | Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float
+        self,
+        audio: Audio | Iterable[Audio],
+        compute: Callable[..., Sequence[Any]],
+        batch_seconds: float,
+        merge: Callable[[Sequence[Any], Sequence[float]], Any],
     ) -> list[Any]:
-        """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`."""
+        """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`.
+
+        merge: the row of a recording from those of its parts and their durations in seconds.
+        """
         waves = [self.read(one, f"recording {index}") for index, one in enumerate(recordings(audio))]
-        found = dict(in_batches(compute, wave_batches(waves, batch_seconds), self.device, self.autocast))
-        return [found[index] for index in range(len(waves))]
+        limit = self.model.encoder.max_samples
+        parts = [cut_at_pauses(wave, limit or len(wave)) for wave in waves]
+        pieces = [wave[part] for wave, cut in zip(waves, parts, strict=True) for part in cut]
+        found = dict(in_batches(compute, wave_batches(pieces, batch_seconds), self.device, self.autocast))
+        rows = iter(found[index] for index in range(len(pieces)))
+        seconds = [[(part.stop - part.start) / SAMPLE_RATE for part in cut] for cut in parts]
+        of_each = [list(islice(rows, len(cut))) for cut in parts]
+        return [merge(one, cut) if len(cut) > 1 else one[0] for one, cut in zip(of_each, seconds, strict=True)]
+
+
+def _in_sequence(parts: Sequence[Sequence[TimedWord]], seconds: Sequence[float]) -> list[TimedWord]:
+    """The words of consecutive parts, with times from the start of the first one."""
+    starts = accumulate(seconds, initial=0.0)
+    return [
+        replace(word, start=word.start + start) for words, start in zip(parts, starts, strict=False) for word in words
+    ]
 
 
 def _config_of(bundle: Bundle, weights: str) -> Config:

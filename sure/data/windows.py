@@ -24,7 +24,7 @@ def cut_at_pauses(wave: Tensor, longest: int) -> list[slice]:
 
 
 def _quietest(wave: Tensor) -> int:
-    """The middle of the quietest PAUSE in wave (samples,); the last one of equal ones."""
+    """The middle of the quietest PAUSE in wave (samples,); of equal ones the one in their middle."""
     power = (
         wave[: len(wave) // STEP * STEP].unflatten(0, (-1, STEP)).square().mean(1) if len(wave) >= STEP else wave[:0]
     )
@@ -32,5 +32,6 @@ def _quietest(wave: Tensor) -> int:
     if len(power) <= width:
         return len(wave) - 1
     loudness = power.unfold(0, width, 1).mean(1)
-    place = int(torch.nonzero(loudness == loudness.min())[-1])
+    places = torch.nonzero(loudness == loudness.min())
+    place = int(places[len(places) // 2])
     return (place + width // 2) * STEP

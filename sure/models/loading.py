@@ -1,5 +1,6 @@
 """Batches of audio for a speech encoder, for training, decoding and inference."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -90,13 +91,13 @@ def check_lengths(utterances: Sequence[Utterance], backbone: SpeechEncoder) -> N
 
 
 def check_wave(wave: Tensor, name: str, backbone: SpeechEncoder) -> None:
-    """Raises SureError with the waveform's name where it is not (samples,), not finite, too short or too long."""
+    """Raises SureError with the waveform's name where it is not (samples,), not finite, or too short."""
     if wave.dim() != 1:
         raise SureError(f"{name}: expected (samples,) of one channel, found shape {list(wave.shape)}")
     if not torch.isfinite(wave).all():
         raise SureError(f"{name}: some samples are not finite")
     seconds = len(wave) / backbone.sample_rate
-    if problem := encoder_problem(seconds, backbone):
+    if problem := length_problem(seconds, backbone.min_seconds, math.inf, "the backbone's limit of "):
         raise SureError(f"{name}: {seconds:g} s, {problem}")
 
 

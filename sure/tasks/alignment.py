@@ -1,7 +1,6 @@
 """Times of the words of a text in a CTC output: the most probable alignment (`forced_align` of torchaudio)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -9,20 +8,8 @@ from torch import Tensor
 from torchaudio.functional import TokenSpan, forced_align, merge_tokens
 
 from sure.errors import SureError
+from sure.text.timed_word import TimedWord
 from sure.text.tokenizer import Piece, Tokenizer
-
-
-@dataclass(frozen=True)
-class TimedWord:
-    """A word with its start and duration in seconds.
-
-    confidence: mean probability of the word's tokens over their frames, in [0, 1].
-    """
-
-    word: str
-    start: float
-    duration: float
-    confidence: float
 
 
 def align(logs: Tensor, tokens: Sequence[int], pieces: Sequence[Piece], clock: tuple[float, float]) -> list[TimedWord]:

@@ -108,6 +108,13 @@ class SpeechTask(AnyTask):
         """(batch,) bool: whether an utterance of `lengths` frames can have this target."""
         return torch.ones(len(targets), dtype=torch.bool)
 
+    def merge(self, lines: Sequence[str], seconds: Sequence[float]) -> str:
+        """The line of a recording from those of its consecutive parts: by default the line with most seconds."""
+        durations: dict[str, float] = {}
+        for line, duration in zip(lines, seconds, strict=True):
+            durations[line] = durations.get(line, 0.0) + duration
+        return max(durations, key=durations.__getitem__)
+
     @abstractmethod
     def reference(self, utterance: Utterance) -> str:
         """The line of `ref.txt` that the decoded line is compared with, without the id."""

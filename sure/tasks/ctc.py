@@ -47,6 +47,10 @@ class CtcTask(BaseTask):
         model = ["sentencepiece.model"] if self.tokenizer.kind in ("bpe", "unigram") else []
         return ["tokenizer.json", "tokens.txt", *model]
 
+    def merge(self, lines: Sequence[str], seconds: Sequence[float]) -> str:
+        """All words, in order."""
+        return " ".join(filter(None, lines))
+
     def build_head(self, width: int) -> nn.Module:
         return CtcHead(width, self.tokenizer.size, self.config.dropout)
 

@@ -99,7 +99,10 @@ class Task(BaseTask):
 
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """The numbers of the embedding with six digits, which changes a cosine by less than 1e-5."""
-        return [" ".join(f"{number:.6g}" for number in row) for row in self.embeddings(outputs).tolist()]
+        return [_line(row) for row in self.embeddings(outputs)]
+
+    def merge(self, lines: Sequence[str], seconds: Sequence[float]) -> str:
+        return _line(mean_direction([torch.tensor([float(word) for word in line.split()]) for line in lines], seconds))
 
     def reference(self, utterance: Utterance) -> str:
         """`speaker other=target other=nontarget ...`"""
@@ -158,3 +161,13 @@ def _speakers(references: Mapping[str, str], trials: Sequence[Trial]) -> list[tu
     speakers = {id: line.split()[0] for id, line in references.items()}
     units = {id: f"utterance {id}" if name == NO_SPEAKER else name for id, name in speakers.items()}
     return [(units[trial.first], units[trial.second]) for trial in trials]
+
+
+def mean_direction(embeddings: Sequence[Tensor], seconds: Sequence[float]) -> Tensor:
+    """The embedding (dim,) of a recording from those of its parts, (dim,) each: their mean by duration, normalised."""
+    shares = torch.tensor(seconds, device=embeddings[0].device)
+    return F.normalize((shares[:, None] * torch.stack(list(embeddings))).sum(0), dim=0)
+
+
+def _line(embedding: Tensor) -> str:
+    return " ".join(f"{number:.6g}" for number in embedding.tolist())
