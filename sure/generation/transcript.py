@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 
 from sure.generation.hypothesis import Hypothesis
 from sure.text.recognizer_tokens import RecognizerTokens
+from sure.text.timed_word import TimedWord
 
 
 @dataclass
 class Segment:
-    """A part of a recording with its text. start, end: seconds. hypothesis: of its window, which may have several."""
+    """A part of a recording with its text.
+
+    start, end: seconds. hypothesis: of its window, which may have several segments. words: if they were asked for.
+    """
 
     start: float
     end: float
     text: str
     tokens: list[int]
     hypothesis: Hypothesis
+    words: list[TimedWord] = field(default_factory=list)
 
 
 @dataclass

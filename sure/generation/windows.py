@@ -1,7 +1,8 @@
 """Transcripts of recordings of any length: windows that the encoder can process, one after the other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from sure.generation.hypothesis import Hypothesis
 from sure.generation.language import detect_languages
 from sure.generation.settings import GenerationConfig
 from sure.generation.transcript import Segment, Transcript, split_at_timestamps
+from sure.generation.word_times import word_times
 from sure.text.recognizer_tokens import RecognizerTokens
 
 LONGEST = 30 * SAMPLE_RATE  # samples of a window where the encoder has no limit
@@ -40,12 +42,13 @@ def transcribe(
     language: str | None = None,
     task: str = "transcribe",
     windows: int = 8,
+    words: bool = False,
 ) -> list[Transcript]:
     """The transcript of each of the waves (samples,), at any length; with their segments if `settings.timestamps`.
 
     With timestamps, a window begins where the last complete segment of the one before it ended; otherwise recordings
     are cut at pauses, and a window is one segment. language: None finds it for each recording in its first window.
-    windows: computed together. Raises SureError as RecognizerTokens.prompt, and for a recording that is too short.
+    windows: computed together. words: with the times of words. Raises SureError as RecognizerTokens.prompt.
     """
     limit = backbone.encoder.max_samples or LONGEST
     make = _WithTimestamps if settings.timestamps else _AtPauses
@@ -56,8 +59,12 @@ def transcribe(
         _find_languages(backbone, memory, frames, tokens, [transcripts[one.recording] for one in batch])
         prompts = [tokens.prompt(transcripts[one.recording].language, task, settings.timestamps) for one in batch]
         found = generate(backbone, memory, frames, torch.tensor(prompts), settings, tokens)
-        for window, hypothesis in zip(batch, found, strict=True):
-            transcripts[window.recording].segments += plan.segments(window, hypothesis)
+        segments = [list(plan.segments(window, one)) for window, one in zip(batch, found, strict=True)]
+        if words:
+            plain = torch.tensor([tokens.prompt(transcripts[one.recording].language, task) for one in batch])
+            _add_words(backbone, memory, frames, plain, batch, segments, tokens)
+        for window, made in zip(batch, segments, strict=True):
+            transcripts[window.recording].segments += made
     for transcript in transcripts:
         transcript.segments.sort(key=lambda segment: segment.start)
     return transcripts
@@ -114,6 +121,26 @@ def _encode(backbone: EncoderDecoder, waves: Sequence[Tensor]) -> tuple[Tensor, 
     lengths = torch.tensor([len(wave) for wave in waves])
     encoded = backbone.encode(pad_sequence(list(waves), batch_first=True).to(device), lengths)
     return encoded.last, encoded.frames
+
+
+def _add_words(
+    backbone: EncoderDecoder,
+    memory: Tensor,
+    frames: Frames,
+    prompts: Tensor,
+    batch: Sequence[Window],
+    segments: Sequence[Sequence[Segment]],
+    tokens: RecognizerTokens,
+) -> None:
+    """Set `words` of the segments of each window."""
+    texts = [[token for segment in made for token in segment.tokens] for made in segments]
+    seconds = [(one.end - one.start) / SAMPLE_RATE for one in batch]
+    timed = word_times(backbone, memory, frames, prompts, texts, seconds, tokens)
+    for window, made, words in zip(batch, segments, timed, strict=True):
+        words = iter(words)
+        for segment in made:
+            own = islice(words, len(segment.text.split()))
+            segment.words = [replace(word, start=word.start + window.start / SAMPLE_RATE) for word in own]
 
 
 def _find_languages(
