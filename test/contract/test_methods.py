@@ -9,7 +9,7 @@ import models
 import pytest
 import speakers
 import torch
-from models import FAMILIES, LENGTHS, METHODS, PAIRS, TRIPLES, disturb, utterances, waves
+from models import FAMILIES, IN_TURN, LENGTHS, METHODS, PAIRS, TRIPLES, disturb, utterances, waves
 from safetensors.torch import load_file, save_file
 
 from sure import registry
@@ -154,13 +154,10 @@ save_file(found, folder / "found.bin")
 
 
 def test_saved_and_loaded_in_a_fresh_process(folder):
-    """All pairs are loaded from files by one new process and give the same outputs there, bit for bit."""
+    """Each method is loaded from a file by one new process and gives the same outputs there, bit for bit."""
     wanted = {}
-    for method, family in ALL:
-        try:
-            model = make(folder, method, family)
-        except pytest.skip.Exception:
-            continue
+    for method, family in [*IN_TURN, *((method, SYNTHESIS) for method in speakers.METHODS)]:
+        model = make(folder, method, family)
         disturb(model)
         wanted |= {f"{method}@{family}@{row}": each for row, each in enumerate(outputs(model.eval()))}
         tensors = {name: tensor.clone().contiguous() for name, tensor in model.state().items()}
