@@ -154,10 +154,21 @@ class TrainConfig(Section):
         4.0, ge=0, description="memory for the prefix cache where it cannot be on disk, in GB"
     )
     save_minutes: float = Field(10.0, gt=0, description="minutes between checkpoints; each epoch also ends with one")
-    workers: int = Field(0, ge=0, description="processes that decode audio, for recognition; TTS reads features")
+    workers: str = Field(
+        "auto",
+        pattern=r"^(auto|\d{1,3})$",
+        description="processes that decode audio, for recognition; auto: several on a GPU, a thread on a CPU; the "
+        "batches are the same; TTS reads features",
+    )
     threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's default")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<number>; auto: a GPU if there is one")
     explode: float = Field(1e4, gt=0, description="training stops with an error at a mean loss above this value")
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _is_text(cls, workers: Any) -> Any:
+        """Numbers, as in configs of earlier versions, as text."""
+        return str(workers) if type(workers) is int else workers
 
     @field_validator("memory")
     @classmethod

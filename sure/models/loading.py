@@ -1,10 +1,13 @@
 """Batches of audio for a speech encoder, for training, decoding and inference."""
 
 import math
+import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +24,35 @@ from sure.data.limits import length_problem
 from sure.errors import SureError
 from sure.interrupt import stay_with_trainer
 
+Value = TypeVar("Value")
+AHEAD = 2  # batches that are read while the model computes
+GPU_WORKERS = 8  # most processes that `train.workers=auto` starts for a GPU
+
+
+def worker_processes(setting: str, device: torch.device) -> int:
+    """Number of processes that decode audio: that of `train.workers`, or the choice of `auto`.
+
+    On a CPU, processes would take cores from the model: a thread reads ahead. On a GPU, a process feeds several times
+    the audio that a thread does: as many as cores that are left, at most GPU_WORKERS.
+    """
+    if setting != "auto":
+        return int(setting)
+    if device.type == "cpu":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    trainings = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # by torchrun: processes of this training on the machine
+    return max(0, min(GPU_WORKERS, cores // trainings - 1))
+
+
+def ahead(values: Iterator[Value]) -> Iterator[Value]:
+    """The same values in the same order; a thread computes the next ones while the caller uses one."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque(pool.submit(next, values, end) for _ in range(AHEAD))
+        while (value := coming.popleft().result()) is not end:
+            coming.append(pool.submit(next, values, end))
+            yield value
+
 
 def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int) -> DataLoader:
     """A loader of the dataset's items in batches of these indices, with persistent workers."""
@@ -34,6 +66,12 @@ def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # the default would draw from the global one, which resuming restores
     )
+
+
+def loaded(loader: DataLoader) -> Iterator[Batch]:
+    """The loader's batches, read ahead by its workers or, without any, by a thread."""
+    batches = plain_errors(loader)
+    return batches if loader.num_workers else ahead(batches)
 
 
 def plain_errors(loader: DataLoader) -> Iterator[Batch]:
@@ -51,7 +89,8 @@ def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, conf
     dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
     seconds = [utterance.seconds for utterance in utterances]
     sampler = SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False)
-    return plain_errors(make_loader(dataset, sampler, config.train.workers))
+    workers = worker_processes(config.train.workers, next(backbone.parameters()).device)
+    return loaded(make_loader(dataset, sampler, workers))
 
 
 def wave_batches(waves: Sequence[Tensor], batch_seconds: float) -> Iterator[Batch]:

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from torch.utils.data import DataLoader
@@ -17,7 +15,7 @@ from sure.data.collate import Batch, Features
 from sure.data.data_dir import Utterance
 from sure.data.dataset import SpeechDataset, UtteranceError, generator_for, load_wave
 from sure.errors import SureError, counted
-from sure.models.loading import check_lengths, encoder_problem, make_loader, plain_errors, samples_of
+from sure.models.loading import ahead, check_lengths, encoder_problem, loaded, make_loader, samples_of, worker_processes
 from sure.models.recognition import RecognitionModel
 from sure.provenance import code_of
 from sure.train import prefix_cache
@@ -26,8 +24,6 @@ from sure.train.feed import Feed, log_left_out, partition, wrong_length
 from sure.train.prefix_cache import NoSpace, Space, plan_cache
 
 log = logging.getLogger(__name__)
-
-AHEAD = 2  # batches that are read while the model computes
 
 
 class RecognitionFeed(Feed):
@@ -45,7 +41,7 @@ class RecognitionFeed(Feed):
         cache_gigabytes = 0.0 if self.cache else config.data.cache_gigabytes
         target = model.task.target if training else model.task.dev_target
         self.dataset = SpeechDataset(self.utterances, target, augment, config.seed, cache_gigabytes)
-        self.workers = config.train.workers
+        self.workers = worker_processes(config.train.workers, next(model.parameters()).device)
         self.order: list[list[int]] = []  # the loader's batches: one list, whose content is replaced
         self._loader: DataLoader | None = None
 
@@ -86,14 +82,7 @@ class RecognitionFeed(Feed):
         if self.cache is None:
             yield from self._load(plan)
             return
-        with ThreadPoolExecutor(1) as pool:
-            coming = deque()
-            for indices in plan:
-                coming.append(pool.submit(self._features, indices))
-                if len(coming) > AHEAD:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
+        yield from ahead(map(self._features, plan))
 
     def _features(self, indices: Sequence[int]) -> Features:
         taps, lengths = self.cache.get([self._item(index) for index in indices])
@@ -122,7 +111,7 @@ class RecognitionFeed(Feed):
         self.order[:] = plan
         if self._loader is None:
             self._loader = make_loader(self.dataset, self.order, self.workers)
-        yield from plain_errors(self._loader)
+        yield from loaded(self._loader)
 
 
 def usable(utterances: Sequence[Utterance], model: RecognitionModel, config: Config) -> list[Utterance]:

@@ -22,7 +22,7 @@ from sure.data.collate import Batch
 from sure.data.data_dir import Utterance
 from sure.data.dataset import Item, load_wave
 from sure.device import autocast, uses_bf16
-from sure.models.loading import make_loader, plain_errors, samples_of
+from sure.models.loading import loaded, make_loader, samples_of, worker_processes
 from sure.models.recognition import RecognitionModel
 from sure.petl.names import parse
 from sure.provenance import PARTS, code_of
@@ -63,7 +63,8 @@ class PrefixCache:
         speeds: Sequence[float] = (1.0,),
     ):
         device, train, dim = next(model.parameters()).device, config.train, model.encoder.dim
-        self.model, self.encoder, self.device, self.workers = model, model.encoder, device, train.workers
+        self.model, self.encoder, self.device = model, model.encoder, device
+        self.workers = worker_processes(train.workers, device)
         self.autocast = autocast(train.precision, device, dim)
         self.dtype = torch.bfloat16 if uses_bf16(train.precision, device, dim) else torch.float32
         self.depth = depth
@@ -156,7 +157,7 @@ class PrefixCache:
         start = processes.from_first(lambda: random.SystemRandom().randrange(len(missing) or 1))
         missing = missing[start:] + missing[:start]
         order = [layout.shards[number] for number in missing[processes.rank :: processes.size]]
-        waves = plain_errors(make_loader(_Waves(items), order, self.workers)) if order else iter(())
+        waves = loaded(make_loader(_Waves(items), order, self.workers)) if order else iter(())
         made = processes.spread(len(missing), make, pause, "prefix cache, shards computed")
         for number, (places, content) in zip(missing, made, strict=True):
             found[number] = places
