@@ -58,6 +58,8 @@ class Config(Section):
             given["petl"] = petl_settings(given["petl"])
             if not given["petl"]:
                 raise SureError("petl: the list is empty; petl.name=linear_probe trains only the head")
+            if "task" in given and task.stack:
+                given["petl"] = [_in_stack(method, task.stack) for method in given["petl"]]
         return given
 
     @model_validator(mode="after")
@@ -75,6 +77,8 @@ class Config(Section):
             raise SureError(f"decode.method={decode.method}: the task {self.task} has {', '.join(task.decode_methods)}")
         if decode.lexicon != "none" and tokenizer.kind == "phone":
             raise SureError("decode.lexicon is for tokens that spell words, not for phones: leave the key out")
+        if tokenizer.kind == "recognizer":
+            tokenizer.recognizer = tokenizer.recognizer or self.backbone.weights
         if not tokenizer.folder:
             tokenizer.folder = str(Path(self.data.train).parent / "tokens")
         return self
@@ -224,6 +228,15 @@ def _method(given: Any) -> BaseModel:
     if not isinstance(given, dict) or not given.get("name"):
         raise SureError(f"petl: expected a method's name, e.g. petl.name=lora; found {given!r}")
     return _typed(registry.find("petl", given["name"]).Config, given, f"petl ({given['name']})")
+
+
+def _in_stack(method: BaseModel, stack: str) -> BaseModel:
+    """A method whose default sites are those of one stack: of the encoder for methods that mix neighbours in time."""
+    usual = type(method).model_fields["sites"].default
+    if method.sites != usual or not usual.startswith("layer."):
+        return method
+    found = registry.find("petl", method.name)
+    return method.model_copy(update={"sites": f"{stack if found.causal else 'encoder'}.layer.*.*"})
 
 
 def _typed(model: type[Model], given: Any, where: str) -> Model:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sure.errors import SureError
+from sure.generation.settings import GenerationConfig
 from sure.recipe.names import GREEDY, SEARCH
 from sure.text.languages import check_language
 from sure.text.phones import Fold
@@ -69,7 +70,7 @@ class DataConfig(Section):
 
 
 class TokenizerConfig(Section):
-    kind: Literal["character", "bpe", "unigram", "phone", "slot"] = Field(
+    kind: Literal["character", "bpe", "unigram", "phone", "slot", "recognizer"] = Field(
         "character", description="unit of the targets; the default is the first one that the task has"
     )
     size: int | None = Field(None, gt=0, description="vocabulary size, for bpe and unigram")
@@ -77,6 +78,9 @@ class TokenizerConfig(Section):
         None, description="for phones: files with lines `word phone phone ...`; without one, transcripts are phones"
     )
     fold: Fold | None = Field(None, description="for phones: smaller phone set that phones are mapped to")
+    recognizer: str = Field(
+        "", description="for kind recognizer: the weights whose own tokens are used; default: backbone.weights"
+    )
     folder: str = Field("", description="output folder of stage 3; the default is `tokens` next to the training set")
 
     @field_validator("lexicon", mode="before")
@@ -212,6 +216,10 @@ class DecodeConfig(Section):
     weight: float | None = Field(None, ge=0, description="weight of the n-gram model; default: as tuned on dev, or 0.5")
     word_score: float | None = Field(
         None, description="natural logarithm added per word; default: as tuned on dev, or 0"
+    )
+    generation: GenerationConfig = Field(
+        GenerationConfig(),
+        description="for a recogniser's own decoder: settings of the search, listed at the end of this page",
     )
     unknown: float = Field(-10.0, le=0, description="natural logarithm added for each word outside the n-gram model")
 

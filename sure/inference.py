@@ -224,7 +224,7 @@ class Sure:
         wave, clipped = load_recording(audio, name)
         if clipped:
             log.warning("%s: many samples are above 1 and were clipped; scale the recording to [-1, 1]", name)
-        check_wave(wave, name, self.model.backbone)
+        check_wave(wave, name, self.model.encoder)
         return wave
 
     def _each(
@@ -264,6 +264,7 @@ def _config_of(bundle: Bundle, weights: str) -> Config:
         **{key: about[key] for key in ("task", "seed", "petl", "head")},
         "data": {"train": "", "valid": ""},
         "text": {"language": about["language"]},
+        "decode": {"generation": about.get("generation", {})},
         "backbone": {**backbone, "weights": weights},
     }
     try:

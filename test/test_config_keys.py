@@ -53,8 +53,9 @@ def place(tmp_path_factory) -> Path:
         toys.make_set(folder, name, count)
     for task in ("language", "asr"):
         tokenize(config_of(folder, {"task": task}))
-    for task in ("language", "asr", "phoneme", "verification"):
-        settings = {"tokenizer": config_of(folder, {"task": task}).tokenizer, "language": "en"}
+    for task in ("language", "asr", "phoneme", "verification", "transcription"):
+        given = TRANSCRIPTION if task == "transcription" else {"task": task}
+        settings = {"tokenizer": config_of(folder, given).tokenizer, "language": "en"}
         registry.find("tasks", task).fit(models.utterances(task), folder / f"fitted_{task}", **settings)
     speakers.write_tokens(folder / "fitted_tts")
     for name, texts in (("phrases", PHRASES), ("bad", [2000 * "ab", *PHRASES[:5]])):  # more tokens than frames
@@ -159,7 +160,7 @@ def stepped(place: Path, settings: Settings) -> Any:
 def stage3(place: Path, settings: Settings) -> Any:
     """Files of stage 3, by their place in the corpus."""
     folder, spoken = new_folder(place), settings["task"] == "tts"
-    text = {"asr": "abc 3 dab", "phoneme": "AA1 B AA0", "tts": ""}[settings["task"]]
+    text = {"phoneme": "AA1 B AA0", "tts": ""}.get(settings["task"], "abc 3 dab")
     shutil.copytree(place / "spoken" / "data" if spoken else place / "data", folder / "data")
     for name, count in () if spoken else (("train", 6), ("dev", 4)):
         give_texts(folder / "data" / name, count * ["ab ca" if "tokenizer.lexicon" in settings else text])
@@ -197,6 +198,14 @@ def decoded(place: Path, settings: Settings) -> Any:
     return texts, names, [len(batch.ids) for batch in batches]
 
 
+def generated(place: Path, settings: Settings) -> Any:
+    """Texts that a recogniser's decoder finds in noise."""
+    config = config_of(place, settings)
+    model = build_model(config, build_task(config, place / "fitted_transcription")).eval()
+    models.disturb(model, 0.1)
+    return [len(text) for text in model.hypotheses(models.waves(), models.LENGTHS)]
+
+
 def spoken(place: Path, settings: Settings) -> Any:
     """The waveforms of stage 5 of synthesis."""
     config, out = config_of(place, {"task": "tts", **settings}), new_folder(place)
@@ -227,6 +236,9 @@ def observed(observe: Any, place: Path, settings: str) -> Any:
 BEAM = {"decode.method": "beam", "decode.min_probability": 0.0, "decode.margin": 50.0}
 NOISE = {"augment.noise_snr_db": [5.0, 20.0]}
 ASR, PHONEME, VERIFICATION, TTS = ({"task": task} for task in ("asr", "phoneme", "verification", "tts"))
+TRANSCRIPTION: Settings = {"task": "transcription", "backbone.name": "whisper", "backbone.weights": "random:toy"}
+TRANSCRIPTION |= {"head": {}}
+SHORT = {"decode.generation": {"max_tokens": 9}}
 BAD = ASR | {"data.train": "@/data/bad"}
 STILL = {"train.lr_adapter": 0.0, "train.lr_head": 0.0}
 ALL_SITES = {"seed": 3, "petl.sites": "layer.*.attn.* layer.*.ffn.*"}
@@ -242,6 +254,7 @@ TABLE = [
     (stage3, "tokenizer", {"size": 9}, ASR | {"tokenizer.kind": "bpe", "tokenizer.size": 8}),
     (stage3, "tokenizer", {"lexicon": "@/lexicon.txt", "fold": "no_stress"}, PHONEME),
     (stage3, "tokenizer", {"folder": "other_tokens"}, ASR),
+    (stage3, "tokenizer", {"recognizer": "@/absent"}, TRANSCRIPTION),
     (stage3, "text", {"language": "de"}, ASR),
     (stage3, "text", {"phones": "cmudict"}, TTS | {"text.language": "de"}),
     (features, "acoustic", {"sample_rate": 16000, "fft_size": 2048, "hop_size": 512, "window_size": 512}, {}),
@@ -265,6 +278,7 @@ TABLE = [
     (decoded, "decode", {"lexicon": "@/words.txt", "weight": 5.0, "word_score": 20.0, "unknown": 0.0}, BEAM),
     (decoded, "decode", {"precision": "int8"}, {}),
     (decoded, "decode", {"order": 1}, BEAM | {"decode.weight": 3.0}),
+    (generated, "decode", {"generation": {"max_tokens": 3}}, TRANSCRIPTION | SHORT),
     (spoken, "decode", {"vocoder": "absent.pt"}, {}),
     (trained, "augment", {"speed": [0.8], "noise_snr_db": [5.0, 20.0], "time_masks": 2, "channel_masks": 2}, {}),
     (trained, "augment", {"noise_probability": 0.2, "noise": "pink", "noise_files": "@/noise.wav.list"}, NOISE),
@@ -278,6 +292,7 @@ TABLE = [
     (stepped, "head.emotion", {"dropout": 0.5, "class_weights": "balanced", "label_smoothing": 0.2}, {}),
     (stepped, "head.emotion", {"score": "macro_f1"}, {}),
     (stepped, "head.phoneme", {"dropout": 0.5, "score_fold": "no_stress"}, PHONEME),
+    (stepped, "head.transcription", {"label_smoothing": 0.2}, TRANSCRIPTION),
     (stepped, "head.verification", {"dropout": 0.5, "pooling": "mean", "embedding": 8}, VERIFICATION),
     (stepped, "head.verification", {"scale": 3.0, "margin": 0.1}, VERIFICATION),
     (stepped, "head.tts", {"speaker": "none", "trains": "postnet", "durations": "given"}, TTS),

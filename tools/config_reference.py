@@ -18,6 +18,7 @@ from write_page import write_page
 from sure import registry
 from sure.config import Config
 from sure.errors import run
+from sure.generation.settings import GenerationConfig
 from sure.petl.base import PetlConfig
 
 HEAD = """# Configuration
@@ -43,7 +44,8 @@ class Key(NamedTuple):
 
 def reference() -> str:
     """The whole page as Markdown."""
-    return HEAD + "".join(f"\n## {title}\n\n{_table(keys)}" for title, keys in sections())
+    tables = "".join(f"\n## {title}\n\n{_table(keys)}" for title, keys in sections())
+    return f"{HEAD}{tables}\n## `decode.generation`\n\n{_list(_keys(GenerationConfig, 'decode.generation.'))}"
 
 
 def sections() -> Iterator[tuple[str, list[Key]]]:
@@ -80,6 +82,8 @@ def _key(config: type[BaseModel], name: str, prefix: str) -> Key:
     bases = [base for base in config.__mro__ if issubclass(base, BaseModel) and name in base.model_fields]
     described = (base.model_fields[name].description for base in bases)  # a subclass may change only the default
     default = "required" if field.is_required() else f"`{_plain(field.get_default())}`"
+    if isinstance(field.get_default(), BaseModel):
+        default = "those below"
     bounds = [_bound(item) for item in field.metadata]
     return Key(prefix + name, _type(field.annotation), default, ", ".join(bounds), next(filter(None, described), ""))
 
@@ -112,6 +116,15 @@ def _type(kind: Any) -> str:
         return f"[{', '.join(map(_type, arguments))}]"
     names = {type(None): "null", bool: "`true` or `false`", int: "integer", float: "number", str: "text"}
     return names.get(kind) or {"Path": "path"}.get(kind.__name__, kind.__name__)
+
+
+def _list(keys: list[Key]) -> str:
+    """A line for each key of a section within a section."""
+    lines = (
+        f"- `{key.name}` ({', '.join(filter(None, (key.type, key.bounds)))}; default {key.default}): {key.meaning}\n"
+        for key in keys
+    )
+    return "".join(lines)
 
 
 def _table(keys: list[Key]) -> str:

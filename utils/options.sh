@@ -19,6 +19,7 @@ option seeds "1"               "random seeds; each method is trained once for ea
 option rates ""                "learning rates to compare on the dev set, e.g. \"3e-4 1e-3\"; each method is trained once for each rate"
 option search grid             "choice among --rates on dev: grid: train all to the end; halving: drop two thirds after 1/3 of the epochs, then train the other seeds with the best alone"
 option backbone moonshine      "family of the frozen backbone, the name of a file in sure/backbones"
+option head ""                 "for asr: decoder: the recogniser's own decoder and tokens; ctc: a new head on its encoder (default: decoder for whisper, else ctc)"
 option weights downloads/moonshine_tiny_en.safetensors "weights of the backbone: a file, a Hugging Face folder or a torchaudio bundle; random: untrained, as a control"
 option corpus ""               "folder with your copy of the corpus, which is then not downloaded; later calls remember it, --corpus= forgets it"
 option allow_commands false    "true: allow entries of wav.scp that are commands (\`... |\`); they run on this machine"
@@ -32,10 +33,7 @@ option set ""                  "configuration overrides, e.g. \"train.epochs=3\"
 option dry_run false           "true: check the configuration, print all commands and run none"
 option show ""                "corpus: print the folder of the corpus; experiments: print method, seed and folder of each; no stage runs"
 
-usage_error() {
-  printf 'error: %s\n' "$*" >&2
-  exit 2
-}
+usage_error() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
 # parse_options WORD...: sets the variables of the options that are passed.
 parse_options() {

@@ -14,6 +14,8 @@ from sure.recipe.halving import rounds_of
 from sure.recipe.options import read_decodings, read_methods, read_rates, read_seeds, read_tag
 from sure.recipe.settings import Settings, from_caller, of_sections, split_settings
 
+WHISPER = "downloads/whisper_base.safetensors"  # the default weights of whisper
+
 
 @dataclass
 class Call:
@@ -34,7 +36,7 @@ class Call:
     on_bad_utterance: str = "stop"
     cache_gb: str = ""
     caller: str = "."  # the folder that run.sh was called from
-    pipeline: str = ""  # `synthesis` for speech synthesis
+    pipeline: str = ""  # `synthesis` for speech synthesis, `recognizer` for whole recognisers
     shape: str = ""  # synthesis: of the model that is trained from random weights
     pretrained: str = ""  # synthesis: dataset of the model that is adapted, and
     pretrained_in: str = ""  # the recipe that trains it
@@ -98,6 +100,7 @@ def make_plan(call: Call) -> Plan:
     cache = [f"train.prefix_cache_disk_gigabytes={call.cache_gb}"] if call.cache_gb else []
     variant = names.variant("" if from_nothing else weights, read_tag(call.tag))  # from nothing it is not a control
     backbone = [f"backbone.name={call.backbone}", f"backbone.weights={weights}"]
+    own_tokens = backbone if call.pipeline == "recognizer" else []  # stage 3 copies those of the backbone
     experiments = []
     for method, rate, seed in product(methods, rates or [""], seeds):
         chosen = [f"petl.name={method}", f"seed={seed}", *backbone]
@@ -110,7 +113,7 @@ def make_plan(call: Call) -> Plan:
         weights,
         weights_from,
         like,
-        of_sections(settings.training, "data", "text", "tokenizer"),
+        [*own_tokens, *of_sections(settings.training, "data", "text", "tokenizer")],
         of_sections([*skip, *settings.training], "acoustic", "data"),
         list(dict.fromkeys(file for experiment in experiments for file in experiment.configs)),
         experiments,
@@ -131,6 +134,8 @@ def _configs(task: str, method: str, adapted: bool) -> list[str]:
 def _weights(call: Call) -> tuple[str, str]:
     """The weights, and the stage that makes them."""
     weights = call.weights
+    if call.backbone == "whisper" and "weights" not in call.given:
+        weights = WHISPER
     if call.backbone != "moonshine" and "weights" not in call.given and "moonshine" in weights:
         raise SureError(
             f"--backbone {call.backbone} needs --weights: a file, a Hugging Face folder, a torchaudio bundle or random"

@@ -45,7 +45,7 @@ def tune(
     model.task.check_set(utterances, data)
     resources = load_language_resources(config, model)
     references = {utterance.id: model.task.reference(utterance) for utterance in utterances}
-    batches = audio_batches(utterances, model.backbone, config)
+    batches = audio_batches(utterances, model.encoder, config)
     logs = dict(in_batches(model.log_probabilities, batches, pick_device(config.train.device)))
     if settings.weight is not None or resources.ngram is None:
         weights = [settings.weight or 0.0]

@@ -31,6 +31,7 @@ class AnyTask(ABC):
     higher_is_better: bool
     tokenizer_kinds: tuple[str, ...] = ("character", "bpe", "unigram")  # values of tokenizer.kind; the default first
     decode_methods: tuple[str, ...] = ("greedy",)  # values of decode.method
+    stack = ""  # the stack of layers of the methods' default sites, `decoder` or `encoder`; empty: all layers
     names_decodings = False  # decode.name names the results also without a search
     freeze_convolution = False  # petl.name=full leaves the convolutional front end frozen (CTC tasks)
 

@@ -54,7 +54,10 @@ def row_words(row: dict[str, str], recipe: Path, corpus: Path) -> list[str]:
     words = ["--task", row["task"], *shlex.split(row["options"])]
     if row["task"] == "phoneme" and (corpus / "lexicon.txt").exists():  # in place of a package
         words += ["--lexicon", str(corpus / "lexicon.txt")]
-    words += ["--shape", "tiny"] if row["task"] == "tts" else ["--backbone", "tiny", "--weights", "random:moonshine"]
+    if row["task"] == "tts":
+        words += ["--shape", "tiny"]
+    elif "--backbone" not in words:
+        words += ["--backbone", "tiny", "--weights", "random:moonshine"]
     return words + (["--corpus", str(corpus)] if miniature.is_manual(recipe / "sources.yaml") else [])
 
 

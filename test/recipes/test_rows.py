@@ -36,7 +36,9 @@ def goes_to_the_end(row: dict[str, str]) -> bool:
 
 def test_every_task_of_every_recipe_has_a_row():
     confs = (conf for conf in EGS.glob("*/conf/*.yaml") if conf.parts[-3] not in NO_CORPUS and conf.stem != "rates")
-    assert {(conf.parts[-3], conf.stem) for conf in confs} == {(row["recipe"], row["task"]) for row in ROWS}
+    tasks = {"transcription": "asr"}  # by --head decoder
+    found = {(conf.parts[-3], tasks.get(conf.stem, conf.stem)) for conf in confs}
+    assert found == {(row["recipe"], row["task"]) for row in ROWS}
     assert {row["suite"] for row in ROWS} <= {"", "sure"}
 
 

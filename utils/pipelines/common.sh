@@ -63,6 +63,9 @@ stage_tokenize() {
   for part in dev "${test_sets[@]}"; do
     if [[ -f $data/$part/$target ]]; then inputs+=("$data/$part/$target"); fi
   done
+  if [[ ${pipeline-} == recognizer ]]; then
+    if [[ -d $weights ]]; then input_folders=("$weights"); elif [[ -f $weights ]]; then inputs+=("$weights"); fi
+  fi
   step data "$dataset.tokenize" python -m sure.bin.tokenize --config "conf/$task.yaml" "${overrides[@]}" "${token_settings[@]}"
 }
 

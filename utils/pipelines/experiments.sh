@@ -49,6 +49,7 @@ train_experiment() {
   done
   for part in ${method//+/ }; do code_files+=("$root/sure/petl/$part.py"); done
   code_files+=("$root/sure/backbones/$backbone.py" "$root/sure/tasks/$task.py")
+  if [[ ${pipeline-} == recognizer ]]; then code_files+=("$root/sure/backbones/${backbone}_recognizer.py"); fi
   mapfile -t -O "${#inputs[@]}" inputs < <(find "$data/tokens" -type f 2>/dev/null | LC_ALL=C sort)
   if [[ -f $weights ]]; then inputs+=("$weights"); fi
   if [[ $searched != *" $exp "* ]]; then when_redone=(--restart); fi  # else it continues what this call has begun

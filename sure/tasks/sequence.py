@@ -1,0 +1,113 @@
+"""Base of the tasks of whole recognisers: text in the recogniser's own tokens, after a prompt."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from sure.backbones.encoder_decoder import EncoderDecoder
+from sure.data.data_dir import Utterance
+from sure.errors import SureError
+from sure.score.error_rate import aligned_listing
+from sure.tasks.base import SpeechTask
+from sure.tasks.ctc import transcript
+from sure.text.recognizer_tokens import FILES, RecognizerTokens
+
+MORE_LANGUAGES = "es", "fr", "it", "ru", "en"  # of random weights, besides the task's own
+
+
+class LossConfig(BaseModel):
+    """Settings of the loss, in the section `head`: a recogniser has no other head than its own."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="part of each target token's probability that all tokens share"
+    )
+
+
+class SequenceTask(SpeechTask):
+    """A target is the prompt, the tokens of the text and the end; a task defines `mode`, `normalize` and `score`."""
+
+    Config = LossConfig
+    kind = "encoder_decoder"
+    stack = "decoder"
+    tokenizer_kinds = ("recognizer",)
+    misfit = "with more tokens than the decoder has positions"
+    mode: Literal["transcribe", "translate"]
+
+    @staticmethod
+    def normalize(text: str, language: str) -> str:
+        """The text as it is learned and scored. Raises SureError for a text that has none."""
+        raise NotImplementedError
+
+    @classmethod
+    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
+        for utterance in utterances:
+            transcript(utterance, cls.normalize, language)
+
+    @classmethod
+    def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
+        """Copy the recogniser's own tokens; random weights have bytes for tokens."""
+        if tokenizer.recognizer.partition(":")[0] == "random":
+            tokens = RecognizerTokens.bytes(sorted({language, *MORE_LANGUAGES}))
+        else:
+            tokens = RecognizerTokens.from_weights(tokenizer.recognizer)
+        tokens.prompt(language, cls.mode, timestamps=False)
+        tokens.save(folder)
+
+    def __init__(self, config: LossConfig, folder: Path, language: str):
+        self.label_smoothing = config.label_smoothing
+        self.language = language
+        self.tokens = RecognizerTokens.load(folder)
+        self.prompt_length = len(self.prompt()[0])
+        self.most = 0  # tokens of a target; `check_backbone` sets it
+
+    def files(self) -> list[str]:
+        return list(FILES)
+
+    def shape(self) -> dict[str, Any]:
+        return {"vocabulary": self.tokens.size}
+
+    def check_backbone(self, backbone: EncoderDecoder, weights: str) -> None:
+        if backbone.vocabulary < self.tokens.size:
+            raise SureError(
+                f"backbone.weights={weights} has {backbone.vocabulary} tokens, the tokens of stage 3 are "
+                f"{self.tokens.size}; run stage 3, tokenize, again with these weights"
+            )
+        self.most = backbone.max_tokens + 1  # the decoder does not read the last token, the end
+
+    def build_head(self, width: int) -> nn.Module:
+        return nn.Identity()
+
+    def prompt(self) -> Tensor:
+        """The prompt in the task's language (1, n)."""
+        return torch.tensor([self.tokens.prompt(self.language, self.mode, timestamps=False)])
+
+    def target(self, utterance: Utterance) -> Tensor:
+        tokens = self.tokens.encode(self.reference(utterance))
+        return torch.cat([self.prompt()[0], torch.tensor([*tokens, self.tokens.end])])
+
+    def fits(self, lengths: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        return torch.tensor([len(target) <= self.most for target in targets])
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Generated tokens as text in the form of the references; empty where nothing of it is left."""
+        try:
+            return self.normalize(self.tokens.decode(tokens), self.language)
+        except SureError:
+            return ""
+
+    def reference(self, utterance: Utterance) -> str:
+        return transcript(utterance, self.normalize, self.language)
+
+    def dev_scores(self, utterances: Sequence[Utterance], results: Mapping[str, Any]) -> dict[str, Any]:
+        scores = super().dev_scores(utterances, {id: one.text for id, one in results.items()})
+        correct, tokens = (sum(getattr(one, name) for one in results.values()) for name in ("correct", "tokens"))
+        return {**scores, "token_accuracy": 100 * correct / tokens}
+
+    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
+        return aligned_listing(references, hypotheses)

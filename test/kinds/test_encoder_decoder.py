@@ -1,0 +1,50 @@
+"""Whole recognisers: training by cross entropy on the recogniser's own tokens, through every stage."""
+
+import json
+
+import pytest
+import toys
+
+from sure.bin import decode, doctor, infer, pack, score, tokenize
+from sure.inference import Sure
+
+CHANGES = {
+    "task": "transcription",
+    "backbone": {"name": "whisper", "weights": "random:toy"},
+    "petl": {"name": "lora", "rank": 4},
+    "head": {},
+    "train__lr_adapter": 1e-2,
+    "decode__generation": {"max_tokens": 10},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """An experiment after stages 3 to 6 and 8."""
+    folder = tmp_path_factory.mktemp("recipe")
+    for name, count in (("train", 24), ("dev", 6), ("test", 7)):
+        toys.make_set(folder, name, count)
+    tokenize.main(["--config", str(toys.write_config(folder, folder / "transcription.yaml", **CHANGES))])
+    exp = toys.train_here(folder, folder / "exp" / "transcription" / "seed1", **CHANGES)
+    for stage in (decode, score, pack):
+        stage.main(["--exp", str(exp)])
+    return exp
+
+
+def test_it_learns_and_is_scored(trained):
+    lines = toys.read_lines(trained)
+    losses = [line["train_loss"] for line in lines]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < 0.8 * losses[0]
+    assert lines[-1]["dev_token_accuracy"] > lines[0]["dev_token_accuracy"]
+    result = json.loads((trained / "decode_test" / "result.json").read_text())
+    assert result["task"] == "transcription" and result["score"] == result["wer"] and result["utterances"] == 7
+
+
+def test_its_bundle_writes_the_same_text_alone_and_in_a_batch(trained, capsys):
+    sure = Sure.load(trained / "bundle")
+    files = [trained.parents[2] / "wav" / f"test{index}.wav" for index in range(7)]
+    lines = [line.partition(" ")[2] for line in toys.read(trained / "decode_test" / "hyp.txt").splitlines()]
+    assert any(lines) and sure.predict(files) == lines == [sure.predict([file])[0] for file in files]
+    infer.main([str(trained / "bundle"), str(files[0])])
+    assert capsys.readouterr().out == f"{files[0]}\t{lines[0]}\n"
+    doctor.main([str(trained)])
