@@ -47,6 +47,8 @@ class Trainer(Training):
         """
         progress, gradients_checked = self.progress, False
         self.last_save = time.monotonic()
+        if not self.parameters:
+            return self.score_untrained()
         self.train_feed.fill_cache("the training set", self.save_or_stop, self.processes)
         self.parts["inputs"].digests[CACHE] = self.train_feed.rule  # there may be no space for the planned one
         self.dev_feed.fill_cache("the dev set", self.save_or_stop, self.processes)
@@ -81,6 +83,14 @@ class Trainer(Training):
             self.finish_epoch(self.evaluate())
             self.save()
         return progress.epoch > self.settings.epochs
+
+    def score_untrained(self) -> bool:
+        """Score a model without trained parameters on dev, once: a recogniser that stays as it is."""
+        if not self.progress.history:
+            self.dev_feed.fill_cache("the dev set", self.save_or_stop, self.processes)
+            self.finish_epoch(self.evaluate())
+            self.save()
+        return True
 
     def steps(self) -> Iterator[Step]:
         """The remaining steps of the current epoch."""

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import toys
+from safetensors.torch import load_file
 
 from sure.bin import decode, doctor, infer, pack, score, tokenize
 from sure.inference import Sure
@@ -48,3 +49,13 @@ def test_its_bundle_writes_the_same_text_alone_and_in_a_batch(trained, capsys):
     infer.main([str(trained / "bundle"), str(files[0])])
     assert capsys.readouterr().out == f"{files[0]}\t{lines[0]}\n"
     doctor.main([str(trained)])
+
+
+def test_a_linear_probe_scores_the_recogniser_as_it_is(trained):
+    folder = trained.parents[2]
+    changes = {**CHANGES, "petl": {"name": "linear_probe"}, "decode__generation": {"max_tokens": 2}}
+    exp = toys.train_here(folder, folder / "exp" / "untouched" / "seed1", **changes)
+    decode.main(["--exp", str(exp)])
+    summary = json.loads((exp / "summary.json").read_text())
+    assert summary["trained_parameters"] == 0 and summary["epochs"] == 1 and load_file(exp / "best.safetensors") == {}
+    assert toys.read(exp / "decode_test" / "hyp.txt") != toys.read(trained / "decode_test" / "hyp.txt")
