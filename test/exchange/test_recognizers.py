@@ -10,17 +10,21 @@ import transformers
 from models import disturb
 from originals import enliven, huggingface, saved
 from pairs import LENGTHS, check_equal, distance, input_of, load_peft, sound, written
+from safetensors.torch import load_file
 
 from sure import registry
 from sure.backbones import moonshine_recognizer, whisper_recognizer
-from sure.config import petl_settings
+from sure.bin import export, import_adapter
+from sure.config import make_config, petl_settings
 from sure.errors import SureError
 from sure.exchange.from_peft import attach_peft
 from sure.exchange.recognizer_to_transformers import recognizer_files
 from sure.exchange.to_ctranslate2 import ctranslate2_files
 from sure.exchange.to_peft import peft_files
 from sure.frames import Frames
+from sure.models.build import build_model, build_task
 from sure.petl.attach import Attachment
+from sure.petl.bundle import write_bundle
 from sure.text.recognizer_tokens import RecognizerTokens
 
 SPOKEN = RecognizerTokens.bytes(["es", "en"])
@@ -140,6 +144,31 @@ def test_settings_of_the_original_folder_are_kept(tmp_path):
     assert settings["max_initial_timestamp_index"] == 50 and settings["language"] == "<|es|>"
     assert settings["task"] == "transcribe" and "forced_decoder_ids" not in settings
     assert files["normalizer.json"] == b"{}"
+
+
+def test_the_commands_on_a_bundle(tmp_path):
+    """To both formats, and from PEFT's to an adapter from which a training starts."""
+    tokens = tmp_path / "tokens"
+    given = {"task": "transcription", "text": {"language": "es"}, "tokenizer": {"folder": str(tokens)}}
+    given["data"] = {"train": str(tmp_path / "train"), "valid": str(tmp_path / "dev")}
+    weights = tmp_path / "whisper.safetensors"
+    whisper_recognizer.Recognizer.from_weights("random:toy", vocabulary=SPOKEN.size).save(weights, SPOKEN.dumps())
+    config = make_config(
+        {**given, "backbone": {"name": "whisper", "weights": str(weights)}, "petl": {"name": "lora"}}, "test"
+    )
+    registry.find("tasks", "transcription").fit([], tokens, tokenizer=config.tokenizer, language="es")
+    model = build_model(config, build_task(config))
+    disturb(model)
+    write_bundle(tmp_path / "bundle", model.bundle(config, tokens))
+    for form in ("peft", "transformers"):
+        export.main([str(tmp_path / "bundle"), "--to", form, "--out", str(tmp_path / form)])
+    again = RecognizerTokens.from_weights(tmp_path / "transformers")
+    assert again.prompt("es") == SPOKEN.prompt("es") and again.encode("uno") == SPOKEN.encode("uno")
+    out = tmp_path / "adapter"
+    arguments = ["--backbone", "whisper", "--head", "decoder", "--weights", str(weights), "--out", str(out)]
+    import_adapter.main([str(tmp_path / "peft"), *arguments])
+    found, wanted = load_file(out / "adapter.safetensors"), model.state()
+    assert found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 def test_a_bias_that_merging_adds_is_refused(tmp_path):
