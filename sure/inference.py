@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sure import SAMPLE_RATE
 from sure.backbones.base import Backbone
 from sure.backbones.fastspeech2 import Controls
 from sure.config import Config, make_config
 from sure.data.waveform import load_recording, recordings
-from sure.data.windows import cut_at_pauses
 from sure.decode.synthesizer import Synthesizer
 from sure.device import autocast, pick_device
 from sure.errors import SureError
+from sure.generation.transcript import Transcript
 from sure.models.base import AdaptedModel
 from sure.models.build import build_backbone, build_model, build_task
 from sure.models.loading import check_wave, in_batches, wave_batches
+from sure.models.parts import Merge, in_parts, in_sequence
 from sure.models.precision import convert
 from sure.petl.attach import empty_slots
 from sure.petl.average import average_bundles, check_shares
@@ -122,10 +120,28 @@ class Sure:
 
     transcribe = predict  # the name that fits speech recognition
 
+    def transcripts(
+        self,
+        audio: Audio | Iterable[Audio],
+        language: str | None = None,
+        timestamps: bool = False,
+        words: bool = False,
+    ) -> list[Transcript]:
+        """Transcripts with segments, for tasks of whole recognisers; recordings of any length.
+
+        language: such as es, auto (found for each recording), or by default that of the training. timestamps: segments
+        as the decoder writes them, otherwise one for each window. words: with the times of words, by cross-attention.
+        Raises SureError as `predict`, for an unknown language, and for timestamps with a recogniser without them.
+        """
+        self._require("transcripts")
+        waves = [wave.to(self.device) for wave in self._waves(audio)]
+        with self.autocast:
+            return self.model.transcripts(waves, language, timestamps, words)
+
     def timings(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
         """The words of `predict` with their times, for tasks with CTC (asr, phoneme, slots). Raises as `predict`."""
         self._require("timings")
-        return self._each(audio, self.model.timed_words, batch_seconds, _in_sequence)
+        return self._each(audio, self.model.timed_words, batch_seconds, in_sequence)
 
     def embed(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> Tensor:
         """Embeddings of unit length, (recordings, dim), for the task verification. Raises as `predict`."""
@@ -228,33 +244,22 @@ class Sure:
         return wave
 
     def _each(
-        self,
-        audio: Audio | Iterable[Audio],
-        compute: Callable[..., Sequence[Any]],
-        batch_seconds: float,
-        merge: Callable[[Sequence[Any], Sequence[float]], Any],
+        self, audio: Audio | Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float, merge: Merge
     ) -> list[Any]:
         """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`.
 
-        merge: the row of a recording from those of its parts and their durations in seconds.
+        merge: as for `in_parts`.
         """
-        waves = [self.read(one, f"recording {index}") for index, one in enumerate(recordings(audio))]
-        limit = self.model.encoder.max_samples
-        parts = [cut_at_pauses(wave, limit or len(wave)) for wave in waves]
-        pieces = [wave[part] for wave, cut in zip(waves, parts, strict=True) for part in cut]
-        found = dict(in_batches(compute, wave_batches(pieces, batch_seconds), self.device, self.autocast))
-        rows = iter(found[index] for index in range(len(pieces)))
-        seconds = [[(part.stop - part.start) / SAMPLE_RATE for part in cut] for cut in parts]
-        of_each = [list(islice(rows, len(cut))) for cut in parts]
-        return [merge(one, cut) if len(cut) > 1 else one[0] for one, cut in zip(of_each, seconds, strict=True)]
 
+        def rows(waves: Sequence[Tensor]) -> list[Any]:
+            batches = wave_batches(waves, batch_seconds)
+            found = dict(in_batches(compute, batches, self.device, self.autocast))
+            return [found[index] for index in range(len(waves))]
 
-def _in_sequence(parts: Sequence[Sequence[TimedWord]], seconds: Sequence[float]) -> list[TimedWord]:
-    """The words of consecutive parts, with times from the start of the first one."""
-    starts = accumulate(seconds, initial=0.0)
-    return [
-        replace(word, start=word.start + start) for words, start in zip(parts, starts, strict=False) for word in words
-    ]
+        return in_parts(rows, self._waves(audio), self.model.encoder.max_samples, merge)
+
+    def _waves(self, audio: Audio | Iterable[Audio]) -> list[Tensor]:
+        return [self.read(one, f"recording {index}") for index, one in enumerate(recordings(audio))]
 
 
 def _config_of(bundle: Bundle, weights: str) -> Config:

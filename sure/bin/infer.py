@@ -1,5 +1,6 @@
 """Use a bundle: one line for each audio file, with the file, a tab, and the transcript, label or other output.
 
+For whole recognisers: --language, --timestamps (a line for each segment) and --format srt, vtt or json.
 With --timings one line for each word: file, start and duration in seconds, word, confidence (mean probability).
 For verification: the cosine of each file's speaker embedding and that of the first file.
 For speech synthesis: --text "..." --out a.wav, with --speaker, --speed, --pitch, --energy.
@@ -26,13 +27,16 @@ def main(argv: list[str] | None = None) -> None:
     for name, more in (("speed", "faster"), ("pitch", "higher"), ("energy", "louder")):
         synthesis.add_argument(f"--{name}", type=float, metavar="FACTOR", help=f"above 1: {more}; default: 1")
     synthesis.add_argument("--vocoder", metavar="NAME", help="griffin_lim, or a HiFi-GAN generator's checkpoint")
-    synthesis.add_argument("--language", metavar="CODE", help="language of the text, for phones of espeak-ng")
+    synthesis.add_argument("--language", metavar="CODE", help="of --text; of the audio, or auto, for whole recognisers")
+    recognition = parser.add_argument_group("whole recognisers, such as whisper with its decoder")
+    recognition.add_argument("--timestamps", action="store_true", help="a line a segment: file, start, end, text")
+    recognition.add_argument("--format", choices=("srt", "vtt", "json"), help="subtitles of one file; a line of JSON")
     parser.add_argument("--backbone", metavar="PATH", help="default: the path in the bundle")
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32", help="bf16, int8: faster or smaller; default: %(default)s"
     )
     parser.add_argument("--merge", action="store_true", help="fold the adapter into the backbone first")
-    parser.add_argument("--timings", action="store_true", help="for CTC tasks: start and duration of each word")
+    parser.add_argument("--timings", action="store_true", help="CTC and whole recognisers: times of words")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
     options = vars(parser.parse_intermixed_args(argv))
     files = options.pop("files")

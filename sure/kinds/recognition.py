@@ -86,7 +86,7 @@ class Kind(base.Kind):
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
         """Print one line for each file, or one a word with `timings`."""
         if others := sorted(options.keys() - {"timings"}):
-            raise SureError(f"this bundle recognises speech: pass audio files (--{others[0]} is for TTS bundles)")
+            raise SureError(f"this bundle recognises speech: pass audio files (--{others[0]} is for other bundles)")
         if not files:
             raise SureError("this bundle recognises speech: pass audio files")
         enrolled = None

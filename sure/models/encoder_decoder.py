@@ -18,6 +18,8 @@ from sure.data.collate import Batch, Features
 from sure.errors import SureError
 from sure.generation.generate import generate
 from sure.generation.hypothesis import Hypothesis
+from sure.generation.transcript import Transcript
+from sure.generation.windows import transcribe
 from sure.models.base import AdaptedModel
 from sure.petl.attach import Attachment
 from sure.tasks.sequence import SequenceTask
@@ -37,7 +39,7 @@ class EncoderDecoderModel(AdaptedModel):
 
     backbone: EncoderDecoder
     task: SequenceTask
-    abilities = ("predict",)
+    abilities = ("predict", "transcripts")
 
     def __init__(
         self, backbone: EncoderDecoder, attachment: Attachment, task: SequenceTask, head: nn.Module, config: Config
@@ -129,3 +131,11 @@ class EncoderDecoderModel(AdaptedModel):
         """Texts of waves (batch, samples) in the task's language."""
         prompts = self.task.prompt().repeat(len(waves), 1)
         return [self.task.text(one.tokens) for one in self.generate(self.encode(waves, lengths), prompts)]
+
+    def transcripts(
+        self, waves: Sequence[Tensor], language: str | None, timestamps: bool, words: bool
+    ) -> list[Transcript]:
+        """Transcripts of waves (samples,) of any length; the arguments are those of `Sure.transcripts`."""
+        settings = self.settings.generation.model_copy(update={"timestamps": timestamps})
+        chosen = None if language == "auto" else language or self.task.language
+        return transcribe(self.backbone, waves, self.task.tokens, settings, chosen, self.task.mode, words=words)

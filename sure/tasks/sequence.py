@@ -101,6 +101,10 @@ class SequenceTask(SpeechTask):
         except SureError:
             return ""
 
+    def merge(self, lines: Sequence[str], seconds: Sequence[float]) -> str:
+        """All words, in order."""
+        return " ".join(filter(None, lines))
+
     def reference(self, utterance: Utterance) -> str:
         return transcript(utterance, self.normalize, self.language)
 

@@ -3,10 +3,13 @@
 import json
 
 import pytest
+import soundfile
+import torch
 import toys
 from safetensors.torch import load_file
 
 from sure.bin import decode, doctor, infer, pack, score, tokenize
+from sure.errors import SureError
 from sure.inference import Sure
 
 CHANGES = {
@@ -59,3 +62,33 @@ def test_a_linear_probe_scores_the_recogniser_as_it_is(trained):
     summary = json.loads((exp / "summary.json").read_text())
     assert summary["trained_parameters"] == 0 and summary["epochs"] == 1 and load_file(exp / "best.safetensors") == {}
     assert toys.read(exp / "decode_test" / "hyp.txt") != toys.read(trained / "decode_test" / "hyp.txt")
+
+
+def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
+    """Segments follow each other over the whole recording; formats and words have the same texts and times."""
+    sure = Sure.load(trained / "bundle")
+    folder = trained.parents[2] / "wav"
+    long = torch.cat([sure.read(folder / f"test{number % 7}.wav") for number in range(60)])
+    (found,) = sure.transcripts(long, words=True)
+    assert len(long) / 16000 > 30 and len(found.segments) > 1 and found.language == "en"
+    assert [one.start for one in found.segments[1:]] == [one.end for one in found.segments[:-1]]
+    assert [word.word for one in found.segments for word in one.words] == found.text.split()
+    assert sure.predict(long) == [" ".join(sure.model.task.text(one.tokens) for one in found.segments)]
+    file = str(folder / "long.wav")
+    soundfile.write(file, long.numpy(), 16000)
+
+    def shown(*options):
+        infer.main([str(trained / "bundle"), file, *options])
+        return capsys.readouterr().out
+
+    (timed,) = sure.transcripts(long, "es", timestamps=True)
+    assert timed.language == "es"
+    times = shown("--timestamps", "--language", "es").splitlines()
+    assert times == [f"{file}\t{one.start:.3f}\t{one.end:.3f}\t{one.text}" for one in timed.segments]
+    assert json.loads(shown("--format", "json"))["text"] == found.text
+    assert shown("--format", "vtt").startswith("WEBVTT\n") and " --> " in shown("--format", "srt")
+    assert len(shown("--timings").splitlines()) == len(found.text.split())
+    with pytest.raises(SureError, match="no language 'xx'"):
+        sure.transcripts(long, "xx")
+    with pytest.raises(SureError, match="expected one audio file, found 2"):
+        infer.main([str(trained / "bundle"), file, file, "--format", "srt"])
