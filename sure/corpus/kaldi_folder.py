@@ -81,21 +81,23 @@ def _place(audio: str, folder: Path) -> str:
     command = audio.strip().strip("|").strip() if is_command(audio) else ""
     files = _words(command) if command else [re.sub(r":\d+$", "", audio)]  # feats.ark:123
     places = (folder.parent.parent, folder.parent, folder)
-    base = max(places, key=lambda base: sum(os.path.isfile(base / file) for file in files))
-    if not any(os.path.isfile(base / file) for file in files):
+    there = os.path.exists if command else os.path.isfile  # `cd folder && ...` names a folder
+    base = max(places, key=lambda base: sum(there(base / file) for file in files))
+    if not any(there(base / file) for file in files):
         return audio
     return f"cd {shlex.quote(str(base.absolute()))} && {command} |" if command else str(base / audio)
 
 
 def _words(command: str) -> list[str]:
-    """The words of a command that may be relative paths."""
+    """The words of a command that may be relative paths, also those in quotes, as in `bash -c 'cat a.wav'`."""
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:
         found = [part for word in lexer for part in word.split("=")]
     except ValueError:  # an open quote
-        found = command.split()
-    return [word for word in found if word and not word.startswith("/")]
+        found = []
+    found += re.split(r"[\s'\"=()<>|;&]+", command)
+    return [word for word in dict.fromkeys(found) if word.strip("./") and not word.startswith("/")]
 
 
 def listed(folder: Path) -> str:

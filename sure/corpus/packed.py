@@ -16,19 +16,25 @@ ARCHIVES = (
     ".tbz2",
     ".tar.xz",
     ".tar.zst",
+    ".tar.lz4",
     ".zip",
     ".7z",
     ".rar",
     ".iso",
     ".001",
 )
+UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp")
+MANIFESTS = (".jsonl", ".jsonl.gz")
 TABLES = (".parquet", ".arrow", ".tfrecord", ".h5", ".hdf5")
+LISTS = "manifests of Lhotse or NeMo"
 LFS = b"version https://git-lfs"  # the first bytes of a file of Git LFS that was not fetched
 LFS_MOST_BYTES = 1024
 REMEDIES = {
     "archives": "unpack each where it lies, if the corpus is not unpacked yet",
     "tables with recordings inside": "SURE reads recordings as files: get the publisher's archives, or write the "
     "recordings as files with tables for egs/TEMPLATE",
+    "unfinished downloads": "wait for the end, or download again",
+    LISTS: "SURE reads no manifests: pass the corpus itself, or write tables for egs/TEMPLATE",
     "references of Git LFS instead of the files": "fetch the files: git lfs pull",
 }
 
@@ -54,6 +60,7 @@ def _kind(path: Path) -> str | None:
     name = path.name.lower()
     if path.stat().st_size < LFS_MOST_BYTES and path.read_bytes().startswith(LFS):
         return "references of Git LFS instead of the files"
-    if name.endswith(ARCHIVES):
-        return "archives"
+    for endings, kind in ((ARCHIVES, "archives"), (UNFINISHED, "unfinished downloads"), (MANIFESTS, LISTS)):
+        if name.endswith(endings):
+            return kind
     return "tables with recordings inside" if name.endswith(TABLES) or ".tfrecord-" in name else None

@@ -89,8 +89,13 @@ class Selection:
         self._compare(counts)
         for name, count in counts.items():
             if not count:
-                raise SureError(f"{self.what}: the set {name} is empty; is the corpus complete? See {out / FILE}")
+                why = f"is the corpus complete? {self._usual_reason()}See {out / FILE}"
+                raise SureError(f"{self.what}: the set {name} is empty; {why}")
         return [write_data_dir(out / name, utterances) for name, utterances in self.sets.items()]
+
+    def _usual_reason(self) -> str:
+        reasons = Counter(reason for reason, _ in self.left_out).most_common(1)
+        return "".join(f"Left out: {count:,} {reason}. " for reason, count in reasons)
 
     def _compare(self, counts: Mapping[str, int]) -> None:
         differing = {name: count for name, count in self.published.items() if counts.get(name, 0) != count}

@@ -11,6 +11,7 @@ from typing import Literal, get_args, get_origin
 from sure.corpus.download import make_folder
 from sure.corpus.packed import packed_files
 from sure.corpus.selection import SETS
+from sure.data.data_dir import read_data_dir
 from sure.data.limits import Limits, alphabet
 from sure.data.measure import SILENT
 from sure.data.tables import Line, read_lines
@@ -94,11 +95,11 @@ def validate_sets(folders: Sequence[Path], policy: str, commands: bool, nj: int 
         contents[folder] = report.contents
         if report.removed:
             print(f"  complete list: {folder / REPORT}; the tables before this: {folder / BACKUP}")
-        for line in _contradictions(folder, report.contents):
+        for line in (*_contradictions(folder, report.contents), *_one_text(folder)):
             print(f"warning: {line}")
         if folder.name == SETS[0] and (folder / "text").is_file():
             letters = alphabet(line.value for line in read_lines(folder / "text"))
-    for line in _in_two_sets(contents):
+    for line in (*_in_two_sets(contents), *_overlapping(contents)):
         print(f"warning: {line}")
     if errors:
         raise SureError("\n".join(errors))
@@ -116,6 +117,33 @@ def _in_two_sets(contents: dict[Path, dict[str, str]]) -> Iterator[str]:
             )
 
 
+def _overlapping(contents: dict[Path, dict[str, str]]) -> Iterator[str]:
+    """A line for each two sets with other parts of the same recording that overlap by half of the shorter part."""
+    sets = {folder: _parts(folder) for folder in contents}
+    for (one, first), (other, second) in itertools.combinations(sets.items(), 2):
+        same = [
+            f"{id} and {known}"
+            for audio, parts in second.items()
+            for (id, start, end), (known, begin, stop) in itertools.product(parts, first.get(audio, ()))
+            if 2 * (min(end, stop) - max(start, begin)) > min(end - start, stop - begin)
+            and contents[other].get(id) != contents[one].get(known)
+        ]
+        if same:
+            yield (
+                f"{other}: {counted(len(same), 'part')} of recordings overlap in time with parts in {one}: "
+                f"{some_of(same)}; leave them out of one of the sets, or scores are better than on new recordings"
+            )
+
+
+def _parts(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
+    """Id, start and end in seconds of the utterances of each recording."""
+    parts: dict[str, list[tuple[str, float, float]]] = {}
+    for one in read_data_dir(folder):
+        start = one.start or 0.0
+        parts.setdefault(one.audio, []).append((one.id, start, start + one.seconds))
+    return parts
+
+
 def _contradictions(folder: Path, contents: dict[str, str]) -> Iterator[str]:
     """A line for each table in which recordings with the same samples have different values."""
     for name in TARGETS:
@@ -130,6 +158,13 @@ def _contradictions(folder: Path, contents: dict[str, str]) -> Iterator[str]:
         if pairs:
             problem = f"{counted(len(pairs), 'repeated recording')} with another value than before: {some_of(pairs)}"
             yield f"{folder / name}: {problem}; correct or leave out the wrong one"
+
+
+def _one_text(folder: Path) -> Iterator[str]:
+    """A line for a training set whose texts are all the same."""
+    table = read_lines(folder / "text") if folder.name == SETS[0] and (folder / "text").is_file() else []
+    if len(table) > 1 and len({line.value for line in table}) == 1:
+        yield f"{folder / 'text'}: all {len(table):,} texts are {table[0].value!r}, so that there is nothing to learn"
 
 
 def _describe(known: dict[str, inspect.Parameter]) -> str:

@@ -68,6 +68,8 @@ def test_the_corpus_is_given_recorded_or_downloaded(here):
 @pytest.mark.parametrize(("name", "content", "message"), [
     ("data/en/audio/train.tar.gz", b"", "write\n  there are archives: data/en/audio/train.tar.gz; unpack each"),
     ("x/train-00000-of-00001.parquet", b"", "tables with recordings inside: x/train-00000.*egs/TEMPLATE$"),
+    ("en.tar.gz.part", b"", "unfinished downloads: en.tar.gz.part; wait"),
+    ("cuts.jsonl.gz", b"", "manifests of Lhotse or NeMo: cuts.jsonl.gz; SURE reads no manifests"),
     ("train/a.flac", b"version https://git-lfs.github.com/spec/v1\n", "of Git LFS.*: train/a.flac; .*git lfs pull$"),
     ("a/b/c/d/e/f.zip", b"", "no utterances to write$"),  # deeper than corpora are
 ])  # fmt: skip
@@ -97,6 +99,28 @@ def test_the_same_recording_with_another_text_is_named(here, capsys):
     assert (
         "train/text: 1 repeated recording with another value than before: train_c (line 3) = train_a (line 1)" in line
     )
+
+
+CUT = """
+from sure.data.data_dir import Utterance, write_data_dir
+
+def prepare(corpus, out):
+    audio = str(corpus / "train" / "train_a.wav")
+    parts = {"train": (0.0, 0.3), "dev": (0.2, 0.5), "test": (0.1, 0.4)}  # seconds; train and dev share a third
+    for name, (start, end) in parts.items():
+        write_data_dir(out / name, [Utterance(f"{name}{n}", audio, start, end, text="a") for n in range(2)])
+"""
+
+
+def test_overlapping_parts_in_two_sets_and_texts_that_are_all_the_same_are_named(here, capsys):
+    run(source=CUT)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    pairs = "test0 and {0}0, test0 and {0}1, test1 and {0}0, test1 and {0}1"
+    assert [line.partition(": ")[2].partition(";")[0] for line in lines] == [
+        "data/mine/train/text: all 2 texts are 'a', so that there is nothing to learn",
+        f"data/mine/test: 4 parts of recordings overlap in time with parts in data/mine/train: {pairs.format('train')}",
+        f"data/mine/test: 4 parts of recordings overlap in time with parts in data/mine/dev: {pairs.format('dev')}",
+    ]
 
 
 TAKES = "this recipe's prepare.py takes lang=en, shout=false"

@@ -218,15 +218,17 @@ def test_kaldi_folders_of_the_template(tmp_path, monkeypatch):
     """Commands and archives with paths from the folder of the recipe; an unknown speaker stops no task without them."""
     corpus = tmp_path / "my corpus"
     commands = "a sed s/x/y/ <my\\ corpus/a.wav | cat |\nb sph/b.ark:12\nc cat elsewhere |\n"
+    commands += "d cd sph && bash -c 'cat b.ark' |\n"
     for name in ("train", "dev", "test"):
-        for table, rows in {"wav.scp": commands, "text": "a x\nb y\nc z\n", "utt2spk": "a s\nb\nc s\n"}.items():
+        for table, rows in {"wav.scp": commands, "text": "a x\nb y\nc z\nd x\n", "utt2spk": "a s\nb\nc s\n"}.items():
             write(table, rows.encode())(corpus / name)
     for place in ("a.wav", "sph/b.ark"):
         write(place, b"x")(corpus)
     folder = TEMPLATE(corpus, tmp_path / "data")[0]
     assert not (folder / "utt2spk").exists()
-    first, second, third = (line.value for line in read_lines(folder / "wav.scp"))
+    first, second, third, fourth = (line.value for line in read_lines(folder / "wav.scp"))
     assert run_command(first, tmp_path / "out") == "" and (tmp_path / "out").read_bytes() == b"y"
+    assert run_command(fourth, tmp_path / "out") == "" and (tmp_path / "out").read_bytes() == b"x"
     assert (second, third) == (f"{corpus}/sph/b.ark:12", "cat elsewhere |")
     (corpus / "dev").rename(corpus / "valid")
     with pytest.raises(SureError, match="dev/wav.scp: no such file.*; found .*train/, valid/"):
