@@ -16,6 +16,7 @@ from sure.report.markdown import code_block, escaped, inline_code, table
 
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
+    "wer_whisper": "WER % in Whisper's normalisation", "cer_whisper": "CER % in Whisper's normalisation",
     "weighted_f1": "weighted F1 %", "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %",
     "slot_value_cer": "slot value CER %", "eer": "EER %", "mcd": "MCD dB", "f0_rmse_hz": "F0 RMSE Hz",
     "f0_rmse_cents": "F0 RMSE cents", "voicing_error": "voicing error %", "duration_error": "duration error %",

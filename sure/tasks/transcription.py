@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sure.score.error_rate import error_rates
+from sure.score.whisper_rates import whisper_error_rates
 from sure.tasks.sequence import LossConfig, SequenceTask
 from sure.text.languages import has_spaces
 from sure.text.normalize import normalize
@@ -24,4 +25,5 @@ class Task(SequenceTask):
             self.score_name = "cer"
 
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-        return error_rates(references, hypotheses)
+        rates = error_rates(references, hypotheses)
+        return rates | whisper_error_rates(references, hypotheses, self.language)
