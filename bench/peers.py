@@ -22,7 +22,7 @@ import transformers
 from torch import Tensor, nn
 
 from sure import registry
-from sure.backbones.base import Site
+from sure.backbones.base import Site, SpeechEncoder
 from sure.config import Config, load_config
 from sure.data.batching import SecondsBatchSampler
 from sure.data.collate import Batch, collate
@@ -44,10 +44,13 @@ HOOKED = ("conv_adapter", "bottleneck")  # modules after each layer
 READOUTS = ("side_network", "l_adapter")  # modules that read the outputs of all layers
 
 
-def encoder_of(config: Config) -> tuple[nn.Module, tuple[int, int, Callable[[Tensor], Tensor]]]:
+def encoder_of(
+    config: Config, ours: SpeechEncoder | None = None
+) -> tuple[nn.Module, tuple[int, int, Callable[[Tensor], Tensor]]]:
     """transformers' encoder with the weights of SURE's backbone; then width, layers, and samples to frames."""
     family = registry.find("backbones", config.backbone.name)
-    ours = family.from_weights(config.backbone.weights, seed=config.seed)
+    if ours is None:
+        ours = family.from_weights(config.backbone.weights, seed=config.seed)
     settings = family.huggingface_config(ours.shape) | {"attn_implementation": "sdpa"}
     if config.backbone.name == "moonshine":
         theirs = transformers.MoonshineModel(transformers.MoonshineConfig(**settings)).encoder

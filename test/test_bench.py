@@ -67,6 +67,39 @@ def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path):
     assert "| lora_full_depth |" in page.read_text() and row["machine"] in page.read_text()
 
 
+def test_inference_of_both_sides_finds_the_same_texts(corpus, scripts):
+    """In float32, one utterance a batch: in transformers, padding changes the statistics of the front end."""
+    from inference import with_pipeline, with_sure
+    from works import settings
+
+    config = make_config(settings("lora_full_depth", "tiny", corpus), "inference")
+    waves = list(0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(1)))
+    device = torch.device("cpu")
+    ours = with_sure(config, "fp32 merged", device)(waves)
+    theirs = with_pipeline(config, "fp32", device, batch=1)(waves)
+    assert ours == theirs and all(ours)
+
+
+@pytest.mark.parametrize("side", ["sure", "sure cached", "peer"])
+def test_the_script_for_gpus_measures_each_side(side, scripts):
+    from argparse import Namespace
+
+    from gpu import measure
+
+    options = Namespace(device="cpu", seconds=[1.0], batch_seconds=2.0, steps=1, matmul=64)
+    found = measure(side, "whisper:tiny", options)
+    assert min(found[key] for key in ("audio_seconds_per_second", "operations", "matmul_rate", "peak_megabytes")) > 0
+
+
+def test_the_time_to_a_score_is_that_of_the_fastest_rate(scripts):
+    from time_to_quality import best, reached
+
+    history = [(10.0, 50.0), (20.0, 12.0), (30.0, 9.0)]
+    assert reached(history, 12.0) == 20.0 and reached(history, 5.0) is None
+    trainings = [{"rate": rate, "sure": {"seconds": seconds}} for rate, seconds in ((1, None), (2, 8.0), (3, 9.0))]
+    assert best({"trainings": trainings}, "sure") == (8.0, 2) and best({"trainings": trainings[:1]}, "sure") is None
+
+
 def test_clips_of_two_lengths_are_compared(corpus):
     command = [sys.executable, str(BENCH / "lengths.py"), "--shape", "tiny", "--data", str(corpus), "--clips", "2", "1"]
     printed = subprocess.run([*command, "--seconds", "4", "--rounds", "1"], check=True, capture_output=True, text=True)
