@@ -191,6 +191,7 @@ class PrefixCache:
         ]
         return {
             "backbone": backbone.sha256,
+            "computes whole windows": self.encoder.whole,
             "frozen weights": attachment.quantised,
             "frozen methods": [method.config.model_dump(mode="json") for method in methods],
             "tensors of frozen methods": _digest(safetensors.torch.save(frozen)),

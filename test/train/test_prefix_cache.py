@@ -134,6 +134,14 @@ def test_another_prefix_is_another_cache(corpus, tmp_path, changes):
     assert other.cache.shards.folder != feed.cache.shards.folder
 
 
+def test_windows_of_30_s_are_another_cache_than_own_lengths(corpus, tmp_path):
+    feed = feed_of(corpus, tmp_path, 1, petl=PROBE["petl"], backbone={"name": "whisper", "weights": "random:toy"})
+    own = feed.cache.shards.folder
+    feed.cache.encoder.whole = True  # as a recogniser with its decoder has it
+    feed.fill_cache("the test")
+    assert feed.cache.shards.folder != own
+
+
 def test_a_recording_that_changed_is_computed_again(corpus, tmp_path):
     folder = tmp_path / "corpus"
     shutil.copytree(corpus, folder)
