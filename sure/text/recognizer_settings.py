@@ -32,6 +32,25 @@ class Special:
     alignment_heads: tuple[tuple[int, int], ...] = ()
 
 
+def bytes_tokenizer(vocabulary: dict[str, int], merges: str, added: dict[str, int]) -> dict[str, Any]:
+    """tokenizer.json from vocab.json, merges.txt and added_tokens.json, which a folder of Whisper may have instead.
+
+    Merges are lines; one that begins with #version is a comment.
+    """
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    names = {**added, **{name: id for name, id in vocabulary.items() if name == END}}
+    in_order = sorted(names.items(), key=lambda item: item[1])
+    lines = [line for line in merges.splitlines() if line and not line.startswith("#version")]
+    step = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {
+        "version": "1.0",
+        "added_tokens": [{"id": id, "content": name, **flags} for name, id in in_order],
+        "pre_tokenizer": step,
+        "decoder": step,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": lines},
+    }
+
+
 def with_all_merges(tokenizer: dict[str, Any]) -> dict[str, Any]:
     """The content of a tokenizer.json with the merges of all tokens of two letters.
 
@@ -89,6 +108,8 @@ def checked_special(given: dict[str, Any]) -> Special:
     size = found["size"]
     for name in ("languages", "tasks"):
         found[name] = {str(key): _id(id, size) for key, id in dict(found[name] or {}).items()}
+    if found["languages"] and not found["tasks"].keys() >= set(TASKS):
+        raise ValueError(f"languages, but not the tasks {' and '.join(TASKS)}")
     for name in ("suppressed", "suppressed_first"):
         found[name] = tuple(_id(id, size) for id in found[name] or ())
     found["alignment_heads"] = tuple((int(layer), int(head)) for layer, head in found["alignment_heads"] or ())

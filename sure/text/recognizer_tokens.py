@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import decoders, models, pre_tokenizers
 
 from sure.errors import SureError
-from sure.parsing import parse_json, read_json
+from sure.parsing import decode_text, parse_json, read_json
 from sure.registry import nearest
 from sure.text.languages import language_code, without_free_spaces
 from sure.text.recognizer_settings import (
@@ -25,6 +25,7 @@ from sure.text.recognizer_settings import (
     START,
     TASKS,
     Special,
+    bytes_tokenizer,
     checked_special,
     read_special,
     with_all_merges,
@@ -184,7 +185,7 @@ class RecognizerTokens:
     @classmethod
     def _from_folder(cls, folder: Path) -> RecognizerTokens:
         again = "pass a folder to which model and tokenizer were saved"
-        tokenizer, config = (read_json(folder / name, again) for name in ("tokenizer.json", "config.json"))
+        config, tokenizer = read_json(folder / "config.json", again), _tokenizer_in(folder, again)
         path = folder / "generation_config.json"
         generation = read_json(path, again) if path.is_file() else {}
         return cls.from_settings(tokenizer, config, generation, folder)
@@ -218,6 +219,19 @@ class RecognizerTokens:
         size = tokenizer.get_vocab_size() + TIMESTAMPS
         settings = {"is_multilingual": bool(languages), "vocab_size": size}
         return cls.from_settings(json.loads(tokenizer.to_str()), settings, {}, "random")
+
+
+def _tokenizer_in(folder: Path, again: str) -> dict[str, Any]:
+    """The tokenizer of a Hugging Face folder; older ones may have the files of a Python tokenizer alone."""
+    if (folder / "tokenizer.json").is_file() or not (folder / "merges.txt").is_file():
+        return read_json(folder / "tokenizer.json", again)
+    vocabulary = read_json(folder / "vocab.json", again)
+    added = read_json(folder / "added_tokens.json", again) if (folder / "added_tokens.json").is_file() else {}
+    merges = decode_text(folder / "merges.txt", (folder / "merges.txt").read_bytes())
+    try:
+        return bytes_tokenizer(vocabulary, merges, added)
+    except TypeError as error:
+        raise SureError(f"{folder}: vocab.json or added_tokens.json has an id of the wrong type ({error})") from None
 
 
 def _kind(part: Any) -> str | None:

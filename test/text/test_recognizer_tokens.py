@@ -102,6 +102,19 @@ def test_huggingface_folder(tokens, tmp_path):
     assert read.prompt("en") == [1] and read.end == 2 and read.timestamps is None
 
 
+def test_a_folder_with_the_files_of_a_python_tokenizer(tokens, tmp_path):
+    model, added = tokens.tokenizer_json["model"], tokens.tokenizer_json["added_tokens"]
+    files = {"vocab": model["vocab"], "added_tokens": {one["content"]: one["id"] for one in added}}
+    files["config"] = {"vocab_size": tokens.size, "is_multilingual": True}
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    read = RecognizerTokens.from_weights(tmp_path)
+    assert read.languages == tokens.languages and read.prompt("es") == tokens.prompt("es")
+    for text in TEXTS:
+        assert read.encode(text) == tokens.encode(text) and read.decode(read.encode(text)) == text
+
+
 def test_a_lost_first_merge_is_restored(tokens):
     """As in the published file of the multilingual Whisper, which lacks the merge of the token for space and t."""
     model = tokens.tokenizer_json["model"]
