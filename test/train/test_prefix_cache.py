@@ -16,6 +16,7 @@ from sure.config import make_config
 from sure.data.audio import read_audio
 from sure.data.data_dir import read_data_dir
 from sure.models.build import build_model, build_task
+from sure.train.distributed import ALONE
 from sure.train.feed_recognition import RecognitionFeed
 from sure.train.prefix_cache import NoSpace, PrefixCache, Space, plan_cache
 from sure.train.shards import ABOUT, FORMAT, MemoryShards
@@ -138,7 +139,7 @@ def test_windows_of_30_s_are_another_cache_than_own_lengths(corpus, tmp_path):
     feed = feed_of(corpus, tmp_path, 1, petl=PROBE["petl"], backbone={"name": "whisper", "weights": "random:toy"})
     own = feed.cache.shards.folder
     feed.cache.encoder.whole = True  # as a recogniser with its decoder has it
-    feed.fill_cache("the test")
+    feed.cache.fill(dict(enumerate(feed.utterances)), corpus, lambda: None, ALONE)
     assert feed.cache.shards.folder != own
 
 
