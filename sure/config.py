@@ -64,7 +64,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _defaults(self) -> "Config":
-        registry.find("backbones", self.backbone.name)
+        self._choose_padding()
         task, tokenizer, decode = registry.find("tasks", self.task), self.tokenizer, self.decode
         if tokenizer.kind not in task.tokenizer_kinds:
             raise SureError(
@@ -82,6 +82,13 @@ class Config(Section):
         if not tokenizer.folder:
             tokenizer.folder = str(Path(self.data.train).parent / "tokens")
         return self
+
+    def _choose_padding(self) -> None:
+        """A family says how its recogniser pads; everywhere else padding is masked."""
+        family, task = registry.find("backbones", self.backbone.name), registry.find("tasks", self.task)
+        if self.backbone.padding == "auto":
+            recognizer = registry.find_recognizer(self.backbone.name) if task.kind == "encoder_decoder" else family
+            self.backbone.padding = getattr(recognizer, "usual_padding", "masked")
 
     @property
     def method(self) -> str:

@@ -105,10 +105,11 @@ class BackboneConfig(Section):
     layers: Literal["last", "weighted_sum"] = Field(
         "last", description="encoder output that the head reads, unless a method combines the layers itself"
     )
-    padding: Literal["masked", "as_trained"] = Field(
-        "masked",
+    padding: Literal["auto", "masked", "as_trained"] = Field(
+        "auto",
         description="masked: padding never changes the result; as_trained: as in the original model, where padding "
-        "enters group norms and position convolutions, and Whisper pads every utterance to 30 s",
+        "enters group norms and position convolutions, and Whisper pads every utterance to 30 s; auto: masked, except "
+        "for Whisper with its own decoder",
     )
     frozen_weights: Literal["auto", "fp32", "bf16", "int8", "nf4"] = Field(
         "auto",

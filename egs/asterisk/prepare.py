@@ -21,7 +21,7 @@ from sure.files import replace_file
 from sure.text.normalize import drop_stage_directions, normalize, without_accents
 
 HERE = Path(__file__).resolve().parent
-LANG = {"asr": "es", "phoneme": "en"}  # tasks with texts in words -> default of lang
+LANG = {"asr": "es", "phoneme": "en", "translation": "es"}  # tasks with texts in words -> default of lang
 VOICES = {  # language -> folder of the Debian packages, speaker
     "en": ("en_US_f_Allison", "allison"),
     "es": ("es_MX_f_Allison", "allison"),
@@ -63,7 +63,7 @@ class Prompt(NamedTuple):
 def prepare(
     corpus: str | Path,
     out: str | Path,
-    task: Literal["asr", "phoneme", "language", "speaker", "intent", "keyword", "tts"] = "asr",
+    task: Literal["asr", "phoneme", "language", "speaker", "intent", "keyword", "tts", "translation"] = "asr",
     lang: Literal["", "en", "es", "fr", "it", "ru", "all"] = "",
     keywords: Literal["alphabet", "digits"] = "alphabet",
     voice: str = "june",
@@ -71,9 +71,10 @@ def prepare(
 ) -> list[Path]:
     """Write the data folders `out/{train,dev,test}` and return them.
 
-    task: asr or phoneme (`text` in words), language, speaker, intent or keyword (`utt2label`), or tts (`prepare_tts`).
-    lang: a language or all; by default es for asr, en for phoneme, and all for the other tasks; phoneme takes one
-    language, language, speaker and keyword take all. voice: for keyword, the speaker of the test set. Raises SureError
+    task: asr or phoneme (`text` in words), translation (`text` is the English prompt as it is written), language,
+    speaker, intent or keyword (`utt2label`), or tts (`prepare_tts`). lang: a language or all; by default es for asr and
+    translation, en for phoneme, and all for the other tasks; phoneme and translation take one language, language,
+    speaker and keyword take all. voice: for keyword, the speaker of the test set. Raises SureError
     for options that exclude each other and for missing or unreadable files.
     """
     if task == "tts":
@@ -83,12 +84,24 @@ def prepare(
         return prepare_keyword(Path(corpus), Path(out), languages, keywords, voice)
     split = read_lists(HERE / "splits")
     selection = Selection(f"asterisk {task} ({' '.join(languages)})")
-    for prompt in read_prompts(Path(corpus), languages, selection, with_text=task in LANG):
+    prompts = read_prompts(Path(corpus), languages, selection, with_text=task in LANG)
+    if task == "translation":
+        prompts = _translated(prompts, Path(corpus))
+    for prompt in prompts:
         if reason := _why_not(prompt, task, split):
             selection.leave_out(prompt.id, reason)
         else:
             selection.take(split[prompt.key], _utterance(prompt, task))
     return selection.write(Path(out))
+
+
+def _translated(prompts: list[Prompt], corpus: Path) -> list[Prompt]:
+    """The prompts with the English text of the same key, as it is written, or none."""
+    corrections = yaml.safe_load((HERE / "corrections.yaml").read_text(encoding="utf-8"))
+    transcript = find_languages(corpus, ["en"], with_text=True)["en"][1]
+    english = _correct(read_transcript(transcript), corrections.get("en", {}))
+    texts = {key: drop_stage_directions(text or "").strip() for key, text in english.items()}
+    return [prompt._replace(text=prompt.text and texts.get(prompt.key) or None) for prompt in prompts]
 
 
 def prepare_keyword(corpus: Path, out: Path, languages: list[str], keywords: str, voice: str) -> list[Path]:
@@ -256,6 +269,8 @@ def _languages(task: str, lang: str) -> list[str]:
     lang = lang or LANG.get(task, "all")
     if task in ("language", "speaker", "keyword") and lang != "all":
         raise SureError(f"task={task} lang={lang}: this task compares the five languages; leave lang out")
+    if task == "translation" and lang in ("en", "all"):
+        raise SureError(f"task=translation lang={lang}: expected one language to translate into English: es fr it ru")
     if task == "phoneme" and lang == "all":
         raise SureError("task=phoneme lang=all: a lexicon has words of one language; pass one with lang")
     return list(VOICES) if lang == "all" else [lang]
@@ -272,7 +287,7 @@ def _why_not(prompt: Prompt, task: str, split: dict[str, str]) -> str | None:
     if prompt.seconds < SHORTEST:
         return f"recordings shorter than {SHORTEST} s"
     if task in (*LANG, "tts") and not prompt.text:
-        return "recordings without text"
+        return "recordings without text" + (" in both languages" if task == "translation" else "")
     if task == "intent" and intent_of(prompt.key) is None:
         return "prompts of no intent family"
     if prompt.key not in split:

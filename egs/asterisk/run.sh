@@ -5,8 +5,8 @@
 #   ./run.sh --task language --petl "linear_probe bottleneck prefix lora conv_adapter full" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
-option task asr "asr, phoneme, language, speaker, intent, keyword or tts"
-option lang es "for asr: es en fr it ru, or all; for phoneme: one of them (default: en)"
+option task asr "asr, translation (into English), phoneme, language, speaker, intent, keyword or tts"
+option lang es "for asr: es en fr it ru, or all; for translation: es fr it or ru; for phoneme: one of them (default: en)"
 option lexicon "" "for phoneme and tts: pronunciation lexicon, lines WORD PHONE PHONE ..., searched first; phoneme in languages other than en needs it"
 option keywords alphabet "for keyword: alphabet (alfa bravo ...) or digits"
 option voice june "for keyword: test speaker, left out of training; for tts: speaker (default: allison) or speakers, a+b"
@@ -15,7 +15,7 @@ option pretrain "" "for tts: others: adapt a model that is first trained on the 
 option pretrain_set "train.epochs=25" "for tts: configuration overrides of that first training; 25 epochs of three speakers are as many steps as 80 of one"
 option shape small "for tts: size of fastspeech2 when it is trained from random weights"
 parse_options "$@"
-one_of task asr phoneme language speaker intent keyword tts
+one_of task asr translation phoneme language speaker intent keyword tts
 one_of lang es en fr it ru all
 one_of keywords alphabet digits
 if [[ $task == tts && ! -v option_given[voice] ]]; then voice=allison; fi
@@ -28,6 +28,11 @@ case $task in
     dataset=asr_$lang
     prepare_options+=(lang="$lang")
     . "$root/utils/pipelines/ctc.sh"
+    ;;
+  translation)
+    dataset=translation_$lang
+    prepare_options+=(lang="$lang")
+    . "$root/utils/pipelines/recognizer.sh"
     ;;
   phoneme)
     dataset=phoneme_$lang

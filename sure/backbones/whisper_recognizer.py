@@ -75,6 +75,7 @@ class Recognizer(EncoderDecoder):
         "toy": size("toy", 300, decoder_layers=2),
     }
     fixed_parameters = ("encoder.positions.table",)
+    usual_padding = "as_trained"  # its decoder was trained on 30 s and repeats itself after less
     huggingface_class = "Whisper"
     huggingface_names: ClassVar = NAMES
 

@@ -20,9 +20,16 @@ SCORES = {
     "weighted_f1": "weighted F1 %", "unweighted_average_recall": "UAR %", "slot_type_f1": "slot type F1 %",
     "slot_value_cer": "slot value CER %", "eer": "EER %", "mcd": "MCD dB", "f0_rmse_hz": "F0 RMSE Hz",
     "f0_rmse_cents": "F0 RMSE cents", "voicing_error": "voicing error %", "duration_error": "duration error %",
-    "speaker_similarity": "speaker similarity",
+    "speaker_similarity": "speaker similarity", "bleu": "BLEU", "chrf": "chrF",
 }  # fmt: skip
-UNITS = {"mcd": "dB", "f0_rmse_hz": "Hz", "f0_rmse_cents": "cents", "speaker_similarity": ""}  # of other scores: %
+UNITS = {
+    "mcd": "dB",
+    "f0_rmse_hz": "Hz",
+    "f0_rmse_cents": "cents",
+    "speaker_similarity": "",
+    "bleu": "",
+    "chrf": "",
+}  # of other scores: %
 DIGITS = {"speaker_similarity": 3, "f0_rmse_hz": 1, "f0_rmse_cents": 0}  # decimals of other scores: 2
 REQUIRED = ("task", "set", "method", "score_name", "higher_is_better", "score", "utterances")
 AGAIN = "run stage 6 (sure.bin.score) again"

@@ -8,7 +8,7 @@ the sum over states is a matrix product.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pad_sequence
 
@@ -52,7 +52,7 @@ class RepeatableCtc(torch.autograd.Function):
         used = frame[:, :, None] & state[:, None, :] & possible[:, None, None]
         logs_of_states = forward + backward - emitted + losses[:, None, None]
         posteriors = torch.where(used, logs_of_states, float("-inf")).exp()
-        of_symbols = (symbols[:, :, None] == torch.arange(logs.shape[2], device=device)).to(posteriors.dtype)
+        of_symbols = nn.functional.one_hot(symbols, logs.shape[2]).to(posteriors.dtype)
         ctx.save_for_backward(posteriors @ of_symbols)
         return torch.where(possible, losses, 0.0)
 

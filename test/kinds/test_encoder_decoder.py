@@ -14,7 +14,7 @@ from sure.inference import Sure
 
 CHANGES = {
     "task": "transcription",
-    "backbone": {"name": "whisper", "weights": "random:toy"},
+    "backbone": {"name": "whisper", "weights": "random:toy", "padding": "masked"},
     "petl": {"name": "lora", "rank": 4},
     "head": {},
     "train__lr_adapter": 1e-2,
@@ -57,10 +57,13 @@ def test_its_bundle_writes_the_same_text_alone_and_in_a_batch(trained, capsys):
 def test_a_linear_probe_scores_the_recogniser_as_it_is(trained):
     folder = trained.parents[2]
     changes = {**CHANGES, "petl": {"name": "linear_probe"}, "decode__generation": {"max_tokens": 2}}
+    changes["backbone"] = {"name": "whisper", "weights": "random:toy"}
     exp = toys.train_here(folder, folder / "exp" / "untouched" / "seed1", **changes)
     decode.main(["--exp", str(exp)])
     summary = json.loads((exp / "summary.json").read_text())
     assert summary["trained_parameters"] == 0 and summary["epochs"] == 1 and load_file(exp / "best.safetensors") == {}
+    assert "padding: as_trained" in toys.read(exp / "config.yaml")
+    assert "prefix cache of the dev set: depth the whole encoder" in toys.read(exp / "train.log")
     assert toys.read(exp / "decode_test" / "hyp.txt") != toys.read(trained / "decode_test" / "hyp.txt")
 
 

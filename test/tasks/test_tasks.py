@@ -28,6 +28,7 @@ def test_names_and_scores():
         **dict.fromkeys(("emotion", "intent", "keyword", "language", "speaker"), ("accuracy", True, False)),
         "verification": ("eer", False, False),
         "tts": ("mel_db", False, False),
+        "translation": ("bleu", True, False),
         "transcription": ("wer", False, False),
     }
 

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Transcription by a whole recogniser, which has its own tokens: stage 3 copies them from the weights. The recipe sets
+# Transcription or translation by a whole recogniser, which has its own tokens: stage 3 copies them from the weights. The recipe sets
 # the variables of common.sh, and
 #   lang              the language of the prompt and of the rules that normalise the text
+if [[ $task == translation && ! -v option_given[backbone] ]]; then backbone=whisper; fi
 target=text pipeline=recognizer
 overrides=(text.language="$lang")
 . "$root/utils/pipelines/common.sh"
