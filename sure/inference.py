@@ -126,17 +126,19 @@ class Sure:
         language: str | None = None,
         timestamps: bool = False,
         words: bool = False,
+        beam: int | None = None,
     ) -> list[Transcript]:
         """Transcripts with segments, for tasks of whole recognisers; recordings of any length.
 
         language: such as es, auto (found for each recording), or by default that of the training. timestamps: segments
-        as the decoder writes them, otherwise one for each window. words: with the times of words, by cross-attention.
+        as the decoder writes them, otherwise one for each window. words: with their times, by cross-attention. beam: of
+        the search, whose other hypotheses become alternatives of the segments; by default that of the training.
         Raises SureError as `predict`, for an unknown language, and for timestamps with a recogniser without them.
         """
         self._require("transcripts")
-        waves = [wave.to(self.device) for wave in self._waves(audio)]
+        chosen = {"timestamps": timestamps, **({"beam": beam} if beam else {})}
         with self.autocast:
-            return self.model.transcripts(waves, language, timestamps, words)
+            return self.model.transcripts(self._waves(audio), language, words, **chosen)
 
     def timings(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
         """The words of `predict` with their times, for tasks with CTC (asr, phoneme, slots). Raises as `predict`."""

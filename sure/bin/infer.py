@@ -1,6 +1,7 @@
 """Use a bundle: one line for each audio file, with the file, a tab, and the transcript, label or other output.
 
-For whole recognisers: --language, --timestamps (a line for each segment) and --format srt, vtt or json.
+For whole recognisers: --language, --timestamps (a line for each segment), --beam, and
+--format srt, vtt or json (also with the other hypotheses of a beam search and --timings).
 With --timings one line for each word: file, start and duration in seconds, word, confidence (mean probability).
 For verification: the cosine of each file's speaker embedding and that of the first file.
 For speech synthesis: --text "..." --out a.wav, with --speaker, --speed, --pitch, --energy.
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     recognition = parser.add_argument_group("whole recognisers, such as whisper with its decoder")
     recognition.add_argument("--timestamps", action="store_true", help="a line a segment: file, start, end, text")
     recognition.add_argument("--format", choices=("srt", "vtt", "json"), help="subtitles of one file; a line of JSON")
+    recognition.add_argument("--beam", type=int, metavar="N", help="hypotheses of the search; 1: greedy")
     parser.add_argument("--backbone", metavar="PATH", help="default: the path in the bundle")
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32", help="bf16, int8: faster or smaller; default: %(default)s"

@@ -13,6 +13,7 @@ class Segment:
     """A part of a recording with its text.
 
     start, end: seconds. hypothesis: of its window, which may have several segments. words: if they were asked for.
+    alternatives: the other texts of a beam search with their scores, best first, where a window is one segment.
     """
 
     start: float
@@ -21,6 +22,7 @@ class Segment:
     tokens: list[int]
     hypothesis: Hypothesis
     words: list[TimedWord] = field(default_factory=list)
+    alternatives: list[tuple[str, float]] = field(default_factory=list)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from sure.models.encoder_decoder import EncoderDecoderModel
 from sure.models.precision import convert
 from sure.text.subtitles import srt, vtt
 
-OPTIONS = {"language", "timestamps", "timings", "format"}
+OPTIONS = {"language", "timestamps", "timings", "format", "beam"}
 
 
 class Kind(recognition.Kind):
@@ -56,13 +56,15 @@ class Kind(recognition.Kind):
         if not options:
             return super().infer(sure, files, options)
         form, words = options.get("format", "lines"), "timings" in options
-        timestamps = "timestamps" in options or form in ("srt", "vtt")
+        beam, timestamps = options.get("beam"), "timestamps" in options or form in ("srt", "vtt")
+        if beam is not None and beam < 1:
+            raise SureError(f"--beam {beam}: expected at least 1 hypothesis; 1 is greedy search")
         if form in ("srt", "vtt") and len(files) > 1:
             raise SureError(f"--format {form}: expected one audio file, found {len(files)}; run the command for each")
         unusable = 0
         for file in files:
             try:
-                (found,) = sure.transcripts(sure.read(file), options.get("language"), timestamps, words)
+                (found,) = sure.transcripts(sure.read(file), options.get("language"), timestamps, words, beam)
             except SureError as error:
                 print(f"error: {error}", file=sys.stderr)
                 unusable += 1
@@ -76,7 +78,14 @@ def _shown(file: str, found: Transcript, form: str, timestamps: bool, words: boo
     segments = [(one.start, one.end, one.text) for one in found.segments]
     if form == "json":
         about = [
-            {"start": one.start, "end": one.end, "text": one.text, "words": [asdict(word) for word in one.words]}
+            {
+                "start": one.start,
+                "end": one.end,
+                "text": one.text,
+                "score": one.hypothesis.score,
+                "alternatives": [{"text": text, "score": score} for text, score in one.alternatives],
+                "words": [asdict(word) for word in one.words],
+            }
             for one in found.segments
         ]
         shown = {"file": file, "language": found.language, "text": found.text, "segments": about}

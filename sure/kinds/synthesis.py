@@ -82,7 +82,11 @@ class Kind(base.Kind):
 
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
         """Synthesise the option `text` into the file `out`."""
-        if files or options.keys() & {"timings", "timestamps", "format"} or not {"text", "out"} <= options.keys():
+        if (
+            files
+            or options.keys() & {"timings", "timestamps", "format", "beam"}
+            or not {"text", "out"} <= options.keys()
+        ):
             raise SureError('this bundle synthesises speech: pass --text "..." --out a.wav, and no audio files')
         options = dict(options)
         text, out = options.pop("text"), Path(options.pop("out"))

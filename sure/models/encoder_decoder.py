@@ -133,9 +133,9 @@ class EncoderDecoderModel(AdaptedModel):
         return [self.task.text(one.tokens) for one in self.generate(self.encode(waves, lengths), prompts)]
 
     def transcripts(
-        self, waves: Sequence[Tensor], language: str | None, timestamps: bool, words: bool
+        self, waves: Sequence[Tensor], language: str | None, words: bool, **settings: object
     ) -> list[Transcript]:
-        """Transcripts of waves (samples,) of any length; the arguments are those of `Sure.transcripts`."""
-        settings = self.settings.generation.model_copy(update={"timestamps": timestamps})
+        """Transcripts of waves (samples,) of any length, as `Sure.transcripts`. settings: of generation."""
+        changed = self.settings.generation.model_copy(update=settings)
         chosen = None if language == "auto" else language or self.task.language
-        return transcribe(self.backbone, waves, self.task.tokens, settings, chosen, self.task.mode, words=words)
+        return transcribe(self.backbone, waves, self.task.tokens, changed, chosen, self.task.mode, words=words)

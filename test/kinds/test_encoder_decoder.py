@@ -89,6 +89,9 @@ def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
     times = shown("--timestamps", "--language", "es").splitlines()
     assert times == [f"{file}\t{one.start:.3f}\t{one.end:.3f}\t{one.text}" for one in timed.segments]
     assert json.loads(shown("--format", "json"))["text"] == found.text
+    (first, *_) = json.loads(shown("--format", "json", "--beam", "3"))["segments"]
+    scores = [first["score"], *(one["score"] for one in first["alternatives"])]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
     assert shown("--format", "vtt").startswith("WEBVTT\n") and " --> " in shown("--format", "srt")
     assert len(shown("--timings").splitlines()) == len(found.text.split())
     with pytest.raises(SureError, match="no language 'xx'"):
