@@ -51,4 +51,5 @@ case $task in
     . "$root/utils/pipelines/classify.sh"
     ;;
 esac
+if [[ $task == transcription && $lang == es ]]; then overrides+=(head.accents=false); fi  # as prepare.py writes them
 run_stages
