@@ -7,6 +7,7 @@ from pathlib import Path
 from sure.data.tables import read_lines
 from sure.errors import SureError
 from sure.files import replace_file
+from sure.progress import progress_bar
 from sure.text.arpa import format_arpa
 from sure.text.languages import check_language
 from sure.text.ngram import FALLBACK, estimate, perplexity
@@ -44,10 +45,13 @@ def write_ngram(
 
 def _read(files: Sequence[Path], language: str | None, ids: bool = True) -> list[list[str]]:
     """The words of each line, without its id."""
-    texts: list[str] = []
+    sentences: list[list[str]] = []
     for file in files:
         try:
-            texts += [line.value for line in read_lines(file)] if ids else file.read_text("utf-8").splitlines()
+            texts = [line.value for line in read_lines(file)] if ids else file.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise SureError(f"cannot read {file}: {getattr(error, 'strerror', error)}") from None
-    return [(normalize(text, language) if language else text).split() for text in texts]
+        # a million lines take minutes
+        lines = progress_bar(texts, str(file), unit="line") if language else texts
+        sentences += [(normalize(text, language) if language else text).split() for text in lines]
+    return sentences
