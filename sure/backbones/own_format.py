@@ -148,8 +148,7 @@ class Stored(Backbone):
     def skeleton(cls, weights: str, padding: str = "masked", **shape: object) -> Stored:
         kind, _, name = weights.partition(":")
         found = cls._random_shape(name or next(iter(cls.shapes)), shape) if kind == "random" else cls._read(weights)[0]
-        with torch.device("meta"):
-            return cls(found, padding)
+        return cls._without_values(found, padding, weights)
 
     @classmethod
     def outline(cls, weights: str) -> Stored:
@@ -186,8 +185,7 @@ class Stored(Backbone):
     @classmethod
     def _random(cls, name: str, padding: str, seed: int, frozen: str, changes: dict[str, Any]) -> Stored:
         shape = cls._random_shape(name, changes)
-        with torch.device("meta"):
-            backbone = cls(shape, padding)
+        backbone = cls._without_values(shape, padding, f"random:{name}")
         materialise(backbone, random_values(seed), frozen)
         described = "".join(f",{key}={value}" for key, value in sorted(changes.items()))
         backbone.sha256 = f"random:{cls.family_name()}_{name}{described}:{seed}"
