@@ -146,6 +146,10 @@ class Backbone(nn.Module, ABC):
         """The `conv.N` sites of a convolutional front end."""
         return iter(())
 
+    def fixed_taps(self, parameters: Sequence[str]) -> int:
+        """Number of taps, from the first, that do not depend on these parameters, by name. Default: none."""
+        return 0
+
 
 class SpeechEncoder(Backbone):
     """Waveforms to frames: a front end, then one stack of layers, each called `layer(hidden, frames, **context)`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -137,6 +137,11 @@ class EncoderDecoder(FromHuggingFace):
         for number, layer in enumerate(self.decoder.layers):
             yield from layer.sites(f"decoder.layer.{number}", below + number)
             yield Site(f"decoder.layer.{number}.output", "tap", self.dim, self.dim, below + number)
+
+    def fixed_taps(self, parameters: Sequence[str]) -> int:
+        """The encoder's, if the parameters are of the decoder alone."""
+        inside = any(not name.startswith("decoder.") for name in parameters)
+        return 0 if inside else len(self.encoder.layers) + 1
 
     def convolution_sites(self) -> Iterator[Site]:
         return self.encoder.convolution_sites()

@@ -128,9 +128,11 @@ class Attachment:
         for name in names:
             self._unfreeze(f"backbone/{key}/{name}", self.backbone_parameters[name])
         if names and method.config.trains:
-            self.cacheable_taps = 0
+            self.cacheable_taps = min(self.cacheable_taps, self.backbone.fixed_taps(names))
         if added := self._count(before):
-            what = "whole backbone" if names else "readout" if readout is not None else "shared"
+            stack = getattr(method.config, "stack", "both")
+            whole = "whole backbone" if stack == "both" else f"whole {stack}"
+            what = whole if names else "readout" if readout is not None else "shared"
             self.coverage.append(Row(key, f"({what})", 0, 0, added))
 
     def _unfreeze(self, name: str, parameter: nn.Parameter) -> None:

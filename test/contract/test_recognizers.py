@@ -23,6 +23,8 @@ METHODS = {
     if name not in WITH_READOUT and isinstance(given, dict)
 } | {
     "prefix-paper": {"name": "prefix", "sites": "layer.*.*", "variant": "paper"},
+    "full-decoder": {"name": "full", "stack": "decoder"},
+    "full-encoder": {"name": "full", "stack": "encoder"},
     "lora-cross": {"name": "lora", "sites": "decoder.layer.*.cross.[kv] encoder.layer.[0-1].ffn.*"},
 }
 PAIRS = [(method, family) for family in FAMILIES for method in METHODS]
@@ -48,6 +50,12 @@ def disturb(attachment, size=0.05):
     generator = torch.Generator().manual_seed(11)
     for parameter in attachment.trained_parameters().values():
         parameter += size * torch.randn(parameter.shape, generator=generator)
+
+
+def attach_disturbed(method, family="whisper"):
+    attachment = attach(method, family)
+    disturb(attachment)
+    return attachment
 
 
 def logits(backbone, rows=slice(None), tokens=TOKENS):
@@ -82,7 +90,9 @@ def test_starts_as_the_recogniser_and_trains_what_it_declares(method, family):
     trained = attachment.trained_parameters()
     everything = (*backbone.parameters(), *attachment.modules().parameters())
     assert {id(each) for each in trained.values()} == {id(each) for each in everything if each.requires_grad}
-    fixed = (backbone.decoder.tokens.weight, backbone.get_parameter("encoder.layers.0.attn.q.weight"))
+    fixed = [backbone.decoder.tokens.weight, backbone.get_parameter("encoder.layers.0.attn.q.weight")]
+    fixed = [each for each in fixed if not each.requires_grad]
+    assert len(fixed) == {"full": 0, "full-encoder": 1, "full-decoder": 1}.get(method, 2)
     before = [each.clone() for each in fixed], {name: each.detach().clone() for name, each in trained.items()}
     optimizer = torch.optim.AdamW(trained.values(), lr=1e-2, weight_decay=0)
     for _ in range(2):
@@ -90,7 +100,7 @@ def test_starts_as_the_recogniser_and_trains_what_it_declares(method, family):
         torch.nn.functional.cross_entropy(logits(backbone, ROWS).flatten(0, 1), TOKENS.flatten()).backward()
         assert not [name for name, each in trained.items() if each.grad is None]
         optimizer.step()
-    assert (method == "full") or all(map(torch.equal, fixed, before[0]))
+    assert all(map(torch.equal, fixed, before[0]))
     moved = {name.split("/")[0] for name, each in trained.items() if not torch.equal(each, before[1][name])}
     assert moved == {name.split("/")[0] for name in before[1]}
 
@@ -132,6 +142,31 @@ def test_merged_equals_unmerged(method, family):
     torch.testing.assert_close(logits(backbone, ROWS), wanted, atol=1e-5, rtol=1e-5)
     merged = {name for name in backbone.state_dict() if ".attached." not in name}
     assert method == "ssf" or merged == {name for name in tensors if ".attached." not in name}
+
+
+def test_what_of_the_encoder_can_be_cached():
+    """All taps, if only the decoder trains."""
+    taps = {method: attach(method, "whisper").cacheable_taps for method in METHODS if "full" in method}
+    assert taps == {"full": 0, "full-encoder": 0, "full-decoder": SMALL["layers"] + 1}
+    with pytest.raises(SureError, match="stack=decoder, but the backbone has one stack"):
+        config = petl_settings({"name": "full", "stack": "decoder"})[0]
+        Attachment(registry.find("backbones", "tiny").from_weights("random"), [registry.find("petl", "full")(config)])
+
+
+@pytest.mark.parametrize("format", ["fp32", "bf16", "int8"])
+def test_trains_in_bf16_with_stored_weights(format):
+    recognizer, weights, sizes = FAMILIES["whisper"]
+    config = petl_settings(METHODS["lora"])[0]
+    backbone = recognizer.from_weights(weights, seed=2, frozen=format, **sizes)
+    torch.manual_seed(5)
+    attachment = Attachment(backbone, [registry.find("petl", "lora")(config)])
+    disturb(attachment)
+    exact = logits(attach_disturbed("lora").backbone, ROWS).detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = logits(backbone, ROWS)
+    found.float().square().sum().backward()
+    assert torch.cosine_similarity(found.detach().float().flatten(), exact.flatten(), dim=0) > 0.999
+    assert all(each.grad.abs().sum() > 0 for each in attachment.trained_parameters().values())
 
 
 def test_a_method_that_reads_neighbours_has_no_place_in_a_decoder():
