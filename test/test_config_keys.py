@@ -53,8 +53,8 @@ def place(tmp_path_factory) -> Path:
         toys.make_set(folder, name, count)
     for task in ("language", "asr"):
         tokenize(config_of(folder, {"task": task}))
-    for task in ("language", "asr", "phoneme", "verification", "transcription"):
-        given = TRANSCRIPTION if task == "transcription" else {"task": task}
+    for task in ("language", "asr", "phoneme", "verification", "transcription", "translation"):
+        given = {**(TRANSCRIPTION if task.startswith("trans") else {}), "task": task}
         settings = {"tokenizer": config_of(folder, given).tokenizer, "language": "en"}
         registry.find("tasks", task).fit(models.utterances(task), folder / f"fitted_{task}", **settings)
     speakers.write_tokens(folder / "fitted_tts")
@@ -292,7 +292,8 @@ TABLE = [
     (stepped, "head.emotion", {"dropout": 0.5, "class_weights": "balanced", "label_smoothing": 0.2}, {}),
     (stepped, "head.emotion", {"score": "macro_f1"}, {}),
     (stepped, "head.phoneme", {"dropout": 0.5, "score_fold": "no_stress"}, PHONEME),
-    (stepped, "head.transcription", {"label_smoothing": 0.2}, TRANSCRIPTION),
+    (stepped, "head.transcription", {"label_smoothing": 0.2, "accents": False}, TRANSCRIPTION),
+    (stepped, "head.translation", {"label_smoothing": 0.2}, TRANSCRIPTION | {"task": "translation"}),
     (stepped, "head.verification", {"dropout": 0.5, "pooling": "mean", "embedding": 8}, VERIFICATION),
     (stepped, "head.verification", {"scale": 3.0, "margin": 0.1}, VERIFICATION),
     (stepped, "head.tts", {"speaker": "none", "trains": "postnet", "durations": "given"}, TTS),

@@ -40,12 +40,13 @@ LENGTHS = torch.tensor([5600, 8000, 3200, 2000])  # samples; the second is the l
 LANGUAGES = ["spanish", "english", "spanish", "french"]
 # Texts, labels or speakers of the utterances, by task.
 GIVEN = {
-    **dict.fromkeys(("asr", "transcription"), ["abc", "cab a", "b", "a"]),
+    "asr": ["abc", "cab a", "b", "a"],
+    **dict.fromkeys(("transcription", "translation"), ["abc", "cáb a", "b", "a"]),
     **{"language": LANGUAGES, "verification": LANGUAGES},  # as names of speakers too
     "phoneme": ["AA1 B CH", "CH AA1 B AA1", "B", "AA1"],
     "slots": ["B-x a E-x b", "B-y cab E-y a", "b", "B-x a E-x"],
 }
-TEXT_TASKS = ("asr", "phoneme", "slots", "transcription")
+TEXT_TASKS = ("asr", "phoneme", "slots", "transcription", "translation")
 
 
 def waves() -> torch.Tensor:

@@ -9,6 +9,7 @@ import toys
 from safetensors.torch import load_file
 
 from sure.bin import decode, doctor, infer, pack, score, tokenize
+from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.inference import Sure
 
@@ -98,3 +99,10 @@ def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
         sure.transcripts(long, "xx")
     with pytest.raises(SureError, match="expected one audio file, found 2"):
         infer.main([str(trained / "bundle"), file, file, "--format", "srt"])
+
+
+def test_long_texts_are_named(trained):
+    task = Sure.load(trained / "bundle").model.task
+    short, long = (task.target(Utterance("u", "", text=text)) for text in ("ab", 500 * "ab"))
+    assert task.fits(torch.tensor([9, 9]), [short, long]).tolist() == [True, False]
+    assert short.tolist()[-1] == task.tokens.end and task.text(short.tolist()[task.prompt_length : -1]) == "ab"

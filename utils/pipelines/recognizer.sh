@@ -3,6 +3,9 @@
 # the variables of common.sh, and
 #   lang              the language of the prompt and of the rules that normalise the text
 if [[ $task == translation && ! -v option_given[backbone] ]]; then backbone=whisper; fi
+if [[ $lang == all ]]; then
+  usage_error "--lang all: the prompt of a recogniser names one language; pass one with --lang, or --head ctc"
+fi
 target=text pipeline=recognizer
 overrides=(text.language="$lang")
 . "$root/utils/pipelines/common.sh"
