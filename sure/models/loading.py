@@ -47,15 +47,26 @@ def worker_processes(setting: str, device: torch.device) -> int:
 def ahead(values: Iterator[Value]) -> Iterator[Value]:
     """The same values in the same order; a thread computes the next ones while the caller uses one."""
     end = object()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1, initializer=_use_device, initargs=(_current_device(),)) as pool:
         coming = deque(pool.submit(next, values, end) for _ in range(AHEAD))
         while (value := coming.popleft().result()) is not end:
             coming.append(pool.submit(next, values, end))
             yield value
 
 
-def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int) -> DataLoader:
-    """A loader of the dataset's items in batches of these indices, with persistent workers."""
+def _current_device() -> int | None:
+    """The number of the GPU that this thread uses; None without one."""
+    return torch.cuda.current_device() if torch.cuda.is_initialized() else None
+
+
+def _use_device(number: int | None) -> None:
+    """Use this GPU in a new thread, which else would take memory of GPU 0 for pinned copies."""
+    if number is not None:
+        torch.cuda.set_device(number)
+
+
+def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int, device: torch.device) -> DataLoader:
+    """A loader of the dataset's items in batches of these indices, with persistent workers. device: of the model."""
     return DataLoader(
         dataset,
         batch_sampler=order,
@@ -63,7 +74,7 @@ def make_loader(dataset: SpeechDataset, order: Iterable[list[int]], workers: int
         num_workers=workers,
         persistent_workers=workers > 0,
         worker_init_fn=stay_with_trainer,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # the default would draw from the global one, which resuming restores
     )
 
@@ -89,8 +100,9 @@ def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, conf
     dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
     seconds = [utterance.seconds for utterance in utterances]
     sampler = SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False)
-    workers = worker_processes(config.train.workers, next(backbone.parameters()).device)
-    return loaded(make_loader(dataset, sampler, workers))
+    device = next(backbone.parameters()).device
+    workers = worker_processes(config.train.workers, device)
+    return loaded(make_loader(dataset, sampler, workers, device))
 
 
 def wave_batches(waves: Sequence[Tensor], batch_seconds: float) -> Iterator[Batch]:

@@ -41,7 +41,8 @@ class RecognitionFeed(Feed):
         cache_gigabytes = 0.0 if self.cache else config.data.cache_gigabytes
         target = model.task.target if training else model.task.dev_target
         self.dataset = SpeechDataset(self.utterances, target, augment, config.seed, cache_gigabytes)
-        self.workers = worker_processes(config.train.workers, next(model.parameters()).device)
+        self.device = next(model.parameters()).device
+        self.workers = worker_processes(config.train.workers, self.device)
         self.order: list[list[int]] = []  # the loader's batches: one list, whose content is replaced
         self._loader: DataLoader | None = None
 
@@ -88,7 +89,7 @@ class RecognitionFeed(Feed):
         taps, lengths = self.cache.get([self._item(index) for index in indices])
         ids = [self.utterances[index].id for index in indices]
         features = Features(ids, taps, lengths, [self.dataset.targets[index] for index in indices])
-        return features.pin_memory() if self.cache.device.type == "cuda" else features
+        return features.pin_memory() if self.device.type == "cuda" else features
 
     @property
     def rule(self) -> str:
@@ -110,7 +111,7 @@ class RecognitionFeed(Feed):
     def _load(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
         self.order[:] = plan
         if self._loader is None:
-            self._loader = make_loader(self.dataset, self.order, self.workers)
+            self._loader = make_loader(self.dataset, self.order, self.workers, self.device)
         yield from loaded(self._loader)
 
 

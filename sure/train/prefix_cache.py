@@ -157,7 +157,7 @@ class PrefixCache:
         start = processes.from_first(lambda: random.SystemRandom().randrange(len(missing) or 1))
         missing = missing[start:] + missing[:start]
         order = [layout.shards[number] for number in missing[processes.rank :: processes.size]]
-        waves = loaded(make_loader(_Waves(items), order, self.workers)) if order else iter(())
+        waves = loaded(make_loader(_Waves(items), order, self.workers, self.device)) if order else iter(())
         made = processes.spread(len(missing), make, pause, "prefix cache, shards computed")
         for number, (places, content) in zip(missing, made, strict=True):
             found[number] = places
