@@ -1,5 +1,6 @@
 """Weights of models from a Hugging Face folder, with names and settings of transformers."""
 
+import hashlib
 import logging
 import pickle
 import re
@@ -13,13 +14,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from sure.backbones.own_format import RECOGNIZER, Stored, read_safetensors
-from sure.errors import SureError
+from sure.errors import SureError, some_of
 from sure.files import sha256_of_file
 from sure.parsing import read_json
 from sure.registry import find, names
 
 log = logging.getLogger(__name__)
 
+AGAIN = "download it again"
 HUGGINGFACE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -98,10 +100,7 @@ class FromHuggingFace(Stored):
         family = cls.family_name().removesuffix(RECOGNIZER)
         if kind != family:
             raise SureError(f"{folder} holds a {kind} model, not {family}; {_other_family(kind)}")
-        if not any((folder / name).is_file() for name in HUGGINGFACE_WEIGHTS):
-            raise SureError(
-                f"{folder} has neither {' nor '.join(HUGGINGFACE_WEIGHTS)}; save a sharded model as one file"
-            )
+        _weights_files(folder)
         try:
             return cls.huggingface_shape(config, preprocessor)
         except KeyError as error:
@@ -115,8 +114,8 @@ class FromHuggingFace(Stored):
     def _from_folder(cls, folder: Path) -> tuple[Any, dict[str, Tensor], str]:
         preprocessor = _read_extractor(folder)
         shape = cls._shape_in_folder(folder, preprocessor)
-        weights = next(folder / name for name in HUGGINGFACE_WEIGHTS if (folder / name).is_file())
-        state = _read_tensors(weights)
+        files = _weights_files(folder)
+        state = {name: tensor for file in files for name, tensor in _read_tensors(file).items()}
         if shape.layers > len(state):  # they would take long to build, only to be found missing
             many = f"{shape.layers} layers, but the weights have {len(state)} tensors"
             raise SureError(f"{folder / 'config.json'}: {many}")
@@ -127,9 +126,30 @@ class FromHuggingFace(Stored):
                 *(folder, shape.normalize_waveform),
             )
         try:
-            return shape, cls.huggingface_state(state), sha256_of_file(weights)
+            return shape, cls.huggingface_state(state), _sha256_of_files(files)
         except SureError as error:
-            raise SureError(f"{weights}: {error}") from None
+            raise SureError(f"{files[0]}: {error}") from None
+
+
+def _weights_files(folder: Path) -> list[Path]:
+    """The file with the weights, or those of a model in several files, which an index lists. Raises SureError."""
+    for name in HUGGINGFACE_WEIGHTS:
+        if (folder / name).is_file():
+            return [folder / name]
+        if (index := folder / f"{name}.index.json").is_file():
+            listed = read_json(index, AGAIN, keys=["weight_map"])["weight_map"]
+            parts = sorted(set(listed.values())) if isinstance(listed, dict) else []
+            files = [folder / Path(str(part)).name for part in parts]  # in this folder, whatever the index says
+            if missing := [file.name for file in files if not file.is_file()]:
+                raise SureError(f"{folder} lacks {some_of(missing)}, which {index.name} names; {AGAIN}")
+            if files:
+                return files
+    raise SureError(f"{folder} has neither {' nor '.join(HUGGINGFACE_WEIGHTS)}, in one file or with an index; {AGAIN}")
+
+
+def _sha256_of_files(files: list[Path]) -> str:
+    digests = [sha256_of_file(file) for file in files]
+    return digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:
@@ -146,14 +166,13 @@ def _other_family(kind: str) -> str:
 
 def _read_extractor(folder: Path) -> dict[str, Any]:
     """Settings of the feature extractor. transformers 5 reads processor_config.json first, and may write only that."""
-    again = "download it again"
     if (folder / "processor_config.json").is_file():
-        processor = read_json(folder / "processor_config.json", again)
+        processor = read_json(folder / "processor_config.json", AGAIN)
         for key in ("feature_extractor", "audio_processor"):
             if isinstance(processor.get(key), dict):
                 return processor[key]
     settings = folder / "preprocessor_config.json"
-    return read_json(settings, again) if settings.is_file() else {}
+    return read_json(settings, AGAIN) if settings.is_file() else {}
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -163,4 +182,4 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SureError(f"{path} cannot be read ({reason}); download it again") from None
+        raise SureError(f"{path} cannot be read ({reason}); {AGAIN}") from None
