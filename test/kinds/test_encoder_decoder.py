@@ -101,6 +101,14 @@ def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
         infer.main([str(trained / "bundle"), file, file, "--format", "srt"])
 
 
+def test_it_continues_to_the_same_weights_bit_for_bit(trained):
+    folder = trained.parents[2]
+    exp = folder / "exp" / "continued" / "seed1"
+    for words in (("--part", "1/3"), ()):
+        toys.train_here(folder, exp, *words, **CHANGES)
+    toys.assert_same(exp, trained)
+
+
 def test_long_texts_are_named(trained):
     task = Sure.load(trained / "bundle").model.task
     short, long = (task.target(Utterance("u", "", text=text)) for text in ("ab", 500 * "ab"))
