@@ -9,6 +9,11 @@ from sure.backbones.base import Site, Slot
 from sure.frames import Frames
 
 
+def gradients(*tensors: Tensor) -> bool:
+    """Whether gradients flow to one of the tensors."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
 class GroupNorm(nn.GroupNorm):
     """Group normalisation with statistics over valid frames, so that a result does not depend on the batch.
 
@@ -20,24 +25,25 @@ class GroupNorm(nn.GroupNorm):
         self.mode = mode
 
     def forward(self, input: Tensor, frames: Frames) -> Tensor:
-        """input (batch, channels, time) -> the same shape"""
+        """input (batch, channels, time) -> the same shape; without gradients, in the memory of the input"""
         if self.mode == "as_trained" or frames.full:
             return super().forward(input)
-        grouped = input.float().unflatten(1, (self.num_groups, -1))
-        statistics = [  # one utterance at a time: no copy of the largest tensor of the model
-            _mean_and_variance(utterance[:, :, : max(length, 1)])
-            for utterance, length in zip(grouped, frames.lengths.tolist(), strict=True)
-        ]
-        mean, variance = (torch.stack(part)[:, :, None] for part in zip(*statistics, strict=True))
-        scale = self.weight.view(self.num_groups, -1) * torch.rsqrt(variance + self.eps)
-        shift = self.bias.view(self.num_groups, -1) - mean * scale
-        return torch.addcmul(shift[..., None], grouped, scale[..., None]).flatten(1, 2).to(input.dtype)
+        grouped = input.unflatten(1, (self.num_groups, -1))
+        rows = zip(grouped, frames.lengths.tolist(), strict=True)  # one by one: no copy of the model's largest tensor
+        if gradients(input, self.weight):
+            return torch.stack([self._normalise(row, length) for row, length in rows]).flatten(1, 2).to(input.dtype)
+        for row, length in rows:
+            row.copy_(self._normalise(row, length))
+        return input
 
-
-def _mean_and_variance(grouped: Tensor) -> tuple[Tensor, Tensor]:
-    """grouped (groups, channels, time) -> (groups,); faster than torch.var_mean on a CPU."""
-    mean = grouped.mean(dim=(1, 2), keepdim=True)
-    return mean.flatten(), (grouped - mean).square().mean(dim=(1, 2))
+    def _normalise(self, utterance: Tensor, length: int) -> Tensor:
+        """utterance (groups, channels, time) -> the same in float32, normalised by its first `length` frames."""
+        utterance = utterance.float()
+        valid = utterance[:, :, : max(length, 1)]
+        mean = valid.mean(dim=(1, 2), keepdim=True)
+        variance = (valid - mean).square().mean(dim=(1, 2), keepdim=True)  # faster than torch.var_mean on a CPU
+        scale = self.weight.view(self.num_groups, -1, 1) * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias.view(self.num_groups, -1, 1) - mean * scale, utterance, scale)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -54,8 +60,7 @@ def convolve(convolution: nn.Conv1d, input: Tensor) -> Tensor:
     Without gradients, on the CPU, it is a matrix product of each utterance, over windows of frames: PyTorch's
     convolutions spend up to half of their time, in bfloat16 most of it, on changes of the memory layout.
     """
-    gradients = torch.is_grad_enabled() and (input.requires_grad or convolution.weight.requires_grad)
-    if gradients or input.device.type != "cpu":
+    if gradients(input, convolution.weight) or input.device.type != "cpu":
         return convolution(input)
     (kernel,), (stride,), (padding,) = convolution.kernel_size, convolution.stride, convolution.padding
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
@@ -107,7 +112,9 @@ class ConvolutionBlock(nn.Module):
             output = torch.tanh(output)
         if self.norm is not None:
             output = self.norm(output, frames)
-        return output if self.tanh_first else nn.functional.gelu(output)
+        if self.tanh_first:
+            return output
+        return nn.functional.gelu(output) if gradients(output) else torch.ops.aten.gelu_(output)
 
     def forward(self, input: Tensor, frames: Frames) -> Tensor:
         output = self.compute(input, frames)

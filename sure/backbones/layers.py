@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sure.backbones.attention_product import attention_product
 from sure.backbones.base import AttentionSlot, Site, Slot
 from sure.backbones.positions import Rotary, rotate
-from sure.backbones.products import FrozenMap, frozen_products
+from sure.backbones.products import FrozenMap, Origin, frozen_products
 from sure.frames import Frames
 
 
@@ -26,10 +26,10 @@ class Linear(nn.Linear):
         self.quantised: nn.Module | None = None
         self.slot = Slot()
 
-    def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
-        """input (batch, time, width_in) -> (batch, time, width_out)"""
+    def forward(self, input: Tensor, frames: Frames | None = None, origin: Origin | None = None) -> Tensor:
+        """input (batch, time, width_in) -> (batch, time, width_out). origin: as in `frozen_products`."""
         if self.frozen:
-            return apply_maps([self], input, frames)[0]
+            return apply_maps([self], input, frames, origin)[0]
         return self.slot(input, super().forward(input), frames)
 
     @property
@@ -47,7 +47,9 @@ class Linear(nn.Linear):
         return Site(name, "linear", self.in_features, self.out_features, layer, self, self.slot)
 
 
-def apply_maps(maps: Sequence[Linear], input: Tensor, frames: Frames | None) -> list[Tensor]:
+def apply_maps(
+    maps: Sequence[Linear], input: Tensor, frames: Frames | None, origin: Origin | None = None
+) -> list[Tensor]:
     """Linear maps of one input (batch, time, width_in), in one function if all are frozen.
 
     Returns for each map (batch, time, width_out), with the modules of its slot.
@@ -55,7 +57,7 @@ def apply_maps(maps: Sequence[Linear], input: Tensor, frames: Frames | None) -> 
     if not all(each.frozen for each in maps):
         return [each(input, frames) for each in maps]
     frozen_maps = [each.frozen_map() for each in maps]
-    outputs = frozen_products(to_autocast(input), frozen_maps)
+    outputs = frozen_products(to_autocast(input), frozen_maps, origin)
     return [
         each.slot(input, output, frames, skip=int(frozen_map.branch is not None))
         for each, frozen_map, output in zip(maps, frozen_maps, outputs, strict=True)
@@ -73,8 +75,8 @@ class Convolution(Linear):
         super().__init__(width_in * kernel, width_out)
         self.width_in, self.kernel = width_in, kernel  # the kernel has to be odd
 
-    def forward(self, input: Tensor, frames: Frames | None = None) -> Tensor:
-        """input (batch, time, width_in) -> (batch, time, width_out)"""
+    def forward(self, input: Tensor, frames: Frames | None = None, origin: Origin | None = None) -> Tensor:
+        """input (batch, time, width_in) -> (batch, time, width_out). origin: not used, the input is stored."""
         if frames is not None:
             input = frames.fill(input)
         channels = nn.functional.pad(input.transpose(1, 2), (self.kernel // 2, self.kernel // 2))
@@ -245,8 +247,9 @@ class Layer(nn.Module):
     def ffn(self, hidden: Tensor, frames: Frames) -> Tensor:
         """hidden (batch, time, dim) -> the same shape"""
         units = self.ffn_in(to_autocast(hidden), frames)
-        units = self.after_activation(units, self.activate(units), frames)
-        made = regularise(self.ffn_out(units, frames), self.dropout, self.ffn_out)
+        active = self.after_activation(units, self.activate(units), frames)
+        origin = None if self.after_activation.attached else Origin(self.activate, units)
+        made = regularise(self.ffn_out(active, frames, origin), self.dropout, self.ffn_out)
         return self.ffn_slot(hidden, made, frames)
 
     def activate(self, units: Tensor) -> Tensor:

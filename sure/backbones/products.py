@@ -20,8 +20,18 @@ class FrozenMap(NamedTuple):
     branch: tuple[Tensor, Tensor] | None = None
 
 
-def frozen_products(input: Tensor, maps: Sequence[FrozenMap]) -> tuple[Tensor, ...]:
-    """input (batch, time, width_in) -> for each map (batch, time, width_out), in the type of the input."""
+class Origin(NamedTuple):
+    """How an input was computed: function(tensor). Cheap, so the backward pass computes it again."""
+
+    function: Callable[[Tensor], Tensor]
+    tensor: Tensor
+
+
+def frozen_products(input: Tensor, maps: Sequence[FrozenMap], origin: Origin | None = None) -> tuple[Tensor, ...]:
+    """input (batch, time, width_in) -> for each map (batch, time, width_out), in the type of the input.
+
+    origin: of the input, if its tensor is stored for the backward pass anyway; then the input is not stored.
+    """
 
     def cast(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.to(input.dtype)
@@ -30,7 +40,7 @@ def frozen_products(input: Tensor, maps: Sequence[FrozenMap]) -> tuple[Tensor, .
     a = torch.cat([a for a, _ in branches]) if branches else None
     biases = [cast(each.bias) for each in maps]
     bs = [None if each.branch is None else cast(each.branch[1]) for each in maps]
-    return FrozenProducts.apply(input, [each.weight for each in maps], cast(a), *biases, *bs)
+    return FrozenProducts.apply(input, origin, [each.weight for each in maps], cast(a), *biases, *bs)
 
 
 class FrozenProducts(torch.autograd.Function):
@@ -41,7 +51,12 @@ class FrozenProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, input: Tensor, weights: list[Callable[[], Tensor]], a: Tensor | None, *biases_and_bs: Tensor | None
+        ctx,
+        input: Tensor,
+        origin: Origin | None,
+        weights: list[Callable[[], Tensor]],
+        a: Tensor | None,
+        *biases_and_bs: Tensor | None,
     ) -> tuple[Tensor, ...]:
         biases, bs = biases_and_bs[: len(weights)], biases_and_bs[len(weights) :]
         outputs = tuple(
@@ -54,23 +69,26 @@ class FrozenProducts(torch.autograd.Function):
             for output, b, part in zip(outputs, bs, low.split(ranks(bs)), strict=True):
                 if b is not None:
                     output.view(-1, len(b)).addmm_(part.t(), b.t())
-            ctx.save_for_backward(input, low, a, *bs)
+            ctx.function, stored = origin or (None, input)
+            ctx.save_for_backward(stored, low, a, *bs)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        for_input, _, for_a, *others = ctx.needs_input_grad
+        for_input, _, _, for_a, *others = ctx.needs_input_grad
         saved = ctx.saved_tensors  # read once, as recomputed layers require
         shape, gradients = gradients[0].shape[:-1], [each.flatten(0, -2) for each in gradients]
         input_gradient = a_gradient = None
         b_gradients: list[Tensor | None] = [None] * len(gradients)
         if saved:
-            input, low, a, *bs = saved
+            stored, low, a, *bs = saved
             pairs = list(zip(bs, gradients, strict=True))
             low_gradient = torch.cat([b.t() @ gradient.t() for b, gradient in pairs if b is not None])
             input_gradient = low_gradient.t() @ a if for_input else None
-            a_gradient = low_gradient @ input.flatten(0, -2) if for_a else None
+            if for_a:
+                input = ctx.function(stored).to(a.dtype) if ctx.function else stored
+                a_gradient = low_gradient @ input.flatten(0, -2)
             parts = low.split(ranks(bs))
             b_gradients = [
                 None if b is None else (part @ each).t() for part, (b, each) in zip(parts, pairs, strict=True)
@@ -82,7 +100,7 @@ class FrozenProducts(torch.autograd.Function):
             input_gradient = input_gradient.unflatten(0, shape)
         needed = others[: len(gradients)]
         bias_gradients = [each.sum(0) if wanted else None for each, wanted in zip(gradients, needed, strict=True)]
-        return input_gradient, None, a_gradient, *bias_gradients, *b_gradients
+        return input_gradient, None, None, a_gradient, *bias_gradients, *b_gradients
 
 
 def ranks(bs: Sequence[Tensor | None]) -> list[int]:
