@@ -2,10 +2,13 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from sure.train.curves import History
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by children too
@@ -13,6 +16,14 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same under nohup
 HERE = Path(__file__).parent
 for folder in ("", "backbones", "contract", "corpora", "corpus", "data", "exchange", "recipes", "shell"):
     sys.path.insert(0, str(HERE / folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_curves() -> Iterator[None]:
+    """Trainings draw no pictures of their curves, which would take a third of the time of a tiny training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(History, "_plot", lambda history, name, keys: None)
+        yield
 
 
 @pytest.fixture

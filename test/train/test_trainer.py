@@ -16,17 +16,21 @@ from sure.models.build import build_model, build_task
 from sure.models.experiment import Experiment
 from sure.train.build import Training
 from sure.train.checks import LossMonitor, StepLosses, check_gradients
+from sure.train.curves import History
 from sure.train.distributed import ALONE
 from sure.train.optimizer import make_optimizer, rate_factor
 
 EXACT = {"petl__dropout": 0.0, "head__dropout": 0.0, "train__epochs": 1}
+PLOT = History._plot  # other tests do without (conftest.py)
 
 
 @pytest.fixture(scope="module")
 def trained(corpus, tmp_path_factory):
     """A finished experiment, not to be changed."""
     exp = tmp_path_factory.mktemp("exp") / "seed1"
-    return train_here(corpus, exp, train__epochs=12, train__lr_head=6e-3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(History, "_plot", PLOT)
+        return train_here(corpus, exp, train__epochs=12, train__lr_head=6e-3)
 
 
 def read(exp, name):
