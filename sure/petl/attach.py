@@ -130,9 +130,8 @@ class Attachment:
         if names and method.config.trains:
             self.cacheable_taps = min(self.cacheable_taps, self.backbone.fixed_taps(names))
         if added := self._count(before):
-            stack = getattr(method.config, "stack", "both")
-            whole = "whole backbone" if stack == "both" else f"whole {stack}"
-            what = whole if names else "readout" if readout is not None else "shared"
+            stack = getattr(method.config, "stack", "both").replace("both", "backbone")
+            what = f"whole {stack}" if names else "readout" if readout is not None else "shared"
             self.coverage.append(Row(key, f"({what})", 0, 0, added))
 
     def _unfreeze(self, name: str, parameter: nn.Parameter) -> None:
