@@ -111,5 +111,7 @@ def test_the_share_of_padding_by_hand(scripts):
 
     from sure.data.batching import SecondsBatchSampler
 
-    sampler = SecondsBatchSampler([2.0, 1.95, 1.0], 100.0, shuffle=False)  # one batch of two, one of one
+    sampler = SecondsBatchSampler(
+        [2.0, 1.95, 1.0] * 40, 1000.0, shuffle=False
+    )  # a batch of the first two, one of the last
     assert padding(sampler) == pytest.approx(100 * 0.05 / 5.0)

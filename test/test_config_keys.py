@@ -199,11 +199,12 @@ def decoded(place: Path, settings: Settings) -> Any:
 
 
 def generated(place: Path, settings: Settings) -> Any:
-    """Texts that a recogniser's decoder finds in noise."""
+    """Tokens that a recogniser's decoder finds in noise."""
     config = config_of(place, settings)
     model = build_model(config, build_task(config, place / "fitted_transcription")).eval()
     models.disturb(model, 0.1)
-    return [len(text) for text in model.hypotheses(models.waves(), models.LENGTHS)]
+    prompts = model.task.prompt().repeat(len(models.LENGTHS), 1)
+    return [one.tokens for one in model.generate(model.encode(models.waves(), models.LENGTHS), prompts)]
 
 
 def spoken(place: Path, settings: Settings) -> Any:
@@ -316,7 +317,7 @@ METHODS |= {
     "factors": 2,
 }
 METHODS |= {"convolutions": "freeze", "kernels": [3, 3, 3], "reparametrise": True, "hidden": 5, "heads": 2, "ffn": 2}
-METHODS |= {"compacter.width": 8, "conv_adapter.width": 8, "modules.sites": "postnet"}
+METHODS |= {"compacter.width": 8, "conv_adapter.width": 8, "modules.sites": "postnet", "full.stack": "decoder"}
 
 
 def case_of_method(method: str, setting: str) -> tuple:
@@ -324,7 +325,7 @@ def case_of_method(method: str, setting: str) -> tuple:
     config = registry.find("petl", method).Config
     sites = config.model_fields["sites"].default.replace("*", "0", 1).partition(" ")[0]
     value = METHODS.get(f"{method}.{setting}") or {**METHODS, "sites": sites}[setting]
-    needs = {} if registry.find("petl", method).encoders else TTS
+    needs = {"stack": TRANSCRIPTION}.get(setting, {}) if registry.find("petl", method).encoders else TTS
     hidden = {"petl.reparametrise": True} if setting == "hidden" else {}
     return stepped, "petl", {setting: value}, {**needs, "petl": {"name": method}, **hidden}
 

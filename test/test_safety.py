@@ -18,6 +18,7 @@ from audio_files import tone, write_audio
 from damage import change_about
 from file_server import serve
 from models import write_adapter
+from transformers import Wav2Vec2Config
 
 from sure.backbones.wav2vec2 import Family
 from sure.config import load_config
@@ -97,7 +98,7 @@ def test_a_pickle_is_not_loaded(here: Path, monkeypatch: pytest.MonkeyPatch, nam
     Path("pwned").unlink()  # it does work, where someone loads it
     for folder in ("hub/checkpoints", "model"):
         Path(folder).mkdir(parents=True)
-    Path("model/config.json").write_text('{"model_type": "wav2vec2"}')
+    Path("model/config.json").write_text(Wav2Vec2Config().to_json_string())
     Path("x.scp").write_text("one x.ark:4\n")
     Path(name).write_bytes(content)
     with pytest.raises(SureError, match=message):

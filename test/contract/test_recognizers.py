@@ -21,12 +21,14 @@ METHODS = {
     name: {"sites": "layer.*.*", **given} if name not in ("full", "cnn_adapter") else given
     for name, given in IN_ENCODERS.items()
     if name not in WITH_READOUT and isinstance(given, dict)
-} | {
+}
+METHODS |= {
     "prefix-paper": {"name": "prefix", "sites": "layer.*.*", "variant": "paper"},
     "full-decoder": {"name": "full", "stack": "decoder"},
     "full-encoder": {"name": "full", "stack": "encoder"},
     "lora-cross": {"name": "lora", "sites": "decoder.layer.*.cross.[kv] encoder.layer.[0-1].ffn.*"},
 }
+METHODS = {name: given for name, given in METHODS.items() if given["name"] in registry.names("petl")}
 PAIRS = [(method, family) for family in FAMILIES for method in METHODS]
 LENGTHS = torch.tensor([5600, 8000, 3200])
 TOKENS = torch.tensor([[1, 7, 3, 4, 30, 9], [1, 5, 3, 31, 8, 2], [1, 6, 9, 2, 0, 0]])

@@ -32,7 +32,10 @@ DRY = ("--dry_run", "true", *LORA)
         (("--show", "scores"), ["--show: unknown value 'scores'; expected one of: corpus experiments"]),
         (("--launch", "pbs"), ["--launch: unknown value 'pbs'; expected one of:", "local"]),
         (("--launch", "slrum"), ["--launch: unknown value 'slrum' (did you mean slurm?); expected one of:"]),
-        (("--task", "song"), ["--task: unknown value 'song'; expected one of: asr phoneme language speaker intent"]),
+        (
+            ("--task", "song"),
+            ["--task: unknown value 'song'; expected one of: asr translation phoneme language speaker intent"],
+        ),
         (("--petl", "lore"), ["no method 'lore' in", "(did you mean 'lora'?)", "conv_adapter linear_probe lora"]),
         (("--corpus", "nowhere"), ["--corpus nowhere is not a folder; pass the folder that contains the corpus"]),
         (("--lexicon", "nowhere"), ["--lexicon: the file nowhere does not exist; correct the path"]),
