@@ -33,6 +33,7 @@ class SecondsBatchSampler(Sampler[list[int]]):
     each batch and the order of batches are a pure function of (seed, epoch). The batch with the longest utterance comes
     first, so that a lack of memory shows at once. Without `shuffle`, every epoch goes from long to short.
 
+    difference: largest one in a batch, as a fraction of the mean duration; None: 6 %.
     Raises SureError for a batch_seconds or duration that is not a positive number.
     """
 
@@ -40,7 +41,14 @@ class SecondsBatchSampler(Sampler[list[int]]):
     difference = 0.06  # largest difference of the durations of a batch, as a fraction of the mean duration
     few = 100  # utterances of a set, below which `difference` grows in inverse proportion to their number
 
-    def __init__(self, seconds: Sequence[float], batch_seconds: float, seed: int = 0, shuffle: bool = True):
+    def __init__(
+        self,
+        seconds: Sequence[float],
+        batch_seconds: float,
+        seed: int = 0,
+        shuffle: bool = True,
+        difference: float | None = None,
+    ):
         if not (batch_seconds > 0 and math.isfinite(batch_seconds)):
             raise SureError(f"batch_seconds: expected a positive number, got {batch_seconds}")
         for index, duration in enumerate(seconds):
@@ -50,6 +58,7 @@ class SecondsBatchSampler(Sampler[list[int]]):
         self.batch_seconds = batch_seconds
         self.seed = seed
         self.shuffle = shuffle
+        self.difference = self.difference if difference is None else difference
         self.epoch = 0
         self._in_order = self._cut_in_order()
 

@@ -149,7 +149,7 @@ def decode_set(config: Config, model: RecognitionModel, data: str, out: Path, de
     """Decode a data folder into `out`: hyp.txt and ref.txt, sorted by id, and decoding.json."""
     utterances = read_data_dir(data)
     model.task.check_set(utterances, data)
-    batches = audio_batches(utterances, model.encoder, config)
+    batches = audio_batches(utterances, model.encoder, config, model.decode_difference)
     device, begun = pick_device(config.train.device), time.monotonic()
     rows = in_batches(decoding.decode, batches, device, decoding.precision)
     found = dict(progress_bar(rows, out.name, len(utterances), unit="utterance"))

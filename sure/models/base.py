@@ -42,6 +42,8 @@ class AdaptedModel(nn.Module, ABC):
     A model is called with a batch of its feed, on the model's device, and returns one loss an utterance, (batch,).
     """
 
+    decode_difference: float | None = None  # of the durations in a batch of decoding, as of SecondsBatchSampler
+
     def __init__(self, backbone: Backbone, attachment: Attachment, task: AnyTask, head: nn.Module, config: Config):
         super().__init__()
         self.backbone = backbone

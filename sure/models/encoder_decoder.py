@@ -40,6 +40,7 @@ class EncoderDecoderModel(AdaptedModel):
     backbone: EncoderDecoder
     task: SequenceTask
     abilities = ("predict", "transcripts")
+    decode_difference = 1.0  # a step of generation takes almost the same time for one text and for several
 
     def __init__(
         self, backbone: EncoderDecoder, attachment: Attachment, task: SequenceTask, head: nn.Module, config: Config

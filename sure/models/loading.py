@@ -94,12 +94,17 @@ def plain_errors(loader: DataLoader) -> Iterator[Batch]:
         raise type(error)(message) from None
 
 
-def audio_batches(utterances: Sequence[Utterance], backbone: SpeechEncoder, config: Config) -> Iterator[Batch]:
-    """Batches of audio without targets, longest utterances first. Raises SureError as `check_lengths`."""
+def audio_batches(
+    utterances: Sequence[Utterance], backbone: SpeechEncoder, config: Config, difference: float | None = None
+) -> Iterator[Batch]:
+    """Batches of audio without targets, longest utterances first. Raises SureError as `check_lengths`.
+
+    difference: as of SecondsBatchSampler.
+    """
     check_lengths(utterances, backbone)
     dataset = SpeechDataset(utterances, lambda utterance: None, cache_gigabytes=0.0)
     seconds = [utterance.seconds for utterance in utterances]
-    sampler = SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False)
+    sampler = SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False, difference=difference)
     device = next(backbone.parameters()).device
     workers = worker_processes(config.train.workers, device)
     return loaded(make_loader(dataset, sampler, workers, device))

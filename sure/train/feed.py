@@ -23,13 +23,21 @@ class Feed(ABC):
     """Batches of one data set. A plan is a list of batches, each a list of utterance indices.
 
     utterances: each has an `id`; seconds: their durations. training: shuffle, with batches of train.batch_seconds.
+    difference: as of SecondsBatchSampler.
     """
 
-    def __init__(self, utterances: Sequence[Any], seconds: Sequence[float], config: Config, training: bool):
+    def __init__(
+        self,
+        utterances: Sequence[Any],
+        seconds: Sequence[float],
+        config: Config,
+        training: bool,
+        difference: float | None = None,
+    ):
         self.utterances = list(utterances)
         self.seconds = list(seconds)
         batch_seconds = config.train.batch_seconds if training else config.decode.batch_seconds
-        self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, shuffle=training)
+        self.sampler = SecondsBatchSampler(self.seconds, batch_seconds, config.seed, training, difference)
         self.left_out: set[int] = set()  # indices
         self.epoch = 0  # of the last plan
 

@@ -32,7 +32,8 @@ class RecognitionFeed(Feed):
     def __init__(
         self, utterances: Sequence[Utterance], model: RecognitionModel, config: Config, space: Space, training: bool
     ):
-        super().__init__(utterances, [utterance.seconds for utterance in utterances], config, training)
+        seconds, difference = [utterance.seconds for utterance in utterances], model.decode_difference
+        super().__init__(utterances, seconds, config, training, None if training else difference)
         check_lengths(self.utterances, model.encoder)
         self.config = config
         self.cache = plan_cache(model, config, self.utterances, space, training)
