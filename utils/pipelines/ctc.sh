@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Transcription by the recogniser's own decoder (recognizer.sh) where --head asks for it, else by CTC: stage 3 learns the tokens from `text` of the training set. The recipe sets the variables of
-# common.sh, and
+# Transcription by the recogniser's own decoder (recognizer.sh) where --head asks for it, else by CTC: stage 3 learns
+# the tokens from `text` of the training set. The recipe sets the variables of common.sh, and
 #   lang              the language of the rules that normalise the text
 #   lexicon           for task phoneme: the pronunciation lexicon (default: none, `text` contains phones)
 if [[ $task == asr ]]; then

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Transcription or translation by a whole recogniser, which has its own tokens: stage 3 copies them from the weights. The recipe sets
-# the variables of common.sh, and
+# Transcription or translation by a whole recogniser, which has its own tokens: stage 3 copies them from the weights.
+# The recipe sets the variables of common.sh, and
 #   lang              the language of the prompt and of the rules that normalise the text
 if [[ $task == translation && ! -v option_given[backbone] ]]; then backbone=whisper; fi
 if [[ $lang == all ]]; then
