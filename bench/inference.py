@@ -105,7 +105,7 @@ def with_pipeline(config: Config, precision: str, device: torch.device, batch: i
 
 
 def forget_peak(device: torch.device) -> None:
-    """Start a new measurement of peak memory: without what building the model took."""
+    """Start a new measurement of peak memory, without the memory for building the model."""
     gc.collect()
     return_freed_memory()
     if device.type == "cuda":

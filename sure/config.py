@@ -84,7 +84,7 @@ class Config(Section):
         return self
 
     def _choose_padding(self) -> None:
-        """A family says how its recogniser pads; everywhere else padding is masked."""
+        """Replace `auto`: each family defines the padding of its recogniser; all other models have masked padding."""
         family, task = registry.find("backbones", self.backbone.name), registry.find("tasks", self.task)
         if self.backbone.padding == "auto":
             recognizer = registry.find_recognizer(self.backbone.name) if task.kind == "encoder_decoder" else family

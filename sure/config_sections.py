@@ -153,7 +153,7 @@ class TrainConfig(Section):
         "removed for new ones",
     )
     prefix_cache_folder: str = Field(
-        "", description="folder of prefix caches; default: the folder prefix_cache beside data.train"
+        "", description="folder of prefix caches; default: the folder prefix_cache next to data.train"
     )
     prefix_cache_gigabytes: float = Field(
         4.0, ge=0, description="memory for the prefix cache where it cannot be on disk, in GB"

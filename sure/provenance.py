@@ -12,7 +12,7 @@ from sure.errors import some_of
 
 ROOT = Path(sure.__file__).parent
 # Parts of `sure` whose code decides what a model computes. Those for reading data, scores and reports do not count.
-PARTS = ("sure.backbones", "sure.frames", "sure.models", "sure.petl", "sure.tasks")
+PARTS = ("sure.backbones", "sure.frames", "sure.generation", "sure.models", "sure.petl", "sure.tasks")
 DIGITS = 12  # of each digest
 
 

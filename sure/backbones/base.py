@@ -155,7 +155,7 @@ class SpeechEncoder(Backbone):
     """Waveforms to frames: a front end, then one stack of layers, each called `layer(hidden, frames, **context)`."""
 
     sample_rate = SAMPLE_RATE
-    whole = False  # computes the same number of frames for every utterance, whatever its length
+    whole = False  # computes the same number of frames for utterances of any length
     normalize_waveform = False  # to zero mean and unit variance over the samples of each utterance
     max_samples: int | None = None  # of one utterance; None: no limit
     convolutions: nn.Module  # a ConvolutionStack from waveform or spectrogram to frames

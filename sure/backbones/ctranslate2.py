@@ -25,7 +25,7 @@ def read_ctranslate2(path: Path, kind: str) -> dict[str, Tensor]:
         raise SureError(f"{path} is not a model.bin of CTranslate2 with layout {known}: it starts with {version}")
     found = reader.text()
     if found != kind:
-        raise SureError(f"{path} holds a {found} model; expected {kind}")
+        raise SureError(f"{path} contains a {found} model; expected {kind}")
     reader.number("I")  # revision of the kind
     tensors = {}
     for _ in range(reader.number("I")):

@@ -99,7 +99,7 @@ class FromHuggingFace(Stored):
         kind = str(config.get("model_type")).replace("-", "_")  # data2vec-audio: data2vec_audio
         family = cls.family_name().removesuffix(RECOGNIZER)
         if kind != family:
-            raise SureError(f"{folder} holds a {kind} model, not {family}; {_other_family(kind)}")
+            raise SureError(f"{folder} contains a {kind} model, not {family}; {_other_family(kind)}")
         _weights_files(folder)
         try:
             return cls.huggingface_shape(config, preprocessor)
@@ -132,14 +132,16 @@ class FromHuggingFace(Stored):
 
 
 def _weights_files(folder: Path) -> list[Path]:
-    """The file with the weights, or those of a model in several files, which an index lists. Raises SureError."""
+    """The file with the weights, or the several files that an index lists. Raises SureError if one is missing."""
     for name in HUGGINGFACE_WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
         if (index := folder / f"{name}.index.json").is_file():
             listed = read_json(index, AGAIN, keys=["weight_map"])["weight_map"]
             parts = sorted(set(listed.values())) if isinstance(listed, dict) else []
-            files = [folder / Path(str(part)).name for part in parts]  # in this folder, whatever the index says
+            files = [
+                folder / Path(str(part)).name for part in parts
+            ]  # only names: a path in the index cannot leave the folder
             if missing := [file.name for file in files if not file.is_file()]:
                 raise SureError(f"{folder} lacks {some_of(missing)}, which {index.name} names; {AGAIN}")
             if files:

@@ -132,7 +132,7 @@ class Stored(Backbone):
         if f"{family}{RECOGNIZER}" == cls.family_name():
             raise SureError(f"{path} has the encoder alone; {WHOLE}")
         if family != cls.family_name():
-            raise SureError(f"{path} holds a {family} backbone; set backbone.name={family.removesuffix(RECOGNIZER)}")
+            raise SureError(f"{path} contains a {family} backbone; set backbone.name={family.removesuffix(RECOGNIZER)}")
         example = next(iter(cls.shapes.values()))
         settings = {key: _as_tuple(value) for key, value in given.items()}
         for key, value in settings.items():

@@ -87,7 +87,7 @@ class Family(Loadable):
         super().__init__()
         self.shape = shape
         self.dim = dim = shape.dim
-        self.whole = padding == "as_trained"  # computes 30 s, whatever the length
+        self.whole = padding == "as_trained"  # computes 30 s for utterances of any length
         self.convolutions = ConvolutionStack(
             ConvolutionBlock(shape.mel_bins, dim, 3, 1, True, padding=1),
             ConvolutionBlock(dim, dim, 3, 2, True, padding=1),

@@ -61,7 +61,10 @@ def size(name: str, vocabulary: int, decoder_layers: int | None = None) -> Shape
 
 
 class Recognizer(EncoderDecoder):
-    """With `padding: as_trained`, the decoder attends to 30 s whatever the length, as in the original."""
+    """Encoder and decoder of Whisper.
+
+    With `padding: as_trained`, the decoder attends to 30 s for utterances of any length, as in the original.
+    """
 
     shapes: ClassVar = {
         "tiny_en": size("tiny", 51864),

@@ -27,7 +27,7 @@ class SecondsBatchSampler(Sampler[list[int]]):
 
     The durations of a batch differ by at most 6 % of the mean duration, and with `shuffle` by 2 % of their own on
     both sides, so that less than 3 % of all frames are padding. In a set of fewer than 100 utterances, few are of
-    similar length: there the durations may differ more, so that a batch does not hold a single utterance.
+    similar length: there the durations may differ more, so that most batches have several utterances.
 
     The number and sizes of batches depend only on the durations, so schedules can rely on `len()`. The utterances of
     each batch and the order of batches are a pure function of (seed, epoch). The batch with the longest utterance comes

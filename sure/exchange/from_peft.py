@@ -27,7 +27,7 @@ PLACES = {"target_modules", "exclude_modules", "modules_to_save", "layers_to_tra
 ABOUT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
 UNUSED = {"megatron_core", "qalora_group_size", "loftq_config", "ensure_weight_tying", "runtime_config"}
 STARTS = (True, False, "gaussian", "orthogonal")  # of init_lora_weights that do not change the backbone's weights
-# Modules outside the backbone, and those outside the encoder.
+# Names of modules outside the backbone, and of modules outside the encoder.
 HEADS = "lm_head|projector|classifier|score|layer_weights"
 OUTSIDE = re.compile(rf"({HEADS})(\.|$)")
 OUTSIDE_ENCODER = re.compile(rf"({HEADS}|decoder|model\.decoder)(\.|$)")

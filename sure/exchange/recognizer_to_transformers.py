@@ -55,7 +55,7 @@ def processor_of(kind: str) -> str:
 
 
 def special_tokens(tokens: RecognizerTokens) -> dict[str, int]:
-    # an end token at the start of a text is what Whisper's files name as its beginning
+    # Whisper's files name the end token as bos_token_id
     begin = tokens.end if tokens.timestamps is not None else tokens.start
     ids = {"decoder_start_token_id": tokens.start, "bos_token_id": begin}
     return {**ids, "eos_token_id": tokens.end, "pad_token_id": tokens.end}

@@ -16,20 +16,8 @@ from sure.generation.steps import Steps
 from sure.text.recognizer_tokens import RecognizerTokens
 
 
-def generate(
-    backbone: EncoderDecoder,
-    memory: Tensor,
-    frames: Frames,
-    prompts: Tensor,
-    settings: GenerationConfig,
-    tokens: RecognizerTokens,
-) -> list[Hypothesis]:
-    """The best hypothesis of each utterance; arguments and errors as `generate_best`."""
-    return [found[0] for found in generate_best(backbone, memory, frames, prompts, settings, tokens)]
-
-
 @torch.no_grad()
-def generate_best(
+def generate(
     backbone: EncoderDecoder,
     memory: Tensor,
     frames: Frames,

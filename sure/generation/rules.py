@@ -43,7 +43,7 @@ class TokenRules:
     def apply(self, scores: Tensor, read: Tensor, prompt: int) -> Tensor:
         """Change scores (rows, vocabulary), logits or log probabilities, in place, and return them.
 
-        read: all tokens so far (rows, n), of which the first `prompt` are the prompt.
+        read: all tokens so far (rows, n); the first `prompt` tokens are the prompt.
         """
         mask = self.first if read.shape[1] == prompt else self.always
         if mask is not None:

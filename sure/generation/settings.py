@@ -14,7 +14,9 @@ class GenerationConfig(BaseModel):
     length_penalty: float = Field(
         1.0, description="exponent of the number of tokens by which the score of a hypothesis is divided, for beams"
     )
-    max_tokens: int | None = Field(None, gt=0, description="most tokens of a text; default: what the decoder can hold")
+    max_tokens: int | None = Field(
+        None, gt=0, description="largest number of tokens of a text; default: the number of positions of the decoder"
+    )
     no_repeat_ngram: int = Field(0, ge=0, description="no sequence of this many tokens occurs twice; 0: no limit")
     timestamps: bool = Field(False, description="whether the decoder writes the times of segments")
     first_timestamp: float = Field(1.0, ge=0, description="with timestamps: latest start of the first segment, seconds")

@@ -1,4 +1,4 @@
-"""The steps of a decoder with its cache: what greedy and beam search share."""
+"""One step of a decoder with its cache, for greedy and beam search."""
 
 from torch import Tensor
 
@@ -21,7 +21,7 @@ class Steps:
         self.no_speech_probabilities: list[float | None] = [None] * len(memory)
 
     def logits(self, tokens: Tensor) -> Tensor:
-        """Read tokens (rows, n); float32 logits (rows, vocabulary) of what follows the last one."""
+        """Read tokens (rows, n); returns float32 logits (rows, vocabulary) of the next token."""
         hidden = self.backbone.decode(tokens, self.memory, self.frames, self.cache)
         if self.no_speech is not None and not self.rows:  # Whisper predicts it after the start of the transcript
             first = self.backbone.logits(hidden[:, :1])[:, 0].float()

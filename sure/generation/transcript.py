@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sure.generation.hypothesis import Hypothesis
 from sure.text.recognizer_tokens import RecognizerTokens
@@ -56,7 +57,7 @@ def split_at_timestamps(
     else:
         complete = tokens.seconds(ids[cuts[-1] - 1])
     segments = []
-    for start, end in zip([0, *cuts], cuts, strict=False):
+    for start, end in pairwise([0, *cuts]):
         piece = ids[start:end]
         stamps = [tokens.seconds(one) for one in piece if tokens.is_time(one)]
         first = stamps[0] if piece and tokens.is_time(piece[0]) else 0.0

@@ -12,7 +12,7 @@ from sure import SAMPLE_RATE
 from sure.backbones.encoder_decoder import EncoderDecoder
 from sure.data.windows import cut_at_pauses
 from sure.frames import Frames
-from sure.generation.generate import generate_best
+from sure.generation.generate import generate
 from sure.generation.hypothesis import Hypothesis
 from sure.generation.language import detect_languages
 from sure.generation.settings import GenerationConfig
@@ -58,7 +58,7 @@ def transcribe(
         memory, frames = _encode(backbone, [waves[one.recording][one.start : one.end] for one in batch])
         _find_languages(backbone, memory, frames, tokens, [transcripts[one.recording] for one in batch])
         prompts = [tokens.prompt(transcripts[one.recording].language, task, settings.timestamps) for one in batch]
-        found = generate_best(backbone, memory, frames, torch.tensor(prompts), settings, tokens)
+        found = generate(backbone, memory, frames, torch.tensor(prompts), settings, tokens)
         segments = [list(plan.segments(window, one)) for window, one in zip(batch, found, strict=True)]
         if words:
             plain = torch.tensor([tokens.prompt(transcripts[one.recording].language, task) for one in batch])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -138,14 +139,17 @@ def recorded_attention(backbone: EncoderDecoder) -> Iterator[RecordedAttention]:
 def _words(
     text: Sequence[int], starts: Sequence[float], probabilities: Sequence[float], tokens: RecognizerTokens
 ) -> list[TimedWord]:
-    """starts: of each token of the text and of what follows it. A word lasts until the next one or the end begins."""
+    """The words of a text with their times. A word lasts until the next word, or the end of the text, begins.
+
+    text: ids. starts: start of each token in seconds, then the end of the text. probabilities: of the tokens.
+    """
     spelled = tokens.decode(text).split()
     begins: list[int] = []  # the first token of each word
     for place in range(len(text)):
         count = min(len(tokens.decode(text[: place + 1]).split()), len(spelled))  # part of a letter counts as a letter
         begins += [place] * (count - len(begins))
     words = []
-    for word, start, end in zip(spelled, begins, [*begins[1:], len(text)], strict=False):
+    for word, (start, end) in zip(spelled, pairwise([*begins, len(text)]), strict=True):
         confidence = sum(probabilities[start:end]) / (end - start) if end > start else probabilities[start]
         words.append(TimedWord(word, starts[start], starts[end] - starts[start], confidence))
     return words

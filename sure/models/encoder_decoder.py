@@ -123,9 +123,10 @@ class EncoderDecoderModel(AdaptedModel):
     def generate(self, encoded: Encoded, prompts: Tensor) -> list[Hypothesis]:
         """The best hypothesis of each utterance; prompts (batch, n) int64."""
         prompts = prompts.to(encoded.last.device)
-        return generate(
+        found = generate(
             self.backbone, encoded.last, encoded.frames, prompts, self.settings.generation, self.task.tokens
         )
+        return [best[0] for best in found]
 
     @torch.no_grad()
     def hypotheses(self, waves: Tensor, lengths: Tensor) -> list[str]:

@@ -1,4 +1,4 @@
-"""Results of long recordings from those of their parts."""
+"""Results of long recordings, computed from the results of their parts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,10 +17,10 @@ Merge = Callable[[Sequence[Any], Sequence[float]], Any]
 def in_parts(
     compute: Callable[[Sequence[Tensor]], Sequence[Any]], waves: Sequence[Tensor], limit: int | None, merge: Merge
 ) -> list[Any]:
-    """The result of each of the waves (samples,), of which those above `limit` samples are cut at pauses.
+    """The result of each of the waves (samples,). Waves of more than `limit` samples are cut at pauses.
 
-    compute: the results of waveforms. merge: the result of a recording from those of its parts and their durations in
-    seconds.
+    compute: returns the results of waveforms. merge: returns the result of a recording, given the results of its parts
+    and their durations in seconds.
     """
     cuts = [cut_at_pauses(wave, limit or len(wave)) for wave in waves]
     found = iter(compute([wave[part] for wave, cut in zip(waves, cuts, strict=True) for part in cut]))
@@ -31,5 +31,6 @@ def in_parts(
 
 def in_sequence(parts: Sequence[Sequence[TimedWord]], seconds: Sequence[float]) -> list[TimedWord]:
     """The words of consecutive parts, with times from the start of the first one."""
-    pairs = zip(parts, accumulate(seconds, initial=0.0), strict=False)
+    starts = accumulate(seconds[:-1], initial=0.0)
+    pairs = zip(parts, starts, strict=True)
     return [replace(word, start=word.start + start) for words, start in pairs for word in words]

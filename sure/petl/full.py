@@ -21,7 +21,7 @@ class Method(PetlMethod):
         )
 
         stack: Literal["both", "encoder", "decoder"] = Field(
-            "both", description="in a backbone with encoder and decoder, the one that trains"
+            "both", description="for a backbone with encoder and decoder: which of them train"
         )
 
     def unfreeze_backbone(self, backbone: nn.Module) -> Sequence[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sure.report.markdown import escaped
 
-DATA = {"training_set_sha256": "training sets", "dev_set_sha256": "dev sets"}  # key: what it is the digest of
+DATA = {"training_set_sha256": "training sets", "dev_set_sha256": "dev sets"}  # key of a digest: name of the data
 Values = Mapping[str, Any]  # the content of a result.json or summary.json
 
 
@@ -13,13 +13,13 @@ def different_data(cells: Mapping[str, Iterable[tuple[str, Values]]], what: str 
     """A sentence for the training sets and for the dev sets, where the results have different ones.
 
     cells: name of each row or cell -> its results, each with the name of its seed. Results without a digest, such as
-    recordings, do not count. what: `rows`, or what else must not be compared.
+    recordings, do not count. what: plural noun for the results in the sentence.
     """
     return [line for key, of in DATA.items() if (line := _sentence(cells, key, of, what))]
 
 
 def _sentence(cells: Mapping[str, Iterable[tuple[str, Values]]], key: str, of: str, what: str) -> str:
-    """Names the cells of each set, or the seeds of a cell whose seeds have different ones; empty if there is one."""
+    """A sentence that lists cells by data set, and the seeds of a cell with several sets; empty for a single set."""
     sets: dict[str, list[str]] = {}
     for name, results in cells.items():
         known = {seed: values[key] for seed, values in results if values.get(key) is not None}

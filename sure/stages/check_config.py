@@ -24,7 +24,7 @@ def check_config(call: Call) -> None:
         family = backbone_family(config)
         if not plan.weights_from:  # else an earlier stage makes them
             family.check_weights(config.backbone.weights)
-        if experiment.rate in ("", plan.experiments[0].rate):  # rates do not change what a method attaches
+        if experiment.rate in ("", plan.experiments[0].rate):  # other rates attach the same modules
             check_methods(config)
         for decoding in plan.decodings:
             words = [*experiment.training, *settings.decoding, *decoding.decode_words]

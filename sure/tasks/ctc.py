@@ -1,7 +1,7 @@
 """Base of tasks with token sequences, by connectionist temporal classification (CTC; Graves et al., ICML 2006)."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,19 @@ from torch import Tensor, nn
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.frames import Frames
-from sure.score.error_rate import aligned_listing
 from sure.tasks.base import BaseTask, HeadConfig
 from sure.tasks.heads import CtcHead
 from sure.tasks.repeatable_ctc import repeatable_ctc
+from sure.tasks.transcript import TranscriptTask, transcript
 from sure.text.tokenizer import Tokenizer, train_tokenizer
 
 
-class CtcTask(BaseTask):
+class CtcTask(TranscriptTask, BaseTask):
     """Outputs are logits (batch, time, tokens); token 0 is the blank. A task defines `normalize` and `score`."""
 
     decode_methods = ("greedy", "beam")
     freeze_convolution = True
     abilities = ("timings",)
-    normalize: Callable[[str, str], str]  # transcript and language -> text to recognise; raises SureError
-
-    @classmethod
-    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
-        for utterance in utterances:
-            transcript(utterance, cls.normalize, language)
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
@@ -46,10 +40,6 @@ class CtcTask(BaseTask):
     def files(self) -> list[str]:
         model = ["sentencepiece.model"] if self.tokenizer.kind in ("bpe", "unigram") else []
         return ["tokenizer.json", "tokens.txt", *model]
-
-    def merge(self, lines: Sequence[str], seconds: Sequence[float]) -> str:
-        """All words, in order."""
-        return " ".join(filter(None, lines))
 
     def build_head(self, width: int) -> nn.Module:
         return CtcHead(width, self.tokenizer.size, self.config.dropout)
@@ -103,12 +93,6 @@ class CtcTask(BaseTask):
     def unseen(self, utterance: Utterance) -> list[str]:
         return self.tokenizer.unknown(self.reference(utterance))
 
-    def reference(self, utterance: Utterance) -> str:
-        return transcript(utterance, self.normalize, self.language)
-
-    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
-        return aligned_listing(references, hypotheses)
-
     def exact_target(self, utterance: Utterance) -> list[int]:
         """Token ids of the whole transcript. Raises SureError with the utterance and its unknown symbols."""
         text = self.reference(utterance)
@@ -121,13 +105,3 @@ class CtcTask(BaseTask):
 def best_tokens(path: Tensor) -> list[int]:
     """path: best token of each frame (frames,) -> token ids, repeats merged, blanks removed."""
     return [token for token in torch.unique_consecutive(path).tolist() if token != Tokenizer.blank]
-
-
-def transcript(utterance: Utterance, normalize: Callable[[str, str], str], language: str) -> str:
-    """The normalised transcript. Raises SureError with the name of an utterance without a valid one."""
-    if utterance.text is None:
-        raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
-    try:
-        return normalize(utterance.text, language)
-    except SureError as error:
-        raise SureError(f"{utterance.id}: {error}") from None

@@ -10,7 +10,8 @@ from sure.data.data_dir import Utterance
 from sure.errors import SureError
 from sure.score.error_rate import phone_error_rates
 from sure.tasks.base import HeadConfig
-from sure.tasks.ctc import CtcTask, transcript
+from sure.tasks.ctc import CtcTask
+from sure.tasks.transcript import transcript
 from sure.text.lexicon import FILE, LEXICON, Pronunciation
 from sure.text.lexicon_files import read_lexicon
 from sure.text.phones import Fold, fold

@@ -1,6 +1,6 @@
 """Base of the tasks of whole recognisers: text in the recogniser's own tokens, after a prompt."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from sure.backbones.encoder_decoder import EncoderDecoder
 from sure.data.data_dir import Utterance
 from sure.errors import SureError
-from sure.score.error_rate import aligned_listing
-from sure.tasks.base import SpeechTask
-from sure.tasks.ctc import transcript
+from sure.tasks.transcript import TranscriptTask
 from sure.text.recognizer_tokens import FILES, RecognizerTokens
 
 MORE_LANGUAGES = "es", "fr", "it", "ru", "en"  # of random weights, besides the task's own
@@ -29,7 +27,7 @@ class LossConfig(BaseModel):
     )
 
 
-class SequenceTask(SpeechTask):
+class SequenceTask(TranscriptTask):
     """A target is the prompt, the tokens of the text and the end; a task defines `mode`, `normalize` and `score`."""
 
     Config = LossConfig
@@ -38,16 +36,6 @@ class SequenceTask(SpeechTask):
     tokenizer_kinds = ("recognizer",)
     misfit = "with more tokens than the decoder has positions"
     mode: Literal["transcribe", "translate"]
-
-    @staticmethod
-    def normalize(text: str, language: str) -> str:
-        """The text as it is learned and scored. Raises SureError for a text that has none."""
-        raise NotImplementedError
-
-    @classmethod
-    def check(cls, utterances: Iterable[Utterance], *, tokenizer: Any, language: str) -> None:
-        for utterance in utterances:
-            transcript(utterance, cls.normalize, language)
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:
@@ -101,17 +89,7 @@ class SequenceTask(SpeechTask):
         except SureError:
             return ""
 
-    def merge(self, lines: Sequence[str], seconds: Sequence[float]) -> str:
-        """All words, in order."""
-        return " ".join(filter(None, lines))
-
-    def reference(self, utterance: Utterance) -> str:
-        return transcript(utterance, self.normalize, self.language)
-
     def dev_scores(self, utterances: Sequence[Utterance], results: Mapping[str, Any]) -> dict[str, Any]:
         scores = super().dev_scores(utterances, {id: one.text for id, one in results.items()})
         correct, tokens = (sum(getattr(one, name) for one in results.values()) for name in ("correct", "tokens"))
         return {**scores, "token_accuracy": 100 * correct / tokens}
-
-    def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
-        return aligned_listing(references, hypotheses)

@@ -31,7 +31,7 @@ from sure.train.progress import Progress
 log = logging.getLogger(__name__)
 
 NEW_PARTS = ("batches", "code")  # checkpoints of earlier versions have none
-CACHE = "prefix cache"  # the input that says how values are cached
+CACHE = "prefix cache"  # name of the input with the rule of the cache
 CUDA_CHECK_EVERY = 20  # steps between checks of the losses on a GPU, each of which waits for the GPU
 
 
@@ -58,7 +58,7 @@ class Training:
         saved = processes.from_first(self.checkpoints.load)
         if saved:  # before the schedule, whose length is the number of batches
             self.train_feed.load_state_dict(saved.get("batches", {}))
-            if saved["inputs"].get(CACHE) == "":  # it began without one, perhaps for want of space
+            if saved["inputs"].get(CACHE) == "":  # it began without a cache, for example because the disk was full
                 self.train_feed.drop_cache()
         groups = self.model.parameter_groups()
         self.parameters = {**groups["adapter"], **groups["head"]}  # all that are trained, by saved name

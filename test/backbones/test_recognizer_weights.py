@@ -13,7 +13,7 @@ from sure.text.recognizer_tokens import RecognizerTokens
 
 TOKENS = torch.tensor([[1, 7, 3, 4, 9, 2]])
 LENGTH = 9600
-SHAPES = {  # what is particular to the released sizes
+SHAPES = {  # where released sizes differ from each other
     "tiny": {},
     "large_v3": {"vocab_size": 51866, "num_mel_bins": 128},
     "turbo": {"num_mel_bins": 128, "encoder_layers": 8, "decoder_layers": 1},

@@ -67,7 +67,7 @@ def test_steps_with_a_cache_equal_one_pass(models):
 
 @torch.no_grad()
 def test_rows_of_an_utterance_and_their_selection(models):
-    """Two hypotheses an utterance, of which rows are exchanged; then only the second utterance is continued."""
+    """Two hypotheses per utterance; their rows are exchanged, then only the second utterance is continued."""
     _, ours = models
     memory, frames = ours.encode(waves(LENGTHS), torch.tensor(LENGTHS)).last, Frames([10, 5], 10)
     memory, tokens = memory[:, :10], TOKENS.repeat_interleave(2, 0)

@@ -64,10 +64,8 @@ def sampled(rows, **changes):
     values, frames = memory(COUNT)
     prompts = torch.tensor([[START, 42, 45]] * len(rows))
     chosen = settings(temperatures=[0.7], max_tokens=12, **changes)
-    return [
-        one.tokens
-        for one in generate(recognizers()[0], values[rows], Frames(frames.lengths[rows]), prompts, chosen, TOKENS)
-    ]
+    found = generate(recognizers()[0], values[rows], Frames(frames.lengths[rows]), prompts, chosen, TOKENS)
+    return [best[0].tokens for best in found]
 
 
 def test_samples_depend_on_the_seed_and_not_on_the_batch():
@@ -82,7 +80,7 @@ def test_probabilities_are_those_of_the_network():
     prompt = [START, 42, 45]
     chosen = settings(no_speech=1.0, max_tokens=5)
     found = generate(network, values, frames, torch.tensor([prompt] * 3), chosen, TOKENS)
-    for row, one in enumerate(found):
+    for row, (one,) in enumerate(found):
         text = one.tokens if len(one.tokens) == 5 else [*one.tokens, TOKENS.end]
         read = torch.tensor([prompt + text])
         with torch.no_grad():

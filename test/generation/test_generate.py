@@ -8,7 +8,7 @@ from transformers.generation.utils import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 from sure.frames import Frames
-from sure.generation.generate import generate_best
+from sure.generation.generate import generate
 
 PROMPT = [START, 42, 45]  # without timestamps
 COUNT = 7
@@ -59,7 +59,7 @@ def ours(chosen, count=COUNT, rows=None):
     values, frames = memory(count)
     if rows is not None:
         values, frames = values[rows], Frames(frames.lengths[rows])
-    found = generate_best(recognizers()[0], values, frames, prompts(chosen, len(values)), chosen, TOKENS)
+    found = generate(recognizers()[0], values, frames, prompts(chosen, len(values)), chosen, TOKENS)
     return [[one.tokens for one in best] for best in found]
 
 

@@ -48,7 +48,7 @@ def backbone():
 
 
 class Script:
-    """Replaces `generate_best`: records the windows, and answers with the next text."""
+    """Replaces `generate`: records the windows, and answers with the next text."""
 
     def __init__(self, texts):
         self.texts, self.prompts, self.sizes = iter(texts), [], []
@@ -65,7 +65,7 @@ def wave(seconds):
 
 def test_a_window_begins_where_the_last_complete_segment_ended(backbone, monkeypatch):
     script = Script([times(0.0, "a", 1.4, 1.4, "half"), times(0.0, "whole", 1.9), times(0.2, "last", 0.6)])
-    monkeypatch.setattr("sure.generation.windows.generate_best", script)
+    monkeypatch.setattr("sure.generation.windows.generate", script)
     (found,) = transcribe(backbone, [wave(4.2)], TOKENS, settings(timestamps=True), "en")
     assert found.text == "a whole last" and found.language == "en"
     assert [one.start for one in found.segments] == pytest.approx([0.0, 1.4, 3.6])
@@ -79,7 +79,7 @@ def test_without_timestamps_parts_are_joined_in_order(backbone, monkeypatch):
     for pause in (1.5, 3.15):
         spoken[round(pause * RATE) : round((pause + 0.3) * RATE)] = 0
     script = Script(map(TOKENS.encode, ["first", "short", "second", "third"]))
-    monkeypatch.setattr("sure.generation.windows.generate_best", script)
+    monkeypatch.setattr("sure.generation.windows.generate", script)
     long, short = transcribe(backbone, [spoken, wave(1.75)], TOKENS, settings(), "es")
     assert (long.text, short.text) == ("first second third", "short")
     assert [one.end for one in long.segments] == pytest.approx([1.65, 3.3, 5.0], abs=0.12)
