@@ -15,16 +15,17 @@ from typing import Any
 KEYS = ("work", "shape", "minutes", "precision", "cache", "epochs")  # settings of a row
 HEAD = """# Results
 
-Made by `bench/results.py` from measurements of `bench/training.py`. Both sides run in one call and alternate; each
-training has its own process. Seconds contain everything from the start of the process to its end: imports, reading of
-audio, padding, filling of the cache, steps, scoring of the dev set. "Without start" is the ratio without imports and
-building of the model. Ratios of time are peer / SURE: above 1, SURE is faster; brackets contain the least and the
-largest of all rounds. The ratio of memory is SURE / peer: below 1, SURE needs less. The peer is transformers with PEFT;
-ConvAdapter, bottleneck, side network and L-adapter are SURE's modules on transformers' layers. The peer keeps decoded
-audio in memory, but caches no outputs of frozen layers. Floor: the least seconds for the operations that must be
-computed, as a fraction of SURE's seconds. Cache: `auto` fills the prefix cache within the time, `kept` finds it on the
-disk as an earlier training left it. Where the dev score (WER in %) stays at 100, the audio is too short to learn from:
-such a row compares time and memory alone.
+Made by `bench/results.py` from measurements of `bench/training.py` and `bench/peft_whisper.py`. Both sides run in one
+call and alternate; each training has its own process. Seconds contain everything from the start of the process to its
+end: imports, reading of audio, padding, filling of the cache, steps, scoring of the dev set. "Without start" is the
+ratio without imports and building of the model. Ratios of time are peer / SURE: above 1, SURE is faster; brackets
+contain the least and the largest of all rounds. The ratio of memory is SURE / peer: below 1, SURE needs less. The peer
+is transformers with PEFT; ConvAdapter, bottleneck, side network and L-adapter are SURE's modules on transformers'
+layers. The peer keeps decoded audio in memory, but caches no outputs of frozen layers. Floor: the least seconds for the
+operations that must be computed, as a fraction of SURE's seconds. Cache: `auto` fills the prefix cache within the time,
+`kept` finds it on the disk as an earlier training left it; for Whisper, the column names the input of SURE's encoder
+(`as_trained`: 30 s as the peer's; `masked`: the own length of the utterance). Where the dev score (WER in %) stays at
+100, the audio is too short to learn from: such a row compares time and memory alone.
 """
 COLUMNS = (
     "work", "shape", "audio", "precision", "cache", "epochs", "rounds", "SURE s", "peer s", "peer / SURE",
@@ -53,7 +54,8 @@ def cells(row: dict[str, Any]) -> list[str]:
         str(len(row["rounds"])), f"{row['seconds']['sure']:.1f}", f"{row['seconds']['peer']:.1f}",
         f"{middle:.2f} ({least:.2f}, {most:.2f})", f"{row['loop_seconds_ratio'][0]:.2f}",
         f"{row['peak_megabytes']['sure']:,.0f}", f"{row['peak_megabytes']['peer']:,.0f}", f"{row['memory_ratio']:.2f}",
-        f"{row['dev_score']['sure']:.2f}", f"{row['dev_score']['peer']:.2f}", f"{row['floor_fraction']['sure']:.2f}",
+        f"{row['dev_score']['sure']:.2f}", f"{row['dev_score']['peer']:.2f}",
+        f"{row['floor_fraction']['sure']:.2f}" if row["floor"] else "-",
     ]  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def with_peer(config: Path, folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "peak_megabytes": peak, **json.loads(output.splitlines()[-1])}
 
 
-def compare(rounds: list[dict[str, dict[str, Any]]], floor: dict[str, float]) -> dict[str, Any]:
+def compare(rounds: list[dict[str, dict[str, Any]]], floor: dict[str, float] | None = None) -> dict[str, Any]:
     """Medians of both sides, and the ratios of each round: median, least, largest."""
     result: dict[str, Any] = {"floor": floor, "rounds": rounds}
     for key in ("seconds", "loop_seconds", "peak_megabytes", "dev_score", "trained"):
@@ -80,7 +80,8 @@ def compare(rounds: list[dict[str, dict[str, Any]]], floor: dict[str, float]) ->
     result["memory_ratio"] = statistics.median(
         each["sure"]["peak_megabytes"] / each["peer"]["peak_megabytes"] for each in rounds
     )
-    result["floor_fraction"] = {side: floor["seconds"] / result["seconds"][side] for side in ("sure", "peer")}
+    if floor:
+        result["floor_fraction"] = {side: floor["seconds"] / result["seconds"][side] for side in ("sure", "peer")}
     return result
 
 
@@ -93,6 +94,8 @@ def show(result: dict[str, Any]) -> None:
     print(f"peak MB: SURE {peaks['sure']:,.0f}, peer {peaks['peer']:,.0f}, SURE / peer {result['memory_ratio']:.2f}")
     print(f"dev score: SURE {scores['sure']:.2f}, peer {scores['peer']:.2f}")
     print(f"trained without head: SURE {result['trained']['sure']:,}, peer {result['trained']['peer']:,}")
+    if not result["floor"]:
+        return
     fractions, floor = result["floor_fraction"], result["floor"]
     print(
         f"floor: {floor['seconds']:.1f} s ({floor['operations'] / 1e12:.2f} Tflop at "

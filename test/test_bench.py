@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,36 @@ def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path):
     assert min(row["seconds"].values()) > 0 and row["floor"]["seconds"] > 0
     subprocess.run([sys.executable, str(BENCH / "results.py"), str(out), "--page", str(page)], check=True)
     assert "| lora_full_depth |" in page.read_text() and row["machine"] in page.read_text()
+
+
+def test_losses_of_whisper_are_those_of_transformers(corpus, tmp_path, scripts):
+    from peft_whisper import PeerData, labelled, peer_model, settings
+
+    from sure.backbones.whisper_recognizer import Recognizer
+    from sure.data.collate import collate
+    from sure.text.recognizer_tokens import RecognizerTokens
+
+    tokens = RecognizerTokens.bytes(["en"])
+    Recognizer.from_weights("random:toy", vocabulary=tokens.size).save(tmp_path / "toy.safetensors", tokens.dumps())
+    options = Namespace(
+        weights=str(tmp_path / "toy.safetensors"), language="en", padding="as_trained", epochs=1, rate=1e-3, seed=1,
+        precision="fp32",
+    )  # fmt: skip
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("train", "dev"):
+        (data / name).symlink_to(corpus / name)
+    tokens.save(data / "tokens")
+    config = make_config(settings(options, data), "whisper")
+    task = build_task(config)
+    ours, theirs = build_model(config, task).eval(), peer_model(config).eval()
+    items = PeerData(config.data.train, task, config)
+    features, targets = items.batch([0])
+    inputs, labels = labelled(targets, task.prompt_length, task.tokens.end)
+    with torch.no_grad():
+        loss = theirs(input_features=features, decoder_input_ids=inputs, labels=labels).loss
+        torch.testing.assert_close(ours(collate(items.items[:1]))[0], loss, rtol=1e-4, atol=1e-4)
+    assert sum(one.numel() for one in theirs.parameters() if one.requires_grad) == ours.counts().trained
 
 
 def test_inference_of_both_sides_finds_the_same_texts(corpus, scripts):
