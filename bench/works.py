@@ -9,10 +9,10 @@ import yaml
 
 LAYERS = {"base": 12, "large": 24, "tiny": 3, "moonshine": 6}
 MAPS = "layer.*.attn.[qkv] layer.*.attn.out layer.*.ffn.in layer.*.ffn.out"
-# By name: the method, and its number of epochs where it is not 5. UPPER: MAPS of the upper half of the layers.
+# By name: the method, and its number of epochs where it is not 5.
 WORKS: dict[str, dict[str, Any]] = {
     "lora_full_depth": {"petl": {"name": "lora", "sites": MAPS}},
-    "lora_upper_half": {"petl": {"name": "lora", "sites": "UPPER"}},
+    "lora_upper_half": {"petl": {"name": "lora", "sites": MAPS.replace("layer.*", "layer.[upper]")}},
     "conv_adapter": {"petl": {"name": "conv_adapter"}},
     "bottleneck": {"petl": {"name": "bottleneck"}},
     "probe": {"petl": {"name": "linear_probe"}, "epochs": 30},
@@ -28,12 +28,6 @@ def settings(work: str, shape: str, data: Path, **train: Any) -> dict[str, Any]:
     Moonshine; data: a folder with train, dev and tokens; train: keys of its section `train`.
     """
     moonshine = shape not in LAYERS
-    layers = LAYERS["moonshine" if moonshine else shape]
-    petl = dict(WORKS[work]["petl"])
-    if petl.get("sites") == "UPPER":
-        petl["sites"] = " ".join(
-            pattern.replace("*", f"[{layers // 2}-{layers - 1}]", 1) for pattern in MAPS.split(" ")
-        )
     return {
         "task": "asr",
         "seed": 1,
@@ -44,7 +38,7 @@ def settings(work: str, shape: str, data: Path, **train: Any) -> dict[str, Any]:
             "name": "moonshine" if moonshine else "wav2vec2",
             "weights": shape if moonshine else f"random:{shape}",
         },
-        "petl": petl,
+        "petl": WORKS[work]["petl"],
         "head": {"dropout": 0.0},
         "train": {"batch_seconds": 30, "lr_adapter": 1e-3, "lr_head": 1e-3, "device": "cpu", **train},
         "decode": {"batch_seconds": 30},

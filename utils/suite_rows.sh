@@ -8,6 +8,8 @@ run_row() {
   local -a words call
   eval "$1"
   call=(bash "$root/egs/$name/run.sh" --task "$task" "${words[@]}" "${passed[@]}")
+  # a recipe may have another default
+  if [[ $task != tts && " ${call[*]}" != *" --backbone"* ]]; then call+=(--backbone "$backbone"); fi
   find_corpus
   if [[ -n $missing ]]; then
     state=skipped note=$missing

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Asterisk core sounds: prompts of telephone systems in five languages. Without options: Spanish speech recognition with
-# an encoder that was trained on English, three adaptation methods, and a table of results.
+# multilingual Whisper base, as it is and adapted by two methods, and a table of results.
 #
 #   ./run.sh --task language --petl "linear_probe bottleneck prefix lora conv_adapter full" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"
 
 option task asr "asr, translation (into English), phoneme, language, speaker, intent, keyword or tts"
+option backbone "" "family of the frozen backbone, the name of a file in sure/backbones (default: whisper for asr and translation, else moonshine)"
 option lang es "for asr: es en fr it ru, or all; for translation: es fr it or ru; for phoneme: one of them (default: en)"
 option lexicon "" "for phoneme and tts: pronunciation lexicon, lines WORD PHONE PHONE ..., searched first; phoneme in languages other than en needs it"
 option keywords alphabet "for keyword: alphabet (alfa bravo ...) or digits"
@@ -17,6 +18,10 @@ option shape small "for tts: size of fastspeech2 when it is trained from random 
 parse_options "$@"
 one_of task asr translation phoneme language speaker intent keyword tts
 one_of lang es en fr it ru all
+if [[ -z $backbone ]]; then
+  backbone=moonshine
+  if [[ $task == asr || $task == translation ]]; then backbone=whisper; fi
+fi
 one_of keywords alphabet digits
 if [[ $task == tts && ! -v option_given[voice] ]]; then voice=allison; fi
 if [[ $task != tts ]]; then one_of voice allison june carlo ivrvoice; fi

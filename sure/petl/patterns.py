@@ -1,7 +1,8 @@
 """Site patterns: `layer.*.attn.[qv]`, `layer.[6-11].after_ffn`, `layer.{0,5}.ffn.in`, several separated by spaces.
 
 `[0-5,11]` stands for numbers and ranges, `[qv]` for letters, `{attn.q,ffn.in}` for words; each must match a site.
-`layer.[6-11].*` stands for the method's default sites in these layers. In a backbone with several stacks, `layer.`
+`layer.[6-11].*` stands for the method's default sites in these layers, `layer.[upper]` and `layer.[lower]` for half of
+the layers of a stack; of an odd number, the upper half has one more. In a backbone with several stacks, `layer.`
 matches the layers of all of them, and `decoder.layer.*.attn.q` those of one.
 """
 
@@ -14,6 +15,7 @@ from sure.registry import nearest
 
 CHOICE = re.compile(r"(\[[^\]]*\]|\{[^}]*\})")
 RANGE = re.compile(r"(\d{1,4})-(\d{1,4})")
+HALF = re.compile(r"(\w+\.)?layer\.\[(upper|lower)\](\..*)")
 WHOLE_LAYERS = re.compile(r"(.*\blayer\.[^.]+\.)\*")
 
 
@@ -31,7 +33,7 @@ def match_sites(
     matched: dict[str, list[Site]] = {}
     for given in patterns.split():
         _parts(given)  # errors of its brackets name the pattern as given
-        for pattern in spell_out(given, usual, sites):
+        for pattern in (one for half in halves(given, sites) for one in spell_out(half, usual, sites)):
             named = repr(given) if pattern == given else f"{given!r} (that is, {pattern!r})"
             parts = _parts(pattern)
             refused = [site for site in _among(parts, everywhere) if site.causal and not causal]
@@ -64,6 +66,22 @@ def spell_out(pattern: str, usual: str, sites: Sequence[Site] = ()) -> list[str]
     found = [whole[1] + place for place in places]
     across = [whole[1] + place.replace("attn", "cross") for place in places if "attn" in place]
     return [*found, *(one for one in across if _among(_parts(one), sites))]
+
+
+def halves(pattern: str, sites: Sequence[Site]) -> list[str]:
+    """`layer.[upper].x` with the numbers of these layers, for each stack; any other pattern as it is."""
+    half = HALF.fullmatch(pattern)
+    counts: dict[str, int] = {}
+    for site in sites:
+        if layer := re.match(r"(\w+\.)?layer\.(\d+)\.", site.name):
+            counts[layer[1] or ""] = max(counts.get(layer[1] or "", 0), int(layer[2]) + 1)
+    if half and half[1]:
+        counts = {stack: count for stack, count in counts.items() if stack == half[1]}
+    if not half or not counts:
+        return [pattern]
+    ranges = {"lower": lambda count: (0, count // 2 - 1), "upper": lambda count: (count // 2, count - 1)}
+    found = {stack: ranges[half[2]](count) for stack, count in counts.items()}
+    return [f"{stack}layer.[{first}-{last}]{half[3]}" for stack, (first, last) in found.items() if first <= last]
 
 
 def summary(sites: Sequence[Site]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from sure.backbones.base import Site
 from sure.errors import SureError
-from sure.petl.patterns import match_sites, spell_out, summary
+from sure.petl.patterns import halves, match_sites, spell_out, summary
 
 SITES = [
     Site(f"layer.{layer}.{place}", kind, 8, 8, layer)
@@ -30,10 +30,23 @@ def names(patterns, kinds=("linear", "residual", "attention", "convolution")):
         ("layer.3.{attn.q,after_ffn}", "layer.3.attn.q layer.3.after_ffn"),
         ("layer.1*.attn", "layer.10.attn layer.11.attn"),
         ("layer.*.after_ffn", " ".join(f"layer.{layer}.after_ffn" for layer in range(12))),
+        ("layer.[upper].after_ffn", " ".join(f"layer.{layer}.after_ffn" for layer in range(6, 12))),
     ],
 )
 def test_names(patterns, wanted):
     assert names(patterns) == wanted.split()
+
+
+def test_half_of_the_layers_is_that_of_each_stack():
+    sites = [
+        Site(f"{stack}.layer.{layer}.output", "tap", 4, 4)
+        for stack, count in (("encoder", 6), ("decoder", 3))
+        for layer in range(count)
+    ]
+    assert halves("layer.[upper].*", sites) == ["encoder.layer.[3-5].*", "decoder.layer.[1-2].*"]
+    assert halves("layer.[lower].*", sites) == ["encoder.layer.[0-2].*", "decoder.layer.[0-0].*"]
+    assert halves("decoder.layer.[upper].attn", sites) == ["decoder.layer.[1-2].attn"]
+    assert halves("layer.[0-1].*", sites) == ["layer.[0-1].*"]
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,8 @@ class Project:
         files = ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/registry.py", "sure/bin/plan.py")
         for name in (*files, "sure/bin/inputs.py", "sure/report/__init__.py", "sure/report/markdown.py"):
             shutil.copy(ROOT / name, root / name)
-        shutil.copy(ROOT / "egs" / "asterisk" / "run.sh", recipe)
+        script = (ROOT / "egs" / "asterisk" / "run.sh").read_text()
+        (recipe / "run.sh").write_text(script.replace("backbone=whisper", "backbone=moonshine"))
         (root / "tools" / "fetch_backbone.py").write_text(FETCH)
         (self.bin / "check_config.py").write_text("")
         for name in (*STAGES, "rates", "tune_decode", "suite_report"):
