@@ -3,10 +3,12 @@
 Each module still runs in a process of its own, with its own arguments, environment, folder and open files.
 """
 
+import atexit
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import shlex
 import signal
@@ -14,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,7 @@ from pathlib import Path
 LIBRARIES = (
     *("adjustText", "av", "jiwer", "matplotlib.backends.backend_agg", "num2words", "pydantic", "scipy.signal"),
     *("scipy.stats", "sentencepiece", "soundfile", "tensorboardX.summary", "torch._dynamo", "torchaudio", "yaml"),
+    *("pydantic.main", "safetensors.torch", "torch.distributed.launcher.api"),
 )
 PYTHON = """#!/bin/sh
 case "$1 $2" in "-m sure.bin."*) exec {python} -S {here} call {address} "$@" ;; esac
@@ -31,13 +35,17 @@ exec {python} "$@"
 
 
 @contextmanager
-def warm_python(path: Path, **environment: str) -> Iterator[None]:
-    """Replace the executable file `path`. environment: variables that libraries read when they are imported."""
+def warm_python(root: Path, **environment: str) -> Iterator[None]:
+    """Replace the Python of a project, with `root/.venv` and `root/sure`.
+
+    environment: variables that libraries read when they are imported.
+    """
     with tempfile.TemporaryDirectory() as folder:
         address, here = f"{folder}/socket", str(Path(__file__).resolve())
         words = {"python": sys.executable, "here": here, "address": address}
-        path.write_text(PYTHON.format(**{name: shlex.quote(word) for name, word in words.items()}))
-        server = subprocess.Popen([sys.executable, here, "serve", address], env=os.environ | environment)
+        text = PYTHON.format(**{name: shlex.quote(word) for name, word in words.items()})
+        (root / ".venv" / "bin" / "python").write_text(text)
+        server = subprocess.Popen([sys.executable, here, "serve", address, str(root)], env=os.environ | environment)
         try:
             while not os.path.exists(address):
                 assert server.poll() is None
@@ -58,9 +66,10 @@ def call(address: str, *words: str) -> int:
         return int(connection.recv(4) or 1)
 
 
-def serve(address: str) -> None:
+def serve(address: str, root: str) -> None:
     """Fork for each call; returns in the fork that has become its process."""
-    for name in LIBRARIES:
+    sys.path.insert(0, root)
+    for name in (*LIBRARIES, *modules(root)):
         importlib.import_module(name)
     gc.freeze()  # a collection in a fork would copy their memory
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -82,6 +91,12 @@ def serve(address: str) -> None:
             return
 
 
+def modules(root: str) -> list[str]:
+    """Modules of sure without the entry points, which run as `__main__`."""
+    found = pkgutil.walk_packages([f"{root}/sure"], "sure.")
+    return [module.name for module in found if not module.name.startswith("sure.bin.")]
+
+
 def become(request: dict, files: list[int]) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -92,9 +107,25 @@ def become(request: dict, files: list[int]) -> None:
     sys.path[:1] = [request["cwd"], *filter(None, os.environ.get("PYTHONPATH", "").split(":"))]
 
 
+def run_to_the_end(module: str) -> None:
+    """Run a module and end this process, without taking apart the objects of all libraries, which are copied then."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        status = end.code or 0
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
     action, address, *words = sys.argv[1:]
     if action == "call":
         sys.exit(call(address, *words))
-    serve(address)
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    serve(address, *words)
+    run_to_the_end(sys.argv[0])

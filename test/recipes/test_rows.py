@@ -54,11 +54,18 @@ def run_row(clone: Clone, row: dict[str, str], last: int) -> tuple[str, list, Pa
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, request) -> Iterator[Callable[[str, int], tuple]]:
+def clone(tmp_path_factory) -> Iterator[Clone]:
+    clone = Clone(tmp_path_factory.mktemp("a new clone") / "project")
+    with warm_python(clone.root, OMP_NUM_THREADS="1"):
+        yield clone
+
+
+@pytest.fixture(scope="module")
+def runs(clone, request) -> Iterator[Callable[[str, int], tuple]]:
     """Runs the rows of the selected tests, two at a time; waits for the row that is named, and its last stage."""
-    clone, named = Clone(tmp_path_factory.mktemp("a new clone") / "project"), {name_of(row): row for row in ROWS}
+    named = {name_of(row): row for row in ROWS}
     wanted = [item.callspec.params for item in request.session.items if item.originalname == "test_row"]
-    with warm_python(clone.python, OMP_NUM_THREADS="1"), ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool:
         futures: dict[tuple[str, int], Future] = {
             (each["row"], each["last"]): pool.submit(run_row, clone, named[each["row"]], each["last"])
             for each in wanted
@@ -91,8 +98,7 @@ TINY = "--backbone tiny --weights random:moonshine --petl lora --seeds 3 --set t
 TWO = {"asterisk asr": ("asr_es", "WER % ↓", "wer"), "asterisk language": ("language", "accuracy % ↑", "accuracy")}
 
 
-def test_two_rows_of_the_suite_from_corpora_to_one_table(tmp_path):
-    clone = Clone(tmp_path / "a new clone")
+def test_two_rows_of_the_suite_from_corpora_to_one_table(clone, tmp_path):
     for script in EGS.glob("*/run.sh"):
         clone.recipe(script.parent.name)
     (clone.root / "egs" / "recipes.csv").write_bytes((EGS / "recipes.csv").read_bytes())
@@ -100,8 +106,7 @@ def test_two_rows_of_the_suite_from_corpora_to_one_table(tmp_path):
     (tmp_path / "corpora.yaml").write_text("asterisk: the corpus\n")
     suite = clone.root / "egs" / "sure_benchmark"
     words = (*TINY, "--only", "; ".join(TWO), "--corpora", "corpora.yaml", "--stop_stage", "report")
-    with warm_python(clone.python, OMP_NUM_THREADS="1"):
-        printed = clone.run(suite, *words, cwd=tmp_path)
+    printed = clone.run(suite, *words, cwd=tmp_path)
     results = suite / "exp" / "chosen_tiny_random_results.md"
     text = results.read_text(encoding="utf-8")
     assert text.strip() in printed and printed.endswith(f"The tables are in {results}\n")
