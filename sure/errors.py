@@ -44,8 +44,10 @@ def remedy_for(error: OSError) -> str:
     return "free some space and run the same command again"
 
 
-def run(main: Callable[[], object]) -> None:
-    """Call the `main` of an entry point and exit: 0, or 2 after one line `error: ...`, or 130 when interrupted.
+def run(main: Callable[[], object], status_of_error: int = 2) -> None:
+    """Call the `main` of an entry point and exit: 0, or 130 when interrupted, or the status of an error.
+
+    An error is one line `error: ...`.
 
     Any exception but SureError, a full disk and an unusable path is a fault of the program and keeps its traceback.
     """
@@ -53,13 +55,13 @@ def run(main: Callable[[], object]) -> None:
         main()
         sys.exit(0)
     except SureError as error:
-        message, status = str(error), 2
+        message, status = str(error), status_of_error
     except OSError as error:
         if error.errno in DISK_FULL:
             place = f" while writing {error.filename}" if error.filename else ""
-            message, status = f"the disk is full{place}; {remedy_for(error)}", 2
+            message, status = f"the disk is full{place}; {remedy_for(error)}", status_of_error
         elif error.errno in UNUSABLE and error.filename:
-            message, status = f"cannot use {error.filename}: {error.strerror}; {remedy_for(error)}", 2
+            message, status = f"cannot use {error.filename}: {error.strerror}; {remedy_for(error)}", status_of_error
         else:
             raise
     except KeyboardInterrupt:

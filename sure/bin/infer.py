@@ -1,5 +1,6 @@
 """Use a bundle: one line for each audio file, with the file, a tab, and the transcript, label or other output.
 
+A folder stands for the audio files in it; - for a recording from stdin; --list names a file with one path on each line.
 For whole recognisers: --language, --timestamps (a line for each segment), --beam, and
 --format srt, vtt or json (also with the other hypotheses of a beam search and --timings).
 With --timings one line for each word: file, start and duration in seconds, word, confidence (mean probability).
@@ -7,19 +8,20 @@ For verification: the cosine of each file's speaker embedding and that of the fi
 For speech synthesis: --text "..." --out a.wav, with --speaker, --speed, --pitch, --energy.
 """
 
-import argparse
 import sys
+from argparse import ArgumentParser
 
+from sure.bin._parser import add_json, new_parser
 from sure.errors import run
-from sure.inference import Sure
-from sure.models.build import kind_of
-from sure.models.precision import PRECISIONS
+
+PROG = "python -m sure.bin.infer"
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.infer", description=__doc__, allow_abbrev=False)
+def make_parser(prog: str = PROG) -> ArgumentParser:
+    parser = new_parser(prog, __doc__, "BUNDLE recordings/ --json", "BUNDLE --list files.txt")
     parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_moonshine_lora/seed1/bundle")
-    parser.add_argument("files", nargs="*", metavar="FILE", help="audio of any format and rate")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="audio of any format and rate; a folder; - for stdin")
+    parser.add_argument("--list", metavar="FILE", help="a path on each line; - for stdin")
     synthesis = parser.add_argument_group("speech synthesis")
     synthesis.add_argument("--text", help="the text to synthesise")
     synthesis.add_argument("--out", metavar="WAV", help="output file, 16 bit")
@@ -34,14 +36,23 @@ def main(argv: list[str] | None = None) -> None:
     recognition.add_argument("--format", choices=("srt", "vtt", "json"), help="subtitles of one file; a line of JSON")
     recognition.add_argument("--beam", type=int, metavar="N", help="hypotheses of the search; 1: greedy")
     parser.add_argument("--backbone", metavar="PATH", help="default: the path in the bundle")
-    parser.add_argument(
-        "--precision", choices=PRECISIONS, default="fp32", help="bf16, int8: faster or smaller; default: %(default)s"
-    )
+    parser.add_argument("--precision", metavar="FORMAT", default="fp32",
+                        help="bf16, int8: faster or smaller; default: %(default)s")  # fmt: skip
     parser.add_argument("--merge", action="store_true", help="fold the adapter into the backbone first")
     parser.add_argument("--timings", action="store_true", help="CTC and whole recognisers: times of words")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
-    options = vars(parser.parse_intermixed_args(argv))
-    files = options.pop("files")
+    add_json(parser, "a line of JSON for each file")
+    return parser
+
+
+def main(argv: list[str] | None = None, prog: str = PROG) -> None:
+    options = vars(make_parser(prog).parse_intermixed_args(argv))
+    from sure.data.audio_files import audio_files, listed_files  # these import torch, which takes seconds
+    from sure.inference import Sure
+    from sure.models.build import kind_of
+
+    files, listed = options.pop("files"), options.pop("list")
+    files = audio_files([*files, *(listed_files(listed) if listed else [])])
     bundle, backbone, device = (options.pop(name) for name in ("bundle", "backbone", "device"))
     sure = Sure.load(bundle, backbone, device, precision=options.pop("precision"))
     if options.pop("merge"):

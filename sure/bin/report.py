@@ -3,22 +3,38 @@
 For TTS also an HTML page to listen to the synthesised speech.
 """
 
-import argparse
+from argparse import ArgumentParser
 from pathlib import Path
 
+from sure.bin._parser import add_json, new_parser, print_json
 from sure.errors import run
-from sure.files import replace_file
-from sure.report.markdown import short
-from sure.report.picture import draw
-from sure.report.results import collect, markdown
+
+PROG = "python -m sure.bin.report"
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sure.bin.report", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="REPORT.md, with the figure REPORT.png")
+def make_parser(prog: str = PROG) -> ArgumentParser:
+    parser = new_parser(prog, __doc__, "--out REPORT.md exp/asr_es_*")
+    parser.add_argument("--out", type=Path, metavar="FILE", default=Path("REPORT.md"),
+                        help="Markdown, with a figure: default: %(default)s and REPORT.png")  # fmt: skip
     parser.add_argument("experiments", nargs="+", type=Path, metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
-    options = parser.parse_args(argv)
+    add_json(parser, "a line of JSON for each result; no files are written")
+    return parser
+
+
+def main(argv: list[str] | None = None, prog: str = PROG) -> None:
+    options = make_parser(prog).parse_args(argv)
+    from sure.report.results import collect  # with the imports below, these take a second
+
     results, without = collect(options.experiments)
+    if options.json:
+        for result in results:
+            print_json({"experiment": str(result.experiment), "folder": str(result.folder), **result.values})
+        return
+    from sure.files import replace_file
+    from sure.report.markdown import short
+    from sure.report.picture import draw
+    from sure.report.results import markdown
+
     text = markdown(results, without)
     replace_file(options.out, text)
     draw(results, options.out.with_suffix(".png"))

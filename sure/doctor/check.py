@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sure.errors import SureError
 
@@ -30,6 +31,11 @@ class Check:
             yield
         except SureError as error:
             self.add(error, remedy)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: folder, kind, problems (each with its remedy) and notes."""
+        problems = [{"problem": what, "remedy": remedy} for what, remedy in self.problems]
+        return {"folder": str(self.folder), "kind": self.kind, "problems": problems, "notes": self.notes}
 
     def __str__(self) -> str:
         lines = [f"{self.folder}: {self.kind}, problems: {len(self.problems) or 'none'}"]

@@ -11,6 +11,7 @@ from sure import registry
 from sure.backbones.base import Backbone
 from sure.backbones.encoder_decoder import EncoderDecoder
 from sure.config import Config
+from sure.data.audio_files import opened
 from sure.decode.text import Decoding, decode_set
 from sure.device import pick_device
 from sure.errors import SureError
@@ -51,6 +52,8 @@ class Kind(recognition.Kind):
 
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
         """Print one line for each file; with options one a segment or word, or the text in another format."""
+        if "json" in options:
+            options = {"format": "json", **{name: value for name, value in options.items() if name != "json"}}
         if others := sorted(options.keys() - OPTIONS):
             raise SureError(f"this bundle recognises speech: pass audio files (--{others[0]} is for other bundles)")
         if not options:
@@ -64,7 +67,9 @@ class Kind(recognition.Kind):
         unusable = 0
         for file in files:
             try:
-                (found,) = sure.transcripts(sure.read(file), options.get("language"), timestamps, words, beam)
+                (found,) = sure.transcripts(
+                    sure.read(opened(file), file), options.get("language"), timestamps, words, beam
+                )
             except SureError as error:
                 print(f"error: {error}", file=sys.stderr)
                 unusable += 1

@@ -1,14 +1,20 @@
 """Recognition: a speech encoder and a head; each utterance is decoded to one line, compared with a reference line."""
 
+from __future__ import annotations
+
+import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
+from sure.data.audio_files import opened
 from sure.data.data_dir import read_data_dir
 from sure.decode.record import data_of, read_pair, read_record
 from sure.decode.text import decode_set, make_decoding
@@ -84,8 +90,8 @@ class Kind(base.Kind):
         read_pair(folder)
 
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:
-        """Print one line for each file, or one a word with `timings`."""
-        if others := sorted(options.keys() - {"timings"}):
+        """Print one line for each file, or one a word with `timings`; with `json` one of JSON for each file."""
+        if others := sorted(options.keys() - {"timings", "json"}):
             raise SureError(f"this bundle recognises speech: pass audio files (--{others[0]} is for other bundles)")
         if not files:
             raise SureError("this bundle recognises speech: pass audio files")
@@ -95,33 +101,55 @@ class Kind(base.Kind):
                 raise SureError(
                     "this bundle compares speakers: pass two files or more; the first is compared with the others"
                 )
-            enrolled, files = sure.embed(files[:1])[0], files[1:]
+            enrolled, files = sure.embed([opened(files[0])])[0], files[1:]
         batches = (files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE))
-        return sum(_infer(sure, batch, enrolled, "timings" in options) for batch in batches)
+        rows = _timings if "timings" in options else _outputs if enrolled is None else partial(_cosines, enrolled)
+        return sum(_infer(sure, batch, rows, "json" in options) for batch in batches)
 
 
-def _infer(sure: Sure, files: Sequence[str], enrolled: Tensor | None, timings: bool) -> int:
-    """Print the lines of each file; return the number of unusable files, which are named on stderr."""
+def _infer(sure: Sure, files: Sequence[str], rows: Rows, as_json: bool) -> int:
+    """Print the rows of each file; return the number of unusable files, which are named on stderr."""
     usable, waves = [], []
     for file in files:
         try:
-            waves.append(sure.read(file))
+            waves.append(sure.read(opened(file), file))
             usable.append(file)
         except SureError as error:
             print(f"error: {error}", file=sys.stderr)
-    for file, lines in zip(usable, _lines(sure, waves, enrolled, timings), strict=True):
-        for line in lines:
+    for file, found in zip(usable, rows(sure, waves), strict=True):
+        if as_json:
+            print(json.dumps({"file": file, **found.values}, ensure_ascii=False), flush=True)
+            continue
+        for line in found.lines:
             print(f"{file}\t{line}", flush=True)
     return len(files) - len(usable)
 
 
-def _lines(sure: Sure, waves: Sequence[Tensor], enrolled: Tensor | None, timings: bool) -> list[list[str]]:
-    """For each waveform the cosine with the embedding `enrolled`, its words with their times, or its output line."""
-    if timings:
-        return [
-            [f"{one.start:.3f}\t{one.duration:.3f}\t{one.word}\t{one.confidence:.3f}" for one in words]
-            for words in sure.timings(waves)
-        ]
-    if enrolled is not None:
-        return [[f"{cosine:.4f}"] for cosine in (sure.embed(waves) @ enrolled).tolist()]
-    return [[line] for line in sure.predict(waves)]
+class Row(NamedTuple):
+    """The result of a file: the lines of text, and the keys and values of JSON."""
+
+    lines: list[str]
+    values: dict[str, Any]
+
+
+Rows = Callable[[Sure, Sequence[Tensor]], list[Row]]
+
+
+def _outputs(sure: Sure, waves: Sequence[Tensor]) -> list[Row]:
+    return [Row([line], {"output": line}) for line in sure.predict(waves)]
+
+
+def _timings(sure: Sure, waves: Sequence[Tensor]) -> list[Row]:
+    """The words of each waveform with their times."""
+    return [
+        Row(
+            [f"{one.start:.3f}\t{one.duration:.3f}\t{one.word}\t{one.confidence:.3f}" for one in words],
+            {"output": " ".join(one.word for one in words), "words": [asdict(one) for one in words]},
+        )
+        for words in sure.timings(waves)
+    ]
+
+
+def _cosines(enrolled: Tensor, sure: Sure, waves: Sequence[Tensor]) -> list[Row]:
+    """The cosine of each waveform's embedding and the embedding `enrolled`."""
+    return [Row([f"{cosine:.4f}"], {"similarity": cosine}) for cosine in (sure.embed(waves) @ enrolled).tolist()]

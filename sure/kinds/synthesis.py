@@ -1,5 +1,6 @@
 """Speech synthesis: phones to waveforms, which are compared with the recordings of the same texts."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +90,7 @@ class Kind(base.Kind):
         ):
             raise SureError('this bundle synthesises speech: pass --text "..." --out a.wav, and no audio files')
         options = dict(options)
+        as_json = options.pop("json", False)
         text, out = options.pop("text"), Path(options.pop("out"))
         if out.suffix.lower() != ".wav" or not out.parent.is_dir():
             raise SureError(f"--out {out}: expected a file name that ends in .wav, in an existing folder")
@@ -98,7 +100,9 @@ class Kind(base.Kind):
             options["speaker"] = _read_embedding(options.pop("embedding"))
         wave, sample_rate = sure.synthesize(text, **options)
         write_wave(out, wave.numpy(), sample_rate)
-        print(f"{out}: {len(wave) / sample_rate:.2f} s")
+        seconds = len(wave) / sample_rate
+        about = {"file": str(out), "seconds": seconds, "sample_rate": sample_rate}
+        print(json.dumps(about) if as_json else f"{out}: {seconds:.2f} s")
         return 0
 
 

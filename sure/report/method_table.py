@@ -40,6 +40,14 @@ def fitting(
     }
 
 
+def count(configs: Sequence[PetlConfig], backbone: Backbone) -> int | None:
+    """Trained parameters of the methods without the head; None where the backbone has no place for them."""
+    try:
+        return _count(configs, backbone)
+    except SureError:
+        return None
+
+
 def _summary(config: PetlConfig) -> str:
     """The first line of the docstring of the method's file."""
     module = sys.modules[registry.find("petl", config.name).__module__]
@@ -52,14 +60,23 @@ def _summary(config: PetlConfig) -> str:
 def _counted(configs: Sequence[PetlConfig], backbone: Backbone) -> tuple[str, str] | SureError:
     """Number and percentage, or the reason why the methods cannot be attached to the backbone."""
     whole = sum(parameter.numel() for parameter in backbone.parameters())
+    try:
+        number = _count(configs, backbone)
+    except SureError as error:
+        return error
+    return f"{number:,}", f"{100 * number / whole:.2f}"
+
+
+def _count(configs: Sequence[PetlConfig], backbone: Backbone) -> int:
+    """Trained parameters of the methods. Raises SureError where they cannot be attached to the backbone."""
     methods = [registry.find("petl", config.name)(config) for config in configs]
     if not isinstance(backbone, SpeechEncoder) and any(each.reads_layers and not each.keeps_last for each in methods):
-        return SureError("a readout of all layers is for speech encoders only")
+        raise SureError("a readout of all layers is for speech encoders only")
     try:
         attachment = Attachment(backbone, methods)
-    except SureError as error:
+    except SureError:
         empty_slots(backbone)
-        return error
-    count = sum(row.parameters for row in attachment.coverage)
+        raise
+    number = sum(row.parameters for row in attachment.coverage)
     attachment.detach()
-    return f"{count:,}", f"{100 * count / whole:.2f}"
+    return number

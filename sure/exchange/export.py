@@ -1,0 +1,39 @@
+"""Export of a bundle into a folder of another library."""
+
+from pathlib import Path
+
+from sure.backbones.encoder_decoder import EncoderDecoder
+from sure.errors import SureError
+from sure.exchange.recognizer_to_transformers import recognizer_files
+from sure.exchange.to_ctranslate2 import ctranslate2_files
+from sure.exchange.to_peft import peft_files
+from sure.exchange.to_transformers import transformers_files
+from sure.files import replace_file
+from sure.inference import Sure
+from sure.models.base import AdaptedModel
+
+
+def export(bundle: str, form: str, out: Path, backbone: str | None = None) -> tuple[dict[str, int], list[str]]:
+    """Write a bundle to the folder `out`. Returns the sizes of the files in bytes by name, and notes for the user.
+
+    form: peft, transformers or ctranslate2. backbone: its weights; by default those that the bundle names. Raises
+    SureError for a form that does not fit the bundle.
+    """
+    sure = Sure.load(bundle, backbone, device="cpu")
+    weights = Path(sure.weights)
+    files, notes = _files(sure.model, form, weights if weights.is_dir() else None)
+    for name, content in files.items():
+        replace_file(out / name, content)
+    return {name: len(content) for name, content in files.items()}, notes
+
+
+def _files(model: AdaptedModel, form: str, base: Path | None) -> tuple[dict[str, bytes], list[str]]:
+    """The files of the export by name, and notes. base: the Hugging Face folder of the backbone, if there is one."""
+    if form == "peft":
+        return peft_files(model, None if base is None else str(base))
+    if isinstance(model.backbone, EncoderDecoder):
+        files, notes = recognizer_files(model, base)
+        return (files, notes) if form == "transformers" else ctranslate2_files(files)
+    if form == "ctranslate2":
+        raise SureError("--to ctranslate2 is for recognisers with their decoder, such as those of --head decoder")
+    return transformers_files(model)
