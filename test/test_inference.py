@@ -1,6 +1,7 @@
 """From a finished experiment to a bundle, and from a bundle to outputs, wherever it is copied."""
 
 import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -217,6 +218,24 @@ def test_unusable_waveforms_are_named(packed, caplog):
         with pytest.raises(SureError, match=words):
             sure.predict([torch.zeros(8000), bad])
     assert sure.predict(torch.full((8000,), 1.5)) and "recording 0: many samples are above 1" in caplog.text
+
+
+def test_the_command_takes_folders_lists_and_stdin_and_writes_json(packed, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(packed)
+    lines = {}
+    (tmp_path / "in").mkdir()
+    shutil.copy("wav/test0.wav", tmp_path / "in" / "a.wav")
+    recording = Path("wav/test0.wav").read_bytes()
+    for words, given in (([str(tmp_path)], b""), (["-"], recording), (["--list", "-"], b"\nwav/test0.wav\n")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        infer.main(["exp/lora/seed1/bundle", *words, "--json"])
+        found = json.loads(capsys.readouterr().out)
+        lines[found.pop("file")] = found
+    assert list(lines) == [str(tmp_path / "in" / "a.wav"), "-", "wav/test0.wav"]
+    assert all(found == {"output": "a"} for found in lines.values())
+    infer.main(["exp/asr/seed1/bundle", "wav/test0.wav", "--timings", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["output"] == " ".join(one["word"] for one in found["words"])
 
 
 def test_the_command_prints_lines_for_good_files_and_names_broken_ones(packed, tmp_path, capsys, monkeypatch):

@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 INSTALL = "run tools/install.sh"
 PACKAGES = (
-    "torch torchaudio numpy av jiwer matplotlib num2words pydantic yaml sacrebleu safetensors sklearn sentencepiece "
-    "tokenizers soundfile tensorboardX tqdm"
+    "torch torchaudio numpy av click huggingface_hub jiwer matplotlib num2words pydantic yaml sacrebleu safetensors "
+    "sklearn sentencepiece tokenizers soundfile tensorboardX tqdm"
 ).split()
 RATE = 16000
 SECONDS = 0.5

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from sure import hub
 from sure.backbones.own_format import RECOGNIZER, Stored, read_safetensors
 from sure.errors import SureError, some_of
 from sure.files import sha256_of_file
@@ -75,20 +76,20 @@ class FromHuggingFace(Stored):
 
     @classmethod
     def _read(cls, weights: str) -> tuple[Any, dict[str, Tensor], str]:
-        path = Path(weights).expanduser()
+        path = hub.local(weights)
         return cls._from_folder(path) if path.is_dir() else super()._read(weights)
 
     @classmethod
     def _has_weights(cls, weights: str) -> bool:
-        return Path(weights).expanduser().exists()
+        return Path(weights).expanduser().exists() or hub.is_name(weights)
 
     @classmethod
     def other_weights(cls) -> tuple[str, ...]:
-        return ("a Hugging Face folder",)
+        return ("a Hugging Face folder", "the name of a model on the Hugging Face Hub (owner/name)")
 
     @classmethod
     def _shape_of(cls, weights: str) -> Any:
-        path = Path(weights).expanduser()
+        path = hub.local(weights)
         return cls._shape_in_folder(path, _read_extractor(path)) if path.is_dir() else super()._shape_of(weights)
 
     @classmethod

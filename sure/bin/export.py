@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
     out = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SureError(f"--out {out} already exists; give a new folder, so that no files are mixed")
-    from sure.exchange.export import export  # imports torch, which takes seconds
+    from sure.stages.export import export  # imports torch, which takes seconds
 
     files, notes = export(options.bundle, options.to, out, options.backbone)
     if options.json:

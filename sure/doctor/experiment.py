@@ -5,6 +5,7 @@ from pathlib import Path
 
 import safetensors
 
+from sure import hub
 from sure.config import Config, load_config
 from sure.doctor.check import Check
 from sure.doctor.marks import check_marks
@@ -70,7 +71,7 @@ def _check_inputs(config: Config, recipe: Path, experiment: Experiment, check: C
         if not (recipe / folder / "wav.scp").is_file():
             check.add(f"{recipe / folder}: the set {name} does not exist", "run stage 2, prepare")
     weights = config.backbone.weights
-    if ("/" in weights or "." in weights) and not (recipe / weights).exists():
+    if ("/" in weights or "." in weights) and not (recipe / weights).exists() and not hub.is_name(weights):
         check.add(f"{recipe / weights}: the weights of the backbone do not exist", "run stage 1, download")
     with check.collect():
         build_task(config, experiment.tokens)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sure import hub
 from sure.config import Config, read_plain_config
 from sure.errors import SureError
 from sure.files import replace_file
@@ -118,6 +119,20 @@ class Experiment:
             config.save(self.config)  # only if changed: later stages are marked with the digest of the file
         with open(self.folder / "command.txt", "a", encoding="utf-8") as file:
             file.write(f"# {datetime.datetime.now():%Y-%m-%d %H:%M:%S}{_slurm_job()}\n{command}\n")
+
+    def with_commit(self, config: Config) -> Config:
+        """The config with the commit of weights on the hub: the one of the training in this folder, or else today's.
+
+        Raises SureError as `hub.pinned`.
+        """
+        weights = config.backbone.weights
+        if not hub.is_name(weights):
+            return config
+        if self.begun():
+            before = str(read_plain_config(self.config).get("backbone", {}).get("weights"))
+            weights = before if before.partition("@")[0] == weights else weights  # the branch may be at another commit
+        backbone = config.backbone.model_copy(update={"weights": hub.pinned(weights)})
+        return config.model_copy(update={"backbone": backbone})
 
     def write_environment(self, device: str) -> None:
         versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]

@@ -138,7 +138,8 @@ def _weights(call: Call) -> tuple[str, str]:
         weights = WHISPER
     if call.backbone != "moonshine" and "weights" not in call.given and "moonshine" in weights:
         raise SureError(
-            f"--backbone {call.backbone} needs --weights: a file, a Hugging Face folder, a torchaudio bundle or random"
+            f"--backbone {call.backbone} needs --weights: a file, a Hugging Face folder or name, a torchaudio bundle "
+            "or random"
         )
     if not names.is_random(weights) and not os.path.exists(weights):
         weights = from_caller(weights, call.caller)

@@ -13,6 +13,7 @@ import tokenizers
 from safetensors import SafetensorError, safe_open
 from tokenizers import decoders, models, pre_tokenizers
 
+from sure import hub
 from sure.errors import SureError
 from sure.parsing import decode_text, parse_json, read_json
 from sure.registry import nearest
@@ -165,8 +166,8 @@ class RecognizerTokens:
 
     @classmethod
     def from_weights(cls, weights: str | Path) -> RecognizerTokens:
-        """The tokens of a Hugging Face folder, or inside a .safetensors file of SURE. Raises SureError without them."""
-        path = Path(weights).expanduser()
+        """The tokens of a Hugging Face folder or name, or of a .safetensors file. Raises SureError without them."""
+        path = hub.local(str(weights))
         if path.is_dir():
             return cls._from_folder(path)
         try:

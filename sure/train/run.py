@@ -34,7 +34,7 @@ def train(config: Config, folder: Path, command: str, restart: bool = False, par
     with joined() as processes, ExitStack() as stack:
         if processes.first:
             stack.enter_context(lock(folder))
-            config, memory = fit_into_memory(config, experiment, restart)
+            config, memory = fit_into_memory(experiment.with_commit(config), experiment, restart)
             replaced = _clear(experiment, config) if restart else []
             experiment.open(config, command)
             stack.enter_context(experiment.logging())
