@@ -137,21 +137,35 @@ def _current_keys(given: Mapping[str, Any]) -> dict[str, Any]:
 def _merge_layers(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """The layers, each with its key if it is an override, laid over each other.
 
+    A `petl` that names another method than the last one does is left out; keys without a name are for any method.
     The section `rates` of a layer, {task: {method: rate}}, is first replaced by the rates of this task and method.
     """
-    merged: dict[str, Any] = {}
-    for key, layer in layers:
-        merged = _merge(merged, layer, key)
-    if "rates" not in merged:
-        return merged
+    merged = _overlay(layers)
     task, method = str(merged.get("task")), _name_of(merged.get("petl"))
+    layers = [(key, _without_others(layer, method)) for key, layer in layers]
+    if "rates" not in merged:
+        return _overlay(layers)
     plain = []
     for key, layer in layers:
         others = {name: value for name, value in layer.items() if name != "rates"}
         if layer.get("rates") is not None:
             others = _merge({"train": rates_of(layer["rates"], task, method, registry.find)}, others)
         plain.append((key, others))
-    return _merge_layers(plain)
+    return _overlay(plain)
+
+
+def _overlay(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for key, layer in layers:
+        merged = _merge(merged, layer, key)
+    return merged
+
+
+def _without_others(layer: dict[str, Any], method: str) -> dict[str, Any]:
+    """The layer without its `petl` if this names another method."""
+    if _name_of(layer.get("petl", {})) in ("", method):
+        return layer
+    return {name: value for name, value in layer.items() if name != "petl"}
 
 
 def _merge(base: Any, update: Any, key: str = "") -> Any:
@@ -168,7 +182,7 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
     for name, value in update.items():
         old = merged.get(name)
         if name == "petl" and isinstance(old, dict) and isinstance(value, dict):
-            replaces = value.get("name", old.get("name")) != old.get("name")
+            replaces = "name" in old and value.get("name", old["name"]) != old["name"]
         else:
             replaces = name not in merged
         merged[name] = value if replaces else _merge(old, value, key)

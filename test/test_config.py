@@ -73,6 +73,15 @@ def test_another_method_starts_anew(file):
     assert (lora.name, lora.rank, prefix.name) == ("lora", 8, "prefix")  # its default, not that of a lone lora
 
 
+def test_the_file_of_a_method_counts_where_another_is_the_usual_one(file, tmp_path):
+    """As conf/asr.yaml with lora, conf/petl/bottleneck.yaml without a name, and --petl bottleneck."""
+    (tmp_path / "usual.yaml").write_text("petl: {name: lora, rank: 2}")
+    (tmp_path / "bottleneck.yaml").write_text("petl: {sites: layer.0.after_ffn}")
+    files = [file, tmp_path / "usual.yaml", tmp_path / "bottleneck.yaml"]
+    assert load_config(files, ["petl.name=bottleneck"]).petl[0].sites == "layer.0.after_ffn"
+    assert load_config(files, ["petl.name=bottleneck", "petl.name=lora"]).petl[0].rank == 2
+
+
 def test_methods_combine(file, tmp_path):
     config = load_config(file, ["petl=[{name: lora, rank: 2}, {name: weighted_sum}]"])
     assert config.method == "lora+weighted_sum"
