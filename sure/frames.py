@@ -23,10 +23,20 @@ class Frames:
         self.time = int(self.lengths.max()) if time is None else time
         self.full = bool((self.lengths >= self.time).all())
         self._masks: dict[torch.device, Tensor] = {}
+        self._rows: dict[tuple[int, int, int], Frames] = {}
 
     def after(self, frame_count: Callable[[Tensor], Tensor]) -> Frames:
         """The frames of a layer's output. frame_count: input lengths to output lengths."""
         return Frames(frame_count(self.lengths), int(frame_count(torch.tensor(self.time))))
+
+    def rows(self, rows: slice) -> Frames:
+        """The frames of some rows of the batch, of the same padded time; made once for each slice."""
+        key = rows.indices(len(self.lengths))
+        if key == (0, len(self.lengths), 1):
+            return self
+        if key not in self._rows:
+            self._rows[key] = Frames(self.lengths[rows], self.time)
+        return self._rows[key]
 
     def mask(self, device: torch.device) -> Tensor:
         """(batch, time), True on valid frames; made once for each device."""

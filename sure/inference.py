@@ -9,29 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sure.backbones.base import Backbone
+from sure.backbones.base import Backbone, empty_slots
 from sure.backbones.fastspeech2 import Controls
-from sure.config import Config, make_config
+from sure.config import Config
 from sure.data.waveform import load_recording, recordings
 from sure.decode.synthesizer import Synthesizer
 from sure.device import autocast, pick_device
 from sure.errors import SureError
 from sure.generation.transcript import Transcript
 from sure.models.base import AdaptedModel
-from sure.models.build import build_backbone, build_model, build_task
+from sure.models.build import build_backbone, build_task
+from sure.models.bundled import check_same_padding, config_of, find_weights, model_of
 from sure.models.loading import check_wave, in_batches, wave_batches
+from sure.models.mixed import MixedModels, mixed_with
 from sure.models.parts import Merge, in_parts, in_sequence
 from sure.models.precision import convert
-from sure.petl.attach import empty_slots
+from sure.models.result import Result
 from sure.petl.average import average_bundles, check_shares
-from sure.petl.bundle import ABOUT, Bundle, read_bundle
-from sure.provenance import describe_changes
+from sure.petl.bundle import Bundle, read_bundle
 from sure.registry import nearest
 from sure.tasks.alignment import TimedWord
 from sure.tasks.verification import mean_direction
 
 log = logging.getLogger(__name__)
 
+Adapters = Sequence[str | Sequence[str]]
 Audio = str | Path | bytes | np.ndarray | Tensor | tuple[Any, Any] | Mapping[str, Any]
 
 
@@ -47,6 +49,7 @@ class Sure:
         self.configs: dict[str, Config] = {}
         self.autocast = autocast("fp32", device, backbone.dim)
         self._synthesizers: dict[tuple[str, str, str | None], Synthesizer] = {}
+        self.mixed: MixedModels | None = None  # made by the first mixed batch
         self.name = ""  # of the active adapter
 
     @classmethod
@@ -67,8 +70,8 @@ class Sure:
             added.
         """
         packed = read_bundle(Path(bundle))
-        weights = str(backbone_weights or _find_weights(packed))
-        config = _config_of(packed, weights)
+        weights = str(backbone_weights or find_weights(packed))
+        config = config_of(packed, weights)
         backbone = build_backbone(config, build_task(config, packed.folder))
         sure = cls(backbone, weights, pick_device(device))
         sure._add(name, packed)
@@ -90,6 +93,18 @@ class Sure:
             self.models[name].attachment.attach()
             self.name = name
 
+    def remove(self, name: str) -> None:
+        """Remove an adapter; if it is active, the first other one becomes so. Raises SureError for the last one."""
+        self._known(name)
+        if len(self.models) == 1:
+            raise SureError(f"{name!r} is the only adapter; add another one first")
+        if name == self.name:
+            self.use(next(other for other in self.models if other != name))
+        self.mixed = None
+        for known in (self.models, self.bundles, self.configs):
+            del known[name]
+        self._synthesizers = {key: each for key, each in self._synthesizers.items() if key[0] != name}
+
     def average(self, name: str, shares: Mapping[str, float], head: str = "") -> None:
         """Add an adapter whose change of the backbone is the weighted mean of other adapters' changes; activate it.
 
@@ -107,16 +122,44 @@ class Sure:
         """The model of the active adapter."""
         return self.models[self.name]
 
-    def predict(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[str]:
+    def predict(
+        self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0, adapters: Adapters | None = None
+    ) -> list[Any]:
         """One line for each recording: a transcript, a label, or another output of the task.
 
         audio: files, waveforms (samples,) of 16 kHz in [-1, 1], or another form in docs/readers.md; one or many.
         A recording that is longer than the backbone's limit is cut at pauses; the words of its parts are joined, and
         its label is the one of most seconds.
+        adapters: as in `results`; a line for each recording with one name, lines by name for one with several.
         Raises SureError naming an unusable recording, and where the adapter has another ability.
         """
+        if adapters is not None:
+            lines = [{k: one.line for k, one in each.items()} for each in self.results(audio, adapters, batch_seconds)]
+            return [one[name] if isinstance(name, str) else one for one, name in zip(lines, adapters, strict=True)]
         self._require("predict")
         return self._each(audio, self.model.hypotheses, batch_seconds, self.model.task.merge)
+
+    def results(
+        self, audio: Audio | Iterable[Audio], adapters: Adapters, batch_seconds: float = 120.0
+    ) -> list[dict[str, Result]]:
+        """All that the adapters of each recording find, by name; different adapters share passes of the backbone.
+
+        adapters: for each recording a name, or several. Raises SureError as `predict`, for unknown names, and for
+            adapters that cannot be mixed: full fine-tuning, trained modules, synthesis, merged ones.
+        """
+        wanted = [[each] if isinstance(each, str) else list(each) for each in adapters]
+        waves = self._waves(audio)
+        if len(waves) != len(wanted):
+            raise SureError(f"{len(waves)} recordings with adapters for {len(wanted)}; pass one or several for each")
+        for name in (names := {name for each in wanted for name in each}):
+            self._known(name)
+        self._release()
+        try:
+            self.mixed = mixed_with(self.mixed, self.models, names)
+            with self.autocast:
+                return self.mixed.results(waves, wanted, batch_seconds)
+        finally:
+            self.model.attachment.attach()
 
     transcribe = predict  # the name that fits speech recognition
 
@@ -209,26 +252,17 @@ class Sure:
         if name in self.models:
             raise SureError(f"an adapter {name!r} exists already; choose another name")
         bundle.check_backbone(self.backbone, self.weights)
-        for other in self.bundles.values():
-            ours, theirs = (each.about["backbone"]["padding"] for each in (bundle, other))
-            if ours != theirs:
-                raise SureError(
-                    f"{bundle.folder} was trained with backbone.padding={ours}, {other.folder} with {theirs}"
-                )
-        config = _config_of(bundle, self.weights)
-        task = build_task(config, bundle.folder)
+        check_same_padding(bundle, self.bundles.values())
+        config = config_of(bundle, self.weights)
         if self.models:
             self._release()
         try:
-            model = build_model(config, task, saved=True, tensors=bundle.tensors, backbone=self.backbone)
-            model.load(bundle.tensors, str(bundle.folder))
+            model = model_of(bundle, config, self.backbone)
         except SureError:
             empty_slots(self.backbone)
             if self.models:
                 self.model.attachment.attach()
             raise
-        if changed := describe_changes(bundle.about.get("code", {}), model.code()):
-            log.warning("%s was trained before %s changed; its results may differ now", bundle.folder, changed)
         self.models[name], self.bundles[name], self.configs[name] = model.to(self.device).eval(), bundle, config
         self.name = name
 
@@ -262,39 +296,3 @@ class Sure:
 
     def _waves(self, audio: Audio | Iterable[Audio]) -> list[Tensor]:
         return [self.read(one, f"recording {index}") for index, one in enumerate(recordings(audio))]
-
-
-def _config_of(bundle: Bundle, weights: str) -> Config:
-    about = bundle.about
-    backbone = {key: about["backbone"][key] for key in ("name", "layers", "padding")}
-    given = {
-        **{key: about[key] for key in ("task", "seed", "petl", "head")},
-        "data": {"train": "", "valid": ""},
-        "text": {"language": about["language"]},
-        "decode": {"generation": about.get("generation", {})},
-        "backbone": {**backbone, "weights": weights},
-    }
-    try:
-        return make_config(given, ABOUT)
-    except SureError as error:
-        raise SureError(f"{bundle.folder}: {error}") from None
-
-
-def _find_weights(bundle: Bundle) -> str:
-    """The bundle's path of the backbone, relative to the current directory or a folder above; other names as is."""
-    named = bundle.about["backbone"]["weights"]
-    if not isinstance(named, str) or not named:
-        raise SureError(
-            f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which is not a path or name; pack the bundle "
-            "again (run.sh: --stage pack), copy it again, or pass the backbone: --backbone PATH, or backbone_weights"
-        )
-    if "/" not in named and "." not in named:
-        return named
-    for place in (Path(), *bundle.folder.resolve().parents, bundle.folder):
-        for path in (place / named, place / Path(named).name):
-            if path.exists():
-                return str(path)
-    raise SureError(
-        f"{bundle.folder} needs the backbone {named} (sha256 {bundle.about['backbone']['sha256']}), which is neither "
-        "in the current directory nor in a folder above the bundle; pass it: --backbone PATH, or backbone_weights"
-    )

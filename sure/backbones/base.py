@@ -41,7 +41,8 @@ class AttentionSlot(Slot):
     """The place for a prefix at one attention; it holds at most one module.
 
     The module is called as `module(queries, keys, values, attend)`, with tensors (batch, time, dim) of all heads, and
-    returns the context (batch, time, dim). `attend(queries, keys, values, masked=True)` is the host's own attention.
+    returns the context (batch, time, dim). `attend(queries, keys, values, masked=True, rows=None)` is the host's own
+    attention; with `rows`, a slice of the batch, the three have these rows only.
     Additional keys come before those of the input: they are never masked and have no position, so neither bias nor
     rotation. With `masked=False` all keys are additional keys.
     """
@@ -73,6 +74,13 @@ class Site:
     host: nn.Module | None = field(default=None, repr=False, compare=False)
     slot: Slot | None = field(default=None, repr=False, compare=False)
     causal: bool = False
+
+
+def empty_slots(backbone: Backbone) -> None:
+    """Remove all attached modules from a backbone."""
+    for site in backbone.sites():
+        if site.slot is not None:
+            site.slot.attached.clear()
 
 
 @dataclass

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sure.backbones.attention_product import attention_product
 from sure.backbones.base import Site, Slot
 from sure.backbones.decoder_cache import KeysAndValues
-from sure.backbones.layers import Attention, Layer, LayerNorm, Linear, apply_maps, score_bias, to_autocast
+from sure.backbones.layers import Attention, Layer, LayerNorm, Linear, apply_maps, bias_rows, score_bias, to_autocast
 from sure.backbones.positions import Rotary, rotate
 from sure.frames import Frames
 
@@ -30,7 +30,9 @@ class CausalAttention(Attention):
         start, all_tokens = keys.shape[1] - hidden.shape[1], keys.shape[1]
         now = None if rotary is None else Rotary(rotary.cosine[start:], rotary.sine[start:])
 
-        def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
+        def attend(
+            queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True, rows: slice | None = None
+        ) -> Tensor:
             """As described in AttentionSlot."""
             prefix = keys.shape[1] - all_tokens if masked else keys.shape[1]
             queries, keys, values = map(self._split, (queries, keys, values))
@@ -65,10 +67,13 @@ class CrossAttention(Attention):
         mask = score_bias(memory_frames, hidden.device, None)
         time = keys.shape[1]
 
-        def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
+        def attend(
+            queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True, rows: slice | None = None
+        ) -> Tensor:
             """As described in AttentionSlot."""
             prefix = keys.shape[1] - time
-            seen = nn.functional.pad(mask, (prefix, 0), value=1.0) if masked and mask is not None else None
+            seen = bias_rows(mask, rows) if masked else None
+            seen = None if seen is None else nn.functional.pad(seen, (prefix, 0), value=1.0)
             context = attention_product(*map(self._split, (queries, keys, values)), seen)
             return context.transpose(1, 2).flatten(2)
 

@@ -147,14 +147,16 @@ class Attention(nn.Module):
             position_bias = self.gate(hidden) * position_bias
         bias = score_bias(frames, hidden.device, position_bias)
 
-        def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
+        def attend(
+            queries: Tensor, keys: Tensor, values: Tensor, masked: bool = True, rows: slice | None = None
+        ) -> Tensor:
             """As described in AttentionSlot; keys beyond the time of the input are a prefix without position."""
             prefix = keys.shape[1] - hidden.shape[1] if masked else keys.shape[1]
             queries, keys, values = map(self._split, (queries, keys, values))
             if rotary is not None:
                 queries = rotate(queries, rotary)
                 keys = rotate(keys, rotary, prefix)
-            scores = _prepend(bias, prefix, queries.dtype) if masked else None
+            scores = _prepend(bias_rows(bias, rows), prefix, queries.dtype) if masked else None
             context = attention_product(queries, keys, values, scores)
             return context.transpose(1, 2).flatten(2)
 
@@ -184,6 +186,11 @@ def score_bias(frames: Frames, device: torch.device, position_bias: Tensor | Non
     seen[:, 0] = True
     seen = seen[:, None, None, :]
     return seen if position_bias is None else position_bias.masked_fill(~seen, float("-inf"))
+
+
+def bias_rows(bias: Tensor | None, rows: slice | None) -> Tensor | None:
+    """Some rows of a bias or mask (batch, heads, time, time); others hold for all rows."""
+    return bias if bias is None or rows is None or bias.dim() < 4 else bias[rows]
 
 
 def _prepend(bias: Tensor | None, prefix: int, dtype: torch.dtype) -> Tensor | None:

@@ -28,6 +28,7 @@ CLIPPED_PEAK = 1.1  # a peak from which it is said of any number of samples
 RATES = range(4_000, 384_001)  # of speech, in Hz; any other value in a header is an error
 MOST_CHANNELS = 8  # the most in video; for a microphone array the user must choose
 CANCELLED = 0.01  # level of the mean of all channels / level of the channels, if one is the inverse of another
+TOO_LONG = "longer than the limit"  # a reason of AudioError
 IN_ARCHIVE = re.compile(r"\.ark:\d+$")
 
 
@@ -94,13 +95,21 @@ def decode(
     return _decode(name, None, start, end, partial)
 
 
-def decode_bytes(content: bytes, name: str) -> tuple[np.ndarray, int]:
-    """As `decode` of a file with this content; `name` is for errors."""
-    return _decode(name, content, None, None, partial=False)
+def decode_bytes(content: bytes, name: str, longest: float | None = None) -> tuple[np.ndarray, int]:
+    """As `decode` of a file with this content; `name` is for errors.
+
+    longest: seconds; of a longer recording, which is an error, little more than these is decoded.
+    """
+    return _decode(name, content, None, None, False, longest)
 
 
 def _decode(
-    name: str, content: bytes | None, start: float | None, end: float | None, partial: bool
+    name: str,
+    content: bytes | None,
+    start: float | None,
+    end: float | None,
+    partial: bool,
+    longest: float | None = None,
 ) -> tuple[np.ndarray, int]:
     try:
         if not (os.path.getsize(audio_file(name)) if content is None else len(content)):
@@ -109,13 +118,15 @@ def _decode(
             rate, samples = ark.read_at(name)
             found = Channels(np.atleast_2d(to_float(samples.T)), rate)
         else:
-            found = read_channels(name if content is None else content, start, end)
+            found = read_channels(name if content is None else content, start, end if longest is None else longest + 1)
     except AudioError:
         raise
     except Refused as error:
         raise AudioError(name, error.reason, str(error)) from None
     except DECODING_ERRORS as error:
         raise AudioError(name, "unreadable audio file", " ".join(str(error).split())) from None
+    if longest is not None and found.stop > longest * found.rate:
+        raise AudioError(name, TOO_LONG, f"{longest:g} s")
     past = end is None or end > found.stop / found.rate + SEGMENT_TOLERANCE
     if found.truncated and past and not partial:
         raise AudioError(name, TRUNCATED, found.truncated)

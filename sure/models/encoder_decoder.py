@@ -21,6 +21,7 @@ from sure.generation.hypothesis import Hypothesis
 from sure.generation.transcript import Transcript
 from sure.generation.windows import transcribe
 from sure.models.base import AdaptedModel
+from sure.models.result import Result
 from sure.petl.attach import Attachment
 from sure.tasks.sequence import SequenceTask
 
@@ -128,11 +129,15 @@ class EncoderDecoderModel(AdaptedModel):
         )
         return [best[0] for best in found]
 
+    def results(self, encoded: Encoded) -> list[Result]:
+        """The text of each utterance in the task's language."""
+        prompts = self.task.prompt().repeat(len(encoded.lengths), 1)
+        return [Result(self.task.text(one.tokens)) for one in self.generate(encoded, prompts)]
+
     @torch.no_grad()
     def hypotheses(self, waves: Tensor, lengths: Tensor) -> list[str]:
         """Texts of waves (batch, samples) in the task's language."""
-        prompts = self.task.prompt().repeat(len(waves), 1)
-        return [self.task.text(one.tokens) for one in self.generate(self.encode(waves, lengths), prompts)]
+        return [one.line for one in self.results(self.encode(waves, lengths))]
 
     def transcripts(
         self, waves: Sequence[Tensor], language: str | None, words: bool, **settings: object

@@ -1,6 +1,7 @@
 """The recognition model: a frozen speech encoder with attached methods and a task head."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from sure.config import Config
 from sure.data.augment import spec_augment
 from sure.data.collate import Batch, Features
 from sure.models.base import AdaptedModel
+from sure.models.result import Result
 from sure.petl.attach import Attachment
 from sure.tasks.alignment import TimedWord, align
 from sure.tasks.base import BaseTask
@@ -87,10 +89,27 @@ class RecognitionModel(AdaptedModel):
         encoded = self.encode(waves, lengths)
         return encoded.frames.split(self.outputs(encoded).log_softmax(-1).cpu())
 
+    @torch.no_grad()
+    def results(self, encoded: Encoded) -> list[Result]:
+        """All that the task offers, for each utterance."""
+        outputs, frames, task = self.outputs(encoded), encoded.frames, self.task
+        found = [Result(line) for line in task.decode(outputs, frames)]
+        if "timings" in task.abilities:
+            words = self._timed_words(frames.split(outputs.log_softmax(-1).cpu()))
+            found = [replace(one, words=each) for one, each in zip(found, words, strict=True)]
+        if "embed" in task.abilities:
+            rows = task.embeddings(outputs).cpu()
+            found = [replace(one, embedding=row) for one, row in zip(found, rows, strict=True)]
+        scores = task.probabilities(outputs)
+        return [replace(one, scores=each) for one, each in zip(found, scores, strict=True)] if scores else found
+
     def timed_words(self, waves: Tensor, lengths: Tensor) -> list[list[TimedWord]]:
         """Words of greedy decoding with their times, for each of the waves (batch, samples); for CTC tasks."""
+        return self._timed_words(self.log_probabilities(waves, lengths))
+
+    def _timed_words(self, rows: Sequence[Tensor]) -> list[list[TimedWord]]:
+        """rows: log probabilities of each utterance (frames, tokens), on the CPU."""
         pieces, clock = self.task.tokenizer.pieces(), self.backbone.frame_clock()
-        rows = self.log_probabilities(waves, lengths)
         return [align(logs, best_tokens(logs.argmax(-1)), pieces, clock) for logs in rows]
 
     @torch.no_grad()

@@ -248,6 +248,10 @@ class Attachment:
             self._fill_slot(name)
         self._swap_replaced()
 
+    def own_values(self) -> dict[str, Tensor]:
+        """While detached, the values of the backbone's parameters that `attach` puts into it, by saved name."""
+        return dict(self._replaced)
+
     def _swap_replaced(self) -> None:
         for name, tensor in self._replaced.items():
             own = self.host_parameters[name]
@@ -291,10 +295,3 @@ def freeze(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
-
-
-def empty_slots(backbone: Backbone) -> None:
-    """Remove all attached modules from a backbone."""
-    for site in backbone.sites():
-        if site.slot is not None:
-            site.slot.attached.clear()

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from sure import registry
-from sure.backbones.base import Backbone, SpeechEncoder
+from sure.backbones.base import Backbone, SpeechEncoder, empty_slots
 from sure.errors import SureError
-from sure.petl.attach import Attachment, empty_slots
+from sure.petl.attach import Attachment
 from sure.petl.base import PetlConfig
 from sure.report.markdown import table
 

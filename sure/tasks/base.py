@@ -155,6 +155,10 @@ class BaseTask(SpeechTask):
     def loss(self, outputs: Tensor, frames: Frames, targets: Sequence[Tensor]) -> Tensor:
         """One loss an utterance, (batch,), normalised by the utterance's own length where that applies."""
 
+    def probabilities(self, outputs: Tensor) -> list[dict[str, dict[str, float]]]:
+        """For classification, the probability of each label, by group, for each utterance; else an empty list."""
+        return []
+
     @abstractmethod
     def decode(self, outputs: Tensor, frames: Frames) -> list[str]:
         """One line of `hyp.txt` for each utterance, without the id."""

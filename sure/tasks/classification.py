@@ -110,6 +110,14 @@ class ClassificationTask(BaseTask):
         names = self.labels.names
         return [format_labels({g: names[g][i] for g, i in zip(names, row, strict=True)}) for row in best]
 
+    def probabilities(self, outputs: Tensor) -> list[dict[str, dict[str, float]]]:
+        groups = [logits.softmax(1).tolist() for logits in outputs.float().split(self.sizes, 1)]
+        names = self.labels.names.items()
+        return [
+            {group: dict(zip(known, row, strict=True)) for (group, known), row in zip(names, rows, strict=True)}
+            for rows in zip(*groups, strict=True)
+        ]
+
     def reference(self, utterance: Utterance) -> str:
         self._same_groups(utterance)
         return format_labels({group: utterance.labels[group] for group in self.labels.groups})
