@@ -203,7 +203,7 @@ def generated(place: Path, settings: Settings) -> Any:
     config = config_of(place, settings)
     model = build_model(config, build_task(config, place / "fitted_transcription")).eval()
     models.disturb(model, 0.1)
-    prompts = model.task.prompt().repeat(len(models.LENGTHS), 1)
+    prompts = model.task.prompt(model.task.language).repeat(len(models.LENGTHS), 1)
     return [one.tokens for one in model.generate(model.encode(models.waves(), models.LENGTHS), prompts)]
 
 

@@ -27,6 +27,7 @@ option on_bad_utterance stop   "stop: report unusable utterances and stop; skip:
 option max_bad_percent 50      "with --on_bad_utterance skip: more unusable utterances in a set, in percent, are an error"
 option cache_gb ""             "disk for outputs of frozen layers, which trainings share, in GB (default: 20); 0: keep them in memory"
 option decode greedy          "decoding of transcripts in stage 5: greedy, beam (beam search with an n-gram model, tuned on dev), or both"
+option also ""                "for recognisers with a decoder: further languages whose test sets are decoded, e.g. \"en fr\": what adaptation to --lang has changed there"
 option memory ""               "most memory of each training, e.g. 8gb: chooses recomputed layers, int8 or nf4 weights and smaller batches, and logs the choice"
 option tag ""                  "suffix of the experiment folders' names, to keep variants apart"
 option set ""                  "configuration overrides, e.g. \"train.epochs=3\"; petl.KEY applies to every method of --petl"

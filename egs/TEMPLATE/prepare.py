@@ -19,7 +19,7 @@ COLUMN = {  # task -> column with its targets
     "verification": "speaker",
 }  # fmt: skip
 TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # column -> table of a data folder
-COLUMNS = {"audio", "id", "start", "end", *COLUMN.values()}
+COLUMNS = {"audio", "id", "start", "end", "language", *COLUMN.values()}
 TIMES = {  # column -> other names of it, without the characters between words, in lower case
     "start": re.compile(r"(t|time|seg|segment)?(start|begin|onset|offset)(time|s|sec|secs|seconds|ms)*"),
     "end": re.compile(r"(t|time|seg|segment)?(end|stop)(time|s|sec|secs|seconds|ms)*"),
@@ -31,9 +31,9 @@ def prepare(corpus: Path, out: Path, task: Literal[tuple(COLUMN)] = "asr") -> li
     """Write the data folders `out/{train,dev,test}` and return them.
 
     Columns: `audio` (a path, relative to DIR), `text` or `label`, and if known `id` and `speaker`; the last is needed
-    for verification. `start` and `end` (seconds; empty: those of the file) select a part of the audio. Data folders
-    have `wav.scp` and `text` or `utt2label`, and if known `segments` and `utt2spk`. Raises SureError naming the table
-    and the line.
+    for verification. `start` and `end` (seconds; empty: those of the file) select a part of the audio. `language` is
+    that of the text, where languages differ. Data folders have `wav.scp` and `text` or `utt2label`, and if known
+    `segments`, `utt2spk` and `utt2lang`. Raises SureError naming the table and the line.
     """
     if any((corpus / name / "wav.scp").is_file() for name in SETS):
         return [copy_data_dir(corpus / name, out / name, TABLE[COLUMN[task]]) for name in SETS]
@@ -64,7 +64,7 @@ def read_table(path: Path, target: str) -> list[Utterance]:
     lines: dict[str, int] = {}
     for line, row in rows:
         where = f"{path}, line {line}"
-        for column in ("audio", target, "id"):
+        for column in ("audio", target, "id", *(["language"] if target == "text" else [])):
             if row.get(column) == "" and column != "text":  # stage 2 reports an empty text
                 raise SureError(f"{where}: the column '{column}' is empty")
         if broken := [column for column, cell in row.items() if re.search("[\r\n]", cell)]:
@@ -77,6 +77,7 @@ def read_table(path: Path, target: str) -> list[Utterance]:
             text=row["text"] if target == "text" else None,
             labels={"label": one_word(row["label"])} if target == "label" else {},
             speaker=None if without and target != "speaker" else one_word(row["speaker"]),
+            language=row.get("language") if target == "text" else None,
         )
         if utterance.end is not None and utterance.end <= (utterance.start or 0.0):
             raise SureError(f"{where}: expected start < end, found {row.get('start') or 0} and {row['end']}")

@@ -15,9 +15,7 @@ from sure.corpus.selection import Selection, read_lists
 from sure.corpus.texts import read_text
 from sure.corpus.walk import files_below, walk
 from sure.data.data_dir import Utterance
-from sure.data.tables import format_table
 from sure.errors import SureError
-from sure.files import replace_file
 from sure.text.normalize import drop_stage_directions, normalize, without_accents
 
 HERE = Path(__file__).resolve().parent
@@ -155,11 +153,7 @@ def prepare_tts(corpus: Path, out: Path, lang: str, voices: list[str], minutes: 
             selection.leave_out(prompt.id, reason)
         else:
             selection.take(split[prompt.key], _utterance(prompt, "tts"))
-    folders = selection.write(out)
-    for folder, utterances in zip(folders, selection.sets.values(), strict=True):
-        rows = sorted((utterance.id, utterance.id.partition("-")[0]) for utterance in utterances)
-        replace_file(folder / "utt2lang", format_table(rows))
-    return folders
+    return selection.write(out)
 
 
 def _tts_order(prompt: Prompt) -> tuple[bool, bytes]:
@@ -304,4 +298,5 @@ def _utterance(prompt: Prompt, task: str) -> Utterance:
         text=prompt.written if task == "tts" else prompt.text if task in LANG else None,
         labels={"label": labels[task]} if task in labels else {},
         speaker=speaker,
+        language=prompt.language if task in ("asr", "translation", "tts") else None,
     )

@@ -29,15 +29,10 @@ if [[ $task == phoneme && ! -v option_given[lang] ]]; then lang=en; fi
 
 prepare_options=(task="$task")
 case $task in
-  asr)
-    dataset=asr_$lang
+  asr | translation)
+    dataset=${task}_$lang
     prepare_options+=(lang="$lang")
-    . "$root/utils/pipelines/ctc.sh"
-    ;;
-  translation)
-    dataset=translation_$lang
-    prepare_options+=(lang="$lang")
-    . "$root/utils/pipelines/recognizer.sh"
+    if [[ $task == asr ]]; then . "$root/utils/pipelines/ctc.sh"; else . "$root/utils/pipelines/recognizer.sh"; fi
     ;;
   phoneme)
     dataset=phoneme_$lang
@@ -56,5 +51,9 @@ case $task in
     . "$root/utils/pipelines/classify.sh"
     ;;
 esac
-if [[ $task == transcription && $lang == es ]]; then overrides+=(head.accents=false); fi  # as prepare.py writes them
+if [[ $task == transcription && $lang == es ]]; then  # Spanish has no accents, as prepare.py writes it
+  overrides+=(head.accents=false)
+elif [[ $task == transcription && " $lang $also " =~ " "(all|es)" " ]]; then
+  overrides+=(head.accents="[en,fr,it,ru]")
+fi
 run_stages

@@ -45,7 +45,7 @@ def prepare(corpus: str | Path, out: str | Path, lang: Literal[LANGUAGES] = "en_
             elif problem:
                 selection.leave_out(f"{name} {row.file}", problem)
             else:
-                selection.take(name, Utterance(f"{lang}-{audio.stem}", str(audio), text=text))
+                selection.take(name, Utterance(f"{lang}-{audio.stem}", str(audio), text=text, language=lang))
         for path in recordings.values():
             selection.leave_out(str(path), "recordings without a usable row")
     return selection.write(Path(out))

@@ -53,7 +53,7 @@ def prepare(corpus: str | Path, out: str | Path, lang: Literal[LANGUAGES] = "en"
         elif problem or place is None:
             selection.leave_out(row.id, problem or "rows without a recording")
         else:
-            selection.take(row.subset, Utterance(row.id, *place, text=text, speaker=row.speaker))
+            selection.take(row.subset, Utterance(row.id, *place, text=text, speaker=row.speaker, language=lang))
         seen.add(row.id)
     names = {id.replace(":", "_") for id in seen}
     for name, path in sorted(recordings.items()):

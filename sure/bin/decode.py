@@ -15,7 +15,9 @@ from sure.stages.experiment import decode
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.decode", description=__doc__, allow_abbrev=False)
     add_experiment(parser)
-    parser.add_argument("--sets", nargs="+", default=[], metavar="SET", help="names of sets; default: data.tests")
+    parser.add_argument(
+        "--sets", nargs="+", default=[], metavar="SET", help="names of sets, or data folders; default: data.tests"
+    )
     parser.add_argument("overrides", nargs="*", metavar="decode.KEY=VALUE", help="replaces the experiment's value")
     options = parser.parse_args(argv)
     # argparse counts overrides after --sets as sets

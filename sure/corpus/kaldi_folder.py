@@ -12,6 +12,8 @@ from sure.data.tables import format_table, read_lines
 from sure.errors import SureError, counted, some_of
 from sure.files import replace_file
 
+PARTNERS = {"utt2spk": "trials", "text": "utt2lang"}  # tables that are copied with the one that a task needs
+
 
 def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
     """Copy the tables that a task needs, and report an unusable `utt2spk`; stage 2 validates them.
@@ -21,9 +23,9 @@ def copy_data_dir(source: Path, out: Path, needed: str) -> Path:
     _check_channels(source)
     out.mkdir(parents=True, exist_ok=True)
     ids: set[str] = set()
-    for name in ("wav.scp", "segments", needed, "utt2spk", "trials"):
+    for name in ("wav.scp", "segments", needed, "utt2spk", "utt2lang", "trials"):
         table = source / name
-        used = table.is_file() and (needed == "utt2spk" or name != "trials")
+        used = table.is_file() and name not in {"trials", "utt2lang"} - {PARTNERS.get(needed)}
         lines = [(line.id, line.value) for line in read_lines(table)] if used else []
         if name == "wav.scp":
             lines = [(id, _place(audio, source)) for id, audio in lines]

@@ -5,6 +5,7 @@
     text        id words...              optional
     utt2label   id label                 optional; or `id group=label group=label` for several output groups
     utt2spk     id speaker               optional
+    utt2lang    id language              optional; such as es, where languages differ
     utt2dur     id seconds               written by `sure.data.validate`
     trials      id id target|nontarget   optional; pairs of utterances (sure.data.trials)
 
@@ -42,6 +43,7 @@ OPTIONAL = {
     "text": ("text", lambda u: None if u.text is None else " ".join(u.text.split())),
     "utt2label": ("labels", lambda u: format_labels(u.labels) if u.labels else None),
     "utt2spk": ("speaker", lambda u: u.speaker),
+    "utt2lang": ("language", lambda u: u.language),
 }
 
 
@@ -62,6 +64,7 @@ class Utterance:
     labels: dict[str, str] = field(default_factory=dict)
     speaker: str | None = None
     trials: tuple[tuple[str, bool], ...] = ()
+    language: str | None = None  # of the speech
 
 
 def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
@@ -80,8 +83,9 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
         for line in tables[name].values():
             if not line.value:
                 raise SureError(f"{folder / name}:{line.number}: no value after the id '{line.id}'; {REPAIR}")
-            if name == "utt2spk" and " " in line.value:
-                raise SureError(f"{folder / name}:{line.number}: expected one speaker, found '{line.value}'; {REPAIR}")
+            if name in ("utt2spk", "utt2lang") and " " in line.value:
+                what = OPTIONAL[name][0]
+                raise SureError(f"{folder / name}:{line.number}: expected one {what}, found '{line.value}'; {REPAIR}")
     if not places:
         raise SureError(f"{folder} has no utterances; run stage 2, prepare, again")
     labels = {id: parse_labels(folder / "utt2label", line) for id, line in tables["utt2label"].items()}
@@ -98,7 +102,8 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
             seconds = (audio_seconds(audio) if end is None else end) - (start or 0.0)
         text = tables["text"][id].value if "text" in present else None
         speaker = tables["utt2spk"][id].value if "utt2spk" in present else None
-        known = text, labels.get(id, {}), speaker, tuple(trials[id])
+        language = tables["utt2lang"][id].value if "utt2lang" in present else None
+        known = text, labels.get(id, {}), speaker, tuple(trials[id]), language
         utterances.append(Utterance(id, audio, start, end, seconds, *known))
     return utterances
 
@@ -106,8 +111,9 @@ def read_data_dir(path: str | os.PathLike) -> list[Utterance]:
 def write_data_dir(path: str | os.PathLike, utterances: Iterable[Utterance]) -> Path:
     """Write a data folder from utterances in any order; tables of an earlier run that are not needed are deleted.
 
-    `text`, `utt2label` and `utt2spk` are written if all utterances have them (some is an error); `trials` if any has
-    one. `seconds` is not written, because validation measures it. An empty text is written, and validation reports it.
+    `text`, `utt2label`, `utt2spk` and `utt2lang` are written if all utterances have them (some is an error); `trials`
+    if any has one. `seconds` is not written, because validation measures it. An empty text is written, and validation
+    reports it.
     Raises SureError for an id, label, text or path that a table cannot store, and for repeated ids.
     """
     folder, utterances = Path(path), sorted(utterances, key=lambda utterance: utterance.id)
@@ -188,12 +194,12 @@ def _same_groups(path: Path, labels: dict[str, dict[str, str]]) -> None:
 def check_writable(where: str, utterance: Utterance) -> None:
     """Raise SureError, which begins with `where`, for an id, label, speaker, path or text that a table cannot store."""
     labels = [text for pair in utterance.labels.items() for text in pair]
-    words = [*labels, *([] if utterance.speaker is None else [utterance.speaker])]
+    words = [*labels, *(word for word in (utterance.speaker, utterance.language) if word is not None)]
     if problem := id_problem(utterance.id):
         raise SureError(f"{where}: the id '{utterance.id}' {problem}")
     for word in words:
         if word.split() != [word]:
-            raise SureError(f"{where}: '{utterance.id}': a label or speaker must be one word, found '{word}'")
+            raise SureError(f"{where}: '{utterance.id}': a label, speaker or language must be one word, found '{word}'")
     if any("=" in group for group in utterance.labels) or "=" in utterance.labels.get("label", ""):
         raise SureError(f"{where}: '{utterance.id}': '=' separates group and label and cannot be part of them")
     if not utterance.audio.strip() or utterance.audio != utterance.audio.strip() or "\n" in utterance.audio:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sure.errors import SureError
 
-PER_UTTERANCE = ("text", "utt2label", "utt2spk")
+PER_UTTERANCE = ("text", "utt2label", "utt2spk", "utt2lang")
 MOST_ID_BYTES = 200  # file names have up to 255 bytes, including endings such as .wav
 NAMES = ("utt2label", "utt2spk")  # tables whose values are names of classes
 TABLES = ("wav.scp", "segments", *PER_UTTERANCE, "utt2dur")

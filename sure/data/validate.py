@@ -144,8 +144,9 @@ class _Check:
                     self.report.remove(id, f"{name} without audio", f"{name}:{line.number}")
                 elif not line.value:
                     self._drop(id, f"empty {name}", f"{name}:{line.number}")
-                elif name == "utt2spk" and " " in line.value:
-                    self._drop(id, "speaker of several words", f"{name}:{line.number}")
+                elif name in ("utt2spk", "utt2lang") and " " in line.value:
+                    what = "speaker" if name == "utt2spk" else "language"
+                    self._drop(id, f"{what} of several words", f"{name}:{line.number}")
             for id in self.utterances.keys() - table.keys():
                 self.good.discard(id)
                 if id not in reported:

@@ -23,6 +23,7 @@ from sure.files import replace_file
 from sure.models.synthesis import SynthesisModel
 from sure.parsing import parse_json
 from sure.progress import progress_bar
+from sure.recipe import names
 from sure.score.synthesis.folder import COPY
 from sure.vocoder.vocoder import Vocoder, make_vocoder, vocoder_suffix
 
@@ -52,7 +53,8 @@ def synthesize_set(config: Config, model: SynthesisModel, data: str, out: Path, 
     if model.task.config.speaker == "vector":
         known = speaker_vectors(data, model.backbone.shape.speaker_vector)
     speakers = {one.speaker: known(one.speaker) for one in utterances}
-    record = {"set": Path(data).name, "data": data, "decoding": config.decoding, "overrides": list(overrides)}
+    record = {"set": names.set_name(data, config.data.sets()), "data": data}
+    record |= {"decoding": config.decoding, "overrides": list(overrides)}
     record["settings"] = {"method": "greedy", "vocoder": config.decode.vocoder}
     record["copies"] = copy_name(config.decode.vocoder)
     write(out, _synthesized(model, utterances, speakers), len(utterances), vocoder, record)

@@ -2,17 +2,19 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sure.config import Config
 from sure.config_sections import DecodeConfig
-from sure.data.data_dir import read_data_dir
+from sure.data.data_dir import Utterance, read_data_dir
 from sure.data.tables import format_table
 from sure.decode.record import write_record
 from sure.device import describe_device, pick_device
@@ -114,11 +116,13 @@ class Decoding:
 
     decode: lines for waves (batch, samples) and their lengths (batch,). record: the settings, for decoding.json.
     precision: the context in which `decode` is to be called.
+    by_language: `decode` also takes `language`, that of the utterances (`utt2lang`) or None.
     """
 
     decode: Callable[[Tensor, Tensor], Sequence[str]]
     record: dict[str, Any]
     precision: AbstractContextManager
+    by_language: bool = False
 
 
 def make_decoding(folder: Path, config: Config, model: RecognitionModel) -> Decoding:
@@ -149,11 +153,27 @@ def decode_set(config: Config, model: RecognitionModel, data: str, out: Path, de
     """Decode a data folder into `out`: hyp.txt and ref.txt, sorted by id, and decoding.json."""
     utterances = read_data_dir(data)
     model.task.check_set(utterances, data)
-    batches = audio_batches(utterances, model.encoder, config, model.decode_difference)
     device, begun = pick_device(config.train.device), time.monotonic()
-    rows = in_batches(decoding.decode, batches, device, decoding.precision)
+    rows = _decoded(config, model, utterances, decoding, device)
     found = dict(progress_bar(rows, out.name, len(utterances), unit="utterance"))
     speed = {"decode_seconds": round(time.monotonic() - begun, 3), "decode_device": describe_device(device)}
-    write_record(out, {"set": Path(data).name, "data": data, **decoding.record, **speed})
+    about = {"set": names.set_name(data, config.data.sets()), "data": data}
+    languages = {one.language for one in utterances}
+    if len(languages) == 1 and None not in languages:
+        about |= {"language": languages.pop()}
+    write_record(out, {**about, **decoding.record, **speed})
     replace_file(out / "ref.txt", format_table([(one.id, model.task.reference(one)) for one in utterances]))
     replace_file(out / "hyp.txt", format_table([(one.id, found[one.id]) for one in utterances]))
+
+
+def _decoded(
+    config: Config, model: RecognitionModel, utterances: Sequence[Utterance], decoding: Decoding, device: torch.device
+) -> Iterator[tuple[str, str]]:
+    """The id and line of each utterance."""
+    groups: dict[str | None, list[Utterance]] = {}
+    for one in utterances:
+        groups.setdefault(one.language if decoding.by_language else None, []).append(one)
+    for language, group in groups.items():
+        decode = partial(decoding.decode, language=language) if decoding.by_language else decoding.decode
+        batches = audio_batches(group, model.encoder, config, model.decode_difference)
+        yield from in_batches(decode, batches, device, decoding.precision)

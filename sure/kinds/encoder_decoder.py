@@ -47,7 +47,7 @@ class Kind(recognition.Kind):
         settings = {"method": given.method, "precision": given.precision, **given.generation.model_dump(mode="json")}
         record = {"decoding": config.decoding, "settings": settings, "overrides": list(overrides)}
         for decoded, data in sets.items():
-            decode_set(config, model, data, decoded, Decoding(model.hypotheses, record, precision))
+            decode_set(config, model, data, decoded, Decoding(model.hypotheses, record, precision, True))
             yield decoded, data
 
     def infer(self, sure: Sure, files: Sequence[str], options: Mapping[str, Any]) -> int:

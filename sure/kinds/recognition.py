@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sure.backbones.base import SpeechEncoder
 from sure.config import Config
+from sure.config_sections import TextConfig
 from sure.data.audio_files import opened
 from sure.data.data_dir import read_data_dir
 from sure.decode.record import data_of, read_pair, read_record
@@ -55,17 +56,20 @@ class Kind(base.Kind):
             yield decoded, data
 
     def score(self, folder: Path, config: Config, decoded: Sequence[Path]) -> Iterator[dict[str, Any]]:
-        task = build_task(config)
         for one in decoded:
             references, hypotheses = read_pair(one)
+            record = read_record(one)
+            language = record.get("language", config.text.language)
+            task = build_task(config.model_copy(update={"text": TextConfig(language=language)}))
             try:
                 scores = task.score(references, hypotheses)
             except SureError as error:
                 raise SureError(f"{one}: {error}") from None
-            record = read_record(one)
             result = {
                 "task": config.task,
                 "set": record["set"],
+                "language": language,
+                "training_language": config.text.language,
                 "method": config.method,
                 "decoding": record["decoding"],
                 "decode": record["settings"],

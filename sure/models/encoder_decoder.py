@@ -18,6 +18,7 @@ from sure.data.collate import Batch, Features
 from sure.errors import SureError
 from sure.generation.generate import generate
 from sure.generation.hypothesis import Hypothesis
+from sure.generation.language import detect_languages
 from sure.generation.transcript import Transcript
 from sure.generation.windows import transcribe
 from sure.models.base import AdaptedModel
@@ -112,7 +113,11 @@ class EncoderDecoderModel(AdaptedModel):
         encoded = self.encode_batch(batch)
         losses, correct = self._compare(encoded, batch.targets)
         prompts = torch.stack([target[: self.task.prompt_length] for target in batch.targets])
-        texts = [self.task.text(one.tokens) for one in self.generate(encoded, prompts)]
+        languages = map(self.task.prompted, batch.targets)
+        texts = [
+            self.task.text(one.tokens, language)
+            for one, language in zip(self.generate(encoded, prompts), languages, strict=True)
+        ]
         sizes = [len(target) - self.task.prompt_length for target in batch.targets]
         return losses, [Transcribed(*row) for row in zip(texts, correct.int().tolist(), sizes, strict=True)]
 
@@ -129,20 +134,30 @@ class EncoderDecoderModel(AdaptedModel):
         )
         return [best[0] for best in found]
 
-    def results(self, encoded: Encoded) -> list[Result]:
-        """The text of each utterance in the task's language."""
-        prompts = self.task.prompt().repeat(len(encoded.lengths), 1)
-        return [Result(self.task.text(one.tokens)) for one in self.generate(encoded, prompts)]
+    def results(self, encoded: Encoded, language: str | None = None) -> list[Result]:
+        """The text of each utterance in a language, by default the task's; found where that is `all`."""
+        languages = self._languages(encoded, language)
+        prompts = torch.stack([self.task.prompt(one) for one in languages])
+        found = zip(self.generate(encoded, prompts), languages, strict=True)
+        return [Result(self.task.text(one.tokens, language)) for one, language in found]
 
     @torch.no_grad()
-    def hypotheses(self, waves: Tensor, lengths: Tensor) -> list[str]:
-        """Texts of waves (batch, samples) in the task's language."""
-        return [one.line for one in self.results(self.encode(waves, lengths))]
+    def hypotheses(self, waves: Tensor, lengths: Tensor, language: str | None = None) -> list[str]:
+        """Texts of waves (batch, samples), as `results`."""
+        return [one.line for one in self.results(self.encode(waves, lengths), language)]
+
+    def _languages(self, encoded: Encoded, language: str | None) -> list[str]:
+        """The language of each utterance."""
+        tokens = self.task.tokens
+        if language is None and self.task.mixed and tokens.languages:
+            return [name for name, _ in detect_languages(self.backbone, encoded.last, encoded.frames, tokens)]
+        return [language or self.task.language] * len(encoded.last)
 
     def transcripts(
         self, waves: Sequence[Tensor], language: str | None, words: bool, **settings: object
     ) -> list[Transcript]:
         """Transcripts of waves (samples,) of any length, as `Sure.transcripts`. settings: of generation."""
         changed = self.settings.generation.model_copy(update=settings)
-        chosen = None if language == "auto" else language or self.task.language
+        language = language or ("auto" if self.task.mixed else self.task.language)
+        chosen = None if language == "auto" else language
         return transcribe(self.backbone, waves, self.task.tokens, changed, chosen, self.task.mode, words=words)

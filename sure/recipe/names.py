@@ -1,6 +1,7 @@
 """Names of experiment folders and of the files in them, for the shell and for Python."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 GREEDY = "greedy"  # the decoding without a search
@@ -31,6 +32,15 @@ def decoding(method: str, name: str, is_synthesis: bool) -> str:
 def decoding_ending(decoding: str) -> str:
     """The ending of a decoding in names of folders and steps: none for greedy, `_<decoding>` for others."""
     return "" if decoding == GREEDY else f"_{decoding}"
+
+
+def set_name(data: str, sets: Mapping[str, str]) -> str:
+    """The name of a decoded data folder: that of the folder or, if it is not in the config, `<set>_<dataset>`.
+
+    sets: data folders of the config by name.
+    """
+    folder = Path(data)
+    return folder.name if data in sets.values() else f"{folder.name}_{folder.absolute().parent.name}"
 
 
 def decoded_folder(name: str, decoding: str) -> str:

@@ -53,6 +53,14 @@ def read_decodings(text: str, task: str, known: Sequence[str]) -> list[str]:
     return decodings
 
 
+def read_words(option: str, text: str, expected: str) -> list[str]:
+    """The words of an option, each of which may become part of a folder's name."""
+    for word in text.split():
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", word):
+            raise SureError(f"--{option} takes {expected}, not {word!r}")
+    return _each_once(option, text, str, expected)
+
+
 def read_tag(text: str) -> str:
     """The ending of --tag, which becomes part of folder names."""
     if not re.fullmatch(r"[A-Za-z0-9._-]*", text):

@@ -12,6 +12,7 @@ from sure.errors import SureError
 from sure.recipe import names
 from sure.recipe.halving import rounds_of
 from sure.recipe.options import read_decodings, read_methods, read_rates, read_seeds, read_tag
+from sure.recipe.other_languages import UNTOUCHED, OtherLanguage, other_languages
 from sure.recipe.settings import Settings, from_caller, of_sections, split_settings
 
 WHISPER = "downloads/whisper_base.safetensors"  # the default weights of whisper
@@ -29,6 +30,8 @@ class Call:
     seeds: str = "1"
     rates: str = ""
     search: str = "grid"
+    also: str = ""  # other languages to decode
+    lang: str = ""
     memory: str = ""  # most memory of a training
     tag: str = ""
     set: str = ""
@@ -42,6 +45,8 @@ class Call:
     pretrained_in: str = ""  # the recipe that trains it
     given: list[str] = field(default_factory=list)  # names of the options that the user passed
     overrides: list[str] = field(default_factory=list)  # of the config, for stages 2 to 4
+    prepare_options: list[str] = field(default_factory=list)
+    source_options: list[str] = field(default_factory=list)
     decode_methods: list[str] = field(default_factory=list)  # the decodings that the task has
 
 
@@ -82,6 +87,7 @@ class Plan:
     rounds: list[str]  # of --search halving: parts of all epochs; empty: every rate is trained to the end
     candidates: list[Experiment]  # of these rounds: each method and rate with the first seed
     decodings: list[Decoding]
+    other_languages: list[OtherLanguage]
 
 
 def make_plan(call: Call) -> Plan:
@@ -101,13 +107,17 @@ def make_plan(call: Call) -> Plan:
     variant = names.variant("" if from_nothing else weights, read_tag(call.tag))  # from nothing it is not a control
     backbone = [f"backbone.name={call.backbone}", f"backbone.weights={weights}"]
     own_tokens = backbone if call.pipeline == "recognizer" else []  # stage 3 copies those of the backbone
+    others = other_languages(call.also, call.lang, call.dataset, call.prepare_options, call.source_options, call.task)
+    chosen = list(product(methods, rates or [""], seeds))
+    if others and UNTOUCHED not in methods:
+        chosen.insert(0, (UNTOUCHED, "", seeds[0]))
     experiments = []
-    for method, rate, seed in product(methods, rates or [""], seeds):
-        chosen = [f"petl.name={method}", f"seed={seed}", *backbone]
-        chosen += [f"train.lr_adapter={rate}"] if rate else []
+    for method, rate, seed in chosen:
+        own = [f"petl.name={method}", f"seed={seed}", *backbone]
+        own += [f"train.lr_adapter={rate}"] if rate else []
         folder = names.experiment_folder(call.dataset, call.backbone, method, seed, variant, rate)
-        chosen += [f"train.memory={call.memory}"] if call.memory else []
-        training = [*call.overrides, *chosen, *skip, *cache, *settings.training]
+        own += [f"train.memory={call.memory}"] if call.memory else []
+        training = [*call.overrides, *own, *skip, *cache, *settings.training]
         experiments.append(Experiment(method, seed, rate, folder, _configs(call.task, method, adapted), training))
     return Plan(
         weights,
@@ -120,6 +130,7 @@ def make_plan(call: Call) -> Plan:
         rounds_of(call.search, rates),
         [experiment for experiment in experiments if experiment.seed == seeds[0]],
         _decodings(call, settings),
+        others,
     )
 
 

@@ -13,6 +13,7 @@ from sure.errors import SureError
 from sure.parsing import read_json
 from sure.report.different_data import different_data
 from sure.report.markdown import code_block, escaped, inline_code, table
+from sure.report.other_languages import is_other_language, section_of_other_languages
 
 SCORES = {
     "wer": "WER %", "cer": "CER %", "per": "PER %", "accuracy": "accuracy %", "macro_f1": "macro F1 %",
@@ -91,14 +92,21 @@ def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
 
 def markdown(results: Sequence[Result], without: Sequence[Path] = ()) -> str:
     """The report of the results of `collect`, and a list of the seed folders without results."""
+    others = [one for one in results if is_other_language(one)]
     parts = [_section(group) for group in tests_of(results)]
+    for group in grouped(others, lambda one: (one["task"], one["training_language"])).values():
+        parts.append(section_of_other_languages(rows_of(group), _score, SCORES))
     if without:
         parts.append(f"Without scores ({STAGES}): {', '.join(inline_code(seed) for seed in without)}\n")
     return "\n".join(parts)
 
 
 def tests_of(results: Sequence[Result]) -> list[list[Result]]:
-    """Results grouped by task, score and test set, with the digest of the references: sets of one name may differ."""
+    """Results grouped by task, score and test set, with the digest of the references: sets of one name may differ.
+
+    Without results in languages that were not trained, which have a table of their own.
+    """
+    results = [one for one in results if not is_other_language(one)]
     keys = ("task", "score_name", "set", "references_sha256")
     return list(grouped(results, lambda one: tuple(one[key] for key in keys)).values())
 

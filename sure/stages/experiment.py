@@ -12,22 +12,26 @@ from sure.models.build import kind_of
 from sure.models.experiment import Experiment
 from sure.parsing import read_json
 from sure.petl.bundle import write_bundle
+from sure.recipe import names
 
 
 def decode(experiment: Experiment, sets: Sequence[str], overrides: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Decode the named sets, or those of data.tests, into EXP/decode_<set>[_<decoding>].
 
-    Yields each decoded folder with its data folder. Raises SureError for a set that the config does not have.
+    sets: names of sets of the config, or other data folders, whose names are `<set>_<dataset>`, the last two folders.
+    Yields each decoded folder with its data folder. Raises SureError for any other name.
     """
     config, model = load_trained(experiment, overrides)
     known = config.data.sets()
     for name in sets:
-        if name not in known:
-            raise SureError(f"--sets {name}: no such set in the config, which has: {', '.join(known)}")
-    sets = sets or [Path(folder).name for folder in config.data.tests]
-    if not sets:
+        if name not in known and not (Path(name) / "wav.scp").is_file():
+            raise SureError(
+                f"--sets {name}: no such set or data folder; the sets of the config are: {', '.join(known)}"
+            )
+    data = [known.get(name, name) for name in sets] or config.data.tests
+    if not data:
         raise SureError(f"data.tests is empty; pass --sets with one or more of: {', '.join(known)}")
-    folders = {decoded_folder(experiment.folder, config, name): known[name] for name in sets}
+    folders = {decoded_folder(experiment.folder, config, names.set_name(one, known)): one for one in data}
     yield from kind_of(config).decode(experiment.folder, config, model, folders, overrides)
 
 

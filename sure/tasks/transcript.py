@@ -32,10 +32,13 @@ class TranscriptTask(SpeechTask):
 
 
 def transcript(utterance: Utterance, normalize: Callable[[str, str], str], language: str) -> str:
-    """The normalised transcript. Raises SureError with the name of an utterance without a valid one."""
+    """The transcript, normalised in the utterance's own language (`utt2lang`) or in `language`.
+
+    Raises SureError with the name of an utterance without a valid one.
+    """
     if utterance.text is None:
         raise SureError(f"{utterance.id}: no transcript; the data folder needs a text file (stage 2, prepare)")
     try:
-        return normalize(utterance.text, language)
+        return normalize(utterance.text, utterance.language or language)
     except SureError as error:
         raise SureError(f"{utterance.id}: {error}") from None

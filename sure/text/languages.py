@@ -58,6 +58,7 @@ CODES = (  # ISO 639-1 = ISO 639-2, and codes of ISO 639-3 for the usual form of
 )
 TWO_LETTERS = " ".join(pair[:2] for pair in CODES.split())
 SHORT = {code: pair[:2] for pair in CODES.split() for code in pair[3:].split("/")}
+MIXED = {"all", "mul"}
 TURKIC = {"tr", "az", "crh", "gag"}  # I is the capital of ı, and İ of i
 UNSPACED = {*"zh cmn yue wuu nan hak gan hsn cdo cjy lzh ja th lo km my bo dz".split()}  # no spaces between words
 
@@ -82,6 +83,11 @@ def language_code(language: str) -> str:
     """`es` for `es-MX`, `ES_mx` or `spa`."""
     code = re.split("[-_]", language.lower())[0]
     return SHORT.get(code, code)
+
+
+def is_mixed(language: str) -> bool:
+    """Whether the name stands for several languages: `all`, or `mul` of ISO 639."""
+    return language_code(language) in MIXED
 
 
 def check_language(language: str) -> str:

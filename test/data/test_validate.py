@@ -42,7 +42,9 @@ def good_set(here, ids="abcd"):
     utterances = []
     for number, id in enumerate(ids):
         path = write_audio(here / "corpus" / f"{id}.wav", tone(0.5 + number / 4, seed=number)).relative_to(here)
-        utterances.append(Utterance(id, str(path), text=f"words of {id}", labels={"label": "x"}, speaker="s"))
+        utterances.append(
+            Utterance(id, str(path), text=f"words of {id}", labels={"label": "x"}, speaker="s", language="es")
+        )
     return write_data_dir(here / "set", utterances)
 
 
@@ -86,6 +88,7 @@ BAD = [  # more audio and texts: test_damaged_corpus.py
     ("utt2label", "b x", "b x y", "b", "unreadable label", "utt2label:2"),
     ("utt2label", "b x", "b action=x", "b", "label groups other than label", "utt2label:2"),
     ("utt2spk", "b s\n", "", "b", "no line in utt2spk", "wav.scp:2"),
+    ("utt2lang", "b es", "b es fr", "b", "language of several words", "utt2lang:2"),
     *((table, "", "ghost x\n", "ghost", f"{table} without audio", f"{table}:1") for table in PER_UTTERANCE),
     *(("wav.scp", "", f"{id} corpus/a.wav\n", id, "unusable id", "wav.scp:1") for id in ("../up", "a\\b", "x\u0007y")),
 ]
@@ -102,7 +105,7 @@ def test_one_bad_line_is_removed_and_named(here, table, old, new, id, reason, wh
 
     report, good = validate(folder), "abcd".replace(id, "")
     assert reasons(report) == {id: reason} and where in report.removed[0].where
-    assert [[line.id for line in read_lines(folder / name)] for name in PER_UTTERANCE] == [list(good)] * 3
+    assert [[line.id for line in read_lines(folder / name)] for name in PER_UTTERANCE] == [list(good)] * 4
     assert f"1 {reason}:\n  {id}\t" in (folder / "validation.txt").read_text()
     assert id in report.summary() and where in report.summary()
     for path in (folder / ".backup").iterdir():

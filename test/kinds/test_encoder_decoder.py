@@ -1,6 +1,7 @@
 """Whole recognisers: training by cross entropy on the recogniser's own tokens, through every stage."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -9,7 +10,7 @@ import toys
 from safetensors.torch import load_file
 
 from sure.bin import decode, doctor, infer, pack, score, tokenize
-from sure.data.data_dir import Utterance
+from sure.data.data_dir import Utterance, read_data_dir, write_data_dir
 from sure.errors import SureError
 from sure.inference import Sure
 
@@ -53,6 +54,32 @@ def test_its_bundle_writes_the_same_text_alone_and_in_a_batch(trained, capsys):
     infer.main([str(trained / "bundle"), str(files[0])])
     assert capsys.readouterr().out == f"{files[0]}\t{lines[0]}\n"
     doctor.main([str(trained)])
+
+
+def test_other_sets_are_decoded_in_the_languages_of_their_utterances(trained):
+    """Of one language, which the result names; of several; and of none, which have the language of the training."""
+    sure, folder = Sure.load(trained / "bundle"), trained.parents[2]
+    spoken = read_data_dir(folder / "data" / "test")
+    codes = {"one": ["es"] * 7, "two": ["es", "en"] * 3 + ["es"], "none": [None] * 7}
+    sets = [folder / "other" / name for name in codes]
+    for data in sets:
+        write_data_dir(data, [replace(one, language=code) for one, code in zip(spoken, codes[data.name], strict=True)])
+    decode.main(["--exp", str(trained), "--sets", *map(str, sets)])
+    score.main(["--exp", str(trained)])
+    results = {}
+    for name, languages in codes.items():
+        decoded = trained / f"decode_{name}_other"
+        waves = [sure.read(one.audio) for one in spoken]
+        texts = [
+            sure.model.hypotheses(wave[None], torch.tensor([len(wave)]), language)[0]
+            for wave, language in zip(waves, languages, strict=True)
+        ]
+        assert [line.partition(" ")[2] for line in toys.read(decoded / "hyp.txt").splitlines()] == texts
+        results[name] = json.loads((decoded / "result.json").read_text())
+    assert [(one["language"], one["training_language"]) for one in results.values()] == [
+        *(("es", "en"), ("en", "en"), ("en", "en"))
+    ]
+    assert len({toys.read(trained / f"decode_{name}_other" / "hyp.txt") for name in codes}) == 3
 
 
 def test_a_linear_probe_scores_the_recogniser_as_it_is(trained):

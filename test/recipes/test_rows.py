@@ -90,7 +90,7 @@ def test_row(row, last, runs):
         return
     table = next(iter((recipe / "exp").glob("*_results.md"))).read_text()
     assert "| lora" in table and short(table).strip() in printed
-    bundles = list(recipe.glob("exp/*/seed1/bundle"))
+    bundles = list(recipe.glob("exp/*_lora*/seed1/bundle"))
     assert len(bundles) == 1 and (bundles[0] / "adapter.safetensors").is_file()
 
 

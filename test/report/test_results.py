@@ -280,3 +280,27 @@ def test_experiments_that_do_not_fit_together_are_errors():
     ):
         with pytest.raises(SureError, match=message):
             rates.main([first, other])
+
+
+def test_other_languages_are_one_table_with_the_adapter_on_and_off():
+    """A result in another language than that of the training has a row there, and none in the other tables."""
+
+    def recognised(name, english, **changes):
+        folder = scored(name, HALF, sets=("test", "test_en"), **changes)
+        for part, text, language in (("test", "buenos dias", "es"), ("test_en", english, "en")):
+            path = folder / f"decode_{part}" / "result.json"
+            values = {**json.loads(path.read_text()), "language": language, "training_language": "es"}
+            path.write_text(json.dumps({**values, "score": text, "wer": text} if language == "en" else values))
+        return folder
+
+    seeds = [recognised(f"asr_es_whisper_lora/seed{seed}", 30.0 + seed) for seed in (1, 2)]
+    untouched = recognised("asr_es_whisper_linear_probe/seed1", 12.5, method="linear_probe")
+    report.main(["--out", "out.md", *map(str, [*seeds, untouched])])
+    text = Path("out.md").read_text()
+    assert text.count("## ") == 2 and "data/es/test\n" in text.partition("## asr, languages that were not trained")[0]
+    rows = text.partition("## asr, languages that were not trained\n")[2].splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if row.startswith("|")]
+    assert cells[0] == ["method", "adapter", "seeds", "en: WER %", "change"]
+    off, on = cells[2:]
+    assert off[:3] == ["linear_probe", "off", "1"] and off[3].startswith("12.50 [") and off[4] == "-"
+    assert on == ["lora", "on", "2", "31.50 ± 0.71", "+19.00"]

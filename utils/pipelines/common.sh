@@ -17,13 +17,18 @@ data=data/$dataset
 [[ -v prepare_options ]] || prepare_options=()
 [[ -v sources ]] || sources=sources.yaml
 [[ -v source_options ]] || source_options=()
-corpus_step=${sources/#sources/corpus}  # each has a mark of its own: corpus_v0.01, corpus_en_us
-corpus_step=${corpus_step%.yaml}$(printf '%s' "${source_options[@]/#*=/_}")
 [[ -v test_sets ]] || test_sets=(test)
 [[ -v token_inputs ]] || token_inputs=()
 [[ -v train_tables ]] || train_tables=()
 [[ -v decode_methods ]] || decode_methods=(greedy)
 check_options
+
+# corpus_mark SOURCE_OPTION...: prints the name of the mark of a corpus: corpus_v0.01, corpus_en_us.
+corpus_mark() {
+  local name=${sources/#sources/corpus}
+  printf '%s' "${name%.yaml}" "${@/#*=/_}"
+}
+corpus_step=$(corpus_mark "${source_options[@]}")
 
 # A corpus given once is remembered in downloads/corpus.txt; --corpus= forgets it.
 if [[ ! -v option_given[corpus] && -f downloads/corpus.txt ]]; then corpus=$(<downloads/corpus.txt); fi
@@ -34,27 +39,48 @@ tests=$(printf ',%s' "${test_sets[@]/#/$data/}")
 overrides+=(data.train="$data/train" data.valid="$data/dev" data.tests="[${tests:1}]" tokenizer.folder="$data/tokens")
 
 stage_download() {
-  here=true inputs=("$sources") outputs=("${corpus:-downloads/corpus}")
-  step downloads "$corpus_step" python -m sure.bin.download --sources "$sources" --out downloads \
-    ${corpus:+--corpus "$corpus"} "${source_options[@]}"
+  local other
+  download_corpus "${source_options[@]}"
+  for other in "${other_languages[@]}"; do
+    eval "$other"
+    if ((${#other_sources[@]})); then download_corpus "${other_sources[@]}"; fi
+  done
   if [[ $weights_from == download ]]; then
     here=true outputs=("$weights")
     step downloads backbone python "$root/tools/fetch_backbone.py" "$(basename "$weights" .safetensors)" --out downloads
   fi
 }
 
+# download_corpus SOURCE_OPTION...
+download_corpus() {
+  here=true inputs=("$sources") outputs=("${corpus:-downloads/corpus}")
+  step downloads "$(corpus_mark "$@")" python -m sure.bin.download --sources "$sources" --out downloads \
+    ${corpus:+--corpus "$corpus"} "$@"
+}
+
 stage_prepare() {
+  local other
+  prepare_dataset "$dataset" "$corpus_step" "${prepare_options[@]}"
+  for other in "${other_languages[@]}"; do
+    eval "$other"
+    prepare_dataset "$other_dataset" "$(corpus_mark "${other_sources[@]}")" "${other_prepare[@]}"
+  done
+  if declare -F after_prepare >/dev/null; then after_prepare; fi
+}
+
+# prepare_dataset DATASET CORPUS_MARK OPTION...: the data folders of a dataset, with these options of prepare.py.
+prepare_dataset() {
+  local folder=data/$1
   local -a allow=() limit=()
   if [[ $allow_commands == true ]]; then allow=(--allow_commands true); fi
   if [[ -v option_given[max_bad_percent] ]]; then limit=(--max_bad_percent "$max_bad_percent"); fi
   mapfile -t inputs < <(find . \( -path ./conf -o -path ./downloads -o -path ./data -o -path ./exp -o -name '.?*' \
     -o -name __pycache__ \) -prune -o -type f -not -name README.md -not -name run.sh -print | LC_ALL=C sort)
-  inputs+=("downloads/.marks/$corpus_step") input_folders=("${corpus:-downloads/corpus}")
-  mapfile -t input_sets < <(compgen -G "$data/*/wav.scp"); input_sets=("${input_sets[@]%/wav.scp}")
-  outputs=("${test_sets[@]/%//wav.scp}") outputs=("$data"/{train,dev}/wav.scp "${outputs[@]/#/$data/}")
-  step data "$dataset.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$data" \
-    --on_bad_utterance "$on_bad_utterance" "${limit[@]}" "${allow[@]}" "${prepare_options[@]}"
-  if declare -F after_prepare >/dev/null; then after_prepare; fi
+  inputs+=("downloads/.marks/$2") input_folders=("${corpus:-downloads/corpus}")
+  mapfile -t input_sets < <(compgen -G "$folder/*/wav.scp"); input_sets=("${input_sets[@]%/wav.scp}")
+  outputs=("${test_sets[@]/%//wav.scp}") outputs=("$folder"/{train,dev}/wav.scp "${outputs[@]/#/$folder/}")
+  step data "$1.prepare" python -m sure.bin.prepare --recipe . --corpus "${corpus:-downloads/corpus}" --out "$folder" \
+    --on_bad_utterance "$on_bad_utterance" "${limit[@]}" "${allow[@]}" "${@:3}"
 }
 
 stage_tokenize() {

@@ -6,11 +6,12 @@ make_plan() {
   local name plan
   local -a words=()
   for name in task dataset backbone weights petl seeds rates search memory tag set decode on_bad_utterance cache_gb caller \
-    pipeline shape pretrained pretrained_in; do
+    also lang pipeline shape pretrained pretrained_in; do
     if [[ -v $name ]]; then words+=("$name=${!name}"); fi
   done
   for name in "${!option_given[@]}"; do words+=("given=$name"); done
   words+=("${overrides[@]/#/overrides=}" "${decode_methods[@]/#/decode_methods=}")
+  words+=("${prepare_options[@]/#/prepare_options=}" "${source_options[@]/#/source_options=}")
   plan_words=("${words[@]}")
   plan=$(ask_python -m sure.bin.plan "${words[@]}") || exit
   eval "$plan"
