@@ -29,7 +29,7 @@ LIBRARIES = (
     *("pydantic.main", "safetensors.torch", "torch.distributed.launcher.api"),
 )
 PYTHON = """#!/bin/sh
-case "$1 $2" in "-m sure.bin."*) exec {python} -S {here} call {address} "$@" ;; esac
+case "$1 $2" in "-m sure.bin."*) exec {python} -S {client} {address} "$@" ;; esac
 exec {python} "$@"
 """
 
@@ -41,11 +41,11 @@ def warm_python(root: Path, **environment: str) -> Iterator[None]:
     environment: variables that libraries read when they are imported.
     """
     with tempfile.TemporaryDirectory() as folder:
-        address, here = f"{folder}/socket", str(Path(__file__).resolve())
-        words = {"python": sys.executable, "here": here, "address": address}
+        address, here = f"{folder}/socket", Path(__file__).resolve()
+        words = {"python": sys.executable, "client": str(here.with_name("warm_call.py")), "address": address}
         text = PYTHON.format(**{name: shlex.quote(word) for name, word in words.items()})
         (root / ".venv" / "bin" / "python").write_text(text)
-        server = subprocess.Popen([sys.executable, here, "serve", address, str(root)], env=os.environ | environment)
+        server = subprocess.Popen([sys.executable, here, address, root], env=os.environ | environment)
         try:
             while not os.path.exists(address):
                 assert server.poll() is None
@@ -54,16 +54,6 @@ def warm_python(root: Path, **environment: str) -> Iterator[None]:
         finally:
             server.kill()
             server.wait()
-
-
-def call(address: str, *words: str) -> int:
-    """The exit status of `python WORD...`, which has this process's environment, folder and open files."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
-        request = json.dumps({"words": words, "cwd": os.getcwd(), "environment": dict(os.environ)}).encode()
-        socket.send_fds(connection, [b"%9d" % len(request)], [0, 1, 2])
-        connection.sendall(request)
-        return int(connection.recv(4) or 1)
 
 
 def serve(address: str, root: str) -> None:
@@ -124,8 +114,5 @@ def run_to_the_end(module: str) -> None:
 
 
 if __name__ == "__main__":
-    action, address, *words = sys.argv[1:]
-    if action == "call":
-        sys.exit(call(address, *words))
-    serve(address, *words)
+    serve(*sys.argv[1:])
     run_to_the_end(sys.argv[0])
