@@ -280,6 +280,7 @@ TABLE = [
     (decoded, "decode", {"precision": "int8"}, {}),
     (decoded, "decode", {"order": 1}, BEAM | {"decode.weight": 3.0}),
     (generated, "decode", {"generation": {"max_tokens": 3}}, TRANSCRIPTION | SHORT),
+    (generated, "decode", {"generation": {"tokens_per_second": 0.1}}, TRANSCRIPTION | SHORT),
     (spoken, "decode", {"vocoder": "absent.pt"}, {}),
     (trained, "augment", {"speed": [0.8], "noise_snr_db": [5.0, 20.0], "time_masks": 2, "channel_masks": 2}, {}),
     (trained, "augment", {"noise_probability": 0.2, "noise": "pink", "noise_files": "@/noise.wav.list"}, NOISE),

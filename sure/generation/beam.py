@@ -1,5 +1,6 @@
 """Beam search with a decoder: the `beam` most probable texts are continued together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -45,9 +46,14 @@ class Search:
 
 
 def beam_search(
-    steps: Steps, prompts: Tensor, rules: TokenRules, limit: int, beam: int, length_penalty: float = 1.0
+    steps: Steps,
+    prompts: Tensor,
+    rules: TokenRules,
+    limits: Sequence[int],
+    beam: int,
+    length_penalty: float = 1.0,
 ) -> list[list[Hypothesis]]:
-    """For each utterance `beam` hypotheses of at most `limit` tokens, best first. prompts: (utterances, n).
+    """For each utterance `beam` hypotheses, best first. prompts: (utterances, n). limits: tokens of each one's text.
 
     The search of transformers' `generate` with early_stopping=False: it ends with `beam` finished texts whose scores
     no running text has at its present length.
@@ -58,20 +64,22 @@ def beam_search(
     read = prompts[:, None]  # (utterances, running texts, n)
     totals = allowed = torch.zeros(read.shape[:2], device=prompts.device)
     logits = steps.logits(prompts)
-    for length in range(1, limit + 1):
+    for length in range(1, max(limits) + 1):
         found = _candidates(rules.apply(logits.log_softmax(1), read.flatten(0, 1), start), totals, allowed, beam)
         texts = read.gather(1, found.rows[..., None].expand(-1, -1, read.shape[2]))
         texts = torch.cat([texts, found.tokens[..., None]], 2)
         ends = found.tokens == rules.end
         for place, utterance in enumerate(running):
             if utterance not in done:
-                _finish(searches[utterance], place, found, texts, ends | (length == limit), start, rules.end, length)
+                last = ends | (length == limits[utterance])
+                _finish(searches[utterance], place, found, texts, last, start, rules.end, length)
         order = ends.long().argsort(dim=1, stable=True)[:, :beam]  # the best candidates that do not end
         totals, allowed = found.totals.gather(1, order), found.allowed.gather(1, order)
         rows = found.rows.gather(1, order)
         best = totals[:, 0].tolist()
         done |= {one for place, one in enumerate(running) if searches[one].is_done(best[place], length)}
-        if length == limit or len(done) == len(prompts):
+        done |= {one for one in running if length == limits[one]}
+        if len(done) == len(prompts):
             break
         width, read = read.shape[1], texts.gather(1, order[..., None].expand(-1, -1, texts.shape[2]))
         rows += torch.arange(len(running), device=rows.device)[:, None] * width

@@ -1,5 +1,7 @@
 """Text by a decoder from the output of an encoder."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,7 +38,7 @@ def generate(
     limit = backbone.max_tokens - prompts.shape[1]
     if limit < 1:
         raise SureError(f"a prompt of {prompts.shape[1]} tokens fills the {backbone.max_tokens} positions; shorten it")
-    limit = min(limit, settings.max_tokens or limit)
+    limits = _limits(backbone, frames, settings, min(limit, settings.max_tokens or limit))
     rules = TokenRules(tokens, settings, backbone.vocabulary, memory.device)
     no_speech = tokens.no_speech if settings.no_speech is not None else None
 
@@ -44,13 +46,22 @@ def generate(
         everything = len(rows) == len(memory)
         chosen = (memory, frames) if everything else (memory[rows], Frames(frames.lengths[rows], frames.time))
         steps, start = Steps(backbone, *chosen, no_speech), prompts[rows].to(memory.device)
+        most = [limits[row] for row in rows]
         if temperature or settings.beam == 1:
-            found = [[one] for one in greedy_search(steps, start, rules, limit, temperature, settings.seed)]
+            found = [[one] for one in greedy_search(steps, start, rules, most, temperature, settings.seed)]
         else:
-            found = beam_search(steps, start, rules, limit, settings.beam, settings.length_penalty)
+            found = beam_search(steps, start, rules, most, settings.beam, settings.length_penalty)
         for best, probability in zip(found, steps.no_speech_probabilities, strict=True):
             for one in best:
                 one.no_speech = probability
         return found
 
     return with_fallback(search, len(memory), settings, tokens)
+
+
+def _limits(backbone: EncoderDecoder, frames: Frames, settings: GenerationConfig, limit: int) -> list[int]:
+    """The largest number of tokens of each utterance's text, the end included."""
+    if settings.tokens_per_second is None:
+        return [limit] * len(frames.lengths)
+    rate = settings.tokens_per_second * backbone.encoder.frame_clock()[0]
+    return [min(limit, 1 + math.ceil(rate * length)) for length in frames.lengths.tolist()]

@@ -1,5 +1,7 @@
 """Greedy search, and sampling at a temperature."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,12 +11,18 @@ from sure.generation.steps import Steps
 
 
 def greedy_search(
-    steps: Steps, prompts: Tensor, rules: TokenRules, limit: int, temperature: float = 0.0, seed: int = 0
+    steps: Steps,
+    prompts: Tensor,
+    rules: TokenRules,
+    limits: Sequence[int],
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> list[Hypothesis]:
-    """The most probable next token in each step, or a sample, until the end or `limit` tokens.
+    """The most probable next token in each step, or a sample, until the end or the limit.
 
-    prompts: (utterances, n). temperature: above 0, tokens are drawn from softmax(scores / temperature), by Gumbel
-    noise that is the same for each utterance, so that a text does not depend on the batch.
+    prompts: (utterances, n). limits: tokens of each utterance's text. temperature: above 0, tokens are drawn from
+    softmax(scores / temperature), by Gumbel noise that is the same for each utterance, so that a text does not depend
+    on the batch.
     """
     noise = torch.Generator().manual_seed(seed)
     made: list[list[int]] = [[] for _ in prompts]
@@ -38,7 +46,7 @@ def greedy_search(
             counts[utterance] += 1
             if token != rules.end:
                 made[utterance].append(token)
-            if token == rules.end or counts[utterance] == limit:
+            if token == rules.end or counts[utterance] == limits[utterance]:
                 done.add(utterance)
         if len(done) == len(prompts):
             break

@@ -17,6 +17,12 @@ class GenerationConfig(BaseModel):
     max_tokens: int | None = Field(
         None, gt=0, description="largest number of tokens of a text; default: the number of positions of the decoder"
     )
+    tokens_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="largest number of tokens of a text for each second of the input, so that a text that repeats "
+        "itself ends; Moonshine's authors use 6.5 for English; default: no limit",
+    )
     no_repeat_ngram: int = Field(0, ge=0, description="no sequence of this many tokens occurs twice; 0: no limit")
     timestamps: bool = Field(False, description="whether the decoder writes the times of segments")
     first_timestamp: float = Field(1.0, ge=0, description="with timestamps: latest start of the first segment, seconds")

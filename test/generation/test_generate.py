@@ -72,6 +72,21 @@ def test_tokens_of_transformers(name):
     assert len(lengths) > 2 or chosen.max_tokens, "the texts should end at different steps"
 
 
+@pytest.mark.parametrize("beam", [1, 4])
+def test_short_utterances_have_short_texts(beam):
+    """25 and 10 frames of 0.02 s, at 20 tokens a second: the limits are 11 and 5 tokens."""
+    values, frames = memory(COUNT)[0], Frames([25, 10] * 3 + [25])
+    chosen = settings(beam=beam, tokens_per_second=20)
+    found = generate(recognizers()[0], values, frames, prompts(chosen), chosen, TOKENS)
+    for row, best in enumerate(found):
+        one, length = settings(beam=beam, max_tokens=5 if row % 2 else 11), Frames(frames.lengths[row : row + 1])
+        alone = generate(
+            recognizers()[0], values[[row]][:, : int(length.lengths[0])], length, prompts(one, 1), one, TOKENS
+        )
+        assert [one.tokens for one in best] == [one.tokens for one in alone[0]]
+    assert max(len(best[0].tokens) for best in found[1::2]) == 5
+
+
 @pytest.mark.parametrize("name", ["greedy", "beam", "timestamps beam"])
 def test_an_utterance_has_the_same_text_alone(name):
     chosen = settings(**SETTINGS[name])
