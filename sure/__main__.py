@@ -19,6 +19,8 @@ COMMANDS = {  # command -> file in sure/bin, and what it does
     "report": ("report", "Compare experiments in a table and a figure."),
     "doctor": ("doctor", "Check data folders, experiments and bundles."),
     "export": ("export", "Write a bundle for PEFT, transformers or CTranslate2."),
+    "push": ("push", "Send a bundle with a model card to the Hugging Face Hub."),
+    "pull": ("pull", "Fetch a bundle from the Hugging Face Hub."),
 }
 EPILOG = """\b
 Examples:

@@ -34,6 +34,11 @@ def is_name(text: str) -> bool:
     return not Path(text).expanduser().exists()
 
 
+def is_pinned(text: str) -> bool:
+    """Whether a text is the name of a model with its commit, as `pinned` returns it."""
+    return is_name(text) and COMMIT.fullmatch(split(text)[1] or "") is not None
+
+
 def split(name: str) -> tuple[str, str | None]:
     """`owner/name`, and the revision (branch, tag or commit) where there is one. Raises SureError for another text."""
     found = NAME.fullmatch(name)

@@ -61,7 +61,7 @@ class Sure:
         name: str = "default",
         precision: str = "fp32",
     ) -> "Sure":
-        """The backbone of a bundle folder with the bundle as its adapter `name`.
+        """The backbone of a bundle with the bundle, a folder or a name on the hub, as its adapter `name`.
 
         backbone_weights: by default the path in the bundle, relative to the current directory or a folder above the
             bundle. Raises SureError when it is missing, or is not the backbone that the bundle was trained on.

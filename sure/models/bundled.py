@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from sure import hub
 from sure.backbones.base import Backbone
 from sure.config import Config, make_config
 from sure.errors import SureError
@@ -58,7 +59,7 @@ def find_weights(bundle: Bundle) -> str:
             f"{bundle.folder / ABOUT}: backbone.weights is {named!r}, which is not a path or name; pack the bundle "
             "again (run.sh: --stage pack), copy it again, or pass the backbone: --backbone PATH, or backbone_weights"
         )
-    if "/" not in named and "." not in named:
+    if ("/" not in named and "." not in named) or hub.is_pinned(named):
         return named
     for place in (Path(), *bundle.folder.resolve().parents, bundle.folder):
         for path in (place / named, place / Path(named).name):

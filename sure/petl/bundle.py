@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from sure import registry
+from sure import hub, registry
 from sure.backbones.base import Backbone
 from sure.backbones.own_format import check_finite
 from sure.config_sections import current_keys
@@ -98,8 +98,10 @@ def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
 def read_bundle(folder: Path, kinds: Mapping[str, type] = KINDS) -> Bundle:
     """Read and check a bundle of any format. Raises SureError naming the file and its fault.
 
-    kinds: the required keys of adapter.json; with ADAPTER_KINDS an adapter without a task is enough.
+    folder: or the name of a bundle on the hub, which is fetched first. kinds: the required keys of adapter.json; with
+        ADAPTER_KINDS an adapter without a task is enough.
     """
+    folder = hub.bundle_folder(str(folder)) if hub.is_name(str(folder)) else folder
     about = _read_about(folder / ABOUT, kinds)
     path = folder / WEIGHTS
     try:
