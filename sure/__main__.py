@@ -18,6 +18,7 @@ COMMANDS = {  # command -> file in sure/bin, and what it does
     "methods": ("methods", "List the methods with their formulas and numbers of parameters."),
     "report": ("report", "Compare experiments in a table and a figure."),
     "doctor": ("doctor", "Check data folders, experiments and bundles."),
+    "serve": ("serve", "Serve bundles over HTTP, with a page for the browser."),
     "export": ("export", "Write a bundle for PEFT, transformers or CTranslate2."),
     "push": ("push", "Send a bundle with a model card to the Hugging Face Hub."),
     "pull": ("pull", "Fetch a bundle from the Hugging Face Hub."),

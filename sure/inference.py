@@ -155,9 +155,10 @@ class Sure:
             self._known(name)
         self._release()
         try:
-            self.mixed = mixed_with(self.mixed, self.models, names)
+            mixed = mixed_with(self.mixed, self.models, names)
+            self.mixed = mixed if len(names) > 1 else self.mixed
             with self.autocast:
-                return self.mixed.results(waves, wanted, batch_seconds)
+                return mixed.results(waves, wanted, batch_seconds)
         finally:
             self.model.attachment.attach()
 

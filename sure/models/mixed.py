@@ -13,7 +13,7 @@ from sure.errors import SureError
 from sure.models.base import AdaptedModel
 from sure.models.loading import wave_batches
 from sure.models.result import Result, merged
-from sure.petl.mixed import ALL, Mixture
+from sure.petl.mixed import ALL, Alone, Mixture
 
 FROZEN = ""  # in place of an adapter's name: rows of the encoder that no method changes
 
@@ -33,7 +33,11 @@ class MixedModels:
                 raise SureError(f"{name!r} synthesises speech, so that it cannot be mixed with others")
         self.models = dict(models)
         attachments = {name: model.attachment for name, model in models.items()}
-        self.mixture = Mixture(next(iter(models.values())).backbone, attachments) if models else None
+        self.mixture: Mixture | Alone | None = None
+        if len(models) == 1:
+            self.mixture = Alone(*attachments.values())
+        elif models:
+            self.mixture = Mixture(next(iter(models.values())).backbone, attachments)
 
     def results(
         self, waves: Sequence[Tensor], adapters: Sequence[Sequence[str]], batch_seconds: float = 120.0
@@ -118,6 +122,8 @@ class MixedModels:
 
 def mixed_with(before: MixedModels | None, models: Mapping[str, AdaptedModel], names: Collection[str]) -> MixedModels:
     """Models by name for batches of `names`: `before`, or a new set that has them too. Raises as MixedModels."""
+    if len(names) == 1:
+        return MixedModels({name: models[name] for name in names})
     if before is not None and set(names) <= before.models.keys():
         return before
     return MixedModels({n: model for n, model in models.items() if n in names or (before and n in before.models)})

@@ -68,6 +68,26 @@ class Mixture:
             empty_slots(self.backbone)
 
 
+class Alone:
+    """One adapter with any methods, in place of a Mixture: its rows are all rows."""
+
+    def __init__(self, attachment: Attachment):
+        """attachment: detached."""
+        self.attachment = attachment
+
+    def first_tap(self, name: str, last: int) -> int:
+        return 0
+
+    @contextmanager
+    def rows(self, parts: Sequence[tuple[str, slice]]) -> Iterator[None]:
+        self.attachment.attach()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.attachment.detach()
+
+
 class Branch(nn.Module):
     """The change that one adapter makes at a site: of the host's own parameters, then of its modules, in order."""
 

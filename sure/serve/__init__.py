@@ -1,0 +1,1 @@
+"""An HTTP server for bundles: transcripts, labels, embeddings and speech, with the paths of OpenAI's audio API."""
