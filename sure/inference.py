@@ -16,7 +16,7 @@ from sure.data.waveform import load_recording, recordings
 from sure.decode.synthesizer import Synthesizer
 from sure.device import autocast, pick_device
 from sure.errors import SureError
-from sure.generation.transcript import Transcript
+from sure.generation.transcript import Transcript, whole_recordings
 from sure.models.base import AdaptedModel
 from sure.models.build import build_backbone, build_task
 from sure.models.bundled import check_same_padding, config_of, find_weights, model_of
@@ -162,9 +162,7 @@ class Sure:
         finally:
             self.model.attachment.attach()
 
-    transcribe = predict  # the name that fits speech recognition
-
-    def transcripts(
+    def transcribe(
         self,
         audio: Audio | Iterable[Audio],
         language: str | None = None,
@@ -172,17 +170,22 @@ class Sure:
         words: bool = False,
         beam: int | None = None,
     ) -> list[Transcript]:
-        """Transcripts with segments, for tasks of whole recognisers; recordings of any length.
+        """Transcripts of recordings of any length: text (also by `str`), language, and segments with their times.
 
-        language: such as es, auto (found for each recording), or by default that of the training. timestamps: segments
-        as the decoder writes them, otherwise one for each window. words: with their times, by cross-attention. beam: of
-        the search, whose other hypotheses become alternatives of the segments; by default that of the training.
-        Raises SureError as `predict`, for an unknown language, and for timestamps with a recogniser without them.
+        words: with their times. For recognisers with a decoder, language: such as es, auto (found for each recording),
+        or by default that of the training; timestamps: segments as the decoder writes them, otherwise one for each
+        window; beam: of the search, whose other hypotheses become alternatives of the segments. With CTC, a recording
+        is one segment. Raises SureError as `predict`, for an unknown language, and for options without a decoder.
         """
-        self._require("transcripts")
-        chosen = {"timestamps": timestamps, **({"beam": beam} if beam else {})}
-        with self.autocast:
-            return self.model.transcripts(self._waves(audio), language, words, **chosen)
+        self._require("transcribe")
+        waves = self._waves(audio)
+        if "timings" not in self.model.abilities:
+            with self.autocast:
+                return self.model.transcribe(waves, language, timestamps, words, beam)
+        if language or timestamps or beam:
+            raise SureError("language, timestamps and beam are for recognisers with a decoder; leave them out with CTC")
+        times = self.timings(waves) if words else None
+        return whole_recordings(waves, self.predict(waves), times, self.model.task.language)
 
     def timings(self, audio: Audio | Iterable[Audio], batch_seconds: float = 120.0) -> list[list[TimedWord]]:
         """The words of `predict` with their times, for tasks with CTC (asr, phoneme, slots). Raises as `predict`."""
@@ -283,10 +286,7 @@ class Sure:
     def _each(
         self, audio: Audio | Iterable[Audio], compute: Callable[..., Sequence[Any]], batch_seconds: float, merge: Merge
     ) -> list[Any]:
-        """`compute(waves (batch, samples), lengths (batch,))` over batches; its rows in the order of `audio`.
-
-        merge: as for `in_parts`.
-        """
+        """`compute(waves (batch, samples), lengths (batch,))`, in the order of `audio`; merge: as of `in_parts`."""
 
         def rows(waves: Sequence[Tensor]) -> list[Any]:
             batches = wave_batches(waves, batch_seconds)

@@ -203,6 +203,11 @@ def test_a_bundle_aligns_and_times_as_its_experiment(exp, capsys):
     sure = Sure.load(exp / "bundle")
     timings = sure.timings(files)
     assert [" ".join(word.word for word in words) for words in timings] == sure.predict(files)
+    found = sure.transcribe(files, words=True)
+    assert [str(one) for one in found] == sure.predict(files) and {one.language for one in found} == {"en"}
+    assert [[word for segment in one.segments for word in segment.words] for one in found] == timings
+    with pytest.raises(SureError, match="timestamps and beam are for recognisers with a decoder"):
+        sure.transcribe(files, timestamps=True)
     capsys.readouterr()
     infer.main([str(exp / "bundle"), "--timings", *files])
     rows = [

@@ -70,7 +70,7 @@ def test_a_bundle_predicts_the_outputs_of_decoding(packed, name, monkeypatch, tm
     files = [packed / "wav" / f"test{index}.wav" for index in range(len(decoded))]
     assert sure.predict(files) == list(decoded.values())
     assert sure.predict(files, batch_seconds=0.5) == list(decoded.values())  # one by one
-    assert sure.transcribe([read_audio(file) for file in reversed(files)]) == list(decoded.values())[::-1]
+    assert sure.predict([read_audio(file) for file in reversed(files)]) == list(decoded.values())[::-1]
     assert sure.predict([]) == [] and sure.predict(str(files[1])) == sure.predict([files[1]])
 
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from torch import Tensor
+
+from sure import SAMPLE_RATE
 from sure.generation.hypothesis import Hypothesis
 from sure.text.recognizer_tokens import RecognizerTokens
 from sure.text.timed_word import TimedWord
@@ -13,15 +16,16 @@ from sure.text.timed_word import TimedWord
 class Segment:
     """A part of a recording with its text.
 
-    start, end: seconds. hypothesis: of its window, which may have several segments. words: if they were asked for.
+    start, end: seconds. tokens, hypothesis: by a decoder; the hypothesis is that of a window, which may have several
+    segments. words: if they were asked for.
     alternatives: the other texts of a beam search with their scores, best first, where a window is one segment.
     """
 
     start: float
     end: float
     text: str
-    tokens: list[int]
-    hypothesis: Hypothesis
+    tokens: list[int] = field(default_factory=list)
+    hypothesis: Hypothesis | None = None
     words: list[TimedWord] = field(default_factory=list)
     alternatives: list[tuple[str, float]] = field(default_factory=list)
 
@@ -36,6 +40,20 @@ class Transcript:
     @property
     def text(self) -> str:
         return " ".join(one.text for one in self.segments if one.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def whole_recordings(
+    waves: Sequence[Tensor], texts: Sequence[str], words: Sequence[list[TimedWord]] | None, language: str
+) -> list[Transcript]:
+    """Transcripts of one segment each, for waves (samples,) of 16 kHz with their texts."""
+    words = words or [[] for _ in waves]
+    return [
+        Transcript(language, [Segment(0.0, len(wave) / SAMPLE_RATE, text, words=timed)] if text else [])
+        for wave, text, timed in zip(waves, texts, words, strict=True)
+    ]
 
 
 def split_at_timestamps(

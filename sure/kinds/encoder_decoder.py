@@ -67,7 +67,7 @@ class Kind(recognition.Kind):
         unusable = 0
         for file in files:
             try:
-                (found,) = sure.transcripts(
+                (found,) = sure.transcribe(
                     sure.read(opened(file), file), options.get("language"), timestamps, words, beam
                 )
             except SureError as error:

@@ -16,11 +16,11 @@ from sure.config import Config
 from sure.data.augment import spec_augment
 from sure.data.collate import Batch, Features
 from sure.errors import SureError
+from sure.generation import windows
 from sure.generation.generate import generate
 from sure.generation.hypothesis import Hypothesis
 from sure.generation.language import detect_languages
 from sure.generation.transcript import Transcript
-from sure.generation.windows import transcribe
 from sure.models.base import AdaptedModel
 from sure.models.result import Result
 from sure.petl.attach import Attachment
@@ -41,7 +41,7 @@ class EncoderDecoderModel(AdaptedModel):
 
     backbone: EncoderDecoder
     task: SequenceTask
-    abilities = ("predict", "transcripts")
+    abilities = ("predict", "transcribe")
     decode_difference = 1.0  # a step of generation takes almost the same time for one text and for several
 
     def __init__(
@@ -153,11 +153,12 @@ class EncoderDecoderModel(AdaptedModel):
             return [name for name, _ in detect_languages(self.backbone, encoded.last, encoded.frames, tokens)]
         return [language or self.task.language] * len(encoded.last)
 
-    def transcripts(
-        self, waves: Sequence[Tensor], language: str | None, words: bool, **settings: object
+    def transcribe(
+        self, waves: Sequence[Tensor], language: str | None, timestamps: bool, words: bool, beam: int | None
     ) -> list[Transcript]:
-        """Transcripts of waves (samples,) of any length, as `Sure.transcripts`. settings: of generation."""
-        changed = self.settings.generation.model_copy(update=settings)
+        """Transcripts of waves (samples,) of any length, as `Sure.transcribe`."""
+        chosen = {"timestamps": timestamps, **({"beam": beam} if beam else {})}
+        changed = self.settings.generation.model_copy(update=chosen)
         language = language or ("auto" if self.task.mixed else self.task.language)
-        chosen = None if language == "auto" else language
-        return transcribe(self.backbone, waves, self.task.tokens, changed, chosen, self.task.mode, words=words)
+        named = None if language == "auto" else language
+        return windows.transcribe(self.backbone, waves, self.task.tokens, changed, named, self.task.mode, words=words)

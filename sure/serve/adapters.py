@@ -74,10 +74,10 @@ class Adapters:
         return sure.results([wave for wave, _ in items], [names for _, names in items])
 
     def transcripts(self, name: str, waves: Sequence[Tensor], options: Mapping[str, Any]) -> list[Transcript]:
-        """Transcripts of a whole recogniser. options: of `Sure.transcripts`."""
+        """Transcripts of a whole recogniser. options: of `Sure.transcribe`."""
         sure = self.of(name)
         sure.use(name)
-        return sure.transcripts(list(waves), **options)
+        return sure.transcribe(list(waves), **options)
 
     def speech(self, name: str, text: str, options: Mapping[str, Any]) -> tuple[Tensor, int]:
         """A waveform and its rate. options: of `Sure.synthesize`."""

@@ -118,7 +118,8 @@ async def _transcribed(
     """By a mixed batch or, where a whole recogniser has to return times or another language, by itself."""
     sure, seconds = engine.adapters.of(model), len(wave) / SAMPLE_RATE
     trained = sure.bundles[model].about["language"]
-    if "transcripts" in sure.models[model].abilities:
+    abilities = sure.models[model].abilities
+    if "transcribe" in abilities and "timings" not in abilities:  # a whole recogniser
         timed = form in ("srt", "vtt", "verbose_json")
         if timed or language not in (None, trained):
             stamps = timed and sure.models[model].task.tokens.timestamps is not None

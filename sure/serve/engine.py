@@ -62,7 +62,7 @@ class Engine:
         return {name: merged[name] for name in dict.fromkeys(names)}
 
     async def transcript(self, wave: Tensor, name: str, **options: Any) -> Transcript:
-        """Of a whole recogniser. options: of `Sure.transcripts`."""
+        """Of a whole recogniser. options: of `Sure.transcribe`."""
         seconds = len(wave) / SAMPLE_RATE
         found = await self._job(("transcripts", name, _frozen(options)), wave, seconds)
         self.metrics.audio.labels(name).inc(seconds)

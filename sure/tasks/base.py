@@ -94,7 +94,7 @@ class AnyTask(ABC):
 class SpeechTask(AnyTask):
     """Base of the tasks that map an utterance to a line of text, a label or an embedding."""
 
-    abilities: tuple[str, ...] = ()  # methods of sure.inference.Sure besides `predict`: timings, embed
+    abilities: tuple[str, ...] = ()  # methods of sure.inference.Sure besides `predict`: timings, transcribe, embed
     misfit = "with more tokens than frames"  # of a target for which `fits` is false
 
     @abstractmethod

@@ -24,7 +24,7 @@ class CtcTask(TranscriptTask, BaseTask):
 
     decode_methods = ("greedy", "beam")
     freeze_convolution = True
-    abilities = ("timings",)
+    abilities = ("timings", "transcribe")
 
     @classmethod
     def fit(cls, utterances: Sequence[Utterance], folder: Path, *, tokenizer: Any, language: str) -> None:

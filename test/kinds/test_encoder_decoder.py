@@ -100,7 +100,7 @@ def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
     sure = Sure.load(trained / "bundle")
     folder = trained.parents[2] / "wav"
     long = torch.cat([sure.read(folder / f"test{number % 7}.wav") for number in range(60)])
-    (found,) = sure.transcripts(long, words=True)
+    (found,) = sure.transcribe(long, words=True)
     assert len(long) / 16000 > 30 and len(found.segments) > 1 and found.language == "en"
     assert [one.start for one in found.segments[1:]] == [one.end for one in found.segments[:-1]]
     assert [word.word for one in found.segments for word in one.words] == found.text.split()
@@ -112,7 +112,7 @@ def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
         infer.main([str(trained / "bundle"), file, *options])
         return capsys.readouterr().out
 
-    (timed,) = sure.transcripts(long, "es", timestamps=True)
+    (timed,) = sure.transcribe(long, "es", timestamps=True)
     assert timed.language == "es"
     times = shown("--timestamps", "--language", "es").splitlines()
     assert times == [f"{file}\t{one.start:.3f}\t{one.end:.3f}\t{one.text}" for one in timed.segments]
@@ -123,7 +123,7 @@ def test_long_recordings_have_transcripts_in_every_format(trained, capsys):
     assert shown("--format", "vtt").startswith("WEBVTT\n") and " --> " in shown("--format", "srt")
     assert len(shown("--timings").splitlines()) == len(found.text.split())
     with pytest.raises(SureError, match="no language 'xx'"):
-        sure.transcripts(long, "xx")
+        sure.transcribe(long, "xx")
     with pytest.raises(SureError, match="expected one audio file, found 2"):
         infer.main([str(trained / "bundle"), file, file, "--format", "srt"])
 
