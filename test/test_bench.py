@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from models import disturb
 from toys import make_corpus
 
 from sure.config import make_config
 from sure.frames import Frames
 from sure.models.build import build_model, build_task
+from sure.petl.bundle import write_bundle
 
 BENCH = Path(__file__).parent.parent / "bench"
 
@@ -96,6 +98,78 @@ def test_losses_of_whisper_are_those_of_transformers(corpus, tmp_path, scripts):
         loss = theirs(input_features=features, decoder_input_ids=inputs, labels=labels).loss
         torch.testing.assert_close(ours(collate(items.items[:1]))[0], loss, rtol=1e-4, atol=1e-4)
     assert sum(one.numel() for one in theirs.parameters() if one.requires_grad) == ours.counts().trained
+
+
+@pytest.fixture(scope="module")
+def whisper(corpus, tmp_path_factory):
+    """The bundle of a random Whisper with LoRA away from its start."""
+    from sure.backbones.whisper_recognizer import Recognizer
+    from sure.text.recognizer_tokens import RecognizerTokens
+
+    folder = tmp_path_factory.mktemp("whisper")
+    tokens, weights = RecognizerTokens.bytes(["en"]), folder / "toy.safetensors"
+    recognizer = Recognizer.from_weights("random:toy", vocabulary=tokens.size)
+    torch.manual_seed(1)
+    for parameter in recognizer.decoder.parameters():
+        torch.nn.init.normal_(parameter, std=0.6)
+    recognizer.decoder.tokens.weight.data[tokens.encode("abcdefgh")] *= 3  # so that texts have letters
+    recognizer.save(weights, tokens.dumps())
+    tokens.save(folder / "tokens")
+    given = {"train": str(corpus / "train"), "valid": str(corpus / "dev")}
+    config = make_config(
+        {
+            "task": "transcription",
+            "data": given,
+            "tokenizer": {"folder": str(folder / "tokens")},
+            "backbone": {"name": "whisper", "weights": str(weights)},
+            "petl": "lora",
+            "decode": {"generation": {"max_tokens": 12}},
+        },
+        "whisper",
+    )
+    model = build_model(config, build_task(config))
+    disturb(model, 0.1)
+    write_bundle(folder / "bundle", model.bundle(config, folder / "tokens"))
+    return folder / "bundle"
+
+
+def test_texts_of_whisper_are_those_of_transformers(whisper, corpus, scripts, monkeypatch, capsys):
+    import whisper_texts
+
+    monkeypatch.setattr(whisper_texts, "BATCH", 2)
+    words = ["", str(whisper), "--data", str(corpus / "dev"), "--count", "2", "--beams", "1", "3", "--most", "8"]
+    monkeypatch.setattr(sys, "argv", words)
+    found = []
+    with monkeypatch.context() as patch:
+        patch.setattr(whisper_texts, "report", lambda *row: found.append(row))
+        whisper_texts.main()
+    assert len(found) == 16 and all(all(ours) and ours == theirs for _, _, ours, theirs in found), found
+    texts = {what: tuple(ours) for what, _, ours, _ in found}
+    assert len({texts[f"{kind}, greedy, merged, alone"] for kind in ("as it is", "adapted")}) == 2
+    whisper_texts.report("greedy", ["u1", "u2"], ["a", "b"], ["a", "c"])
+    assert capsys.readouterr().out.startswith("greedy: 1 of 2 texts are equal\n  u2\n    SURE:         b\n")
+
+
+def test_words_in_noise_and_errors_in_a_long_recording_are_reported(whisper, corpus, scripts, monkeypatch, capsys):
+    import hallucination
+    import long_recording
+
+    monkeypatch.setattr(hallucination, "KINDS", {"silence": None, "pink noise -20 dB": -20.0})
+    monkeypatch.setattr(sys, "argv", ["", str(whisper), "--seconds", "1", "--clips", "1"])
+    hallucination.main()
+    rows = [row.strip("| ").split(" | ") for row in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["silence", "1"], ["pink noise -20 dB", "1"]]
+    assert all(float(words) == len(text.split()) for row in rows for words, text in (row[2:4], row[4:6]))
+    noise = hallucination.clip("pink noise -20 dB", 2.0, 1)
+    assert (
+        noise.square().mean().sqrt().item() == pytest.approx(0.1, rel=0.01)
+        and not hallucination.clip("silence", 1.0, 1).any()
+    )
+    monkeypatch.setattr(sys, "argv", ["", str(whisper), "--data", str(corpus / "dev"), "--seconds", "3"])
+    long_recording.main()
+    kinds = [row.split(" | ")[:2] for row in capsys.readouterr().out.splitlines()[2:]]
+    ways = ["one by one", "whole, windows cut at pauses", "whole, windows by timestamps"]
+    assert kinds == [[f"| {kind}", way] for kind in ("as it is", "adapted") for way in ways]
 
 
 def test_inference_of_both_sides_finds_the_same_texts(corpus, scripts):
