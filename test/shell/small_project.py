@@ -98,10 +98,11 @@ class Done:
         return [call for call in self.calls if call[0] == stage]
 
 
-def make_environment(root: Path, folder: Path, extras: str, python: str = os.path.realpath(sys.executable)) -> None:
-    """The files of tools/install.sh; `python` is in it, with its packages or, as a real path, without any."""
+def make_environment(root: Path, folder: Path, extras: str, *python: str) -> None:
+    """The files of tools/install.sh; the command `python` is in it, by default a Python without any packages."""
+    command = shlex.join(python or (os.path.realpath(sys.executable), "-S"))
     (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(python)} "$@"\n')
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     (folder / "bin" / "python").chmod(0o755)
     requirements = (root / "pyproject.toml").read_text().partition("[tool.")[0]
     digest = hashlib.sha256(requirements.encode()).hexdigest()
@@ -130,8 +131,8 @@ class Project:
         files = ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/registry.py", "sure/bin/plan.py")
         for name in (*files, "sure/bin/inputs.py", "sure/report/__init__.py", "sure/report/markdown.py"):
             shutil.copy(ROOT / name, root / name)
-        script = (ROOT / "egs" / "asterisk" / "run.sh").read_text()
-        (recipe / "run.sh").write_text(script.replace("backbone=whisper", "backbone=moonshine"))
+        script = shutil.copy(ROOT / "egs" / "asterisk" / "run.sh", recipe / "run.sh")
+        script.write_text(script.read_text().replace("backbone=whisper", "backbone=moonshine"))
         (root / "tools" / "fetch_backbone.py").write_text(FETCH)
         (self.bin / "check_config.py").write_text("")
         for name in (*STAGES, "rates", "tune_decode", "suite_report"):

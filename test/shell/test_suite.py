@@ -98,7 +98,8 @@ def test_corpora_that_recipes_have_are_used_and_only_download_true_fetches_other
 
 def test_each_row_needs_its_own_part_of_a_corpus(suite):
     run = suite.root / "egs" / "asterisk" / "run.sh"  # one archive a language
-    run.write_text(run.read_text().replace("dataset=asr_$lang\n", "dataset=asr_$lang source_options=(lang=$lang)\n"))
+    dataset = "dataset=${task}_$lang"
+    run.write_text(run.read_text().replace(f"{dataset}\n", f"{dataset} source_options=(lang=$lang)\n"))
     suite.run(*FETCH, "--only", "asterisk asr", "--download", "true")
     words = (*FETCH, "--only", "asterisk asr; asterisk asr --lang fr")
     done = suite.run(*words)
