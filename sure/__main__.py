@@ -14,6 +14,7 @@ from sure.errors import run
 COMPLETE = "_SURE_COMPLETE"  # the variable by which click's scripts ask for completions
 INPUT, USAGE = 1, 2  # exit codes
 COMMANDS = {  # command -> file in sure/bin, and what it does
+    "train": ("adapt", "Train an adapter on a corpus, and pack its bundle."),
     "infer": ("infer", "Use a bundle on recordings, or synthesise a text."),
     "methods": ("methods", "List the methods with their formulas and numbers of parameters."),
     "report": ("report", "Compare experiments in a table and a figure."),
@@ -22,9 +23,11 @@ COMMANDS = {  # command -> file in sure/bin, and what it does
     "export": ("export", "Write a bundle for PEFT, transformers or CTranslate2."),
     "push": ("push", "Send a bundle with a model card to the Hugging Face Hub."),
     "pull": ("pull", "Fetch a bundle from the Hugging Face Hub."),
+    "bench": ("bench", "Run a measurement of time or memory."),
 }
 EPILOG = """\b
 Examples:
+  sure train corpus.tsv --backbone openai/whisper-base --out work
   sure infer BUNDLE recordings/ --json
   sure doctor exp/asr_moonshine_lora/seed1
   sure COMMAND --help

@@ -26,6 +26,7 @@ PIPELINES = {  # task -> name of the task on the hub; others are audio classific
     "translation": "automatic-speech-recognition",
     "tts": "text-to-speech",
 }
+FOLDER = re.compile(r"(?<![\w.:/~-])/(?:[\w.+@~-]+/)+")  # of this machine, in paths; not in addresses
 USE = """from sure.inference import Sure
 
 sure = Sure.load("{name}")
@@ -80,7 +81,14 @@ def write_card(bundle: Bundle, about: About) -> str:
         "## Licences\n\n" + "\n".join(_licences(bundle.folder, about, base)),
         f"Written by SURE {__version__}.",
     ]
-    return "\n\n".join(parts) + "\n"
+    text = ("\n\n".join(parts) + "\n").replace(f"{_recipe(bundle.folder)}/", "")
+    return FOLDER.sub("", text)
+
+
+def _recipe(folder: Path) -> Path:
+    """The folder of the recipe: the bundle is RECIPE/exp/NAME/seed1/bundle."""
+    parents = folder.resolve().parents
+    return parents[3] if len(parents) > 4 else folder.resolve()
 
 
 def _base_model(weights: str) -> str:
@@ -131,7 +139,7 @@ def _data(folder: Path, results: list[Result]) -> Iterator[str]:
     """A line for each data folder of the experiment: utterances, minutes."""
     config = folder.parent / "config.yaml"
     data = read_yaml(config, "train again").get("data", {}) if results and config.is_file() else {}
-    recipe = folder.resolve().parents[3]
+    recipe = _recipe(folder)
     for path in dict.fromkeys(map(str, (data.get("train"), data.get("valid"), *data.get("tests", ())))):
         lines = recipe / path / "utt2dur"
         if not lines.is_file():
@@ -152,6 +160,6 @@ def _parameters(facts: dict[str, Any]) -> Iterator[list[str]]:
 def _licences(folder: Path, about: About, base: str) -> Iterator[str]:
     yield f"- this bundle: {escaped(about.licence or 'not stated')}"
     yield f"- backbone: see [{base}](https://huggingface.co/{base})" if base else "- backbone: that of its publisher"
-    sources = folder.resolve().parents[3] / "sources.yaml" if len(folder.resolve().parents) > 3 else Path("none")
+    sources = _recipe(folder) / "sources.yaml"
     listed = read_yaml(sources, "correct it").get("licence", []) if sources.is_file() else []
     yield from (f"- data: {escaped(line)}" for line in listed)

@@ -1,0 +1,72 @@
+"""Train an adapter on a corpus, score it on the test set, and pack its bundle; the same command resumes.
+
+DATA is a table (.tsv, .csv) with the columns audio and text, label or speaker, which is divided into train, dev and
+test; or a folder with these sets as tables or Kaldi data folders.
+"""
+
+import contextlib
+import shlex
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from sure.bin._parser import add_json, new_parser, print_json
+from sure.errors import SureError, run
+
+PROG = "python -m sure.bin.adapt"
+
+
+def make_parser(prog: str = PROG) -> ArgumentParser:
+    parser = new_parser(
+        prog, __doc__, "corpus.tsv --backbone openai/whisper-base --out work", "corpus --task intent --out work "
+        "--backbone wav2vec2 --weights WAV2VEC2_BASE --petl lora --set train.epochs=5",
+    )  # fmt: skip
+    parser.add_argument("data", metavar="DATA", help="table, or folder with train, dev and test")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for data and experiments")
+    parser.add_argument("--backbone", required=True, metavar="NAME",
+                        help="family; or weights alone, which name their family")  # fmt: skip
+    parser.add_argument("--weights", default="", metavar="NAME",
+                        help="file, Hugging Face folder or name, torchaudio bundle, or random")  # fmt: skip
+    parser.add_argument("--petl", default="lora", metavar="METHOD", help="see `sure methods`; default: %(default)s")
+    parser.add_argument("--task", default="asr", help="asr, phoneme, slots (column text); intent, emotion, keyword "
+                        "(label); verification (speaker); default: %(default)s")  # fmt: skip
+    parser.add_argument("--language", default="en", metavar="CODE", help="of the texts; default: %(default)s")
+    parser.add_argument("--head", default="", choices=("", "ctc", "decoder"),
+                        help="for asr: a new head, or the backbone's own decoder, the default for whisper")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
+    parser.add_argument("--tag", default="", metavar="NAME", help="suffix of the experiment's folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="configuration: train.epochs=3")
+    parser.add_argument("--on_bad_utterance", choices=("stop", "skip"), default="stop",
+                        help="unusable utterances: stop with an error, or skip them; default: %(default)s")  # fmt: skip
+    parser.add_argument("--restart", action="store_true", help="delete the results of this experiment first")
+    add_json(parser, "bundle, and the results of the test set")
+    return parser
+
+
+def main(argv: list[str] | None = None, prog: str = PROG) -> None:
+    argv = sys.argv[1:] if argv is None else list(argv)
+    options = vars(make_parser(prog).parse_intermixed_args(argv))
+    settings = dict(_pair(word) for word in options.pop("set"))
+    from sure.parsing import read_json  # these import torch, which takes seconds
+    from sure.stages.adapt import Adaptation, adapt
+
+    as_json = options.pop("json")
+    given = Adaptation(**options, settings=settings, command=shlex.join([*prog.split(), *argv]))
+    with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        bundle = adapt(given)
+    if as_json:
+        results = [read_json(path, "score again") for path in sorted(bundle.parent.glob("decode_*/result.json"))]
+        print_json({"bundle": str(bundle), "results": results})
+    else:
+        print(bundle)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not equals or not key:
+        raise SureError(f"--set {word}: expected KEY=VALUE, such as train.epochs=3")
+    return key, value
+
+
+if __name__ == "__main__":
+    run(main)
