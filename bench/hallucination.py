@@ -60,7 +60,7 @@ def main() -> None:
         clips = [clip(kind, options.seconds, seed) for seed in range(count)]
         cells = []
         for model in models.values():
-            found = texts(model, clips, batch=1)
+            (found,) = texts(model, clips, batch=1)
             cells += [f"{statistics.fmean(len(one.split()) for one in found):.1f}", found[0][:SHOWN].replace("|", " ")]
         print(f"| {kind} | {count} | " + " | ".join(cells) + " |", flush=True)
 

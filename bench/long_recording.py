@@ -49,7 +49,7 @@ def main() -> None:
     for kind in ("as it is", "adapted"):
         model = recogniser(options.bundle, kind == "adapted", options.backbone)
         references, waves = joined(model, options.data, options.seconds)
-        found = {"one by one": " ".join(texts(model, waves, batch=8))}
+        found = {"one by one": " ".join(*texts(model, waves, batch=8))}
         whole = torch.cat([part for wave in waves for part in (wave, PAUSE)])
         for timestamps in (False, True)[: 1 + (model.task.tokens.timestamps is not None)]:
             (made,) = model.transcribe([whole], None, timestamps, False, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -50,13 +51,20 @@ def utterances(folder: Path, count: int) -> tuple[list[Utterance], list[Tensor]]
     return chosen, [load_wave(one) for one in chosen]
 
 
-def texts(model: EncoderDecoderModel, waves: list[Tensor], batch: int, language: str | None = None) -> list[str]:
-    """The text of each wave (samples,), `batch` at once, the longest first."""
+def texts(model: EncoderDecoderModel, waves: list[Tensor], batch: int, beams: Sequence[int] = ()) -> list[list[str]]:
+    """The texts of the waves (samples,) for each of the beams, by default the one of the settings.
+
+    batch: utterances at once, the longest first; the encoder computes each of them once for all beams.
+    """
+    beams = beams or [model.settings.generation.beam]
     order = sorted(range(len(waves)), key=lambda index: -len(waves[index]))
-    found: dict[int, str] = {}
+    found: list[dict[int, str]] = [{} for _ in beams]
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
         lengths = torch.tensor([len(waves[index]) for index in part])
-        lines = model.hypotheses(pad_sequence([waves[index] for index in part], batch_first=True), lengths, language)
-        found |= dict(zip(part, lines, strict=True))
-    return [found[index] for index in range(len(waves))]
+        with torch.no_grad():
+            encoded = model.encode(pad_sequence([waves[index] for index in part], batch_first=True), lengths)
+            for beam, of_beam in zip(beams, found, strict=True):
+                model.settings.generation.beam = beam
+                of_beam.update(zip(part, (one.line for one in model.results(encoded)), strict=True))
+    return [[one[index] for index in range(len(waves))] for one in found]

@@ -4,8 +4,8 @@
         --data egs/asterisk/data/transcription_es/test --count 100
 
 Compares the recogniser as it is and adapted, by greedy search and by beam search. transformers has the exported folder
-(`sure.bin.export --to transformers`), so merged weights; SURE has the adapter attached and merged, and utterances in
-batches and alone. Prints how many texts are equal, and each pair that differs. In fp32, two tokens whose scores agree
+(`sure.bin.export --to transformers`), so merged weights; SURE has the adapter attached, with utterances in batches and
+alone, and merged. Prints how many texts are equal, and each pair that differs. In fp32, two tokens whose scores agree
 within rounding may change places, so that a difference is no error by itself: look at the pair.
 """
 
@@ -76,14 +76,17 @@ def main() -> None:
         settings = {"max_tokens": options.most, "temperatures": [0.0], "padding": "as_trained"}
         attached, merged = (recogniser(options.bundle, kind == "adapted", options.backbone, **settings) for _ in "12")
         peer = peer_of(merged)
-        for beam in options.beams:
-            search = "greedy" if beam == 1 else f"beam {beam}"
-            theirs = peer_texts(peer, merged, waves, beam, options.most)
-            for state, model in {"attached": attached, "merged": merged}.items():
-                model.settings.generation.beam = beam
-                for batch in (BATCH, 1):
-                    how = f"{kind}, {search}, {state}, {'alone' if batch == 1 else f'batches of {batch}'}"
-                    report(how, names, texts(model, waves, batch), theirs)
+        theirs = {beam: peer_texts(peer, merged, waves, beam, options.most) for beam in options.beams}
+        for state, model, batch in (
+            ("attached", attached, BATCH),
+            ("attached", attached, 1),
+            ("merged", merged, BATCH),
+        ):
+            ours = texts(model, waves, batch, options.beams)
+            for beam, found in zip(options.beams, ours, strict=True):
+                search = "greedy" if beam == 1 else f"beam {beam}"
+                how = "alone" if batch == 1 else f"batches of {batch}"
+                report(f"{kind}, {search}, {state}, {how}", names, found, theirs[beam])
 
 
 if __name__ == "__main__":
