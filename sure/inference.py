@@ -134,18 +134,19 @@ class Sure:
         Raises SureError naming an unusable recording, and where the adapter has another ability.
         """
         if adapters is not None:
-            lines = [{k: one.line for k, one in each.items()} for each in self.results(audio, adapters, batch_seconds)]
+            found = self.results(audio, adapters, batch_seconds, False)
+            lines = [{key: one.line for key, one in each.items()} for each in found]
             return [one[name] if isinstance(name, str) else one for one, name in zip(lines, adapters, strict=True)]
         self._require("predict")
         return self._each(audio, self.model.hypotheses, batch_seconds, self.model.task.merge)
 
     def results(
-        self, audio: Audio | Iterable[Audio], adapters: Adapters, batch_seconds: float = 120.0
+        self, audio: Audio | Iterable[Audio], adapters: Adapters, batch_seconds: float = 120.0, details: bool = True
     ) -> list[dict[str, Result]]:
         """All that the adapters of each recording find, by name; different adapters share passes of the backbone.
 
-        adapters: for each recording a name, or several. Raises SureError as `predict`, for unknown names, and for
-            adapters that cannot be mixed: full fine-tuning, trained modules, synthesis, merged ones.
+        adapters: for each recording a name, or several. details: false: lines alone. Raises SureError as `predict`, for
+            unknown names, and for those that cannot be mixed: full fine-tuning, trained modules, synthesis, merged.
         """
         wanted = [[each] if isinstance(each, str) else list(each) for each in adapters]
         waves = self._waves(audio)
@@ -158,7 +159,7 @@ class Sure:
             mixed = mixed_with(self.mixed, self.models, names)
             self.mixed = mixed if len(names) > 1 else self.mixed
             with self.autocast:
-                return mixed.results(waves, wanted, batch_seconds)
+                return mixed.results(waves, wanted, batch_seconds, details)
         finally:
             self.model.attachment.attach()
 

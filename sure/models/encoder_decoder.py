@@ -134,8 +134,11 @@ class EncoderDecoderModel(AdaptedModel):
         )
         return [best[0] for best in found]
 
-    def results(self, encoded: Encoded, language: str | None = None) -> list[Result]:
-        """The text of each utterance in a language, by default the task's; found where that is `all`."""
+    def results(self, encoded: Encoded, language: str | None = None, details: bool = True) -> list[Result]:
+        """The text of each utterance in a language, by default the task's; found where that is `all`.
+
+        details: has no meaning here; a text is all there is.
+        """
         languages = self._languages(encoded, language)
         prompts = torch.stack([self.task.prompt(one) for one in languages])
         found = zip(self.generate(encoded, prompts), languages, strict=True)

@@ -40,12 +40,16 @@ class MixedModels:
             self.mixture = Mixture(next(iter(models.values())).backbone, attachments)
 
     def results(
-        self, waves: Sequence[Tensor], adapters: Sequence[Sequence[str]], batch_seconds: float = 120.0
+        self,
+        waves: Sequence[Tensor],
+        adapters: Sequence[Sequence[str]],
+        batch_seconds: float = 120.0,
+        details: bool = True,
     ) -> list[dict[str, Result]]:
         """For each of the waves (samples,) the results of its adapters, by name.
 
         Recordings that are longer than the encoder's limit are cut at pauses. batch_seconds: of audio in one pass,
-        counted once for each row.
+        counted once for each row. details: false computes the lines alone.
         """
         if not any(adapters):
             return [{} for _ in waves]
@@ -56,7 +60,7 @@ class MixedModels:
         found: dict[int, dict[str, Result]] = {}
         for batch in wave_batches(pieces, batch_seconds / rows):
             wanted = [(row, name) for row, place in enumerate(batch.ids) for name in adapters[places[place][0]]]
-            for (row, name), result in self.batch(batch.waves, batch.wave_lengths, wanted).items():
+            for (row, name), result in self.batch(batch.waves, batch.wave_lengths, wanted, details).items():
                 found.setdefault(batch.ids[row], {})[name] = result
         of_each = groupby(range(len(places)), key=lambda place: places[place][0])
         parts = {index: [found.get(place, {}) for place in group] for index, group in of_each}
@@ -67,20 +71,24 @@ class MixedModels:
         ]
 
     @torch.no_grad()
-    def batch(self, waves: Tensor, lengths: Tensor, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Result]:
+    def batch(
+        self, waves: Tensor, lengths: Tensor, wanted: Sequence[tuple[int, str]], details: bool
+    ) -> dict[tuple[int, str], Result]:
         """Results for pairs of an utterance and an adapter, in one pass of the encoder.
 
         waves (batch, samples); lengths: samples (batch,), on the CPU.
         """
         names = [name for name in self.models if any(name == other for _, other in wanted)]
         utterances = {name: list(dict.fromkeys(row for row, other in wanted if other == name)) for name in names}
-        encoded, places = self._encode(waves, lengths, utterances)
         found = {}
-        for name in names:
-            model = self.models[name]
-            with self.mixture.rows([(name, ALL)]):
-                results = model.results(_rows(encoded, places[name], model.attachment.reads_all_taps()))
-            found.update({(row, name): one for row, one in zip(utterances[name], results, strict=True)})
+        with self.mixture.rows([(FROZEN, ALL)]):
+            encoded, places = self._encode(waves, lengths, utterances)
+            for name in names:
+                model = self.models[name]
+                rows = _rows(encoded, places[name], model.attachment.reads_all_taps())
+                with self.mixture.rows([(name, ALL)]):
+                    results = model.results(rows, details=details)
+                found.update({(row, name): one for row, one in zip(utterances[name], results, strict=True)})
         return found
 
     def _encode(

@@ -90,10 +90,12 @@ class RecognitionModel(AdaptedModel):
         return encoded.frames.split(self.outputs(encoded).log_softmax(-1).cpu())
 
     @torch.no_grad()
-    def results(self, encoded: Encoded) -> list[Result]:
-        """All that the task offers, for each utterance."""
+    def results(self, encoded: Encoded, details: bool = True) -> list[Result]:
+        """All that the task offers, for each utterance; without `details` the lines alone."""
         outputs, frames, task = self.outputs(encoded), encoded.frames, self.task
         found = [Result(line) for line in task.decode(outputs, frames)]
+        if not details:
+            return found
         if "timings" in task.abilities:
             words = self._timed_words(frames.split(outputs.log_softmax(-1).cpu()))
             found = [replace(one, words=each) for one, each in zip(found, words, strict=True)]

@@ -7,11 +7,12 @@ batch, get the changes of its methods. LoRA of several adapters is one batched p
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
-from sure.backbones.base import Backbone, Site, empty_slots
+from sure.backbones.base import Backbone, Site
 from sure.errors import SureError
 from sure.frames import Frames
 from sure.petl.attach import Attachment
@@ -53,19 +54,25 @@ class Mixture:
         """Within this context, row i of each batch has the adapter of the slice that contains i; without gradients.
 
         parts: adapters and their rows, which together are the batch, in order. A name without adapter, such as "",
-        stands for the frozen backbone; [(name, slice(None))] for one adapter, with any number of rows.
+        stands for the frozen backbone; [(name, slice(None))] for one adapter, with any number of rows. Contexts can be
+        nested; the outer one does the work of attaching.
         """
-        self.parts, device = list(parts), next(self.backbone.parameters()).device
+        before, device = (self.parts, self.index), next(self.backbone.parameters()).device
+        self.parts = list(parts)
         known = {name: number for number, name in enumerate(self.names)}
         numbers = [known.get(name, len(known)) for name, part in parts if part != ALL for _ in range(*_span(part))]
         self.index = torch.tensor(numbers, dtype=torch.int64).to(device)
-        try:
+        if not before[0]:
             for place, module in self.modules.items():
                 self.sites[place].slot.attached["mixed"] = module
+        try:
             with torch.no_grad():
                 yield
         finally:
-            empty_slots(self.backbone)
+            self.parts, self.index = before
+            if not before[0]:
+                for place in self.modules:
+                    self.sites[place].slot.attached.clear()
 
 
 class Alone:
@@ -74,18 +81,23 @@ class Alone:
     def __init__(self, attachment: Attachment):
         """attachment: detached."""
         self.attachment = attachment
+        self.depth = 0  # of nested contexts
 
     def first_tap(self, name: str, last: int) -> int:
         return 0
 
     @contextmanager
     def rows(self, parts: Sequence[tuple[str, slice]]) -> Iterator[None]:
-        self.attachment.attach()
+        if not self.depth:
+            self.attachment.attach()
+        self.depth += 1
         try:
             with torch.no_grad():
                 yield
         finally:
-            self.attachment.detach()
+            self.depth -= 1
+            if not self.depth:
+                self.attachment.detach()
 
 
 class Branch(nn.Module):
@@ -163,9 +175,10 @@ class MixedAttention(nn.Module):
         """As a module of an `AttentionSlot`."""
         (mixture,) = self.mixture
         found = []
-        for name, rows in mixture.parts:
+        for branch, group in groupby(mixture.parts, lambda part: self.branches.get(part[0])):
+            parts = [rows for _, rows in group]
+            rows = slice(parts[0].start, parts[-1].stop)
             own, given = partial(attend, rows=rows), (queries[rows], keys[rows], values[rows])
-            branch = self.branches.get(name)
             found.append(own(*given) if branch is None else branch.chain[0](*given, own))
         return torch.cat(found) if len(found) > 1 else found[0]
 
