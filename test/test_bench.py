@@ -1,10 +1,14 @@
 """The scripts of bench/: both sides of a comparison train the same model, and the rows become a table."""
 
+import importlib
 import json
-import subprocess
+import os
+import runpy
 import sys
+import traceback
 from argparse import Namespace
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -35,6 +39,18 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
 
 
+@pytest.fixture
+def output_of(scripts, monkeypatch, capsys):
+    """`output_of(name, *words)`: the output of a script."""
+
+    def run(name: str, *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *words])
+        importlib.import_module(name).main()
+        return capsys.readouterr().out
+
+    return run
+
+
 @pytest.mark.parametrize("work", ["lora_upper_half", "conv_adapter", "bottleneck", "probe", "side_network", "full"])
 def test_both_sides_start_as_the_same_function_and_train_as_many_parameters(work, corpus, scripts):
     from peers import Peer
@@ -58,15 +74,40 @@ def test_both_sides_start_as_the_same_function_and_train_as_many_parameters(work
     assert abs(trained - ours.counts().trained) <= unused
 
 
-def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path):
+def fork(command: list[str], stdout: IO[str], stderr: IO[str]) -> Namespace:
+    """In place of Popen: runs a script, or `-m` and a module, in a fork of this process, which has the libraries."""
+    process = os.fork()
+    if process:
+        return Namespace(pid=process)
+    status = 1
+    try:
+        for number, file in ((1, stdout), (2, stderr)):
+            os.dup2(file.fileno(), number)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        is_module = command[1] == "-m"
+        sys.argv = command[1 + is_module :]
+        (runpy.run_module if is_module else runpy.run_path)(sys.argv[0], run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path, output_of, monkeypatch):
+    import training
+
     out, page = tmp_path / "results.jsonl", tmp_path / "results.md"
+    monkeypatch.setattr(training, "subprocess", Namespace(Popen=fork))
     options = ["--work", "lora_full_depth", "--shape", "tiny", "--epochs", "1", "--rounds", "1", "--out", str(out)]
-    command = [sys.executable, str(BENCH / "training.py"), *options, "--data", str(corpus)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = output_of("training", *options, "--data", str(corpus))
     row = json.loads(out.read_text())
     assert "peer / SURE" in printed and row["trained"]["sure"] == row["trained"]["peer"]
     assert min(row["seconds"].values()) > 0 and row["floor"]["seconds"] > 0
-    subprocess.run([sys.executable, str(BENCH / "results.py"), str(out), "--page", str(page)], check=True)
+    output_of("results", str(out), "--page", str(page))
     assert "| lora_full_depth |" in page.read_text() and row["machine"] in page.read_text()
 
 
@@ -150,14 +191,12 @@ def test_texts_of_whisper_are_those_of_transformers(whisper, corpus, scripts, mo
     assert capsys.readouterr().out.startswith("greedy: 1 of 2 texts are equal\n  u2\n    SURE:         b\n")
 
 
-def test_words_in_noise_and_errors_in_a_long_recording_are_reported(whisper, corpus, scripts, monkeypatch, capsys):
+def test_words_in_noise_and_errors_in_a_long_recording_are_reported(whisper, corpus, output_of, monkeypatch):
     import hallucination
-    import long_recording
 
     monkeypatch.setattr(hallucination, "KINDS", {"silence": None, "pink noise -20 dB": -20.0})
-    monkeypatch.setattr(sys, "argv", ["", str(whisper), "--seconds", "1", "--clips", "1"])
-    hallucination.main()
-    rows = [row.strip("| ").split(" | ") for row in capsys.readouterr().out.splitlines()[2:]]
+    printed = output_of("hallucination", str(whisper), "--seconds", "1", "--clips", "1")
+    rows = [row.strip("| ").split(" | ") for row in printed.splitlines()[2:]]
     assert [row[:2] for row in rows] == [["silence", "1"], ["pink noise -20 dB", "1"]]
     assert all(float(words) == len(text.split()) for row in rows for words, text in (row[2:4], row[4:6]))
     noise = hallucination.clip("pink noise -20 dB", 2.0, 1)
@@ -165,9 +204,8 @@ def test_words_in_noise_and_errors_in_a_long_recording_are_reported(whisper, cor
         noise.square().mean().sqrt().item() == pytest.approx(0.1, rel=0.01)
         and not hallucination.clip("silence", 1.0, 1).any()
     )
-    monkeypatch.setattr(sys, "argv", ["", str(whisper), "--data", str(corpus / "dev"), "--seconds", "3"])
-    long_recording.main()
-    kinds = [row.split(" | ")[:2] for row in capsys.readouterr().out.splitlines()[2:]]
+    printed = output_of("long_recording", str(whisper), "--data", str(corpus / "dev"), "--seconds", "3")
+    kinds = [row.split(" | ")[:2] for row in printed.splitlines()[2:]]
     ways = ["one by one", "whole, windows cut at pauses", "whole, windows by timestamps"]
     assert kinds == [[f"| {kind}", way] for kind in ("as it is", "adapted") for way in ways]
 
@@ -205,10 +243,10 @@ def test_the_time_to_a_score_is_that_of_the_fastest_rate(scripts):
     assert best({"trainings": trainings}, "sure") == (8.0, 2) and best({"trainings": trainings[:1]}, "sure") is None
 
 
-def test_clips_of_two_lengths_are_compared(corpus):
-    command = [sys.executable, str(BENCH / "lengths.py"), "--shape", "tiny", "--data", str(corpus), "--clips", "2", "1"]
-    printed = subprocess.run([*command, "--seconds", "4", "--rounds", "1"], check=True, capture_output=True, text=True)
-    assert "clips of 2 s" in printed.stdout and "padding of train (" in printed.stdout
+def test_clips_of_two_lengths_are_compared(corpus, output_of):
+    options = ["--shape", "tiny", "--data", str(corpus), "--clips", "2", "1", "--seconds", "4", "--rounds", "1"]
+    printed = output_of("lengths", *options)
+    assert "clips of 2 s" in printed and "padding of train (" in printed
 
 
 def test_the_share_of_padding_by_hand(scripts):
