@@ -1,17 +1,21 @@
-"""The folder to copy, run end to end in a path with a space, on real audio with a tiny backbone."""
+"""The folder to copy, run end to end in a path with a space and a quote, on real audio with a tiny backbone."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from audio_files import tone, write_audio
 from clone import Clone
 from warm_python import warm_python
 
 RATE = 16000
 NOTES = {"a": 300, "b": 600, "c": 900}  # Hz: each letter of a text is a tone
 WORDS = ("--backbone", "tiny", "--weights", "random:moonshine", "--petl", "lora", "--set", "train.epochs=1")
+EVIL_NAMES = ["$(touch pwned)", "`touch pwned`", "a;touch pwned", "'\"; touch pwned; '", "| touch pwned"]
+EVIL_NAMES += ["a b", "-n", "*", "~"]
 TEXTS = {"train": ["ab", "bc", "ca", "abc"], "dev": ["ba", "c", "a"], "test": ["cb", "a", "b"]}
 
 
@@ -19,7 +23,7 @@ class Template:
     """A copy of egs/TEMPLATE in a new clone, and next to the clone a corpus in three tables."""
 
     def __init__(self, folder: Path):
-        self.clone, self.folder, self.corpus = Clone(folder / "a new clone"), folder, folder / "the corpus"
+        self.clone, self.folder, self.corpus = Clone(folder / "it's a new clone"), folder, folder / "the corpus"
         self.recipe = self.clone.recipe("TEMPLATE", "my corpus")
         (self.corpus / "clips").mkdir(parents=True)
         for name, texts in TEXTS.items():
@@ -31,9 +35,9 @@ class Template:
                 table += f"{path}\t{text}\t{'long' if number % 2 else 'short'}\tmachine{number % 2}\n"
             (self.corpus / f"{name}.tsv").write_text(table)
 
-    def run(self, *words: str, status: int = 0) -> str:
+    def run(self, *words: str, status: int = 0, recipe: Path | None = None) -> str:
         """The output of run.sh, or its errors if it is expected to fail."""
-        process = self.clone.start(self.recipe, *WORDS, *words, cwd=self.folder)
+        process = self.clone.start(recipe or self.recipe, *WORDS, *words, cwd=self.folder)
         out, err = process.communicate(timeout=600)
         assert process.returncode == status, out + err
         return err if status else out
@@ -107,3 +111,21 @@ def test_classification_and_verification_of_the_template(template):
     assert "| EER % |" in template.read("exp/verification_results.md")
     (template.recipe / "data" / "verification" / "test" / "trials").write_text("\n".join(trials[1:]) + "\n")
     assert "decode, again: data/verification/test/trials changed" in template.run(*words, "decode")
+
+
+def test_names_that_a_shell_would_run(template):
+    made = template.folder / "$(touch pwned) 'a' \"b\" `touch pwned`"
+    for name in TEXTS:
+        for number, evil in enumerate(EVIL_NAMES):
+            write_audio(made / name / f"{evil}.wav", tone(1.0, seed=number))
+        rows = [f"{name}/{evil}.wav\twords {evil}" for evil in EVIL_NAMES]
+        (made / f"{name}.tsv").write_text("\n".join(["audio\ttext", *rows]) + "\n")
+    recipe = template.clone.recipe("TEMPLATE", "$(touch pwned) recipe")
+    words = ("--corpus", str(made), "--stop_stage", "tokenize")
+    template.run(*words, recipe=recipe)
+    printed = template.run(*words, "--dry_run", "true", recipe=recipe)
+    (pasted,) = (line for line in printed.splitlines() if "sure.bin.prepare" in line)
+    assert str(made) in shlex.split(pasted)
+    lines = (recipe / "data/asr/test/wav.scp").read_text().splitlines()
+    assert len(lines) == len(EVIL_NAMES) and any("$(touch_pwned)" in line.split(" ")[0] for line in lines)
+    assert not list(template.folder.rglob("pwned"))
