@@ -13,16 +13,25 @@ PROG = "python -m sure.bin.report"
 
 
 def make_parser(prog: str = PROG) -> ArgumentParser:
-    parser = new_parser(prog, __doc__, "--out REPORT.md exp/asr_es_*")
+    parser = new_parser(prog, __doc__, "--out REPORT.md exp/asr_es_*", "exp/asr_es_* --html results.html --audio 20")
     parser.add_argument("--out", type=Path, metavar="FILE", default=Path("REPORT.md"),
                         help="Markdown, with a figure: default: %(default)s and REPORT.png")  # fmt: skip
     parser.add_argument("experiments", nargs="+", type=Path, metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
+    parser.add_argument("--html", type=Path, metavar="FILE",
+                        help="one HTML page that needs no other file: tables, charts, errors")  # fmt: skip
+    parser.add_argument("--audio", type=float, metavar="MB", default=0.0,
+                        help="with --html: recordings inside the page, up to this size; default: none")  # fmt: skip
     add_json(parser, "a line of JSON for each result; no files are written")
     return parser
 
 
 def main(argv: list[str] | None = None, prog: str = PROG) -> None:
-    options = make_parser(prog).parse_args(argv)
+    parser = make_parser(prog)
+    options = parser.parse_args(argv)
+    if options.audio and not options.html:
+        parser.error("--audio needs --html FILE, the page of the recordings")
+    if options.html in (options.out, listening := options.out.with_suffix(".html")):
+        parser.error(f"--html {options.html} is a file of --out {options.out}; choose another name")
     from sure.report.results import collect  # with the imports below, these take a second
 
     results, without = collect(options.experiments)
@@ -42,9 +51,13 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
     if any(result["task"] == "tts" for result in results):
         from sure.report.listening_page import write_page  # imports torch, which takes seconds
 
-        page = options.out.with_suffix(".html")
-        if write_page(results, page):
-            print(f"\nTo listen: {page}")
+        if write_page(results, listening):
+            print(f"\nTo listen: {listening}")
+    if options.html:
+        from sure.report.page import write
+
+        write.write_page(results, without, options.html, options.audio)
+        print(f"\nThe page: {options.html}")
 
 
 if __name__ == "__main__":

@@ -104,10 +104,15 @@ def _cell(id: str, column: Column, folder: Path) -> str:
 
 
 def _scores(values: dict[str, Any], names: Sequence[str], separator: str) -> str:
+    return f'<div class="scores">{separator.join(map(escape, score_texts(values, names)))}</div>'
+
+
+def score_texts(values: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Each of the named scores that the values have, as a text with name and unit."""
     scores = []
     for name in names:
         if isinstance(values.get(name), (int, float)):
             unit = UNITS.get(name, "%")
             label = SCORES[name].removesuffix(unit).strip()
-            scores.append(escape(f"{label} {values[name]:.{DIGITS.get(name, 2)}f} {unit}".strip()))
-    return f'<div class="scores">{separator.join(scores)}</div>'
+            scores.append(f"{label} {values[name]:.{DIGITS.get(name, 2)}f} {unit}".strip())
+    return scores

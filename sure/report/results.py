@@ -106,7 +106,11 @@ def tests_of(results: Sequence[Result]) -> list[list[Result]]:
 
     Without results in languages that were not trained, which have a table of their own.
     """
-    results = [one for one in results if not is_other_language(one)]
+    return sets_of([one for one in results if not is_other_language(one)])
+
+
+def sets_of(results: Sequence[Result]) -> list[list[Result]]:
+    """All results grouped as by `tests_of`."""
     keys = ("task", "score_name", "set", "references_sha256")
     return list(grouped(results, lambda one: tuple(one[key] for key in keys)).values())
 
@@ -134,15 +138,22 @@ def distinct(results: Iterable[Result], key: str) -> str:
     return ", ".join(dict.fromkeys(str(result[key]) for result in results if result[key] is not None)) or "-"
 
 
+def summary_of(results: list[Result]) -> list[list[str]]:
+    """Cells of the table of one test set, header first: the name of each row, its seeds, scores, sizes and rates."""
+    measured = [[name for name in result.values if result[f"{name}_interval"]] for result in results]
+    main = results[0]["score_name"]
+    scores = list(dict.fromkeys([main, *itertools.chain(*sorted(measured, key=len, reverse=True))]))
+    header = ["method", "seeds", *(SCORES.get(score, f"{score.replace('_', ' ')} %") for score in scores)]
+    header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
+    header += ["learning rate adapter / head"]
+    return [header, *(_row(name, row, scores) for name, row in rows_of(results).items())]
+
+
 def _section(results: list[Result]) -> str:
     first = results[0]
     main = first["score_name"]
-    measured = [[name for name in result.values if result[f"{name}_interval"]] for result in results]
-    scores = list(dict.fromkeys([main, *itertools.chain(*sorted(measured, key=len, reverse=True))]))
-    header = ["method", "seeds", *(SCORES.get(score, f"{escaped(score.replace('_', ' '))} %") for score in scores)]
-    header += ["dev", "trained without head", "with head", "of all %", "bundle kB", "training s", "peak MB"]
-    header += ["learning rate adapter / head"]
-    lines = [header, *(_row(name, row, scores) for name, row in rows_of(results).items())]
+    header, *lines = summary_of(results)
+    shown = [[escaped(name) for name in header], *([escaped(name), *cells] for name, *cells in lines)]
     better = "higher" if first["higher_is_better"] else "lower"
     title = f"## {escaped(first['task'])}, {escaped(first['data'] or first['set'])}"
     weights = " and the search weights" if any(result.decoding != "greedy" for result in results) else ""
@@ -154,17 +165,17 @@ def _section(results: list[Result]) -> str:
         f"{header[2]}: {better} is better; dev: {dev} on the dev set, which selects the epoch{weights}.\n"
         f"One seed: 95 % bootstrap interval over {drawn}; several: mean ± sample standard deviation."
     )
-    if main == "cer" and "wer" in scores:
+    if main == "cer" and SCORES["wer"] in header:
         notes += "\nRead CER, not WER: the language is written without spaces between words, and CER ignores spaces."
     rows = {name: [(one.seed.name, one.values) for one in row] for name, row in rows_of(results).items()}
     notes += "".join(f"\n{line}" for line in different_data(rows))
-    return f"{title}\n\n{table(lines)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(_commands(results))}\n"
+    return f"{title}\n\n{table(shown)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(commands_of(results))}\n"
 
 
 def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:
     rates = dict.fromkeys(f"{_number(r['lr_adapter'], 'g')} / {_number(r['lr_head'], 'g')}" for r in row)
     return [
-        escaped(name),
+        name,
         str(len(row)),
         *(_score(row, score) for score in scores),
         _spread(row, "dev_score", 2),
@@ -214,7 +225,11 @@ def _row_names(rows: list[list[Result]]) -> list[str]:
 
 
 def _facts(results: list[Result]) -> str:
-    """List of facts about data, backbone and device; a fact on which results differ has several values."""
+    return "\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in facts_of(results).items())
+
+
+def facts_of(results: list[Result]) -> dict[str, str]:
+    """Facts about data, backbone and device; a fact on which results differ has several values."""
     trained = [r for r in results if not r.is_upper_bound] or results
     backbones = dict.fromkeys((r["backbone"], str(r["backbone_sha256"] or "-")[:12]) for r in trained)
     seconds = results[0]["seconds_of_audio"]
@@ -231,8 +246,7 @@ def _facts(results: list[Result]) -> str:
         facts["vocoder"] = distinct(results, "vocoder")
     facts |= {f"independent {kind}": name for r in results for kind, name in (r["judges"] or {}).items()}
     facts |= {f"without {scores}": why for r in results for scores, why in (r["missing"] or {}).items()}
-    facts |= {f"decoding {name}": settings for name, settings in _decodings(results).items()}
-    return "\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in facts.items())
+    return facts | {f"decoding {name}": settings for name, settings in _decodings(results).items()}
 
 
 def _decodings(results: list[Result]) -> dict[str, str]:
@@ -249,7 +263,7 @@ def _decodings(results: list[Result]) -> dict[str, str]:
     return shown
 
 
-def _commands(results: list[Result]) -> str:
+def commands_of(results: list[Result]) -> str:
     """Commands to repeat the results: training of each seed, each decoding, scoring."""
     commands = dict.fromkeys(result["command"] for result in results if result["command"])
     results = [result for result in results if not result.is_upper_bound]  # made and scored together with the others

@@ -41,11 +41,19 @@ def aligned_listing(references: Mapping[str, str], hypotheses: Mapping[str, str]
 
     Then totals, and the `frequent` most frequent errors of each kind. Texts as for `error_rates`.
     """
-    output = jiwer.process_words(*_texts(references, hypotheses))
-    aligned = zip(output.references, output.hypotheses, output.alignments, strict=True)
-    utterances = [_pairs(*utterance) for utterance in aligned]
+    utterances = aligned_pairs(references, hypotheses)
     blocks = [_aligned(id, pairs) for id, pairs in zip(references, utterances, strict=True)]
     return "\n".join([*blocks, _totals(utterances), *_confusions(utterances, frequent)])
+
+
+def aligned_pairs(
+    references: Mapping[str, str], hypotheses: Mapping[str, str], characters: bool = False
+) -> list[list[Pair]]:
+    """Aligned words of each utterance, or its aligned characters. Texts as for `error_rates`."""
+    process = jiwer.process_characters if characters else jiwer.process_words
+    output = process(*_texts(references, hypotheses))
+    aligned = zip(output.references, output.hypotheses, output.alignments, strict=True)
+    return [_pairs(*utterance) for utterance in aligned]
 
 
 def _texts(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> Texts:

@@ -1,0 +1,1 @@
+"""One HTML page about experiments, which needs no network and no other file."""
