@@ -136,6 +136,7 @@ GOOD = "audio\ttext\tlabel\na.wav\tlight on\ton\n"
         (GOOD, "verification", "train.tsv, line 1: no column 'speaker'"),
         (GOOD + "\ton\ton\n", "asr", "train.tsv, line 3: the column 'audio' is empty"),
         (GOOD + "b.wav\ton\t\n", "intent", "train.tsv, line 3: the column 'label' is empty"),
+        ("audio\ttext\tlanguage\na.wav\ton\ten\nb.wav\ton\t\n", "asr", "line 3: the column 'language' is empty"),
         (GOOD + "b.wav\ton\n", "asr", "train.tsv, line 3: 2 cells, but the header has 3 columns; put one tab"),
         (GOOD + "b.wav\thello\tworld\tand\tmore\n", "asr", "train.tsv, line 3: 5 cells, but the header has 3"),
         (GOOD + "b.wav\ton\ta=b\n", "intent", "train.tsv, line 3: 'b': '=' separates group and label"),
@@ -188,6 +189,10 @@ def test_parts_of_a_recording_and_other_kinds_of_tables(tmp_path):
     for name in ("train.tsv", "dev.tsv", "test.tsv"):
         rows = "a\tx.wav\tone\t0\t1.5\nb\tx.wav\ttwo\t1.5\t\nc\ty.wav\tthree\t\t\n"
         (tmp_path / name).write_text(f"id\taudio\ttext\tstart\tend\n{rows}")
+    for name in ("train.csv", "dev.csv", "test.csv"):
+        write(name, b"audio,text,language,label\na.wav,uno,es,x\nb.wav,one,en,x\n")(tmp_path / "two")
+    assert (TEMPLATE(tmp_path / "two", tmp_path / "asr")[0] / "utt2lang").read_text() == "a es\nb en\n"
+    assert not (TEMPLATE(tmp_path / "two", tmp_path / "intent", task="intent")[0] / "utt2lang").exists()
     folder = TEMPLATE(tmp_path, tmp_path / "data")[0]
     assert (folder / "segments").read_text() == "a x 0 1.5\nb x 1.5 -1\nc y 0 -1\n"
     (tmp_path / "test.tsv").rename(tmp_path / "test.xlsm")
@@ -214,18 +219,26 @@ def test_channels_of_kaldi_are_selected_or_refused(tmp_path, scp, channels, refu
         TEMPLATE(tmp_path, tmp_path / "data")
 
 
+LANGUAGES = "a es\nb en\nc en\nd es\n"
+
+
 def test_kaldi_folders_of_the_template(tmp_path, monkeypatch):
     """Commands and archives with paths from the folder of the recipe; an unknown speaker stops no task without them."""
     corpus = tmp_path / "my corpus"
     commands = "a sed s/x/y/ <my\\ corpus/a.wav | cat |\nb sph/b.ark:12\nc cat elsewhere |\n"
     commands += "d cd sph && bash -c 'cat b.ark' |\n"
     for name in ("train", "dev", "test"):
-        for table, rows in {"wav.scp": commands, "text": "a x\nb y\nc z\nd x\n", "utt2spk": "a s\nb\nc s\n"}.items():
+        for table, rows in {
+            "wav.scp": commands,
+            "text": "a x\nb y\nc z\nd x\n",
+            "utt2spk": "a s\nb\nc s\n",
+            "utt2lang": LANGUAGES,
+        }.items():
             write(table, rows.encode())(corpus / name)
     for place in ("a.wav", "sph/b.ark"):
         write(place, b"x")(corpus)
     folder = TEMPLATE(corpus, tmp_path / "data")[0]
-    assert not (folder / "utt2spk").exists()
+    assert not (folder / "utt2spk").exists() and (folder / "utt2lang").read_text() == LANGUAGES
     first, second, third, fourth = (line.value for line in read_lines(folder / "wav.scp"))
     assert run_command(first, tmp_path / "out") == "" and (tmp_path / "out").read_bytes() == b"y"
     assert run_command(fourth, tmp_path / "out") == "" and (tmp_path / "out").read_bytes() == b"x"

@@ -1,4 +1,4 @@
-"""Download and preparation, killed again and again, end in the bytes of an undisturbed run."""
+"""Runs that are killed again and again end in the bytes of an undisturbed run."""
 
 import os
 import random
@@ -9,7 +9,9 @@ from pathlib import Path
 import file_server
 import miniature
 import pytest
+import toys
 from clone import ROWS, Clone, row_words, serve
+from small_project import until
 
 RECIPES = {row["recipe"]: row for row in reversed(ROWS)}  # the first row of each
 NAMES = [pytest.param(name, marks=() if name == "asterisk" else pytest.mark.slow) for name in RECIPES]
@@ -56,3 +58,31 @@ def test_the_same_bytes_after_any_number_of_kills(tmp_path, name):
             server.pause.clear()
         clone.run(disturbed, *words)
     assert made(undisturbed) == made(disturbed) and made(undisturbed)
+
+
+RECOGNISER = "--task asr --lang es --head decoder --backbone whisper --weights random:toy --petl lora".split()
+
+
+@pytest.mark.slow
+def test_a_recogniser_has_the_same_weights_and_texts_after_kills_in_training_and_in_decoding(tmp_path):
+    """Killed after the first and a later epoch, and in the middle of decoding, at random moments."""
+    clone = Clone(tmp_path / "a new clone")
+    corpus = miniature.make("asterisk", tmp_path / "corpus")
+    undisturbed, disturbed = (clone.recipe("asterisk", copy) for copy in ("undisturbed", "disturbed"))
+    words = [*RECOGNISER, "--set", "train.epochs=12", "--corpus", str(corpus / "debian"), "--stop_stage", "score"]
+    clone.run(undisturbed, *words)
+    experiment = Path("exp/transcription_es_whisper_lora_random/seed1")
+    exp, moments, hit = disturbed / experiment, random.Random(1), 0
+    epochs = [lambda count=count: len(toys.read(exp / "metrics.jsonl").splitlines()) >= count for count in (1, 5)]
+    for reached in (*epochs, (exp / "log" / "decode.log").exists):
+        process = clone.start(disturbed, *words)
+        until(lambda process=process, reached=reached: reached() or process.poll() is not None, 300)
+        seconds_until_killed(process, moments.uniform(0, 0.5))
+        hit += process.returncode != 0
+    assert hit == 3, "a stage ended before it was killed"
+    clone.run(disturbed, *words)
+    toys.assert_same(exp, undisturbed / experiment)
+    for name in ("hyp.txt", "ref.txt"):
+        assert (exp / "decode_test" / name).read_bytes() == (
+            undisturbed / experiment / "decode_test" / name
+        ).read_bytes()
