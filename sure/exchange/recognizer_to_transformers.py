@@ -8,6 +8,7 @@ from sure.exchange.files import json_file, tensor_file
 from sure.exchange.merged import merged_state
 from sure.models.base import AdaptedModel
 from sure.parsing import read_json
+from sure.text.languages import is_mixed
 from sure.text.recognizer_tokens import RecognizerTokens
 
 GENERATION, TOKENIZER, TOKENIZER_SETTINGS = "generation_config.json", "tokenizer.json", "tokenizer_config.json"
@@ -82,13 +83,14 @@ def generation_settings(model: AdaptedModel, base: Path | None) -> dict[str, Any
     if tokens.alignment_heads:
         found["alignment_heads"] = tokens.alignment_heads
     if tokens.multilingual:
-        own = tokens.language(task.language)
         found |= {
             "lang_to_id": {f"<|{name}|>": id for name, id in tokens.languages.items()},
             "task_to_id": tokens.tasks,
-            "language": next(f"<|{name}|>" for name, id in tokens.languages.items() if id == own),
             "task": task.mode,
         }
+    if tokens.multilingual and not is_mixed(task.language):  # without it, `generate` finds that of each utterance
+        own = tokens.language(task.language)
+        found["language"] = next(f"<|{name}|>" for name, id in tokens.languages.items() if id == own)
     return found
 
 

@@ -17,6 +17,7 @@ from sure.parsing import read_yaml
 from sure.petl.bundle import Bundle
 from sure.report.markdown import code_block, escaped, table
 from sure.report.results import SCORES, Result, collect, markdown
+from sure.text.languages import is_mixed
 
 PIPELINES = {  # task -> name of the task on the hub; others are audio classification
     "asr": "automatic-speech-recognition",
@@ -53,7 +54,7 @@ def write_card(bundle: Bundle, about: About) -> str:
     task = PIPELINES.get(facts["task"], "audio-classification")
     metadata = {
         "license": about.licence,
-        "language": facts["language"] if facts["task"] in PIPELINES else "",
+        "language": facts["language"] if facts["task"] in PIPELINES and not is_mixed(facts["language"]) else "",
         "base_model": base,
         "base_model_relation": "adapter" if base else "",
         "library_name": "sure-speech",

@@ -18,7 +18,7 @@ from sure.bin import export, import_adapter
 from sure.config import make_config, petl_settings
 from sure.errors import SureError
 from sure.exchange.from_peft import attach_peft
-from sure.exchange.recognizer_to_transformers import recognizer_files
+from sure.exchange.recognizer_to_transformers import generation_settings, recognizer_files
 from sure.exchange.to_ctranslate2 import ctranslate2_files
 from sure.exchange.to_peft import peft_files
 from sure.frames import Frames
@@ -144,6 +144,10 @@ def test_settings_of_the_original_folder_are_kept(tmp_path):
     assert settings["max_initial_timestamp_index"] == 50 and settings["language"] == "<|es|>"
     assert settings["task"] == "transcribe" and "forced_decoder_ids" not in settings
     assert files["normalizer.json"] == b"{}"
+    model.task.language = "all"
+    assert (
+        "language" not in generation_settings(model, None) and generation_settings(model, None)["task"] == "transcribe"
+    )
 
 
 def test_the_commands_on_a_bundle(tmp_path):
