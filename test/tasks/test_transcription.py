@@ -16,6 +16,8 @@ def test_accents_are_left_out_of_what_is_learned_and_of_what_is_recognised(tmp_p
     written = "La contraseña: ¡número!"
     assert task.text(task.tokens.encode(written)) == text
     assert task.reference(Utterance("a", "a.wav", 1.0, text=written)) == text
+    french = Utterance("b", "b.wav", 1.0, text="Étage", language="fr")
+    assert task.reference(french) == "étage", "the corpus of the training alone is written without accents"
 
 
 def test_with_all_languages_each_utterance_has_its_own_prompt_and_spelling(tmp_path):
