@@ -38,7 +38,7 @@ def of_transcript(found: Transcript, seconds: float) -> Transcribed:
     for one in found.segments:
         more = {"tokens": one.tokens, "temperature": one.hypothesis.temperature}
         more |= {"avg_logprob": one.hypothesis.log_probability, "no_speech_prob": one.hypothesis.no_speech}
-        segments.append((one.start, one.end, one.text, more))
+        segments.append((min(one.start, one.end), one.end, one.text, more))
     words = [word for one in found.segments for word in one.words]
     return Transcribed(found.text, seconds, found.language, segments, words)
 

@@ -8,7 +8,7 @@ import torch
 
 from sure import registry
 from sure.backbones.aligner import alignment_prior
-from sure.config import make_config
+from sure.config import Config, make_config
 from sure.data.synthesis.dataset import SynthesisBatch, SynthesisItem, collate_synthesis
 from sure.models.build import build_model, build_task
 from sure.models.synthesis import SynthesisModel
@@ -31,6 +31,9 @@ SPEAKERS = ["ann", "bob", "nobody"]
 
 
 def write_tokens(folder: Path) -> Path:
+    """Files of stage 3, unless they are there."""
+    if (folder / "statistics.json").exists():
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "phones.txt").write_text("<pad>\n<unk>\nA\nB\nC\nD\n")
     (folder / "speakers.txt").write_text("ann\nbob\n")
@@ -40,8 +43,8 @@ def write_tokens(folder: Path) -> Path:
     return folder
 
 
-def make(folder: Path, method: str | dict, saved: bool = False) -> SynthesisModel:
-    """A model with random weights, the same at every call."""
+def build(folder: Path, method: str | dict, saved: bool = False) -> tuple[Config, SynthesisModel]:
+    """A model with random weights, the same at every call, and its config."""
     given = {
         "task": "tts",
         "seed": 3,
@@ -51,7 +54,11 @@ def make(folder: Path, method: str | dict, saved: bool = False) -> SynthesisMode
         "petl": METHODS[method] if isinstance(method, str) else method,
     }
     config = make_config(given, "test")
-    return build_model(config, build_task(config), saved=saved)
+    return config, build_model(config, build_task(config), saved=saved)
+
+
+def make(folder: Path, method: str | dict, saved: bool = False) -> SynthesisModel:
+    return build(folder, method, saved)[1]
 
 
 def batch(model: SynthesisModel, rows: slice = slice(None), given: bool = False) -> SynthesisBatch:
