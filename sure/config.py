@@ -137,7 +137,7 @@ def _current_keys(given: Mapping[str, Any]) -> dict[str, Any]:
 def _merge_layers(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """The layers, each with its key if it is an override, laid over each other.
 
-    A `petl` that names another method than the last one does is left out; keys without a name are for any method.
+    A layer's `petl` is left out if it names another method than the last name; keys without a name are for any method.
     The section `rates` of a layer, {task: {method: rate}}, is first replaced by the rates of this task and method.
     """
     merged = _overlay(layers)
@@ -169,7 +169,7 @@ def _without_others(layer: dict[str, Any], method: str) -> dict[str, Any]:
 
 
 def _merge(base: Any, update: Any, key: str = "") -> Any:
-    """`base` updated by `update`, recursively; a new `petl.name` replaces the whole of `petl`."""
+    """`base` updated by `update`, recursively."""
     if not isinstance(base, dict) or not isinstance(update, dict):
         if isinstance(base, list) and isinstance(update, dict):
             if update.keys() == {"name"}:
@@ -180,12 +180,7 @@ def _merge(base: Any, update: Any, key: str = "") -> Any:
         return update
     merged = dict(base)
     for name, value in update.items():
-        old = merged.get(name)
-        if name == "petl" and isinstance(old, dict) and isinstance(value, dict):
-            replaces = "name" in old and value.get("name", old["name"]) != old["name"]
-        else:
-            replaces = name not in merged
-        merged[name] = value if replaces else _merge(old, value, key)
+        merged[name] = _merge(merged[name], value, key) if name in merged else value
     return merged
 
 
