@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sure import hub
 from sure.backbones.encoder_decoder import EncoderDecoder
 from sure.errors import SureError
 from sure.exchange.recognizer_to_transformers import recognizer_files
@@ -20,17 +21,21 @@ def export(bundle: str, form: str, out: Path, backbone: str | None = None) -> tu
     SureError for a form that does not fit the bundle.
     """
     sure = Sure.load(bundle, backbone, device="cpu")
-    weights = Path(sure.weights)
-    files, notes = _files(sure.model, form, weights if weights.is_dir() else None)
+    weights = hub.local(sure.weights)
+    name = hub.split(sure.weights)[0] if hub.is_name(sure.weights) else str(weights)
+    files, notes = _files(sure.model, form, weights if weights.is_dir() else None, name)
     for name, content in files.items():
         replace_file(out / name, content)
     return {name: len(content) for name, content in files.items()}, notes
 
 
-def _files(model: AdaptedModel, form: str, base: Path | None) -> tuple[dict[str, bytes], list[str]]:
-    """The files of the export by name, and notes. base: the Hugging Face folder of the backbone, if there is one."""
+def _files(model: AdaptedModel, form: str, base: Path | None, name: str) -> tuple[dict[str, bytes], list[str]]:
+    """The files of the export by name, and notes.
+
+    base: the Hugging Face folder of the backbone, if there is one; name: this folder, or its name on the hub.
+    """
     if form == "peft":
-        return peft_files(model, None if base is None else str(base))
+        return peft_files(model, None if base is None else name)
     if isinstance(model.backbone, EncoderDecoder):
         files, notes = recognizer_files(model, base)
         return (files, notes) if form == "transformers" else ctranslate2_files(files)

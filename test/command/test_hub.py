@@ -12,7 +12,7 @@ from originals import huggingface, saved
 from safetensors.torch import load_file
 
 from sure import hub
-from sure.bin import infer, pull, push
+from sure.bin import export, infer, pull, push
 from sure.config import load_config
 from sure.errors import SureError
 from sure.inference import Sure
@@ -148,6 +148,12 @@ def test_push_and_pull(loopback, bundle, weights, tmp_path, capsys):
         pull.main(["me/adapter", "--out", str(weights)])
     with pytest.raises(SureError, match="is not a bundle of SURE"):
         Sure.load(NAME)
+
+
+def test_an_exported_adapter_names_its_backbone_on_the_hub(loopback, tmp_path):
+    write_adapter(tmp_path, ["lora"], name="wav2vec2", weights=hub.pinned(NAME))
+    export.main([str(tmp_path / "bundle0"), "--to", "peft", "--out", str(tmp_path / "peft")])
+    assert json.loads((tmp_path / "peft" / "adapter_config.json").read_text())["base_model_name_or_path"] == NAME
 
 
 def test_a_damaged_bundle_is_not_sent(loopback, bundle):
