@@ -71,7 +71,7 @@ def test_the_page_has_each_run_with_its_command_its_curves_and_its_errors():
     for name, seed in (("lora", 1), ("lora", 2), ("ia3", 1)):
         experiment(f"asr_{name}/seed{seed}", {"utt1": "el mono come ya", "utt2": "no"}, command=f"train {name} {seed}")
     made = page("exp/asr_lora", "exp/asr_ia3")
-    runs = made.text.partition("<h4>Runs</h4>")[2].partition("</table>")[0]
+    runs = made.text.partition("<summary>Runs</summary>")[2].partition("</table>")[0]
     found = re.findall(r'<tr><th scope="row">(\w+)</th><td>(seed\d)</td>.*?<pre[^>]*>([^<]*)</pre>', runs)
     assert found == [
         ("lora", "seed1", "train lora 1"),

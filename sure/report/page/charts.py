@@ -10,9 +10,11 @@ from sure.report.page.axis import Axis, short_number
 from sure.report.page.html import Html, joined, tag
 from sure.report.results import SCORES, Result, rows_of
 
-WIDTH, HEIGHT = 760, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 190, 16, 48  # room for ticks and names
-LINE = 16  # pixels between names
+PLOT, HEIGHT = 520, 380
+LEFT, TOP, BOTTOM = 64, 16, 48  # room for ticks
+RIGHT = LEFT + PLOT  # names are to its right
+LINE, LETTER = 16, 7.5  # pixels between names; width of a letter, of the widest fonts
+LONGEST = 48  # letters of a name
 COLORS = 8  # classes c0 to c7 of the page; further lines have other dashes
 DASHES = ("", "6 3", "2 3", "9 3 2 3")
 
@@ -26,6 +28,7 @@ class Point(NamedTuple):
 
 class Line(NamedTuple):
     name: str
+    style: int  # lines of one style have the same colour and dashes
     points: Sequence[tuple[float, float]]
 
 
@@ -46,17 +49,25 @@ def pareto_chart(results: Sequence[Result]) -> Html:
     }
     front = pareto_front(points, first["higher_is_better"])
     ends = [one.score + side * one.deviation for one in points for side in (-1, 1)]
-    height = max(HEIGHT, TOP + BOTTOM + LINE * len(points))
-    across = Axis([point.parameters for point in points], LEFT, WIDTH - RIGHT, log=True)
+    height = max(HEIGHT, TOP + BOTTOM + LINE * (len(points) + len(bounds)))
+    across = Axis([point.parameters for point in points], LEFT, RIGHT, log=True)
     up = Axis([*ends, *bounds.values()], height - BOTTOM, TOP)
     label = SCORES.get(first["score_name"], first["score_name"])
     better = "higher" if first["higher_is_better"] else "lower"
     parts = [_axes(across, up, height, "trained parameters, with head", f"{label} ({better} is better)")]
-    parts += [_bound(name, up(score)) for name, score in bounds.items()]
+    parts += [_path([(LEFT, up(score)), (RIGHT, up(score))], class_="bound") for score in bounds.values()]
     parts.append(_path([(across(one.parameters), up(one.score)) for one in front], class_="front"))
-    places = _apart([up(point.score) for point in points], TOP + LINE / 2, height - BOTTOM)
-    parts += [_marked(point, across, up, place, point in front) for point, place in zip(points, places, strict=True)]
-    return _svg(parts, height, f"{label} against trained parameters; line: Pareto front")
+    ends = [(point.name, across(point.parameters), up(point.score)) for point in points]
+    ends += [(name, RIGHT, up(score)) for name, score in bounds.items()]
+    places = _apart([y for *_, y in ends], TOP + LINE / 2, height - BOTTOM)
+    best = {point.name for point in front}
+    parts += [_named(*end, place, end[0] in best) for end, place in zip(ends, places, strict=True)]
+    parts += [_marked(point, across, up, point in front) for point in points]
+    width = RIGHT + 20 + LETTER * min(LONGEST, max(len(name) for name, *_ in ends))
+    chart = _svg(parts, width, height, f"{label} against trained parameters; line: Pareto front")
+    hidden = [name for name, row in rows.items() if _is_random(row)]
+    note = f"Not in the chart, with a random backbone: {', '.join(hidden)}."
+    return joined([chart, tag("p", note, class_="note")] if hidden else [chart])
 
 
 def pareto_front(points: Sequence[Point], higher_is_better: bool) -> list[Point]:
@@ -75,35 +86,38 @@ def curve_chart(lines: Sequence[Line], label: str) -> Html:
     if not values:
         return Html()
     log = min(values) > 0 and max(values) > 20 * min(values)
-    across = Axis([epoch for line in lines for epoch, _ in line.points], LEFT, WIDTH - 20)
+    across = Axis([epoch for line in lines for epoch, _ in line.points], LEFT, RIGHT, whole=True)
     up = Axis(values, HEIGHT - BOTTOM, TOP, log)
     parts = [_axes(across, up, HEIGHT, "epoch", label)]
-    for place, line in enumerate(lines):
+    for line in lines:
         pixels = [(across(epoch), up(value)) for epoch, value in line.points]
         dots = [_dot(*pixel, f"{line.name}, epoch {epoch:g}: {value:.4g}", 2.5)
                 for pixel, (epoch, value) in zip(pixels, line.points, strict=True)]  # fmt: skip
-        dash = DASHES[place // COLORS % len(DASHES)]
-        parts.append(tag("g", _path(pixels, stroke_dasharray=dash), *dots, class_=f"c{place % COLORS}"))
-    return _svg(parts, HEIGHT, f"{label} by epoch")
+        parts.append(tag("g", _styled(pixels, line.style), *dots, class_=f"c{line.style % COLORS}"))
+    return _svg(parts, RIGHT + 10, HEIGHT, f"{label} by epoch")
 
 
 def legend(names: Sequence[str]) -> Html:
-    """The names of the lines of `curve_chart`, with their colours and dashes."""
+    """The names of the styles of `curve_chart`, with their colours and dashes."""
     items = []
-    for place, name in enumerate(names):
-        line = _path([(0, 6), (28, 6)], stroke_dasharray=DASHES[place // COLORS % len(DASHES)])
-        swatch = tag("svg", tag("g", line, class_=f"c{place % COLORS}"), viewBox="0 0 28 12", aria_hidden="true")
+    for style, name in enumerate(names):
+        line = tag("g", _styled([(0, 6), (28, 6)], style), class_=f"c{style % COLORS}")
+        swatch = tag("svg", line, viewBox="0 0 28 12", aria_hidden="true")
         items.append(tag("li", swatch, name))
     return tag("ul", *items, class_="legend")
 
 
 def _point(name: str, row: Sequence[Result]) -> Point | None:
     known = [one for one in row if one["trained_parameters"] and _is_finite(one["score"])]
-    if not known or row[0].is_upper_bound or str(row[0]["backbone_weights"]).startswith("random"):
+    if not known or row[0].is_upper_bound or _is_random(row):
         return None
     scores = [one["score"] for one in known]
     parameters = statistics.fmean(one["trained_parameters"] for one in known)
     return Point(name, parameters, statistics.fmean(scores), statistics.stdev(scores) if len(scores) > 1 else 0.0)
+
+
+def _is_random(row: Sequence[Result]) -> bool:
+    return str(row[0]["backbone_weights"]).startswith("random")
 
 
 def _is_finite(value: object) -> bool:
@@ -121,20 +135,21 @@ def _apart(places: Sequence[float], low: float, high: float) -> list[float]:
     return moved
 
 
-def _marked(point: Point, across: Axis, up: Axis, place: float, on_front: bool) -> Html:
-    x, y, right = across(point.parameters), up(point.score), WIDTH - RIGHT
-    parts = [_path([(x, y), (right, y if abs(place - y) < 1 else place), (right + 8, place)], class_="leader")]
+def _named(name: str, x: float, y: float, place: float, on_front: bool) -> Html:
+    """The name to the right of the plot at height `place`, and a line to its point."""
+    leader = _path([(x, y), (RIGHT, y), (RIGHT + 12, place), (RIGHT + 16, place)], class_="leader")
+    shown = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return tag("g", leader, _text(RIGHT + 20, place + 4, shown, "strong" if on_front else ""))
+
+
+def _marked(point: Point, across: Axis, up: Axis, on_front: bool) -> Html:
+    x, y = across(point.parameters), up(point.score)
+    parts = []
     if point.deviation:
         parts.append(_path([(x, up(point.score - point.deviation)), (x, up(point.score + point.deviation))]))
     about = f"{point.name}: {point.score:.2f}, {point.parameters:,.0f} parameters"
     parts.append(_dot(x, y, about, 5, "" if on_front else "off"))
-    parts.append(_text(right + 12, place + 4, point.name, "strong" if on_front else ""))
     return tag("g", *parts)
-
-
-def _bound(name: str, y: float) -> Html:
-    line = _path([(LEFT, y), (WIDTH - RIGHT, y)], class_="bound")
-    return tag("g", line, _text(LEFT + 4, y - 4, name, "small"))
 
 
 def _axes(across: Axis, up: Axis, height: float, below: str, left: str) -> Html:
@@ -158,6 +173,10 @@ def _path(points: Sequence[tuple[float, float]], **attributes: str) -> Html:
     return tag("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in points), **given)
 
 
+def _styled(points: Sequence[tuple[float, float]], style: int) -> Html:
+    return _path(points, stroke_dasharray=DASHES[style // COLORS % len(DASHES)])
+
+
 def _dot(x: float, y: float, about: str, radius: float, name: str = "") -> Html:
     return tag("circle", tag("title", about), cx=x, cy=y, r=radius, class_=name or False)
 
@@ -166,6 +185,6 @@ def _text(x: float, y: float, text: str, name: str = "") -> Html:
     return tag("text", text, x=f"{x:g}", y=f"{y:g}", class_=name or False)
 
 
-def _svg(parts: Sequence[Html], height: float, label: str) -> Html:
-    picture = tag("svg", joined(parts), viewBox=f"0 0 {WIDTH} {height}", role="img", aria_label=label)
+def _svg(parts: Sequence[Html], width: float, height: float, label: str) -> Html:
+    picture = tag("svg", joined(parts), width=f"{width:g}", height=f"{height:g}", role="img", aria_label=label)
     return tag("div", picture, class_="wide chart", tabindex=0, role="region", aria_label=label)

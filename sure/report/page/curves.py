@@ -17,18 +17,22 @@ AGAIN = "run stage 4 (sure.bin.train) again"
 def curves(results: Sequence[Result]) -> Html:
     """Losses, and the score that selects the epoch, of each seed folder of one task. Empty without metrics.jsonl.
 
-    Raises SureError naming a damaged metrics.jsonl or best.json.
+    The seeds of an experiment have one colour. Raises SureError naming a damaged metrics.jsonl or best.json.
     """
-    seeds = {one.seed: f"{one.experiment.name} {one.seed.name}" for one in results if not one.is_upper_bound}
+    seeds = {one.seed: one.experiment.name for one in results if not one.is_upper_bound}
     runs = {folder: lines for folder in seeds if (lines := _read(folder / "metrics.jsonl"))}
     if not runs:
         return Html()
     scores = dict.fromkeys(f"dev_{name}" for folder in runs if (name := _score_name(folder)))
+    names = list(dict.fromkeys(seeds[folder] for folder in runs))
     charts = []
     for key in ("train_loss", "dev_loss", *scores):
-        found = [Line(seeds[folder], _points(lines, key)) for folder, lines in runs.items()]
+        found = [
+            Line(f"{seeds[folder]} {folder.name}", names.index(seeds[folder]), _points(lines, key))
+            for folder, lines in runs.items()
+        ]
         charts.append(curve_chart(found, key.replace("_", " ")))
-    return joined([legend([seeds[folder] for folder in runs]), *charts])
+    return joined([legend(names), *charts])
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Recordings:
             self.refused += 1
             return Html()
         self.left -= len(source)
-        return tag("audio", controls=True, preload="none", src=source, aria_label=label)
+        return tag("audio", controls=True, preload="metadata", src=source, aria_label=label)
 
     def _utterances(self, data: str) -> Mapping[str, "Utterance"]:
         if data not in self._folders:

@@ -21,6 +21,7 @@ from sure.report.page.utterances import hardest_utterances
 from sure.report.results import SCORES, Result, commands_of, facts_of, grouped, rows_of, sets_of, summary_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
+OPENED = 12  # rows of the table of runs; a longer one is folded
 SCRIPT = re.compile(r"<script>(.*)</script>", re.DOTALL)
 
 
@@ -49,14 +50,23 @@ def write_page(results: Sequence[Result], without: Sequence[Path], path: Path, m
 
 
 def _task(task: str, results: Sequence[Result], anchor: str, recordings: Recordings) -> Html:
-    tests = [_test(group, recordings) for group in sets_of(results)]
-    drawn = curves(results)
-    training = [tag("h3", "Training curves"), drawn] if drawn else []
-    return tag("section", tag("h2", task), *tests, *training, id=anchor)
+    """Tables of all test sets, training curves, then utterances of all test sets, because these are long."""
+    tests = sets_of(results)
+    parts = [tag("h2", task), *map(_test, tests)]
+    if drawn := curves(results):
+        parts.append(joined([tag("h3", "Training curves"), drawn]))
+    for test in tests:
+        if shown := joined([listening_table(test, recordings), hardest_utterances(test, recordings)]):
+            parts.append(folded(f"Utterances: {_name(test)}", shown, opened=True))
+    return tag("section", *parts, id=anchor)
 
 
-def _test(results: list[Result], recordings: Recordings) -> Html:
-    """Tables, chart and utterances of one test set."""
+def _name(results: Sequence[Result]) -> str:
+    return str(results[0]["data"] or results[0]["set"])
+
+
+def _test(results: list[Result]) -> Html:
+    """Tables and chart of one test set."""
     first, rows = results[0], rows_of(results)
     better = "Higher" if first["higher_is_better"] else "Lower"
     main = SCORES.get(first["score_name"], first["score_name"])
@@ -66,21 +76,18 @@ def _test(results: list[Result], recordings: Recordings) -> Html:
         *different_data(data),
     ]
     facts = [part for name, value in facts_of(results).items() for part in (tag("dt", name), tag("dd", value))]
-    parts = [
-        tag("h3", str(first["data"] or first["set"])),
-        *(tag("p", note, class_="note") for note in notes),
-        table(summary_of(results), f"Methods on {first['set']}"),
-        pareto_chart(results),
-        tag("h4", "Runs"),
-        _runs(rows, main),
-        folded("Data, backbone, device", tag("dl", *facts)),
-        folded("All commands", tag("pre", commands_of(results), tabindex=0)),
-        confusions(results),
-    ]
-    listening, hardest = listening_table(results, recordings), hardest_utterances(results, recordings)
-    parts += [folded("Listening table", listening, opened=True)] if listening else []
-    parts += [folded("Hardest utterances", hardest, opened=True)] if hardest else []
-    return joined(parts)
+    return joined(
+        [
+            tag("h3", _name(results)),
+            *(tag("p", note, class_="note") for note in notes),
+            table(summary_of(results), f"Methods on {first['set']}"),
+            pareto_chart(results),
+            folded("Runs", _runs(rows, main), opened=len(results) <= OPENED),
+            folded("Data, backbone, device", tag("dl", *facts)),
+            folded("All commands", tag("pre", commands_of(results), tabindex=0)),
+            confusions(results),
+        ]
+    )
 
 
 def _runs(rows: dict[str, list[Result]], main: str) -> Html:
