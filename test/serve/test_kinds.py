@@ -63,7 +63,7 @@ def test_speech_in_several_formats(client):
         answer = client.post("/v1/audio/speech", json={**given, "response_format": form})
         found, found_rate = soundfile.read(io.BytesIO(answer.content))
         assert answer.status_code == 200 and found_rate == rate and abs(len(found) - len(samples)) <= slack
-        assert slack or abs(found * 32768 - samples).max() <= 1.5
+        assert slack or abs(found * 32768 - samples).max() <= 2
 
 
 @pytest.mark.parametrize(
