@@ -82,6 +82,21 @@ def test_other_sets_are_decoded_in_the_languages_of_their_utterances(trained):
     assert len({toys.read(trained / f"decode_{name}_other" / "hyp.txt") for name in codes}) == 3
 
 
+def test_a_model_of_all_languages_finds_the_language_of_a_recording(trained):
+    sure, one = Sure.load(trained / "bundle"), Sure.load(trained / "bundle")
+    task = sure.model.task
+    task.__init__(task.Config(), trained / "bundle", "all")
+    for each in (sure, one):  # without this, the toy finds the language of its training
+        rows, languages = each.backbone.decoder.tokens.weight.data, task.tokens.languages
+        rows[languages["fr"]] = 3 * rows[languages["en"]]
+    file = trained.parents[2] / "wav" / "test1.wav"
+    (found,) = sure.transcribe(file)
+    assert found.language == one.transcribe(file, "auto")[0].language == "fr"
+    wave = sure.read(file)
+    assert sure.predict(file) == one.model.hypotheses(wave[None], torch.tensor([len(wave)]), found.language)
+    assert sure.transcribe(file, "en")[0].language == "en"
+
+
 def test_a_linear_probe_scores_the_recogniser_as_it_is(trained):
     folder = trained.parents[2]
     changes = {**CHANGES, "petl": {"name": "linear_probe"}, "decode__generation": {"max_tokens": 2}}
