@@ -11,7 +11,6 @@ from sure.tasks import asr, language, verification
 from sure.text.timed_word import TimedWord
 
 RATE = 16000
-LIMIT = 2 * RATE  # samples
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # What the stages import; the first optimizer of a process imports torch._dynamo, which takes as long as torch.
@@ -60,7 +60,8 @@ def serve(address: str, root: str) -> None:
     """Fork for each call; returns in the fork that has become its process."""
     sys.path.insert(0, root)
     for name in (*LIBRARIES, *modules(root)):
-        importlib.import_module(name)
+        with suppress(ImportError):  # of optional dependencies that are not installed
+            importlib.import_module(name)
     gc.freeze()  # a collection in a fork would copy their memory
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -27,7 +27,6 @@ class Clone:
             shutil.copytree(ROOT / name, root / name, ignore=CACHE)
         shutil.copy(ROOT / "pyproject.toml", root)
         make_environment(root, root / ".venv", "ark,convert,espeak,judges,phones,tts", sys.executable)
-        self.python = root / ".venv" / "bin" / "python"
 
     def recipe(self, name: str, copy: str = "") -> Path:
         """A copy of a recipe without the files that it made."""
