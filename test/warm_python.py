@@ -10,6 +10,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import shlex
 import signal
 import socket
@@ -76,10 +77,21 @@ def serve(address: str, root: str) -> None:
             size, files, *_ = socket.recv_fds(connection, 9, 3)
             request = json.loads(connection.recv(int(size), socket.MSG_WAITALL))
             if child := os.fork():
-                connection.sendall(b"%d" % (os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256))
+                attend(child, connection)
                 os._exit(0)
             become(request, files)
             return
+
+
+def attend(child: int, caller: socket.socket) -> None:
+    """Send the exit status of a process to its caller; kill it, with those that it has started, if the caller ends."""
+    os.setpgid(child, child)
+    ended = os.pidfd_open(child)
+    if ended not in select.select([ended, caller], [], [])[0]:
+        os.killpg(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256
+    with suppress(BrokenPipeError):
+        caller.sendall(b"%d" % status)
 
 
 def modules(root: str) -> list[str]:

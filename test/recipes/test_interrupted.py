@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import file_server
@@ -12,10 +13,16 @@ import pytest
 import toys
 from clone import ROWS, Clone, row_words, serve
 from small_project import until
+from warm_python import warm_python
 
 RECIPES = {row["recipe"]: row for row in reversed(ROWS)}  # the first row of each
 NAMES = [pytest.param(name, marks=() if name == "asterisk" else pytest.mark.slow) for name in RECIPES]
 KILLS = 4
+
+
+def until_in_a_step(process: subprocess.Popen, recipe: Path, start: float) -> None:
+    """Wait until a run has begun a step of stages 1 to 3 since the time `start`, or has ended."""
+    until(lambda: process.poll() is not None or any(log.stat().st_mtime > start for log in recipe.glob("*/log/*")), 300)
 
 
 def seconds_until_killed(process: subprocess.Popen, seconds: float) -> None:
@@ -45,16 +52,20 @@ def test_the_same_bytes_after_any_number_of_kills(tmp_path, name):
     corpus = miniature.make(name, tmp_path / "corpus")
     undisturbed, disturbed = (clone.recipe(name, copy) for copy in ("undisturbed", "disturbed"))
     words = [*row_words(RECIPES[name], disturbed, corpus), "--stop_stage", "tokenize"]
-    with file_server.serve() as server:
+    with warm_python(clone.root, OMP_NUM_THREADS="1"), file_server.serve() as server:
         serve(undisturbed, corpus, server)
         archives = serve(disturbed, corpus, server)
+        begun = time.monotonic()
         clone.run(undisturbed, *words)
+        seconds = time.monotonic() - begun
         if archives:
             server.pause.set()  # the first one hangs half way through an archive
             server.break_after.append(len(server.files[archives[0]]) // 2)
         moments = random.Random(name)
         for _ in range(KILLS):
-            seconds_until_killed(clone.start(disturbed, *words), moments.uniform(1, 6))
+            start, process = time.time(), clone.start(disturbed, *words)
+            until_in_a_step(process, disturbed, start)
+            seconds_until_killed(process, seconds * moments.uniform(0, 0.6))
             server.pause.clear()
         clone.run(disturbed, *words)
     assert made(undisturbed) == made(disturbed) and made(undisturbed)
