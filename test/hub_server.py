@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from huggingface_hub import constants
@@ -20,7 +20,9 @@ NOT_FOUND = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file
 
 
 class Hub:
-    """Repositories by name, each a list of commits (path -> content), the last of which is `main`.
+    """Repositories by name (`datasets/owner/name` for datasets), each a list of commits: path -> content.
+
+    The last commit is `main`.
 
     requests: method and path. gated: names of repositories that refuse access. status: what every request gets.
     break_after: bytes after which the next downloads are cut, one for each.
@@ -106,9 +108,10 @@ class Handler(BaseHTTPRequestHandler):
         self.state.requests.append((self.command, path))
         if self.state.status:
             return self.reply({"error": "as the test wants"}, self.state.status)
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path):
-            name, kind, revision = found[1], found[2], found[3] or "main"
-        elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        if found := re.fullmatch(r"/api/(?:models|(datasets))/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+)(/.*)?)?", path):
+            name, kind, revision = found[2], found[3], found[4] or "main"
+            name, below = f"datasets/{name}" if found[1] else name, (found[5] or "/")[1:]
+        elif found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             name, revision, kind = found[1], found[2], "file"
         else:
             return self.missing("file")
@@ -123,10 +126,10 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "file":
             return self.send_file(commit, files.get(found[3])) if found[3] in files else self.missing("file")
         if kind == "tree":
-            return self.reply(
-                [{"type": "file", "path": path, "size": len(files[path]), "oid": etag(files[path])} for path in files]
-            )
-        self.reply({"id": name, "sha": commit, "siblings": [{"rfilename": path} for path in files]})
+            return self.reply(tree(files, below, "recursive=true" in self.path.lower()))
+        self.reply(
+            {"id": name.removeprefix("datasets/"), "sha": commit, "siblings": [{"rfilename": path} for path in files]}
+        )
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -136,6 +139,11 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"error": "as the test wants"}, self.state.status)
         elif path == "/api/validate-yaml":
             self.reply({"errors": [], "warnings": []})
+        elif found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)", path):
+            files = self.state.find(f"datasets/{found[1]}", found[2])[1]
+            wanted = json.loads(content)["paths"] if content[:1] == b"{" else parse_qs(content.decode())["paths"]
+            folders = [{"type": "directory", "path": one, "oid": "0"} for one in wanted if self.holds(files, one)]
+            self.reply([*folders, *(about(one, files[one]) for one in wanted if one in files)])
         elif path == "/api/repos/create":
             about = json.loads(content)
             name = f"{about['organization']}/{about['name']}"
@@ -168,6 +176,9 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(part[:cut])
             self.close_connection = cut is not None
 
+    def holds(self, files: dict[str, bytes], folder: str) -> bool:
+        return any(path.startswith(f"{folder}/") for path in files)
+
     def missing(self, what: str, status: int = 404) -> None:
         self.reply({"error": f"no such {what}"}, status, {"X-Error-Code": NOT_FOUND[what]})
 
@@ -179,6 +190,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+
+def tree(files: dict[str, bytes], below: str, recursive: bool) -> list[dict[str, object]]:
+    """The files below a folder, and the folders."""
+    inside = [path for path in files if path.startswith(f"{below}/" if below else "")]
+    folders = {path.rpartition("/")[0] for path in inside} - {"", below}
+    listed = [{"type": "directory", "path": folder, "oid": "0"} for folder in sorted(folders)]
+    depth = below.count("/") + (below != "")
+    return listed + [about(path, files[path]) for path in inside if recursive or path.count("/") == depth]
+
+
+def about(path: str, content: bytes) -> dict[str, object]:
+    return {"type": "file", "path": path, "size": len(content), "oid": etag(content)}
 
 
 def etag(content: bytes) -> str:

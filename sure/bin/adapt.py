@@ -1,7 +1,8 @@
 """Train an adapter on a corpus, score it on the test set, and pack its bundle; the same command resumes.
 
 DATA is a table (.tsv, .csv) with the columns audio and text, label or speaker, which is divided into train, dev and
-test; or a folder with these sets as tables or Kaldi data folders.
+test; a folder with these sets as tables or Kaldi data folders; or a dataset on the Hugging Face Hub,
+hf://owner/name[/config][:split].
 """
 
 import contextlib
@@ -21,7 +22,7 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
         prog, __doc__, "corpus.tsv --backbone openai/whisper-base --out work", "corpus --task intent --out work "
         "--backbone wav2vec2 --weights WAV2VEC2_BASE --petl lora --set train.epochs=5",
     )  # fmt: skip
-    parser.add_argument("data", metavar="DATA", help="table, or folder with train, dev and test")
+    parser.add_argument("data", metavar="DATA", help="table, folder with train, dev and test, or hf://...")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for data and experiments")
     parser.add_argument("--backbone", required=True, metavar="NAME",
                         help="family; or weights alone, which name their family")  # fmt: skip
@@ -36,6 +37,9 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--tag", default="", metavar="NAME", help="suffix of the experiment's folder")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="configuration: train.epochs=3")
+    parser.add_argument(
+        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="columns of a dataset: text=sentence"
+    )
     parser.add_argument("--on_bad_utterance", choices=("stop", "skip"), default="stop",
                         help="unusable utterances: stop with an error, or skip them; default: %(default)s")  # fmt: skip
     parser.add_argument("--restart", action="store_true", help="delete the results of this experiment first")
@@ -46,7 +50,8 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
 def main(argv: list[str] | None = None, prog: str = PROG) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     options = vars(make_parser(prog).parse_intermixed_args(argv))
-    settings = dict(_pair(word) for word in options.pop("set"))
+    settings = dict(_pair("set", word) for word in options.pop("set"))
+    options["columns"] = dict(_pair("columns", word) for word in options["columns"])
     from sure.parsing import read_json  # these import torch, which takes seconds
     from sure.stages.adapt import Adaptation, adapt
 
@@ -61,10 +66,11 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
         print(bundle)
 
 
-def _pair(word: str) -> tuple[str, str]:
+def _pair(option: str, word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals or not key:
-        raise SureError(f"--set {word}: expected KEY=VALUE, such as train.epochs=3")
+        example = {"set": "train.epochs=3", "columns": "text=sentence"}[option]
+        raise SureError(f"--{option} {word}: expected NAME=VALUE, such as {example}")
     return key, value
 
 

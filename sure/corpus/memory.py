@@ -27,16 +27,19 @@ def is_dataset(data: Any) -> bool:
     return hasattr(data, "column_names") and hasattr(data, "cast_column")
 
 
-def read_rows(rows: Iterable[Any], name: str, target: str, audio: Path) -> list[Utterance]:
+def read_rows(
+    rows: Iterable[Any], name: str, target: str, audio: Path, columns: Mapping[str, str] | None = None
+) -> list[Utterance]:
     """Utterances of a set. rows: as EXPECTED; target: the key that the task needs, text, label or speaker.
 
-    audio: folder for recordings that are not files; they are written once, under the digest of their content.
+    columns: other names of keys, such as {"text": "sentence"}. audio: folder for recordings that are not files; they
+    are written once, under the digest of their content.
     Raises SureError naming the row.
     """
-    utterances = []
-    for number, row in enumerate(_dataset_rows(rows, name, target) if is_dataset(rows) else rows):
+    utterances, columns = [], columns or {}
+    for number, row in enumerate(_dataset_rows(rows, name, target, columns) if is_dataset(rows) else rows):
         where = f"{name}, row {number}"
-        values = _values(row, target, where)
+        values = _values(row, target, where, {} if is_dataset(rows) else columns)
         if values.get(target) is None:
             raise SureError(f"{where}: there is no {target}, which the task needs; found {', '.join(values)}")
         speaker = values.get("speaker")
@@ -56,22 +59,25 @@ def read_rows(rows: Iterable[Any], name: str, target: str, audio: Path) -> list[
     return utterances
 
 
-def _values(row: Any, target: str, where: str) -> dict[str, Any]:
+def _values(row: Any, target: str, where: str, columns: Mapping[str, str]) -> dict[str, Any]:
     """A row as a dictionary with keys of KEYS."""
     if isinstance(row, Mapping):
-        return {key: row[key] for key in KEYS if key in row}
+        return {key: row[columns.get(key, key)] for key in KEYS if columns.get(key, key) in row}
     if isinstance(row, Sequence) and not isinstance(row, str) and len(row) in (2, 3):
         return dict(zip(("audio", target, "speaker"), row, strict=False))
     raise SureError(f"{where}: found {type(row).__name__}; expected {EXPECTED}")
 
 
-def _dataset_rows(data: Any, name: str, target: str) -> Iterator[dict[str, Any]]:
+def _dataset_rows(data: Any, name: str, target: str, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Rows of a dataset with undecoded recordings, and names in place of the numbers of its labels."""
-    for column in ("audio", target):
-        if column not in data.column_names:
+    names = {key: columns.get(key, key) for key in KEYS}
+    for key in ("audio", target, *columns):
+        if names.get(key) not in data.column_names:
             there = ", ".join(data.column_names)
-            rename = f"rename one: data.rename_column(NAME, {column!r})"
-            raise SureError(f"{name}: the dataset has no column {column!r}; it has {there}; {rename}")
+            remedy = f"name it: columns={{{key!r}: NAME}}, or --columns {key}=NAME"
+            raise SureError(f"{name}: the dataset has no column {names.get(key, key)!r}; it has {there}; {remedy}")
+    data = data.select_columns([column for column in names.values() if column in data.column_names])
+    data = data.rename_columns({column: key for key, column in names.items() if key != column})
     if hasattr(data.features["audio"], "decode"):
         from datasets import Audio
 

@@ -7,9 +7,11 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sure.corpus.hub_dataset import is_dataset_name, load
 from sure.corpus.kaldi_folder import copy_data_dir
 from sure.corpus.memory import is_dataset, read_rows
 from sure.corpus.selection import SETS, last_tenths
@@ -22,8 +24,11 @@ NAMES = {"validation": "dev", "valid": "dev", "val": "dev", "eval": "dev", "deve
 FEWEST = 3  # recordings that can be divided into three sets
 FORMS = (
     "a table (.tsv, .csv), a folder with train, dev and test as tables or Kaldi data folders, a list of pairs (audio, "
-    "text or label), a datasets.Dataset, or a dictionary of these with the keys train, dev and test"
+    "text or label), a datasets.Dataset or hf://owner/name, or a dictionary of these with the keys train, dev and test"
 )
+
+
+Read = Callable[[Any, str], list[Utterance]]  # of a set and its name
 
 
 @dataclass
@@ -34,13 +39,15 @@ class Part:
     write: Callable[[Path], object]
 
 
-def read_sets(data: Any, target: str, audio: Path) -> dict[str, Part]:
+def read_sets(data: Any, target: str, audio: Path, columns: Mapping[str, str] | None = None) -> dict[str, Part]:
     """The sets of a corpus, with at least train and dev. Raises SureError for another form.
 
     data: as FORMS. A corpus without a dev or test set is divided: a tenth of the speakers, or of the recordings where
     fewer than ten speakers are known, is dev, and a tenth is test. target: the column text, label or speaker. audio:
-    folder for recordings in memory.
+    folder for recordings in memory. columns: their names in datasets and dictionaries, {"text": "sentence"}.
     """
+    read = partial(_utterances, target=target, audio=audio, columns=columns or {})
+    data = load(data) if is_dataset_name(data) else data
     if isinstance(data, (str, os.PathLike)):
         path = Path(data).expanduser()
         if path.is_dir() and not (path / "wav.scp").is_file():
@@ -48,7 +55,7 @@ def read_sets(data: Any, target: str, audio: Path) -> dict[str, Part]:
         elif not path.exists():
             raise SureError(f"{path} does not exist; expected {FORMS}")
     if not isinstance(data, Mapping):
-        return _divided(_utterances(data, "data", target, audio), SETS)
+        return _divided(read(data, "data"), SETS)
     named = {NAMES.get(name, name): part for name, part in data.items()}
     if unknown := sorted(map(str, named.keys() - set(SETS))):
         raise SureError(
@@ -57,9 +64,9 @@ def read_sets(data: Any, target: str, audio: Path) -> dict[str, Part]:
     if "train" not in named:
         raise SureError("the corpus has no set 'train'; expected train, dev and test")
     if "dev" not in named:
-        train = _utterances(named.pop("train"), "train", target, audio)
-        return {**_divided(train, [name for name in SETS if name not in named]), **_parts(named, target, audio)}
-    return _parts(named, target, audio)
+        train = read(named.pop("train"), "train")
+        return {**_divided(train, [name for name in SETS if name not in named]), **_parts(named, target, read)}
+    return _parts(named, target, read)
 
 
 def _set_in(folder: Path, name: str) -> Path:
@@ -67,33 +74,35 @@ def _set_in(folder: Path, name: str) -> Path:
     return folder / name if (folder / name / "wav.scp").is_file() else find_table(folder, name)
 
 
-def _parts(named: Mapping[str, Any], target: str, audio: Path) -> dict[str, Part]:
-    return {name: _part(part, name, target, audio) for name, part in named.items()}
+def _parts(named: Mapping[str, Any], target: str, read: Read) -> dict[str, Part]:
+    return {name: _part(part, name, target, read) for name, part in named.items()}
 
 
-def _part(data: Any, name: str, target: str, audio: Path) -> Part:
+def _part(data: Any, name: str, target: str, read: Read) -> Part:
     if isinstance(data, (str, os.PathLike)) and Path(data).is_dir():
         source = Path(data).resolve()
         tables = [source / each for each in ("wav.scp", "segments", TABLE[target], "utt2spk", "utt2lang", "trials")]
         digests = [sha256_of_file(table) for table in tables if table.is_file()]
         return Part("".join([str(source), *digests]), lambda folder: copy_data_dir(source, folder, TABLE[target]))
-    return _written(_utterances(data, name, target, audio))
+    return _written(read(data, name))
 
 
 def _written(utterances: Sequence[Utterance]) -> Part:
     return Part(_digest(utterances), lambda folder: write_data_dir(folder, utterances))
 
 
-def _utterances(data: Any, name: str, target: str, audio: Path) -> list[Utterance]:
+def _utterances(data: Any, name: str, target: str, audio: Path, columns: Mapping[str, str]) -> list[Utterance]:
     if isinstance(data, (str, os.PathLike)):
         path = Path(data).expanduser().resolve()
         if path.is_dir():
             raise SureError(
                 f"{path} has no sets; pass a dictionary such as {{'train': FOLDER, 'dev': ..., 'test': ...}}"
             )
+        if columns:
+            raise SureError(f"{path}: columns are for datasets and dictionaries; rename those of the table")
         return read_table(path, target)
     if is_dataset(data) or (isinstance(data, Iterable) and not isinstance(data, (bytes, Mapping))):
-        return read_rows(data, name, target, audio)
+        return read_rows(data, name, target, audio, columns)
     raise SureError(f"the corpus is {type(data).__name__}; expected {FORMS}")
 
 

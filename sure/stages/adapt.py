@@ -63,6 +63,7 @@ class Adaptation:
     seed: int = 1
     tag: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
     on_bad_utterance: str = "stop"
     restart: bool = False
     command: str = ""
@@ -118,7 +119,7 @@ def _finish(experiment: Experiment, tests: Sequence[str]) -> Path:
 def _prepare(given: Adaptation, task: str, data: Path) -> list[str]:
     """Stage 2: write and validate the data folders, unless those of the same corpus are there; the test sets."""
     target = "text" if task == "transcription" else COLUMN[task]
-    parts = read_sets(given.data, target, data / "audio")
+    parts = read_sets(given.data, target, data / "audio", given.columns)
     mark, now = data / MARK, _mark(parts, given.on_bad_utterance)
     if not mark.is_file() or mark.read_text() != now:
         mark.unlink(missing_ok=True)

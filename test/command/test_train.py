@@ -1,6 +1,7 @@
 """From a corpus to a bundle in one call, from the command line and from Python."""
 
 import json
+import sys
 from pathlib import Path
 
 import datasets
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 import toys
 import yaml
+from hub_server import on_loopback
 
 import sure
 from sure.bin import adapt
@@ -164,11 +166,37 @@ def test_a_dataset_has_undecoded_recordings_and_names_of_labels(tmp_path, work):
     parts = read_sets(whole, "label", tmp_path / "audio")
     assert written(parts, tmp_path) == {"train": 6, "dev": 2}
     assert [one.labels["label"] for one in read_data_dir(tmp_path / "dev")] == ["left", "right"]
+    renamed = made.rename_columns({"label": "class"}).add_column("label", [9] * 6)
+    part = read_sets({"train": renamed, "dev": renamed}, "label", tmp_path / "audio", {"label": "class"})["train"]
+    assert part.digest == parts["train"].digest
     content = {"bytes": Path(files[0]).read_bytes(), "path": "x.wav"}
     (one,) = read_rows([{"audio": content, "text": "a b"}], "train", "text", tmp_path / "audio")
     assert Path(one.audio).read_bytes() == content["bytes"] and one.audio.endswith(".wav") and one.text == "a b"
-    with pytest.raises(SureError, match="no column 'text'; it has audio, label; rename one"):
+    with pytest.raises(SureError, match="no column 'text'; it has audio, label; name it: columns="):
         read_sets({"train": made, "dev": made}, "text", tmp_path / "audio")
+
+
+def test_a_dataset_on_the_hub(tmp_path, work, monkeypatch):
+    content = {"bytes": (work / "0.wav").read_bytes(), "path": "0.wav"}
+    made = datasets.Dataset.from_dict({"audio": [content] * 6, "sentence": ["aa"] * 6})
+    made.cast_column("audio", datasets.Audio(decode=False)).to_parquet(tmp_path / "x.parquet")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
+    with on_loopback(tmp_path / "cache") as hub:
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
+        files = {f"data/{name}-0.parquet": (tmp_path / "x.parquet").read_bytes() for name in ("train", "validation")}
+        hub.add("datasets/maker/corpus", files)
+        parts = read_sets("hf://maker/corpus", "text", tmp_path / "audio", {"text": "sentence"})
+        assert written(parts, tmp_path) == {"train": 6, "dev": 6}
+        for name, message in (
+            ("hf://maker/corpus/default:other", "cannot be read .*other.*; correct the name, config or split"),
+            ("hf://maker/none", "hf://maker/none cannot be read|maker/none is neither"),
+            ("hf://corpus", "expected hf://owner/name"),
+        ):
+            with pytest.raises(SureError, match=message):
+                read_sets(name, "text", tmp_path / "audio")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(SureError, match="needs the package datasets: tools/install.sh --extras datasets"):
+        read_sets("hf://maker/corpus", "text", tmp_path / "audio")
 
 
 @pytest.mark.parametrize(
