@@ -118,5 +118,6 @@ def _page() -> tuple[str, str]:
     for tag in ("script", "style"):
         (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", content, re.DOTALL)
         hashes[tag] = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
-    policy = f"default-src 'none'; script-src 'sha256-{hashes['script']}'; style-src 'sha256-{hashes['style']}'; "
-    return content, policy + "connect-src 'self'; img-src data:; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
+    own = f"script-src 'sha256-{hashes['script']}'; style-src 'sha256-{hashes['style']}'; connect-src 'self'"
+    more = "img-src data:; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
+    return content, f"default-src 'none'; {own}; {more}"
