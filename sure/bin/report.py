@@ -1,6 +1,7 @@
 """Stage 7: a Markdown table over methods and seeds, and a figure, from the result.json files of stage 6.
 
-For TTS also an HTML page to listen to the synthesised speech.
+For TTS also an HTML page to listen to the synthesised speech. --html writes all of it, with training curves and the
+errors of utterances, as one page.
 """
 
 from argparse import ArgumentParser

@@ -17,7 +17,7 @@ from sure.files import replace_file
 from sure.report.page.charts import Point, pareto_front
 
 pytestmark = pytest.mark.usefixtures("here")
-HOSTILE = "</script><img src=x onerror=alert(1)>\"'&amp;"
+HOSTILE = "\"'></script><img src=x onerror=alert(1)>&amp;"
 RESULT = {
     "task": "asr", "set": "test", "method": "lora", "score_name": "wer", "higher_is_better": False, "score": 50.0,
     "wer": 50.0, "wer_interval": [40.0, 60.0], "utterances": 2, "references_sha256": "a", "data": "data/es/test",

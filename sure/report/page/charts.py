@@ -10,8 +10,9 @@ from sure.report.page.axis import Axis, short_number
 from sure.report.page.html import Html, joined, tag
 from sure.report.results import SCORES, Result, rows_of
 
-PLOT, HEIGHT = 520, 380
-LEFT, TOP, BOTTOM = 64, 16, 48  # room for ticks
+PLOT, HEIGHT = 520, 380  # of the scores
+CURVE, LOW = 260, 240  # of the training curves, which fit a phone
+LEFT, TOP, BOTTOM = 58, 16, 48  # room for ticks
 RIGHT = LEFT + PLOT  # names are to its right
 LINE, LETTER = 16, 7.5  # pixels between names; width of a letter, of the widest fonts
 LONGEST = 48  # letters of a name
@@ -86,15 +87,15 @@ def curve_chart(lines: Sequence[Line], label: str) -> Html:
     if not values:
         return Html()
     log = min(values) > 0 and max(values) > 20 * min(values)
-    across = Axis([epoch for line in lines for epoch, _ in line.points], LEFT, RIGHT, whole=True)
-    up = Axis(values, HEIGHT - BOTTOM, TOP, log)
-    parts = [_axes(across, up, HEIGHT, "epoch", label)]
+    across = Axis([epoch for line in lines for epoch, _ in line.points], LEFT, LEFT + CURVE, whole=True)
+    up = Axis(values, LOW - BOTTOM, TOP, log)
+    parts = [_axes(across, up, LOW, "epoch", label)]
     for line in lines:
         pixels = [(across(epoch), up(value)) for epoch, value in line.points]
         dots = [_dot(*pixel, f"{line.name}, epoch {epoch:g}: {value:.4g}", 2.5)
                 for pixel, (epoch, value) in zip(pixels, line.points, strict=True)]  # fmt: skip
         parts.append(tag("g", _styled(pixels, line.style), *dots, class_=f"c{line.style % COLORS}"))
-    return _svg(parts, RIGHT + 10, HEIGHT, f"{label} by epoch")
+    return _svg(parts, LEFT + CURVE + 8, LOW, f"{label} by epoch")
 
 
 def legend(names: Sequence[str]) -> Html:
@@ -148,7 +149,7 @@ def _marked(point: Point, across: Axis, up: Axis, on_front: bool) -> Html:
     if point.deviation:
         parts.append(_path([(x, up(point.score - point.deviation)), (x, up(point.score + point.deviation))]))
     about = f"{point.name}: {point.score:.2f}, {point.parameters:,.0f} parameters"
-    parts.append(_dot(x, y, about, 5, "" if on_front else "off"))
+    parts.append(_dot(x, y, about, 5, "best" if on_front else ""))
     return tag("g", *parts)
 
 

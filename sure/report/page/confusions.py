@@ -43,7 +43,7 @@ def _table(counts: Counter[tuple[str, str]], title: str) -> Html:
     for label in dict.fromkeys(label for label, _ in sorted(counts)):
         total = sum(counts[label, other] for other in labels)
         lines.append([label, *(_shaded(counts[label, other], total, label == other) for other in labels)])
-    return table(lines, f"Confusions of {title}", sortable=False)
+    return table(lines, f"Confusions of {title}", "counts")
 
 
 def _shaded(number: int, total: int, correct: bool) -> Html | str:

@@ -8,7 +8,7 @@ from typing import Any
 from sure.errors import SureError
 from sure.parsing import parse_json, read_json
 from sure.report.page.charts import Line, curve_chart, legend
-from sure.report.page.html import Html, joined
+from sure.report.page.html import Html, joined, tag
 from sure.report.results import Result
 
 AGAIN = "run stage 4 (sure.bin.train) again"
@@ -32,7 +32,7 @@ def curves(results: Sequence[Result]) -> Html:
             for folder, lines in runs.items()
         ]
         charts.append(curve_chart(found, key.replace("_", " ")))
-    return joined([legend(names), *charts])
+    return joined([legend(names), tag("div", *charts, class_="row")])
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -22,15 +22,15 @@ def joined(parts: Iterable[str], separator: str = "") -> Html:
     return Html(separator.join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
-def table(rows: Sequence[Sequence[str]], caption: str, sortable: bool = True) -> Html:
+def table(rows: Sequence[Sequence[str]], caption: str, kind: str = "sortable") -> Html:
     """A table that scrolls in a narrow window; the first row is the header, the first cell of each row its name.
 
-    sortable: buttons in the header sort the rows.
+    kind: its class on the page; in a sortable table, buttons in the header sort the rows.
     """
     header, *rest = rows
-    heads = [tag("th", tag("button", one, type="button") if sortable else one, scope="col") for one in header]
+    heads = [tag("th", tag("button", one, type="button") if kind == "sortable" else one, scope="col") for one in header]
     lines = [tag("tr", tag("th", line[0], scope="row"), *(tag("td", cell) for cell in line[1:])) for line in rest]
-    body = tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *lines), class_="sortable" if sortable else "")
+    body = tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *lines), class_=kind)
     return tag("div", body, class_="wide", tabindex=0, role="region", aria_label=caption)
 
 

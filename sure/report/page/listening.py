@@ -35,4 +35,4 @@ def listening_table(results: Sequence[Result], recordings: Recordings) -> Html:
             line.append(joined([player, *facts, *heard]))
         lines.append(line)
     note = tag("p", f"{len(shown):,} of {len(texts):,} utterances. {NOTE}", class_="note")
-    return joined([note, table(lines, "Listening table", sortable=False)])
+    return joined([note, table(lines, "Listening table", "players")])

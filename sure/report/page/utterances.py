@@ -18,7 +18,8 @@ Aligned = Mapping[str, list[Pair]]
 def hardest_utterances(results: Sequence[Result], recordings: Recordings) -> Html:
     """The utterances with the highest error rate, mean over rows (first seed of each). Empty without texts.
 
-    Errors are words; characters where CER is the main score. For classifiers, the label is the text.
+    Errors are words as written in ref.txt and hyp.txt, without the folding of phones; characters where CER is the main
+    score. For classifiers, the label is the text.
     Raises SureError naming a line of hyp.txt or ref.txt that cannot be read.
     """
     first = results[0]
