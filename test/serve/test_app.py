@@ -1,7 +1,9 @@
 """The server's answers: results equal those of the bundles, and faults have statuses and texts."""
 
 import io
+import os
 import re
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -142,10 +144,16 @@ def test_adapters_come_and_go(client, bundles, sounds, alone):
     assert client.delete("/v1/adapters/new").json()["deleted"]
     for gone in (client.delete("/v1/adapters/new"), post(client, "predict", sounds[1], model="new")):
         assert gone.status_code == 404 and "no adapter 'new'" in error(gone)
-    (bundles["asr"].parent / "link").symlink_to("/")
-    for bundle in ("../bundles", "/etc", "", "link/etc", "no bundle"):
+
+
+def test_only_bundles_of_the_allowed_folder_are_added(client, bundles, tmp_path):
+    """Not a usable one elsewhere, by a path or by a link."""
+    folder, outside = bundles["asr"].parent, shutil.copytree(bundles["asr"], tmp_path / "outside")
+    (folder / "link").symlink_to(outside)
+    for bundle in (os.path.relpath(outside, folder), str(outside), "link", "", "."):
         answer = client.post("/v1/adapters", json={"name": "new", "bundle": bundle})
-        assert answer.status_code == 400 and "new" not in client.get("/v1/models").text
+        assert answer.status_code == 400 and "is not a folder inside the folder of adapters" in error(answer)
+    assert "is not a bundle" in error(client.post("/v1/adapters", json={"name": "new", "bundle": "nothing"}))
 
 
 def test_an_adapter_that_is_removed_meanwhile_fails_its_own_requests_alone(bundles, sounds, alone):
