@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,20 +15,21 @@ class Frames:
 
     A frame is any step in time: of a waveform (a sample), a phone sequence (a phone) or a backbone's output.
     `lengths` (batch,) stays on the CPU, so that no step waits for a GPU to learn how much of a batch is padding.
-    `full`: no row has padding, so that attention needs no mask and can use its fastest kernel.
+    `full`: no row has padding, so that attention needs no mask and can use its fastest kernel. While a model is
+    exported, `full` is False, because the exported graph computes batches with any lengths.
     """
 
     def __init__(self, lengths: Tensor | Sequence[int], time: int | None = None):
         """lengths: (batch,); time: of the padded batch, the longest row's length by default."""
         self.lengths = torch.as_tensor(lengths).cpu()
         self.time = int(self.lengths.max()) if time is None else time
-        self.full = bool((self.lengths >= self.time).all())
+        self.full = not torch.compiler.is_exporting() and bool((self.lengths >= self.time).all())
         self._masks: dict[torch.device, Tensor] = {}
         self._rows: dict[tuple[int, int, int], Frames] = {}
 
-    def after(self, frame_count: Callable[[Tensor], Tensor]) -> Frames:
-        """The frames of a layer's output. frame_count: input lengths to output lengths."""
-        return Frames(frame_count(self.lengths), int(frame_count(torch.tensor(self.time))))
+    def after(self, frame_count: Callable[..., Any]) -> Frames:
+        """The frames of a layer's output. frame_count: input lengths, (batch,) or an int, to output lengths."""
+        return Frames(frame_count(self.lengths), frame_count(self.time))
 
     def rows(self, rows: slice) -> Frames:
         """The frames of some rows of the batch, of the same padded time; made once for each slice."""
@@ -50,7 +52,7 @@ class Frames:
         if self.full:
             return values
         mask = self.mask(values.device)
-        shape = [len(mask), *[1] * (dim - 1), self.time, *[1] * (values.dim() - dim - 1)]
+        shape = [mask.shape[0], *[1] * (dim - 1), self.time, *[1] * (values.dim() - dim - 1)]
         return torch.where(mask.view(shape), values, value)
 
     def mean(self, values: Tensor) -> Tensor:

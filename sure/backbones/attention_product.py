@@ -16,11 +16,21 @@ def attention_product(queries: Tensor, keys: Tensor, values: Tensor, scores: Ten
 
     scores: mask that broadcasts to (batch, heads, time of queries, time of keys), boolean or additive; or None
     """
+    if torch.compiler.is_exporting():
+        return plain_product(queries, keys, values, scores)
     short = queries.dtype == torch.bfloat16 and queries.device.type == "cpu" and queries.shape[2] < SHORT
     flows = torch.is_grad_enabled() and any(each.requires_grad for each in (queries, keys, values))
     fixed = scores is None or (scores.dim() == 4 and not scores.requires_grad)
     product = ShortAttention.apply if short and flows and fixed else nn.functional.scaled_dot_product_attention
     return product(queries, keys, values, scores)
+
+
+def plain_product(queries: Tensor, keys: Tensor, values: Tensor, scores: Tensor | None) -> Tensor:
+    """The same by its formula, for exports: the memory layout of the result must not depend on PyTorch's kernels."""
+    products = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
+    if scores is not None:
+        products = products.masked_fill(~scores, -math.inf) if scores.dtype == torch.bool else products + scores
+    return products.softmax(3) @ values
 
 
 class ShortAttention(torch.autograd.Function):

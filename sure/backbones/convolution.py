@@ -1,6 +1,7 @@
 """Convolutional front ends from waveform or spectrogram to frames, without influence of padding."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +9,12 @@ from torch import Tensor, nn
 from sure.backbones.base import Site, Slot
 from sure.frames import Frames
 
+Count = TypeVar("Count", Tensor, int)
+
 
 def gradients(*tensors: Tensor) -> bool:
-    """Whether gradients flow to one of the tensors."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    """Whether gradients flow to one of the tensors. In an export too, operations in place are not used."""
+    return torch.compiler.is_exporting() or torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 class GroupNorm(nn.GroupNorm):
@@ -29,12 +32,23 @@ class GroupNorm(nn.GroupNorm):
         if self.mode == "as_trained" or frames.full:
             return super().forward(input)
         grouped = input.unflatten(1, (self.num_groups, -1))
+        if torch.compiler.is_exporting():
+            return self._normalise_batch(grouped, frames).flatten(1, 2)
         rows = zip(grouped, frames.lengths.tolist(), strict=True)  # one by one: no copy of the model's largest tensor
         if gradients(input, self.weight):
             return torch.stack([self._normalise(row, length) for row, length in rows]).flatten(1, 2).to(input.dtype)
         for row, length in rows:
             row.copy_(self._normalise(row, length))
         return input
+
+    def _normalise_batch(self, grouped: Tensor, frames: Frames) -> Tensor:
+        """grouped (batch, groups, channels, time) -> the same; all utterances at once, for graphs of any batch."""
+        count = frames.lengths.clamp(min=1).view(-1, 1, 1, 1) * grouped.shape[2]
+        mean = frames.fill(grouped, dim=3).sum((2, 3), keepdim=True) / count
+        centred = grouped - mean
+        variance = frames.fill(centred, dim=3).square().sum((2, 3), keepdim=True) / count
+        weight, bias = (each.view(self.num_groups, -1, 1) for each in (self.weight, self.bias))
+        return centred * torch.rsqrt(variance + self.eps) * weight + bias
 
     def _normalise(self, utterance: Tensor, length: int) -> Tensor:
         """utterance (groups, channels, time) -> the same in float32, normalised by its first `length` frames."""
@@ -99,11 +113,11 @@ class ConvolutionBlock(nn.Module):
         self.tanh_first = tanh_first
         self.slot = Slot()
 
-    def frame_count(self, frames: Tensor) -> Tensor:
-        """Number of input frames -> number of output frames, at least 0."""
+    def frame_count(self, frames: Count) -> Count:
+        """Number of input frames, (batch,) or an int -> number of output frames, at least 0."""
         (kernel,), (stride,) = self.convolution.kernel_size, self.convolution.stride
-        frames = frames + 2 * self.convolution.padding[0]
-        return (torch.div(frames - kernel, stride, rounding_mode="floor") + 1).clamp(min=0)
+        count = (frames + 2 * self.convolution.padding[0] - kernel) // stride + 1
+        return count.clamp(min=0) if isinstance(count, Tensor) else max(count, 0)
 
     def compute(self, input: Tensor, frames: Frames) -> Tensor:
         """input (batch, channels_in, time_in) -> (batch, channels_out, time). frames: of the output."""

@@ -70,6 +70,9 @@ class DistanceBias(nn.Module):
         distances = torch.arange(1 - time, time)
         buckets = self._bucket(distances).to(self.embedding.weight.device, non_blocking=True)
         values = self.embedding(buckets).t()  # (heads, 2 time - 1)
+        if torch.compiler.is_exporting():  # ONNX has no windows of a length that is known only at run time
+            places = torch.arange(time, device=values.device)
+            return values[:, time - 1 + places - places[:, None]]
         return values.unfold(1, time, 1).flip(1)
 
     def _bucket(self, distances: Tensor) -> Tensor:

@@ -105,8 +105,8 @@ class Family(Loadable):
 
     def front(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Raises SureError for an utterance of more than 30 s, which would be cut."""
-        seconds = int(lengths.max()) / SAMPLE_RATE
-        if seconds > self.max_seconds:
+        exporting = torch.compiler.is_exporting()  # then lengths have no values; a graph refuses longer waves itself
+        if not exporting and (seconds := int(lengths.max()) / SAMPLE_RATE) > self.max_seconds:
             raise SureError(f"an utterance has {seconds:g} s, more than the {self.max_seconds:g} s of whisper; cut it")
         waves = waves[:, : self.max_samples]
         if self.whole:

@@ -1,4 +1,4 @@
-"""Export a bundle for other libraries: as a PEFT adapter, or merged into a model of transformers or CTranslate2."""
+"""Export a bundle for other libraries: as a PEFT adapter, or merged, for transformers, CTranslate2 or onnxruntime."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -12,9 +12,11 @@ PROG = "python -m sure.bin.export"
 def make_parser(prog: str = PROG) -> ArgumentParser:
     parser = new_parser(prog, __doc__, "BUNDLE --to peft --out adapter")
     parser.add_argument("bundle", metavar="BUNDLE", help="bundle folder, such as exp/asr_wav2vec2_lora/seed1/bundle")
-    parser.add_argument("--to", required=True, choices=["peft", "transformers", "ctranslate2"], help="format")
+    parser.add_argument("--to", required=True, choices=["peft", "transformers", "ctranslate2", "onnx"], help="format")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder; it must be new or empty")
     parser.add_argument("--backbone", metavar="PATH", help="weights of the backbone (default: the path in the bundle)")
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32", help="of the weights; only for onnx")
+    parser.add_argument("--data", metavar="DIR", help="data folder, to score the exported model; only for onnx")
     add_json(parser, "folder, files and notes")
     return parser
 
@@ -26,7 +28,7 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
         raise SureError(f"--out {out} already exists; give a new folder, so that no files are mixed")
     from sure.stages.export import export  # imports torch, which takes seconds
 
-    files, notes = export(options.bundle, options.to, out, options.backbone)
+    files, notes = export(options.bundle, options.to, out, options.backbone, options.precision, options.data)
     if options.json:
         print_json({"folder": str(out), "files": files, "notes": notes})
         return

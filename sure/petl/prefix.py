@@ -58,7 +58,7 @@ class Prefix(nn.Module):
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, attend: Callable[..., Tensor]) -> Tensor:
         """queries, keys, values (batch, time, width) -> context (batch, time, width)"""
         more_keys, more_values = (
-            self.dropout(part).expand(len(keys), -1, -1).to(keys.dtype) for part in self.vectors()
+            self.dropout(part).expand(keys.shape[0], -1, -1).to(keys.dtype) for part in self.vectors()
         )
         if self.paper:
             return attend(queries, torch.cat([more_keys, keys], 1), torch.cat([more_values, values], 1))

@@ -12,15 +12,22 @@ from sure.exchange.to_transformers import transformers_files
 from sure.files import replace_file
 from sure.inference import Sure
 from sure.models.base import AdaptedModel
+from sure.stages.export_onnx import export_onnx
 
 
-def export(bundle: str, form: str, out: Path, backbone: str | None = None) -> tuple[dict[str, int], list[str]]:
+def export(
+    bundle: str, form: str, out: Path, backbone: str | None = None, precision: str = "fp32", data: str | None = None
+) -> tuple[dict[str, int], list[str]]:
     """Write a bundle to the folder `out`. Returns the sizes of the files in bytes by name, and notes for the user.
 
-    form: peft, transformers or ctranslate2. backbone: its weights; by default those that the bundle names. Raises
-    SureError for a form that does not fit the bundle.
+    form: peft, transformers, ctranslate2 or onnx. backbone: its weights; by default those that the bundle names.
+    precision, data: as of `export_onnx`. Raises SureError for a form that does not fit the bundle.
     """
+    if form != "onnx" and (data or precision != "fp32"):
+        raise SureError(f"--precision and --data are for --to onnx; omit them with --to {form}")
     sure = Sure.load(bundle, backbone, device="cpu")
+    if form == "onnx":
+        return export_onnx(sure, out, precision, data)
     weights = hub.local(sure.weights)
     name = hub.split(sure.weights)[0] if hub.is_name(sure.weights) else str(weights)
     files, notes = _files(sure.model, form, weights if weights.is_dir() else None, name)
