@@ -57,8 +57,8 @@ def check_equal(model: RecognitionModel, onnx: OnnxModel) -> float:
     found = max(difference(graph, onnx, *batch) for batch in batches)
     if not found <= TOLERANCE:
         raise SureError(
-            f"the ONNX graph differs from PyTorch by {found:.1e} on random waveforms, more than {TOLERANCE:g}; use "
-            "other versions of torch, onnxscript and onnxruntime"
+            f"the ONNX graph differs from PyTorch by {found:.1e} on random waveforms, more than {TOLERANCE:g}; use a "
+            "method that can be merged, such as lora, or other versions of torch, onnxscript and onnxruntime"
         )
     return found
 
