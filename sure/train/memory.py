@@ -35,7 +35,7 @@ KEYS += (
 )
 UNITS = {"gb": 1e9, "mb": 1e6}
 SHARE = 1.1  # of the estimate of tensors: fragmented memory
-REST = 350e6  # bytes: libraries that are loaded later and buffers of kernels, as measured with small models
+REST = 400e6  # bytes: libraries that are loaded later and buffers of kernels, as measured with small models
 
 
 def fit_into_memory(config: Config, experiment: Experiment, restart: bool) -> tuple[Config, dict[str, Any]]:

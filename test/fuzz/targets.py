@@ -28,6 +28,7 @@ from sure.corpus.csv_tables import read_csv
 from sure.corpus.kaldi_folder import copy_data_dir
 from sure.corpus.selection import Selection
 from sure.corpus.sources import read_sources
+from sure.corpus.table_corpus import read_table
 from sure.corpus.unpack import unpack
 from sure.data import ark
 from sure.data.audio import decode
@@ -36,7 +37,7 @@ from sure.data.textgrid import read_tier
 from sure.data.validate import validate_data_dir
 from sure.data.waveform import load_recording, recordings
 from sure.errors import SureError
-from sure.inference import _config_of
+from sure.models.bundled import config_of
 from sure.petl.bundle import ABOUT, BACKBONE_KEYS, WEIGHTS, bundle_files, read_bundle
 from sure.registry import find
 from sure.text.arpa import read_arpa
@@ -123,7 +124,7 @@ def bundle(part: str) -> Target:
         if part == WEIGHTS:  # with their digest, as after a deliberate change
             about = json.loads(files[ABOUT]) | {"sha256": hashlib.sha256(content).hexdigest(), "format": 1}
             files = {**files, ABOUT: json.dumps(about).encode()}
-        folder_reader(files, part, lambda folder: _config_of(read_bundle(folder), "random"))(content)
+        folder_reader(files, part, lambda folder: config_of(read_bundle(folder), "random"))(content)
 
     return run
 
@@ -228,7 +229,6 @@ CONFIG = (
 TOKENS = {"tokenizer.json": b'{"kind": "character", "size": 3}', "tokens.txt": b"<blank>\na\n<space>\n"}
 
 PREPARE: list[tuple[str, str, tuple[Any, ...], bytes]] = [
-    ("TEMPLATE", "read_table", ("text",), b"audio\ttext\tspeaker\na.wav\tone\ts\n"),
     ("meld", "read_rows", (Selection,),
      b"Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n1,Hi,A,joy,p,0,1\n"),
     ("fleurs", "read_rows", (Selection,), b"1\tone.wav\tOne.\tone\to n e\t16000\tMALE\n"),
@@ -260,6 +260,10 @@ READERS: dict[str, tuple[Target, list[bytes]]] = {
     "table": (
         file_reader("x.csv", lambda path: read_csv(path, ("a", "b"))),
         [b'\xef\xbb\xbfa,b\r\n1,"2 ""x"",\n"\r\n', b'a\tb\tc\n1\t"2"\t\n', "b;a\n1;2".encode("utf-16"), b"a|b\n1|2"],
+    ),
+    "table of a corpus": (
+        file_reader("x.tsv", lambda path: read_table(path, "text")),
+        [b"audio\ttext\tspeaker\na.wav\tone\ts\n"],
     ),
     "Kaldi folder": (
         folder_reader({"train/wav.scp": b""}, "train/wav.scp", copy_kaldi),
