@@ -157,7 +157,7 @@ def evaluate(model: nn.Module, task: SequenceTask, dev: PeerData, config: Config
     found, limit = {}, config.decode.generation.max_tokens
     for indices in SecondsBatchSampler(seconds, config.decode.batch_seconds, shuffle=False):
         features, _ = dev.batch(indices)
-        prompts = task.prompt().repeat(len(indices), 1)
+        prompts = task.prompt(task.language).repeat(len(indices), 1)
         with precision:
             ids = model.generate(
                 input_features=features, decoder_input_ids=prompts, max_new_tokens=limit, num_beams=1, do_sample=False,
