@@ -207,11 +207,7 @@ def main() -> None:
         "cache": options.padding, "shape": options.weights, "minutes": options.minutes,
         "date": datetime.date.today().isoformat(), "machine": describe_device(torch.device("cpu")),
     }  # fmt: skip
-    result = row | compare(rounds)
-    show(result)
-    if options.out:
-        with options.out.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+    show(row | compare(rounds), options.out)
 
 
 if __name__ == "__main__":

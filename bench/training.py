@@ -85,7 +85,11 @@ def compare(rounds: list[dict[str, dict[str, Any]]], floor: dict[str, float] | N
     return result
 
 
-def show(result: dict[str, Any]) -> None:
+def show(result: dict[str, Any], out: Path | None) -> None:
+    """Print a result, and append it to the file `out` as a line of JSON."""
+    if out:
+        with out.open("a") as file:
+            file.write(json.dumps(result) + "\n")
     for key in ("seconds", "loop_seconds"):
         middle, least, most = result[f"{key}_ratio"]
         sure, peer = result[key]["sure"], result[key]["peer"]
@@ -146,11 +150,7 @@ def main() -> None:
         "shape": options.shape, "minutes": options.minutes, "date": datetime.date.today().isoformat(),
         "machine": floor.pop("machine"),
     }  # fmt: skip
-    result = row | compare(rounds, floor)
-    show(result)
-    if options.out:
-        with options.out.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+    show(row | compare(rounds, floor), options.out)
 
 
 if __name__ == "__main__":

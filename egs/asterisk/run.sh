@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Asterisk core sounds: prompts of telephone systems in five languages. Without options: Spanish speech recognition with
-# multilingual Whisper base, as it is and adapted by two methods, and a table of results.
+# multilingual Whisper base, without adaptation and adapted by two methods, and a table of results.
 #
 #   ./run.sh --task language --petl "linear_probe bottleneck prefix lora conv_adapter full" --seeds "1 2 3"
 . "$(dirname "${BASH_SOURCE[0]}")/../../utils/recipe.sh"

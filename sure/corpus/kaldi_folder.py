@@ -12,7 +12,7 @@ from sure.data.tables import format_table, read_lines
 from sure.errors import SureError, counted, some_of
 from sure.files import replace_file
 
-PARTNERS = {"utt2spk": "trials", "text": "utt2lang"}  # tables that are copied with the one that a task needs
+PARTNERS = {"utt2spk": "trials", "text": "utt2lang"}  # table that a task needs -> table that is copied with it
 
 
 def copy_data_dir(source: Path, out: Path, needed: str) -> Path:

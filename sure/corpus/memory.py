@@ -64,7 +64,7 @@ def _values(row: Any, target: str, where: str, columns: Mapping[str, str]) -> di
     if isinstance(row, Mapping):
         return {key: row[columns.get(key, key)] for key in KEYS if columns.get(key, key) in row}
     if isinstance(row, Sequence) and not isinstance(row, str) and len(row) in (2, 3):
-        return dict(zip(("audio", target, "speaker"), row, strict=False))
+        return dict(zip(("audio", target, "speaker")[: len(row)], row, strict=True))
     raise SureError(f"{where}: found {type(row).__name__}; expected {EXPECTED}")
 
 

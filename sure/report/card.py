@@ -38,7 +38,10 @@ SECONDS_A_MINUTE = 60
 
 @dataclass
 class About:
-    """What the author says about a bundle. base_model: on the hub; empty: that of the bundle, if it has such a name."""
+    """Facts that the author of a bundle gives.
+
+    base_model: name on the hub; empty: the name of the bundle's backbone, if it is one of the hub.
+    """
 
     name: str  # owner/name of the repository
     licence: str = ""

@@ -16,7 +16,7 @@ CARD = "README.md"
 
 @dataclass
 class Pushed:
-    """What was written to the hub."""
+    """Name, commit and files of a bundle that was sent to the hub."""
 
     name: str
     commit: str
