@@ -52,6 +52,15 @@ def local(weights: str) -> Path:
     return model_folder(weights) if is_name(weights) else Path(weights).expanduser()
 
 
+def is_cached(name: str) -> bool:
+    """Whether the cache has the bundle, or the model with its weights, of a name on the hub; nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, revision = split(name)
+    files = (BUNDLE, *WEIGHTS, *(f"{file}.index.json" for file in WEIGHTS))
+    return any(isinstance(try_to_load_from_cache(repository, file, revision=revision), str) for file in files)
+
+
 def pinned(name: str) -> str:
     """`owner/name@commit`: the name with the commit that is used now. Any other text stays as it is."""
     return f"{split(name)[0]}@{model_folder(name).name}" if is_name(name) else name

@@ -38,6 +38,7 @@ class Call:
     decode: str = names.GREEDY
     on_bad_utterance: str = "stop"
     cache_gb: str = ""
+    dry_run: str = "false"
     caller: str = "."  # the folder that run.sh was called from
     pipeline: str = ""  # `synthesis` for speech synthesis, `recognizer` for whole recognisers
     shape: str = ""  # synthesis: of the model that is trained from random weights

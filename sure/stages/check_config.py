@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from sure import hub
 from sure.config import Config, load_config
 from sure.decode.record import decoded_folder
 from sure.errors import SureError
@@ -13,33 +14,52 @@ from sure.recipe.settings import split_settings
 
 
 def check_config(call: Call) -> None:
-    """Raises SureError naming the first wrong key, value, rate, decoding or file of weights."""
+    """Raises SureError naming the first wrong key, value, rate, decoding or file of weights.
+
+    A dry run downloads nothing: it leaves out the checks that need weights or a bundle from the hub.
+    """
     plan, settings = make_plan(call), split_settings(call.set, call.caller)
+    not_fetched: set[str] = set()
     for experiment in plan.experiments:
         if experiment.seed != plan.experiments[0].seed:
             continue  # seeds do not change what can be wrong
         config = load_config(experiment.configs, experiment.training)
         _check_overrides(config, experiment)
-        _check_methods_and_device(config)
+        _check_device(config)
         family = backbone_family(config)
-        if not plan.weights_from:  # else an earlier stage makes them
-            family.check_weights(config.backbone.weights)
-        if experiment.rate in ("", plan.experiments[0].rate):  # other rates attach the same modules
-            check_methods(config)
+        if call.dry_run == "true" and (missing := _not_cached(config)):
+            not_fetched |= missing
+        else:
+            _check_starts(config)
+            if not plan.weights_from:  # else an earlier stage makes them
+                family.check_weights(config.backbone.weights)
+            if experiment.rate in ("", plan.experiments[0].rate):  # other rates attach the same modules
+                check_methods(config)
         for decoding in plan.decodings:
             words = [*experiment.training, *settings.decoding, *decoding.decode_words]
             decoded = load_config(experiment.configs, words)
             _check_files(decoded)
             for data in decoded.data.tests:
                 decoded_folder(Path(experiment.exp), decoded, Path(data).name)
+    for name in sorted(not_fetched):
+        print(f"# {name} is not in the cache of the hub; a dry run does not download it, and checks no sites in it")
 
 
-def _check_methods_and_device(config: Config) -> None:
+def _not_cached(config: Config) -> set[str]:
+    """Names on the hub of weights and bundles that are not in the cache."""
+    names = {config.backbone.weights, *(method.start for method in config.petl)}
+    return {name for name in names if hub.is_name(name) and not hub.is_cached(name)}
+
+
+def _check_starts(config: Config) -> None:
     for method in config.petl:
         if method.start:
             read_bundle(Path(method.start), ADAPTER_KINDS)
         elif not method.trains:
             raise SureError(f"petl ({method.name}): trains=false needs start, the bundle with the trained method")
+
+
+def _check_device(config: Config) -> None:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", config.train.device):  # jobs may run where there are other devices
         raise SureError(f"train.device={config.train.device}: expected auto, cpu, cuda or cuda:<number>")
 

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hub_server import on_loopback
 
+from sure import hub
 from sure.bin import check_config
 from sure.errors import SureError
 
@@ -86,6 +88,20 @@ def test_what_training_accepts_passes(words):
 def test_a_mistake_is_found_before_stage_1(words, message):
     with pytest.raises(SureError, match=message):
         check(*words)
+
+
+def test_a_dry_run_downloads_nothing_and_reads_what_the_cache_has(tmp_path, capsys):
+    words = ("backbone=wav2vec2", "weights=maker/model", "petl=lora", "dry_run=true")
+    with on_loopback(tmp_path) as loopback:
+        loopback.add("maker/model", {"config.json": b'{"model_type": "wav2vec2"}', "model.safetensors": b"x"})
+        check(*words)
+        assert "# maker/model is not in the cache of the hub" in capsys.readouterr().out
+        with pytest.raises(SureError, match="train.device"):
+            check(*words, "set=train.device=gpu")
+        assert not loopback.requests
+        hub.local("maker/model")
+        with pytest.raises(SureError, match="config.json lacks 'hidden_size'"):
+            check(*words)
 
 
 def test_a_rate_of_one_method_would_replace_those_of_the_call(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ make_plan() {
   local name plan
   local -a words=()
   for name in task dataset backbone weights petl seeds rates search memory tag set decode on_bad_utterance cache_gb caller \
-    also lang pipeline shape pretrained pretrained_in; do
+    also lang dry_run pipeline shape pretrained pretrained_in; do
     if [[ -v $name ]]; then words+=("$name=${!name}"); fi
   done
   for name in "${!option_given[@]}"; do words+=("given=$name"); done
@@ -19,11 +19,12 @@ make_plan() {
 }
 
 # check_config: checks the whole configuration of every experiment before the first stage, unless its mark has the same
-# plan and the same files of conf/.
+# plan and the same files of conf/. A dry run reads models of the Hugging Face Hub from its cache alone.
 check_config() {
   local mark=exp/.marks/$dataset.config now
   inputs=("${config_files[@]}") step_command=$plan_text
   now=$(describe_step)
+  if [[ $dry_run == true ]]; then export HF_HUB_OFFLINE=1; fi
   if ! holds "$mark" "$now"; then
     python -m sure.bin.check_config "${plan_words[@]}" || exit
     if [[ $dry_run == false ]]; then
