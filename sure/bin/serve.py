@@ -31,9 +31,11 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
     limits.add_argument("--seconds", type=float, default=600.0, help="of a recording; default: %(default)s")
     limits.add_argument("--requests", type=int, default=256, help="at the same time; default: %(default)s")
     limits.add_argument("--upload-seconds", type=float, default=60.0,
-                        help="in which a request has to arrive; default: %(default)s")  # fmt: skip
+                        help="to send a request, and to take its answer; default: %(default)s")  # fmt: skip
     limits.add_argument("--batch-seconds", type=float, default=120.0,
                         help="of audio that is computed together; default: %(default)s")  # fmt: skip
+    limits.add_argument("--waiting-seconds", type=float, default=7200.0,
+                        help="of audio that waits to be computed; default: %(default)s")  # fmt: skip
     return parser
 
 

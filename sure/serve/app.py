@@ -42,6 +42,9 @@ def make_app(settings: Settings) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, OSError):  # of the temporary file of a large upload
+            advice = "send less than 1 MB, or free space in the server's temporary folder"
+            return answer(507, f"the upload cannot be stored: {error.__cause__.strerror}; {advice}")
         return answer(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
 
     @app.exception_handler(Exception)

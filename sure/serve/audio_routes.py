@@ -70,7 +70,7 @@ async def speech(request: Request, given: Speech) -> Response:
         raise SureError(f"response_format {given.response_format!r}: expected one of {', '.join(FORMATS)}")
     if len(given.input) > engine.settings.letters:
         raise TooLarge(f"the text has {len(given.input)} letters, at most {engine.settings.letters} are possible")
-    if engine.adapters.task(given.model) != "tts":
+    if engine.adapters.of(given.model).task != "tts":
         raise SureError(f"the adapter {given.model!r} does not synthesise speech; use /v1/audio/transcriptions")
     speaker = None if given.voice in ("", "default") else given.voice
     wave, rate = await engine.speech(given.model, given.input, speaker=speaker, speed=given.speed)
@@ -97,7 +97,7 @@ async def _text(
     task: Literal["transcribe", "translate"],
 ) -> Response:
     engine: Engine = request.app.state.engine
-    _check_task(model, engine.adapters.task(model), task)
+    _check_task(model, engine.adapters.of(model).task, task)
     wave = await run_in_threadpool(engine.read, await file.read(), file.filename or "file")
     found = await _transcribed(engine, wave, model, language, form, granularities)
     shown = body(found, form, task, granularities)
@@ -116,14 +116,12 @@ async def _transcribed(
     engine: Engine, wave: Any, model: str, language: str | None, form: str, granularities: list[Granularity]
 ) -> Transcribed:
     """By a mixed batch or, where a whole recogniser has to return times or another language, by itself."""
-    sure, seconds = engine.adapters.of(model), len(wave) / SAMPLE_RATE
-    trained = sure.bundles[model].about["language"]
-    abilities = sure.models[model].abilities
-    if "transcribe" in abilities and "timings" not in abilities:  # a whole recogniser
+    adapter, seconds = engine.adapters.of(model), len(wave) / SAMPLE_RATE
+    trained = adapter.language
+    if adapter.generates:
         timed = form in ("srt", "vtt", "verbose_json")
         if timed or language not in (None, trained):
-            stamps = timed and sure.models[model].task.tokens.timestamps is not None
-            words = form == "verbose_json" and "word" in granularities
+            stamps, words = timed and adapter.timestamps, form == "verbose_json" and "word" in granularities
             found = await engine.transcript(wave, model, language=language, timestamps=stamps, words=words)
             return of_transcript(found, seconds)
     elif language not in (None, trained):

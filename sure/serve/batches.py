@@ -38,6 +38,11 @@ class Batches:
     def waiting(self) -> int:
         return len(self.jobs)
 
+    @property
+    def waiting_seconds(self) -> float:
+        with self.changed:
+            return sum(job.seconds for job in self.jobs)
+
     def submit(self, key: Hashable, item: Any, seconds: float = 0.0) -> Future:
         """The future of an item's result. Raises Stopping after `close`."""
         job = Job(key, item, seconds)

@@ -15,7 +15,7 @@ from sure.models.result import Result
 from sure.serve.adapters import Adapters
 from sure.serve.batches import Batches
 from sure.serve.metrics import Metrics
-from sure.serve.settings import HttpError, Settings, TooLarge
+from sure.serve.settings import Busy, HttpError, Settings, TooLarge
 
 
 class Engine:
@@ -27,7 +27,7 @@ class Engine:
         self.adapters = Adapters(settings.backbone, settings.device)
         for name, folder in settings.bundles.items():
             self.adapters.add(name, folder)
-        self.metrics = Metrics(lambda: self.batches.waiting, lambda: len(self.adapters.sures))
+        self.metrics = Metrics(lambda: self.batches.waiting, lambda: len(self.adapters))
         self.batches = Batches(self._compute, settings.batch_seconds, self.metrics.batch)
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Engine:
         """Results by adapter; those of one backbone are computed together. Raises UnknownAdapter."""
         seconds, of_each = len(wave) / SAMPLE_RATE, {}
         for name in dict.fromkeys(names):
-            of_each.setdefault(self.adapters.of(name), []).append(name)
+            of_each.setdefault(self.adapters.of(name).sure, []).append(name)
         found = await asyncio.gather(
             *(self._job(("results", sure), (wave, own), seconds * len(own)) for sure, own in of_each.items())
         )
@@ -78,6 +78,7 @@ class Engine:
 
     async def remove(self, name: str) -> None:
         await self._job(("remove", name), None)
+        self.metrics.forget(name)
 
     def _allowed(self, bundle: str) -> Path:
         folder = self.settings.folder
@@ -89,6 +90,10 @@ class Engine:
         return place
 
     async def _job(self, key: Hashable, item: Any, seconds: float = 0.0) -> Any:
+        """The result of a job. Raises Busy where too much audio waits before it."""
+        waiting = self.batches.waiting_seconds
+        if seconds and waiting and waiting + seconds > self.settings.waiting_seconds:
+            raise Busy(f"{waiting:.0f} s of audio wait already; send the request again later")
         return await asyncio.wrap_future(self.batches.submit(key, item, seconds))
 
     def _compute(self, key: tuple, items: Sequence[Any]) -> Sequence[Any]:

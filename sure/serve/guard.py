@@ -1,29 +1,20 @@
-"""Limits of every request: key, host, size, time of arrival, number at the same time; an ASGI middleware."""
+"""Limits of every request: key, host, number at the same time, size and time of arrival; an ASGI middleware."""
 
 import asyncio
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
 from sure.serve.metrics import Metrics
+from sure.serve.request_body import LEFT, Message, Receive, Refused, RequestBody, most_bytes, too_large
 from sure.serve.settings import Settings
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 OPEN = {"/", "/health"}  # without a key
-
-
-class Refused(Exception):
-    """A request that is answered with `status` and `message`."""
-
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
 
 
 class Guard:
@@ -36,29 +27,29 @@ class Guard:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        begin, status, refusals = time.perf_counter(), [0], []
-
-        async def watched(message: Message) -> None:
-            if refusals and not status[0]:
-                return  # the application's own answer to a body that it could not read
-            if message["type"] == "http.response.start":
-                status[0] = message["status"]
-            await send(message)
-
+        begin, answered = time.perf_counter(), _Answer(send)
+        body = RequestBody(receive, self.settings)
         counted = scope["method"] not in ("GET", "HEAD")
         self.running += counted
+        refusal = None
+
+        async def forward(message: Message) -> None:
+            if answered.status or not body.refusal:  # otherwise the application's own error about the body
+                await answered.send(message)
+
         try:
             self._check(scope, counted)
-            await self.app(scope, self._limited(receive, refusals), watched)
+            if not await _until_left(self.app(scope, body.receive, forward), body, answered):
+                refusal = Refused(LEFT, "the client disconnected")
         except Refused as error:
-            refusals = refusals or [error]
+            refusal = error
         finally:
-            if refusals and not status[0]:
-                status[0] = refusals[0].status
-                await answer(status[0], str(refusals[0]))(scope, receive, send)
+            refusal = body.refusal or refusal
+            if refusal and not answered.status:
+                await answer(refusal.status, str(refusal))(scope, receive, answered.send)
             self.running -= counted
             path = getattr(scope.get("route"), "path", "other")
-            self.metrics.requests.labels(path, str(status[0])).inc()
+            self.metrics.requests.labels(path, str(answered.status)).inc()
             self.metrics.seconds.labels(path).observe(time.perf_counter() - begin)
 
     def _check(self, scope: Message, counted: bool) -> None:
@@ -78,41 +69,39 @@ class Guard:
         if counted and self.running > settings.requests:
             raise Refused(429, f"{settings.requests} requests are running already; send the request again later")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._most:
-            raise Refused(413, self._too_large)
+        if not length.isdecimal() or int(length) > most_bytes(settings):
+            raise Refused(413, too_large(settings))
 
-    @property
-    def _most(self) -> float:
-        return self.settings.megabytes * 1e6
 
-    @property
-    def _too_large(self) -> str:
-        return f"the request is larger than {self.settings.megabytes:g} MB; send a shorter or compressed recording"
+class _Answer:
+    """Sends an answer and keeps its status; 0: not started."""
 
-    def _limited(self, receive: Receive, refusals: list[Refused]) -> Receive:
-        """`receive` that raises Refused, and adds it to `refusals`, for a body that is too large or too slow."""
+    def __init__(self, send: Send):
+        self.original, self.status = send, 0
 
-        def refuse(status: int, message: str) -> Refused:
-            refusals.append(Refused(status, message))
-            return refusals[-1]
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message.get("body") and not message.get("more_body"):
+            # the last message is sent once the client has taken the others, so that a request counts until then
+            await self.original({**message, "more_body": True})
+            message = {"type": message["type"], "body": b""}
+        await self.original(message)
 
-        size, ends, complete = 0, time.monotonic() + self.settings.upload_seconds, False
 
-        async def limited() -> Message:
-            nonlocal size, complete
-            if complete:  # waits for the end of the connection
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
-            except asyncio.TimeoutError:
-                raise refuse(408, f"the request took more than {self.settings.upload_seconds:g} s") from None
-            size += len(message.get("body", b""))
-            complete = message["type"] != "http.request" or not message.get("more_body", False)
-            if size > self._most:
-                raise refuse(413, self._too_large)
-            return message
-
-        return limited
+async def _until_left(work: Coroutine[Any, Any, None], body: RequestBody, answered: _Answer) -> bool:
+    """Run `work`, or cancel it, with result false, when the client disconnects before its answer."""
+    running, left = asyncio.ensure_future(work), asyncio.ensure_future(body.client_left())
+    try:
+        await asyncio.wait((running, left), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done() and not answered.status:
+            return False
+        await running
+        return True
+    finally:
+        running.cancel()
+        left.cancel()
+        await asyncio.gather(running, left, return_exceptions=True)
 
 
 def answer(status: int, message: str) -> JSONResponse:

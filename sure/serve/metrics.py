@@ -25,5 +25,9 @@ class Metrics:
     def batch(self, jobs: Sequence[Job]) -> None:
         self.batches.observe(len(jobs))
 
+    def forget(self, adapter: str) -> None:
+        """After the removal of an adapter, so that the numbers of many in turn need no memory."""
+        self.audio.remove(adapter)
+
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from sure import SAMPLE_RATE
 from sure.errors import SureError
 from sure.models.result import Result
+from sure.serve.adapters import Adapter
 from sure.serve.engine import Engine
 from sure.serve.formats import words_of
 from sure.text.slots import slots_of
@@ -26,16 +27,17 @@ router = APIRouter()
 async def models(request: Request) -> dict[str, Any]:
     """The adapters."""
     engine: Engine = request.app.state.engine
-    return {"object": "list", "data": [_model(engine, name) for name in list(engine.adapters.sures)]}
+    return {"object": "list", "data": [_model(name, each) for name, each in engine.adapters.all().items()]}
 
 
 @router.get("/v1/models/{name}")
 async def model(request: Request, name: str) -> dict[str, Any]:
-    return _model(request.app.state.engine, name)
+    engine: Engine = request.app.state.engine
+    return _model(name, engine.adapters.of(name))
 
 
-def _model(engine: Engine, name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "sure", **engine.adapters.about(name)}
+def _model(name: str, adapter: Adapter) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "sure", **adapter.about()}
 
 
 @router.post("/v1/audio/predict")
@@ -45,7 +47,7 @@ async def predict(
     """Results of one recording by one adapter or several: text, words, class scores, slots, phones, embedding."""
     engine: Engine = request.app.state.engine
     names = [name for each in model for name in each.split(",") if name]
-    tasks = {name: engine.adapters.task(name) for name in names}
+    tasks = {name: engine.adapters.of(name).task for name in names}
     for name, task in tasks.items():
         if task == "tts":
             raise SureError(f"the adapter {name!r} synthesises speech; use /v1/audio/speech")
@@ -81,7 +83,7 @@ async def add(request: Request, given: NewAdapter) -> dict[str, Any]:
     """Add a bundle from the folder that the server was started with."""
     engine: Engine = request.app.state.engine
     await engine.add(given.name, given.bundle)
-    return _model(engine, given.name)
+    return _model(given.name, engine.adapters.of(given.name))
 
 
 @router.delete("/v1/adapters/{name}")
@@ -94,7 +96,7 @@ async def remove(request: Request, name: str) -> dict[str, Any]:
 @router.get("/health")
 async def health(request: Request) -> dict[str, Any]:
     engine: Engine = request.app.state.engine
-    return {"status": "ok", "adapters": len(engine.adapters.sures), "waiting": engine.batches.waiting}
+    return {"status": "ok", "adapters": len(engine.adapters), "waiting": engine.batches.waiting}
 
 
 @router.get("/metrics")

@@ -13,7 +13,8 @@ class Settings:
     folder: of bundles that can be added at run time; None: none can. key: that requests have to send; empty: none.
     hosts: names of this server that requests may use; ("*",): any.
     megabytes: of a request. seconds: of a recording. letters: of a text to synthesise. requests: at the same time.
-    upload_seconds: in which a request has to arrive. batch_seconds: of audio that is computed together.
+    upload_seconds: in which a request has to arrive, and its answer has to be taken. batch_seconds: of audio that is
+    computed together. waiting_seconds: of audio that waits to be computed.
     """
 
     bundles: dict[str, Path] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Settings:
     requests: int = 256
     upload_seconds: float = 60.0
     batch_seconds: float = 120.0
+    waiting_seconds: float = 7200.0
 
 
 class HttpError(SureError):
@@ -42,6 +44,10 @@ class UnknownAdapter(HttpError):
 
 class TooLarge(HttpError):
     status = 413
+
+
+class Busy(HttpError):
+    status = 429
 
 
 class Stopping(HttpError):

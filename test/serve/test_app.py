@@ -1,12 +1,15 @@
 """The server's answers: results equal those of the bundles, and faults have statuses and texts."""
 
+import asyncio
 import io
 import os
 import re
+import resource
 import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from resource import RLIMIT_FSIZE
 
 import numpy as np
 import pytest
@@ -196,6 +199,67 @@ def test_too_many_requests_are_refused(bundles, sounds):
         waiting.set()
         assert first.result().status_code == 200
         assert client.get("/health").status_code == 200
+
+
+def test_a_request_whose_client_left_is_not_computed(client, sounds):
+    """By the server's interface alone: a request, then the end of its connection, while the model computes another."""
+    batches, begun, waiting = client.app.state.engine.batches, threading.Event(), threading.Event()
+    computed, compute = [], batches.compute
+    batches.compute = lambda *given: (begun.set(), waiting.wait(), computed.append(given), compute(*given))[3]
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+    body = part % (b"model", b"", b"asr") + part % (b"file", b'; filename="a"', sounds[0]) + b"--x--\r\n"
+    messages = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+    headers = {"host": "localhost", "content-type": "multipart/form-data; boundary=x"}
+    scope = {"type": "http", "method": "POST", "path": "/v1/audio/predict", "query_string": b"", "root_path": ""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    sent = []
+
+    async def receive():
+        while len(messages) == 1 and not batches.waiting:
+            await asyncio.sleep(0.005)
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(post, client, "predict", sounds[1], model="asr")
+        assert begun.wait(30)
+        asyncio.run(client.app(scope, receive, send))
+        waiting.set()
+        assert held.result().status_code == 200
+    wait_until(lambda: not batches.waiting)
+    batches.compute = compute
+    assert sent[0]["status"] == 499 and len(computed) == 1
+
+
+def test_a_full_disk_is_named(bundles, sounds):
+    """Where large uploads wait; the limit of the size of a process's files takes the place of a small disk."""
+    app, limits = make_app(Settings({"asr": bundles["asr"]}, hosts=("localhost",))), resource.getrlimit(RLIMIT_FSIZE)
+    with TestClient(app, base_url=HOST) as client:
+        resource.setrlimit(RLIMIT_FSIZE, (2**20, limits[1]))
+        try:
+            answer = post(client, "predict", sounds[0] + bytes(2**21), model="asr")
+        finally:
+            resource.setrlimit(RLIMIT_FSIZE, limits)
+        assert answer.status_code == 507 and "the upload cannot be stored: File too large" in error(answer)
+        assert post(client, "predict", sounds[0], model="asr").status_code == 200
+
+
+def test_too_much_audio_waits(bundles, sounds):
+    """Beside a running request one may wait, of any length; more are refused."""
+    app = make_app(Settings({"asr": bundles["asr"]}, hosts=("localhost",), waiting_seconds=0.1))
+    begun, waiting, batches = threading.Event(), threading.Event(), app.state.engine.batches
+    compute, batches.compute = batches.compute, lambda *given: (begun.set(), waiting.wait(), compute(*given))[2]
+    with TestClient(app, base_url=HOST) as client, ThreadPoolExecutor(2) as pool:
+        held = [pool.submit(post, client, "predict", sounds[0], model="asr")]
+        assert begun.wait(30)
+        held.append(pool.submit(post, client, "predict", sounds[0], model="asr"))
+        wait_until(lambda: batches.waiting)
+        refused = post(client, "predict", sounds[0], model="asr")
+        assert refused.status_code == 429 and "1 s of audio wait already" in error(refused)
+        waiting.set()
+        assert [each.result().status_code for each in held] == [200, 200]
 
 
 def test_a_key_a_name_and_an_origin(bundles):

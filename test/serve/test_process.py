@@ -1,10 +1,11 @@
-"""The server as a process of its own, used through OpenAI's client; it stops after its last answers."""
+"""The server as a process of its own: OpenAI's client, slow clients, its end by a signal, and a start after kill -9."""
 
 import signal
 import socket
 import time
 import urllib.request
 from contextlib import closing
+from pathlib import Path
 
 import openai
 import pytest
@@ -13,6 +14,8 @@ import toys
 from sure.bin import serve
 from sure.errors import SureError
 from sure.inference import Sure
+from sure.serve import run
+from sure.serve.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +26,27 @@ def port():
 
 
 @pytest.fixture(scope="module")
-def server(bundles, port, tmp_path_factory):
-    """The process, ready to answer."""
+def start(bundles, port, tmp_path_factory):
+    """Starts the process, ready to answer."""
     key = tmp_path_factory.mktemp("key") / "key"
     key.write_text("secret\n")
     words = [f"spanish={bundles['asr']}", f"who={bundles['verification']}", "--port", str(port), "--key-file", str(key)]
-    child = toys.Child(lambda: serve.main(words), key.with_name("stderr"))
-    toys.wait_for(lambda: answers(port), child)
+
+    def start():
+        child = toys.Child(lambda: serve.main([*words, "--upload-seconds", "1"]), key.with_name("stderr"))
+        toys.wait_for(lambda: answers(port), child)
+        return child
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def server(start):
+    """The process; the first one is killed, and another takes its address at once."""
+    child = start()
+    child.kill(signal.SIGKILL)
+    assert child.status() == -signal.SIGKILL
+    child = start()
     yield child
     child.kill(signal.SIGTERM)
     assert child.status() == 0, toys.read(child.stderr)
@@ -69,10 +86,55 @@ def test_openais_client_raises_with_the_reason(server, port, sounds):
         client(port, "other").models.list()
 
 
-def test_a_slow_upload_is_ended_and_others_are_served(server, port, sounds):
-    with closing(socket.create_connection(("127.0.0.1", port))) as slow:
-        slow.sendall(b"POST /v1/audio/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
-        assert client(port).audio.transcriptions.create(model="spanish", file=("a.wav", sounds[1])).text is not None
+HEAD = (
+    b"POST /v1/audio/predict HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n"
+    b"Content-Type: multipart/form-data; boundary=x\r\n"
+)
+
+
+def open_connection(port, content):
+    found = socket.create_connection(("127.0.0.1", port), timeout=20)
+    found.sendall(content)
+    return found
+
+
+def rest(connection):
+    """All that the server sends until it ends the connection."""
+    found = b""
+    with closing(connection):
+        try:
+            while part := connection.recv(1 << 16):
+                found += part
+        except ConnectionResetError:
+            pass
+        return found
+
+
+def test_slow_clients_are_ended_and_others_are_served(server, port, sounds):
+    """The head of a request, its body, and an answer that nobody takes."""
+    head = open_connection(port, HEAD)
+    body = open_connection(port, HEAD + b"Content-Length: 100\r\n\r\n--x")
+    reader = open_connection(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000)  # 20 MB of answers
+    begin = time.monotonic()
+    given = {"model": "spanish", "file": ("a.wav", sounds[1])}
+    assert client(port).audio.transcriptions.create(**given).text is not None
+    assert rest(head) == b""
+    answer = rest(body)
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"took more than 1 s" in answer
+    assert len(rest(reader)) < 1.5e7
+    assert 1.5 < time.monotonic() - begin < 15
+
+
+def test_a_large_upload_is_refused_before_it_arrives(server, port):
+    for length in (b"Content-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n", b"Content-Length: -1\r\n\r\n"):
+        with closing(open_connection(port, HEAD + length)) as connection:
+            status = connection.recv(100).split()[1]
+        assert status == (b"413" if length.startswith(b"Content-Length: 1") else b"400")
+
+
+def test_an_address_in_use_is_named_before_bundles_are_read(server, port):
+    with pytest.raises(SureError, match=f"cannot listen on 127.0.0.1, port {port}: .*in use; pass another"):
+        run.serve(Settings({"a": Path("nowhere")}), "127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
