@@ -71,9 +71,9 @@ def prepare(
 
     task: asr or phoneme (`text` in words), translation (`text` is the English prompt as it is written), language,
     speaker, intent or keyword (`utt2label`), or tts (`prepare_tts`). lang: a language or all; by default es for asr and
-    translation, en for phoneme, and all for the other tasks; phoneme and translation take one language, language,
-    speaker and keyword take all. voice: for keyword, the speaker of the test set. Raises SureError
-    for options that exclude each other and for missing or unreadable files.
+    translation, en for phoneme, and all for the other tasks; phoneme takes one language, language, speaker and keyword
+    take all. For translation, all are es, fr, it and ru. voice: for keyword, the speaker of the test set. Raises
+    SureError for options that exclude each other and for missing or unreadable files.
     """
     if task == "tts":
         return prepare_tts(Path(corpus), Path(out), lang, voice.split("+"), minutes)
@@ -263,11 +263,13 @@ def _languages(task: str, lang: str) -> list[str]:
     lang = lang or LANG.get(task, "all")
     if task in ("language", "speaker", "keyword") and lang != "all":
         raise SureError(f"task={task} lang={lang}: this task compares the five languages; leave lang out")
-    if task == "translation" and lang in ("en", "all"):
-        raise SureError(f"task=translation lang={lang}: expected one language to translate into English: es fr it ru")
+    if task == "translation" and lang == "en":
+        raise SureError("task=translation lang=en: the texts are English; pass es, fr, it, ru or all")
     if task == "phoneme" and lang == "all":
         raise SureError("task=phoneme lang=all: a lexicon has words of one language; pass one with lang")
-    return list(VOICES) if lang == "all" else [lang]
+    if lang != "all":
+        return [lang]
+    return [language for language in VOICES if task != "translation" or language != "en"]
 
 
 def intent_of(key: str) -> str | None:

@@ -7,7 +7,7 @@
 
 option task asr "asr, translation (into English), phoneme, language, speaker, intent, keyword or tts"
 option backbone "" "family of the frozen backbone, the name of a file in sure/backbones (default: whisper for asr and translation, else moonshine)"
-option lang es "for asr: es en fr it ru, or all; for translation: es fr it or ru; for phoneme: one of them (default: en)"
+option lang es "for asr: es en fr it ru, or all; for translation: es fr it ru, or all; for phoneme: one of them (default: en)"
 option lexicon "" "for phoneme and tts: pronunciation lexicon, lines WORD PHONE PHONE ..., searched first; phoneme in languages other than en needs it"
 option keywords alphabet "for keyword: alphabet (alfa bravo ...) or digits"
 option voice june "for keyword: test speaker, left out of training; for tts: speaker (default: allison) or speakers, a+b"

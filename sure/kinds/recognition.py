@@ -25,7 +25,10 @@ from sure.inference import Sure
 from sure.kinds import base
 from sure.models.build import build_task
 from sure.models.recognition import RecognitionModel
+from sure.score.by_language import scores_by_language
 from sure.score.result import data_facts, write_result
+from sure.tasks.base import AnyTask
+from sure.text.languages import is_mixed
 from sure.train.feed import Feed
 from sure.train.feed_recognition import RecognitionFeed, usable
 from sure.train.prefix_cache import Space
@@ -56,13 +59,18 @@ class Kind(base.Kind):
             yield decoded, data
 
     def score(self, folder: Path, config: Config, decoded: Sequence[Path]) -> Iterator[dict[str, Any]]:
+        def task_of(language: str) -> AnyTask:
+            return build_task(config.model_copy(update={"text": TextConfig(language=language)}))
+
         for one in decoded:
             references, hypotheses = read_pair(one)
             record = read_record(one)
             language = record.get("language", config.text.language)
-            task = build_task(config.model_copy(update={"text": TextConfig(language=language)}))
+            data = data_of(record, config)
+            task = task_of(language)
             try:
                 scores = task.score(references, hypotheses)
+                several = scores_by_language(task_of, data, references, hypotheses) if is_mixed(language) else {}
             except SureError as error:
                 raise SureError(f"{one}: {error}") from None
             result = {
@@ -79,8 +87,10 @@ class Kind(base.Kind):
                 "higher_is_better": task.higher_is_better,
                 "score": scores[task.score_name],
                 **scores,
-                **data_facts(data_of(record, config), references),
+                **data_facts(data, references),
             }
+            if several:
+                result["by_language"] = several
             if seconds := record.get("decode_seconds"):  # with reading of audio; earlier versions did not keep it
                 result["decode_device"] = record["decode_device"]
                 if result["seconds_of_audio"]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sure.errors import SureError
 from sure.parsing import read_json
+from sure.report.by_language import rows_by_language
 from sure.report.different_data import different_data
 from sure.report.markdown import code_block, escaped, inline_code, table
 from sure.report.other_languages import is_other_language, section_of_other_languages
@@ -149,6 +150,11 @@ def summary_of(results: list[Result]) -> list[list[str]]:
     return [header, *(_row(name, row, scores) for name, row in rows_of(results).items())]
 
 
+def by_language(results: list[Result]) -> list[list[str]]:
+    """Cells of the table of each language, header first; [] for a test set of one language."""
+    return rows_by_language(rows_of(results), _score, SCORES)
+
+
 def _section(results: list[Result]) -> str:
     first = results[0]
     main = first["score_name"]
@@ -169,7 +175,10 @@ def _section(results: list[Result]) -> str:
         notes += "\nRead CER, not WER: the language is written without spaces between words, and CER ignores spaces."
     rows = {name: [(one.seed.name, one.values) for one in row] for name, row in rows_of(results).items()}
     notes += "".join(f"\n{line}" for line in different_data(rows))
-    return f"{title}\n\n{table(shown)}\n\n{notes}\n\n{_facts(results)}\n\n{code_block(commands_of(results))}\n"
+    parts = [title, table(shown), notes]
+    if several := by_language(results):
+        parts.append(table([[escaped(cell) for cell in line] for line in several]))
+    return "\n\n".join([*parts, _facts(results), code_block(commands_of(results))]) + "\n"
 
 
 def _row(name: str, row: list[Result], scores: Iterable[str]) -> list[str]:

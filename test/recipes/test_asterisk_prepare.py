@@ -25,6 +25,17 @@ def test_labels_of_languages_and_speakers(prepared, task):
     assert {"es-dir-welcome", "ru-letters-at"} < labels.keys()  # speech without text
 
 
+def test_translations_are_the_english_prompts_of_the_same_key(prepared):
+    found, english = prepared(task="translation", lang="all"), prepared(task="tts", voice="allison")
+    texts, spoken = found.of("text"), english.of("text")
+    assert {id[:2] for id in texts} == {"es", "fr", "it", "ru"}
+    shared = [id for id in texts if f"en{id[2:]}" in spoken]
+    assert len(shared) > 0.9 * len(texts) and all(texts[id] == spoken[f"en{id[2:]}"] for id in shared)
+    assert all(found.set_of[id] == english.set_of[f"en{id[2:]}"] for id in shared)
+    spanish = prepared(task="translation").of("text")
+    assert spanish == {id: text for id, text in texts.items() if id.startswith("es")}
+
+
 def as_tarballs(corpus):
     """Move the files to the layout of the tarballs, with core-sounds-XX.txt next to the recordings."""
     for language, folder in asterisk.VOICES.items():
@@ -52,6 +63,7 @@ test_changes = changes({
                      write(f"{SOUNDS}/es_MX_f_Allison/vm-new.g722", bytes(8000))],
                     left_out={"prompts that are in no list of splits/": "es-vm-new"}),
     "one language for a label": Case(options={"task": "language", "lang": "es"}, error="leave lang out"),
+    "English into English": Case(options={"task": "translation", "lang": "en"}, error="the texts are English"),
     "phonemes of all languages": Case(options={"task": "phoneme", "lang": "all"}, error="one language"),
     "no colon": Case(write(ES, gzip.compress(b"vm-login Hola\n")), error="es.txt.gz, line 1.*vm-login Hola"),
     "not gzip": Case(write(ES, b"plain"), error="core-sounds-es.txt.gz.*again"),

@@ -282,6 +282,21 @@ def test_experiments_that_do_not_fit_together_are_errors():
             rates.main([first, other])
 
 
+def test_each_language_of_a_set_with_several_has_its_own_scores():
+    languages = "utt1 es\nutt2 es\nutt3 en\nutt4 fr\n"
+    replace_file(Path("data/es/test/utt2lang"), languages)
+    seeds = [scored(f"asr_all_whisper_lora/seed{seed}", HALF, language="all", seed=seed) for seed in (1, 2)]
+    found = json.loads((seeds[0] / "decode_test/result.json").read_text())["by_language"]
+    assert {name: (one["utterances"], one["score"]) for name, one in found.items()} == {"en": (1, 100), "es": (2, 40)}
+    one = make_report(seeds[0]).splitlines()
+    assert "| method | seeds | en: WER % (1 utterance) | es: WER % (2 utterances) |" in one
+    report.main(["--out", "two.md", *map(str, seeds)])
+    assert "| lora | 2 | 100.00 ± 0.00 | 40.00 ± 0.00 |" in Path("two.md").read_text().splitlines()
+    replace_file(Path("data/es/test/utt2lang"), "utt1 es\n")
+    score.main(["--exp", str(seeds[0])])
+    assert "by_language" not in json.loads((seeds[0] / "decode_test/result.json").read_text()), "a language is missing"
+
+
 def test_other_languages_are_one_table_with_the_adapter_on_and_off():
     """A result in another language than that of the training has a row there, and none in the other tables."""
 

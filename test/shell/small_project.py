@@ -56,7 +56,7 @@ if stage == "download":
 elif stage == "prepare":
     for name in ("train", "dev", "test"):
         leave(f"{name}/wav.scp", text=Path("prepare.py").read_text())
-        leave(f"{name}/text", f"{name}/utt2label", text="a\u00a0b")
+        leave(f"{name}/text", f"{name}/utt2label", f"{name}/utt2lang", text="a\u00a0b")
 elif stage == "tokenize":
     leave(given["tokenizer.folder"] + "/tokens.txt")
 elif stage == "train":

@@ -38,6 +38,7 @@ def test_a_finished_run_skips_everything_and_shows_its_table_again(project, tmp_
         ("exp/asr_es_results.md", None, (), ["report"], "an output is missing"),
         ("conf/asr.yaml", "task: asr # other\n", (), ["tokenize", "train"], "conf/asr.yaml changed"),
         ("data/asr_es/dev/text", "other\n", ("--stop_stage", "tokenize"), ["tokenize"], "dev/text changed"),
+        ("data/asr_es/dev/utt2lang", "u es\n", ("--stop_stage", "tokenize"), ["tokenize"], "dev/utt2lang changed"),
         # no step reads README.md; the trainer knows which settings matter
         ("README.md", "", ("--set", "train.device=cpu"), ["train"], "its settings changed"),
         ("README.md", "", ("--force", "true"), list(STAGES), "asked for"),

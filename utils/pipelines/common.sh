@@ -86,8 +86,10 @@ prepare_dataset() {
 stage_tokenize() {
   local part
   inputs=("conf/$task.yaml" "$data/train/$target" "${token_inputs[@]}") outputs=("$data/tokens")
+  input_tables=("$data/train/utt2lang")
   for part in dev "${test_sets[@]}"; do
     if [[ -f $data/$part/$target ]]; then inputs+=("$data/$part/$target"); fi
+    input_tables+=("$data/$part/utt2lang")
   done
   if [[ ${pipeline-} == recognizer ]]; then
     if [[ -d $weights ]]; then input_folders=("$weights"); elif [[ -f $weights ]]; then inputs+=("$weights"); fi

@@ -18,7 +18,17 @@ from sure.report.page.html import Html, folded, joined, table, tag
 from sure.report.page.listening import listening_table
 from sure.report.page.recordings import Recordings
 from sure.report.page.utterances import hardest_utterances
-from sure.report.results import SCORES, Result, commands_of, facts_of, grouped, rows_of, sets_of, summary_of
+from sure.report.results import (
+    SCORES,
+    Result,
+    by_language,
+    commands_of,
+    facts_of,
+    grouped,
+    rows_of,
+    sets_of,
+    summary_of,
+)
 
 TEMPLATE = Path(__file__).with_name("page.html")
 OPENED = 12  # rows of the table of runs; a longer one is folded
@@ -81,6 +91,7 @@ def _test(results: list[Result]) -> Html:
             tag("h3", _name(results)),
             *(tag("p", note, class_="note") for note in notes),
             table(summary_of(results), f"Methods on {first['set']}"),
+            table(several, f"Languages of {first['set']}") if (several := by_language(results)) else "",
             pareto_chart(results),
             folded("Runs", _runs(rows, main), opened=len(results) <= OPENED),
             folded("Data, backbone, device", tag("dl", *facts)),
