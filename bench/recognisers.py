@@ -19,6 +19,8 @@ from sure.models.bundled import config_of, find_weights, model_of
 from sure.models.encoder_decoder import EncoderDecoderModel
 from sure.petl.bundle import read_bundle
 
+SECONDS = 30  # the longest input of Whisper
+
 
 def recogniser(
     bundle: Path, adapted: bool, weights: str | None = None, padding: str | None = None, **generation: object
@@ -46,8 +48,8 @@ def recogniser(
 
 
 def utterances(folder: Path, count: int) -> tuple[list[Utterance], list[Tensor]]:
-    """The first utterances of a data folder and their waveforms (samples,)."""
-    chosen = read_data_dir(folder)[:count]
+    """The first utterances of a data folder that are not longer than SECONDS, and their waveforms (samples,)."""
+    chosen = [one for one in read_data_dir(folder) if one.seconds <= SECONDS][:count]
     return chosen, [load_wave(one) for one in chosen]
 
 
