@@ -68,7 +68,9 @@ elif [[ $force == true ]] || ! "$folder/bin/python" -m pip --version >/dev/null 
   say "making $folder with $("$python" --version)"
   "$python" -m venv --clear "$folder"
 fi
-if before=$(installed_extras "$folder"); then extras=$before,$extras; fi
+for extra in $(marked_extras "$folder" | tr , ' '); do  # of the last installation, except those that no longer exist
+  if [[ " $known " == *" $extra "* ]]; then extras+=,$extra; fi
+done
 extras=$(tr , '\n' <<<"$extras" | sed '/^$/d' | LC_ALL=C sort -u | paste -sd ,)
 if [[ ,$extras, == *,ark-mit,* ]]; then extras=${extras#ark,}; fi
 

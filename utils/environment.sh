@@ -17,20 +17,18 @@ environment_mark() { printf '%s/.sure-installed\n' "$1"; }
 # project_digest: prints the digest of pyproject.toml without the settings of tools.
 project_digest() { sed -n '/^\[tool\./q;p' "$root/pyproject.toml" | sha256sum | cut -d ' ' -f 1; }
 
-# installed_extras ENVIRONMENT: prints the extras in its mark, if the mark belongs to this pyproject.toml.
-installed_extras() {
-  local mark digest extras
+# marked_extras ENVIRONMENT: prints the extras in its mark, also if the requirements have changed since.
+marked_extras() {
+  local mark
   mark=$(environment_mark "$1")
-  [[ -x $1/bin/python && -f $mark ]] || return 1
-  { read -r digest && read -r extras; } <"$mark" || return 1
-  [[ $digest == "$(project_digest)" ]] || return 1
-  printf '%s\n' "$extras"
+  [[ -x $1/bin/python && -f $mark ]] && sed -n 2p "$mark"
 }
 
 # is_installed ENVIRONMENT EXTRAS: whether it is complete, with all of the comma-separated extras.
 is_installed() {
   local have extra
-  [[ -n $1 ]] && have=$(installed_extras "$1") || return 1
+  [[ -n $1 ]] && have=$(marked_extras "$1") || return 1
+  [[ $(head -n 1 "$(environment_mark "$1")") == "$(project_digest)" ]] || return 1
   for extra in ${2//,/ }; do
     [[ ,$have, == *",$extra,"* || ($extra == ark && ,$have, == *,ark-mit,*) ]] || return 1
   done
