@@ -60,14 +60,14 @@ def _check_channels(source: Path) -> None:
         audio = places.get(line.id, "")
         channel = line.value.rpartition(" ")[2]
         repeated = sides.setdefault(audio, channel) != channel
-        if audio and (repeated or (not is_command(audio) and _channels(_place(audio, source)) > 1)):
+        if audio and (repeated or (not is_command(audio) and channels(_place(audio, source)) > 1)):
             raise SureError(
                 f"{table}:{line.number}: '{line.id}' is channel {channel} of {audio}, of which SURE would average all "
                 "channels; select it in wav.scp, such as: sox FILE -t wav - remix 1 |"
             )
 
 
-def _channels(audio: str) -> int:
+def channels(audio: str) -> int:
     """The number of channels in the header of a file; 1 if it is unknown, because stage 2 reports unreadable files."""
     try:
         return soundfile.info(audio).channels
@@ -81,6 +81,7 @@ def _place(audio: str, folder: Path) -> str:
     That is the recipe's folder, two above a data folder; the two folders below are accepted too.
     """
     command = audio.strip().strip("|").strip() if is_command(audio) else ""
+    audio = audio if command else os.path.expanduser(audio)
     files = _words(command) if command else [re.sub(r":\d+$", "", audio)]  # feats.ark:123
     places = (folder.parent.parent, folder.parent, folder)
     there = os.path.exists if command else os.path.isfile  # `cd folder && ...` names a folder

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from sure.corpus.csv_tables import read_csv
-from sure.corpus.kaldi_folder import copy_data_dir, listed
+from sure.corpus.kaldi_folder import channels, copy_data_dir, listed
 from sure.corpus.selection import SETS
 from sure.corpus.texts import one_word
 from sure.data.data_dir import Utterance, check_writable, write_data_dir
@@ -19,10 +20,13 @@ COLUMN = {  # task -> column with its targets
 }  # fmt: skip
 TABLE = {"text": "text", "label": "utt2label", "speaker": "utt2spk"}  # column -> table of a data folder
 COLUMNS = {"audio", "id", "start", "end", "language", *COLUMN.values()}
+UNITS = "(time|s|sec|secs|seconds|ms|samples?|frames?)*"
 TIMES = {  # column -> other names of it, without the characters between words, in lower case
-    "start": re.compile(r"(t|time|seg|segment)?(start|begin|onset|offset)(time|s|sec|secs|seconds|ms)*"),
-    "end": re.compile(r"(t|time|seg|segment)?(end|stop)(time|s|sec|secs|seconds|ms)*"),
+    "start": re.compile(rf"(t|time|seg|segment)?(start|begin|onset|offset|from){UNITS}|t0|[xt]min"),
+    "end": re.compile(rf"(t|time|seg|segment)?(end|stop|until|to){UNITS}|t1|[xt]max"),
 }
+LENGTHS = {"duration", "dur", "length", "len"}
+NO_VALUE = {"nan", "NaN", "<NA>", "#N/A", "N/A"}  # as pandas and spreadsheets write a cell without a value
 EXPECTED = "train.tsv, dev.tsv and test.tsv (or .csv), or Kaldi data folders train, dev and test with wav.scp"
 
 
@@ -58,7 +62,7 @@ def read_table(path: Path, target: str) -> list[Utterance]:
     if not rows:
         raise SureError(f"{path}: no rows after the header")
     check_columns(path, list(rows[0][1]))
-    without = [line for line, row in rows if not row.get("speaker")]
+    without = [line for line, row in rows if row.get("speaker", "") in {"", *NO_VALUE}]
     if without and "speaker" in rows[0][1] and target != "speaker":
         print(f"{path}: no speaker in {len(without)} of {len(rows)} rows (line {without[0]}), so none is used")
     utterances: dict[str, Utterance] = {}
@@ -68,11 +72,19 @@ def read_table(path: Path, target: str) -> list[Utterance]:
         for column in ("audio", target, "id", *(["language"] if target == "text" else [])):
             if row.get(column) == "" and column != "text":  # stage 2 reports an empty text
                 raise SureError(f"{where}: the column '{column}' is empty")
+            if row.get(column) in NO_VALUE:
+                raise SureError(f"{where}: '{row[column]}' in the column '{column}' means no value; write one")
         if broken := [column for column, cell in row.items() if re.search("[\r\n]", cell)]:
             raise SureError(f"{where}: a line break in the column '{broken[0]}'; is a double quote missing?")
+        audio = find_audio(where, path.parent, row["audio"])
+        if row.get("channel") and channels(audio) > 1:
+            raise SureError(
+                f"{where}: channel {row['channel']} of {audio}, of which SURE would average all channels; write the "
+                "channel to a file of its own"
+            )
         utterance = Utterance(
             id=row.get("id") or default_id(row["audio"]),
-            audio=str(path.parent / row["audio"]),
+            audio=audio,
             start=seconds(where, row, "start"),
             end=seconds(where, row, "end"),
             text=row["text"] if target == "text" else None,
@@ -99,10 +111,19 @@ def check_columns(path: Path, columns: list[str]) -> None:
                 f"{path}: the column '{column}' is not known; if it selects a part of the audio, call it '{name}', and "
                 "write seconds; otherwise rename or remove it"
             )
-    if "start" in columns and "end" not in columns and "duration" in columns:
-        raise SureError(f"{path}: the columns 'start' and 'duration' without 'end'; write 'end' (start + duration)")
+    if "start" in columns and "end" not in columns and (lengths := LENGTHS & set(columns)):
+        length = min(lengths)
+        raise SureError(f"{path}: the columns 'start' and '{length}' without 'end'; write 'end' (start + {length})")
     if unused:
         print(f"{path}: columns that are not used: {', '.join(unused)}")
+
+
+def find_audio(where: str, folder: Path, cell: str) -> str:
+    """The path of a recording. Raises SureError for a path of Windows that is no file here; stage 2 checks the others."""
+    path = str(folder / os.path.expanduser(cell))
+    if "\\" in cell and not os.path.isfile(path):
+        raise SureError(f"{where}: there is no file {cell}; write / between folders, not \\")
+    return path
 
 
 def seconds(where: str, row: dict[str, str], column: str) -> float | None:

@@ -5,6 +5,7 @@ soundfile refuses of those: codecs such as G.726, headers that were never closed
 is always that of the decoded samples. docs/readers.md lists how a truncated file of each format is noticed.
 """
 
+import hashlib
 import io
 import os
 import re
@@ -40,12 +41,19 @@ AV_STARTS = re.compile(
     rb"ID3|ADIF|\xff[\xe0-\xff]|\x1aE\xdf\xa3|.{4}ftyp|\x30\x26\xb2\x75|FLV|#!AMR|\x0bw|TTA1|wvpk|MAC |DSD |FRM8|\.RMF",
     re.DOTALL,
 )
+NOT_AUDIO = {  # first bytes of other files
+    b"version https://git-lfs": "a reference of Git LFS instead of the file; fetch it: git lfs pull",
+    b"<": "a web page or XML, perhaps instead of a download; download it again",
+    b"\x1f\x8b": "compressed with gzip; unpack it",
+    b"PK\3\4": "a zip archive; unpack it",
+}
 # soundfile raises subclasses of RuntimeError; a damaged file can request any amount of memory
 DECODING_ERRORS = (OSError, ValueError, IndexError, RuntimeError, MemoryError, SureError, av.error.FFmpegError)
 MOST_SAMPLES = 400_000_000  # of all channels, over an hour of 48 kHz stereo; a small file can contain days of silence
 PLAYLISTS = {"hls", "dash", "concat", "concatf"}  # FFmpeg's names
 BLOCK = 1 << 20
 MARGIN = 0.1  # seconds by which a promised length may exceed the decoded one: codecs delay and pad the signal
+LOSSLESS = {"flac", "tta", "wv"}  # FFmpeg's names of formats whose headers have the exact length
 
 TRUNCATED = "truncated audio file"
 
@@ -82,10 +90,23 @@ def read_channels(source: Source, start: float | None = None, end: float | None 
             first_error = first_error or error
             continue
         if channels.samples.size or channels.first:
+            if start is None and end is None and not channels.truncated:
+                _check_md5(source, channels.samples)
             return channels
         if channels.truncated:
             raise Refused(TRUNCATED, channels.truncated)
     raise first_error or Refused("empty audio file", "no samples")
+
+
+def _check_md5(source: Source, samples: np.ndarray) -> None:
+    """Raise Refused for a flac whose (channels, samples) differ from the MD5 sum in its header: readers check no frame."""
+    with open_source(source) as file:
+        header = file.read(42)
+    bits, wanted = (int.from_bytes(header[18:26], "big") >> 36 & 31) + 1, header[26:]  # RFC 9639, section 8.2
+    if header.startswith(b"fLaC") and bits % 8 == 0 and any(wanted):
+        integers = (samples.T * 2.0 ** (bits - 1)).astype("<i4").reshape(-1, 1).view(np.uint8)
+        if hashlib.md5(integers[:, : bits // 8].tobytes()).digest() != wanted:
+            raise Refused("damaged audio file", "its samples differ from the MD5 sum in its header; copy it again")
 
 
 def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | None], Channels], ...]:
@@ -94,7 +115,7 @@ def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | No
     soundfile reads no mp3: libsndfile stops at the length in the first header, or where it estimates the end.
     """
     with open_source(source) as file:
-        start = file.read(16)
+        start = file.read(32)
     suffix = "" if isinstance(source, bytes) else Path(source).suffix.lower()
     if start.startswith(SOUNDFILE_STARTS):
         return (_read_soundfile, _read_av)
@@ -102,6 +123,9 @@ def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | No
         return (_read_av, _read_g722) if AV_STARTS.match(start) else (_read_g722,)
     if AV_STARTS.match(start):
         return (_read_av,)
+    for first, kind in NOT_AUDIO.items():
+        if start.startswith(first):
+            raise SureError(f"it is {kind}")
     if suffix in SOUNDFILE_SUFFIXES - {".mp3"}:  # before the first frame of an mp3 there may be padding
         raise SureError(f"it begins with {start[:8]!r}, as no known format of audio does")
     return (_read_av,)
@@ -173,12 +197,19 @@ def _read_av(source: Source, start: float | None, end: float | None, format: str
     # FFmpeg would fetch the files in a playlist, whatever its suffix
     place = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
     options = {"protocol_whitelist": "file"}
-    with av.open(place, format=format, options=options) as container:
+    try:
+        container = av.open(place, format=format, options=options)
+    except av.error.InvalidDataError:
+        raise SureError("FFmpeg finds no audio in it: it has another format, or its index is missing") from None
+    with container:
         if container.format.name in PLAYLISTS:
             raise SureError("it is a playlist")
         if not container.streams.audio:
             raise SureError("it has no audio stream")
-        stream = container.streams.audio[0]
+        if len(container.streams.audio) > 1:
+            count = f"{len(container.streams.audio)} audio streams; write one of them to a file"
+            raise Refused("several audio streams", f"{count}, such as: ffmpeg -i FILE -map 0:a:0 FILE.flac")
+        stream, name = container.streams.audio[0], container.format.name
         frames, complete = _decode_frames(container, stream)
         if len({(frame.sample_rate, frame.layout.name) for frame in frames}) > 1:
             raise Refused("joined audio files", "its sampling rate or number of channels changes; split it")
@@ -190,9 +221,11 @@ def _read_av(source: Source, start: float | None, end: float | None, format: str
     else:
         samples, rate = np.zeros((1, 0), np.float32), stream.rate or 1
     seconds, truncated = samples.shape[1] / rate, container_problem(source)
+    if name == "ogg":
+        truncated = _ogg_problem(source)
     if not complete:
         truncated = "the last packet is incomplete"
-    if seconds < promised * 0.95 - MARGIN:
+    if samples.shape[1] < round(rate * (promised if name in LOSSLESS else promised * 0.95 - MARGIN)):
         truncated = f"{seconds:.2f} of the {promised:.2f} seconds that its header promises"
     return Channels(to_float(samples), rate, 0, truncated)
 
@@ -216,9 +249,9 @@ def _decode_frames(container: av.container.InputContainer, stream: av.AudioStrea
 
 
 def _promised_seconds(source: Source, container: av.container.InputContainer, stream: av.AudioStream) -> float:
-    """The length in the header of an mp4, Matroska, True Audio, WavPack or mp3 file; 0 where FFmpeg may estimate it."""
+    """The length in the header of an mp4, Matroska, flac, True Audio, WavPack or mp3 file; 0 where it is an estimate."""
     name = container.format.name
-    exact = "mp4" in name or name in ("tta", "wv") or (name == "mp3" and _has_length(source))
+    exact = "mp4" in name or name in LOSSLESS or (name == "mp3" and _has_length(source))
     if exact and stream.duration is not None:
         return float(stream.duration * stream.time_base)
     if "matroska" in name and container.duration is not None:

@@ -56,7 +56,7 @@ def open_source(source: str | bytes) -> BinaryIO:
 def container_problem(source: str | bytes) -> str:
     """Why a file is truncated, by the size of the audio in its header; empty if it is not, or that is unknown.
 
-    Raises Refused for a wav with more bytes after its audio, as if its header were that of its beginning.
+    Raises Refused for a wav with more audio, or other bytes than chunks and tags, after its audio.
     """
     with open_source(source) as file:
         start = file.read(1024)
@@ -65,7 +65,7 @@ def container_problem(source: str | bytes) -> str:
             offset, promised = int.from_bytes(start[4:8], "big"), int.from_bytes(start[8:12], "big")
             return _missing(size - offset, promised) if promised < UNKNOWN_SIZE else ""
         if start.startswith(b"NIST_1A") and b"shorten" not in start:
-            found = dict(re.findall(rb"(sample_count|channel_count|sample_n_bytes) -i (\d+)", start))
+            found = dict(re.findall(rb"(sample_count|channel_count|sample_n_bytes) -[is]\d* (\d+)", start))
             samples, width = (int(found.get(name, 0)) for name in (b"sample_count", b"sample_n_bytes"))
             return _missing(size - int(start[8:16]), samples * width * int(found.get(b"channel_count", 1)))
         return _chunk_problem(file, size, start) if start[:4] in CHUNKS else ""
@@ -91,11 +91,17 @@ def _chunk_problem(file: BinaryIO, size: int, start: bytes) -> str:
 
 
 def _check_rest(file: BinaryIO, position: int, size: int) -> None:
-    file.seek(position)
-    name = file.read(4)
-    if len(name) == 4 and any(name) and (name == b"RIFF" or not re.fullmatch(rb"[A-Za-z0-9 _-]{4}", name)):
-        detail = f"{size - position} bytes follow the audio that its header names; write its header again, or split it"
-        raise Refused("joined audio files", detail)
+    """Raise Refused unless chunks, tags (ID3v1, ID3v2) or zeros follow the audio."""
+    while position < size:
+        file.seek(position)
+        header = file.read(8)
+        if len(header) < 8 or not any(header[:4]) or header.startswith((b"TAG", b"ID3")):
+            return
+        if header.startswith((b"RIFF", b"data")) or not re.fullmatch(rb"[A-Za-z0-9 _-]{4}", header[:4]):
+            detail = f"{size - position} bytes follow the audio that its header names; write its header again, or split it"
+            raise Refused("joined audio files", detail)
+        length = int.from_bytes(header[4:], "little")
+        position += 8 + length + length % 2
 
 
 def _missing(available: int, promised: int) -> str:

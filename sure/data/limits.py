@@ -11,6 +11,13 @@ LETTERS_PER_SECOND = 100
 SLACK = 5  # letters, for the shortest utterances
 MARK = re.compile(r"[BE]-\S+")  # around the words of a slot
 SPOKEN = "%&@#°"  # punctuation in Unicode, but spoken as words
+DAMAGE = {  # of a text that another program has read or written wrongly
+    "text with U+FFFD, the sign of a wrong encoding": re.compile("\ufffd"),
+    "text in UTF-8 that was read as Latin-1, such as Ã© for é": re.compile(
+        "[ÂÃÐÑØÙ][\x80-\x9f¡-ª¬-º¼-¿]|â€|Ã[\u0152-\u2122]"
+    ),
+    "text with entities of HTML, such as &amp;": re.compile(r"&(amp|lt|gt|quot|apos|nbsp|#\d+|#x[\da-f]+);", re.IGNORECASE),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ def length_problem(seconds: float, shortest: float, longest: float, lower: str =
 
 def text_problem(text: str, seconds: float, known: frozenset[str] = frozenset()) -> str | None:
     """Why `text` cannot be the transcript of `seconds` of audio, or None. known: `alphabet` of the training set."""
+    if damage := next((name for name, pattern in DAMAGE.items() if pattern.search(text)), None):
+        return damage
     spoken = [char for word in text.split() if not MARK.fullmatch(word) for char in word if _is_spoken(char)]
     if not spoken:
         return "text without a letter or digit"

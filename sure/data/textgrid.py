@@ -3,6 +3,7 @@
 praatio 6.2 refuses files that Praat reads, such as UTF-16 without a byte order mark, and accepts damaged ones.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -43,7 +44,7 @@ def read_tier(path: str | Path, name: str) -> list[Interval]:
             kind, tier, *_ = (_next(tokens, what) for what in (str, str, float, float))
             rows = _rows(tokens, kind)
             tiers.append(tier)
-            if kind == "IntervalTier" and tier.lower().rpartition(" - ")[2] == name.lower():
+            if kind == "IntervalTier" and tier.strip().lower().rpartition(" - ")[2] == name.lower():
                 return _in_order(path, name, rows)
     except (ValueError, OverflowError):
         raise SureError(f"{path}: damaged or incomplete in tier {len(tiers) + 1}") from None
@@ -97,8 +98,11 @@ def _rows(tokens: Iterator[str | float], kind: str) -> list[Interval]:
 
 
 def _in_order(path: str | Path, name: str, rows: list[Interval]) -> list[Interval]:
+    for row in rows:
+        if not row.start <= row.end < math.inf:
+            raise SureError(f"{path}: tier {name!r}: {row.label!r} is from {row.start:g} to {row.end:g} s")
     for earlier, later in pairwise(rows):
-        if later.start < earlier.end - OVERLAP or later.end < later.start:
+        if later.start < earlier.end - OVERLAP:
             raise SureError(
                 f"{path}: tier {name!r}: {later.label!r} from {later.start:g} to {later.end:g} s does not follow "
                 f"{earlier.label!r}, which ends at {earlier.end:g} s"

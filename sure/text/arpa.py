@@ -15,6 +15,7 @@ from sure.text.ngram import BEGIN, END, LN10, NEVER, UNKNOWN, Gram, Ngram
 
 GZIP = b"\x1f\x8b"
 HEAD = b"\\data\\"
+KENLM = b"mmap lm"  # the first bytes of its binary formats
 MOST_WORDS = 20  # of an n-gram
 MOST_PROBABILITY = 1e-4  # log10: rounding of other toolkits may exceed 0
 SPACE = re.compile("[ \\t]+")
@@ -31,8 +32,8 @@ class Kenlm:
         try:
             import kenlm
         except ImportError:
-            needed = "other n-gram models need the package kenlm: pip install -e '.[kenlm]'"
-            raise SureError(f"{path} is not an ARPA file; {needed}") from None
+            needed = "a binary model of KenLM, which needs the package kenlm: pip install -e '.[kenlm]'"
+            raise SureError(f"{path} is {needed}") from None
         self._new_state = kenlm.State
         try:
             self._model = kenlm.Model(str(path))
@@ -70,8 +71,11 @@ def load_model(path: Path) -> tuple[LanguageModel, str]:
             first = file.read(1 << 20)
     except OSError as error:
         raise SureError(f"cannot read the n-gram model {path}: {error.strerror}") from None
-    is_text = first.startswith((GZIP, *MARKS)) or HEAD in first
-    return (read_arpa(path) if is_text else Kenlm(path)), digest
+    if first.startswith((GZIP, *MARKS)) or HEAD in first:
+        return read_arpa(path), digest
+    if not first.startswith(KENLM):
+        raise SureError(f"{path} is neither an ARPA file, also in gzip, nor a binary model of KenLM; convert or unpack it")
+    return Kenlm(path), digest
 
 
 def format_arpa(model: Ngram) -> str:
@@ -113,7 +117,7 @@ def read_arpa(path: Path) -> Ngram:
             raise SureError(f"{path}:{number}: expected a line of an ARPA file ({error}), found {line!r}") from None
     else:
         raise SureError(f"{path} ends without \\end\\, so it is incomplete; make or copy it again")
-    model = Ngram(max(announced, default=0), grams)
+    model = Ngram(max({*announced, *map(len, grams)}, default=0), grams)
     if not announced or model.counts() != [announced.get(order, 0) for order in range(1, model.order + 1)]:
         head = list(announced.values())
         raise SureError(f"{path} has {model.counts()} n-grams by order, but its head has the counts {head}")

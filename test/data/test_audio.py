@@ -130,9 +130,11 @@ def test_ac3_may_have_any_name(here):
     assert similarity(read_audio(here / "x.wav").numpy(), tone(1.0)) > 0.9
 
 
-@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST", "NIST ULAW", "FLAC", "OGG",
+                                    "MP3"])  # fmt: skip
 def test_half_of_a_file_is_truncated_and_two_in_one_are_read_whole_or_refused(here, format):
-    soundfile.write(here / "x", tone(2.0), 16000, format=format)
+    container, *codec = format.split()
+    soundfile.write(here / "x", tone(2.0), 16000, *codec, format=container)
     content = (here / "x").read_bytes()
     (here / "x").write_bytes(content[: len(content) // 2])
     with pytest.raises(AudioError, match="truncated audio file"):
@@ -176,7 +178,7 @@ SIZE = b"data" + (32000).to_bytes(4, "little")
     lambda wav: wav.replace(SIZE, b"data\xff\xff\xff\xff"),  # written to a pipe: the size was unknown
     lambda wav: wav.replace(SIZE, b"data\x00\xf0\xff\x7f"),
     lambda wav: wav.replace(SIZE, b"data\0\0\0\0"),  # the header was never closed
-    lambda wav: wav + b"LIST\x04\0\0\0abcd",
+    lambda wav: wav + b"LIST\x04\0\0\0abcdTAG" + b"x" * 125,
     lambda wav: wav[:12] + b"LIST\x03\0\0\0abc\0" + wav[12:],  # a chunk of odd size
 ])  # fmt: skip
 def test_the_size_of_a_wav_is_checked(here, change):
@@ -188,6 +190,21 @@ def test_the_size_of_a_wav_is_checked(here, change):
     with pytest.raises(AudioError, match="truncated audio file: 31999 of the 32000 bytes"):
         read_audio(path)
     assert len(read_audio(path, 0.2, 0.7)) == 8000  # a part that is there
+    path.write_bytes(whole + b"LIST\x04\0\0\0abcddata\x40\0\0\0" + b"\1" * 64)  # libsndfile reads the last chunk
+    with pytest.raises(AudioError, match="joined audio files: 72 bytes follow the audio"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_damaged_byte_of_a_flac_is_noticed(here, place):
+    for subtype, channels in (("PCM_16", 1), ("PCM_24", 2)):
+        soundfile.write(here / "x.flac", np.stack([tone(30.0)] * channels, axis=1), 16000, subtype)
+        assert audio_seconds(here / "x.flac") == 30
+        content = bytearray((here / "x.flac").read_bytes())
+        content[int(len(content) * place)] ^= 255
+        (here / "x.flac").write_bytes(content)
+        with pytest.raises(AudioError, match="damaged audio file: its samples differ|truncated audio file: 29"):
+            read_audio(here / "x.flac")
 
 
 def test_the_number_of_samples_is_limited(here, monkeypatch):
@@ -212,6 +229,25 @@ def test_a_video_without_sound(here):
         container.mux([*stream.encode(frame), *stream.encode(None)])
     with pytest.raises(AudioError, match="it has no audio stream"):
         read_audio("silent.mp4")
+
+
+def test_two_languages_in_one_file(here):
+    with av.open("two.mka", "w") as container:
+        for stream in [container.add_stream("pcm_s16le", rate=16000) for _ in range(2)]:
+            frame = av.AudioFrame.from_ndarray(np.ones((1, 1600), np.int16), "s16", "mono")
+            frame.sample_rate = 16000
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    with pytest.raises(AudioError, match="several audio streams: 2 audio streams"):
+        read_audio("two.mka")
+
+
+@pytest.mark.parametrize(("start", "kind"), [(b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+                                             (b"<!DOCTYPE html>", "web page"), (b"\x1f\x8b\x08", "gzip")])  # fmt: skip
+@pytest.mark.parametrize("name", ["x.wav", "x.mp3"])
+def test_the_error_names_other_files(here, name, start, kind):
+    (here / name).write_bytes(start)
+    with pytest.raises(AudioError, match=f"unreadable audio file: .*{kind}"):
+        read_audio(here / name)
 
 
 @pytest.mark.parametrize(("codec", "layout"), [("pcm_u8", "stereo"), ("pcm_s16le", "stereo"), ("pcm_s32le", "mono")])

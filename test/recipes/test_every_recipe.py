@@ -151,6 +151,11 @@ GOOD = "audio\ttext\tlabel\na.wav\tlight on\ton\n"
         ("audio\ttext\tStart Time\na.wav\ton\t1\n", "asr", "the column 'Start Time' is not known; .* call it 'start'"),
         ("audio\ttext\tstart\tstop\na.wav\ton\t1\t2\n", "asr", "the column 'stop' is not known; .* call it 'end'"),
         ("audio\ttext\tstart\tduration\na.wav\ton\t1\t2\n", "asr", "'start' and 'duration' without 'end'"),
+        ("audio\ttext\tfrom\tto\na.wav\ton\t1\t2\n", "asr", "the column 'from' is not known; .* call it 'start'"),
+        ("audio\ttext\tstart\tend_sample\na.wav\ton\t1\t2\n", "asr", "the column 'end_sample' is not known"),
+        ("audio\ttext\na.wav\tnan\n", "asr", "line 2: 'nan' in the column 'text' means no value"),
+        (GOOD + "b.wav\ton\t#N/A\n", "intent", "line 3: '#N/A' in the column 'label' means no value"),
+        ("audio\ttext\nclips\\a.wav\ton\n", "asr", r"line 2: there is no file clips.a.wav; write / between folders"),
         (b"7z\xbc\xaf", "asr", "train.tsv is not text, but an archive .7z."),
         (b"SQLite format 3\0", "asr", "train.tsv is not text, but a file with zero bytes"),
         (b"\x1f\x8b\x08", "asr", "train.tsv is not text, but compressed with gzip; unpack it: gunzip"),
@@ -211,12 +216,14 @@ def test_channels_of_kaldi_are_selected_or_refused(tmp_path, scp, channels, refu
             write(table, rows.encode())(tmp_path / name)
     for name in ("x.wav", "y.wav"):
         soundfile.write(tmp_path / name, np.zeros((1600, channels)), 16000)
-    with (
-        pytest.raises(SureError, match="reco2file_and_channel:[12]: '[ab]' is channel [AB]")
-        if refused
-        else nullcontext()
-    ):
+    error = "reco2file_and_channel:[12]: '[ab]' is channel [AB]"
+    with pytest.raises(SureError, match=error) if refused else nullcontext():
         TEMPLATE(tmp_path, tmp_path / "data")
+    for name in ("train", "dev", "test"):
+        write(f"{name}.tsv", b"audio\ttext\tchannel\nx.wav\tone\t2\n")(tmp_path / "tables")
+    soundfile.write(tmp_path / "tables" / "x.wav", np.zeros((1600, channels)), 16000)
+    with pytest.raises(SureError, match="line 2: channel 2 of .*x.wav, of which") if channels > 1 else nullcontext():
+        TEMPLATE(tmp_path / "tables", tmp_path / "data")
 
 
 LANGUAGES = "a es\nb en\nc en\nd es\n"
@@ -225,7 +232,7 @@ LANGUAGES = "a es\nb en\nc en\nd es\n"
 def test_kaldi_folders_of_the_template(tmp_path, monkeypatch):
     """Commands and archives with paths from the folder of the recipe; an unknown speaker stops no task without them."""
     corpus = tmp_path / "my corpus"
-    commands = "a sed s/x/y/ <my\\ corpus/a.wav | cat |\nb sph/b.ark:12\nc cat elsewhere |\n"
+    commands = "a sed s/x/y/ <my\\ corpus/a.wav | cat |\nb ~/sph/b.ark:12\nc cat elsewhere |\n"
     commands += "d cd sph && bash -c 'cat b.ark' |\n"
     for name in ("train", "dev", "test"):
         for table, rows in {
@@ -237,6 +244,7 @@ def test_kaldi_folders_of_the_template(tmp_path, monkeypatch):
             write(table, rows.encode())(corpus / name)
     for place in ("a.wav", "sph/b.ark"):
         write(place, b"x")(corpus)
+    monkeypatch.setenv("HOME", str(corpus))
     folder = TEMPLATE(corpus, tmp_path / "data")[0]
     assert not (folder / "utt2spk").exists() and (folder / "utt2lang").read_text() == LANGUAGES
     first, second, third, fourth = (line.value for line in read_lines(folder / "wav.scp"))

@@ -163,7 +163,9 @@ GOOD = b"\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\ta\n\n\\end\\\
         b"-1\ta\t-1_0": "'-1_0'", "-\u0663\ta".encode(): "is not a number"}.items()],
     ("x.arpa", b"-1\ta\n", b"-1\ta\n\\2-grams:\n-1\ta b\n", r"x.arpa:9: .*'b' is not among the 1-grams"),
     ("x.arpa", GOOD, b"\xff\xfe\\\0", r"x.arpa:1: not UTF-8"),
-    ("x.bin", GOOD, b"not a model", r"x.bin is not an ARPA file.*pip install -e '.\[kenlm\]'"),
+    ("x.arpa", b"-1\ta\n", b"-1\ta\n\\2-grams:\n-1\ta a\n", r"x.arpa has \[3, 1\] n-grams by order.*\[3\]"),
+    ("x.bin", GOOD, b"mmap lm http", r"x.bin is a binary model of KenLM.*pip install -e '.\[kenlm\]'"),
+    ("x.bin", GOOD, b"BZh9", "x.bin is neither an ARPA file, also in gzip, nor a binary model of KenLM"),
     ("cut.gz", GOOD, b"\x1f\x8b\x08\x00", "cannot read the n-gram model .*cut.gz"),
     ("nowhere", b"", None, "cannot read the n-gram model .*nowhere: No such file"),
 ])  # fmt: skip
