@@ -261,7 +261,8 @@ def _typed(model: type[Model], given: Any, where: str) -> Model:
     try:
         return model.model_validate(given if isinstance(given, BaseModel) else convert_texts(model, given or {}))
     except ValidationError as error:
-        if override := override_of(error.errors()[0]["input"]):  # the files are innocent
+        first = error.errors()[0]
+        if first["type"] != "missing" and (override := override_of(first["input"])):  # the files are innocent
             where = f"override {override}" if model is Config else f"override {override}: {where}"
         raise SureError(f"{where}: {_explain(error, model)}") from None
 

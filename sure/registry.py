@@ -57,8 +57,9 @@ def find_recognizer(name: str) -> Any:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or an empty string if no known name is similar."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    written = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), written, n=1, cutoff=0.7)
+    return f" (did you mean {written[close[0]]!r}?)" if close else ""
 
 
 def _class_of(folder: str, name: str) -> Any:

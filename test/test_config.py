@@ -106,6 +106,7 @@ def test_methods_combine(file, tmp_path):
         (["task=language", "decode.method=beam"], ["decode.method=beam", "language has greedy"]),
         (["task=phoneme", "decode.lexicon=train"], ["decode.lexicon", "phones"]),
         (["train.epoch=3"], ["'train.epoch'", "did you mean 'epochs'"]),
+        (["petl.name=LoRA"], ["'LoRA'", "did you mean 'lora'"]),
         (["petl.name=lara"], ["'lara'", "did you mean 'lora'", "bottleneck"]),
         (["petl.name=prefix", "petl.rank=8"], ["petl (prefix)", "'rank'", "length"]),
         (["task=asrr"], ["'asrr'", "did you mean 'asr'"]),

@@ -119,7 +119,7 @@ def check_columns(path: Path, columns: list[str]) -> None:
 
 
 def find_audio(where: str, folder: Path, cell: str) -> str:
-    """The path of a recording. Raises SureError for a path of Windows that is no file here; stage 2 checks the others."""
+    """The path of a recording. Raises SureError for one with backslashes that does not exist; stage 2 checks others."""
     path = str(folder / os.path.expanduser(cell))
     if "\\" in cell and not os.path.isfile(path):
         raise SureError(f"{where}: there is no file {cell}; write / between folders, not \\")

@@ -99,7 +99,7 @@ def read_channels(source: Source, start: float | None = None, end: float | None 
 
 
 def _check_md5(source: Source, samples: np.ndarray) -> None:
-    """Raise Refused for a flac whose (channels, samples) differ from the MD5 sum in its header: readers check no frame."""
+    """Raise Refused for a flac whose (channels, samples) differ from the MD5 sum in its header: no reader compares."""
     with open_source(source) as file:
         header = file.read(42)
     bits, wanted = (int.from_bytes(header[18:26], "big") >> 36 & 31) + 1, header[26:]  # RFC 9639, section 8.2
@@ -249,7 +249,7 @@ def _decode_frames(container: av.container.InputContainer, stream: av.AudioStrea
 
 
 def _promised_seconds(source: Source, container: av.container.InputContainer, stream: av.AudioStream) -> float:
-    """The length in the header of an mp4, Matroska, flac, True Audio, WavPack or mp3 file; 0 where it is an estimate."""
+    """The length in the header of an mp4, Matroska, mp3 or LOSSLESS file; 0 where FFmpeg may estimate it."""
     name = container.format.name
     exact = "mp4" in name or name in LOSSLESS or (name == "mp3" and _has_length(source))
     if exact and stream.duration is not None:

@@ -98,7 +98,9 @@ def _check_rest(file: BinaryIO, position: int, size: int) -> None:
         if len(header) < 8 or not any(header[:4]) or header.startswith((b"TAG", b"ID3")):
             return
         if header.startswith((b"RIFF", b"data")) or not re.fullmatch(rb"[A-Za-z0-9 _-]{4}", header[:4]):
-            detail = f"{size - position} bytes follow the audio that its header names; write its header again, or split it"
+            detail = (
+                f"{size - position} bytes follow the audio that its header names; write its header again, or split it"
+            )
             raise Refused("joined audio files", detail)
         length = int.from_bytes(header[4:], "little")
         position += 8 + length + length % 2

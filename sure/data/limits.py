@@ -16,7 +16,9 @@ DAMAGE = {  # of a text that another program has read or written wrongly
     "text in UTF-8 that was read as Latin-1, such as Ã© for é": re.compile(
         "[ÂÃÐÑØÙ][\x80-\x9f¡-ª¬-º¼-¿]|â€|Ã[\u0152-\u2122]"
     ),
-    "text with entities of HTML, such as &amp;": re.compile(r"&(amp|lt|gt|quot|apos|nbsp|#\d+|#x[\da-f]+);", re.IGNORECASE),
+    "text with entities of HTML, such as &amp;": re.compile(
+        r"&(amp|lt|gt|quot|apos|nbsp|#\d+|#x[\da-f]+);", re.IGNORECASE
+    ),
 }
 
 

@@ -60,6 +60,8 @@ def _samples(audio: Any, name: str, rate: Any = None) -> tuple[np.ndarray, int]:
     """(samples,) float32, and the rate. rate: of a waveform that is given with its rate."""
     if hasattr(audio, "read"):
         audio = (audio.read(), audio.samplerate) if hasattr(audio, "samplerate") else audio.read()
+        if isinstance(audio, str):
+            raise SureError(f"{name}: a file that is open as text; open it with mode 'rb'")
     if hasattr(audio, "get_all_samples"):  # decoders of torchcodec, as in columns of `datasets`
         audio = audio.get_all_samples()
     if hasattr(audio, "sample_rate") and hasattr(audio, "data"):
@@ -110,9 +112,12 @@ def _array(audio: Any, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             return array.astype(np.float32)
     if array.dtype.newbyteorder("=") in INTEGERS:
-        if array.dtype.itemsize == 4 and array.any() and -1 << 15 <= array.min() <= array.max() < 1 << 15:
-            log.warning("%s: all values of this int32 are within 16 bits, so it is read as near silence; if they are "
-                        "16-bit samples, convert it to int16", name)  # fmt: skip
+        if array.dtype.itemsize == 4 and array.any():
+            for bits, remedy in ((16, "convert it to int16"), (24, "multiply it by 256")):
+                if -1 << bits - 1 <= array.min() and array.max() < 1 << bits - 1:
+                    log.warning("%s: all values of this int32 are within %d bits, so it is read as near silence; if "
+                                "they are %d-bit samples, %s", name, bits, bits, remedy)  # fmt: skip
+                    break
         return to_float(array)
     if array.dtype.kind in "iu":
         raise AudioError(name, "unusable samples", f"{array.dtype} has no usual scale; give int16, int32 or floats")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sure import hub, registry
 from sure.backbones.base import Backbone
-from sure.backbones.own_format import check_finite
+from sure.backbones.tensor_checks import check_finite
 from sure.config_sections import current_keys
 from sure.errors import SureError, compare_names
 from sure.files import replace_file

@@ -71,6 +71,12 @@ class ClassificationTask(BaseTask):
         for group, names in self.labels.names.items():
             if len(names) == 1:
                 yield f"the training set has one {group}, {names[0]!r}: all outputs are equal, whatever is trained"
+            spellings: dict[str, list[str]] = {}
+            for name in names:
+                spellings.setdefault(name.lower(), []).append(name)
+            for alike in spellings.values():
+                if len(alike) > 1:
+                    yield f"{' and '.join(map(repr, alike))} are different labels ({group}); is one spelling meant?"
 
     def unseen(self, utterance: Utterance) -> list[str]:
         names = self.labels.names

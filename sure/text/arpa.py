@@ -74,7 +74,9 @@ def load_model(path: Path) -> tuple[LanguageModel, str]:
     if first.startswith((GZIP, *MARKS)) or HEAD in first:
         return read_arpa(path), digest
     if not first.startswith(KENLM):
-        raise SureError(f"{path} is neither an ARPA file, also in gzip, nor a binary model of KenLM; convert or unpack it")
+        raise SureError(
+            f"{path} is neither an ARPA file, also in gzip, nor a binary model of KenLM; convert or unpack it"
+        )
     return Kenlm(path), digest
 
 

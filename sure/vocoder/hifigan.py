@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from sure.backbones.own_format import check_tensors
+from sure.backbones.tensor_checks import check_tensors
 from sure.data.synthesis.acoustic import AcousticConfig
 from sure.errors import SureError, some_of
 from sure.parsing import read_json

@@ -119,9 +119,14 @@ def truncate(folder, file):
     (folder / file).write_bytes((folder / file).read_bytes()[:-1000])
 
 
-def spoil(folder):
-    state = load_file(folder / "model.safetensors")
-    save_file({name: tensor * float("nan") for name, tensor in state.items()}, folder / "model.safetensors")
+def each(change):
+    """Change every tensor of the folder."""
+
+    def rewrite(folder):
+        state = load_file(folder / TENSORS)
+        save_file({name: change(tensor) for name, tensor in state.items()}, folder / TENSORS)
+
+    return rewrite
 
 
 CONFIG, TENSORS = "config.json", "model.safetensors"
@@ -129,7 +134,11 @@ DAMAGES = [  # of a folder of a family, and the message
     ("hubert", lambda folder: (folder / CONFIG).unlink(), "config.json does not exist"),
     ("hubert", lambda folder: (folder / TENSORS).unlink(), "pytorch_model.bin"),
     ("hubert", lambda folder: truncate(folder, TENSORS), "cannot be read"),
-    ("hubert", spoil, "has values that are not finite"),
+    ("hubert", each(lambda tensor: tensor * float("nan")), "has values that are not finite"),
+    *(
+        ("hubert", each(lambda tensor, kind=kind: tensor.to(kind)), rf"\d+ tensors are quantised: .*{kind}")
+        for kind in (torch.int8, torch.float8_e4m3fn)
+    ),
     ("hubert", lambda folder: truncate(folder, "pytorch_model.bin"), "cannot be read"),
     ("hubert", edit(CONFIG, model_type="wavlm"), "contains a wavlm model, not hubert; set backbone.name=wavlm"),
     ("hubert", edit(CONFIG, model_type="data2vec-audio"), "set backbone.name=data2vec_audio"),

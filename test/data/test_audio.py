@@ -130,8 +130,8 @@ def test_ac3_may_have_any_name(here):
     assert similarity(read_audio(here / "x.wav").numpy(), tone(1.0)) > 0.9
 
 
-@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST", "NIST ULAW", "FLAC", "OGG",
-                                    "MP3"])  # fmt: skip
+@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST", "NIST ULAW", "FLAC",
+                                    "OGG", "MP3"])  # fmt: skip
 def test_half_of_a_file_is_truncated_and_two_in_one_are_read_whole_or_refused(here, format):
     container, *codec = format.split()
     soundfile.write(here / "x", tone(2.0), 16000, *codec, format=container)

@@ -79,6 +79,9 @@ DAMAGED = [
     Row("empty text", text="", where="text:"),
     Row("text without a letter or digit", text="... !?", where="text:"),
     Row("text without a letter or digit", text="\U0001f600 \u266b"),
+    Row("text with U.FFFD, .*", text="caf\ufffd", where="text:"),
+    Row("text with entities of HTML, .*", text="you &amp; me"),
+    Row("text in UTF-8 that was read as Latin-1, .*", text="espaÃ±ol"),
     Row("text too long for its audio", text="{} " * 20, where="text:"),
 ]
 

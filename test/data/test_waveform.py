@@ -74,12 +74,12 @@ def test_clipping_is_said(here):
 
 
 @pytest.mark.parametrize(("array", "said"), [
-    (INTEGERS.astype(np.int32), True), (INTEGERS.astype(np.int32) << 16, False), (INTEGERS, False),
-    (np.zeros(99, np.int32), False),
-], ids=["16 bits in 32", "32", "16", "zeros"])  # fmt: skip
-def test_samples_of_16_bits_in_a_wider_type_are_said(caplog, array, said):
+    (INTEGERS.astype(np.int32), "16 bits"), (INTEGERS.astype(np.int32) << 8, "24 bits"),
+    (INTEGERS.astype(np.int32) << 16, ""), (INTEGERS, ""), (np.zeros(99, np.int32), ""),
+], ids=["16 bits in 32", "24 bits in 32", "32", "16", "zeros"])  # fmt: skip
+def test_samples_of_16_or_24_bits_in_a_wider_type_are_said(caplog, array, said):
     load_recording(array, "recording 7")
-    assert ("recording 7: all values of this int32 are within 16 bits" in caplog.text) is said
+    assert f"recording 7: all values of this int32 are within {said}" in caplog.text if said else not caplog.text
 
 
 ONE = [b"", "a.wav", Path("a.wav"), (FLOATS, 16000), {"path": "a.wav"}, FLOATS, torch.zeros(9), io.BytesIO()]
@@ -106,7 +106,8 @@ def test_rows_of_an_array_and_items_of_an_iterable_are_recordings():
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (np.array(0.5), "shape"), (torch.zeros(9).to_sparse(), "expected a file"),
+        (np.array(0.5), "shape"), (io.StringIO("x"), "open as text; open it with mode 'rb'"),
+        (torch.zeros(9).to_sparse(), "expected a file"),
         (np.ma.masked_less(FLOATS, 0), "masked"),
         (("a.wav", 8000), "which has its own"), ({"array": FLOATS, "sampling_rate": 1, "sample_rate": 2}, "one rate"),
         (None, "found NoneType"), (0.5, "shape"), ("", "missing|not a file"), ({"array": FLOATS}, "sampling_rate"),

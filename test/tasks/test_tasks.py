@@ -37,6 +37,7 @@ def test_names_and_scores():
     ("language", "ab", "abccd", "test has labels or symbols that .*train lacks, .*: 'c' .2 utterances., 'd' .1 utter"),
     ("asr", "ab", "adc", "test has labels or symbols that .*: 'c' .1 utterance., 'd' .1 utterance.$"),
     ("language", "aa", "a", "the training set has one label, 'a': "),
+    ("language", "aAb", "ab", "'A' and 'a' are different labels"),
     ("language", "ab", "ab", None),
 ])  # fmt: skip
 def test_stage_3_names_what_the_training_set_lacks(tmp_path, capsys, task, train, test, message):
