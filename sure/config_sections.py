@@ -167,6 +167,9 @@ class TrainConfig(Section):
     )
     threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's default")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<number>; auto: a GPU if there is one")
+    track: Literal["", "wandb", "mlflow"] = Field(
+        "", description="tracker that shows scores and config of the training too; run.sh: --track"
+    )
     explode: float = Field(1e4, gt=0, description="training stops with an error at a mean loss above this value")
 
     @field_validator("workers", mode="before")

@@ -6,7 +6,8 @@
 #
 #   --cpu           PyTorch for the processor only: from the package index whose address is in SURE_TORCH_INDEX
 #   --extras LIST   optional dependencies, separated by commas: datasets, espeak, judges, phones, serve, tts, test,
-#                   whisper-scores (rates after Whisper's text normalisation), ark-mit (replaces ark).
+#                   track-mlflow, track-wandb, whisper-scores (rates after Whisper's text normalisation), ark-mit
+#                   (replaces ark).
 #                   convert and ark are always installed, because recipes need them
 #   --python PATH   the Python that .venv is made of (default: the first of python3, python3.13 ... python3.10 that fits)
 #   --force         install again, also when nothing has changed; a .venv is made anew
@@ -47,7 +48,7 @@ while (($#)); do
     *) fail "unknown option $1; there are: --cpu --extras --python --force --help" ;;
   esac
 done
-known="ark ark-mit convert datasets espeak judges phones serve tts test whisper-scores"
+known="ark ark-mit convert datasets espeak judges phones serve track-mlflow track-wandb tts test whisper-scores"
 for extra in ${extras//,/ }; do
   [[ " $known " == *" $extra "* ]] || fail "no extra '$extra'; there are: $known"
 done

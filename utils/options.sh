@@ -29,6 +29,7 @@ option cache_gb ""             "disk for outputs of frozen layers, which trainin
 option decode greedy          "decoding of transcripts in stage 5: greedy, beam (beam search with an n-gram model, tuned on dev), or both"
 option also ""                "for recognisers with a decoder: further languages whose test sets are decoded, e.g. \"en fr\": what adaptation to --lang has changed there"
 option memory ""               "most memory of each training, e.g. 8gb: chooses recomputed layers, int8 or nf4 weights and smaller batches, and logs the choice"
+option track ""                "wandb or mlflow: show scores and settings of each training there, next to tensorboard/"
 option tag ""                  "suffix of the experiment folders' names, to keep variants apart"
 option set ""                  "configuration overrides, e.g. \"train.epochs=3\"; petl.KEY applies to every method of --petl"
 option dry_run false           "true: check the configuration, print all commands and run none"
@@ -78,9 +79,7 @@ check_option() {
 # one_of NAME WORD...: an error that lists the words unless the option NAME is one of them.
 one_of() {
   local key=$1 word; shift
-  for word; do
-    if [[ ${!key} == "$word" ]]; then return; fi
-  done
+  for word; do [[ ${!key} != "$word" ]] || return 0; done
   usage_error "--$key: unknown value '${!key}'$(nearest "${!key}" "$@"); expected one of: $*"
 }
 
@@ -114,6 +113,7 @@ show_help() {
 # check_options: the options that the shell reads itself; make_plan checks the others.
 check_options() {
   one_of on_bad_utterance stop skip
+  if [[ -n $track ]]; then one_of track wandb mlflow; extras+=,track-$track; fi
   check_resources
   [[ -z $force || $force == true || $force == false ]] || usage_error "--force takes true or false, not '$force'"
 }

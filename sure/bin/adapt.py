@@ -36,6 +36,7 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
                         help="for asr: a new head, or the backbone's own decoder, the default for whisper")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--tag", default="", metavar="NAME", help="suffix of the experiment's folder")
+    parser.add_argument("--track", default="", choices=("", "wandb", "mlflow"), help="tracker of the training")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="configuration: train.epochs=3")
     parser.add_argument(
         "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="columns of a dataset: text=sentence"
@@ -52,6 +53,8 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
     options = vars(make_parser(prog).parse_intermixed_args(argv))
     settings = dict(_pair("set", word) for word in options.pop("set"))
     options["columns"] = dict(_pair("columns", word) for word in options["columns"])
+    if track := options.pop("track"):
+        settings["train.track"] = track
     from sure.parsing import read_json  # these import torch, which takes seconds
     from sure.stages.adapt import Adaptation, adapt
 

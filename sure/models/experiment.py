@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 FREE_KEYS = ("data.tests", "data.cache_gigabytes", "data.on_bad_utterance", "data.max_bad_percent", "decode.")
 FREE_KEYS += ("train.prefix_cache_",)  # which cache a training has is compared with its checkpoint
 FREE_KEYS += ("train.device", "train.memory", "train.recompute_layers", "train.save_minutes", "train.threads")
-FREE_KEYS += ("train.workers",)
+FREE_KEYS += ("train.track", "train.workers")
 RESULTS = ("checkpoints", "tokens", "tensorboard", "images", "bundle", "decode_*", "tuned_*", "left_out.txt")
 RESULTS += (
     "code.json",
@@ -40,6 +40,7 @@ RESULTS += (
     "backbone.safetensors",
     "memory.json",
     "summary.json",
+    "track.json",
 )
 PACKAGES = ("torch", "torchaudio", "numpy", "safetensors", "sentencepiece", "soundfile", "av", "pydantic")
 
@@ -56,6 +57,7 @@ class Experiment:
         self.best = folder / "best.json"
         self.summary = folder / "summary.json"
         self.memory = folder / "memory.json"  # the settings that train.memory chose
+        self.track = folder / "track.json"  # the runs of trackers
         self.code = folder / "code.json"  # digests of the code that trains here
 
     def begun(self) -> bool:
@@ -102,8 +104,8 @@ class Experiment:
 
     def _changes(self, config: Config) -> list[tuple[str, Any, Any]]:
         """(key, value before, value now); a key that earlier versions did not have had its default."""
-        before, now = _values(read_plain_config(self.config)), _values(config.model_dump(mode="json"))
-        given = _values(config.model_dump(mode="json", exclude_defaults=True))
+        before, now = flat_values(read_plain_config(self.config)), flat_values(config.model_dump(mode="json"))
+        given = flat_values(config.model_dump(mode="json", exclude_defaults=True))
         keys = [key for key in dict.fromkeys([*before, *now]) if key in before or key in given]
         return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
@@ -191,7 +193,7 @@ def _slurm_job() -> str:
     return f", Slurm job {job}" if job else ""
 
 
-def _values(config: dict[str, Any]) -> dict[str, Any]:
+def flat_values(config: dict[str, Any]) -> dict[str, Any]:
     """A config as one dictionary with keys such as `train.epochs`."""
     return dict(_flat(config))
 

@@ -33,6 +33,7 @@ class Call:
     also: str = ""  # other languages to decode
     lang: str = ""
     memory: str = ""  # most memory of a training
+    track: str = ""  # tracker of trainings
     tag: str = ""
     set: str = ""
     decode: str = names.GREEDY
@@ -118,6 +119,7 @@ def make_plan(call: Call) -> Plan:
         own += [f"train.lr_adapter={rate}"] if rate else []
         folder = names.experiment_folder(call.dataset, call.backbone, method, seed, variant, rate)
         own += [f"train.memory={call.memory}"] if call.memory else []
+        own += [f"train.track={call.track}"] if call.track else []
         training = [*call.overrides, *own, *skip, *cache, *settings.training]
         experiments.append(Experiment(method, seed, rate, folder, _configs(call.task, method, adapted), training))
     return Plan(

@@ -11,6 +11,7 @@ from sure.models.build import backbone_family, check_methods
 from sure.petl.bundle import ADAPTER_KINDS, read_bundle
 from sure.recipe.plan import Call, Experiment, make_plan
 from sure.recipe.settings import split_settings
+from sure.train.tracker import check_tracker
 
 
 def check_config(call: Call) -> None:
@@ -26,6 +27,7 @@ def check_config(call: Call) -> None:
         config = load_config(experiment.configs, experiment.training)
         _check_overrides(config, experiment)
         _check_device(config)
+        check_tracker(config.train.track)
         family = backbone_family(config)
         if call.dry_run == "true" and (missing := _not_cached(config)):
             not_fetched |= missing

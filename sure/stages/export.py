@@ -1,10 +1,11 @@
-"""Export of a bundle into a folder of another library."""
+"""Export of a bundle into a folder of another library, and of an experiment's results for leaderboards."""
 
 from pathlib import Path
 
 from sure import hub
 from sure.backbones.encoder_decoder import EncoderDecoder
 from sure.errors import SureError
+from sure.exchange.leaderboards import result_files
 from sure.exchange.recognizer_to_transformers import recognizer_files
 from sure.exchange.to_ctranslate2 import ctranslate2_files
 from sure.exchange.to_peft import peft_files
@@ -34,6 +35,20 @@ def export(
     for name, content in files.items():
         replace_file(out / name, content)
     return {name: len(content) for name, content in files.items()}, notes
+
+
+def export_results(experiment: Path, form: str, out: Path, name: str = "") -> dict[str, int]:
+    """Write the result files of a leaderboard, as `result_files`. Returns their sizes in bytes by path.
+
+    The files of other experiments in `out` stay, because a submission has several tasks. Raises SureError for a file
+    that exists.
+    """
+    files = result_files(experiment, form, name)
+    if existing := [path for path in files if (out / path).exists()]:
+        raise SureError(f"{out / existing[0]} already exists; delete it, or give another folder")
+    for path, content in files.items():
+        replace_file(out / path, content)
+    return {path: len(content) for path, content in files.items()}
 
 
 def _files(model: AdaptedModel, form: str, base: Path | None, name: str) -> tuple[dict[str, bytes], list[str]]:

@@ -119,14 +119,14 @@ class Task(BaseTask):
             )
 
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, Any]:
-        trials, scores = _scored(references, hypotheses)
+        trials, scores = scored_trials(references, hypotheses)
         return verification_scores(scores, [trial.target for trial in trials], _speakers(references, trials))
 
     def listing(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> str:
-        return trial_listing(*_scored(references, hypotheses))
+        return trial_listing(*scored_trials(references, hypotheses))
 
 
-def _scored(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], list[float]]:
+def scored_trials(references: Mapping[str, str], hypotheses: Mapping[str, str]) -> tuple[list[Trial], list[float]]:
     """All trials and their cosines."""
     embeddings = _embeddings(hypotheses)
     compare_names(hypotheses, references, "hyp.txt: other utterances than in ref.txt", AGAIN)

@@ -27,6 +27,7 @@ from sure.train.distributed import Processes
 from sure.train.left_out import LeftOut
 from sure.train.optimizer import make_optimizer, rate_factor
 from sure.train.progress import Progress
+from sure.train.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,14 @@ CUDA_CHECK_EVERY = 20  # steps between checks of the losses on a GPU, each of wh
 class Training:
     """The parts of a training, restored from the last checkpoint. Raises SureError for impossible settings."""
 
-    def __init__(self, config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes):
+    def __init__(
+        self,
+        config: Config,
+        experiment: Experiment,
+        interrupt: Interrupt,
+        processes: Processes,
+        tracker: Tracker | None = None,
+    ):
         train, device = config.train, processes.device(config.train.device)
         self.settings, self.device, self.processes, self.interrupt = train, device, processes, interrupt
         make_repeatable(device)
@@ -72,7 +80,8 @@ class Training:
         if processes.first:
             replace_file(experiment.code, json.dumps(self.model.code(), indent=1) + "\n")
         processes.check_same_tensors(self.parameters.values())
-        self.history = History(experiment.folder, self.progress.history, task.score_name, processes.first)
+        lines = self.progress.history
+        self.history = History(experiment.folder, lines, task.score_name, processes.first, tracker)
 
     def _restored_parts(
         self, experiment: Experiment, random_state: RandomState, data: DataConfig, saved: dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""Training curves: one line per epoch in metrics.jsonl, tensorboard/ and, as pictures, images/*.png."""
+"""Training curves: one line per epoch in metrics.jsonl, tensorboard/, the tracker and, as pictures, images/*.png."""
 
 import json
 import time
@@ -8,18 +8,27 @@ from typing import Any
 
 from sure.errors import SureError, remedy_for
 from sure.files import replace_file
+from sure.train.tracker import Tracker
 
 
 class History:
     """Writes one line per epoch; a resumed training starts with the lines in its checkpoint.
 
-    lines: the list in `Progress`, to which lines are added; writes: only process 0 writes files.
+    lines: the list in `Progress`, to which lines are added; writes: only process 0 writes files, and has the tracker.
     """
 
-    def __init__(self, folder: Path, lines: list[dict[str, Any]], score_name: str, writes: bool = True):
+    def __init__(
+        self,
+        folder: Path,
+        lines: list[dict[str, Any]],
+        score_name: str,
+        writes: bool = True,
+        tracker: Tracker | None = None,
+    ):
         from tensorboardX.event_file_writer import EventsWriter
 
-        self.folder, self.lines, self.score_name, self.writes = folder, lines, score_name, writes
+        self.folder, self.lines, self.score_name = folder, lines, score_name
+        self.writes, self.tracker = writes, tracker
         if writes:
             events = folder / "tensorboard"
             events.mkdir(parents=True, exist_ok=True)
@@ -42,11 +51,13 @@ class History:
             self._plot("score", [f"dev_{self.score_name}"])
 
     def _write(self, new: Sequence[dict[str, Any]]) -> None:
-        """Write all lines to metrics.jsonl, and the new ones to tensorboard/."""
+        """Write all lines to metrics.jsonl, and the new ones to tensorboard/ and the tracker."""
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.summary import scalar
 
         replace_file(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in self.lines))
+        if self.tracker:
+            self.tracker.send(self.lines)
         try:
             for line in new:
                 for key, value in line.items():

@@ -18,6 +18,7 @@ from sure.recipe.halving import last_epoch
 from sure.train.distributed import Processes, joined
 from sure.train.lock import lock
 from sure.train.memory import fit_into_memory, write_choice
+from sure.train.tracker import Tracker, tracked
 from sure.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,10 @@ def train(config: Config, folder: Path, command: str, restart: bool = False, par
             log.info("%s: already finished", folder)
             return
         log.info("%s", command)
+        tracker = stack.enter_context(tracked(config, experiment)) if processes.first else None
         with Interrupt().listening() as interrupt:
-            trainer, ended = _fit(config, experiment, interrupt, processes, last_epoch(part, config.train.epochs))
+            last = last_epoch(part, config.train.epochs)
+            trainer, ended = _fit(config, experiment, interrupt, processes, last, tracker)
             if processes.first and ended:
                 trainer.history.draw()
                 trainer.model.finish(trainer.best.weights, folder)
@@ -69,14 +72,19 @@ def _clear(experiment: Experiment, config: Config) -> list[str]:
 
 
 def _fit(
-    config: Config, experiment: Experiment, interrupt: Interrupt, processes: Processes, last: int
+    config: Config,
+    experiment: Experiment,
+    interrupt: Interrupt,
+    processes: Processes,
+    last: int,
+    tracker: Tracker | None,
 ) -> tuple[Trainer, bool]:
     """Train up to the epoch `last`; continue without recordings that became unreadable meanwhile.
 
     Returns the trainer, and whether training has ended.
     """
     while True:
-        trainer = Trainer(config, experiment, interrupt, processes)
+        trainer = Trainer(config, experiment, interrupt, processes, tracker)
         try:
             return trainer, trainer.fit(last)
         except UtteranceError as error:

@@ -9,6 +9,7 @@ from hub_server import on_loopback
 from sure import hub
 from sure.bin import check_config
 from sure.errors import SureError
+from sure.train.tracker import check_tracker
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 DATA = ("overrides=data.train=data/asr/train", "overrides=data.valid=data/asr/dev")
@@ -74,6 +75,7 @@ def test_what_training_accepts_passes(words):
         ),
         ((*TINY, "set=petl.start=nowhere"), "nowhere is not a bundle"),
         ((*TINY, "set=petl.trains=false"), "trains=false needs start"),
+        ((*TINY, "track=tensorbord"), "train.track.* 'wandb' or 'mlflow'"),
         ((*TINY, "set=train.device=gpu"), "train.device=gpu: expected auto, cpu, cuda"),
         ((*BEAM, "set=decode.ngram=nowhere.arpa"), "decode.ngram: the file nowhere.arpa does not exist"),
         ((*TINY, "weights=nowhere.safetensors"), "nowhere.safetensors"),
@@ -88,6 +90,12 @@ def test_what_training_accepts_passes(words):
 def test_a_mistake_is_found_before_stage_1(words, message):
     with pytest.raises(SureError, match=message):
         check(*words)
+
+
+def test_a_tracker_without_its_package_is_found_before_stage_1(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", {"wandb": None}.get)
+    with pytest.raises(SureError, match="wandb needs the package wandb: tools/install.sh --extras track-wandb"):
+        check_tracker("wandb")
 
 
 def test_a_dry_run_downloads_nothing_and_reads_what_the_cache_has(tmp_path, capsys):

@@ -27,6 +27,10 @@ DRY = ("--dry_run", "true", *LORA)
         (("--nodes", "0", "--launch", "slurm"), ["--nodes takes a number from 1"]),
         (("--nodes", "2"), ["--nodes 2 needs --launch slurm; without Slurm, start", "train with --nodes 2"]),
         (("--mem", "much"), ["--mem takes a size such as 16G"]),
+        (
+            ("--track", "wandbb"),
+            ["--track: unknown value 'wandbb' (did you mean wandb?); expected one of: wandb mlflow"],
+        ),
         (("--time", "1 day"), ["--time takes hours:minutes:seconds"]),
         (("--partition", "a b"), ["--partition takes a name"]),
         (("--show", "scores"), ["--show: unknown value 'scores'; expected one of: corpus experiments"]),

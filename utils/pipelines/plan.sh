@@ -5,7 +5,7 @@
 make_plan() {
   local name plan
   local -a words=()
-  for name in task dataset backbone weights petl seeds rates search memory tag set decode on_bad_utterance cache_gb caller \
+  for name in task dataset backbone weights petl seeds rates search memory track tag set decode on_bad_utterance cache_gb caller \
     also lang dry_run pipeline shape pretrained pretrained_in; do
     if [[ -v $name ]]; then words+=("$name=${!name}"); fi
   done
