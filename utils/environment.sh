@@ -3,6 +3,8 @@
 # Needs `root`, the project's folder. An environment is complete when its mark, written last by tools/install.sh, has the
 # digest of the requirements and the extras; nothing has to be imported to check it.
 
+. "$root/utils/forks.sh"
+
 # active_environment: prints the folder of the active environment; conda's base does not count.
 active_environment() {
   if [[ -n ${VIRTUAL_ENV-} ]]; then

@@ -22,9 +22,8 @@ extras=ark,convert  # optional dependencies in pyproject.toml; a pipeline may ad
 . "$root/utils/marks.sh"
 . "$root/utils/dry_run.sh"
 
-# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log and the command to resume,
-# which needs a correction of the input first where the command ended with 2.
-# Without the end of the log where the command has just printed it to the same terminal or file.
+# report_failure STATUS COMMAND: the ERR trap. Prints the failed command, the end of its log unless the command has just
+# printed it to the same terminal or file, and the command to resume, after a correction where the status is 2.
 report_failure() {
   local shown=false again="resume: "
   trap - ERR
@@ -51,8 +50,9 @@ report_failure() {
 trap 'report_failure $? "$BASH_COMMAND"' ERR
 trap 'report_stop' EXIT
 
-# report_stop: the EXIT trap. Prints the command to resume when a signal has stopped the run.
+# report_stop: the EXIT trap. Removes temporary files; prints the command to resume when a signal has stopped the run.
 report_stop() {
+  remove_forks
   [[ -n $stopped_by ]] || return 0
   printf '\nstopped by SIG%s\n' "$stopped_by" >&2
   [[ -z $current_stage ]] || printf '  resume:  %s\n' "$(resume_command)" >&2

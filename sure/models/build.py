@@ -21,6 +21,8 @@ from sure.petl.store_frozen import check_storable, store_frozen, stores_while_lo
 from sure.petl.warm_start import start_from_bundles
 from sure.tasks.base import AnyTask
 
+_preloaded: dict[tuple[Any, ...], Backbone] = {}  # by `_file_of`; the first model of a process takes its backbone away
+
 
 def kind_of(config: Config) -> Any:
     """The kind of model that the config's task names: a `sure.kinds.base.Kind`."""
@@ -49,10 +51,26 @@ def build_backbone(config: Config, task: AnyTask, frozen: str = "fp32") -> Backb
 
     frozen: number format of the linear maps of layers, as of `Backbone.from_weights`.
     """
+    if frozen == "fp32" and (loaded := _preloaded.pop(_file_of(config), None)):
+        return loaded
     given = config.backbone
     return backbone_family(config).from_weights(
         given.weights, given.padding, config.seed, frozen, **_sizes(config, task)
     )
+
+
+def preload(config: Config) -> None:
+    """Load the exact weights of a config, if they are files, for the first model of each fork of this process."""
+    if file := _file_of(config):
+        _preloaded[file] = backbone_family(config).from_weights(config.backbone.weights, config.backbone.padding)
+
+
+def _file_of(config: Config) -> tuple[Any, ...]:
+    """The weights on the disk, in their present state, and the class that reads them; empty for other weights."""
+    given, path = config.backbone, Path(config.backbone.weights).expanduser()
+    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
+    states = [(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return (backbone_family(config), path.absolute(), given.padding, *states) if files else ()
 
 
 def skeleton(config: Config, task: AnyTask) -> Backbone:

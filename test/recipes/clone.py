@@ -23,6 +23,7 @@ PIPES = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subpr
 class Clone:
     def __init__(self, root: Path):
         self.root = root
+        self.variables = {"OMP_NUM_THREADS": "1"}  # for run.sh
         for name in ("sure", "utils", "tools"):
             shutil.copytree(ROOT / name, root / name, ignore=CACHE)
         shutil.copy(ROOT / "pyproject.toml", root)
@@ -36,9 +37,7 @@ class Clone:
         """The recipe's run.sh in a process group of its own."""
         variables = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
         command = ["bash", str(recipe / "run.sh"), *words]
-        return subprocess.Popen(
-            command, cwd=cwd, env=variables | {"OMP_NUM_THREADS": "1"}, start_new_session=True, **PIPES
-        )
+        return subprocess.Popen(command, cwd=cwd, env=variables | self.variables, start_new_session=True, **PIPES)
 
     def run(self, recipe: Path, *words: str, cwd: Path | None = None) -> str:
         """The output of run.sh without its errors. It has to succeed."""

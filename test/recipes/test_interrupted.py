@@ -52,7 +52,7 @@ def test_the_same_bytes_after_any_number_of_kills(tmp_path, name):
     corpus = miniature.make(name, tmp_path / "corpus")
     undisturbed, disturbed = (clone.recipe(name, copy) for copy in ("undisturbed", "disturbed"))
     words = [*row_words(RECIPES[name], disturbed, corpus), "--stop_stage", "tokenize"]
-    with warm_python(clone.root, OMP_NUM_THREADS="1"), file_server.serve() as server:
+    with warm_python(clone), file_server.serve() as server:
         serve(undisturbed, corpus, server)
         archives = serve(disturbed, corpus, server)
         begun = time.monotonic()

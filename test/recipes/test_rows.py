@@ -57,7 +57,7 @@ def run_row(clone: Clone, row: dict[str, str], corpus: Path, last: int) -> tuple
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("a new clone") / "project")
-    with warm_python(clone.root, OMP_NUM_THREADS="1"):
+    with warm_python(clone):
         yield clone
 
 

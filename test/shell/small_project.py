@@ -125,7 +125,8 @@ class Project:
     def make(self) -> None:
         root, recipe = self.root, self.root / "egs" / "asterisk"
         shutil.copytree(ROOT / "utils", root / "utils", ignore=shutil.ignore_patterns("cluster.sh"))  # the user's own
-        shutil.copytree(ROOT / "sure" / "recipe", root / "sure" / "recipe")
+        for name in ("recipe", "forks"):
+            shutil.copytree(ROOT / "sure" / name, root / "sure" / name)
         for folder in ("tools", "sure/bin", "sure/petl", "sure/backbones", "sure/report", "egs/asterisk/conf"):
             (root / folder).mkdir(parents=True)
         files = ("tools/install.sh", "pyproject.toml", "sure/errors.py", "sure/registry.py", "sure/bin/plan.py")

@@ -49,7 +49,7 @@ class Template:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Iterator[Template]:
     template = Template(tmp_path_factory.mktemp("template"))
-    with warm_python(template.clone.root, OMP_NUM_THREADS="1"):
+    with warm_python(template.clone):
         yield template
 
 

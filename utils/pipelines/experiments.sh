@@ -12,6 +12,7 @@ stage_pack() { choose_rates; each_experiment pack_experiment; }
 # each_experiment FUNCTION: calls it with each experiment, --nj at once.
 each_experiment() {
   local experiment
+  [[ $dry_run == true ]] || use_forks
   if ((nj > 1)) && [[ $dry_run == false ]]; then
     in_parallel "$nj" "$1" "${experiments[@]}"
     ((parallel_status == 0)) || exit "$parallel_status"  # the failed one has printed its error

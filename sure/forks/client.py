@@ -1,0 +1,90 @@
+"""`python -S client.py FOLDER RUN WORD...`: `python WORD...` in a fork of the server in FOLDER.
+
+The first call starts the server (server.py), which ends with the process RUN. A fork has the words, environment,
+working directory and open files of the call; the call passes signals on to it and ends with its exit status. Where the
+server cannot be reached, the call becomes `python WORD...`. This file imports nothing that takes long.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+# starts of the names of variables that the interpreter and libraries read when they are loaded
+READ_WHEN_LOADED = (
+    "ATEN_",
+    "GOMP_",
+    "KMP_",
+    "LD_",
+    "MALLOC_",
+    "MKL_",
+    "OMP_",
+    "OPENBLAS_",
+    "PYTHON",
+    "PYTORCH",
+    "TORCH",
+)
+
+
+def call(server: socket.socket, words: list[str]) -> int | None:
+    """The exit status of `python WORD...` in a fork; None if the server makes no fork."""
+    ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    request = {"words": words, "cwd": os.getcwd(), "environment": dict(os.environ), "ignored": ignored}
+    content = json.dumps(request).encode()
+    socket.send_fds(server, [b"%9d" % len(content)], [0, 1, 2])
+    server.sendall(content)
+    answers = server.makefile("rb")
+    process = int(answers.readline() or 0)
+    if not process:
+        return None
+
+    def pass_on(number: int, frame: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+    for number in set(SIGNALS).difference(ignored):
+        signal.signal(number, pass_on)
+    return int(answers.readline() or 1)
+
+
+def connect(folder: Path, run: str, words: list[str]) -> socket.socket:
+    """A connection to the server with this environment, which is started if there is none. Raises OSError."""
+    read = sorted((name, text) for name, text in os.environ.items() if name.startswith(READ_WHEN_LOADED))
+    address = folder / hashlib.sha256(json.dumps(read).encode()).hexdigest()[:8]
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not address.exists():
+            start_server(address, run, words)
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(str(address))
+    return server
+
+
+def start_server(address: Path, run: str, words: list[str]) -> None:
+    """The server has a session of its own, so that no signal to a call reaches it or its other forks."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        command = [sys.executable, Path(__file__).with_name("server.py"), str(listener.fileno()), run, *words]
+        closed = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        subprocess.Popen(command, start_new_session=True, pass_fds=[listener.fileno()], **closed)
+
+
+def main(folder: str, run: str, *words: str) -> None:
+    if not any(word.startswith("train.memory=") for word in words):  # its choice counts the memory at the start
+        with suppress(OSError):
+            status = call(connect(Path(folder), run, [*words]), [*words])
+            if status is not None:
+                sys.exit(status)
+    os.execv(sys.executable, [sys.executable, *words])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
