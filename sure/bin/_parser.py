@@ -19,7 +19,7 @@ def new_parser(prog: str, description: str | None, *examples: str) -> ArgumentPa
 
 
 def add_json(parser: ArgumentParser, content: str) -> None:
-    parser.add_argument("--json", action="store_true", help=f"print JSON: {content}")
+    parser.add_argument("--json", action="store_true", help=f"print JSON instead: {content}")
 
 
 def print_json(value: Mapping[str, Any]) -> None:

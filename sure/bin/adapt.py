@@ -25,9 +25,9 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
     parser.add_argument("data", metavar="DATA", help="table, folder with train, dev and test, or hf://...")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for data and experiments")
     parser.add_argument("--backbone", required=True, metavar="NAME",
-                        help="family; or weights alone, which name their family")  # fmt: skip
+                        help="family, such as whisper, or weights, whose family is found")  # fmt: skip
     parser.add_argument("--weights", default="", metavar="NAME",
-                        help="file, Hugging Face folder or name, torchaudio bundle, or random")  # fmt: skip
+                        help="weights: file, Hugging Face folder or name, torchaudio bundle, or random")  # fmt: skip
     parser.add_argument("--petl", default="lora", metavar="METHOD", help="see `sure methods`; default: %(default)s")
     parser.add_argument("--task", default="asr", help="asr, phoneme, slots (column text); intent, emotion, keyword "
                         "(label); verification (speaker); default: %(default)s")  # fmt: skip
@@ -37,10 +37,9 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--tag", default="", metavar="NAME", help="suffix of the experiment's folder")
     parser.add_argument("--track", default="", choices=("", "wandb", "mlflow"), help="tracker of the training")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="configuration: train.epochs=3")
-    parser.add_argument(
-        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="columns of a dataset: text=sentence"
-    )
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings, such as train.epochs=3")
+    parser.add_argument("--columns", nargs="+", default=[], metavar="NAME=COLUMN",
+                        help="columns of a dataset, such as text=sentence")  # fmt: skip
     parser.add_argument("--on_bad_utterance", choices=("stop", "skip"), default="stop",
                         help="unusable utterances: stop with an error, or skip them; default: %(default)s")  # fmt: skip
     parser.add_argument("--restart", action="store_true", help="delete the results of this experiment first")

@@ -15,7 +15,7 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
     parser = new_parser(prog, __doc__, "exp/asr_moonshine_lora/seed1 data/asr")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER",
                         help="experiment, data folder or bundle, or a folder that contains some")  # fmt: skip
-    add_json(parser, "a line of JSON for each folder")
+    add_json(parser, "a line for each folder")
     return parser
 
 

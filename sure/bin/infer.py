@@ -1,11 +1,11 @@
 """Use a bundle: one line for each audio file, with the file, a tab, and the transcript, label or other output.
 
 A folder stands for the audio files in it; - for a recording from stdin; --list names a file with one path on each line.
-For whole recognisers: --language, --timestamps (a line for each segment), --beam, and
---format srt, vtt or json (also with the other hypotheses of a beam search and --timings).
-With --timings one line for each word: file, start and duration in seconds, word, confidence (mean probability).
-For verification: the cosine of each file's speaker embedding and that of the first file.
-For speech synthesis: --text "..." --out a.wav, with --speaker, --speed, --pitch, --energy.
+Recognisers with their own decoder, such as Whisper, also take --language, --timestamps (a line for each segment),
+--beam, and --format srt, vtt or json (json also has the other hypotheses of a beam search).
+With --timings there is a line for each word: file, start and duration in seconds, word, confidence (mean probability).
+For speaker verification, the output is the cosine of each file's speaker embedding and that of the first file.
+For speech synthesis, pass --text "..." --out a.wav, and optionally --speaker, --speed, --pitch and --energy.
 """
 
 import sys
@@ -19,29 +19,31 @@ PROG = "python -m sure.bin.infer"
 
 def make_parser(prog: str = PROG) -> ArgumentParser:
     parser = new_parser(prog, __doc__, "BUNDLE recordings/ --json", "BUNDLE --list files.txt")
-    parser.add_argument("bundle", metavar="BUNDLE", help="such as exp/asr_moonshine_lora/seed1/bundle")
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder, such as exp/NAME/seed1/bundle, or a name on the Hub")
     parser.add_argument("files", nargs="*", metavar="FILE", help="audio of any format and rate; a folder; - for stdin")
-    parser.add_argument("--list", metavar="FILE", help="a path on each line; - for stdin")
+    parser.add_argument("--list", metavar="FILE", help="text file with a path on each line; - for stdin")
     synthesis = parser.add_argument_group("speech synthesis")
     synthesis.add_argument("--text", help="the text to synthesise")
     synthesis.add_argument("--out", metavar="WAV", help="output file, 16 bit")
-    synthesis.add_argument("--speaker", metavar="NAME", help="a training speaker; optional if there is one only")
-    synthesis.add_argument("--embedding", metavar="NPY", help="of any speaker, for models trained with embeddings")
+    synthesis.add_argument("--speaker", metavar="NAME", help="a training speaker; not needed if there is only one")
+    synthesis.add_argument("--embedding", metavar="NPY", help="speaker embedding, for models trained with embeddings")
     for name, more in (("speed", "faster"), ("pitch", "higher"), ("energy", "louder")):
         synthesis.add_argument(f"--{name}", type=float, metavar="FACTOR", help=f"above 1: {more}; default: 1")
     synthesis.add_argument("--vocoder", metavar="NAME", help="griffin_lim, or a HiFi-GAN generator's checkpoint")
-    synthesis.add_argument("--language", metavar="CODE", help="of --text; of the audio, or auto, for whole recognisers")
-    recognition = parser.add_argument_group("whole recognisers, such as whisper with its decoder")
-    recognition.add_argument("--timestamps", action="store_true", help="a line a segment: file, start, end, text")
-    recognition.add_argument("--format", choices=("srt", "vtt", "json"), help="subtitles of one file; a line of JSON")
-    recognition.add_argument("--beam", type=int, metavar="N", help="hypotheses of the search; 1: greedy")
-    parser.add_argument("--backbone", metavar="PATH", help="default: the path in the bundle")
+    synthesis.add_argument("--language", metavar="CODE", help="of --text; for recognisers with a decoder, of the audio")
+    recognition = parser.add_argument_group("recognisers with their own decoder, such as Whisper")
+    recognition.add_argument(
+        "--timestamps", action="store_true", help="a line for each segment: file, start, end, text"
+    )
+    recognition.add_argument("--format", choices=("srt", "vtt", "json"), help="subtitles of one file; or JSON")
+    recognition.add_argument("--beam", type=int, metavar="N", help="number of hypotheses in the search; 1: greedy")
+    parser.add_argument("--backbone", metavar="PATH", help="weights of the backbone; default: the path in the bundle")
     parser.add_argument("--precision", metavar="FORMAT", default="fp32",
-                        help="bf16, int8: faster or smaller; default: %(default)s")  # fmt: skip
-    parser.add_argument("--merge", action="store_true", help="fold the adapter into the backbone first")
-    parser.add_argument("--timings", action="store_true", help="CTC and whole recognisers: times of words")
+                        help="bf16 or int8: faster or smaller; default: %(default)s")  # fmt: skip
+    parser.add_argument("--merge", action="store_true", help="fold the adapter into the weights of the backbone first")
+    parser.add_argument("--timings", action="store_true", help="times of words, for CTC and recognisers with a decoder")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
-    add_json(parser, "a line of JSON for each file")
+    add_json(parser, "a line for each file")
     return parser
 
 

@@ -1,7 +1,7 @@
 """Stage 7: a Markdown table over methods and seeds, and a figure, from the result.json files of stage 6.
 
-For TTS also an HTML page to listen to the synthesised speech. --html writes all of it, with training curves and the
-errors of utterances, as one page.
+For TTS there is also an HTML page with the synthesised speech. --html writes one page with the table, training curves
+and the errors of each utterance.
 """
 
 from argparse import ArgumentParser
@@ -16,13 +16,13 @@ PROG = "python -m sure.bin.report"
 def make_parser(prog: str = PROG) -> ArgumentParser:
     parser = new_parser(prog, __doc__, "--out REPORT.md exp/asr_es_*", "exp/asr_es_* --html results.html --audio 20")
     parser.add_argument("--out", type=Path, metavar="FILE", default=Path("REPORT.md"),
-                        help="Markdown, with a figure: default: %(default)s and REPORT.png")  # fmt: skip
+                        help="Markdown, and a figure next to it; default: %(default)s, REPORT.png")  # fmt: skip
     parser.add_argument("experiments", nargs="+", type=Path, metavar="EXP", help="exp/<name>, or exp/<name>/seed<k>")
     parser.add_argument("--html", type=Path, metavar="FILE",
                         help="one HTML page that needs no other file: tables, charts, errors")  # fmt: skip
     parser.add_argument("--audio", type=float, metavar="MB", default=0.0,
-                        help="with --html: recordings inside the page, up to this size; default: none")  # fmt: skip
-    add_json(parser, "a line of JSON for each result; no files are written")
+                        help="with --html: include recordings, at most this size in all; default: none")  # fmt: skip
+    add_json(parser, "a line for each result; no files are written")
     return parser
 
 

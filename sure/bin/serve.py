@@ -1,8 +1,8 @@
 """Serve bundles over HTTP: the paths of OpenAI's audio API, class scores and embeddings, and a page for the browser.
 
-Each argument is a bundle, with the name by which requests ask for it: name=BUNDLE. Without a name it is the name of the
-experiment. Before them may stand the backbone's weights. Bundles with one backbone share it and its batches.
-The address is that of this machine alone (127.0.0.1). Any other --host needs a key: a file with --key-file, or the
+Each argument is a bundle with the name that requests use for it: NAME=BUNDLE; the default is the experiment's name. The
+first argument may be the weights of the backbone. Bundles of one backbone share its memory and its batches.
+Only this machine can reach the server (127.0.0.1). Any other --host needs a key, in a file (--key-file) or in the
 environment variable SURE_SERVE_KEY.
 """
 
@@ -19,23 +19,29 @@ KEY = "SURE_SERVE_KEY"
 
 
 def make_parser(prog: str = PROG) -> ArgumentParser:
-    parser = new_parser(prog, __doc__, "spanish=exp/asr_es_whisper_lora/seed1/bundle words=exp/keyword/seed1/bundle")
+    parser = new_parser(
+        prog,
+        __doc__,
+        "spanish=exp/NAME/seed1/bundle french=exp/OTHER/seed1/bundle",
+    )
     parser.add_argument("bundles", nargs="*", metavar="NAME=BUNDLE", help="bundles; the first may be a backbone")
-    parser.add_argument("--adapters", type=Path, metavar="FOLDER", help="whose bundles can be added at run time")
+    parser.add_argument("--adapters", type=Path, metavar="FOLDER", help="folder of bundles that can be added later")
     parser.add_argument("--host", default=LOOPBACK[0], help="address to listen on; default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
-    parser.add_argument("--key-file", type=Path, metavar="FILE", help="with the key that requests have to send")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="file with the key that requests have to send")
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
-    limits = parser.add_argument_group("limits")
-    limits.add_argument("--megabytes", type=float, default=25.0, help="of a request; default: %(default)s")
-    limits.add_argument("--seconds", type=float, default=600.0, help="of a recording; default: %(default)s")
-    limits.add_argument("--requests", type=int, default=256, help="at the same time; default: %(default)s")
-    limits.add_argument("--upload-seconds", type=float, default=60.0,
-                        help="to send a request, and to take its answer; default: %(default)s")  # fmt: skip
-    limits.add_argument("--batch-seconds", type=float, default=120.0,
-                        help="of audio that is computed together; default: %(default)s")  # fmt: skip
-    limits.add_argument("--waiting-seconds", type=float, default=7200.0,
-                        help="of audio that waits to be computed; default: %(default)s")  # fmt: skip
+    limits = parser.add_argument_group("limits", "largest values that are accepted")
+    limits.add_argument("--megabytes", type=float, default=25.0, metavar="N", help="of a request; default: %(default)g")
+    limits.add_argument(
+        "--seconds", type=float, default=600.0, metavar="N", help="of a recording; default: %(default)g"
+    )
+    limits.add_argument("--requests", type=int, default=256, metavar="N", help="at the same time; default: %(default)s")
+    limits.add_argument("--upload-seconds", type=float, default=60.0, metavar="N",
+                        help="to send a request, and to take its answer; default: %(default)g")  # fmt: skip
+    limits.add_argument("--batch-seconds", type=float, default=120.0, metavar="N",
+                        help="most audio that is computed together; default: %(default)g")  # fmt: skip
+    limits.add_argument("--waiting-seconds", type=float, default=7200.0, metavar="N",
+                        help="most audio that waits to be computed; default: %(default)g")  # fmt: skip
     return parser
 
 
@@ -59,7 +65,7 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
     except ModuleNotFoundError as error:
         if error.name in ("torch", "sure"):
             raise
-        raise SureError(f"the server needs {error.name}: pip install 'sure-speech[serve]'") from None
+        raise SureError(f"the server needs {error.name}: tools/install.sh --extras serve") from None
     hosts = {"hosts": ("*",)} if host not in LOOPBACK else {}
     serve(Settings(bundles, backbone, folder=folder, key=key, **hosts, **options), host, port)
 
