@@ -6,6 +6,7 @@
 
 option task asr "asr, phoneme or slots (from the column text); intent, emotion or keyword (label); verification (speaker)"
 option lang en "language of the texts, for the reading of numbers and symbols; all: those of the column language"
+option columns "" "columns of a dataset, --corpus hf://..., e.g. \"text=sentence label=intent\""
 option lexicon "" "for phoneme: pronunciation lexicon, lines WORD PHONE PHONE ...; without one the texts are phones"
 parse_options "$@"
 one_of task asr phoneme slots intent emotion keyword verification

@@ -2,7 +2,7 @@
 
 DATA is a table (.tsv, .csv) with the columns audio and text, label or speaker, which is divided into train, dev and
 test; a folder with these sets as tables or Kaldi data folders; or a dataset on the Hugging Face Hub,
-hf://owner/name[/config][:split].
+hf://owner/name[/config][:split], or a copy of one on this machine, hf://./folder[:split].
 """
 
 import contextlib

@@ -10,7 +10,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sure.bin.download", description=__doc__, allow_abbrev=False)
     parser.add_argument("--sources", required=True, metavar="FILE", help="the recipe's sources.yaml")
     parser.add_argument("--out", required=True, metavar="DIR", help="such as downloads")
-    parser.add_argument("--corpus", metavar="DIR", help="your own copy of the corpus; nothing is downloaded")
+    parser.add_argument("--corpus", metavar="DIR", help="your own copy of the corpus; or a dataset, hf://owner/name")
+    parser.add_argument("--columns", default="", metavar="WORDS", help='of a dataset, such as "text=sentence"')
     parser.add_argument("options", nargs="*", metavar="key=value", help="values of placeholders, such as lang=en_us")
     options = parser.parse_intermixed_args(argv)
     placeholders = {}
@@ -18,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
         key, equals, placeholders[key] = word.partition("=")
         if not key.isidentifier() or not equals:
             raise SureError(f"'{word}': expected key=value, such as lang=en_us")
-    print(f"Corpus: {fetch(options.sources, options.out, options.corpus, placeholders)}")
+    print(f"Corpus: {fetch(options.sources, options.out, options.corpus, placeholders, options.columns)}")
 
 
 if __name__ == "__main__":

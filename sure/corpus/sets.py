@@ -39,12 +39,19 @@ class Part:
     write: Callable[[Path], object]
 
 
-def read_sets(data: Any, target: str, audio: Path, columns: Mapping[str, str] | None = None) -> dict[str, Part]:
-    """The sets of a corpus, with at least train and dev. Raises SureError for another form.
+def read_sets(
+    data: Any,
+    target: str,
+    audio: Path,
+    columns: Mapping[str, str] | None = None,
+    needed: Sequence[str] = ("train", "dev"),
+) -> dict[str, Part]:
+    """The sets of a corpus, at least those that are needed. Raises SureError for another form.
 
     data: as FORMS. A corpus without a dev or test set is divided: a tenth of the speakers, or of the recordings where
     fewer than ten speakers are known, is dev, and a tenth is test. target: the column text, label or speaker. audio:
-    folder for recordings in memory. columns: their names in datasets and dictionaries, {"text": "sentence"}.
+    folder for recordings in memory. columns: their names in datasets and dictionaries, {"text": "sentence"}. target
+    may be `any` for datasets: all of these columns.
     """
     read = partial(_utterances, target=target, audio=audio, columns=columns or {})
     data = load(data) if is_dataset_name(data) else data
@@ -63,7 +70,7 @@ def read_sets(data: Any, target: str, audio: Path, columns: Mapping[str, str] | 
         )
     if "train" not in named:
         raise SureError("the corpus has no set 'train'; expected train, dev and test")
-    if "dev" not in named:
+    if not named.keys() >= set(needed):
         train = read(named.pop("train"), "train")
         return {**_divided(train, [name for name in SETS if name not in named]), **_parts(named, target, read)}
     return _parts(named, target, read)

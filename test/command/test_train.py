@@ -13,7 +13,7 @@ import yaml
 from hub_server import on_loopback
 
 import sure
-from sure.bin import adapt
+from sure.bin import adapt, download
 from sure.corpus.memory import read_rows
 from sure.corpus.sets import read_sets
 from sure.data.data_dir import read_data_dir
@@ -23,6 +23,7 @@ from sure.report.card import About, write_card
 from sure.stages.adapt import USUAL
 
 ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "egs" / "TEMPLATE" / "sources.yaml"
 SETTINGS = {"train.epochs": 4, "train.threads": 1, "train.batch_seconds": 4, "petl.rank": 2}
 
 
@@ -177,23 +178,38 @@ def test_a_dataset_has_undecoded_recordings_and_names_of_labels(tmp_path, work):
 
 
 def test_a_dataset_on_the_hub(tmp_path, work, monkeypatch):
-    content = {"bytes": (work / "0.wav").read_bytes(), "path": "0.wav"}
-    made = datasets.Dataset.from_dict({"audio": [content] * 6, "sentence": ["aa"] * 6})
+    content = [{"bytes": (work / f"{index}.wav").read_bytes(), "path": f"{index}.wav"} for index in range(6)]
+    made = datasets.Dataset.from_dict({"audio": content, "sentence": ["aa"] * 6})
     made.cast_column("audio", datasets.Audio(decode=False)).to_parquet(tmp_path / "x.parquet")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
     with on_loopback(tmp_path / "cache") as hub:
         monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
         files = {f"data/{name}-0.parquet": (tmp_path / "x.parquet").read_bytes() for name in ("train", "validation")}
         hub.add("datasets/maker/corpus", files)
+        hub.add("datasets/maker/scripted", {"scripted.py": b"raise SystemExit"})
         parts = read_sets("hf://maker/corpus", "text", tmp_path / "audio", {"text": "sentence"})
         assert written(parts, tmp_path) == {"train": 6, "dev": 6}
         for name, message in (
             ("hf://maker/corpus/default:other", "cannot be read .*other.*; correct the name, config or split"),
             ("hf://maker/none", "hf://maker/none cannot be read|maker/none is neither"),
+            ("hf://maker/scripted", "hf://maker/scripted cannot be read .*scripts"),
+            ("hf:///nowhere", "hf:///nowhere: /nowhere is not a folder"),
             ("hf://corpus", "expected hf://owner/name"),
         ):
             with pytest.raises(SureError, match=message):
                 read_sets(name, "text", tmp_path / "audio")
+        call = ["--sources", str(SOURCES), "--out", str(tmp_path / "downloads"), "--columns", "text=sentence"]
+        download.main([*call, "--corpus", "hf://maker/corpus"])
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+        before = len(hub.requests)
+        download.main([*call, "--corpus", "hf://maker/corpus"])
+        assert len(hub.requests) == before
+    assert (tmp_path / "downloads" / "corpus.txt").read_text() == "hf://maker/corpus\ttext=sentence\n"
+    sets = {name: len(read_data_dir(tmp_path / "downloads" / "corpus" / name)) for name in ("train", "dev", "test")}
+    assert sets == {"train": 5, "dev": 6, "test": 1}
+    with pytest.raises(SureError, match="'words' is not NAME=COLUMN"):
+        download.main([*call[:-1], "words=sentence", "--corpus", "hf://maker/corpus"])
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(SureError, match="needs the package datasets: tools/install.sh --extras datasets"):
         read_sets("hf://maker/corpus", "text", tmp_path / "audio")

@@ -27,7 +27,7 @@ class Clone:
         for name in ("sure", "utils", "tools"):
             shutil.copytree(ROOT / name, root / name, ignore=CACHE)
         shutil.copy(ROOT / "pyproject.toml", root)
-        make_environment(root, root / ".venv", "ark,convert,espeak,judges,phones,tts", sys.executable)
+        make_environment(root, root / ".venv", "ark,convert,datasets,espeak,judges,phones,tts", sys.executable)
 
     def recipe(self, name: str, copy: str = "") -> Path:
         """A copy of a recipe without the files that it made."""

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 import soundfile
@@ -84,6 +85,22 @@ def test_data_folders_of_kaldi_are_a_corpus_too(template):
     assert (template.recipe / "data" / "asr" / "train" / "utt2dur").is_file()
     (kaldi / "dev" / "text").unlink()
     assert "dev/text: no such file, which this task needs" in template.run(*words, "--force", "true", status=2)
+
+
+def test_a_folder_of_datasets_is_a_corpus_and_is_remembered_with_its_columns(template):
+    for name in ("train", "test"):
+        clips = sorted(template.corpus.glob(f"clips/{name} *.wav"))
+        content = {"sound": [{"bytes": clip.read_bytes(), "path": clip.name} for clip in clips], "text": TEXTS[name]}
+        path = template.folder / "a dataset" / "data" / f"{name}-0.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_dict(content).to_parquet(path)
+    recipe = template.clone.recipe("TEMPLATE", "dataset recipe")
+    words = ("--corpus", "hf://./a dataset", "--stop_stage", "tokenize")
+    missing = template.run(*words, status=2, recipe=recipe)
+    assert "no column 'audio'; it has sound, text; name it:" in missing and "--columns audio=NAME" in missing
+    printed = template.run(*words, "--columns", "audio=sound", recipe=recipe)
+    assert "data/asr/train: 3 utterances" in printed and "data/asr/dev: 1 utterance," in printed, printed
+    assert template.run(*words[2:], recipe=recipe).count("  skip ") == 3
 
 
 def test_phones_by_a_lexicon_of_the_callers_folder(template):

@@ -32,6 +32,14 @@ corpus_step=$(corpus_mark "${source_options[@]}")
 
 # A corpus given once is remembered in downloads/corpus.txt; --corpus= forgets it.
 if [[ ! -v option_given[corpus] && -f downloads/corpus.txt ]]; then corpus=$(<downloads/corpus.txt); fi
+# A dataset, hf://..., is copied into downloads/corpus, and remembered with its columns.
+hub_dataset=""
+if [[ $corpus == hf://* ]]; then
+  [[ -v columns ]] || usage_error "--corpus $corpus: this recipe reads a folder; copy egs/TEMPLATE for a dataset"
+  if [[ -v option_given[corpus] ]]; then hub_dataset=$corpus; else IFS=$'\t' read -r hub_dataset columns <<<"$corpus"; fi
+  corpus="" extras+=,datasets
+  if [[ $hub_dataset == hf://.* ]]; then hub_dataset=hf://$caller/${hub_dataset#hf://}; fi
+fi
 corpus=$(from_caller "$corpus")
 if [[ -d $corpus ]]; then corpus=$(cd "$corpus" && pwd -P); fi
 
@@ -55,7 +63,7 @@ stage_download() {
 download_corpus() {
   here=true inputs=("$sources") outputs=("${corpus:-downloads/corpus}")
   step downloads "$(corpus_mark "$@")" python -m sure.bin.download --sources "$sources" --out downloads \
-    ${corpus:+--corpus "$corpus"} "$@"
+    ${corpus:+--corpus "$corpus"} ${hub_dataset:+--corpus "$hub_dataset"} ${columns:+--columns "$columns"} "$@"
 }
 
 stage_prepare() {
