@@ -96,7 +96,7 @@ def decode(
 
 
 def decode_bytes(content: bytes, name: str, longest: float | None = None) -> tuple[np.ndarray, int]:
-    """As `decode` of a file with this content; `name` is for errors.
+    """As `decode` of a file with this content; `name` is for errors, and its suffix for formats without a header.
 
     longest: seconds; of a longer recording, which is an error, little more than these is decoded.
     """
@@ -118,7 +118,8 @@ def _decode(
             rate, samples = ark.read_at(name)
             found = Channels(np.atleast_2d(to_float(samples.T)), rate)
         else:
-            found = read_channels(name if content is None else content, start, end if longest is None else longest + 1)
+            last = end if longest is None else longest + 1
+            found = read_channels(name if content is None else content, start, last, name)
     except AudioError:
         raise
     except Refused as error:

@@ -75,13 +75,14 @@ class Channels:
         return self.first + self.samples.shape[1]
 
 
-def read_channels(source: Source, start: float | None = None, end: float | None = None) -> Channels:
+def read_channels(source: Source, start: float | None = None, end: float | None = None, name: str = "") -> Channels:
     """The samples of a file, or of any part that includes `start` to `end` (seconds).
 
-    Raises one of DECODING_ERRORS, that of the first reader, if no reader gets any sample.
+    name: of the file whose content `source` is; formats without a header are known by its suffix. Raises one of
+    DECODING_ERRORS, that of the first reader, if no reader gets any sample.
     """
     first_error: Exception | None = None
-    for read in _readers(source):
+    for read in _readers(source, source if isinstance(source, str) else name):
         try:
             channels = read(source, start, end)
         except Refused:
@@ -109,14 +110,14 @@ def _check_md5(source: Source, samples: np.ndarray) -> None:
             raise Refused("damaged audio file", "its samples differ from the MD5 sum in its header; copy it again")
 
 
-def _readers(source: Source) -> tuple[Callable[[Source, float | None, float | None], Channels], ...]:
+def _readers(source: Source, name: str) -> tuple[Callable[[Source, float | None, float | None], Channels], ...]:
     """The readers to try, in this order. Raises SureError for bytes that contradict the suffix of the file.
 
     soundfile reads no mp3: libsndfile stops at the length in the first header, or where it estimates the end.
     """
     with open_source(source) as file:
         start = file.read(32)
-    suffix = "" if isinstance(source, bytes) else Path(source).suffix.lower()
+    suffix = Path(name).suffix.lower()
     if start.startswith(SOUNDFILE_STARTS):
         return (_read_soundfile, _read_av)
     if suffix == ".g722":  # without a header: any first byte may be its own

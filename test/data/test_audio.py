@@ -13,7 +13,7 @@ import torchaudio
 from audio_files import tone, write_audio
 
 from sure.data import ark, audio_readers
-from sure.data.audio import AudioError, audio_seconds, decode, read_audio
+from sure.data.audio import AudioError, audio_seconds, decode, decode_bytes, read_audio
 from sure.errors import SureError
 
 
@@ -77,6 +77,8 @@ def test_a_segment_may_pass_the_end_a_little_and_no_more(here, suffix):
 def test_seconds_and_values(here):
     assert audio_seconds(write_audio(here / "x.wav", tone(1.25, 8000), 8000)) == 1.25
     assert audio_seconds(write_audio(here / "x.g722", tone(1.25))) == 1.25
+    content = (here / "x.g722").read_bytes()  # without a header, so the name has to tell
+    assert np.array_equal(decode_bytes(content, "sent.g722")[0], decode(here / "x.g722")[0])
     soundfile.write(here / "x.wav", np.array([1.4, -1.4, 0.5] * 100), 16000, subtype="FLOAT")
     assert read_audio(here / "x.wav").abs().max() == 1.0
 
