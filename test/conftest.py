@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from sure.train.curves import History
@@ -24,6 +26,19 @@ def no_curves() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(History, "_plot", lambda history, name, keys: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """Headless Chromium, whose microphone hears a tone. Skips where it is not installed."""
+    from browser import Browser
+
+    microphone = tmp_path_factory.mktemp("browser") / "tone.wav"
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(48000) / 16000)
+    soundfile.write(microphone, tone, 16000)
+    found = Browser(microphone)
+    yield found
+    found.driver.quit()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from browser import PHONE
 
 from sure.bin import report
 from sure.errors import SureError
@@ -62,6 +63,17 @@ def experiment(name, hypotheses=None, references=REFERENCES, task="asr", **chang
     return folder
 
 
+def write_test_set():
+    """The data folder of the results, with a recording of half a second for each utterance."""
+    for id, text in REFERENCES.items():
+        path = Path("data/es/test") / f"{id}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 16000)
+        for file, value in (("wav.scp", path), ("text", text), ("utt2spk", id)):
+            with open(path.parent / file, "a") as sink:
+                sink.write(f"{id} {value}\n")
+
+
 def page(*words):
     report.main(["--out", "R.md", *map(str, words), "--html", "page.html"])
     return Page(Path("page.html").read_text(encoding="utf-8"))
@@ -105,13 +117,7 @@ def test_labels_that_were_confused_have_a_table_with_the_sum_over_seeds():
 
 def test_recordings_are_inside_the_page_up_to_a_limit():
     experiment("asr_lora/seed1", {"utt1": "mono", "utt2": "si"})
-    for id, text in REFERENCES.items():
-        path = Path("data/es/test") / f"{id}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 16000)
-        for file, value in (("wav.scp", path), ("text", text), ("utt2spk", id)):
-            with open(path.parent / file, "a") as sink:
-                sink.write(f"{id} {value}\n")
+    write_test_set()
     assert "audio" not in page("exp/asr_lora").names
     sources = [value for key, value in page("exp/asr_lora", "--audio", "1").attributes if key == "src"]
     assert [soundfile.info(_file(one)).frames for one in sources] == [8000] * 2
@@ -126,6 +132,37 @@ def _file(source):
     path = Path("sound.flac")
     path.write_bytes(base64.b64decode(source.partition(",")[2]))
     return path
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_page_from_its_file_alone(browser):
+    """Keys sort a table and open details; players have the recordings; a telephone's width; light and dark."""
+    for number, name in enumerate(("lora", "ia3", "a_method_with_a_very_long_name" * 3)):
+        experiment(f"asr_{name}/seed1", {"utt1": "mono " * number, "utt2": "si"}, wer=30.0 + number, command="x" * 200)
+    write_test_set()
+    page(*Path("exp").iterdir(), "--audio", "1")
+    browser.open(Path("page.html").resolve().as_uri(), PHONE)
+    browser.tab_to("it.closest('table.sortable th')")
+    names = "return [...document.activeElement.closest('table').tBodies[0].rows].map(row => row.cells[0].textContent)"
+    before = browser.do(names)
+    browser.press("ENTER")
+    rising = browser.do(names)
+    browser.press("ENTER")
+    assert browser.do(names) == rising[::-1] and sorted(rising) == sorted(before) and len(rising) == 3
+    assert browser.do("return document.activeElement.closest('th').ariaSort") == "descending"
+    browser.tab_to("it.tagName === 'SUMMARY'")
+    is_open = "return document.activeElement.parentElement.open"
+    before = browser.do(is_open)
+    browser.press("ENTER")
+    assert browser.do(is_open) is not before
+    browser.do("for (const each of document.querySelectorAll('details')) each.open = true")
+    seconds = "return [...document.querySelectorAll('audio')].map(each => each.duration)"
+    browser.until("return [...document.querySelectorAll('audio')].every(each => each.duration)")
+    assert browser.do(seconds) == pytest.approx([0.5] * len(browser.do(seconds))) and browser.do(seconds)
+    for scheme in ("light", "dark"):
+        browser.colours(scheme)
+        assert browser.fits() and browser.faintest() >= 4.5, scheme
+    assert browser.messages() == []
 
 
 def test_synthesised_utterances_have_a_listening_table():
