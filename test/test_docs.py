@@ -32,7 +32,7 @@ def test_a_message_of_troubleshooting_is_in_the_code(message, code):
 def test_the_page_of_the_command_line_has_all_options_and_commands():
     page = read("command_line.md")
     shown = subprocess.run(["bash", ROOT / "egs/TEMPLATE/run.sh", "--help"], capture_output=True, text=True, check=True)
-    options = set(re.findall(r"^  --(\w+)", shown.stdout, re.MULTILINE)) - {"task", "lang", "lexicon", "columns"}  # TEMPLATE's own
+    options = set(re.findall(r"^  --(\w+)", shown.stdout, re.MULTILINE)) - {"task", "lang", "lexicon", "columns"}
     assert options == set(re.findall(r"`--(\w+)`", "".join(re.findall(r"^\| (`--.*?) \| ", page, re.MULTILINE))))
     commands = {path.stem for path in (ROOT / "sure" / "bin").glob("[a-z]*.py")}
     assert commands <= set(re.findall(r"[a-z_]+", "".join(re.findall(r"^\| (`[a-z].*?) \| ", page, re.MULTILINE))))
