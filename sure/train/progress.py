@@ -2,10 +2,12 @@
 
 import dataclasses
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -13,6 +15,7 @@ from tqdm import tqdm
 log = logging.getLogger(__name__)
 
 LINE_SECONDS = 10.0  # between lines of progress in a log file
+SWEEP = "SURE_SWEEP"  # variable of run.sh: seconds of the epoch at the start, trainings at once, and their folders
 
 
 @dataclass
@@ -68,6 +71,48 @@ class Progress:
         vars(self).update(state)
 
 
+class TimeLeft:
+    """Estimates of the time until this training ends, and until all trainings of a stage of run.sh end.
+
+    part: finished part of this training when the process begins. The estimates assume that all trainings take as long
+    and that none stops early.
+    """
+
+    def __init__(self, part: float):
+        self.part, self.begun = part, time.time()
+        start, at_once, *folders = os.environ.get(SWEEP, "").split() or ("0", "1")
+        self.start, self.at_once = int(start), int(at_once)
+        self.summaries = [Path(folder, "summary.json") for folder in folders]
+
+    def describe(self, part: float) -> str:
+        """`3 min left`, or `3 min left; 2 of 12 trainings done, 40 min left`. part: finished part of this training."""
+        gained, now = part - self.part, time.time()
+        if gained <= 0:
+            return ""
+        text = f"{spell_duration((now - self.begun) * (1 - part) / gained)} left"
+        total, done = len(self.summaries), sum(_time(path) >= self.start for path in self.summaries)
+        if total < 2:
+            return text
+        finished = done + gained * min(self.at_once, total - done)
+        left = (now - self.start) * (total - self.part - finished) / finished
+        return f"{text}; {done} of {total} trainings done, {spell_duration(left)} left"
+
+
+def spell_duration(seconds: float) -> str:
+    """`40 s`, `12 min` or `3.5 h`."""
+    if seconds < 60:
+        return f"{max(seconds, 0):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _time(path: Path) -> float:
+    """Modification time in seconds of the epoch; 0 where there is no file."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 class ProgressBar:
     """Loss, learning rate and speed (seconds of audio per second) of an epoch: a bar on a terminal, else log lines.
 
@@ -80,20 +125,20 @@ class ProgressBar:
         disable = not (shown and sys.stderr.isatty())
         self.bar = tqdm(total=batches, initial=done, desc=name, unit="batch", leave=False, disable=disable)
 
-    def update(self, batches: int, audio_seconds: float, loss: float, rate: float) -> None:
-        """Add the `batches` of one step. loss: mean of the epoch so far; rate: the learning rate."""
+    def update(self, batches: int, audio_seconds: float, loss: float, rate: float, left: str) -> None:
+        """Add the `batches` of one step. loss: mean of the epoch so far; rate: the learning rate; left: of TimeLeft."""
         self.done += batches
         self.audio_seconds += audio_seconds
         self.bar.update(batches)
         now = time.monotonic()
         speed = self.audio_seconds / max(now - self.begun, 1e-9)
         if not self.bar.disable:
-            self.bar.set_postfix_str(f"loss {loss:.4f}, rate {rate:.2e}, {speed:.0f} s/s", refresh=False)
+            self.bar.set_postfix_str(f"loss {loss:.4f}, rate {rate:.2e}, {speed:.0f} s/s, {left}", refresh=False)
         elif now - self.last_line >= LINE_SECONDS:
             self.last_line = now
             log.info(
-                "%s: batch %d/%d, loss %.4f, rate %.2e, %.0f s of audio/s",
-                self.name, self.done, self.batches, loss, rate, speed,
+                "%s: batch %d/%d, loss %.4f, rate %.2e, %.0f s of audio/s, %s",
+                self.name, self.done, self.batches, loss, rate, speed, left,
             )  # fmt: skip
 
     def close(self) -> None:

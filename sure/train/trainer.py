@@ -18,7 +18,7 @@ from sure.interrupt import EXIT_STATUS, REASONS
 from sure.progress import progress_bar
 from sure.train.build import CACHE, Training
 from sure.train.checks import ADVICE, StepLosses, check_gradients
-from sure.train.progress import ProgressBar
+from sure.train.progress import ProgressBar, TimeLeft
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,9 @@ class Trainer(Training):
         self.train_feed.fill_cache("the training set", self.save_or_stop, self.processes)
         self.parts["inputs"].digests[CACHE] = self.train_feed.rule  # there may be no space for the planned one
         self.dev_feed.fill_cache("the dev set", self.save_or_stop, self.processes)
-        while progress.epoch <= (self.settings.epochs if last is None else last):
+        self.last = last or self.settings.epochs
+        self.time_left = TimeLeft(self.part())
+        while progress.epoch <= self.last:
             if self.out_of_patience():
                 return True
             progress.add_time()
@@ -105,8 +107,13 @@ class Trainer(Training):
             indices = [index for batch in group for index in batch]
             seconds = sum(feed.seconds[index] for index in indices)
             yield Step(islice(batches, len(share)), len(group), len(indices), seconds)
-            bar.update(len(group), seconds, progress.mean_loss, self.schedule.get_last_lr()[0])
+            left = self.time_left.describe(self.part(bar.done / len(plan)))
+            bar.update(len(group), seconds, progress.mean_loss, self.schedule.get_last_lr()[0], left)
         bar.close()
+
+    def part(self, of_epoch: float = 0.0) -> float:
+        """Finished part of the epochs of this call. of_epoch: finished part of the current epoch."""
+        return (self.progress.epoch - 1 + of_epoch) / self.last
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -150,10 +157,11 @@ class Trainer(Training):
             "audio_seconds_per_second": round(progress.audio_seconds / max(progress.epoch_seconds, 1e-9), 1),
             "peak_memory_megabytes": round(max(self.processes.gather(peak_memory_megabytes(self.device))), 1),
         }
+        left = self.time_left.describe(self.part(1.0)) if self.parameters and progress.epoch < self.last else ""
         log.info(
-            "epoch %d: train loss %.4f, dev loss %.4f, dev %s %.2f%s, %.1f s, %.0f s of audio/s",
+            "epoch %d: train loss %.4f, dev loss %.4f, dev %s %.2f%s, %.1f s, %.0f s of audio/s%s",
             progress.epoch, line["train_loss"], loss, score_name, score, " (best)" if best else "",
-            progress.epoch_seconds, line["audio_seconds_per_second"],
+            progress.epoch_seconds, line["audio_seconds_per_second"], left and f", {left}",
         )  # fmt: skip
         self.history.add(line)
         if progress.epoch_seconds > DRAW_EVERY_SECONDS:

@@ -3,7 +3,21 @@
 
 stage_train() {
   if ((${#rounds[@]})); then search_rates; fi
+  announce_trainings
   each_experiment train_experiment
+}
+
+# announce_trainings: the variable from which each training estimates the time that all trainings of the stage still need
+# (sure/train/progress.py): the time now, the trainings at once, and the folders of those that are not finished.
+announce_trainings() {
+  local folder now
+  local -a folders waiting=()
+  list_folders
+  for folder in "${folders[@]}"; do
+    if [[ $forced == true || ! -f $folder/summary.json ]]; then waiting+=("$folder"); fi
+  done
+  printf -v now '%(%s)T' -1
+  export SURE_SWEEP="$now $nj ${waiting[*]}"
 }
 stage_decode() { choose_rates; each_experiment decode_experiment; }
 stage_score() { choose_rates; each_experiment score_experiment; }
