@@ -5,14 +5,13 @@
 Both sides call egs/asterisk/run.sh (Spanish, Moonshine) in one run, from training to the scores of the test set, after
 stages 1 to 3. The grid trains every rate to the end with the first seed, then all seeds with the rates of the best dev
 scores (`--search grid --nj 1 --cache_gb 0`); it does not train the seed of the choice again. The other side is one call
-with `--search halving --nj auto`, with an empty prefix cache. Prints seconds, processor seconds, epochs, rates and the
-mean test score of each method. Close other programs first: they change the seconds of both sides.
+with `--search halving --nj auto`, with an empty prefix cache. Prints seconds, epochs, rates and the mean test score of
+each method. Close other programs first: they change the seconds of both sides.
 """
 
 import argparse
 import datetime
 import json
-import resource
 import shutil
 import statistics
 import subprocess
@@ -64,15 +63,12 @@ def results(methods: str, tag: str) -> dict[str, Any]:
 
 
 def measure(side: Any, options: argparse.Namespace, common: list[str]) -> dict[str, Any]:
-    """Seconds and processor seconds of one side, and its results."""
+    """Seconds of one side, and its results."""
     tag = f"sweep_{side.__name__}_{datetime.datetime.now():%Y%m%d%H%M%S}"
     shutil.rmtree(RECIPE / "data/asr_es/prefix_cache", ignore_errors=True)
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    begun = time.monotonic()
     side(options, common, tag)
-    seconds, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    found = {"side": side.__name__, "seconds": round(seconds), "processor_seconds": round(used)}
-    found |= results(options.methods, tag)
+    found = {"side": side.__name__, "seconds": round(time.monotonic() - begun), **results(options.methods, tag)}
     print(json.dumps(found), flush=True)
     for folder in RECIPE.glob(f"exp/{NAME.format('*', tag)}"):
         shutil.rmtree(folder)

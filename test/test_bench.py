@@ -109,6 +109,9 @@ def test_a_row_is_measured_and_becomes_a_line_of_the_table(corpus, tmp_path, out
     assert min(row["seconds"].values()) > 0 and row["floor"]["seconds"] > 0
     output_of("results", str(out), "--page", str(page))
     assert "| lora_full_depth |" in page.read_text() and row["machine"] in page.read_text()
+    printed = output_of("hours", "--shape", "tiny", "--hours", "0.008", "--data", str(corpus))  # a corpus of 16 s
+    _, _, utterances, _, cache, *_ = printed.splitlines()[-1].split("|")
+    assert int(utterances) == 48 and int(cache) > 0
 
 
 def test_losses_of_whisper_are_those_of_transformers(corpus, tmp_path, scripts):

@@ -6,15 +6,13 @@ server cannot be reached, the call becomes `python WORD...`. This file imports n
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
+import zlib
 from contextlib import suppress
-from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 # starts of the names of variables that the interpreter and libraries read when they are loaded
@@ -54,25 +52,28 @@ def call(server: socket.socket, words: list[str]) -> int | None:
     return int(answers.readline() or 1)
 
 
-def connect(folder: Path, run: str, words: list[str]) -> socket.socket:
+def connect(folder: str, run: str, words: list[str]) -> socket.socket:
     """A connection to the server with this environment, which is started if there is none. Raises OSError."""
     read = sorted((name, text) for name, text in os.environ.items() if name.startswith(READ_WHEN_LOADED))
-    address = folder / hashlib.sha256(json.dumps(read).encode()).hexdigest()[:8]
-    with (folder / "lock").open("a") as lock:
+    address = os.path.join(folder, str(zlib.crc32(json.dumps(read).encode())))
+    with open(os.path.join(folder, "lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not address.exists():
+        if not os.path.exists(address):
             start_server(address, run, words)
     server = socket.socket(socket.AF_UNIX)
-    server.connect(str(address))
+    server.connect(address)
     return server
 
 
-def start_server(address: Path, run: str, words: list[str]) -> None:
+def start_server(address: str, run: str, words: list[str]) -> None:
     """The server has a session of its own, so that no signal to a call reaches it or its other forks."""
+    import subprocess  # only the first call needs it
+
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(address))
+        listener.bind(address)
         listener.listen()
-        command = [sys.executable, Path(__file__).with_name("server.py"), str(listener.fileno()), run, *words]
+        file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.py")
+        command = [sys.executable, file, str(listener.fileno()), run, *words]
         closed = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         subprocess.Popen(command, start_new_session=True, pass_fds=[listener.fileno()], **closed)
 
@@ -80,7 +81,7 @@ def start_server(address: Path, run: str, words: list[str]) -> None:
 def main(folder: str, run: str, *words: str) -> None:
     if not any(word.startswith("train.memory=") for word in words):  # its choice counts the memory at the start
         with suppress(OSError):
-            status = call(connect(Path(folder), run, [*words]), [*words])
+            status = call(connect(folder, run, [*words]), [*words])
             if status is not None:
                 sys.exit(status)
     os.execv(sys.executable, [sys.executable, *words])

@@ -152,7 +152,8 @@ class Project:
         self.notes.unlink(missing_ok=True)
         command = ["bash", str(script or self.recipe / "run.sh"), *words]
         kept = {name: text for name, text in os.environ.items() if name not in LEFT_OUT}
-        environment = kept | {"CALLS": str(self.notes)} | variables
+        # SURE_FORKS: no forks, which cost more than these stages; empty: with forks
+        environment = kept | {"CALLS": str(self.notes), "SURE_FORKS": str(self.root)} | variables
         return subprocess.Popen(command, cwd=cwd or self.recipe, env=environment, **SHELL, **PIPES)
 
     def run(self, *words: str, **options) -> Done:

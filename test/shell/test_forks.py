@@ -39,7 +39,7 @@ def forks(project: Project) -> Project:
 def call(forks: Project, text: str, **variables: str):
     """Bash in the project, in which `mine` is a command of SURE."""
     (forks.root / "script.sh").write_text(f'{USE}mine() {{ python -m sure.bin.mine "$@"; }}\n{text}\n')
-    variables = {"WAIT": "0", "TEXT": "a\nb"} | variables
+    variables = {"SURE_FORKS": "", "WAIT": "0", "TEXT": "a\nb"} | variables
     return forks.start(*WORDS, cwd=forks.root, script=forks.root / "script.sh", **variables)
 
 

@@ -6,7 +6,7 @@ import signal
 from small_project import METHODS, until
 
 SEARCH = ("--petl", "lora linear_probe", "--rates", "1e-3 3e-3 1e-2", "--seeds", "2 1", "--search", "halving")
-BEST = {"KEPT": "rate3e-3/"}
+BEST = {"KEPT": "rate3e-3/", "SURE_FORKS": ""}
 FINAL = [f"exp/asr_es_moonshine_{method}_rate3e-3/seed{seed}" for method in ("lora", "linear_probe") for seed in (2, 1)]
 
 
