@@ -10,9 +10,7 @@ PROG = "python -m sure.bin.push"
 
 
 def make_parser(prog: str = PROG) -> ArgumentParser:
-    parser = new_parser(
-        prog, __doc__, "exp/transcription_es_whisper_lora/seed1/bundle me/whisper-es --license cc-by-sa-4.0"
-    )
+    parser = new_parser(prog, __doc__, "exp/NAME/seed1/bundle me/whisper-es --license cc-by-sa-4.0")
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder")
     parser.add_argument("name", metavar="OWNER/NAME", help="repository; it is created where it is missing")
     parser.add_argument("--license", default="", metavar="NAME", help="of the bundle, such as apache-2.0")

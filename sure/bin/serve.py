@@ -19,11 +19,7 @@ KEY = "SURE_SERVE_KEY"
 
 
 def make_parser(prog: str = PROG) -> ArgumentParser:
-    parser = new_parser(
-        prog,
-        __doc__,
-        "spanish=exp/NAME/seed1/bundle french=exp/OTHER/seed1/bundle",
-    )
+    parser = new_parser(prog, __doc__, "spanish=exp/NAME/seed1/bundle french=exp/OTHER/seed1/bundle")
     parser.add_argument("bundles", nargs="*", metavar="NAME=BUNDLE", help="bundles; the first may be a backbone")
     parser.add_argument("--adapters", type=Path, metavar="FOLDER", help="folder of bundles that can be added later")
     parser.add_argument("--host", default=LOOPBACK[0], help="address to listen on; default: %(default)s")
@@ -32,9 +28,7 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
     parser.add_argument("--device", default="auto", help="such as cpu or cuda; default: %(default)s")
     limits = parser.add_argument_group("limits", "largest values that are accepted")
     limits.add_argument("--megabytes", type=float, default=25.0, metavar="N", help="of a request; default: %(default)g")
-    limits.add_argument(
-        "--seconds", type=float, default=600.0, metavar="N", help="of a recording; default: %(default)g"
-    )
+    limits.add_argument("--seconds", type=float, default=600, metavar="N", help="of a recording; default: %(default)g")
     limits.add_argument("--requests", type=int, default=256, metavar="N", help="at the same time; default: %(default)s")
     limits.add_argument("--upload-seconds", type=float, default=60.0, metavar="N",
                         help="to send a request, and to take its answer; default: %(default)g")  # fmt: skip
