@@ -8,8 +8,15 @@ from sure.errors import SureError
 from sure.recipe.rates import spell_rate
 from sure.registry import nearest
 
-PETL = Path(__file__).resolve().parents[1] / "petl"
-METHOD = re.compile(r"^class Method\b", re.MULTILINE)  # in the file of a method; importing the files takes seconds
+SURE = Path(__file__).resolve().parents[1]
+
+
+def check_backbone(name: str) -> None:
+    """Raises SureError for a name that no family of sure/backbones has."""
+    families = _names("backbones", "Family")
+    if name not in families:
+        hint = nearest(name, families)
+        raise SureError(f"--backbone: no {name!r} in sure/backbones{hint}; there are: {' '.join(families)}")
 
 
 def read_methods(text: str) -> list[str]:
@@ -17,11 +24,11 @@ def read_methods(text: str) -> list[str]:
     methods = _each_once("petl", text, str, "names of methods")
     if not methods:
         raise SureError("--petl names no method")
-    known = sorted(path.stem for path in PETL.glob("*.py") if METHOD.search(path.read_text(encoding="utf-8")))
+    known = _names("petl", "Method")
     for method in "+".join(methods).split("+"):
         if method not in known:
             hint = " (separate methods by spaces)" if "," in method else nearest(method, known)
-            if method.isidentifier() and (PETL / f"{method}.py").is_file():
+            if method.isidentifier() and (SURE / "petl" / f"{method}.py").is_file():
                 hint = f" ({method}.py has no class Method)"
             raise SureError(f"--petl: no method {method!r} in sure/petl{hint}; there are: {' '.join(known)}")
     return methods
@@ -51,6 +58,14 @@ def read_decodings(text: str, task: str, known: Sequence[str]) -> list[str]:
     if not decodings:
         raise SureError(f"--decode names no decoding; there are: {' '.join(known)}")
     return decodings
+
+
+def _names(folder: str, name: str) -> list[str]:
+    """The files of sure/<folder> with this class; to import them would take seconds."""
+    defined = re.compile(rf"^class {name}\b", re.MULTILINE)
+    return sorted(
+        path.stem for path in (SURE / folder).glob("*.py") if defined.search(path.read_text(encoding="utf-8"))
+    )
 
 
 def read_words(option: str, text: str, expected: str) -> list[str]:

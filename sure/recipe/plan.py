@@ -11,7 +11,7 @@ from itertools import product
 from sure.errors import SureError
 from sure.recipe import names
 from sure.recipe.halving import rounds_of
-from sure.recipe.options import read_decodings, read_methods, read_rates, read_seeds, read_tag
+from sure.recipe.options import check_backbone, read_decodings, read_methods, read_rates, read_seeds, read_tag
 from sure.recipe.other_languages import UNTOUCHED, OtherLanguage, other_languages
 from sure.recipe.settings import Settings, from_caller, of_sections, split_settings
 
@@ -98,6 +98,7 @@ def make_plan(call: Call) -> Plan:
         raise SureError(f"the dataset {call.dataset!r} becomes a folder's name; use letters, digits and . _ + - only")
     if not os.path.isfile(f"conf/{call.task}.yaml"):
         raise SureError(f"there is no conf/{call.task}.yaml in {os.getcwd()}, which task {call.task} needs")
+    check_backbone(call.backbone)
     call, like = _synthesis(call) if call.pipeline == "synthesis" else (call, "")
     from_nothing = call.pipeline == "synthesis" and call.weights == f"random:{call.shape}"
     adapted = call.pipeline == "synthesis" and not from_nothing

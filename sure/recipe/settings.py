@@ -39,11 +39,15 @@ def split_settings(text: str, caller: str, with_rates: bool = False) -> Settings
     """The words of --set. A word without `=` continues the value before it, because site patterns contain spaces.
 
     caller: the folder that paths may be relative to; with_rates: whether --rates is given.
-    Raises SureError for a key that has an option of its own.
+    Raises SureError for a key that has an option of its own, and for a key that is there twice.
     """
     settings = Settings()
+    earlier: dict[str, str] = {}
     for word in _words(text):
         key, _, value = word.partition("=")
+        if key in earlier:
+            raise SureError(f"--set has {earlier[key]} and {word}; pass one of them")
+        earlier[key] = word
         if key in OPTIONS:
             hint = "; settings of a list of methods belong in conf/petl/NAMES.yaml" if key.startswith("petl") else ""
             raise SureError(f"--set {word}: use the option {OPTIONS[key]} instead{hint}")

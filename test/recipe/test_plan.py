@@ -113,11 +113,13 @@ def test_the_speech_of_a_vocoder_has_its_file_name_unless_it_is_given_one(tmp_pa
         (("task=song",), "there is no conf/song.yaml in .*recipe"),
         (("set=rank 4",), "--set takes key=value words .*, not 'rank'"),
         (("set=seed=3",), "--set seed=3: use the option --seeds"),
+        (("set=train.epochs=3 petl.rank=2 train.epochs=4",), "--set has train.epochs=3 and train.epochs=4; pass one"),
         (("set=petl=[{name: lora}]",), r"use the option --petl instead; .* conf/petl/NAMES.yaml"),
         (("set=decode.method=beam",), "use the option --decode"),
         (("decode=beem",), "no decoding 'beem' .did you mean 'beam'.*; there are: greedy beam"),
         (("decode=",), "--decode names no decoding"),
         (("backbone=wavlm",), "--backbone wavlm needs --weights"),
+        (("backbone=Moonshine",), "--backbone: no 'Moonshine' in sure/backbones .did you mean 'moonshine'"),
         (("speed=fast",), "expected NAME=VALUE"),
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+BACKBONES = ("fastspeech2", "moonshine", "tiny", "wav2vec2", "wavlm", "whisper")
 METHODS = ("linear_probe", "conv_adapter", "lora")
 STAGES = ("download", "prepare", "tokenize", "train", "decode", "score", "report", "pack")
 BASH = ("bash", "-c")
@@ -140,7 +141,8 @@ class Project:
             (self.bin / f"{name}.py").write_text(STAND_IN)
         for name in METHODS:
             (root / "sure" / "petl" / f"{name}.py").write_text("class Method: pass\n")
-        (root / "sure" / "backbones" / "moonshine.py").touch()
+        for name in BACKBONES:
+            (root / "sure" / "backbones" / f"{name}.py").write_text("class Family: pass\n")
         for name in ("asr", "language", "speaker", "phoneme"):
             (recipe / "conf" / f"{name}.yaml").write_text(f"task: {name}\n")
         (recipe / "prepare.py").write_text("# version 1\n")
