@@ -240,7 +240,7 @@ class SpeechEncoder(Backbone):
         context = self.context(taps[-1], frames) if layers else {}
         for layer in layers:
             taps.append(layer_call(layer, taps[-1], self.recompute_layers)(taps[-1], frames, **context))
-        if layers and layers[-1] is self.layers[-1]:
+        if layers and len(taps) == len(self.layers) + 1:  # by number: an export replaces the modules by proxies
             taps[-1] = self.finish(taps[-1])
         return Encoded(taps, frames)
 
