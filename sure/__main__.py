@@ -20,7 +20,7 @@ COMMANDS = {  # command -> file in sure/bin, and what it does
     "report": ("report", "Compare experiments in a table and a figure."),
     "doctor": ("doctor", "Check data folders, experiments and bundles."),
     "serve": ("serve", "Serve bundles over HTTP, with a page for the browser."),
-    "export": ("export", "Write a bundle for PEFT, transformers or CTranslate2."),
+    "export": ("export", "Write a bundle for PEFT, transformers, CTranslate2 or ONNX."),
     "push": ("push", "Send a bundle with a model card to the Hugging Face Hub."),
     "pull": ("pull", "Fetch a bundle from the Hugging Face Hub."),
     "bench": ("bench", "Run a measurement of time or memory."),
