@@ -16,40 +16,17 @@ from contextlib import suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 # starts of the names of variables that the interpreter and libraries read when they are loaded
-READ_WHEN_LOADED = (
-    "ATEN_",
-    "GOMP_",
-    "KMP_",
-    "LD_",
-    "MALLOC_",
-    "MKL_",
-    "OMP_",
-    "OPENBLAS_",
-    "PYTHON",
-    "PYTORCH",
-    "TORCH",
-)
+READ_WHEN_LOADED = tuple("ATEN_ GOMP_ KMP_ LD_ MALLOC_ MKL_ OMP_ OPENBLAS_ PYTHON PYTORCH TORCH".split())
 
 
-def call(server: socket.socket, words: list[str]) -> int | None:
-    """The exit status of `python WORD...` in a fork; None if the server makes no fork."""
-    ignored = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+def ask(server: socket.socket, words: list[str], ignored: list[int]) -> tuple[int, socket.SocketIO]:
+    """The number of the process that runs `python WORD...`, 0 if there is none, and the file with its exit status."""
     request = {"words": words, "cwd": os.getcwd(), "environment": dict(os.environ), "ignored": ignored}
     content = json.dumps(request).encode()
     socket.send_fds(server, [b"%9d" % len(content)], [0, 1, 2])
     server.sendall(content)
-    answers = server.makefile("rb")
-    process = int(answers.readline() or 0)
-    if not process:
-        return None
-
-    def pass_on(number: int, frame: object) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(process, number)
-
-    for number in set(SIGNALS).difference(ignored):
-        signal.signal(number, pass_on)
-    return int(answers.readline() or 1)
+    answers = server.makefile("rb", buffering=0)
+    return int(answers.readline() or 0), answers
 
 
 def connect(folder: str, run: str, words: list[str]) -> socket.socket:
@@ -79,12 +56,20 @@ def start_server(address: str, run: str, words: list[str]) -> None:
 
 
 def main(folder: str, run: str, *words: str) -> None:
+    process, ignored = 0, [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
     if not any(word.startswith("train.memory=") for word in words):  # its choice counts the memory at the start
         with suppress(OSError):
-            status = call(connect(folder, run, [*words]), [*words])
-            if status is not None:
-                sys.exit(status)
-    os.execv(sys.executable, [sys.executable, *words])
+            process, answers = ask(connect(folder, run, [*words]), [*words], ignored)
+    if not process:
+        os.execv(sys.executable, [sys.executable, *words])
+
+    def pass_on(number: int, frame: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+    for number in set(SIGNALS).difference(ignored):
+        signal.signal(number, pass_on)
+    sys.exit(int(answers.readline() or 1))
 
 
 if __name__ == "__main__":
