@@ -147,7 +147,9 @@ def _check_digest(path: Path, content: bytes, digest: str) -> None:
 
 def _read_about(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     if not path.exists():
-        raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); stage 8, sure.bin.pack, makes one")
+        inside = path.parent / "bundle"
+        remedy = f"pass {inside}" if (inside / ABOUT).is_file() else "stage 8, sure.bin.pack, makes one"
+        raise SureError(f"{path.parent} is not a bundle (no {ABOUT}); {remedy}")
     about = read_json(path, AGAIN, sorted(kinds))
     if type(about["format"]) is not int or about["format"] not in READABLE:  # True equals 1
         raise SureError(f"{path} has format {about['format']}; this version of SURE reads formats up to {FORMAT}")
