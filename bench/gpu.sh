@@ -5,7 +5,8 @@
 #   bench/gpu.sh [--device cuda|cpu] [--out FILE]
 #
 # Runs in the active environment. The tests cover: methods against the CPU, padding, fast kernels of attention, no wait
-# for the GPU within 20 steps, a training that is killed and resumed bit for bit, and two processes if there are two GPUs.
+# for the GPU within 20 steps, a training that is killed and resumed in a fork, bit for bit, and two processes if there are
+# two GPUs.
 set -Eeuo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 device=cuda out=
@@ -22,7 +23,7 @@ export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 
 chosen=() small=() limit=240 failed=0
 if [[ $device == cpu ]]; then
-  chosen=(-k "lora and wav2vec2 or padding or attention or processes")
+  chosen=(-k "lora and wav2vec2 or padding or attention or processes or fork and language")
   small=(--shapes wav2vec2:tiny whisper:tiny --seconds 2 --batch_seconds 6 --steps 1 --matmul 512) limit=1800
 fi
 

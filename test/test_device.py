@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import models
 import pytest
@@ -14,6 +15,7 @@ import toys
 from models import LENGTHS, METHODS, waves
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sure import forks
 from sure.data.collate import Batch
 from sure.tasks import repeatable_ctc
 from sure.train.optimizer import make_optimizer
@@ -125,14 +127,15 @@ def test_attention_has_a_fast_kernel_in_bf16(folder, lengths):
         model.encode(waves().to(DEVICE), lengths).last.float().square().mean().backward()
 
 
-def start(corpus, exp, *options, **changes):
-    """A training in a process of its own."""
+def start(corpus, exp, *options, client=(), **changes):
+    """A training in a process of its own. client: words of Python for a fork."""
     arguments = toys.train_arguments(corpus, exp, train__device=DEVICE, **changes)
-    return subprocess.Popen([sys.executable, "-m", "sure.bin.train", *arguments, *options])
+    return subprocess.Popen([sys.executable, *client, "-m", "sure.bin.train", *arguments, *options])
 
 
 @pytest.mark.parametrize("task", ["asr", "language"])
-def test_a_training_that_was_killed_ends_with_the_same_weights(corpus, tmp_path, task):
+def test_a_training_that_was_killed_ends_in_a_fork_with_the_same_weights(corpus, tmp_path, task):
+    """The process that is forked must not have used the GPU (sure/forks/server.py)."""
     changes = {"task": task, "train__save_minutes": 1e-9, "train__epochs": 5, "head__dropout": 0.1}
     assert start(corpus, tmp_path / "whole", **changes).wait() == 0
     training = start(corpus, tmp_path / "exp", **changes)
@@ -140,7 +143,9 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(corpus, tmp_path,
         time.sleep(0.01)
     training.kill()
     assert training.wait() == -signal.SIGKILL
-    assert start(corpus, tmp_path / "exp", **changes).wait() == 0
+    client = ("-S", Path(forks.__file__).with_name("client.py"), tmp_path, str(os.getpid()))
+    assert start(corpus, tmp_path / "exp", client=client, **changes).wait() == 0
+    assert any(path.is_socket() for path in tmp_path.iterdir())
     assert "resuming at" in toys.read(tmp_path / "exp/train.log")
     toys.assert_same(tmp_path / "exp", tmp_path / "whole")
 
