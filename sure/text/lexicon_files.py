@@ -11,7 +11,8 @@ from sure.text.normalize import spelling
 
 # a comment, a rule or a header; --DASH and ;SEMI-COLON are words of CMUdict
 COMMENT = re.compile(
-    r";;;|##|#(\s|$)|//|/\*|<!--|[-%;!*=]+(\s|$)|words?\s+(phones|phonemes|pronunciations?)$", re.IGNORECASE
+    r";;;|##|#(\s|$)|//|/\*|<!--|[-%;!*=]+(\s|$)|(words?|graphemes?)\s+(phones?|phonemes?|pronunciations?|ipa)$",
+    re.IGNORECASE,
 )
 VARIANT = re.compile(r"(.+)\(\d+\)")  # read(2): a further pronunciation in CMUdict
 DECIMAL = re.compile(r"\d*\.\d+(e[-+]?\d+)?|\d+e[-+]?\d+", re.IGNORECASE)
@@ -22,7 +23,7 @@ NOT_A_WORD = re.compile(r"[\0-\x1f\x7f-\x9f\ufffd]|[^\W\d][,;|=][^\W\d]|\w[,;:|=
 # X-SAMPA has phones of one digit and of other marks, such as 2, @ and r\; 55 and 214 are tones
 NOT_A_PHONE = re.compile(
     rf"-?({DECIMAL.pattern})%?|\d+%|(?![1-5]{{2,3}}$)\d\d+|[-.|+;:*='\"%]+|[-=]+>|[→⇒]|#\d+|"
-    r".*([\0-\x1f\x7f-\x9f\ufffd()\[\],/]|\w\|\w).*",
+    r".*([\0-\x1f\x7f-\x9f\ufffd()\[\],/]|\w\|\w).*|.*[^\W_]\"",
     re.IGNORECASE,
 )
 EXPECTED = "expected `word phone phone ...`"

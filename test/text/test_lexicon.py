@@ -61,7 +61,7 @@ def test_first_pronunciation_of_all_files_counts(tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    b";;; # CMUdict\nRead  R EH D # past\r\nread(2)  R IY D\r\nD\xc9J\xc0\tD EY ZH AA\r\n",
+    b"grapheme\tphonemes\n;;; # CMUdict\nRead  R EH D # past\r\nread(2)  R IY D\r\nD\xc9J\xc0\tD EY ZH AA\r\n",
     "\ufeffread\tR EH D\ndéjà\tD EY ZH AA\n".encode(), "\ufeffread R EH D\rdéjà D EY ZH AA".encode("utf-16-le"),
     "read\t0.99\t0.17\t1.0\t1e-05\tR EH D\ndéjà\tD EY ZH AA\n".encode(),  # MFA
     "read\tR\tEH\tD\nde\u0301jà\u200b\tD EY Z\u200dH\u200b \ufeffAA\n".encode(),
@@ -71,7 +71,7 @@ def test_first_pronunciation_of_all_files_counts(tmp_path):
 def test_lexicons_of_others(tmp_path, content):
     (tmp_path / "lexicon.txt").write_bytes(content)
     assert read_lexicon([tmp_path / "lexicon.txt"]) == {"read": "R EH D", "déjà": "D EY ZH AA"}
-    assert read_lexicon([file(tmp_path, "xsampa.txt", "eux 2\nun 9~ n\nil\ti l\\ 1\n")])["eux"] == "2"
+    assert read_lexicon([file(tmp_path, "xsampa.txt", 'eux 2\nun 9~ n "e e_"\nil\ti l\\ 1\n')])["eux"] == "2"
     assert read_lexicon([file(tmp_path, "nfd.txt", "a c\u0327 e\u0303 t\u0361s\n")]) == {"a": "\xe7 \u1ebd t\u0361s"}
 
 
@@ -87,7 +87,7 @@ def test_lexicons_of_others(tmp_path, content):
         '"hello" HH AH': ".* cannot be a word", "b -> B": "'->' cannot be", "b B #1 A": "'#1' cannot be a phone",
         "b\tHH AH\tHH EH": "columns .'HH AH', 'HH EH'. after 'b'", "b\tNN\tHH AH": "columns .*; expected one, with",
         "b B\0": r"'B.x00' cannot be a phone", "\tB AH": "a tab before the first word",
-        "b 50% B": "'50%' cannot be", "b B % x": "'%' cannot be"}.items()],
+        'b "HH AH"': "'AH.' cannot be a phone", "b 50% B": "'50%' cannot be", "b B % x": "'%' cannot be"}.items()],
     *[("phones.json", content, "phones.json.*tokenize") for content in (None, b"{", b"[]", b'{"fold": null}')],
     ("phones.json", b'{"lexicon": false, "fold": "other"}', "phones.json.*'other'"),
 ])  # fmt: skip
