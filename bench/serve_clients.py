@@ -5,7 +5,6 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -229,9 +228,11 @@ class Clients:
         for _ in range(1 << 14):
             if answer.done():
                 break
-            with suppress(ConnectionError):
-                writer.write(chunk)
+            writer.write(chunk)
+            try:
                 await writer.drain()
+            except ConnectionError:
+                break
         return await answer
 
     async def leaving(self, http: httpx.AsyncClient, choose: random.Random) -> tuple[Any, str]:

@@ -261,3 +261,9 @@ def test_the_share_of_padding_by_hand(scripts):
         [2.0, 1.95, 1.0] * 40, 1000.0, shuffle=False
     )  # a batch of the first two, one of the last
     assert padding(sampler) == pytest.approx(100 * 0.05 / 5.0)
+
+
+@pytest.mark.slow
+def test_a_server_under_load_is_checked(output_of):
+    printed = output_of("serve_load", "--minutes", "0.1", "--clients", "12", "--kill-after", "1", "--growth", "50")
+    assert "every answer was right" in printed and "| predict |" in printed

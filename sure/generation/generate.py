@@ -14,7 +14,7 @@ from sure.generation.greedy import greedy_search
 from sure.generation.hypothesis import Hypothesis
 from sure.generation.rules import TokenRules
 from sure.generation.settings import GenerationConfig
-from sure.generation.steps import Steps
+from sure.generation.steps import Steps, Within
 from sure.text.recognizer_tokens import RecognizerTokens
 
 
@@ -26,6 +26,7 @@ def generate(
     prompts: Tensor,
     settings: GenerationConfig,
     tokens: RecognizerTokens,
+    within: Within | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each utterance, best first: `beam` of a beam search, one otherwise.
 
@@ -33,6 +34,8 @@ def generate(
 
     backbone: in evaluation mode. memory (utterances, time, dim), frames: output of its encoder.
     prompts: (utterances, n).
+    within: for mixed batches, the context of each step of the decoder for the utterances with these numbers; with it,
+        the settings have no beam.
     Raises SureError for a prompt that leaves no position.
     """
     limit = backbone.max_tokens - prompts.shape[1]
@@ -45,7 +48,7 @@ def generate(
     def search(rows: list[int], temperature: float) -> list[list[Hypothesis]]:
         everything = len(rows) == len(memory)
         chosen = (memory, frames) if everything else (memory[rows], Frames(frames.lengths[rows], frames.time))
-        steps, start = Steps(backbone, *chosen, no_speech), prompts[rows].to(memory.device)
+        steps, start = Steps(backbone, *chosen, no_speech, rows, within), prompts[rows].to(memory.device)
         most = [limits[row] for row in rows]
         if temperature or settings.beam == 1:
             found = [[one] for one in greedy_search(steps, start, rules, most, temperature, settings.seed)]

@@ -1,7 +1,8 @@
 """The model of a whole recogniser: encoder and decoder with attached methods; it has no head of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sure.generation import windows
 from sure.generation.generate import generate
 from sure.generation.hypothesis import Hypothesis
 from sure.generation.language import detect_languages
+from sure.generation.steps import Within
 from sure.generation.transcript import Transcript
 from sure.models.base import AdaptedModel
 from sure.models.result import Result
@@ -126,13 +128,21 @@ class EncoderDecoderModel(AdaptedModel):
         return super().bundle(config, tokens, generation=config.decode.generation.model_dump(mode="json"), **facts)
 
     @torch.no_grad()
-    def generate(self, encoded: Encoded, prompts: Tensor) -> list[Hypothesis]:
-        """The best hypothesis of each utterance; prompts (batch, n) int64."""
+    def generate(self, encoded: Encoded, prompts: Tensor, within: Within | None = None) -> list[Hypothesis]:
+        """The best hypothesis of each utterance; prompts (batch, n) int64; within: as of `generate`."""
         prompts = prompts.to(encoded.last.device)
         found = generate(
-            self.backbone, encoded.last, encoded.frames, prompts, self.settings.generation, self.task.tokens
+            self.backbone, encoded.last, encoded.frames, prompts, self.settings.generation, self.task.tokens, within
         )
         return [best[0] for best in found]
+
+    @cached_property
+    def shared_generation(self) -> Hashable:
+        """Equal for models whose texts can be generated together; None for one whose cannot."""
+        settings = self.settings.generation
+        if settings.beam > 1 or self.task.mixed:
+            return None
+        return settings.model_dump_json(), self.task.tokens.dumps()
 
     def results(self, encoded: Encoded, language: str | None = None, details: bool = True) -> list[Result]:
         """The text of each utterance in a language, by default the task's; found where that is `all`.
@@ -143,6 +153,15 @@ class EncoderDecoderModel(AdaptedModel):
         prompts = torch.stack([self.task.prompt(one) for one in languages])
         found = zip(self.generate(encoded, prompts), languages, strict=True)
         return [Result(self.task.text(one.tokens, language)) for one, language in found]
+
+    def results_with(self, others: Sequence["EncoderDecoderModel"], encoded: Encoded, within: Within) -> list[Result]:
+        """The text of each utterance by its own model of `others`, which share this one's generation.
+
+        within: as of `generate`.
+        """
+        prompts = torch.stack([one.task.prompt(one.task.language) for one in others])
+        found = zip(self.generate(encoded, prompts, within), others, strict=True)
+        return [Result(model.task.text(one.tokens, model.task.language)) for one, model in found]
 
     @torch.no_grad()
     def hypotheses(self, waves: Tensor, lengths: Tensor, language: str | None = None) -> list[str]:

@@ -1,6 +1,8 @@
 """Several adapters in one pass: utterances that ask for different adapters share the frozen backbone's computation."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import groupby
 
 import torch
@@ -23,7 +25,7 @@ class MixedModels:
 
     A row of the encoder's batch is an utterance with an adapter. Adapters that change only what follows the encoder
     (heads, sums of layers, decoders) share the row of their utterance. All layers below the first change are computed
-    once for each utterance.
+    once for each utterance. Recognisers with the same tokens and settings of generation write their texts together.
     """
 
     def __init__(self, models: Mapping[str, AdaptedModel]):
@@ -83,13 +85,35 @@ class MixedModels:
         found = {}
         with self.mixture.rows([(FROZEN, ALL)]):
             encoded, places = self._encode(waves, lengths, utterances)
-            for name in names:
-                model = self.models[name]
-                rows = _rows(encoded, places[name], model.attachment.reads_all_taps())
-                with self.mixture.rows([(name, ALL)]):
-                    results = model.results(rows, details=details)
-                found.update({(row, name): one for row, one in zip(utterances[name], results, strict=True)})
+            for group in self._groups(names):
+                owners = [name for name in group for _ in utterances[name]]
+                model = self.models[group[0]]
+                rows = _rows(encoded, [place for name in group for place in places[name]],
+                             any(self.models[name].attachment.reads_all_taps() for name in group))  # fmt: skip
+                if len(group) > 1:
+                    within = partial(self._within, owners)
+                    results = model.results_with([self.models[name] for name in owners], rows, within)
+                else:
+                    with self.mixture.rows([(group[0], ALL)]):
+                        results = model.results(rows, details=details)
+                pairs = [(row, name) for name in group for row in utterances[name]]
+                found.update(zip(pairs, results, strict=True))
         return found
+
+    def _groups(self, names: Sequence[str]) -> list[list[str]]:
+        """Adapters by the ones whose texts are generated together; the others one by one."""
+        groups: dict[Hashable, list[str]] = {}
+        for name in names:
+            shared = getattr(self.models[name], "shared_generation", None)
+            groups.setdefault((name,) if shared is None else shared, []).append(name)
+        return list(groups.values())
+
+    def _within(self, owners: Sequence[str], rows: Sequence[int]) -> AbstractContextManager:
+        """The context for rows by the adapter that owns each; the rows of an adapter follow one another."""
+        parts, start = [], 0
+        for name, group in groupby(owners[row] for row in rows):
+            parts.append((name, slice(start, start := start + sum(1 for _ in group))))
+        return self.mixture.rows(parts)
 
     def _encode(
         self, waves: Tensor, lengths: Tensor, utterances: Mapping[str, Sequence[int]]

@@ -3,13 +3,17 @@
 import pytest
 import torch
 from models import LENGTHS, METHODS, TASKS, attach, build, waves, write_adapter
+from models import utterances as spoken
 
+from sure import registry
 from sure.backbones.base import empty_slots
 from sure.backbones.whisper_recognizer import Recognizer
-from sure.config import petl_settings
+from sure.config import make_config, petl_settings
 from sure.errors import SureError
+from sure.generation.generate import generate
 from sure.inference import Sure
-from sure.models.build import build_model
+from sure.models import encoder_decoder
+from sure.models.build import build_model, build_task
 from sure.models.mixed import MixedModels
 from sure.petl.mixed import Mixture
 
@@ -112,6 +116,39 @@ def test_rows_of_a_recogniser_have_adapters_in_both_stacks():
         wanted = torch.stack([alone[name][row] for row, name in enumerate(names)])
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logits(backbone), alone[""], atol=0, rtol=0)  # afterwards the backbone is as it was
+
+
+def test_recognisers_generate_their_texts_together(folder, monkeypatch):
+    """Texts of different lengths, so that rows of each adapter end before others: those of each adapter alone."""
+    given = {
+        "task": "transcription",
+        "data": {"train": "", "valid": ""},
+        "tokenizer": {"folder": str(folder / "transcription")},
+        "backbone": {"name": "whisper", "weights": "random:toy", "padding": "masked"},
+        "decode": {"generation": {"tokens_per_second": 30}},
+    }
+    models, backbone, alone = {}, None, {}
+    recordings = [0.3 * wave for wave in (*utterances(), waves()[1])]
+    for number, (name, petl) in enumerate([*IN_BOTH_STACKS.items(), ("plain", {"name": "linear_probe"})]):
+        config = make_config({**given, "petl": petl}, "test")
+        if not models:
+            fit = registry.find("tasks", "transcription").fit
+            fit(spoken("transcription"), folder / "transcription", tokenizer=config.tokenizer, language="en")
+        model = build_model(config, build_task(config), backbone=backbone).eval()
+        backbone, generator = model.backbone, torch.Generator().manual_seed(number)
+        state = model.state().items()
+        model.load({key: each + 0.2 * torch.randn(each.shape, generator=generator) for key, each in state}, name)
+        alone[name] = [model.hypotheses(one[None], torch.tensor([len(one)]))[0] for one in recordings]
+        model.attachment.detach()
+        models[name] = model
+    searches = []
+    monkeypatch.setattr(encoder_decoder, "generate", lambda *given: (searches.append(given), generate(*given))[1])
+    found = MixedModels(models).results(recordings, [list(models)] * len(recordings))
+    assert [{name: one.line for name, one in each.items()} for each in found] == [
+        {name: alone[name][row] for name in models} for row in range(len(recordings))
+    ]
+    assert len(searches) == 1 and len({tuple(texts) for texts in alone.values()}) > 3
+    assert len({len(text) for texts in alone.values() for text in texts}) > 2
 
 
 def test_methods_that_change_weights_themselves_are_named(folder):

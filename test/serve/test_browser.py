@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 import toys
+from audio_files import tone, write_audio
 from browser import PHONE
 
 from sure.bin import serve
@@ -107,6 +108,12 @@ def test_errors_are_plain_words(browser, server, sound):
     browser.do(press)
     assert browser.until(error).startswith("test_browser.py: unreadable audio file")
     assert browser.faintest() >= 4.5
+    field.send_keys(str(write_audio(sound.with_name("a.g722"), tone(1.0))))
+    browser.do(press)
+    browser.until("return document.querySelector('.word')")
+    browser.do("document.querySelector('.word').click()")
+    browser.until(f"return ({error[7:]})?.startsWith('This browser cannot play')")
+    assert not any("Uncaught" in message for message in browser.messages())
     child.kill(signal.SIGKILL)
     field.send_keys(str(sound))
     browser.do(press)
