@@ -133,12 +133,13 @@ class ProgressBar:
         now = time.monotonic()
         speed = self.audio_seconds / max(now - self.begun, 1e-9)
         if not self.bar.disable:
-            self.bar.set_postfix_str(f"loss {loss:.4f}, rate {rate:.2e}, {speed:.0f} s/s, {left}", refresh=False)
+            parts = [f"loss {loss:.4f}", f"rate {rate:.2e}", f"{speed:.0f} s/s", left]
+            self.bar.set_postfix_str(", ".join(filter(None, parts)), refresh=False)
         elif now - self.last_line >= LINE_SECONDS:
             self.last_line = now
             log.info(
-                "%s: batch %d/%d, loss %.4f, rate %.2e, %.0f s of audio/s, %s",
-                self.name, self.done, self.batches, loss, rate, speed, left,
+                "%s: batch %d/%d, loss %.4f, rate %.2e, %.0f s of audio/s%s",
+                self.name, self.done, self.batches, loss, rate, speed, left and f", {left}",
             )  # fmt: skip
 
     def close(self) -> None:

@@ -107,7 +107,7 @@ class Trainer(Training):
             indices = [index for batch in group for index in batch]
             seconds = sum(feed.seconds[index] for index in indices)
             yield Step(islice(batches, len(share)), len(group), len(indices), seconds)
-            left = self.time_left.describe(self.part(bar.done / len(plan)))
+            left = self.time_left.describe(self.part((bar.done + len(group)) / len(plan)))
             bar.update(len(group), seconds, progress.mean_loss, self.schedule.get_last_lr()[0], left)
         bar.close()
 
