@@ -51,7 +51,7 @@ if asked("FAIL_AT"):
 if asked("WAIT_AT"):
     leave("pid", text=str(os.getpid()))
     time.sleep(float(os.environ.get("WAIT", 60)))
-print(stage, "ran")
+print(stage, "ran", os.environ.get("SURE_SWEEP", ""))
 if stage == "download":
     leave("corpus.txt", text=option["--corpus"]) if "--corpus" in option else leave("corpus/audio")
 elif stage == "prepare":

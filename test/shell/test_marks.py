@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from small_project import METHODS, STAGES, is_alive, until
@@ -54,6 +55,15 @@ def test_only_steps_with_changes_run_again(finished, file, text, words, stages, 
     assert done.status == 0 and done.stages == stages and reason in done.out
     restarted = [call[0] for call in done.calls if "--restart" in call]
     assert restarted == ["train"] * (reason == "asked for" and "train" in stages)
+
+
+def test_a_training_knows_the_folders_of_all_that_are_not_finished(finished):
+    before = time.time()
+    finished.run("--stop_stage", "train")
+    log = (finished.recipe / EXP.replace("lora", "conv_adapter") / "log" / "train.log").read_text()
+    start, at_once, *folders = log.partition("train ran ")[2].splitlines()[0].split()
+    assert before - 1 <= int(start) <= time.time() and at_once == "1"
+    assert folders == [EXP.replace("lora", method) for method in METHODS if method != "lora"]
 
 
 def test_a_dry_run_calls_finished_what_would_be_skipped(finished):

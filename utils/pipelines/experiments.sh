@@ -5,6 +5,7 @@ stage_train() {
   if ((${#rounds[@]})); then search_rates; fi
   announce_trainings
   each_experiment train_experiment
+  unset SURE_SWEEP
 }
 
 # announce_trainings: the variable from which each training estimates the time that all trainings of the stage still need
