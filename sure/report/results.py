@@ -87,7 +87,9 @@ def collect(folders: Sequence[Path]) -> tuple[list[Result], list[Path]]:
         without += [] if found else [seed]
     if not results:
         names = ", ".join(map(str, folders)) or "no folder given"
-        raise SureError(f"nothing to report: no decode_<set>/result.json in {names}; {STAGES}")
+        above = next((folder for folder in folders if any(folder.glob("*/seed*"))), None)  # such as exp itself
+        remedy = f"pass its experiments: {above}/*" if above else STAGES
+        raise SureError(f"nothing to report: no decode_<set>/result.json in {names}; {remedy}")
     return results, without
 
 

@@ -143,6 +143,7 @@ def test_missing_stages_are_named():
     replace_file(Path("exp/bad/seed1/decode_test/result.json"), '{"task": "asr"')
     for folders, message in (
         (["exp/y/seed1", "exp/x"], "nothing to report.*exp/y/seed1, exp/x.*stages 4 to 6"),
+        (["exp"], "nothing to report.* in exp; pass its experiments: exp/.$"),
         (["exp/z"], "experiment folder exp/z does not exist.*stages 4 to 6"),
         (["exp/bad"], "result.json .*run stage 6"),
     ):
