@@ -4,10 +4,12 @@
 
 Eight bundles of the task asr on one backbone with random weights: `lora`, eight LoRAs; `methods`, eight methods. A
 batch has eight utterances of noise. `switching` is `Sure.use` and `Sure.predict` for each of them, `mixed` is
-`Sure.predict(adapters=...)`; `one` is a single adapter for all eight, for its memory. Each measurement has its own
-process; the modes alternate. Prints utterances per second, the ratio mixed / switching, and the peak memory of mixed
-compared with one adapter. Both modes find the same numbers within 1e-5, or the script fails. Close other programs
-first.
+`Sure.predict(adapters=...)`; `one` is a single adapter for all eight, for its memory. `frozen` is one pass of the
+backbone without adapters over all eight: frozen / switching is the bound of mixed / switching, which adapters without
+any cost would reach. Each measurement has its own process; the modes alternate. Prints utterances per second, the two
+ratios, and the peak memory of mixed compared with one adapter. Both modes find the same numbers within 1e-5, or the
+script fails. Close other programs first; with `--threads 1` on a CPU, times are those of the processor, on which other
+programs have less influence.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ SETS = {
     "lora": ["lora"] * 8,
     "methods": ["lora", "bottleneck", "conv_adapter", "ia3", "ssf", "prefix", "bitfit", "weighted_sum"],
 }
-MODES = ("switching", "mixed", "one")
+FROZEN = "linear_probe"  # in the last bundle
+MODES = ("switching", "mixed", "one", "frozen")
 SAMPLE = ["the quick brown fox", "jumps over the lazy dog"]  # texts for the vocabulary
 
 
@@ -84,9 +87,13 @@ def measure(paths: list[Path], mode: str, options: argparse.Namespace) -> dict[s
     """Utterances per second and peak memory of this process."""
     torch.set_num_threads(options.threads)
     device, waves = pick_device(options.device), utterances(options.seconds)
+    clock = time.process_time if device.type == "cpu" and options.threads == 1 else time.perf_counter
+    *paths, frozen = paths
+    if mode in ("one", "frozen"):
+        paths = [frozen if mode == "frozen" else paths[0]]
     names = [path.name for path in paths]
     sure = Sure.load(paths[0], device=options.device, name=names[0])
-    for path in paths[1:] if mode != "one" else ():
+    for path in paths[1:]:
         sure.add(path.name, path)
 
     def batch() -> None:
@@ -102,8 +109,8 @@ def measure(paths: list[Path], mode: str, options: argparse.Namespace) -> dict[s
     if mode == "mixed":
         check(sure, names, waves)
     batch()
-    begin, batches = time.perf_counter(), 0
-    while (spent := time.perf_counter() - begin) < options.measure_seconds or batches < 3:
+    begin, batches = clock(), 0
+    while (spent := clock() - begin) < options.measure_seconds or batches < 3:
         batch()
         batches += 1
     rate = len(waves) * batches / spent
@@ -145,7 +152,7 @@ def compare(backbone: str, name: str, options: argparse.Namespace) -> None:
     """Measure all modes in turn, and print their medians."""
     found: dict[str, list[dict[str, Any]]] = {mode: [] for mode in MODES}
     with tempfile.TemporaryDirectory() as place:
-        paths = write_bundles(Path(place), backbone, SETS[name])
+        paths = write_bundles(Path(place), backbone, [*SETS[name], FROZEN])
         for _ in range(options.rounds):
             for mode in MODES:
                 found[mode].append(in_process(paths, mode, options))
@@ -155,12 +162,17 @@ def compare(backbone: str, name: str, options: argparse.Namespace) -> None:
                         file.write(json.dumps(line) + "\n")
     rates = {mode: statistics.median(one["rate"] for one in each) for mode, each in found.items()}
     memory = {mode: statistics.median(one["megabytes"] for one in each) for mode, each in found.items()}
-    pairs = zip(found["mixed"], found["switching"], strict=True)
-    ratios = sorted(mixed["rate"] / switching["rate"] for mixed, switching in pairs)
     shown = {mode: f"{mode} {rates[mode]:.2f}" for mode in MODES}
     print(f"{backbone}, {name}, {found['mixed'][0]['device']}: utterances/s {', '.join(shown.values())}")
-    print(f"  mixed / switching {statistics.median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]; memory / one "
+    print(f"  mixed / switching {ratios(found, 'mixed')}; frozen / switching {ratios(found, 'frozen')}; memory / one "
           f"{memory['mixed'] / memory['one']:.2f} ({memory['mixed']:.0f} MB)", flush=True)  # fmt: skip
+
+
+def ratios(found: dict[str, list[dict[str, Any]]], mode: str) -> str:
+    """Median, smallest and largest ratio of a mode's throughput to that of switching, over the rounds."""
+    pairs = zip(found[mode], found["switching"], strict=True)
+    each = sorted(one["rate"] / switching["rate"] for one, switching in pairs)
+    return f"{statistics.median(each):.2f} [{each[0]:.2f}, {each[-1]:.2f}]"
 
 
 def in_process(paths: list[Path], mode: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sure.exchange.to_onnx import ABOUT, MODEL, bytes_of, description, merge_if_
 from sure.files import replace_folder
 from sure.inference import Sure
 from sure.models.loading import audio_batches, in_batches
+from sure.models.recognition import RecognitionModel
 
 
 def export_onnx(sure: Sure, out: Path, precision: str, data: str | None) -> tuple[dict[str, int], list[str]]:
@@ -40,7 +41,8 @@ def _write(sure: Sure, folder: Path, precision: str, data: str | None, utterance
     write_onnx(model, path)
     graph = OnnxModel(path, model)
     notes.append(f"differs from PyTorch by {check_equal(model, graph):.1e} on random waveforms")
-    scores = {"fp32": _score(sure, graph, utterances)} if data else {}
+    graphs = {"pytorch": model, "fp32": graph}
+    scores = {name: _score(sure, each, utterances) for name, each in graphs.items()} if data else {}
     if precision == "int8":
         whole = folder / "fp32"
         whole.mkdir()
@@ -61,10 +63,10 @@ def _write(sure: Sure, folder: Path, precision: str, data: str | None, utterance
     return notes
 
 
-def _score(sure: Sure, graph: OnnxModel, utterances: Sequence[Utterance]) -> dict[str, Any]:
+def _score(sure: Sure, model: RecognitionModel | OnnxModel, utterances: Sequence[Utterance]) -> dict[str, Any]:
     """The score of the task and, if there is one, its interval."""
     task, config = sure.model.task, sure.configs[sure.name]
-    found = dict(in_batches(graph.hypotheses, audio_batches(utterances, sure.model.encoder, config), sure.device))
+    found = dict(in_batches(model.hypotheses, audio_batches(utterances, sure.model.encoder, config), sure.device))
     references = {one.id: task.reference(one) for one in utterances}
     scores = task.score(references, {id: found[id] for id in references})
     wanted = (task.score_name, f"{task.score_name}_interval")
@@ -72,7 +74,7 @@ def _score(sure: Sure, graph: OnnxModel, utterances: Sequence[Utterance]) -> dic
 
 
 def _line(scores: Mapping[str, Mapping[str, Any]], data: str, count: int) -> str:
-    """The scores of each precision in one line."""
+    """The scores of PyTorch and of each precision in one line."""
     values = [f"{name} {next(iter(each.values())):.2f}" for name, each in scores.items()]
     score = next(iter(next(iter(scores.values()))))
     return f"{score}: {', '.join(values)}, for {count:,} utterances of {data}"

@@ -61,7 +61,7 @@ def test_the_command_writes_graph_description_tokens_and_scores(tmp_path, monkey
     printed = json.loads(capsys.readouterr().out)
     about = json.loads((tmp_path / "onnx" / "model.json").read_text())
     assert set(printed["files"]) == {"model.json", "model.onnx", "tokenizer.json", "tokens.txt"}
-    assert {"fp32", "int8"} < about["scores"].keys() and about["precision"] == "int8"
+    assert {"pytorch", "fp32", "int8"} < about["scores"].keys() and about["precision"] == "int8"
     # as a program without SURE, by the description alone
     session = onnxruntime.InferenceSession("onnx/model.onnx")
     inputs, outputs = ([each.name for each in every] for every in (session.get_inputs(), session.get_outputs()))
@@ -73,7 +73,8 @@ def test_the_command_writes_graph_description_tokens_and_scores(tmp_path, monkey
     assert frames.tolist() == [len(wanted)] and 0 < np.abs(logs[0, : len(wanted)] - wanted).max() < 0.5
     references = {one.id: one.text for one in read_data_dir(corpus / "data" / "test")}
     lines = dict(zip(references, sure.predict([f"c/wav/test{index}.wav" for index in range(7)]), strict=True))
-    assert about["scores"]["fp32"]["wer"] == pytest.approx(sure.model.task.score(references, lines)["wer"])
+    assert about["scores"]["pytorch"]["wer"] == pytest.approx(sure.model.task.score(references, lines)["wer"])
+    assert about["scores"]["fp32"] == about["scores"]["pytorch"]
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
