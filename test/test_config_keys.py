@@ -100,6 +100,7 @@ def trained(place: Path, settings: Settings) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         read, loader = dataset.read_audio, loading.DataLoader
         twice = recompute.checkpoint
+        patch.setenv("WANDB_MODE", "offline")
         patch.setattr(recompute, "checkpoint", lambda *a, **more: recomputed.append(1) or twice(*a, **more))
         patch.setattr(dataset, "read_audio", lambda *a, **more: reads.append(1) or read(*a, **more))
         patch.setattr(
@@ -128,6 +129,7 @@ def trained(place: Path, settings: Settings) -> Any:
         "workers": sorted(set(workers)),
         "cache": [line.partition("INFO ")[2].partition(", 0 MB")[0] for line in log if "prefix cache" in line],
         "cache folders": sorted(cache.parent.name for cache in caches),
+        "tracked": (exp / "track.json").exists(),
         "left out": [line.partition("WARNING ")[2] for line in log if "left out" in line],
     }
 
@@ -274,6 +276,7 @@ TABLE = [
     (trained, "train", {"patience": 1}, STILL | {"train.epochs": 3}),
     (trained, "train", {"recompute_layers": True, "memory": "1mb"}, {}),
     (trained, "train", {"workers": 1}, {"train.prefix_cache": "off"}),
+    (trained, "train", {"track": "wandb"}, {}),
     (decoded, "decode", {"method": "beam", "batch_seconds": 1.0}, {}),
     (decoded, "decode", {"name": "other", "beam": 1, "margin": 0.1, "min_probability": 0.9, "ngram": "none"}, BEAM),
     (decoded, "decode", {"lexicon": "@/words.txt", "weight": 5.0, "word_score": 20.0, "unknown": 0.0}, BEAM),
