@@ -50,8 +50,8 @@ def make_parser(prog: str = PROG) -> ArgumentParser:
 def main(argv: list[str] | None = None, prog: str = PROG) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     options = vars(make_parser(prog).parse_intermixed_args(argv))
-    settings = dict(_pair("set", word) for word in options.pop("set"))
-    options["columns"] = dict(_pair("columns", word) for word in options["columns"])
+    settings = _pairs("set", options.pop("set"))
+    options["columns"] = _pairs("columns", options["columns"])
     if track := options.pop("track"):
         settings["train.track"] = track
     from sure.parsing import read_json  # these import torch, which takes seconds
@@ -68,12 +68,18 @@ def main(argv: list[str] | None = None, prog: str = PROG) -> None:
         print(bundle)
 
 
-def _pair(option: str, word: str) -> tuple[str, str]:
-    key, equals, value = word.partition("=")
-    if not equals or not key:
-        example = {"set": "train.epochs=3", "columns": "text=sentence"}[option]
-        raise SureError(f"--{option} {word}: expected NAME=VALUE, such as {example}")
-    return key, value
+def _pairs(option: str, words: list[str]) -> dict[str, str]:
+    """The words NAME=VALUE of an option. Raises SureError for another word, and for a name that is there twice."""
+    pairs: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            example = {"set": "train.epochs=3", "columns": "text=sentence"}[option]
+            raise SureError(f"--{option} {word}: expected NAME=VALUE, such as {example}")
+        if key in pairs:
+            raise SureError(f"--{option} has {key}={pairs[key]} and {word}; pass one of them")
+        pairs[key] = value
+    return pairs
 
 
 if __name__ == "__main__":

@@ -60,6 +60,16 @@ def bundle(work):
     return Path(done["bundle"])
 
 
+@pytest.mark.parametrize(("words", "message"), [
+    ("--set train.epochs", "--set train.epochs: expected NAME=VALUE, such as train.epochs=3"),
+    ("--set train.epochs=1 seed=2 train.epochs=3", "--set has train.epochs=1 and train.epochs=3; pass one of them"),
+    ("--columns text=a text=b", "--columns has text=a and text=b; pass one of them"),
+])  # fmt: skip
+def test_wrong_and_repeated_names_are_refused(words, message):
+    with pytest.raises(SureError, match=message):
+        adapt.main(["corpus.tsv", "--out", "out", "--backbone", "tiny", *words.split()])
+
+
 def test_the_bundle_is_used_and_the_same_call_in_python_repeats_nothing(bundle, work, capsys):
     files = [str(work / f"{index}.wav") for index in range(8)]
     assert sum(found == "abcd"[index % 4] for index, found in enumerate(sure.Sure.load(bundle).predict(files))) > 4
