@@ -98,8 +98,8 @@ def make_plan(call: Call) -> Plan:
         raise SureError(f"the dataset {call.dataset!r} becomes a folder's name; use letters, digits and . _ + - only")
     if not os.path.isfile(f"conf/{call.task}.yaml"):
         raise SureError(f"there is no conf/{call.task}.yaml in {os.getcwd()}, which task {call.task} needs")
-    check_backbone(call.backbone)
     call, like = _synthesis(call) if call.pipeline == "synthesis" else (call, "")
+    check_backbone(call.backbone)
     from_nothing = call.pipeline == "synthesis" and call.weights == f"random:{call.shape}"
     adapted = call.pipeline == "synthesis" and not from_nothing
     weights, weights_from = _weights(call)
