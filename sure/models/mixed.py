@@ -88,8 +88,8 @@ class MixedModels:
             for group in self._groups(names):
                 owners = [name for name in group for _ in utterances[name]]
                 model = self.models[group[0]]
-                rows = _rows(encoded, [place for name in group for place in places[name]],
-                             any(self.models[name].attachment.reads_all_taps() for name in group))  # fmt: skip
+                of_group = [place for name in group for place in places[name]]
+                rows = _rows(encoded, of_group, model.attachment.reads_all_taps())
                 if len(group) > 1:
                     within = partial(self._within, owners)
                     results = model.results_with([self.models[name] for name in owners], rows, within)
