@@ -66,8 +66,8 @@ class Adapters:
             raise UnknownAdapter(f"no adapter {name!r}{nearest(name, known)}; there are: {names}")
         return known[name]
 
-    def add(self, name: str, folder: Path) -> None:
-        """Raises SureError for a name that exists, and for an unusable bundle; then nothing changes."""
+    def add(self, name: str, folder: Path) -> Adapter:
+        """The new adapter. Raises SureError for a name that exists and for an unusable bundle; then nothing changes."""
         if name in self.adapters:
             raise SureError(f"an adapter {name!r} exists already; choose another name, or remove it first")
         bundle = read_bundle(folder)
@@ -78,6 +78,7 @@ class Adapters:
         else:
             sure = Sure.load(folder, self.backbone, self.device, name)
         self.adapters[name] = _adapter(sure, name)
+        return self.adapters[name]
 
     def remove(self, name: str) -> None:
         """Raises UnknownAdapter. The backbone is freed with its last adapter."""

@@ -12,7 +12,7 @@ from sure.data.audio import TOO_LONG, AudioError, decode_bytes, to_wave
 from sure.errors import SureError
 from sure.generation.transcript import Transcript
 from sure.models.result import Result
-from sure.serve.adapters import Adapters
+from sure.serve.adapters import Adapter, Adapters
 from sure.serve.batches import Batches
 from sure.serve.metrics import Metrics
 from sure.serve.settings import Busy, HttpError, Settings, TooLarge
@@ -72,9 +72,9 @@ class Engine:
         """The waveform of a text and its rate. options: of `Sure.synthesize`."""
         return await self._job(("speech", name, _frozen(options)), text)
 
-    async def add(self, name: str, bundle: str) -> None:
+    async def add(self, name: str, bundle: str) -> Adapter:
         """Add a bundle of the allowed folder. Raises SureError for another place, and as `Adapters.add`."""
-        await self._job(("add", name), self._allowed(bundle))
+        return await self._job(("add", name), self._allowed(bundle))
 
     async def remove(self, name: str) -> None:
         await self._job(("remove", name), None)

@@ -82,8 +82,8 @@ class NewAdapter(BaseModel):
 async def add(request: Request, given: NewAdapter) -> dict[str, Any]:
     """Add a bundle from the folder that the server was started with."""
     engine: Engine = request.app.state.engine
-    await engine.add(given.name, given.bundle)
-    return _model(given.name, engine.adapters.of(given.name))
+    added = await engine.add(given.name, given.bundle)
+    return _model(given.name, added)  # another request may have removed it since
 
 
 @router.delete("/v1/adapters/{name}")
