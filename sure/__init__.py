@@ -13,6 +13,10 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
+# oneDNN keeps compiled code for 1,024 shapes, which takes hundreds of MB where each batch has another length. The
+# layers of a model share their shapes, so 128 are enough for a step.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+
 SAMPLE_RATE = 16000  # Hz, of all audio except in speech synthesis; the backbones were trained on it
 
 
