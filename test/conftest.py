@@ -41,6 +41,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     found.driver.quit()
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A training in this process may change the number of threads; the next test has one again."""
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a space in its name as the current directory, as paths in wav.scp are relative to it."""

@@ -79,6 +79,7 @@ def fork(command: list[str], stdout: IO[str], stderr: IO[str]) -> Namespace:
     process = os.fork()
     if process:
         return Namespace(pid=process)
+    torch.set_num_threads(1)  # the other threads of this process do not exist in a fork
     status = 1
     try:
         for number, file in ((1, stdout), (2, stderr)):
