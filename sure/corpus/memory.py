@@ -45,7 +45,7 @@ def read_rows(
         targets = [key for key in TARGETS if target in (key, ANY) and values.get(key) is not None]
         if not targets:
             needed = "text, label or speaker" if target == ANY else target
-            raise SureError(f"{where}: there is no {needed}, which the task needs; found {', '.join(values)}")
+            raise SureError(f"{where}: the task needs {needed}; add it to the row, which has {', '.join(values)}")
         speaker = values.get("speaker")
         language = values.get("language")
         utterance = Utterance(

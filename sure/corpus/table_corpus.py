@@ -79,8 +79,8 @@ def read_table(path: Path, target: str) -> list[Utterance]:
         audio = find_audio(where, path.parent, row["audio"])
         if row.get("channel") and channels(audio) > 1:
             raise SureError(
-                f"{where}: channel {row['channel']} of {audio}, of which SURE would average all channels; write the "
-                "channel to a file of its own"
+                f"{where}: {audio} has several channels, and SURE averages them; write channel {row['channel']} to a "
+                "file of its own"
             )
         utterance = Utterance(
             id=row.get("id") or default_id(row["audio"]),

@@ -26,6 +26,7 @@ from typing import Any
 # with all that they import; the first optimizer of a process imports torch._dynamo, which takes as long as torch
 MODULES = ("sure.config", "sure.stages.experiment", "sure.train.launch", "sure.train.run", "torch._dynamo")
 MODULES += ("matplotlib.backends.backend_agg", "scipy.signal", "tensorboardX.event_file_writer", "tensorboardX.summary")
+START = dict(os.environ)
 COMMANDS_WITH_MODEL = ("sure.bin.train", "sure.bin.tune_decode", "sure.bin.decode")
 
 
@@ -72,7 +73,7 @@ def attend(caller: socket.socket, current: bool) -> dict[str, Any]:
     """Returns the call in a second fork. The first one waits for its end and answers with its number and exit status.
 
     The second fork is killed, with the processes that it has started, if the caller ends before it. current: whether
-    the imported code is that of the files; otherwise there is no second fork.
+    the files are unchanged since they were imported; if not, there is no second fork.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, files, *_ = socket.recv_fds(caller, 9, 3)
@@ -109,8 +110,9 @@ def run_command(call: dict[str, Any]) -> None:
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, signal.SIG_IGN if number in call["ignored"] else usual)
     os.chdir(call["cwd"])
+    of_imports = {name: text for name, text in os.environ.items() if name not in START}  # such as of sure/__init__.py
     os.environ.clear()
-    os.environ.update(call["environment"])
+    os.environ.update(of_imports | call["environment"])
     sys.path[:0], sys.argv = [call["cwd"]], call["words"][1:]
     try:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

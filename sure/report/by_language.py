@@ -14,8 +14,8 @@ def rows_by_language(
 ) -> list[list[str]]:
     """Cells, header first: a row for each name, a column for each language; [] where no result has several languages.
 
-    rows: by name, the results of one test set, one a seed. score: the cell of results and the name of their score.
-    names: of scores in headers.
+    rows: by name, the results of one test set, one for each seed. score: the cell of results and the name of their
+    score. names: of scores in headers.
     """
     languages: dict[str, Mapping[str, Any]] = {}
     for result in (one for row in rows.values() for one in row):

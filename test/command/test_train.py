@@ -230,7 +230,7 @@ def test_a_dataset_on_the_hub(tmp_path, work, monkeypatch):
     [
         ([("a.wav", "x")], "1 recordings cannot be divided"),
         ([("a.wav",)] * 9, "data, row 0: found tuple; expected pairs"),
-        ([{"audio": "a.wav", "label": "x"}] * 9, "data, row 0: there is no text"),
+        ([{"audio": "a.wav", "label": "x"}] * 9, "data, row 0: the task needs text"),
         ([{"text": "x"}], "data, row 0: there is no audio"),
         ({"train": [], "dev": []}, "train: no rows"),
         ({"dev": []}, "no set 'train'"),

@@ -77,7 +77,7 @@ def test_clipping_is_said(here):
     (INTEGERS.astype(np.int32), "16 bits"), (INTEGERS.astype(np.int32) << 8, "24 bits"),
     (INTEGERS.astype(np.int32) << 16, ""), (INTEGERS, ""), (np.zeros(99, np.int32), ""),
 ], ids=["16 bits in 32", "24 bits in 32", "32", "16", "zeros"])  # fmt: skip
-def test_samples_of_16_or_24_bits_in_a_wider_type_are_said(caplog, array, said):
+def test_samples_of_16_or_24_bits_in_a_wider_type_are_warned_about(caplog, array, said):
     load_recording(array, "recording 7")
     assert f"recording 7: all values of this int32 are within {said}" in caplog.text if said else not caplog.text
 

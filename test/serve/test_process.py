@@ -111,7 +111,7 @@ def rest(connection):
 
 
 def is_closed(connection):
-    """Whether the server has closed the connection, of which this side reads nothing."""
+    """Whether the server has closed the connection. The content of an answer is not read."""
     try:
         connection.send(b"\r\n")
     except ConnectionError:

@@ -17,6 +17,7 @@ def parent(process):
 
 import sure.config
 about = {"words": sys.argv[1:], "cwd": os.getcwd(), "text": os.environ["TEXT"], "name": __name__, "pid": os.getpid()}
+about["set"] = os.environ.get("SET")
 print(json.dumps(about | {"server": parent(os.getppid()), "code": sure.config.CODE, "read": sys.stdin.read()}))
 print("to stderr", file=sys.stderr)
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(75))
@@ -31,7 +32,7 @@ USE += ". utils/forks.sh; use_forks; trap 'rm -rf \"$forks\"' EXIT\n"
 
 @pytest.fixture
 def forks(project: Project) -> Project:
-    (project.root / "sure" / "config.py").write_text("CODE = 1\n")
+    (project.root / "sure" / "config.py").write_text("import os\nCODE = 1\nos.environ['SET'] = 'by an import'\n")
     (project.bin / "mine.py").write_text(COMMAND)
     return project
 
@@ -52,7 +53,7 @@ def test_a_command_has_the_words_folder_environment_files_and_status_of_its_call
     one, other = json.loads(one), json.loads(other)
     assert (three, three_again, four, done.err) == ("3", "3", "4", "to stderr\n" * 2)
     assert one["words"] == list(WORDS) and one["cwd"] == str(forks.root / "in it") and one["text"] == "a\nb"
-    assert one["read"] == "typed\n" and one["name"] == "__main__"
+    assert one["set"] == "by an import" and one["read"] == "typed\n" and one["name"] == "__main__"
     assert one["server"] == other["server"] and one["pid"] != other["pid"]
     until(lambda: not is_alive(one["server"]) and not Path(folder).exists())
 
